@@ -1,0 +1,85 @@
+package schoolmail
+
+// ContextID is the number of an Open-Xchange context. Zero means none.
+type ContextID int
+
+// LifeCycle is the state of an account.
+type LifeCycle string
+
+// The life of an account: pending while it is being made (a crash leaves it so
+// and the next run completes it), active, leaving once the notice has been
+// sent, deactivated at least 56 days later, and finally purged, when only its
+// names stay reserved. A returning record leads back to active from anywhere
+// before the purge.
+const (
+	Pending     LifeCycle = "pending"
+	Active      LifeCycle = "active"
+	Leaving     LifeCycle = "leaving"
+	Deactivated LifeCycle = "deactivated"
+)
+
+// Previous remembers where an account was before its last transfer, as long as
+// the old copy is kept there.
+type Previous struct {
+	Context ContextID `json:"context"`
+	UserID  int       `json:"user_id"` // id of the old copy in that context
+	Since   Date      `json:"since"`   // day of the transfer
+}
+
+// Account is a person's account as it exists in the directory (or shall).
+type Account struct {
+	Key         RecordKey    `json:"key,omitzero"` // zero: not made by schoolmail, never touched
+	Username    string       `json:"username"`     // login name in all systems, lower-case ASCII
+	Role        Role         `json:"role,omitempty"`
+	GivenName   string       `json:"given_name,omitempty"`
+	FamilyName  string       `json:"family_name,omitempty"`
+	DisplayName string       `json:"display_name,omitempty"` // unique within an OX context
+	Mail        string       `json:"mail,omitempty"`         // primary address, lower case
+	Aliases     []string     `json:"aliases,omitempty"`      // further addresses, sorted; without Mail
+	Phone       string       `json:"phone,omitempty"`
+	NoticeMail  string       `json:"notice_mail,omitempty"`
+	Language    string       `json:"language,omitempty"`
+	Memberships []Membership `json:"memberships,omitempty"` // schools with their classes, sorted; From, Until and Level empty
+	Context     ContextID    `json:"context,omitempty"`     // 0: none
+	State       LifeCycle    `json:"state,omitempty"`
+	NoticedOn   Date         `json:"noticed_on,omitzero"`     // day the leaver's notice was recorded
+	Deactivated Date         `json:"deactivated_on,omitzero"` // day of the deactivation
+	Previous    Previous     `json:"previous,omitzero"`       // old copy of the last transfer, if still kept
+	Held        bool         `json:"held,omitempty"`          // an operator put it on hold: never touched
+	DN          string       `json:"dn,omitempty"`            // where the directory keeps it; informative, not compared
+}
+
+// Place is a user as Open-Xchange has it.
+type Place struct {
+	Context     ContextID `json:"context"`
+	UserID      int       `json:"user_id"`
+	Username    string    `json:"username"`
+	Mail        string    `json:"mail,omitempty"`
+	DisplayName string    `json:"display_name,omitempty"`
+	GivenName   string    `json:"given_name,omitempty"`
+	FamilyName  string    `json:"family_name,omitempty"`
+	MailEnabled bool      `json:"mail_enabled"`    // false: the user cannot use mail (deactivated)
+	Admin       bool      `json:"admin,omitempty"` // the context's administrator
+}
+
+// Context is an OX context as observed.
+type Context struct {
+	ID    ContextID `json:"id"`
+	Name  string    `json:"name"`
+	Users int       `json:"users"` // all users in it, the administrator included
+}
+
+// RetiredName is a user name or mail address that belonged to a purged account
+// and is never given to somebody else.
+type RetiredName struct {
+	Name  string `json:"name"` // lower case; an address contains "@"
+	Since Date   `json:"since,omitzero"`
+}
+
+// State is everything that was observed before planning.
+type State struct {
+	Accounts []Account     `json:"accounts"`          // all of the directory, also those not ours
+	Contexts []Context     `json:"contexts"`          // all existing contexts that the policy names
+	Places   []Place       `json:"places"`            // all users of these contexts
+	Retired  []RetiredName `json:"retired,omitempty"` // names never to be given again
+}

@@ -1,0 +1,97 @@
+package schoolmail
+
+// Policy is what the site decides: who belongs where, how things are named,
+// how long they live and how much may change at once. It is plain data;
+// [Policy.Validate] reports all its mistakes at once.
+type Policy struct {
+	Source      string        `json:"source"` // only records and accounts of this source are managed
+	Populations []Population  `json:"populations"`
+	Contexts    []ContextSpec `json:"contexts"`
+	Naming      Naming        `json:"naming"`
+	LifeCycle   LifeTimes     `json:"life_cycle"`
+	Guards      Guards        `json:"guards"`
+	// TermChanges are the windows in which the wider limits of Guards hold.
+	TermChanges []Window   `json:"term_changes,omitempty"`
+	Overrides   []Override `json:"overrides,omitempty"`
+}
+
+// Population is a kind of people and the contexts they may live in. The first
+// population in the policy's order that matches any current membership of a
+// person decides.
+type Population struct {
+	Name     string      `json:"name"`
+	Roles    []Role      `json:"roles"`
+	Levels   []Level     `json:"levels,omitempty"`  // empty: all
+	Schools  []SchoolID  `json:"schools,omitempty"` // empty: all
+	Contexts []ContextID `json:"contexts"`
+	Domain   string      `json:"domain"` // mail domain of new addresses
+	Access   string      `json:"access"` // OX access combination of its people
+}
+
+// ContextSpec declares a context. One that does not exist is created.
+type ContextSpec struct {
+	ID       ContextID `json:"id"`
+	Name     string    `json:"name"`
+	Capacity int       `json:"capacity"` // most users in it, the administrator included
+	Headroom int       `json:"headroom"` // seats that newcomers leave free as long as another context has room
+}
+
+// Naming says how user names and addresses are formed: "given.family" in
+// lower-case ASCII (ä becomes ae, é becomes e), with a number from 2 when taken.
+type Naming struct {
+	MaxUsername      int `json:"max_username"`       // characters; 0 means 20 (UCS@school)
+	MaxPupilUsername int `json:"max_pupil_username"` // 0 means 15 (UCS@school keeps room for "exam-")
+}
+
+// LifeTimes are the periods of the life cycle in days.
+type LifeTimes struct {
+	NoticeDays        int `json:"notice_days"`         // notice to deactivation; 0 means 56, less is refused
+	PurgeDays         int `json:"purge_days"`          // deactivation to purge; 0 means 180
+	TransferGraceDays int `json:"transfer_grace_days"` // old copy kept after a transfer; 0 means delete at once
+}
+
+// Window is a span of days, both included.
+type Window struct {
+	Name  string `json:"name,omitempty"`
+	From  Date   `json:"from"`
+	Until Date   `json:"until"`
+}
+
+// Guards limit how much may change. Everything is counted over WindowDays up
+// to today, what earlier runs did included.
+type Guards struct {
+	WindowDays int         `json:"window_days"` // 0 means 7
+	Usual      GuardLimits `json:"usual"`
+	TermChange GuardLimits `json:"term_change"`
+	// Collapse: a school that delivers fewer than this percentage of the
+	// people it has accounts for is treated as not delivered. 0 means 50.
+	CollapsePercent int `json:"collapse_percent"`
+}
+
+// GuardLimits are limits per kind of change. Percentages refer to the managed
+// accounts of the school and role, or of the district.
+type GuardLimits struct {
+	Leavers       Limit `json:"leavers"`
+	Deactivations Limit `json:"deactivations"`
+	Purges        Limit `json:"purges"`
+	Transfers     Limit `json:"transfers"`
+}
+
+// Limit holds for one school and role, and for the district as a whole. Free
+// is a number that is always allowed per school and role, so that small
+// schools do not stumble over percentages.
+type Limit struct {
+	SchoolPercent   int `json:"school_percent"`
+	DistrictPercent int `json:"district_percent"`
+	Free            int `json:"free"`
+}
+
+// Override lifts one guard for one school (or the district, School empty) on
+// and before a day, in somebody's name.
+type Override struct {
+	Guard  string   `json:"guard"` // "leavers", "deactivations", "purges", "transfers", "collapse"
+	School SchoolID `json:"school,omitempty"`
+	Until  Date     `json:"until"`
+	By     string   `json:"by"`
+	Reason string   `json:"reason"`
+}

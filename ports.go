@@ -1,0 +1,140 @@
+package schoolmail
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrNotFound is what the ports answer (wrapped) when the account, user or
+// mailbox that was asked for does not exist.
+var ErrNotFound = errors.New("not found")
+
+// ErrConflict is what the ports answer (wrapped) when the live system is not as
+// the plan expects it, so that writing would overwrite somebody's change.
+var ErrConflict = errors.New("not as planned")
+
+// Directory is what [Apply] needs of the account directory. Package ucs has
+// the implementation for UCS@school. Methods are safe for concurrent use.
+type Directory interface {
+	// Account reads one account by user name; ErrNotFound if there is none.
+	Account(ctx context.Context, username string) (Account, error)
+	// CreateAccount makes the account with everything in a, including its
+	// state, class groups and school groups. If an account with this user name
+	// and key exists already it is brought to a (the answer to an earlier call
+	// was lost); with another key it is ErrConflict.
+	CreateAccount(ctx context.Context, a Account, initial Secret) error
+	// ChangeAccount writes what differs between before and after. If the live
+	// account differs from before in a field that after changes (and is not
+	// yet as in after), it is ErrConflict and nothing is written. State
+	// Deactivated disables every way to log in, any other state enables them.
+	ChangeAccount(ctx context.Context, before, after Account) error
+	// PurgeAccount removes the account and reserves its user name and
+	// addresses for ever. Removing what is gone is success.
+	PurgeAccount(ctx context.Context, a Account, today Date) error
+}
+
+// Groupware is what [Apply] needs of Open-Xchange. Package ox has the
+// implementation. The implementation keeps OX's rules of concurrency (one
+// user write at a time in a context, one copy at a time at all) by itself.
+type Groupware interface {
+	// EnsureContext creates the context unless it exists.
+	EnsureContext(ctx context.Context, spec ContextSpec) error
+	// User looks a user up by login name; ErrNotFound if there is none.
+	User(ctx context.Context, c ContextID, username string) (Place, error)
+	// EnsureUser creates or changes the user so that names, addresses and
+	// access are as the spec says, and returns its place. It looks before it
+	// creates when an earlier answer may have been lost.
+	EnsureUser(ctx context.Context, c ContextID, spec UserSpec) (Place, error)
+	// CopyUser copies a user with all data into another context and makes the
+	// copy complete (access, default group). The source stays.
+	CopyUser(ctx context.Context, username string, from, to ContextID, spec UserSpec) (Place, error)
+	// VerifyCopy compares the copy with its source as far as OX lets one look.
+	VerifyCopy(ctx context.Context, from, to Place) error
+	// DeleteUser removes the user with this id and login name. Gone already is
+	// success; another login name under the id is ErrConflict.
+	DeleteUser(ctx context.Context, p Place) error
+}
+
+// UserSpec is what a user in OX shall look like.
+type UserSpec struct {
+	Username    string
+	GivenName   string
+	FamilyName  string
+	DisplayName string
+	Mail        string
+	Aliases     []string
+	Language    string
+	Access      string // named access combination, for example "groupware_standard"
+	MailEnabled bool
+}
+
+// Mailstore is what [Apply] needs of the mail server. Package dovecot has the
+// implementation.
+type Mailstore interface {
+	// EnsureMailbox makes sure that the user's INBOX and special folders
+	// exist. Existing is success.
+	EnsureMailbox(ctx context.Context, username string) error
+	// Disconnect ends the user's mail sessions, if any.
+	Disconnect(ctx context.Context, username string) error
+	// RemoveMailbox removes all mail of the user for ever. Gone is success.
+	RemoveMailbox(ctx context.Context, username string) error
+}
+
+// NoticeKind tells what a notice is about.
+type NoticeKind string
+
+// The notices people get.
+const (
+	NoticeLeaving   NoticeKind = "leaving"   // the mailbox will be deactivated on the day given
+	NoticeCancelled NoticeKind = "cancelled" // an earlier leaving notice is void
+)
+
+// Notice is one message to one person.
+type Notice struct {
+	ID      string // stable: the same notice sent again has the same id (used as Message-ID)
+	Kind    NoticeKind
+	Account Account
+	Due     Date // leaving: the day of the deactivation
+}
+
+// Notifier sends notices. It returns nil only when the next server has taken
+// responsibility for the message.
+type Notifier interface {
+	Notify(ctx context.Context, n Notice) error
+}
+
+// Journal records what Apply is about to do and has done. Append returns only
+// when the entry is on stable storage. Package internal/journal has the file
+// implementation.
+type Journal interface {
+	Append(e JournalEntry) error
+	// Entries calls yield for every entry ever appended, oldest first, until
+	// it returns false.
+	Entries(yield func(JournalEntry) bool) error
+}
+
+// JournalEntry is one line of the journal.
+type JournalEntry struct {
+	Time    time.Time    `json:"time"`
+	Plan    string       `json:"plan"`           // id of the plan
+	Step    string       `json:"step,omitempty"` // id of the step; empty: the plan as a whole
+	Effect  string       `json:"effect"`         // "begin", "copy-user", "switch-directory", "end", ...
+	Phase   JournalPhase `json:"phase"`
+	Subject string       `json:"subject,omitempty"` // user name
+	From    ContextID    `json:"from,omitempty"`
+	To      ContextID    `json:"to,omitempty"`
+	UserID  int          `json:"user_id,omitempty"` // OX id, where the effect made one
+	Error   string       `json:"error,omitempty"`
+}
+
+// JournalPhase tells whether the effect is still to come or over.
+type JournalPhase string
+
+// Before an effect its intent is journalled; afterwards that it was done or
+// failed. An intent without either means: unknown, look.
+const (
+	Intent JournalPhase = "intent"
+	Done   JournalPhase = "done"
+	Failed JournalPhase = "failed"
+)
