@@ -1,0 +1,327 @@
+// Package dovecotd starts a throwaway Dovecot 2.3 on loopback, so that tests
+// can run against the real server beside the simulator.
+//
+// The instance lives in a temporary directory: its own dovecot.conf,
+// passwd-file users, mail below mail/USER, ephemeral ports for IMAP, for the
+// doveadm HTTP API and for the doveadm TCP protocol (dsync). Nothing of the
+// system's own configuration is read. Started by root, mail is written as
+// "nobody" (Dovecot refuses to write mail as root); started by anybody else,
+// as that user.
+//
+// The program comes with Debian's packages dovecot-core and dovecot-imapd.
+// [Start] skips the test when they are missing, or fails it when the
+// environment variable SCHOOLMAIL_REQUIRE_SERVERS is 1.
+//
+// Facts about the configuration: the sample configuration and the manual
+// pages of Dovecot 2.3.19.1.
+package dovecotd
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ictmedia/schoolmail/internal/dovecotd/internal/orphan"
+)
+
+// ErrNotInstalled is returned by [Run] when Dovecot is missing.
+var ErrNotInstalled = errors.New("dovecotd: dovecot is not installed (Debian packages dovecot-core and dovecot-imapd)")
+
+// Server is a running instance.
+type Server struct {
+	// Dir holds everything of the instance.
+	Dir string
+	// URL is the base of the doveadm HTTP API, "http://127.0.0.1:port"; the
+	// API itself answers at URL + "/doveadm/v1".
+	URL             string
+	APIKey          string
+	DoveadmPassword string
+	// IMAPAddr is host:port of the clear-text IMAP listener, DoveadmAddr of
+	// the doveadm TCP protocol (for dsync destinations "tcp:" + DoveadmAddr).
+	IMAPAddr, DoveadmAddr string
+	// MasterUser may log in as anybody, by SASL PLAIN with an authorization
+	// identity or as "user*master".
+	MasterUser, MasterPassword string
+
+	cfg         Config
+	user, group string
+	uid, gid    int
+
+	mu    sync.Mutex
+	users map[string]User
+
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the master process has ended
+	once sync.Once
+}
+
+// Start starts an instance for the length of the test and shows the end of
+// its log when the test fails.
+func Start(tb testing.TB, cfg *Config) *Server {
+	tb.Helper()
+	s, err := Run(cfg)
+	if errors.Is(err, ErrNotInstalled) {
+		if os.Getenv("SCHOOLMAIL_REQUIRE_SERVERS") == "1" {
+			tb.Fatal(err)
+		}
+		tb.Skip(err)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		s.Stop()
+		if tb.Failed() {
+			tb.Logf("end of the Dovecot log:\n%s", tail(s.Log(), 40))
+		}
+		os.RemoveAll(s.Dir)
+	})
+	return s
+}
+
+// Run starts an instance outside of a test. The caller ends it with
+// [Server.Close], which also removes its directory.
+func Run(cfg *Config) (*Server, error) {
+	bin, err := exec.LookPath("dovecot")
+	if err != nil {
+		if bin = "/usr/sbin/dovecot"; !executable(bin) {
+			return nil, ErrNotInstalled
+		}
+	}
+	if !executable("/usr/lib/dovecot/imap") {
+		return nil, ErrNotInstalled
+	}
+	s := &Server{users: map[string]User{}, MasterUser: "master", MasterPassword: "test-master"}
+	if cfg != nil {
+		s.cfg = *cfg
+	}
+	s.APIKey = orDefault(s.cfg.APIKey, "test-key")
+	s.DoveadmPassword = orDefault(s.cfg.DoveadmPassword, "test-doveadm")
+	if s.user, s.group, s.uid, s.gid, err = account(); err != nil {
+		return nil, fmt.Errorf("dovecotd: %w", err)
+	}
+	if err := s.prepare(); err != nil {
+		os.RemoveAll(s.Dir)
+		return nil, fmt.Errorf("dovecotd: %w", err)
+	}
+	for range 5 { // a port may be taken between its choice and its use
+		if err = s.launch(bin); err == nil {
+			return s, nil
+		}
+		if !strings.Contains(s.Log(), "Address already in use") {
+			break
+		}
+		os.Remove(s.logFile())
+	}
+	err = fmt.Errorf("dovecotd: %w\n%s", err, tail(s.Log(), 10))
+	os.RemoveAll(s.Dir)
+	return nil, err
+}
+
+// prepare makes the directory. It is short, as UNIX socket paths end at 108
+// bytes, and not t.TempDir, which other system users may not enter.
+func (s *Server) prepare() (err error) {
+	if s.Dir, err = os.MkdirTemp("", "dovecotd"); err != nil {
+		return err
+	}
+	if err := os.Chmod(s.Dir, 0o755); err != nil {
+		return err
+	}
+	for _, d := range []string{"run", "state", "mail"} {
+		if err := os.Mkdir(filepath.Join(s.Dir, d), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := os.Chown(filepath.Join(s.Dir, "mail"), s.uid, s.gid); err != nil {
+		return err
+	}
+	master := fmt.Sprintf("%s:{PLAIN}%s\n", s.MasterUser, s.MasterPassword)
+	if err := os.WriteFile(filepath.Join(s.Dir, "masters"), []byte(master), 0o644); err != nil {
+		return err
+	}
+	for _, u := range s.cfg.Users {
+		s.users[u.Name] = u
+	}
+	return s.writeUsers()
+}
+
+func (s *Server) launch(bin string) error {
+	p, err := freePorts()
+	if err != nil {
+		return err
+	}
+	conf := filepath.Join(s.Dir, "dovecot.conf")
+	if err := os.WriteFile(conf, []byte(s.render(p)), 0o644); err != nil {
+		return err
+	}
+	cmd := exec.Command(bin, "-F", "-c", conf)
+	orphan.Prevent(cmd)
+	out := new(strings.Builder)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() { cmd.Wait(); close(done) }()
+	s.cmd, s.done = cmd, done
+	s.IMAPAddr = fmt.Sprintf("127.0.0.1:%d", p.imap)
+	s.DoveadmAddr = fmt.Sprintf("127.0.0.1:%d", p.doveadm)
+	s.URL = fmt.Sprintf("http://127.0.0.1:%d", p.http)
+
+	deadline := time.Now().Add(20 * time.Second)
+	for !greets(s.IMAPAddr) {
+		select {
+		case <-done:
+			return fmt.Errorf("dovecot ended while starting: %s", strings.TrimSpace(out.String()))
+		case <-time.After(10 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			s.Stop()
+			return errors.New("dovecot does not answer")
+		}
+	}
+	return nil
+}
+
+// greets reports whether the IMAP listener sends its greeting, which also
+// means that the login and authentication processes are up.
+func greets(addr string) bool {
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	line, err := bufio.NewReader(c).ReadString('\n')
+	return err == nil && strings.HasPrefix(line, "* OK")
+}
+
+// Stop ends the processes and keeps the directory.
+func (s *Server) Stop() {
+	s.once.Do(func() {
+		s.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-s.done:
+		case <-time.After(10 * time.Second):
+			s.cmd.Process.Kill()
+			<-s.done
+		}
+	})
+}
+
+// Close stops the instance and removes its directory.
+func (s *Server) Close() error {
+	s.Stop()
+	return os.RemoveAll(s.Dir)
+}
+
+// SetUsers adds or replaces users and returns when Dovecot sees them. It looks
+// at its passwd-file at most once in each second of the clock, so that one call
+// waits up to a second: set all users of a test at once.
+func (s *Server) SetUsers(users ...User) error {
+	return s.change(func() {
+		for _, u := range users {
+			s.users[u.Name] = u
+		}
+	})
+}
+
+// RemoveUsers takes users out of the passwd-file, waiting like [Server.SetUsers].
+// Their mail stays.
+func (s *Server) RemoveUsers(names ...string) error {
+	return s.change(func() {
+		for _, n := range names {
+			delete(s.users, n)
+		}
+	})
+}
+
+// change rewrites the passwd-file and waits for the next second to begin, when
+// the file's time differs and Dovecot looks at it again.
+func (s *Server) change(f func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+	if err := s.writeUsers(); err != nil {
+		return err
+	}
+	now := time.Now()
+	time.Sleep(now.Truncate(time.Second).Add(time.Second + 5*time.Millisecond).Sub(now))
+	return nil
+}
+
+func (s *Server) writeUsers() error {
+	names := make([]string, 0, len(s.users))
+	for n := range s.users {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	var b strings.Builder
+	for _, n := range names {
+		b.WriteString(s.users[n].line())
+	}
+	tmp := s.usersFile() + ".new" // renamed into place: a reader never sees half of it
+	if err := os.WriteFile(tmp, []byte(b.String()), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(tmp, s.usersFile())
+}
+
+// Home returns the default home directory of a user.
+func (s *Server) Home(name string) string { return filepath.Join(s.Dir, "mail", name) }
+
+// ConfigFile returns the path of dovecot.conf, for "doveadm -c".
+func (s *Server) ConfigFile() string { return filepath.Join(s.Dir, "dovecot.conf") }
+
+// MailOwner returns the numeric user and group that own the mail, for files
+// that a test puts there itself.
+func (s *Server) MailOwner() (uid, gid int) { return s.uid, s.gid }
+
+// Log returns the server's log so far.
+func (s *Server) Log() string {
+	b, err := os.ReadFile(s.logFile())
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+func (s *Server) logFile() string   { return filepath.Join(s.Dir, "log") }
+func (s *Server) usersFile() string { return filepath.Join(s.Dir, "users") }
+
+func executable(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.Mode()&0o111 != 0
+}
+
+// freePorts asks the kernel for three free ports.
+func freePorts() (ports, error) {
+	var n [3]int
+	for i := range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return ports{}, err
+		}
+		defer l.Close()
+		n[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports{n[0], n[1], n[2]}, nil
+}
+
+func tail(s string, lines int) string {
+	l := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	if len(l) > lines {
+		l = l[len(l)-lines:]
+	}
+	return strings.Join(l, "\n")
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package orphan
+
+import "os/exec"
+
+// Prevent does nothing: this system has no parent-death signal.
+func Prevent(*exec.Cmd) {}
