@@ -1,180 +1,198 @@
 package soap
 
 import (
-	"encoding/xml"
-	"errors"
-	"io"
+	"encoding"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/ictmedia/schoolmail/internal/xsd"
 )
 
-// decodeAnswer reads an answer into resp; see [Caller] for what resp may be.
-func decodeAnswer(op *Operation, r io.Reader, resp any, status int, maxItem int64) error {
-	d := xml.NewTokenDecoder(&nilFilter{xml.NewDecoder(r)})
-	broken := func(reason string, err error) error {
-		var syntax *xml.SyntaxError
-		if errors.Is(err, io.EOF) || errors.As(err, &syntax) && syntax.Msg == "unexpected EOF" {
-			reason, err = "answer is cut off", nil
-		}
-		return &ProtocolError{Op: op, Reason: reason, Err: err}
+// A decoder fills generated structs from a scanner. A client's decoder is
+// lenient: it skips elements that it does not know, in whatever namespace. A
+// server's is strict; see [DecodeRequest].
+type decoder struct {
+	*scanner
+	strict bool
+	refuse func(goType, element string) bool // server only, may be nil
+}
+
+// An elementError is an element that the schema does not have at this place.
+type elementError struct {
+	space, local string
+	expected     string // what belongs there, as JAXB lists it
+}
+
+func (e *elementError) Error() string {
+	return fmt.Sprintf("unexpected element %q in namespace %q", e.local, e.space)
+}
+
+// A valueError is a text that is no value of the element's type.
+type valueError struct {
+	local, kind string
+	text        string
+	offset      int64
+}
+
+func (e *valueError) Error() string { return fmt.Sprintf("element %s is no %s", e.local, e.kind) }
+
+// structInto reads the children of the element whose start tag was the last
+// token into v, and the end tag.
+func (d *decoder) structInto(p *plan, v reflect.Value) error {
+	if p.any {
+		b, err := d.content(false)
+		v.Addr().Interface().(*xsd.Any).Text = string(b)
+		return err
 	}
-	start, err := nextStart(d)
-	if err == io.EOF && op.Void() && status != 500 {
-		return nil // an empty 202
-	}
-	if err != nil {
-		return broken("answer is no XML", err)
-	}
-	if start.Name != (xml.Name{Space: envelopeSpace, Local: "Envelope"}) {
-		return &ProtocolError{Op: op, Reason: "answer is no SOAP 1.1 envelope"}
-	}
+	hint := 0
 	for {
-		if start, err = nextStart(d); err != nil {
-			return broken("answer has no body", err)
+		tok, err := d.next()
+		if err != nil {
+			return err
 		}
-		if start.Name == (xml.Name{Space: envelopeSpace, Local: "Body"}) {
-			break
+		switch tok {
+		case tokenEnd:
+			return nil
+		case tokenText:
+			continue
 		}
-		if err := d.Skip(); err != nil {
-			return broken("answer is broken", err)
+		// Children mostly come in schema order.
+		i, ok := hint, true
+		if i >= len(p.fields) || p.fields[i].name.Local != string(d.local) {
+			i, ok = p.byLocal[string(d.local)]
 		}
-	}
-	start, err = nextStart(d)
-	if err == errEnd {
-		if op.Void() && status != 500 {
-			return finish(d, op)
+		if ok && d.refuse != nil && d.refuse(p.typ.Name(), string(d.local)) {
+			ok = false
 		}
-		return &ProtocolError{Op: op, Reason: "answer has an empty body"}
-	}
-	if err != nil {
-		return broken("answer is broken", err)
-	}
-	if start.Name == (xml.Name{Space: envelopeSpace, Local: "Fault"}) {
-		var f xmlFault
-		if err := d.DecodeElement(&f, &start); err != nil {
-			return broken("fault is broken", err)
-		}
-		return f.fault(op, status)
-	}
-	if op.Void() || start.Name != op.Response {
-		return &ProtocolError{Op: op, Reason: "answer has an unexpected element " + start.Name.Local}
-	}
-	if each, ok := resp.(Each); ok {
-		for {
-			start, err = nextStart(d)
-			if err == errEnd {
-				return finish(d, op)
-			}
-			if err != nil {
-				return broken("answer is broken", err)
-			}
-			if start.Name.Local != "return" {
-				if err := d.Skip(); err != nil {
-					return broken("answer is broken", err)
-				}
-				continue
-			}
-			used := false
-			err := each(func(v any) error {
-				used = true
-				if err := d.DecodeElement(v, &start); err != nil {
-					return broken("answer is broken", err)
-				}
-				return nil
-			})
-			if err != nil {
+		switch {
+		case ok && (d.space == p.fields[i].name.Space || d.strict && d.space == ""):
+		case d.strict && string(d.local) == "clusterWeight":
+			// An old field of Database that the server drops without a word.
+			if err := d.skip(); err != nil {
 				return err
 			}
-			if !used {
-				if err := d.Skip(); err != nil {
-					return broken("answer is broken", err)
-				}
+			continue
+		case d.strict:
+			return &elementError{d.space, string(d.local), p.expected()}
+		default:
+			if err := d.skip(); err != nil {
+				return err
+			}
+			continue
+		}
+		f := &p.fields[i]
+		if hint = i; !f.repeated {
+			hint++
+		}
+		if d.isNil {
+			if err := d.skip(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := d.field(f, v.Field(f.index)); err != nil {
+			return err
+		}
+	}
+}
+
+// field reads one element into the field fv.
+func (d *decoder) field(f *field, fv reflect.Value) error {
+	if f.kind == kindStruct {
+		var target reflect.Value
+		switch {
+		case f.repeated && f.pointer:
+			target = reflect.New(f.elem)
+			fv.Set(reflect.Append(fv, target))
+		case f.repeated:
+			fv.Set(reflect.Append(fv, reflect.Zero(f.elem)))
+			target = fv.Index(fv.Len() - 1).Addr()
+		case f.pointer:
+			if fv.IsNil() {
+				fv.Set(reflect.New(f.elem))
+			}
+			target = fv
+		default:
+			target = fv.Addr()
+		}
+		return d.structInto(f.elemPlan, target.Elem())
+	}
+	offset := d.offset()
+	b, err := d.content(d.strict)
+	if err == errElementInText {
+		return &elementError{d.space, string(d.local), "(none)"}
+	}
+	if err != nil {
+		return err
+	}
+	if d.strict && f.kind != kindString && f.kind != kindBool && len(trimSpace(b)) == 0 {
+		return &valueError{local: f.name.Local, kind: "value", offset: offset}
+	}
+	bad := func(kind string) error {
+		return &valueError{local: f.name.Local, kind: kind, text: string(b), offset: offset}
+	}
+	switch dst := fv.Addr().Interface().(type) {
+	case **string:
+		s := string(b)
+		*dst = &s
+	case *[]string:
+		*dst = append(*dst, string(b))
+	case **int32:
+		n, err := parseInt(b, 32)
+		if err != nil {
+			return bad("int")
+		}
+		*dst = new(int32(n))
+	case *[]int32:
+		n, err := parseInt(b, 32)
+		if err != nil {
+			return bad("int")
+		}
+		*dst = append(*dst, int32(n))
+	case **int64:
+		n, err := parseInt(b, 64)
+		if err != nil {
+			return bad("long")
+		}
+		*dst = &n
+	case *int64:
+		n, err := parseInt(b, 64)
+		if err != nil {
+			return bad("long")
+		}
+		*dst = n
+	case **bool:
+		switch string(trimSpace(b)) {
+		case "true", "1":
+			*dst = new(true)
+		case "false", "0":
+			*dst = new(false)
+		default:
+			// JAXB leaves the field unset.
+			if !d.strict {
+				return bad("boolean")
 			}
 		}
-	}
-	if err := d.DecodeElement(resp, &start); err != nil {
-		return broken("answer is broken", err)
-	}
-	return finish(d, op)
-}
-
-var errEnd = errors.New("end of element")
-
-// nextStart returns the next start element, or errEnd at an end element.
-func nextStart(d *xml.Decoder) (xml.StartElement, error) {
-	for {
-		tok, err := d.Token()
-		if err != nil {
-			return xml.StartElement{}, err
+	default: // kindText
+		target := fv
+		if f.pointer {
+			target = reflect.New(f.elem).Elem()
 		}
-		switch t := tok.(type) {
-		case xml.StartElement:
-			return t, nil
-		case xml.EndElement:
-			return xml.StartElement{}, errEnd
+		if err := target.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText(b); err != nil {
+			return bad(strings.ToLower(f.elem.Name()))
+		}
+		switch {
+		case f.repeated:
+			panic(fmt.Sprintf("soap: no decoding for %T", dst))
+		case f.pointer:
+			fv.Set(target.Addr())
 		}
 	}
+	return nil
 }
 
-// finish reads to the end of the document, so that a cut-off answer is noticed.
-func finish(d *xml.Decoder, op *Operation) error {
-	for {
-		if _, err := d.Token(); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return &ProtocolError{Op: op, Reason: "answer is broken", Err: err}
-		}
-	}
-}
-
-// nilFilter skips elements with xsi:nil.
-type nilFilter struct{ d *xml.Decoder }
-
-func (f *nilFilter) Token() (xml.Token, error) {
-	for {
-		tok, err := f.d.Token()
-		start, ok := tok.(xml.StartElement)
-		if err != nil || !ok || !isNil(start) {
-			return tok, err
-		}
-		if err := f.d.Skip(); err != nil {
-			return nil, err
-		}
-	}
-}
-
-func isNil(t xml.StartElement) bool {
-	for _, a := range t.Attr {
-		if a.Name.Space == instanceSpace && a.Name.Local == "nil" {
-			return a.Value == "true" || a.Value == "1"
-		}
-	}
-	return false
-}
-
-// xmlFault is a fault as encoding/xml reads it.
-type xmlFault struct {
-	Code   string `xml:"faultcode"`
-	String string `xml:"faultstring"`
-	Detail struct {
-		Children []struct {
-			XMLName xml.Name
-		} `xml:",any"`
-	} `xml:"detail"`
-}
-
-func (x *xmlFault) fault(op *Operation, status int) *Fault {
-	f := &Fault{Op: op, Status: status, Code: localPart(x.Code)}
-	f.Message, f.ExceptionIDs = parseFaultString(x.String)
-	if len(x.Detail.Children) > 0 {
-		f.Kind = x.Detail.Children[0].XMLName.Local
-	}
-	return f
-}
-
-func localPart(qname string) string {
-	for i := len(qname) - 1; i >= 0; i-- {
-		if qname[i] == ':' {
-			return qname[i+1:]
-		}
-	}
-	return qname
+func parseInt(b []byte, bits int) (int64, error) {
+	return strconv.ParseInt(string(trimSpace(b)), 10, bits)
 }

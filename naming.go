@@ -1,0 +1,155 @@
+package schoolmail
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// special lists letters that do not decompose into a base letter and marks, or
+// that German spells out. The spelling follows the :umlauts modifier of UDM.
+var special = map[rune]string{
+	'ä': "ae", 'ö': "oe", 'ü': "ue", 'ß': "ss", 'æ': "ae", 'œ': "oe", 'ø': "oe", 'å': "aa",
+	'đ': "d", 'ð': "d", 'þ': "th", 'ł': "l", 'ı': "i", 'ħ': "h", 'ŋ': "n", 'ə': "e", 'ŧ': "t",
+}
+
+// foldASCII spells a name in lower-case ASCII letters, digits, and whatever of
+// keep it contains; everything else is dropped.
+func foldASCII(s, keep string) string {
+	var b strings.Builder
+	for _, r := range norm.NFC.String(s) {
+		r = unicode.ToLower(r)
+		if t, ok := special[r]; ok {
+			b.WriteString(t)
+			continue
+		}
+		for _, d := range norm.NFD.String(string(r)) {
+			if t, ok := special[d]; ok {
+				b.WriteString(t)
+			} else if d >= 'a' && d <= 'z' || d >= '0' && d <= '9' || strings.ContainsRune(keep, d) {
+				b.WriteRune(d)
+			}
+		}
+	}
+	return strings.Trim(b.String(), keep)
+}
+
+// callName is the first of several given names ("Anna Maria" is called Anna).
+func callName(given string) string {
+	if f := strings.Fields(given); len(f) > 0 {
+		return f[0]
+	}
+	return ""
+}
+
+// usernameBase forms "given.family" within limit characters: the given name is
+// cut to its initial before the family name is cut.
+func usernameBase(given, family string, limit int) string {
+	g, f := foldASCII(callName(given), ""), foldASCII(family, "")
+	switch {
+	case g == "" && f == "":
+		return "konto"
+	case g == "" || f == "":
+		return cut(g+f, limit)
+	}
+	if len(g)+1+len(f) > limit {
+		g = g[:1]
+	}
+	return cut(g+"."+f, limit)
+}
+
+// addressBase forms the local part of a mail address; hyphens of double names
+// stay. 50 characters leave room for a number (RFC 5321 section 4.5.3.1.1
+// allows 64).
+func addressBase(given, family string) string {
+	g, f := foldASCII(callName(given), "-"), foldASCII(strings.Join(strings.Fields(family), "-"), "-")
+	for strings.Contains(f, "--") {
+		f = strings.ReplaceAll(f, "--", "-")
+	}
+	switch {
+	case g == "" && f == "":
+		return "konto"
+	case g == "" || f == "":
+		return cut(g+f, 50)
+	}
+	return cut(g+"."+f, 50)
+}
+
+func cut(s string, limit int) string {
+	if len(s) > limit {
+		s = s[:limit]
+	}
+	return strings.TrimRight(s, ".-")
+}
+
+// names hands out user names and addresses that were never used before.
+type names struct{ used map[string]bool }
+
+func newNames(st *State) *names {
+	n := &names{used: make(map[string]bool, 3*len(st.Accounts))}
+	for i := range st.Accounts {
+		a := &st.Accounts[i]
+		n.take(a.Username)
+		n.take(a.Mail)
+		for _, s := range a.Aliases {
+			n.take(s)
+		}
+	}
+	for _, p := range st.Places {
+		n.take(p.Username)
+		n.take(p.Mail)
+	}
+	for _, r := range st.Retired {
+		n.take(r.Name)
+	}
+	return n
+}
+
+func (n *names) take(s string) {
+	if s != "" {
+		n.used[strings.ToLower(norm.NFC.String(s))] = true
+	}
+}
+
+// username returns the first free name of base, base2, base3, ... within limit.
+func (n *names) username(base string, limit int) string {
+	return n.first(func(i int) string {
+		if i == 1 {
+			return base
+		}
+		num := strconv.Itoa(i)
+		return cut(base, limit-len(num)) + num
+	})
+}
+
+// address returns the first free address of the base in the domain.
+func (n *names) address(base, domain string) string {
+	return n.first(func(i int) string {
+		if i == 1 {
+			return base + "@" + domain
+		}
+		return base + strconv.Itoa(i) + "@" + domain
+	})
+}
+
+func (n *names) first(form func(int) string) string {
+	for i := 1; ; i++ {
+		if s := form(i); !n.used[s] {
+			n.used[s] = true
+			return s
+		}
+	}
+}
+
+// foldName is the key under which two names count as the same: NFC, lower
+// case, single blanks.
+func foldName(s string) string {
+	return strings.ToLower(strings.Join(strings.Fields(norm.NFC.String(s)), " "))
+}
+
+// cleanName is how a name is stored: NFC, single blanks.
+func cleanName(s string) string { return strings.Join(strings.Fields(norm.NFC.String(s)), " ") }
+
+func isAddress(name string) bool { return strings.Contains(name, "@") }

@@ -1,0 +1,391 @@
+package schoolmail
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// people walks over all keys in order and decides about each person.
+func (b *builder) people() {
+	keys := make([]RecordKey, 0, len(b.records)+len(b.accounts))
+	for k := range b.records {
+		keys = append(keys, k)
+	}
+	for k := range b.accounts {
+		if b.records[k] == nil {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, RecordKey.Compare)
+	var newcomers []RecordKey
+	for _, k := range keys {
+		switch a, r := b.accounts[k], b.records[k]; {
+		case a == nil:
+			newcomers = append(newcomers, k)
+		case a.Held:
+		case r != nil && b.here(r):
+			b.present(a, r)
+		default:
+			b.absent(a, r != nil)
+		}
+	}
+	// Newcomers come last, so that they take no name from anybody.
+	for _, k := range newcomers {
+		b.newcomer(b.records[k])
+	}
+	b.guards()
+}
+
+// here reports whether a person is at some school today or later. A gap between
+// two memberships, such as the summer holidays, is no departure.
+func (b *builder) here(r *Record) bool {
+	return slices.ContainsFunc(r.Memberships, func(m Membership) bool { return m.Until.IsZero() || b.now <= m.Until })
+}
+
+// current returns the memberships of today; for somebody who is between two
+// schools those that come next.
+func (b *builder) current(r *Record) []Membership {
+	var today, later []Membership
+	for _, m := range r.Memberships {
+		switch {
+		case m.On(b.now):
+			today = append(today, m)
+		case m.From > b.now:
+			later = append(later, m)
+		}
+	}
+	if len(today) > 0 {
+		return today
+	}
+	return later
+}
+
+// newcomer plans an account for a record that has none.
+func (b *builder) newcomer(r *Record) {
+	if !slices.ContainsFunc(r.Memberships, func(m Membership) bool { return m.On(b.now) }) {
+		return // gone before we ever saw them, or not yet here
+	}
+	if b.shielded[r.Key] != "" {
+		return
+	}
+	ms := b.current(r)
+	pop := b.policy.population(r.Role, ms)
+	if pop == nil {
+		b.noPopulation(r)
+		return
+	}
+	limit := b.policy.Naming.MaxUsername
+	if r.Role == RolePupil {
+		limit = b.policy.Naming.MaxPupilUsername
+	}
+	username := b.names.username(usernameBase(r.GivenName, r.FamilyName, limit), limit)
+	a := Account{
+		Key: r.Key, Username: username, State: Active,
+		Mail: b.names.address(addressBase(r.GivenName, r.FamilyName), pop.Domain),
+	}
+	b.want(&a, r, ms)
+	b.seek(seeker{acc: a, access: pop.Access, reason: fmt.Sprintf("%s at %s, first appears in the delivery", r.Role, schoolsOf(a.Memberships))}, pop)
+}
+
+func (b *builder) noPopulation(r *Record) {
+	f := b.find("no-population", "record %s: no population of the policy takes a %s at %s; the person is left alone", r.Key.ID, r.Role, schoolsOf(b.current(r)))
+	f.Key = r.Key
+}
+
+// want fills in what the record says.
+func (b *builder) want(a *Account, r *Record, ms []Membership) {
+	a.Role = r.Role
+	a.GivenName, a.FamilyName = cleanName(r.GivenName), cleanName(r.FamilyName)
+	a.Phone, a.NoticeMail = r.Phone, r.NoticeMail
+	if r.Role == RolePupil {
+		a.Phone = "" // data protection: of pupils only name and address are kept
+	}
+	if r.Language != "" {
+		a.Language = r.Language
+	}
+	a.Memberships = make([]Membership, 0, len(ms))
+	for _, m := range ms {
+		cs := slices.Clone(m.Classes)
+		slices.Sort(cs)
+		a.Memberships = append(a.Memberships, Membership{School: m.School, Classes: slices.Compact(cs)})
+	}
+	slices.SortFunc(a.Memberships, func(x, y Membership) int { return strings.Compare(string(x.School), string(y.School)) })
+
+	// Display names are unique, because OX wants them so within a context and
+	// people move. Whoever has a name keeps it; the next one gets the user name
+	// behind it and keeps that.
+	plain := cleanName(r.GivenName + " " + r.FamilyName)
+	marked := plain + " (" + a.Username + ")"
+	if owner, taken := b.display[foldName(plain)]; a.DisplayName == marked || taken && owner != a.Username {
+		a.DisplayName = marked
+	} else {
+		a.DisplayName = plain
+	}
+	b.display[foldName(a.DisplayName)] = a.Username
+}
+
+// changes lists what differs between an account and what is wanted of it.
+func changes(before, after *Account) []string {
+	var f []string
+	add := func(name string, differs bool) {
+		if differs {
+			f = append(f, name)
+		}
+	}
+	add("given_name", before.GivenName != after.GivenName)
+	add("family_name", before.FamilyName != after.FamilyName)
+	add("display_name", before.DisplayName != after.DisplayName)
+	add("role", before.Role != after.Role)
+	add("memberships", !slices.EqualFunc(before.Memberships, after.Memberships, func(x, y Membership) bool {
+		return x.School == y.School && slices.Equal(x.Classes, y.Classes)
+	}))
+	add("phone", before.Phone != after.Phone)
+	add("notice_mail", before.NoticeMail != after.NoticeMail)
+	add("language", before.Language != after.Language)
+	return f
+}
+
+// present plans for somebody who has an account and is delivered.
+func (b *builder) present(a *Account, r *Record) {
+	ms := b.current(r)
+	pop := b.policy.population(r.Role, ms)
+	if pop == nil {
+		b.noPopulation(r)
+		return
+	}
+	cur := *a
+	var chain []Step
+	switch a.State {
+	case Pending:
+		w := cur
+		b.want(&w, r, ms)
+		w.State = Active
+		s := seeker{acc: w, before: a, access: pop.Access, resume: true, reason: "an earlier run was interrupted while it made the account"}
+		if p := b.placeAt(a.Username, a.Context); p != nil {
+			s.place, s.pin = p, a.Context
+		}
+		b.seek(s, pop)
+		return
+	case Active:
+	case Leaving:
+		next := cur
+		next.State, next.NoticedOn = Active, 0
+		chain = append(chain, b.step(KindCancelNotice, &cur, "the record is delivered again", CancelNotice{Before: cur, After: next}))
+		cur = next
+	case Deactivated:
+		next := cur
+		next.State, next.NoticedOn, next.Deactivated = Active, 0, 0
+		chain = append(chain, b.step(KindReactivate, &cur, "the record is delivered again", Reactivate{Before: cur, After: next, Access: pop.Access}))
+		cur = next
+	default:
+		b.find("unknown-state", "account %s has the state %q, which schoolmail does not know: it is left alone", a.Username, a.State)
+		return
+	}
+	w := cur
+	b.want(&w, r, ms)
+	fields := changes(&cur, &w)
+	place := b.placeAt(a.Username, a.Context)
+	allowed := slices.Contains(pop.Contexts, a.Context)
+
+	if place == nil || !allowed {
+		// A copy needs a source; without one the person gets a new place.
+		s := seeker{before: &cur, place: place, access: pop.Access, step: chain}
+		switch {
+		case allowed:
+			s.pin = a.Context
+			s.reason = fmt.Sprintf("the user is missing in context %d", a.Context)
+			b.find("missing-user", "%s has an account but no user in context %d: it is made anew, empty", a.Username, a.Context)
+		case place == nil:
+			s.reason = fmt.Sprintf("now %s, has no place in OX yet", pop.Name)
+		default:
+			s.reason = fmt.Sprintf("now %s at %s", pop.Name, schoolsOf(w.Memberships))
+		}
+		if place != nil {
+			for _, c := range pop.Contexts {
+				if b.placeAt(a.Username, c) != nil && a.Previous.Context != c {
+					s.pin = c // an interrupted run left its copy there
+				}
+			}
+			if len(fields) > 0 {
+				s.step = append(s.step, b.change(cur, w, fields, pop.Access))
+				s.before = &w
+			}
+		} else {
+			s.fields = fields
+		}
+		s.acc = w
+		b.dropCopy(&s)
+		b.seek(s, pop)
+		return
+	}
+	if len(fields) > 0 {
+		chain = append(chain, b.change(cur, w, fields, pop.Access))
+	} else if d := differs(place, &w); d != "" && len(chain) == 0 {
+		chain = append(chain, b.step(KindRepair, &w, "in OX "+d+" not as in the directory", RepairPlace{Account: w, Access: pop.Access}))
+	}
+	b.steps = append(b.steps, chain...)
+	s := seeker{before: &w, acc: w}
+	b.dropCopy(&s)
+	b.frees = append(b.frees, s.step...)
+	s.step = nil
+	s.place, s.access, s.reason = place, pop.Access, fmt.Sprintf("context %d is over its capacity", a.Context)
+	b.seek(s, pop)
+}
+
+func (b *builder) change(before, after Account, fields []string, access string) Step {
+	s := b.step(KindChange, &after, changeReason(&before, &after, fields), ChangeAccount{Before: before, After: after, Fields: fields, Access: access})
+	return s
+}
+
+func changeReason(before, after *Account, fields []string) string {
+	var parts []string
+	for _, f := range fields {
+		switch f {
+		case "memberships":
+			parts = append(parts, fmt.Sprintf("from %s to %s", schoolsOf(before.Memberships), schoolsOf(after.Memberships)))
+		case "role":
+			parts = append(parts, fmt.Sprintf("from %s to %s", before.Role, after.Role))
+		default:
+			parts = append(parts, strings.ReplaceAll(f, "_", " ")+" changed")
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// differs says what of a place is not as the account wants it.
+func differs(p *Place, a *Account) string {
+	var d []string
+	if p.DisplayName != a.DisplayName {
+		d = append(d, "display name")
+	}
+	if p.GivenName != a.GivenName || p.FamilyName != a.FamilyName {
+		d = append(d, "name")
+	}
+	if !strings.EqualFold(p.Mail, a.Mail) {
+		d = append(d, "mail address")
+	}
+	if p.MailEnabled != (a.State != Deactivated) {
+		d = append(d, "mail switch")
+	}
+	if len(d) == 0 {
+		return ""
+	}
+	if len(d) == 1 {
+		return d[0] + " is"
+	}
+	return strings.Join(d, ", ") + " are"
+}
+
+// dropCopy adds the removal of an old copy whose grace is over.
+func (b *builder) dropCopy(s *seeker) {
+	a := *s.before
+	if a.Previous.Context == 0 || b.now < a.Previous.Since.AddDays(b.policy.LifeCycle.TransferGraceDays) {
+		return
+	}
+	next := a
+	next.Previous = Previous{}
+	s.step = append(s.step, b.step(KindDropCopy, &a, fmt.Sprintf("transferred to context %d on %s, the copy in context %d was kept %d days",
+		a.Context, a.Previous.Since, a.Previous.Context, b.now.Sub(a.Previous.Since)), DropCopy{Before: a, After: next}))
+	s.before = &next
+	s.acc.Previous = Previous{}
+}
+
+// absent plans for somebody who has an account and is gone: not delivered, or
+// delivered with memberships that have all ended, which counts in every delivery.
+func (b *builder) absent(a *Account, ended bool) {
+	b.dropOld(a)
+	shield := b.shield(a)
+	if ended {
+		shield = b.shielded[a.Key]
+	}
+	if a.State == Deactivated && shield == "" {
+		if b.now >= a.Deactivated.AddDays(b.policy.LifeCycle.PurgeDays) && !a.Deactivated.IsZero() {
+			act := Purge{Account: *a}
+			if p := b.placeAt(a.Username, a.Context); p != nil {
+				act.UserID = p.UserID
+			}
+			s := b.step(KindPurge, a, fmt.Sprintf("deactivated since %s", a.Deactivated), act)
+			s.Destructive = true
+			b.limited["purges"] = append(b.limited["purges"], s)
+		}
+		return
+	}
+	if shield != "" {
+		if shield != b.absence && a.State == Active && b.shielded[a.Key] == "" {
+			b.hold(b.notice(a), "", shield)
+		}
+		return
+	}
+	switch a.State {
+	case Active:
+		b.limited["leavers"] = append(b.limited["leavers"], b.notice(a))
+	case Leaving:
+		due := a.NoticedOn.AddDays(b.policy.LifeCycle.NoticeDays)
+		switch {
+		case a.NoticedOn.IsZero():
+			b.find("no-notice-date", "account %s is leaving without a recorded notice: it is left alone", a.Username)
+		case b.now >= due:
+			next := *a
+			next.State, next.Deactivated = Deactivated, b.now
+			s := b.step(KindDeactivate, a, fmt.Sprintf("notice of %s, %d days ago", a.NoticedOn, b.now.Sub(a.NoticedOn)), Deactivate{Before: *a, After: next})
+			s.Destructive = true
+			b.limited["deactivations"] = append(b.limited["deactivations"], s)
+		}
+	case Pending:
+		b.find("pending-without-record", "account %s was never completed and its record is gone: it is left alone", a.Username)
+	case Deactivated:
+	default:
+		b.find("unknown-state", "account %s has the state %q, which schoolmail does not know: it is left alone", a.Username, a.State)
+	}
+}
+
+// dropOld removes an old copy of somebody who is leaving; the copy does not
+// depend on whether the person is delivered.
+func (b *builder) dropOld(a *Account) {
+	s := seeker{before: a, acc: *a}
+	if b.dropCopy(&s); len(s.step) > 0 {
+		b.frees = append(b.frees, s.step...)
+		*a = *s.before
+	}
+}
+
+func (b *builder) notice(a *Account) Step {
+	next := *a
+	next.State, next.NoticedOn = Leaving, b.now
+	due := b.now.AddDays(b.policy.LifeCycle.NoticeDays)
+	return b.step(KindNotice, a, fmt.Sprintf("no longer delivered by %s; the mailbox closes on %s", schoolsOf(a.Memberships), due),
+		SendNotice{Before: *a, After: next, Due: due})
+}
+
+func (b *builder) step(k Kind, a *Account, reason string, act Action) Step {
+	s := Step{ID: string(k) + ":" + a.Key.String(), Subject: a.Username, Key: a.Key, Role: a.Role, Reason: reason, Action: act}
+	if len(a.Memberships) > 0 {
+		s.School = a.Memberships[0].School
+	}
+	return s
+}
+
+func (b *builder) placeAt(username string, c ContextID) *Place {
+	for _, p := range b.places[username] {
+		if p.Context == c && c != 0 {
+			return p
+		}
+	}
+	return nil
+}
+
+func schoolsOf(ms []Membership) string {
+	if len(ms) == 0 {
+		return "no school"
+	}
+	var parts []string
+	for _, m := range ms {
+		s := string(m.School)
+		if len(m.Classes) > 0 && len(m.Classes) <= 4 {
+			s += " " + strings.Join(m.Classes, "+")
+		}
+		parts = append(parts, s)
+	}
+	return strings.Join(parts, " and ")
+}

@@ -1,0 +1,196 @@
+package schoolmail
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The defaults that [Policy.WithDefaults] fills in.
+const (
+	DefaultNoticeDays       = 56 // eight weeks
+	DefaultPurgeDays        = 180
+	DefaultCapacity         = 8000
+	DefaultMaxUsername      = 20
+	DefaultMaxPupilUsername = 15
+	DefaultGuardWindowDays  = 7
+	DefaultCollapsePercent  = 50
+)
+
+// usualLimits and termLimits are sized for a district that changes 10 % of its
+// people per term and a fraction of a percent on an ordinary day.
+var (
+	usualLimits = GuardLimits{
+		Leavers:       Limit{SchoolPercent: 5, DistrictPercent: 2, Free: 3},
+		Deactivations: Limit{SchoolPercent: 20, DistrictPercent: 15, Free: 5},
+		Purges:        Limit{SchoolPercent: 30, DistrictPercent: 15, Free: 5},
+		Transfers:     Limit{SchoolPercent: 5, DistrictPercent: 2, Free: 3},
+	}
+	termLimits = GuardLimits{
+		Leavers:       Limit{SchoolPercent: 35, DistrictPercent: 20, Free: 5},
+		Deactivations: Limit{SchoolPercent: 35, DistrictPercent: 20, Free: 5},
+		Purges:        Limit{SchoolPercent: 40, DistrictPercent: 20, Free: 5},
+		Transfers:     Limit{SchoolPercent: 60, DistrictPercent: 35, Free: 5},
+	}
+)
+
+// WithDefaults returns a copy in which everything left at zero has its default.
+func (p Policy) WithDefaults() Policy {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&p.LifeCycle.NoticeDays, DefaultNoticeDays)
+	def(&p.LifeCycle.PurgeDays, DefaultPurgeDays)
+	def(&p.Naming.MaxUsername, DefaultMaxUsername)
+	def(&p.Naming.MaxPupilUsername, DefaultMaxPupilUsername)
+	def(&p.Guards.WindowDays, DefaultGuardWindowDays)
+	def(&p.Guards.CollapsePercent, DefaultCollapsePercent)
+	if p.Guards.Usual == (GuardLimits{}) {
+		p.Guards.Usual = usualLimits
+	}
+	if p.Guards.TermChange == (GuardLimits{}) {
+		p.Guards.TermChange = termLimits
+	}
+	p.Contexts = slices.Clone(p.Contexts)
+	for i := range p.Contexts {
+		def(&p.Contexts[i].Capacity, DefaultCapacity)
+	}
+	return p
+}
+
+// Validate reports all mistakes of a policy (after defaults) joined into one
+// error, or nil.
+func (p Policy) Validate() error {
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf("policy: "+format, a...)) }
+	if p.Source == "" {
+		bad("source is empty: expected the name of the source system")
+	}
+	known := map[ContextID]bool{}
+	names := map[string]ContextID{}
+	for _, c := range p.Contexts {
+		switch {
+		case c.ID <= 0:
+			bad("context %q: id %d: expected a positive number", c.Name, c.ID)
+		case known[c.ID]:
+			bad("context %d is declared twice", c.ID)
+		}
+		known[c.ID] = true
+		if c.Name == "" {
+			bad("context %d: name is empty", c.ID)
+		} else if o, dup := names[c.Name]; dup {
+			bad("context %d: name %q is already that of context %d", c.ID, c.Name, o)
+		}
+		names[c.Name] = c.ID
+		if c.Capacity < 2 {
+			bad("context %d: capacity %d: expected at least 2 (the administrator takes one seat)", c.ID, c.Capacity)
+		}
+		if c.Headroom < 0 || c.Headroom >= max(c.Capacity, 1) {
+			bad("context %d: headroom %d: expected 0 to capacity-1", c.ID, c.Headroom)
+		}
+	}
+	if len(p.Populations) == 0 {
+		bad("no populations: nobody would get an account")
+	}
+	pops := map[string]bool{}
+	for i, q := range p.Populations {
+		what := fmt.Sprintf("population %q", q.Name)
+		if q.Name == "" {
+			what = fmt.Sprintf("population number %d", i+1)
+			bad("%s: name is empty", what)
+		} else if pops[q.Name] {
+			bad("%s is declared twice", what)
+		}
+		pops[q.Name] = true
+		if len(q.Roles) == 0 {
+			bad("%s: no roles", what)
+		}
+		for _, r := range q.Roles {
+			if !r.Valid() {
+				bad("%s: role %q: expected pupil, teacher or staff", what, r)
+			}
+		}
+		if len(q.Contexts) == 0 {
+			bad("%s: no contexts", what)
+		}
+		for _, c := range q.Contexts {
+			if !known[c] {
+				bad("%s: context %d is not declared", what, c)
+			}
+		}
+		if !strings.Contains(q.Domain, ".") || q.Domain != strings.ToLower(q.Domain) || strings.ContainsAny(q.Domain, "@ _") {
+			bad("%s: domain %q: expected a mail domain in lower case", what, q.Domain)
+		}
+		if q.Access == "" {
+			bad("%s: access is empty: expected an OX access combination such as %q", what, "groupware_standard")
+		}
+	}
+	if n := p.LifeCycle.NoticeDays; n < DefaultNoticeDays {
+		bad("life_cycle: notice_days %d: at least %d are promised to leavers", n, DefaultNoticeDays)
+	}
+	if n := p.LifeCycle.PurgeDays; n < 1 {
+		bad("life_cycle: purge_days %d: expected at least 1", n)
+	}
+	if n := p.LifeCycle.TransferGraceDays; n < 0 {
+		bad("life_cycle: transfer_grace_days %d: expected 0 or more", n)
+	}
+	if n := p.Naming.MaxPupilUsername; n < 5 || n > p.Naming.MaxUsername || p.Naming.MaxUsername > 64 {
+		bad("naming: max_pupil_username %d, max_username %d: expected 5 <= pupil <= user <= 64", n, p.Naming.MaxUsername)
+	}
+	for _, w := range p.TermChanges {
+		if w.From.IsZero() || w.Until < w.From {
+			bad("term change %q: from %q until %q: expected two days in order", w.Name, w.From, w.Until)
+		}
+	}
+	for _, g := range []struct {
+		name string
+		GuardLimits
+	}{{"usual", p.Guards.Usual}, {"term_change", p.Guards.TermChange}} {
+		for _, l := range []struct {
+			name string
+			Limit
+		}{{"leavers", g.Leavers}, {"deactivations", g.Deactivations}, {"purges", g.Purges}, {"transfers", g.Transfers}} {
+			if l.SchoolPercent < 0 || l.SchoolPercent > 100 || l.DistrictPercent < 0 || l.DistrictPercent > 100 || l.Free < 0 {
+				bad("guards.%s.%s: expected percentages from 0 to 100 and free from 0", g.name, l.name)
+			}
+		}
+	}
+	for i, o := range p.Overrides {
+		if !slices.Contains(guardNames, o.Guard) {
+			bad("override number %d: guard %q: expected one of %s", i+1, o.Guard, strings.Join(guardNames, ", "))
+		}
+		if o.By == "" || o.Reason == "" || o.Until.IsZero() {
+			bad("override number %d: by, reason and until must be given", i+1)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// population returns the first population that matches a membership of today.
+func (p *Policy) population(role Role, ms []Membership) *Population {
+	for i := range p.Populations {
+		q := &p.Populations[i]
+		if !slices.Contains(q.Roles, role) {
+			continue
+		}
+		for _, m := range ms {
+			if (len(q.Levels) == 0 || slices.Contains(q.Levels, m.Level)) &&
+				(len(q.Schools) == 0 || slices.Contains(q.Schools, m.School)) {
+				return q
+			}
+		}
+	}
+	return nil
+}
+
+func (p *Policy) context(id ContextID) *ContextSpec {
+	for i := range p.Contexts {
+		if p.Contexts[i].ID == id {
+			return &p.Contexts[i]
+		}
+	}
+	return nil
+}
