@@ -1,0 +1,259 @@
+package appsuite
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Request is a call that has no method of its own.
+type Request struct {
+	Method  string     // default GET, or PUT when there is a Body
+	Module  string     // e.g. "folders", "user/me"
+	Action  string     // e.g. "all"; may be empty
+	Params  url.Values // without action and session
+	Body    any        // sent as JSON; nil for none
+	Subject string     // ids for error messages, e.g. "folder 6"
+
+	// ReadOnly says that repeating the call does no harm. Calls with GET are
+	// always taken to be so.
+	ReadOnly bool
+
+	raw         []byte // body as it is, instead of Body
+	contentType string
+	accept      string
+	plain       bool // the answer is not an envelope (export, multiple)
+}
+
+// Response is an answer as received.
+type Response struct {
+	Status      int
+	ContentType string          // without parameters
+	Data        json.RawMessage // "data" of the envelope; nil if there is none
+	Timestamp   Timestamp       // of the envelope
+	Warning     *Error          // a problem that did not keep the call from being carried out
+	Body        []byte          // everything
+}
+
+// maxBody bounds an answer. A folder of 8,000 contacts with all columns has some 10 MB.
+const maxBody = 256 << 20
+
+const (
+	readTries    = 3 // attempts for reads
+	limitedTries = 4 // attempts after answers 429
+	firstBackoff = 500 * time.Millisecond
+)
+
+func (rq *Request) op() string {
+	if rq.Action == "" {
+		return rq.Module
+	}
+	return rq.Module + " " + rq.Action
+}
+
+func (rq *Request) method() string {
+	switch {
+	case rq.Method != "":
+		return rq.Method
+	case rq.Body != nil || rq.raw != nil:
+		return http.MethodPut
+	}
+	return http.MethodGet
+}
+
+// send carries out one call with the given HTTP client (which holds the
+// session's cookies), paced, repeated after 429 and, for reads, after network
+// errors. The session is not renewed here.
+func (c *Client) send(ctx context.Context, hc *http.Client, rq *Request, session string) (*Response, error) {
+	params := url.Values{}
+	for k, v := range rq.Params {
+		params[k] = v
+	}
+	if session != "" {
+		params.Set("session", session)
+	}
+	target := c.urlFor(rq.Module, rq.Action, params)
+	body, contentType := rq.raw, rq.contentType
+	if rq.Body != nil {
+		b, err := json.Marshal(rq.Body)
+		if err != nil {
+			return nil, &Error{Op: rq.op(), Subject: rq.Subject, Kind: KindInvalid, Err: err}
+		}
+		body, contentType = b, "application/json; charset=UTF-8"
+	}
+	readOnly := rq.ReadOnly || rq.method() == http.MethodGet
+	limited, reads := 0, 0
+	for {
+		resp, err := c.sendOnce(ctx, hc, rq, target, body, contentType, readOnly)
+		if err == nil {
+			return resp, nil
+		}
+		var wait time.Duration
+		switch {
+		case err.Kind == KindLimited && err.Status == http.StatusTooManyRequests:
+			limited++
+			c.pacer.pause(err.RetryAfter)
+			c.count(func(s *Stats) { s.Limited++ })
+			c.opts.Logger.Warn("rate limit of the server reached", "op", rq.op(), "retry_after", err.RetryAfter)
+			if deadline, ok := ctx.Deadline(); limited >= limitedTries || (ok && time.Until(deadline) < err.RetryAfter) {
+				return nil, err
+			}
+		case err.Kind == KindUnavailable && readOnly && ctx.Err() == nil && err.Code == "":
+			if reads++; reads >= readTries {
+				return nil, err
+			}
+			wait = firstBackoff << (reads - 1)
+		default:
+			return resp, err
+		}
+		c.count(func(s *Stats) { s.Retries++ })
+		if serr := sleep(ctx, wait); serr != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *Client) sendOnce(ctx context.Context, hc *http.Client, rq *Request, target string, body []byte, contentType string, readOnly bool) (*Response, *Error) {
+	fail := func(kind Kind, status int, cause error) *Error {
+		return &Error{Op: rq.op(), Subject: rq.Subject, Kind: kind, Status: status, Err: cause}
+	}
+	if err := c.pacer.wait(ctx); err != nil {
+		e := fail(KindNotSent, 0, err)
+		if w, ok := errors.AsType[*Error](err); ok {
+			e.Kind, e.RetryAfter, e.Err = w.Kind, w.RetryAfter, w.Err
+		}
+		return nil, e
+	}
+	var sent atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { sent.Store(true) },
+	})
+	var reader io.Reader
+	if body != nil {
+		reader = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(traced, rq.method(), target, reader)
+	if err != nil {
+		return nil, fail(KindInvalid, 0, errors.New("address cannot be built"))
+	}
+	req.Header.Set("User-Agent", c.opts.UserAgent)
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	if rq.accept != "" {
+		req.Header.Set("Accept", rq.accept)
+	}
+	c.count(func(s *Stats) { s.Requests[rq.op()]++; s.Sent += int64(len(body)) })
+	// Once sent, a write with no readable answer may have happened.
+	lost := func(status int, cause error) *Error {
+		switch {
+		case !sent.Load() && ctx.Err() != nil:
+			return fail(KindNotSent, 0, cause)
+		case readOnly || !sent.Load():
+			return fail(KindUnavailable, status, cause)
+		}
+		return fail(KindUncertain, status, cause)
+	}
+	start := time.Now()
+	resp, err := hc.Do(req)
+	if err != nil {
+		return nil, lost(0, withoutURL(err))
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	c.count(func(s *Stats) { s.Received += int64(len(content)) })
+	c.opts.Logger.Debug("ox request", "op", rq.op(), "status", resp.StatusCode, "duration", time.Since(start))
+	if err != nil {
+		return nil, lost(resp.StatusCode, withoutURL(err))
+	}
+	if len(content) > maxBody {
+		return nil, lost(resp.StatusCode, fmt.Errorf("answer is longer than %d bytes", maxBody))
+	}
+	out := &Response{Status: resp.StatusCode, Body: content}
+	out.ContentType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	switch {
+	case resp.StatusCode == http.StatusTooManyRequests:
+		e := fail(KindLimited, resp.StatusCode, nil)
+		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now(), c.pacer.per)
+		return nil, e
+	case resp.StatusCode == http.StatusForbidden:
+		return out, fail(KindSession, resp.StatusCode, nil)
+	case resp.StatusCode == http.StatusNotFound:
+		return out, fail(KindNotFound, resp.StatusCode, errors.New("the server has no such module"))
+	case resp.StatusCode == http.StatusBadRequest:
+		return out, fail(KindInvalid, resp.StatusCode, nil)
+	case resp.StatusCode == http.StatusServiceUnavailable:
+		return out, fail(KindUnavailable, resp.StatusCode, nil)
+	case resp.StatusCode == http.StatusInternalServerError && readOnly:
+		// OX answers so to an export without the right to read.
+		return out, fail(KindOther, resp.StatusCode, errors.New("internal error of the server"))
+	case resp.StatusCode >= 500:
+		return out, lost(resp.StatusCode, nil)
+	case resp.StatusCode >= 300:
+		return out, fail(KindProtocol, resp.StatusCode, errors.New("redirects are not followed"))
+	}
+	if rq.plain && !looksLikeEnvelope(content) {
+		return out, nil
+	}
+	env, err := parseEnvelope(content)
+	if err != nil {
+		return out, lost(resp.StatusCode, err).asProtocol()
+	}
+	out.Data, out.Timestamp = env.Data, Timestamp(env.Timestamp)
+	if string(out.Data) == "null" {
+		out.Data = nil
+	}
+	if problem, fatal := env.problem(); problem != nil {
+		problem.Op, problem.Subject, problem.Status = rq.op(), rq.Subject, resp.StatusCode
+		if fatal {
+			return out, problem
+		}
+		out.Warning = problem
+	}
+	return out, nil
+}
+
+// asProtocol turns "unavailable" into "unexpected answer": an answer came, and
+// asking again brings the same.
+func (e *Error) asProtocol() *Error {
+	if e.Kind == KindUnavailable {
+		e.Kind = KindProtocol
+	}
+	return e
+}
+
+func looksLikeEnvelope(b []byte) bool {
+	b = bytes.TrimSpace(b)
+	return len(b) > 0 && b[0] == '{'
+}
+
+// withoutURL strips the address, which holds the session id, from an error.
+func withoutURL(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
+}
+
+// retryAfter reads the header: seconds or a date.
+func retryAfter(h string, now time.Time, fallback time.Duration) time.Duration {
+	h = strings.TrimSpace(h)
+	if n, err := strconv.Atoi(h); err == nil && n >= 0 {
+		return min(time.Duration(n)*time.Second, time.Hour)
+	}
+	if t, err := http.ParseTime(h); err == nil {
+		return min(max(t.Sub(now), 0), time.Hour)
+	}
+	return fallback
+}

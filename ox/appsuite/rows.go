@@ -1,0 +1,76 @@
+package appsuite
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// OX answers lists as rows: arrays of values in the order of the columns asked for.
+
+var errRow = errors.New("row does not fit the columns asked for")
+
+// parseRows splits a list answer into rows of the given width.
+func parseRows(data json.RawMessage, width int) ([][]json.RawMessage, error) {
+	if len(data) == 0 {
+		return nil, nil
+	}
+	var rows [][]json.RawMessage
+	if err := json.Unmarshal(data, &rows); err != nil {
+		return nil, errNotJSON
+	}
+	for _, r := range rows {
+		if len(r) != width {
+			return nil, errRow
+		}
+	}
+	return rows, nil
+}
+
+func columnList(numbers []int) string {
+	s := make([]string, len(numbers))
+	for i, n := range numbers {
+		s[i] = strconv.Itoa(n)
+	}
+	return strings.Join(s, ",")
+}
+
+// rowReader reads the cells of a row one after the other and keeps the first error.
+type rowReader struct {
+	cells []json.RawMessage
+	err   error
+}
+
+func (r *rowReader) next() json.RawMessage {
+	if len(r.cells) == 0 {
+		r.err = errRow
+		return json.RawMessage("null")
+	}
+	c := r.cells[0]
+	r.cells = r.cells[1:]
+	return c
+}
+
+func (r *rowReader) decode(v any) {
+	if err := json.Unmarshal(r.next(), v); err != nil && r.err == nil {
+		r.err = fmt.Errorf("%w: a cell has the wrong type", errRow)
+	}
+}
+
+func (r *rowReader) text() string {
+	var s flexString
+	r.decode(&s)
+	return string(s)
+}
+
+func (r *rowReader) number() int64 {
+	var n flexInt
+	r.decode(&n)
+	return int64(n)
+}
+
+func (r *rowReader) flag() bool {
+	return r.text() == "true"
+}
