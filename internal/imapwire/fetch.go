@@ -1,0 +1,260 @@
+package imapwire
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Message is what FETCH tells about one message. Items that were not asked
+// for, or could not be read, are zero.
+type Message struct {
+	UID      uint32
+	Flags    []string // as sent
+	HasFlags bool     // FLAGS was in the answer
+	Date     time.Time
+	HasDate  bool // INTERNALDATE was there and could be read
+	Size     int64
+	ModSeq   uint64
+	SHA1     string // DIGEST.SHA1 (Cyrus), 40 hex digits
+	Header   []byte // BODY[HEADER...], as sent
+	Missing  bool   // the body was asked for and the server said NIL
+}
+
+// Fetch runs UID FETCH. items are IMAP items, "FLAGS INTERNALDATE BODY.PEEK[]";
+// UID is added. mod is "" or a modifier such as "(CHANGEDSINCE 5 VANISHED)".
+//
+// f is called once for each message. body is the content of BODY[] or RFC822
+// as it arrives, nil if it was not asked for or the server has none; it need not be read to its
+// end. When body is there, m holds only what the server sent in front of it:
+// Cyrus and Dovecot send everything else first. A body in front of the UID is
+// an error. An error of f ends the command and with it the connection.
+// vanished are the UIDs of "* VANISHED (EARLIER)".
+func (c *Client) Fetch(ctx context.Context, uids Set, items, mod string, f func(m *Message, body io.Reader, size int64) error) (vanished Set, err error) {
+	if len(uids) == 0 {
+		return nil, nil
+	}
+	args := []any{"FETCH", uids.String(), "(UID " + items + ")"}
+	if mod != "" {
+		args = append(args, mod)
+	}
+	_, err = c.exec(ctx, "UID", func(name string, _ uint32) (bool, error) {
+		switch name {
+		case "VANISHED":
+			c.r.spaces()
+			if c.r.peek() == '(' {
+				if _, err := c.r.value(0); err != nil {
+					return true, err
+				}
+				c.r.spaces()
+			}
+			s, ok := ParseSet(c.r.word())
+			if !ok {
+				return true, errSyntax
+			}
+			for _, r := range s {
+				vanished.AddRange(r.First, r.Last)
+			}
+			return true, nil
+		case "FETCH":
+			return true, c.fetchResponse(f)
+		}
+		return false, nil
+	}, args...)
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.Op = "UID FETCH"
+	}
+	return vanished, err
+}
+
+func (c *Client) fetchResponse(f func(*Message, io.Reader, int64) error) error {
+	r := &c.r
+	r.spaces()
+	if r.peek() != '(' {
+		return errSyntax
+	}
+	r.pos++
+	m := &Message{}
+	called := false
+	for {
+		r.spaces()
+		if r.peek() == ')' {
+			r.pos++
+			break
+		}
+		key := r.key()
+		if key == "" {
+			return errSyntax
+		}
+		r.spaces()
+		if content(key) {
+			if err := c.fetchBody(m, f); err != nil {
+				return err
+			}
+			called = true
+			continue
+		}
+		v, err := r.value(0)
+		if err != nil {
+			return err
+		}
+		m.set(key, v)
+	}
+	if called || m.UID == 0 { // a flag change the server tells by itself
+		return nil
+	}
+	if err := f(m, nil, 0); err != nil {
+		return handlerError{err}
+	}
+	return nil
+}
+
+// content reports whether an item is the whole message.
+func content(key string) bool {
+	return key == "BODY[]" || key == "RFC822" || key == "BINARY[]" || strings.HasPrefix(key, "BODY[]<")
+}
+
+func (c *Client) fetchBody(m *Message, f func(*Message, io.Reader, int64) error) error {
+	r := &c.r
+	if m.UID == 0 {
+		return errors.New("server sends a message before its UID")
+	}
+	if r.pos < len(r.seg) || r.lit < 0 { // NIL, or a short quoted string
+		v, err := r.value(0)
+		if err != nil {
+			return err
+		}
+		var body io.Reader
+		if m.Missing = v.isNil; !v.isNil {
+			body = strings.NewReader(v.text)
+		}
+		if err := f(m, body, int64(len(v.text))); err != nil {
+			return handlerError{err}
+		}
+		return nil
+	}
+	size := r.lit
+	body := &io.LimitedReader{R: r.br, N: size}
+	if err := f(m, body, size); err != nil {
+		return handlerError{err}
+	}
+	if _, err := io.CopyN(io.Discard, body.R, body.N); err != nil {
+		return err
+	}
+	return r.next()
+}
+
+func (m *Message) set(key string, v value) {
+	switch {
+	case key == "UID":
+		m.UID = atou(v.text)
+	case key == "FLAGS":
+		m.Flags, m.HasFlags = v.words(), v.isList
+	case key == "INTERNALDATE":
+		m.Date, m.HasDate = ParseDate(v.text)
+	case key == "RFC822.SIZE":
+		m.Size, _ = strconv.ParseInt(v.text, 10, 64)
+	case key == "MODSEQ":
+		if len(v.list) > 0 {
+			m.ModSeq, _ = strconv.ParseUint(v.list[0].text, 10, 64)
+		}
+	case key == "DIGEST.SHA1":
+		if len(v.text) == 40 {
+			m.SHA1 = strings.ToLower(v.text)
+		}
+	case strings.HasPrefix(key, "BODY[HEADER"):
+		m.Header = []byte(v.text)
+	}
+}
+
+// ParseDate reads an IMAP date-time, blank- or zero-padded. An impossible date
+// or zone gives ok = false.
+func ParseDate(s string) (t time.Time, ok bool) {
+	t, err := time.Parse("2-Jan-2006 15:04:05 -0700", strings.TrimSpace(s))
+	return t, err == nil
+}
+
+// FormatDate writes an IMAP date-time without quotes. Zones outside of the
+// fourteen hours that exist are written as UTC.
+func FormatDate(t time.Time) string {
+	if _, off := t.Zone(); off < -14*3600 || off > 14*3600 || off%60 != 0 {
+		t = t.UTC()
+	}
+	return t.Format("02-Jan-2006 15:04:05 -0700")
+}
+
+// Search runs UID SEARCH with the given criteria ("ALL") and returns the UIDs.
+func (c *Client) Search(ctx context.Context, criteria string) (Set, error) {
+	var found Set
+	args := []any{"SEARCH"}
+	if c.Has("ESEARCH") {
+		args = append(args, "RETURN (ALL)")
+	}
+	_, err := c.exec(ctx, "UID", func(name string, _ uint32) (bool, error) {
+		switch name {
+		case "SEARCH":
+			for f := range bytes.FieldsSeq(c.r.seg[c.r.pos:]) {
+				if n := atou(string(f)); n > 0 {
+					found.Add(n)
+				}
+			}
+			return true, nil
+		case "ESEARCH":
+			words := strings.Fields(c.r.rest())
+			for i := 0; i+1 < len(words); i++ {
+				if strings.EqualFold(words[i], "ALL") {
+					s, ok := ParseSet(words[i+1])
+					if !ok {
+						return true, fmt.Errorf("%w: ESEARCH", errSyntax)
+					}
+					for _, r := range s {
+						found.AddRange(r.First, r.Last)
+					}
+				}
+			}
+			return true, nil
+		}
+		return false, nil
+	}, append(args, criteria)...)
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.Op = "UID SEARCH"
+	}
+	return found, err
+}
+
+// StoreFlags adds ("+"), removes ("-") or sets ("") flags. The flags must be
+// clean (see [CleanFlags]). Answers are silenced.
+func (c *Client) StoreFlags(ctx context.Context, uids Set, sign string, flags []string) error {
+	for _, part := range uids.Chunks(1 << 30) {
+		err := c.simple(ctx, "UID", "STORE", part.String(), sign+"FLAGS.SILENT", "("+strings.Join(flags, " ")+")")
+		if err != nil {
+			return opError(err, "UID STORE")
+		}
+	}
+	return nil
+}
+
+// Expunge removes the messages that are marked \Deleted among uids (UIDPLUS).
+func (c *Client) Expunge(ctx context.Context, uids Set) error {
+	if !c.Has("UIDPLUS") {
+		return errors.New("imap: server has no UIDPLUS, EXPUNGE would remove other messages too")
+	}
+	for _, part := range uids.Chunks(1 << 30) {
+		if err := c.simple(ctx, "UID", "EXPUNGE", part.String()); err != nil {
+			return opError(err, "UID EXPUNGE")
+		}
+	}
+	return nil
+}
+
+func opError(err error, op string) error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.Op = op
+	}
+	return err
+}

@@ -1,0 +1,434 @@
+package imapwire
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Namespace is one personal, other users' or shared namespace (RFC 2342).
+type Namespace struct {
+	Prefix    string // raw, "INBOX." or ""
+	Separator string // one character, or "" for a flat namespace
+}
+
+// Namespaces as the server lists them.
+type Namespaces struct{ Personal, Other, Shared []Namespace }
+
+// Namespace asks for the namespaces. A server without NAMESPACE gets the
+// separator of its INBOX and no prefix.
+func (c *Client) Namespace(ctx context.Context) (Namespaces, error) {
+	var n Namespaces
+	if !c.Has("NAMESPACE") {
+		var sep string
+		_, err := c.exec(ctx, "LIST", func(name string, _ uint32) (bool, error) {
+			if name != "LIST" {
+				return false, nil
+			}
+			b, err := c.listEntry()
+			if err == nil {
+				sep = b.Separator
+			}
+			return true, err
+		}, `""`, `""`)
+		n.Personal = []Namespace{{Separator: sep}}
+		return n, err
+	}
+	_, err := c.exec(ctx, "NAMESPACE", func(name string, _ uint32) (bool, error) {
+		if name != "NAMESPACE" {
+			return false, nil
+		}
+		for _, dst := range []*[]Namespace{&n.Personal, &n.Other, &n.Shared} {
+			v, err := c.r.value(0)
+			if err != nil {
+				return true, err
+			}
+			for _, e := range v.list {
+				if len(e.list) >= 2 {
+					ns := Namespace{Prefix: e.list[0].text}
+					if !e.list[1].isNil {
+						ns.Separator = e.list[1].text
+					}
+					*dst = append(*dst, ns)
+				}
+			}
+		}
+		return true, nil
+	})
+	return n, err
+}
+
+// Mailbox is one line of LIST, with what else is known about it.
+type Mailbox struct {
+	Name       string   // raw
+	Separator  string   // "" if NIL
+	Attributes []string // as sent: `\HasNoChildren`, `\Sent`
+	Subscribed bool
+	Status     *Status // nil if not asked for or not selectable
+}
+
+// Has reports an attribute, without regard to case.
+func (m Mailbox) Has(attribute string) bool {
+	return slices.ContainsFunc(m.Attributes, func(a string) bool { return strings.EqualFold(a, attribute) })
+}
+
+// Selectable reports whether the mailbox can hold messages.
+func (m Mailbox) Selectable() bool { return !m.Has(`\Noselect`) && !m.Has(`\NonExistent`) }
+
+// Status of a mailbox. Absent numbers are 0.
+type Status struct {
+	Messages, UIDNext, UIDValidity uint32
+	HighestModSeq                  uint64
+	Size                           int64 // -1 if the server has no STATUS=SIZE
+}
+
+// InboxName reports whether a raw name means INBOX.
+func InboxName(name string) bool { return strings.EqualFold(name, "INBOX") }
+
+func boxKey(name string) string {
+	if InboxName(name) {
+		return "INBOX"
+	}
+	return name
+}
+
+func (c *Client) listEntry() (Mailbox, error) {
+	var m Mailbox
+	v, err := c.r.value(0)
+	if err != nil {
+		return m, err
+	}
+	m.Attributes = v.words()
+	sep, err := c.r.value(0)
+	if err != nil {
+		return m, err
+	}
+	if !sep.isNil {
+		m.Separator = sep.text
+	}
+	if m.Name, err = c.r.name(); err == nil && m.Name == "" {
+		err = errSyntax
+	}
+	m.Subscribed = m.Has(`\Subscribed`)
+	return m, err
+}
+
+func (c *Client) statusItems() string {
+	items := "MESSAGES UIDNEXT UIDVALIDITY"
+	if c.Has("CONDSTORE") || c.Has("QRESYNC") {
+		items += " HIGHESTMODSEQ"
+	}
+	if c.Has("STATUS=SIZE") {
+		items += " SIZE"
+	}
+	return "(" + items + ")"
+}
+
+// readStatus reads what follows "* STATUS".
+func (c *Client) readStatus() (string, *Status, error) {
+	v, err := c.r.value(0)
+	if err != nil {
+		return "", nil, err
+	}
+	name := v.text
+	if c.r.peek() != ' ' || !strings.HasPrefix(strings.TrimLeft(c.r.rest(), " "), "(") {
+		// An atom with blanks, against the grammar.
+		rest := c.r.rest()
+		i := strings.LastIndex(rest, " (")
+		if i < 0 {
+			return "", nil, errSyntax
+		}
+		name += rest[:i]
+		c.r.pos += i
+	}
+	list, err := c.r.value(0)
+	if err != nil {
+		return "", nil, err
+	}
+	st := &Status{Size: -1}
+	for i := 0; i+1 < len(list.list); i += 2 {
+		n, err := strconv.ParseUint(list.list[i+1].text, 10, 64)
+		if err != nil {
+			continue
+		}
+		switch strings.ToUpper(list.list[i].text) {
+		case "MESSAGES":
+			st.Messages = uint32(n)
+		case "UIDNEXT":
+			st.UIDNext = uint32(n)
+		case "UIDVALIDITY":
+			st.UIDValidity = uint32(n)
+		case "HIGHESTMODSEQ":
+			st.HighestModSeq = n
+		case "SIZE":
+			st.Size = int64(n)
+		}
+	}
+	return name, st, nil
+}
+
+// List returns all mailboxes that the user sees, with special-use attributes,
+// subscriptions and, if status is set, the state of the selectable ones. It
+// takes one command where the server has LIST-EXTENDED and LIST-STATUS, and
+// falls back to XLIST, LSUB and STATUS where not.
+func (c *Client) List(ctx context.Context, status bool) ([]Mailbox, error) {
+	var boxes []Mailbox
+	index := map[string]int{}
+	states := map[string]*Status{}
+	h := func(name string, _ uint32) (bool, error) {
+		switch name {
+		case "LIST", "XLIST":
+			m, err := c.listEntry()
+			if err != nil {
+				return true, err
+			}
+			if m.Has(`\Inbox`) { // XLIST may translate the name
+				m.Name = "INBOX"
+			}
+			if i, ok := index[boxKey(m.Name)]; ok {
+				m.Attributes = append(m.Attributes, boxes[i].Attributes...)
+				m.Subscribed = m.Subscribed || boxes[i].Subscribed
+				boxes[i] = m
+				return true, nil
+			}
+			index[boxKey(m.Name)] = len(boxes)
+			boxes = append(boxes, m)
+			return true, nil
+		case "LSUB":
+			m, err := c.listEntry()
+			if i, ok := index[boxKey(m.Name)]; ok && err == nil && !m.Has(`\Noselect`) {
+				boxes[i].Subscribed = true
+			}
+			return true, err
+		case "STATUS":
+			n, st, err := c.readStatus()
+			if err == nil {
+				states[boxKey(n)] = st
+			}
+			return true, err
+		}
+		return false, nil
+	}
+	extended, use := c.Has("LIST-EXTENDED"), c.Has("SPECIAL-USE")
+	oneStatus := status && extended && c.Has("LIST-STATUS")
+	if extended {
+		ret := "SUBSCRIBED CHILDREN"
+		if use {
+			ret += " SPECIAL-USE"
+		}
+		if oneStatus {
+			ret += " STATUS " + c.statusItems()
+		}
+		if _, err := c.exec(ctx, "LIST", h, `"" "*" RETURN (`+ret+`)`); err != nil {
+			return nil, err
+		}
+	} else if _, err := c.exec(ctx, "LIST", h, `"" "*"`); err != nil {
+		return nil, err
+	}
+	if !use && c.Has("XLIST") {
+		if _, err := c.exec(ctx, "XLIST", h, `"" "*"`); err != nil && c.err != nil {
+			return nil, err
+		}
+	}
+	if !extended {
+		if _, err := c.exec(ctx, "LSUB", h, `"" "*"`); err != nil && c.err != nil {
+			return nil, err
+		}
+	}
+	if status && !oneStatus {
+		var cmds []command
+		for _, b := range boxes {
+			if b.Selectable() {
+				cmds = append(cmds, command{"STATUS", []any{str(b.Name), c.statusItems()}})
+			}
+		}
+		if _, err := c.pipeline(ctx, h, cmds); err != nil {
+			return nil, err
+		}
+	}
+	for i := range boxes {
+		if st := states[boxKey(boxes[i].Name)]; st != nil && boxes[i].Selectable() {
+			boxes[i].Status = st
+		}
+	}
+	return boxes, nil
+}
+
+// Status asks for the state of one mailbox.
+func (c *Client) Status(ctx context.Context, mailbox string) (*Status, error) {
+	var st *Status
+	_, err := c.exec(ctx, "STATUS", func(name string, _ uint32) (bool, error) {
+		if name != "STATUS" {
+			return false, nil
+		}
+		_, s, err := c.readStatus()
+		if err == nil {
+			st = s
+		}
+		return true, err
+	}, str(mailbox), c.statusItems())
+	if err == nil && st == nil {
+		err = &Error{Op: "STATUS", Status: "OK", Text: "without the state"}
+	}
+	return st, err
+}
+
+// Selected is what SELECT and EXAMINE tell.
+type Selected struct {
+	Messages, UIDNext, UIDValidity uint32
+	HighestModSeq                  uint64 // 0 with NOMODSEQ or without CONDSTORE
+}
+
+// Select opens a mailbox, read-only (EXAMINE, which leaves \Recent alone) or for changes.
+func (c *Client) Select(ctx context.Context, mailbox string, readOnly bool) (*Selected, error) {
+	op := "SELECT"
+	if readOnly {
+		op = "EXAMINE"
+	}
+	args := []any{str(mailbox)}
+	if c.Has("CONDSTORE") || c.Has("QRESYNC") {
+		args = append(args, "(CONDSTORE)")
+	}
+	sel := &Selected{}
+	_, err := c.exec(ctx, op, func(name string, num uint32) (bool, error) {
+		switch name {
+		case "EXISTS":
+			sel.Messages = num
+		case "[UIDNEXT":
+			sel.UIDNext = num
+		case "[UIDVALIDITY":
+			sel.UIDValidity = num
+		case "[HIGHESTMODSEQ":
+			// num holds 32 bits only; the text is still in the segment.
+			sel.HighestModSeq = codeNumber(string(c.r.seg))
+		default:
+			return false, nil
+		}
+		return true, nil
+	}, args...)
+	if err != nil {
+		return nil, err
+	}
+	return sel, nil
+}
+
+// codeNumber reads the number in "* OK [HIGHESTMODSEQ 123] ...".
+func codeNumber(line string) uint64 {
+	_, rest, _ := strings.Cut(line, "[")
+	rest, _, _ = strings.Cut(rest, "]")
+	_, n, _ := strings.Cut(rest, " ")
+	v, _ := strconv.ParseUint(strings.TrimSpace(n), 10, 64)
+	return v
+}
+
+// Unselect closes the mailbox without expunging. Servers without UNSELECT
+// open a mailbox that cannot exist, as RFC 3691 describes.
+func (c *Client) Unselect(ctx context.Context) error {
+	if c.Has("UNSELECT") {
+		return c.simple(ctx, "UNSELECT")
+	}
+	c.simple(ctx, "EXAMINE", str("\x01"))
+	return c.err
+}
+
+// Create makes a mailbox; an existing one is not an error.
+func (c *Client) Create(ctx context.Context, mailbox string) error {
+	err := c.simple(ctx, "CREATE", str(mailbox))
+	if IsCode(err, "ALREADYEXISTS") {
+		return nil
+	}
+	return err
+}
+
+// Delete removes a mailbox with everything in it.
+func (c *Client) Delete(ctx context.Context, mailbox string) error {
+	return c.simple(ctx, "DELETE", str(mailbox))
+}
+
+// Subscribe subscribes to mailboxes in one go and returns each one's refusal.
+func (c *Client) Subscribe(ctx context.Context, mailboxes ...string) ([]error, error) {
+	return c.pipeline(ctx, nil, each("SUBSCRIBE", mailboxes))
+}
+
+// Unsubscribe is the reverse of [Client.Subscribe].
+func (c *Client) Unsubscribe(ctx context.Context, mailboxes ...string) ([]error, error) {
+	return c.pipeline(ctx, nil, each("UNSUBSCRIBE", mailboxes))
+}
+
+// CreateAll creates mailboxes in the given order in one go; existing ones are
+// no error.
+func (c *Client) CreateAll(ctx context.Context, mailboxes ...string) ([]error, error) {
+	errs, err := c.pipeline(ctx, nil, each("CREATE", mailboxes))
+	for i, e := range errs {
+		if IsCode(e, "ALREADYEXISTS") {
+			errs[i] = nil
+		}
+	}
+	return errs, err
+}
+
+func each(op string, names []string) []command {
+	cmds := make([]command, len(names))
+	for i, n := range names {
+		cmds[i] = command{op, []any{str(n)}}
+	}
+	return cmds
+}
+
+// Noop lets the server send what it has to say.
+func (c *Client) Noop(ctx context.Context) error { return c.simple(ctx, "NOOP") }
+
+// Enable switches extensions on (RFC 5161), such as "QRESYNC"; without ENABLE
+// it does nothing.
+func (c *Client) Enable(ctx context.Context, names ...string) error {
+	if !c.Has("ENABLE") {
+		return nil
+	}
+	return c.simple(ctx, "ENABLE", strings.Join(names, " "))
+}
+
+// ID tells the server who we are (RFC 2971), if it wants to know.
+func (c *Client) ID(ctx context.Context, name string) error {
+	if !c.Has("ID") {
+		return nil
+	}
+	q, ok := quote(name)
+	if !ok {
+		return nil
+	}
+	return c.simple(ctx, "ID", `("name" `+q+`)`)
+}
+
+// Quota of storage in KiB; Limit is -1 if there is none.
+type Quota struct{ Used, Limit int64 }
+
+// Quota asks for the storage quota that governs a mailbox (RFC 2087): of
+// several roots, the one with the least room.
+func (c *Client) Quota(ctx context.Context, mailbox string) (Quota, error) {
+	q := Quota{Limit: -1}
+	if !c.Has("QUOTA") {
+		return q, nil
+	}
+	_, err := c.exec(ctx, "GETQUOTAROOT", func(name string, _ uint32) (bool, error) {
+		if name != "QUOTA" {
+			return false, nil
+		}
+		if _, err := c.r.value(0); err != nil {
+			return true, err
+		}
+		v, err := c.r.value(0)
+		for i := 0; i+2 < len(v.list); i += 3 {
+			if !strings.EqualFold(v.list[i].text, "STORAGE") {
+				continue
+			}
+			used, err1 := strconv.ParseInt(v.list[i+1].text, 10, 64)
+			limit, err2 := strconv.ParseInt(v.list[i+2].text, 10, 64)
+			if err1 == nil && err2 == nil && (q.Limit < 0 || limit-used < q.Limit-q.Used) {
+				q = Quota{used, limit}
+			}
+		}
+		return true, err
+	}, str(mailbox))
+	return q, err
+}
