@@ -1,0 +1,115 @@
+// Package dovecot talks to the doveadm HTTP API of Dovecot 2.3 and 2.4:
+// mailboxes, quota, sessions, ACLs, dsync, and what accounts need over their
+// life: mail that is there when the account is, that follows a change of
+// login, and that goes with it.
+//
+//	c, err := dovecot.New("https://mail.school.example:8443", &dovecot.Options{APIKey: key})
+//	...
+//	state, err := c.Ensure(ctx, "m.muster@school.example", dovecot.Want{
+//		Mailboxes:  []string{"Sent", "Drafts", "Trash", "Junk"},
+//		QuotaBytes: 2 << 30,
+//	})
+//
+// Mail itself does not travel this way, see "What it is not for" below; the
+// package dovecot/migrate moves mailboxes over IMAP. For tests there is
+// dovecot/dovecottest, a simulator of this API with an IMAP server on the same
+// mailboxes.
+//
+// # Switching the API on
+//
+// On every host, in Dovecot 2.3:
+//
+//	service doveadm {
+//	  inet_listener http {   # the name must be "http"; it decides the protocol
+//	    port = 8443
+//	    ssl = yes
+//	  }
+//	}
+//	doveadm_api_key = KEY    # goes to Options.APIKey
+//
+// Whoever has the key is root over all mail and, through the fs commands, over
+// files: keep the port behind a firewall, and consider
+// doveadm_allowed_commands. This package uses, in the words of that setting:
+// user, auth cache flush, mailbox list, mailbox status, mailbox create,
+// mailbox rename, mailbox delete, mailbox subscribe, mailbox unsubscribe,
+// mailbox path, quota get, quota recalc, who, kick, search, fetch, expunge,
+// flags add, flags remove, save, copy, move, acl get, acl set, acl add,
+// acl remove, acl delete, acl rights, backup, sync, index, force-resync,
+// fs stat, fs delete, reload, log errors, director status, director move; each
+// only where the method of that name is called.
+//
+// # Life of an account
+//
+//   - Created in the directory: [Client.Ensure] flushes what the server
+//     remembers of the name, makes INBOX and the folders asked for, subscribes
+//     them, and compares the quota in force with the one wanted. Setting a
+//     quota is the directory's job: doveadm cannot.
+//   - Looked at: [Client.Inspect], and [State.Missing] to plan.
+//   - Locked: in the directory; then [Client.FlushAuthCache] and
+//     [Client.Kick], or open sessions and cached passwords go on working.
+//   - Login changed: [Client.Inspect] before, [Client.MoveMail] after the
+//     directory has the new login, [Client.DeleteHome] once all is well.
+//   - Purged: [Client.RemoveMail] while the directory still has the user, or
+//     [Client.DeleteHome]. doveadm has no command that removes a user.
+//
+// # Errors
+//
+// Every error of a call is an [*Error] with the command, the user, the exit
+// code and a [Kind], which errors.Is compares:
+//
+//	if errors.Is(err, dovecot.ErrNoUser) { ... }
+//
+// Dovecot sends exit codes and never a text; the text is in its log, which
+// [Client.LogErrors] reads. [Error.Temporary] says whether to try again. The
+// kind [ErrUnknownOutcome] deserves a thought: Dovecot ends the connection
+// without a word whenever a command dies of a fatal error, and nothing tells
+// that from a cable that was cut after the work was done. This package never
+// repeats a command by itself.
+//
+// # Traps that are closed here
+//
+//   - A user name with * or ? is a mask to the server and would run a command
+//     for everybody who matches: refused before it is sent.
+//   - Deleting INBOX fails and nevertheless removes its messages: refused.
+//   - null, a missing user, an unknown search key or field, a bad ACL
+//     identifier, an array in place of a string end the server process:
+//     checked where possible, by the server's own list for [Client.Do] and
+//     [Client.Batch].
+//   - An unknown command within a batch makes the answer of 2.3 invalid JSON:
+//     batches are verified first.
+//   - mailboxList echoes a mask without wildcard whether it exists or not:
+//     refused; [Client.MailboxExists] asks for the status.
+//   - The exit code next to an error other than "exitCode" is left over from
+//     the command before: ignored.
+//   - A recursive delete of a parent without mail of its own deletes the
+//     children and answers "not found": settled by a look.
+//   - dsync from a place that does not exist creates it, empty, and backup
+//     then deletes everything at the other end: [Client.MoveMail] looks first
+//     and copies one way.
+//   - The summary that who gives of several users is malformed in 2.3.19:
+//     read anyway, and not asked for.
+//   - fsDelete deletes any path as root: only below Options.MailRoot.
+//
+// # Clusters
+//
+// Two servers must never open one user's mail at the same time. So commands
+// about mail go to one URL, a proxy or director, which passes them to the
+// user's backend (doveadm_port must be set there, or it works on its own
+// files). Sessions, caches and files are each host's own: name all hosts in
+// Options.Hosts and the calls that concern them go to every one.
+//
+// # Speed
+//
+// Each request is a connection and a process on the server: 10 to 20 ms, and
+// no keep-alive. Options.Concurrency of them run at a time per host. Reading
+// many things at once is faster with [Client.Batch].
+//
+// # What it is not for
+//
+//   - Carrying messages: text only, without flags or dates. Use IMAP.
+//   - Checking passwords: the API does not offer it. Use IMAP.
+//   - Creating users: they are in the directory.
+//
+// Sources: Dovecot 2.3.19.1 and 2.4.4 as they behave, their source text, and
+// the documentation of the doveadm HTTP API.
+package dovecot

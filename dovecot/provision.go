@@ -1,0 +1,311 @@
+package dovecot
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Want is what a user's mail should look like.
+type Want struct {
+	// Mailboxes must exist and be subscribed, besides INBOX: the special
+	// folders that the site's configuration names ("Sent", "Drafts", ...).
+	// Those with auto=subscribe in the configuration need not be listed.
+	Mailboxes []string
+	// QuotaBytes is the storage limit that the directory sets; 0 does not look.
+	QuotaBytes int64
+}
+
+// State is what a user's mail looks like.
+type State struct {
+	User User
+	// Mailboxes exist on disk.
+	Mailboxes []MailboxStatus
+	// Subscribed are the subscriptions, sorted.
+	Subscribed []string
+	Quota      []Quota
+}
+
+// Missing returns the changes that would bring the state to what is wanted, as
+// short words for a person: `mailbox "Sent"`, `subscription "Sent"`, `quota`.
+// None means that [Client.Ensure] would change nothing.
+func (s State) Missing(w Want) []string {
+	var list []string
+	for _, m := range append([]string{"INBOX"}, w.Mailboxes...) {
+		if !slices.ContainsFunc(s.Mailboxes, func(b MailboxStatus) bool { return b.Mailbox == m }) {
+			list = append(list, fmt.Sprintf("mailbox %q", m))
+		}
+	}
+	for _, m := range w.Mailboxes {
+		if !slices.Contains(s.Subscribed, m) {
+			list = append(list, fmt.Sprintf("subscription %q", m))
+		}
+	}
+	if w.QuotaBytes > 0 && !s.quotaIs(w.QuotaBytes) {
+		list = append(list, "quota")
+	}
+	return list
+}
+
+// quotaIs compares in KiB, the server's unit.
+func (s State) quotaIs(limit int64) bool {
+	for _, q := range s.Quota {
+		if q.StorageLimit>>10 != limit>>10 {
+			return false
+		}
+	}
+	return len(s.Quota) > 0
+}
+
+// Inspect reads the state of a user's mail in four requests and changes
+// nothing (Dovecot makes the home directory by itself, though). An unknown
+// user is [ErrNoUser].
+func (c *Client) Inspect(ctx context.Context, user string) (State, error) {
+	var s State
+	var err error
+	if s.User, err = c.User(ctx, user); err != nil {
+		return State{}, err
+	}
+	if s.Mailboxes, err = c.Status(ctx, user); err != nil {
+		return State{}, err
+	}
+	if s.Subscribed, err = c.Mailboxes(ctx, user, &ListOptions{Subscribed: true}); err != nil {
+		return State{}, err
+	}
+	if s.Quota, err = c.Quota(ctx, user); err != nil {
+		return State{}, err
+	}
+	return s, nil
+}
+
+// Ensure brings a user's mail to the wanted state and returns it. The user
+// must be in the directory already; [ErrNoUser] may then mean that the
+// directory has not reached the mail server yet. What is there already is
+// left alone: the second call changes nothing.
+//
+// It first flushes the user's entries in the authentication caches. A quota
+// in force other than the one wanted is [ErrQuotaDiffers], after everything
+// else has been done; only the directory can change it.
+func (c *Client) Ensure(ctx context.Context, user string, w Want) (State, error) {
+	if w.QuotaBytes < 0 {
+		return State{}, refuse("quotaGet", user, "", "negative quota")
+	}
+	if _, err := c.FlushAuthCache(ctx, user); err != nil {
+		return State{}, err
+	}
+	s, err := c.Inspect(ctx, user)
+	if err != nil {
+		return State{}, err
+	}
+	missing := s.Missing(Want{Mailboxes: w.Mailboxes})
+	if len(missing) > 0 {
+		if err := c.supply(ctx, user, s, w.Mailboxes); err != nil {
+			return s, err
+		}
+		if s, err = c.Inspect(ctx, user); err != nil {
+			return State{}, err
+		}
+		if still := s.Missing(Want{Mailboxes: w.Mailboxes}); len(still) > 0 {
+			return s, &Error{Op: "ensure", User: user, Host: c.hosts[0].name, Kind: ErrIncomplete, Err: fmt.Errorf("missing: %s", strings.Join(still, ", "))}
+		}
+	}
+	if w.QuotaBytes > 0 && !s.quotaIs(w.QuotaBytes) {
+		return s, &Error{Op: "quotaGet", User: user, Host: c.hosts[0].name, Kind: ErrQuotaDiffers, Err: fmt.Errorf("want %d bytes, have %s", w.QuotaBytes, limits(s.Quota))}
+	}
+	return s, nil
+}
+
+// supply creates and subscribes what is not there.
+func (c *Client) supply(ctx context.Context, user string, s State, mailboxes []string) error {
+	if _, err := c.Status(ctx, user, "INBOX"); err != nil { // creates it
+		return err
+	}
+	var subscribe []string
+	for _, m := range mailboxes {
+		if !slices.ContainsFunc(s.Mailboxes, func(b MailboxStatus) bool { return b.Mailbox == m }) {
+			if err := c.CreateMailbox(ctx, user, m, nil); err != nil && !isKind(err, ErrExists) {
+				return err
+			}
+		}
+		if !slices.Contains(s.Subscribed, m) {
+			subscribe = append(subscribe, m)
+		}
+	}
+	if len(subscribe) == 0 {
+		return nil
+	}
+	return c.Subscribe(ctx, user, subscribe...)
+}
+
+func limits(quotas []Quota) string {
+	if len(quotas) == 0 {
+		return "no quota root"
+	}
+	list := make([]string, len(quotas))
+	for i, q := range quotas {
+		list[i] = fmt.Sprintf("%d", q.StorageLimit)
+	}
+	return strings.Join(list, ", ")
+}
+
+// MoveMail brings a user's mail along when the login has changed and with it
+// the home. before is the state under the old login, read by [Client.Inspect]
+// while the directory still had it; keep it in a journal. Call it when the
+// directory has the new login. It ends the sessions of both logins, copies
+// with dsync into what the new login may have received already, and checks
+// that every mailbox has arrived; UIDs, UIDVALIDITY, flags, dates,
+// subscriptions stay, so that mail programs do not load everything again.
+//
+// Nothing is deleted: afterwards [Client.DeleteHome] removes before.User.Home.
+// When old and new login have the same home there is nothing to do. Repeating
+// it is harmless. A home that is gone is [ErrNotFound].
+//
+// It works for mail stored below the home at the host for mail; where users
+// are spread over backends, the new login must be on the same backend as the
+// old one was.
+func (c *Client) MoveMail(ctx context.Context, before State, to string) (State, error) {
+	from := before.User.Name
+	if _, err := c.FlushAuthCache(ctx, from, to); err != nil {
+		return State{}, err
+	}
+	target, err := c.User(ctx, to)
+	if err != nil {
+		return State{}, err
+	}
+	source := before.User.MailLocation()
+	if source == "" || before.User.Home == "" {
+		return State{}, refuse("sync", to, "", "the old login's home or mail location is not known")
+	}
+	if target.MailLocation() == source {
+		return c.Inspect(ctx, to)
+	}
+	// A source that is not there would be created, empty.
+	found, err := c.stat(ctx, c.hosts[0], before.User.Home)
+	if err != nil {
+		return State{}, err
+	}
+	if !found {
+		return State{}, &Error{Op: "sync", User: to, Subject: before.User.Home, Host: c.hosts[0].name, Kind: ErrNotFound}
+	}
+	for _, login := range []string{from, to} {
+		if _, err := c.Kick(ctx, login); err != nil {
+			return State{}, err
+		}
+	}
+	for try := 0; ; try++ {
+		// One way and not backup: mail that came to the new login stays, and
+		// a wrong source deletes nothing.
+		res, err := c.Sync(ctx, to, source, &SyncOptions{Reverse: true, OneWay: true, LockTimeout: 60})
+		if err != nil {
+			return State{}, err
+		}
+		if !res.Again {
+			break
+		}
+		if try == 4 {
+			return State{}, &Error{Op: "sync", User: to, Host: c.hosts[0].name, Kind: ErrTemporary, ExitCode: 2, again: true}
+		}
+	}
+	after, err := c.Inspect(ctx, to)
+	if err != nil {
+		return State{}, err
+	}
+	if lost := lost(before, after); len(lost) > 0 {
+		return after, &Error{Op: "sync", User: to, Host: c.hosts[0].name, Kind: ErrIncomplete, Err: fmt.Errorf("%s", strings.Join(lost, "; "))}
+	}
+	return after, nil
+}
+
+// lost compares the mailboxes before with those after.
+func lost(before, after State) []string {
+	have := map[string]MailboxStatus{}
+	for _, m := range after.Mailboxes {
+		have[m.Mailbox] = m
+	}
+	var list []string
+	for _, old := range before.Mailboxes {
+		m, ok := have[old.Mailbox]
+		switch {
+		case !ok:
+			list = append(list, fmt.Sprintf("mailbox %q is missing", old.Mailbox))
+		case m.Messages < old.Messages:
+			list = append(list, fmt.Sprintf("mailbox %q has %d messages instead of %d", m.Mailbox, m.Messages, old.Messages))
+		case m.UIDValidity != old.UIDValidity && old.Messages > 0:
+			list = append(list, fmt.Sprintf("mailbox %q has another UIDVALIDITY", m.Mailbox))
+		}
+	}
+	return list
+}
+
+// RemoveMail removes all mail of a user who is still in the directory: it ends
+// the sessions, deletes every mailbox with its subscription, empties INBOX,
+// and checks that nothing is left. Home, Sieve scripts and settings stay;
+// [Client.DeleteHome] removes those, too, and is enough by itself where it can
+// be used. Repeating it is harmless. Lock the account first, or mail programs
+// and deliveries bring things back.
+//
+// Only mailboxes stored in the user's own home are touched.
+func (c *Client) RemoveMail(ctx context.Context, user string) error {
+	u, err := c.User(ctx, user)
+	if err != nil {
+		return err
+	}
+	if _, err := c.Kick(ctx, user); err != nil {
+		return err
+	}
+	list, err := c.Status(ctx, user)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(list) // sorted, so that children now come before parents
+	for _, m := range list {
+		if err := c.own(ctx, u, m.Mailbox); err != nil {
+			return err
+		}
+		if isInbox(m.Mailbox) {
+			if m.Messages > 0 {
+				err = c.Expunge(ctx, user, m.Mailbox, "ALL")
+			}
+		} else {
+			err = c.DeleteMailbox(ctx, user, m.Mailbox, nil)
+		}
+		if err != nil && !isKind(err, ErrNotFound) {
+			return err
+		}
+	}
+	subscribed, err := c.Mailboxes(ctx, user, &ListOptions{Subscribed: true})
+	if err != nil {
+		return err
+	}
+	if len(subscribed) > 0 {
+		if err := c.Unsubscribe(ctx, user, subscribed...); err != nil {
+			return err
+		}
+	}
+	list, err = c.Status(ctx, user)
+	if err != nil {
+		return err
+	}
+	for _, m := range list {
+		if m.Messages > 0 || !isInbox(m.Mailbox) {
+			return &Error{Op: "mailboxDelete", User: user, Subject: m.Mailbox, Host: c.hosts[0].name, Kind: ErrIncomplete, Err: fmt.Errorf("%d messages are left", m.Messages)}
+		}
+	}
+	return nil
+}
+
+// own refuses a mailbox that does not lie in the user's home, such as one that
+// somebody else shares.
+func (c *Client) own(ctx context.Context, u User, mailbox string) error {
+	o := userOp("mailboxPath", u.Name, mailbox, Params{"mailbox": []string{mailbox}}).repeatable()
+	rows, err := c.rows(ctx, o)
+	if err != nil {
+		return err
+	}
+	if len(rows) != 1 || u.Home == "" || !strings.HasPrefix(path.Clean(rows[0]["path"]), path.Clean(u.Home)+"/") {
+		return refuse("mailboxDelete", u.Name, mailbox, "the mailbox does not lie in the user's home")
+	}
+	return nil
+}
