@@ -1,4 +1,4 @@
-package soap_test
+package soap
 
 import (
 	"context"
@@ -8,12 +8,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/ictmedia/schoolmail/internal/soap"
 )
 
 // serve starts a server that answers everything with status and body.
-func serve(t *testing.T, status int, contentType, body string) *soap.Client {
+func serve(t *testing.T, status int, contentType, body string) *Client {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
@@ -24,7 +22,7 @@ func serve(t *testing.T, status int, contentType, body string) *soap.Client {
 		io.WriteString(w, body)
 	}))
 	t.Cleanup(srv.Close)
-	c, err := soap.NewClient(srv.URL+"/webservices", nil)
+	c, err := NewClient(srv.URL+"/webservices", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +97,7 @@ func TestFaults(t *testing.T) {
 
 func isFault(kind, message, id string) func(error) bool {
 	return func(err error) bool {
-		var f *soap.Fault
+		var f *Fault
 		return errors.As(err, &f) && f.Kind == kind && f.Message == message && f.Code == "Server" &&
 			len(f.ExceptionIDs) == 1 && f.ExceptionIDs[0] == id
 	}
@@ -107,14 +105,14 @@ func isFault(kind, message, id string) func(error) bool {
 
 func isHTTP(status int, text string) func(error) bool {
 	return func(err error) bool {
-		var h *soap.HTTPError
+		var h *HTTPError
 		return errors.As(err, &h) && h.Status == status && h.Text == text
 	}
 }
 
 func isProtocol(reason string) func(error) bool {
 	return func(err error) bool {
-		var p *soap.ProtocolError
+		var p *ProtocolError
 		return errors.As(err, &p) && strings.Contains(p.Error(), reason)
 	}
 }
@@ -133,18 +131,18 @@ func TestNotSent(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewServer(http.NotFoundHandler())
 	srv.Close()
-	c, err := soap.NewClient(srv.URL, nil)
+	c, err := NewClient(srv.URL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var te *soap.TransportError
+	var te *TransportError
 	if err := c.Call(context.Background(), opChange, &change{}, nil); !errors.As(err, &te) || !te.NotSent {
 		t.Errorf("refused connection: got %v", err)
 	}
 
 	srv = httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	defer srv.Close()
-	if c, err = soap.NewClient(srv.URL, nil); err != nil {
+	if c, err = NewClient(srv.URL, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Call(context.Background(), opChange, &change{}, nil); !errors.As(err, &te) || te.NotSent {
@@ -163,7 +161,7 @@ func TestCancel(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer srv.Close()
-	c, err := soap.NewClient(srv.URL, nil)
+	c, err := NewClient(srv.URL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +178,7 @@ func TestReturns(t *testing.T) {
 	item := `<return><n:id>1</n:id></return>`
 	c := serve(t, 200, xmlType, envelope(`<listResponse xmlns="urn:s" xmlns:n="urn:d">`+strings.Repeat(item, 3)+`</listResponse>`))
 	n := 0
-	for u, err := range soap.Returns[user](context.Background(), c, opList, &list{}) {
+	for u, err := range Returns[user](context.Background(), c, opList, &list{}) {
 		if err != nil || u.Id == nil || *u.Id != 1 {
 			t.Fatalf("got %+v, %v", u, err)
 		}
@@ -189,7 +187,7 @@ func TestReturns(t *testing.T) {
 	if n != 3 {
 		t.Errorf("got %d elements, want 3", n)
 	}
-	for range soap.Returns[user](context.Background(), c, opList, &list{}) {
+	for range Returns[user](context.Background(), c, opList, &list{}) {
 		n++
 		break
 	}
@@ -203,14 +201,14 @@ func TestReturnsOfCutOffAnswer(t *testing.T) {
 	c := serve(t, 200, xmlType, envelope(`<listResponse xmlns="urn:s" xmlns:n="urn:d"><return><n:id>1</n:id></return><return><n:i`)[:170])
 	var got int
 	var last error
-	for u, err := range soap.Returns[user](context.Background(), c, opList, &list{}) {
+	for u, err := range Returns[user](context.Background(), c, opList, &list{}) {
 		if err != nil {
 			last = err
 			continue
 		}
 		got += int(*u.Id)
 	}
-	var p *soap.ProtocolError
+	var p *ProtocolError
 	if got != 1 || !errors.As(last, &p) {
 		t.Errorf("got %d elements and %v", got, last)
 	}
@@ -222,11 +220,11 @@ func TestTooLarge(t *testing.T) {
 		io.WriteString(w, envelope(`<createResponse xmlns="urn:s">`+strings.Repeat(" ", 5000)+`</createResponse>`))
 	}))
 	defer srv.Close()
-	c, err := soap.NewClient(srv.URL, &soap.Options{MaxAnswer: 4000})
+	c, err := NewClient(srv.URL, &Options{MaxAnswer: 4000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Call(context.Background(), opCreate, &create{}, &createResponse{}); !errors.Is(err, soap.ErrTooLarge) {
+	if err := c.Call(context.Background(), opCreate, &create{}, &createResponse{}); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("got %v, want ErrTooLarge", err)
 	}
 }
@@ -241,8 +239,8 @@ func TestObserve(t *testing.T) {
 		io.WriteString(w, answer)
 	}))
 	defer srv.Close()
-	var seen []soap.Exchange
-	c, err := soap.NewClient(srv.URL, &soap.Options{Observe: func(x soap.Exchange) { seen = append(seen, x) }})
+	var seen []Exchange
+	c, err := NewClient(srv.URL, &Options{Observe: func(x Exchange) { seen = append(seen, x) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,8 @@
-package soap_test
+package soap
 
 import (
 	"encoding/xml"
 
-	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/internal/xsd"
 )
 
@@ -57,13 +56,13 @@ type listResponse struct {
 }
 
 var (
-	opCreate = &soap.Operation{Service: "Test", Name: "create", Action: "urn:create",
+	opCreate = &Operation{Service: "Test", Name: "create", Action: "urn:create",
 		Request: xml.Name{Space: "urn:s", Local: "create"}, Response: xml.Name{Space: "urn:s", Local: "createResponse"},
 		Faults:     []string{"NoSuchUserException"},
 		NewRequest: func() any { return new(create) }, NewResponse: func() any { return new(createResponse) }}
-	opChange = &soap.Operation{Service: "Test", Name: "change", Action: "urn:change",
+	opChange = &Operation{Service: "Test", Name: "change", Action: "urn:change",
 		Request: xml.Name{Space: "urn:s", Local: "change"}, NewRequest: func() any { return new(change) }}
-	opList = &soap.Operation{Service: "Test", Name: "list", Action: "urn:list",
+	opList = &Operation{Service: "Test", Name: "list", Action: "urn:list",
 		Request: xml.Name{Space: "urn:s", Local: "list"}, Response: xml.Name{Space: "urn:s", Local: "listResponse"},
 		NewRequest: func() any { return new(list) }, NewResponse: func() any { return new(listResponse) }}
 )
