@@ -1,0 +1,79 @@
+// Package addressbook gives everybody the address books that the rules allow,
+// in every Open-Xchange context, and nothing else.
+//
+// An Open-Xchange context shows its users one global address list of all
+// users, or none. A school authority needs something in between: each class
+// sees itself, each school its teachers, teachers see more. This package makes
+// public contact folders for that and keeps them in step, every night.
+//
+// # From people to books
+//
+// [Rules] say which kinds of book there are, who is listed, who may read, what
+// is shown of a person and where the folder lies. [DefaultRules] are a start;
+// [ReadRules] reads them from TOML:
+//
+//	[[schools]]
+//	id = "au"
+//	name = "Schule Au"
+//
+//	[[show]]                      # of pupils only name and address, always
+//	role = "teacher"
+//	fields = ["phone", "school"]
+//
+//	[[books]]                     # each class, for its pupils and the school's teachers
+//	name = "class"
+//	each = "class"
+//	roles = ["pupil"]
+//	folder = ["{school}", "Klasse {class}"]
+//	list = "Klasse {class} (alle)"     # one line that mails all
+//	  [[books.readers]]
+//	  roles = ["pupil"]
+//	  of = "class"
+//	  groups = ["{school_id}-{class}"]
+//	  [[books.readers]]
+//	  roles = ["teacher"]
+//	  of = "school"
+//	  groups = ["lehrer-{school_id}"]
+//
+// [Build] turns rules and accounts into the books of each context. A book
+// exists only in contexts where somebody may read it, so a class whose pupils
+// and teachers live in two contexts has a book in both.
+//
+// # From books to folders
+//
+// [Diff] compares the books with what a context has; [Sync] carries out the
+// difference, in all contexts at once. Neither keeps any state of its own:
+//
+//   - An entry of ours has a key in a custom field, made of the rules' owner
+//     name and a hash of the person's record key. Two people called Anna
+//     Muster are two keys; somebody who marries keeps theirs.
+//   - A folder is ours if the service account made it and our keys are in it
+//     (or nothing). Its head entry, the distribution list or a card with the folder's
+//     title, tells which book it is, whatever its title.
+//   - Everything else is foreign and never touched: entries without a key,
+//     folders that others made, folders that stand in the way.
+//
+// A book whose class or school is gone is hidden from everybody at once; its
+// head entry gets the date, and after [Rules.GraceDays] it is removed. If the
+// class comes back meanwhile, so does the book. If a class only got another
+// name, which shows in at least half of the people being the same, the folder
+// is renamed.
+//
+// # Who may read
+//
+// Readers get "read everything, change nothing". A group of the context that
+// the rules name is used if it exists and every one of its members is a
+// reader; otherwise, and for readers in no group, single users are entered. The
+// service account is the owner. The permissions of a folder are set as a
+// whole, so what somebody added by hand is gone after the next run.
+//
+// # Limits
+//
+// Books are copies: what changes in the directory shows after the next run.
+// What Open-Xchange itself shows of a context's users (names and addresses by
+// its user list, also with the global address list closed) no address book
+// can hide; package galprobe measures that.
+//
+// Facts about Open-Xchange are from the OX App Suite HTTP API documentation
+// and observation of version 8.19.
+package addressbook

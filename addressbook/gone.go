@@ -1,0 +1,139 @@
+package addressbook
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/ictmedia/schoolmail"
+)
+
+const markPrefix = "gone "
+
+func goneMark(day schoolmail.Date) string { return markPrefix + day.String() }
+
+func parseMark(s string) (schoolmail.Date, bool) {
+	day, ok := strings.CutPrefix(s, markPrefix)
+	if !ok {
+		return 0, false
+	}
+	d, err := schoolmail.ParseDate(day)
+	return d, err == nil && !d.IsZero()
+}
+
+// leftovers plans our folders that nothing asks for any more: hidden at once,
+// removed when the grace is over, children before their containers.
+func (d *differ) leftovers() {
+	var gone []*found
+	books, fresh := 0, 0
+	for _, f := range d.folders {
+		if !f.ours {
+			continue
+		}
+		if f.kind != folderKey {
+			books++
+		}
+		if f.node != nil || f.head == nil && len(f.Entries) == 0 && !d.insideOurs(f) {
+			continue // wanted, or empty and by no sign ours
+		}
+		gone = append(gone, f)
+		if f.kind != folderKey && (f.head == nil || f.head.Mark == "") {
+			fresh++
+		}
+	}
+	if fresh > 5 && fresh*100 > books*d.rules.maxGonePercent() {
+		d.finding("", itoa(fresh)+" of "+itoa(books)+" books would vanish, more than max_gone_percent allows; none is hidden or removed")
+		return
+	}
+	slices.SortStableFunc(gone, func(a, b *found) int { return d.depth(b) - d.depth(a) })
+	for _, f := range gone {
+		d.gone(f)
+	}
+}
+
+// insideOurs reports whether the folder lies in a container of ours.
+func (d *differ) insideOurs(f *found) bool {
+	parent := d.byID[f.Parent]
+	return parent != nil && parent.ours && parent.head != nil
+}
+
+func (d *differ) depth(f *found) int {
+	n := 0
+	for p := d.byID[f.Parent]; p != nil && n < 100; p = d.byID[p.Parent] {
+		n++
+	}
+	return n
+}
+
+func (d *differ) path(f *found) []string {
+	var path []string
+	for n := 0; f != nil && n < 100; n++ {
+		path = append(path, f.Title)
+		f = d.byID[f.Parent]
+	}
+	slices.Reverse(path)
+	return path
+}
+
+func (d *differ) gone(f *found) {
+	p := FolderPlan{Path: d.path(f), ID: f.ID, Hide: true}
+	due := f.kind == folderKey || d.rules.graceDays() == 0
+	if !due {
+		if f.head != nil {
+			since, ok := parseMark(f.head.Mark)
+			if ok {
+				due = d.today.Sub(since) >= d.rules.graceDays()
+			} else {
+				after := f.head.Entry
+				after.Mark = goneMark(d.today)
+				p.Change = []EntryChange{{Stored: *f.head, After: after}}
+			}
+		} else {
+			p.Add = []Entry{{Key: d.rules.entryKey(orphanKey), DisplayName: f.Title, Mark: goneMark(d.today)}}
+		}
+	}
+	if due && d.removable(f, p.Path) {
+		p.Delete, p.Hide = true, false
+		f.deleted = true
+		d.plan.Folders = append(d.plan.Folders, p)
+		return
+	}
+	hidden := []Permission{{Entity: d.have.Self, Right: Owner}}
+	if f.kind == folderKey {
+		hidden = d.stillSeen(f)
+	}
+	if !slices.Equal(f.Permissions, hidden) {
+		p.Permissions = hidden
+	}
+	if !p.Empty() {
+		d.plan.Folders = append(d.plan.Folders, p)
+	}
+}
+
+// stillSeen keeps a container as it is while something that is wanted has
+// not moved out of it, and hides it otherwise.
+func (d *differ) stillSeen(f *found) []Permission {
+	for _, c := range d.children[f.ID] {
+		if c.node != nil {
+			return f.Permissions
+		}
+	}
+	return []Permission{{Entity: d.have.Self, Right: Owner}}
+}
+
+// removable reports whether nothing but ours would be lost with the folder.
+func (d *differ) removable(f *found, path []string) bool {
+	if f.foreign > 0 {
+		d.finding(strings.Join(path, "/"), "the folder is due for removal but has "+itoa(f.foreign)+" entries that are not ours; it stays")
+		return false
+	}
+	for _, c := range d.children[f.ID] {
+		if c.deleted {
+			continue
+		}
+		if !c.ours {
+			d.finding(strings.Join(path, "/"), "the folder is due for removal but has a folder that is not ours in it; it stays")
+		}
+		return false
+	}
+	return true
+}

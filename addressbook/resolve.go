@@ -1,0 +1,127 @@
+package addressbook
+
+import (
+	"slices"
+	"strings"
+)
+
+// resolver turns audiences into permissions of one context.
+type resolver struct {
+	self, admin int
+	all         []int          // ids of all users but self and admin
+	byLogin     map[string]int // lower case
+	byMail      map[string]int
+	groups      map[string]Group // by lower-case name; unique ones
+	mails       map[string]string
+	missing     map[string]bool // logins without a user
+}
+
+func newResolver(have Snapshot, want ContextBooks) *resolver {
+	r := &resolver{
+		self: have.Self, admin: have.Admin,
+		byLogin: map[string]int{}, byMail: map[string]int{},
+		groups: map[string]Group{}, mails: map[string]string{}, missing: map[string]bool{},
+	}
+	for _, u := range have.Users {
+		if u.ID != have.Self && u.ID != have.Admin {
+			r.all = append(r.all, u.ID)
+		}
+		if u.Login != "" {
+			r.byLogin[strings.ToLower(u.Login)] = u.ID
+		}
+		if u.Mail != "" {
+			r.byMail[strings.ToLower(u.Mail)] = u.ID
+		}
+	}
+	twice := map[string]bool{}
+	for _, g := range have.Groups {
+		n := strings.ToLower(g.Name)
+		if _, ok := r.groups[n]; ok {
+			twice[n] = true
+		}
+		r.groups[n] = g
+	}
+	for n := range twice {
+		delete(r.groups, n)
+	}
+	for _, l := range want.Logins {
+		r.mails[l.Username] = l.Mail
+	}
+	return r
+}
+
+// user finds the id of a person: by login name, or where the service account
+// may not see login names by mail address.
+func (r *resolver) user(username string) (int, bool) {
+	if id, ok := r.byLogin[strings.ToLower(username)]; ok {
+		return id, true
+	}
+	if len(r.byLogin) == 0 {
+		if id, ok := r.byMail[strings.ToLower(r.mails[username])]; ok {
+			return id, true
+		}
+	}
+	r.missing[username] = true
+	return 0, false
+}
+
+// permissions lets exactly the audiences read, and the service account own.
+// A group is used only if every member is a reader. refused are the names of
+// groups that exist but have other members.
+func (r *resolver) permissions(audiences []Audience) (perms []Permission, refused []string) {
+	allowed := map[int]bool{}
+	ids := make([][]int, len(audiences))
+	for i, a := range audiences {
+		for _, name := range a.Users {
+			if id, ok := r.user(name); ok && id != r.self {
+				ids[i] = append(ids[i], id)
+				allowed[id] = true
+			}
+		}
+	}
+	granted := map[Permission]bool{{Entity: r.self, Right: Owner}: true}
+	covered := map[int]bool{}
+	for _, a := range audiences {
+		for _, name := range a.Groups {
+			g, ok := r.groups[strings.ToLower(name)]
+			if !ok || g.ID == 0 {
+				continue
+			}
+			if slices.ContainsFunc(g.Members, func(id int) bool { return !allowed[id] && id != r.self }) {
+				refused = append(refused, g.Name)
+				continue
+			}
+			if len(g.Members) == 0 {
+				continue
+			}
+			granted[Permission{Entity: g.ID, Group: true, Right: ReadOnly}] = true
+			for _, id := range g.Members {
+				covered[id] = true
+			}
+		}
+	}
+	everybody := len(r.all) > 0 && !slices.ContainsFunc(r.all, func(id int) bool { return !allowed[id] })
+	for i, a := range audiences {
+		if a.Rest == RestEveryone && everybody {
+			granted = map[Permission]bool{
+				{Entity: r.self, Right: Owner}:            true,
+				{Entity: 0, Group: true, Right: ReadOnly}: true,
+			}
+			break
+		}
+		if a.Rest == RestNobody {
+			continue
+		}
+		for _, id := range ids[i] {
+			if !covered[id] {
+				granted[Permission{Entity: id, Right: ReadOnly}] = true
+			}
+		}
+	}
+	for p := range granted {
+		perms = append(perms, p)
+	}
+	sortPermissions(perms)
+	slices.Sort(refused)
+	return perms, slices.Compact(refused)
+}

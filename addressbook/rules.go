@@ -1,0 +1,235 @@
+package addressbook
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/ictmedia/schoolmail"
+)
+
+// Rules say which books exist, who is listed in them, who may read them and
+// what is shown of a person. They are plain data that a TOML file can hold
+// (see [ReadRules]); [Rules.Validate] reports all their mistakes at once.
+type Rules struct {
+	// Owner marks everything that belongs to this set of rules: folders and
+	// entries without the mark are never touched. Lower-case letters, digits
+	// and "-", at most 20. Empty means "schoolmail". Changing it orphans what
+	// was made under the old name.
+	Owner string `toml:"owner" json:"owner"`
+	// Salt keeps outsiders from guessing a person's key from the record id,
+	// because readers of a book can see the key. Changing it rewrites all entries.
+	Salt schoolmail.Secret `toml:"salt" json:"-"`
+	// GraceDays is how long a book whose class or school is gone is kept,
+	// hidden from everybody, before it is removed. 0 means 14, -1 none.
+	GraceDays int `toml:"grace_days" json:"grace_days"`
+	// MaxGonePercent is how many of a context's books may vanish in one run.
+	// If more would, none is hidden or removed and a finding says so: more
+	// likely the people could not be read. Up to five may always vanish.
+	// 0 means 50; 100 lifts the limit.
+	MaxGonePercent int `toml:"max_gone_percent" json:"max_gone_percent"`
+	// KeepLeaving also lists and admits people whose leaving was noticed but
+	// whose account still works.
+	KeepLeaving bool `toml:"keep_leaving" json:"keep_leaving"`
+	// Schools name the schools for people. A school that is not listed is
+	// shown by its id.
+	Schools []School `toml:"schools" json:"schools"`
+	// Show lists what is shown of a person besides name and mail address, per
+	// role. Of pupils nothing else can be shown.
+	Show []Show `toml:"show" json:"show"`
+	// Books are the kinds of book.
+	Books []BookRule `toml:"books" json:"books"`
+}
+
+// School is a school's name for people.
+type School struct {
+	ID   schoolmail.SchoolID `toml:"id" json:"id"`
+	Name string              `toml:"name" json:"name"`
+}
+
+// Show says what is shown of the people of a role besides name and address.
+type Show struct {
+	Role   schoolmail.Role `toml:"role" json:"role"`
+	Fields []Field         `toml:"fields" json:"fields"`
+}
+
+// Field is something a book can show of a person.
+type Field string
+
+// What can be shown besides name and mail address.
+const (
+	FieldPhone  Field = "phone"  // business telephone
+	FieldSchool Field = "school" // names of the person's schools, in the company field
+	FieldClass  Field = "class"  // names of the person's classes, in the department field
+)
+
+// Scope is how much of the district something covers.
+type Scope string
+
+// The scopes.
+const (
+	District  Scope = "district"
+	PerSchool Scope = "school"
+	PerClass  Scope = "class"
+)
+
+// BookRule is a kind of book.
+type BookRule struct {
+	// Name identifies the rule for ever; books are recognised by it. Renaming
+	// a rule removes its books (after the grace) and makes new ones.
+	Name string `toml:"name" json:"name"`
+	// Each says how many books there are: one for the district, one for each
+	// school or one for each class that has people to list.
+	Each Scope `toml:"each" json:"each"`
+	// Roles are the roles of the people listed.
+	Roles []schoolmail.Role `toml:"roles" json:"roles"`
+	// Schools narrows the rule to some schools. Empty: all.
+	Schools []schoolmail.SchoolID `toml:"schools" json:"schools,omitempty"`
+	// Readers may read the book. A book exists only in contexts where
+	// somebody may.
+	Readers []Reader `toml:"readers" json:"readers"`
+	// Folder is the place of the book below the public folders: titles from
+	// the outermost container to the book itself. "{school}", "{school_id}" and
+	// "{class}" stand for the name of the school, its id and the class.
+	Folder []string `toml:"folder" json:"folder"`
+	// List is the name of the distribution list with everybody in the book, with the same
+	// placeholders. Empty: none.
+	List string `toml:"list" json:"list,omitempty"`
+}
+
+// Reader is who may read a book.
+type Reader struct {
+	// Roles are the roles that may read.
+	Roles []schoolmail.Role `toml:"roles" json:"roles"`
+	// Of says whose: the people of the book's class, of its school, or of the
+	// whole district.
+	Of Scope `toml:"of" json:"of"`
+	// Groups are names of Open-Xchange groups that stand for these readers,
+	// with the placeholders of [BookRule.Folder]. A group is used where it
+	// exists in the context and has no member who is not a reader.
+	Groups []string `toml:"groups" json:"groups,omitempty"`
+	// Rest says how readers get in who are in none of the groups. Empty means
+	// [RestUsers].
+	Rest Rest `toml:"rest" json:"rest,omitempty"`
+}
+
+// Rest is how readers get access who are in no usable group.
+type Rest string
+
+// The ways.
+const (
+	// RestUsers enters every reader with a permission of their own.
+	RestUsers Rest = "users"
+	// RestEveryone enters all users of the context at once when all of them,
+	// apart from the service account and the context's administrator, are
+	// readers, otherwise it does as RestUsers. Users made later can read the
+	// book until the next run takes it back if they may not.
+	RestEveryone Rest = "everyone"
+	// RestNobody leaves them out: only members of the groups can read.
+	RestNobody Rest = "nobody"
+)
+
+const defaultOwner = "schoolmail"
+
+func (r Rules) owner() string {
+	if r.Owner == "" {
+		return defaultOwner
+	}
+	return r.Owner
+}
+
+func (r Rules) maxGonePercent() int {
+	if r.MaxGonePercent == 0 {
+		return 50
+	}
+	return r.MaxGonePercent
+}
+
+func (r Rules) graceDays() int {
+	switch {
+	case r.GraceDays == 0:
+		return 14
+	case r.GraceDays < 0:
+		return 0
+	}
+	return r.GraceDays
+}
+
+// DefaultRules are a sensible start for a district: the teachers of each
+// school for everybody of the school, staff and whole school for teachers and
+// staff, each class for its pupils and the school's teachers, and all teachers
+// of the district for teachers and staff. Groups are named as UCS@school names them.
+func DefaultRules() Rules {
+	const pupil, teacher, staff = schoolmail.RolePupil, schoolmail.RoleTeacher, schoolmail.RoleStaff
+	adults := func(of Scope) []Reader {
+		if of == District {
+			return []Reader{{Roles: []schoolmail.Role{teacher, staff}, Of: of}}
+		}
+		return []Reader{
+			{Roles: []schoolmail.Role{teacher}, Of: of, Groups: []string{"lehrer-{school_id}"}},
+			{Roles: []schoolmail.Role{staff}, Of: of, Groups: []string{"mitarbeiter-{school_id}"}},
+		}
+	}
+	pupils := Reader{Roles: []schoolmail.Role{pupil}, Of: PerSchool, Groups: []string{"schueler-{school_id}"}}
+	return Rules{
+		Show: []Show{
+			{Role: teacher, Fields: []Field{FieldPhone, FieldSchool}},
+			{Role: staff, Fields: []Field{FieldPhone, FieldSchool}},
+		},
+		Books: []BookRule{
+			{
+				Name: "district-teachers", Each: District,
+				Roles:   []schoolmail.Role{teacher},
+				Readers: adults(District),
+				Folder:  []string{"Lehrpersonen aller Schulen"},
+			},
+			{
+				Name: "teachers", Each: PerSchool,
+				Roles:   []schoolmail.Role{teacher},
+				Readers: append(adults(PerSchool), pupils),
+				Folder:  []string{"{school}", "Lehrpersonen"},
+			},
+			{
+				Name: "staff", Each: PerSchool,
+				Roles:   []schoolmail.Role{teacher, staff},
+				Readers: adults(PerSchool),
+				Folder:  []string{"{school}", "Kollegium"},
+				List:    "Kollegium {school} (alle)",
+			},
+			{
+				Name: "school", Each: PerSchool,
+				Roles:   []schoolmail.Role{pupil, teacher, staff},
+				Readers: adults(PerSchool),
+				Folder:  []string{"{school}", "Ganze Schule"},
+			},
+			{
+				Name: "class", Each: PerClass,
+				Roles: []schoolmail.Role{pupil},
+				Readers: []Reader{
+					{Roles: []schoolmail.Role{pupil}, Of: PerClass, Groups: []string{"{school_id}-{class}"}},
+					{Roles: []schoolmail.Role{teacher}, Of: PerSchool, Groups: []string{"lehrer-{school_id}"}},
+				},
+				Folder: []string{"{school}", "Klasse {class}"},
+				List:   "Klasse {class} (alle)",
+			},
+		},
+	}
+}
+
+// ReadRules reads rules from TOML. Unknown names are mistakes. The rules are
+// validated.
+func ReadRules(r io.Reader) (Rules, error) {
+	var rules Rules
+	d := toml.NewDecoder(r).DisallowUnknownFields()
+	if err := d.Decode(&rules); err != nil {
+		if missing, ok := err.(*toml.StrictMissingError); ok {
+			return Rules{}, fmt.Errorf("addressbook: rules: unknown names:\n%s", missing.String())
+		}
+		return Rules{}, fmt.Errorf("addressbook: rules: %w", err)
+	}
+	if err := rules.Validate(); err != nil {
+		return Rules{}, err
+	}
+	return rules, nil
+}
