@@ -2,6 +2,7 @@ package schoolmail
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -74,7 +75,7 @@ func assign(rooms []room, people []placing) []ContextID {
 	src, sink := 0, 1
 	kindNode := func(k int) int { return 2 + k }
 	roomNode := func(r int) int { return 2 + len(kinds) + r }
-	stay := make([]int, len(kinds))
+	stay, over := make([]int, len(kinds)), make([]int, len(kinds))
 	for k, kd := range kinds {
 		g.edge(src, kindNode(k), len(kd.members), 0)
 		stay[k] = -1
@@ -92,7 +93,7 @@ func assign(rooms []room, people []placing) []ContextID {
 				stay[k] = e
 			}
 		}
-		g.edge(kindNode(k), sink, len(kd.members), noSeat)
+		over[k] = g.edge(kindNode(k), sink, len(kd.members), noSeat)
 	}
 	for r := range rooms {
 		g.edge(roomNode(r), sink, max(rooms[r].free, 0), 0)
@@ -111,17 +112,19 @@ func assign(rooms []room, people []placing) []ContextID {
 	}
 	cohort := map[cohortKey]map[ContextID]int{}
 	var arrivals []int
+	displaced := map[int]bool{}
 	for k, kd := range kinds {
 		if kd.now == 0 {
 			arrivals = append(arrivals, kd.members...)
 			continue
 		}
-		leave := len(kd.members)
+		// Those beyond the capacity for whom there is no other seat keep theirs.
+		leave, stuck := len(kd.members)-g.used(over[k]), g.used(over[k])
 		if stay[k] >= 0 {
 			leave -= g.used(stay[k])
 		}
 		members := slices.Clone(kd.members)
-		if leave > 0 {
+		if leave+stuck > 0 {
 			size := map[cohortKey]int{}
 			for _, i := range members {
 				size[cohortKey{people[i].group, people[i].school}]++
@@ -134,8 +137,11 @@ func assign(rooms []room, people []placing) []ContextID {
 					b.key.Compare(a.key))
 			})
 		}
+		for _, i := range members[:leave] {
+			displaced[i] = true
+		}
 		arrivals = append(arrivals, members[:leave]...)
-		for _, i := range members[leave:] {
+		for _, i := range members[leave+stuck:] {
 			p := &people[i]
 			to[i] = kd.now
 			left[at[kd.now]]--
@@ -147,24 +153,26 @@ func assign(rooms []room, people []placing) []ContextID {
 		}
 	}
 
-	// Arrivals by school and population, the largest first.
+	// Arrivals by school and population: first those who must make room, whose
+	// seats are spoken for, then the largest party.
 	type party struct {
 		cohortKey
 		sig     string
 		allowed []ContextID
+		first   bool // displaced
 		members []int
 	}
 	byParty := map[string]*party{}
 	for _, i := range arrivals {
 		p := &people[i]
 		allowed := p.allowed
-		if p.stays() { // displaced: anywhere but here
+		if displaced[i] { // anywhere but here
 			allowed = slices.DeleteFunc(slices.Clone(allowed), func(c ContextID) bool { return c == p.now })
 		}
 		sig := signature(allowed, 0)
-		id := sig + "\x00" + p.group + "\x00" + string(p.school)
+		id := fmt.Sprint(sig, "\x00", p.group, "\x00", p.school, displaced[i])
 		if byParty[id] == nil {
-			byParty[id] = &party{cohortKey: cohortKey{p.group, p.school}, sig: sig, allowed: allowed}
+			byParty[id] = &party{cohortKey: cohortKey{p.group, p.school}, sig: sig, allowed: allowed, first: displaced[i]}
 		}
 		byParty[id].members = append(byParty[id].members, i)
 	}
@@ -178,6 +186,9 @@ func assign(rooms []room, people []placing) []ContextID {
 		allowedOf[p.sig] = p.allowed
 	}
 	slices.SortFunc(parties, func(a, b *party) int {
+		if a.first != b.first {
+			return map[bool]int{true: -1, false: 1}[a.first]
+		}
 		return cmp.Or(cmp.Compare(len(b.members), len(a.members)),
 			strings.Compare(string(a.school), string(b.school)), strings.Compare(a.group, b.group), strings.Compare(a.sig, b.sig))
 	})

@@ -89,9 +89,10 @@ type CreateContext struct {
 // mailbox, and then sets the account active. Resume: an earlier run was
 // interrupted and the account exists as pending.
 type CreateAccount struct {
-	Account Account `json:"account"`
-	Access  string  `json:"access"`
-	Resume  bool    `json:"resume,omitempty"`
+	Account    Account `json:"account"`
+	Access     string  `json:"access"`
+	Resume     bool    `json:"resume,omitempty"`
+	SeatExists bool    `json:"seat_exists,omitempty"` // the interrupted run made the user in OX already
 }
 
 // ChangeAccount brings names, memberships and contact data up to date in the

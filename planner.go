@@ -229,31 +229,37 @@ func (b *builder) collapse() {
 	if b.delivery.Kind != DeliveryFull {
 		return
 	}
-	have, sent := map[SchoolID]int{}, map[SchoolID]int{}
-	for _, a := range b.accounts {
-		if a.State == Active || a.State == Leaving {
-			for _, m := range a.Memberships {
-				have[m.School]++
-			}
-		}
-	}
-	for _, r := range b.delivery.Records {
+	sent, missing := map[SchoolID]int{}, map[SchoolID]int{}
+	delivered := make(map[RecordKey]bool, len(b.delivery.Records))
+	for i := range b.delivery.Records {
+		r := &b.delivery.Records[i]
+		delivered[r.Key] = true
 		for _, m := range r.Memberships {
 			if m.Until.IsZero() || b.now <= m.Until {
 				sent[m.School]++
 			}
 		}
 	}
-	for _, s := range sortedKeys(have) {
-		if have[s] < 4 || sent[s]*100 >= have[s]*b.policy.Guards.CollapsePercent {
+	// People who are delivered by another school have moved and count for
+	// neither side: so the verdict stays the same once the plan is applied.
+	for _, a := range b.accounts {
+		if !delivered[a.Key] && (a.State == Active || a.State == Leaving) {
+			for _, m := range a.Memberships {
+				missing[m.School]++
+			}
+		}
+	}
+	for _, s := range sortedKeys(missing) {
+		n, all := sent[s], sent[s]+missing[s]
+		if missing[s] < 4 || n*100 >= all*b.policy.Guards.CollapsePercent {
 			continue
 		}
 		if by := b.override("collapse", s); by != "" {
-			b.find("override", "school %s delivers %d people instead of %d; accepted by %s", s, sent[s], have[s], by)
+			b.find("override", "school %s delivers %d people, %d are missing; accepted by %s", s, n, missing[s], by)
 			continue
 		}
-		b.schools[s] = fmt.Sprintf("school %s delivered %d people instead of %d: it counts as not delivered", s, sent[s], have[s])
-		b.find("school-not-delivered", "school %s delivered %d people but has %d accounts: nobody missing there is treated as gone", s, sent[s], have[s]).School = s
+		b.schools[s] = fmt.Sprintf("school %s delivered %d people and %d are missing: it counts as not delivered", s, n, missing[s])
+		b.find("school-not-delivered", "school %s delivered %d people and %d are missing: nobody missing there is treated as gone", s, n, missing[s]).School = s
 	}
 }
 

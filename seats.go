@@ -53,33 +53,50 @@ func (b *builder) place() {
 		before[c] = n
 	}
 
-	// What is left for those who are to be seated.
+	// Seats that remain taken in the long run, and those taken now. The
+	// difference, old copies that leave after their grace, must not make
+	// anybody move: who needs such a seat waits for it.
 	grace := b.policy.LifeCycle.TransferGraceDays > 0
-	taken := map[ContextID]int{}
+	taken, later := map[ContextID]int{}, map[ContextID]int{}
 	for c, n := range users {
 		taken[c] = n
 	}
-	for _, s := range b.frees {
-		taken[freed(s)]--
+	dropped := map[string]bool{}
+	drop := func(steps []Step) {
+		for _, s := range steps {
+			if c := freed(s); c != 0 {
+				taken[c]--
+				dropped[s.Subject] = dropped[s.Subject] || s.Kind() == KindDropCopy
+			}
+		}
+	}
+	drop(b.frees)
+	for i := range b.seekers {
+		drop(b.seekers[i].step)
+	}
+	for i := range b.state.Accounts {
+		a := &b.state.Accounts[i]
+		if c := a.Previous.Context; c != 0 && !dropped[a.Username] && a.Key.Source == b.policy.Source && b.placeAt(a.Username, c) != nil {
+			taken[c]--
+			later[c]++
+		}
 	}
 	for i := range b.seekers {
 		s := &b.seekers[i]
-		for _, pre := range s.step {
-			if c := freed(pre); c != 0 {
-				taken[c]--
-			}
-		}
 		switch {
 		case s.pin != 0 && b.placeAt(s.acc.Username, s.pin) == nil:
 			taken[s.pin]++
 		case s.pin != 0:
-		case s.stays(), s.now != 0 && !grace:
+		case s.now != 0:
 			taken[s.now]--
+			if grace && !s.stays() {
+				later[s.now]++
+			}
 		}
 	}
 	var rooms []room
 	for _, c := range b.policy.Contexts {
-		rooms = append(rooms, room{id: c.ID, free: c.Capacity - taken[c.ID], soft: c.Headroom})
+		rooms = append(rooms, room{id: c.ID, free: c.Capacity - taken[c.ID], soft: c.Headroom + later[c.ID]})
 	}
 	var open []placing
 	var who []int
@@ -148,8 +165,8 @@ func (b *builder) taker(s *seeker, c ContextID, grace bool) (taker, bool) {
 	after.Context = c
 	switch {
 	case s.before == nil || s.resume:
-		kind := CreateAccount{Account: after, Access: s.access, Resume: s.resume}
-		st := b.step(KindCreate, &after, s.reason, kind)
+		act := CreateAccount{Account: after, Access: s.access, Resume: s.resume, SeatExists: s.place != nil}
+		st := b.step(KindCreate, &after, s.reason, act)
 		if c == 0 {
 			b.hold(st, "", none(s.group))
 			return taker{}, false

@@ -1,0 +1,383 @@
+package schoolmail
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Ports are the live systems that [Apply] works on.
+type Ports struct {
+	Directory Directory
+	Groupware Groupware
+	Mailstore Mailstore
+	Notifier  Notifier
+	Journal   Journal
+}
+
+// ApplyOptions tune [Apply]. The zero value works for plans that create no
+// accounts.
+type ApplyOptions struct {
+	// Parallel is the number of people worked on at the same time; 0 means 16.
+	// The ports keep their own limits per server.
+	Parallel int
+	// InitialPassword gives the first password of a new account. It is asked
+	// before the account is made, and must have stored the password where
+	// people get it from, so that a crash loses none. Asked again for the same
+	// account it gives the same answer.
+	InitialPassword func(Account) (Secret, error)
+	// Clock stamps journal entries; nil leaves stamping to the journal.
+	Clock func() time.Time
+	// Observer is told about progress; nil: nobody.
+	Observer Observer
+	// GiveUpAfter ends the run when so many steps in a row have failed, which
+	// means that a server is down rather than a person's data odd; 0 means 25.
+	GiveUpAfter int
+}
+
+// Observer hears what [Apply] does. It is called from many goroutines at once
+// and must not block.
+type Observer interface {
+	Observe(Event)
+}
+
+// Event tells that a step has ended.
+type Event struct {
+	Outcome Outcome
+	Ended   int // steps that have ended so far, this one included
+	Total   int // steps of the plan
+}
+
+// Status is how a step ended.
+type Status string
+
+// A step is done (or was so already), has failed, or was skipped because a
+// step it depends on was not done or the run ended.
+const (
+	StatusDone    Status = "done"
+	StatusFailed  Status = "failed"
+	StatusSkipped Status = "skipped"
+)
+
+// Outcome is how one step ended.
+type Outcome struct {
+	Step    string    `json:"step"`
+	Kind    Kind      `json:"kind"`
+	Subject string    `json:"subject"`
+	School  SchoolID  `json:"school,omitempty"`
+	From    ContextID `json:"from,omitempty"` // of transfers
+	To      ContextID `json:"to,omitempty"`
+	Status  Status    `json:"status"`
+	Error   string    `json:"error,omitempty"`
+}
+
+// Result is what came of a plan.
+type Result struct {
+	Plan     string    `json:"plan"`
+	Outcomes []Outcome `json:"outcomes"` // in the order of the plan's steps
+}
+
+// Count returns how many steps ended with a status.
+func (r *Result) Count(s Status) int {
+	n := 0
+	for i := range r.Outcomes {
+		if r.Outcomes[i].Status == s {
+			n++
+		}
+	}
+	return n
+}
+
+// ErrGaveUp is returned by [Apply] when too many steps failed in a row.
+var ErrGaveUp = errors.New("schoolmail: too many steps failed one after the other")
+
+// Apply carries a plan out. The steps of one person are done in order, people
+// in parallel. Before each outside effect its intent is on stable storage, and
+// afterwards its result. Every step looks at the live systems first: what is so
+// already is success, what is not as planned fails the step and skips the
+// person's further steps, but not other people's.
+//
+// After a crash, observe and plan again and apply that plan with the same
+// journal: accounts half made are completed, and copies that a cut-off transfer
+// left behind are recognised by the journal as our own.
+//
+// The error is nil when every step was tried, even if some failed: see the
+// result. It is not nil when the run ended early: the context was cancelled,
+// the journal cannot be written, or [ErrGaveUp].
+func Apply(ctx context.Context, plan *Plan, ports Ports, opts *ApplyOptions) (*Result, error) {
+	a := &applier{Ports: ports, plan: plan}
+	if opts != nil {
+		a.ApplyOptions = *opts
+	}
+	a.Parallel = cmp.Or(a.Parallel, 16)
+	a.GiveUpAfter = cmp.Or(a.GiveUpAfter, 25)
+	ctx, a.stop = context.WithCancelCause(ctx)
+	defer a.stop(nil)
+	if err := a.prove(); err != nil {
+		return nil, err
+	}
+	a.prepare()
+	if len(plan.Steps) > 0 {
+		if err := a.journal(JournalEntry{Effect: "plan", Phase: Intent}); err != nil {
+			return a.result(), err
+		}
+	}
+	stopWaiting := context.AfterFunc(ctx, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.changed.Broadcast()
+	})
+	defer stopWaiting()
+	a.run(ctx)
+	if err := context.Cause(ctx); err != nil {
+		return a.result(), err
+	}
+	if len(plan.Steps) > 0 {
+		if err := a.journal(JournalEntry{Effect: "plan", Phase: Done}); err != nil {
+			return a.result(), err
+		}
+	}
+	return a.result(), nil
+}
+
+type applier struct {
+	Ports
+	ApplyOptions
+	plan   *Plan
+	stop   context.CancelCauseFunc
+	copies map[copyKey]copyProof
+
+	mu       sync.Mutex
+	changed  *sync.Cond
+	outcomes []Outcome
+	byID     map[string]int
+	ended    int
+	inRow    int // failures one after the other
+	first    int // index of the first step that has not ended
+	users    map[ContextID]int
+	capacity map[ContextID]int
+}
+
+func (a *applier) prepare() {
+	a.changed = sync.NewCond(&a.mu)
+	a.outcomes = make([]Outcome, len(a.plan.Steps))
+	a.byID = make(map[string]int, len(a.plan.Steps))
+	a.users, a.capacity = map[ContextID]int{}, map[ContextID]int{}
+	for i, s := range a.plan.Steps {
+		a.byID[s.ID] = i
+		o := Outcome{Step: s.ID, Kind: s.Kind(), Subject: s.Subject, School: s.School}
+		if t, ok := s.Action.(TransferContext); ok {
+			o.From, o.To = t.Before.Context, t.After.Context
+		}
+		a.outcomes[i] = o
+	}
+	for _, f := range a.plan.Forecast {
+		a.users[f.Context] = f.Before
+		if f.Capacity > 0 {
+			a.capacity[f.Context] = f.Capacity
+		}
+	}
+}
+
+// run hands the steps out in the order of the plan. A worker may wait for an
+// earlier step of the same person or for a seat; since everything it can wait
+// for was handed out before, the workers cannot block each other for ever.
+func (a *applier) run(ctx context.Context) {
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range a.Parallel {
+		wg.Go(func() {
+			for i := range next {
+				a.one(ctx, i)
+			}
+		})
+	}
+feed:
+	for i := range a.plan.Steps {
+		select {
+		case next <- i:
+		case <-ctx.Done():
+			break feed
+		}
+	}
+	close(next)
+	wg.Wait()
+}
+
+func (a *applier) one(ctx context.Context, i int) {
+	s := &a.plan.Steps[i]
+	if why := a.await(ctx, s); why != "" {
+		a.end(i, StatusSkipped, errors.New(why))
+		return
+	}
+	seat, err := a.takeSeat(ctx, i)
+	if err == nil {
+		if err = a.do(ctx, s); err == nil {
+			seat.took = true
+		}
+	}
+	a.releaseSeat(s, seat, err)
+	switch {
+	case err == nil:
+		a.end(i, StatusDone, nil)
+	case ctx.Err() != nil:
+		a.end(i, StatusSkipped, err)
+	default:
+		a.end(i, StatusFailed, err)
+	}
+}
+
+// await waits until the steps that s depends on have ended and returns why s
+// cannot be done, if so.
+func (a *applier) await(ctx context.Context, s *Step) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, id := range s.After {
+		j, ok := a.byID[id]
+		if !ok {
+			return fmt.Sprintf("it depends on step %s, which is not in the plan", id)
+		}
+		for a.outcomes[j].Status == "" && ctx.Err() == nil {
+			a.changed.Wait()
+		}
+		if a.outcomes[j].Status != StatusDone {
+			return fmt.Sprintf("step %s was not done", id)
+		}
+	}
+	if ctx.Err() != nil {
+		return "the run ended"
+	}
+	return ""
+}
+
+func (a *applier) end(i int, st Status, err error) {
+	a.mu.Lock()
+	o := &a.outcomes[i]
+	o.Status = st
+	if err != nil {
+		o.Error = err.Error()
+	}
+	a.ended++
+	switch st {
+	case StatusDone:
+		a.inRow = 0
+	case StatusFailed:
+		if a.inRow++; a.inRow >= a.GiveUpAfter {
+			a.stop(fmt.Errorf("%w: the last error was: %v", ErrGaveUp, err))
+		}
+	}
+	for a.first < len(a.outcomes) && a.outcomes[a.first].Status != "" {
+		a.first++
+	}
+	e := Event{Outcome: *o, Ended: a.ended, Total: len(a.outcomes)}
+	a.changed.Broadcast()
+	a.mu.Unlock()
+	if a.Observer != nil {
+		a.Observer.Observe(e)
+	}
+}
+
+// seat is what a step holds of a context while it works.
+type seat struct {
+	in   ContextID
+	took bool // the seat is now used
+}
+
+// takeSeat waits until the context that step i puts somebody into has a free
+// seat. It fails when all earlier steps have ended and there still is none.
+func (a *applier) takeSeat(ctx context.Context, i int) (seat, error) {
+	c := seatIn(a.plan.Steps[i].Action)
+	if c == 0 {
+		return seat{}, nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	limit, limited := a.capacity[c]
+	for limited && a.users[c] >= limit {
+		if ctx.Err() != nil {
+			return seat{}, context.Cause(ctx)
+		}
+		if a.first >= i {
+			return seat{}, fmt.Errorf("schoolmail: context %d is full (%d of %d): %w", c, a.users[c], limit, ErrConflict)
+		}
+		a.changed.Wait()
+	}
+	a.users[c]++
+	return seat{in: c}, nil
+}
+
+// releaseSeat gives back the seat of a step that failed, and the seats that a
+// step that succeeded has freed.
+func (a *applier) releaseSeat(s *Step, st seat, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	// After a failed copy somebody may sit there all the same; the seat stays
+	// taken, which is the safe side, until the next run counts again.
+	if _, transfer := s.Action.(TransferContext); st.in != 0 && !st.took && !transfer {
+		a.users[st.in]--
+	}
+	if err != nil {
+		return
+	}
+	switch act := s.Action.(type) {
+	case TransferContext:
+		if !act.KeepCopy {
+			a.users[act.Before.Context]--
+		}
+	default:
+		if c := freed(*s); c != 0 {
+			a.users[c]--
+		}
+	}
+}
+
+// seatIn returns the context in which an action takes a further seat, or 0.
+func seatIn(act Action) ContextID {
+	switch act := act.(type) {
+	case CreateAccount:
+		if !act.SeatExists {
+			return act.Account.Context
+		}
+	case ChangeAccount:
+		if act.Before.Context != act.After.Context {
+			return act.After.Context
+		}
+	case RepairPlace:
+		if act.Missing {
+			return act.Account.Context
+		}
+	case TransferContext:
+		if !act.SeatExists {
+			return act.After.Context
+		}
+	}
+	return 0
+}
+
+func (a *applier) result() *Result {
+	r := &Result{Plan: a.plan.Header.ID, Outcomes: a.outcomes}
+	for i := range r.Outcomes {
+		if r.Outcomes[i].Status == "" {
+			r.Outcomes[i].Status, r.Outcomes[i].Error = StatusSkipped, "the run ended"
+		}
+	}
+	return r
+}
+
+// journal appends an entry of this plan. A journal that cannot be written ends
+// the run: nothing may happen that is not on record.
+func (a *applier) journal(e JournalEntry) error {
+	e.Plan = a.plan.Header.ID
+	if a.Clock != nil {
+		e.Time = a.Clock()
+	}
+	if err := a.Journal.Append(e); err != nil {
+		err = fmt.Errorf("schoolmail: journal: %w", err)
+		a.stop(err)
+		return err
+	}
+	return nil
+}

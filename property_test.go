@@ -1,0 +1,462 @@
+package schoolmail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+var day0 = NewDate(2026, 8, 10)
+
+// smallPolicy has three small contexts: teachers, and two that pupils share.
+func smallPolicy(grace int) Policy {
+	all := Limit{SchoolPercent: 100, DistrictPercent: 100, Free: 1000}
+	limits := GuardLimits{all, all, all, all}
+	return Policy{
+		Source: "escada",
+		Populations: []Population{
+			{Name: "teachers", Roles: []Role{RoleTeacher, RoleStaff}, Contexts: []ContextID{10}, Domain: "teachers.example", Access: "groupware_standard"},
+			{Name: "secondary", Roles: []Role{RolePupil}, Levels: []Level{"secondary"}, Contexts: []ContextID{30, 20}, Domain: "pupils.example", Access: "pim"},
+			{Name: "primary", Roles: []Role{RolePupil}, Contexts: []ContextID{20}, Domain: "pupils.example", Access: "webmail"},
+		},
+		Contexts:  []ContextSpec{{ID: 10, Name: "c10", Capacity: 9}, {ID: 20, Name: "c20", Capacity: 9, Headroom: 1}, {ID: 30, Name: "c30", Capacity: 7}},
+		LifeCycle: LifeTimes{TransferGraceDays: grace},
+		Guards:    Guards{Usual: limits, TermChange: limits, CollapsePercent: 1},
+	}
+}
+
+func drawRecord(t *rapid.T, id int) Record {
+	r := Record{
+		Key:        RecordKey{"escada", fmt.Sprint("P", id)},
+		Role:       rapid.SampledFrom([]Role{RolePupil, RolePupil, RolePupil, RoleTeacher, RoleStaff}).Draw(t, "role"),
+		GivenName:  rapid.SampledFrom([]string{"Anna", "Jörg", "Zoé", "Anna Maria"}).Draw(t, "given"),
+		FamilyName: rapid.SampledFrom([]string{"Muster", "Müller", "von Gunten"}).Draw(t, "family"),
+	}
+	for _, s := range []SchoolID{"ps-a", "ss-b"} {
+		if rapid.Bool().Draw(t, "at") || s == "ss-b" && len(r.Memberships) == 0 {
+			m := Membership{School: s, Level: "primary", Classes: []string{rapid.SampledFrom([]string{"1a", "2b"}).Draw(t, "class")}}
+			if s == "ss-b" {
+				m.Level = "secondary"
+			}
+			r.Memberships = append(r.Memberships, m)
+			if r.Role == RolePupil {
+				break
+			}
+		}
+	}
+	return r
+}
+
+func delivery(rs []Record) Delivery {
+	rs = slices.Clone(rs)
+	return Delivery{Source: "escada", Kind: DeliveryFull, Fingerprint: Fingerprint(rs), Records: rs, Rows: len(rs)}
+}
+
+// drawTerms draws some terms: in each, people stay, change, leave and come.
+func drawTerms(t *rapid.T) [][]Record {
+	var terms [][]Record
+	var cur []Record
+	next := 0
+	for range rapid.IntRange(1, 4).Draw(t, "terms") {
+		var now []Record
+		for _, r := range cur {
+			switch rapid.IntRange(0, 5).Draw(t, "fate") {
+			case 0: // leaves
+			case 1:
+				c := drawRecord(t, 0)
+				c.Key = r.Key
+				now = append(now, c)
+			default:
+				now = append(now, r)
+			}
+		}
+		for range rapid.IntRange(0, 6).Draw(t, "new") {
+			next++
+			now = append(now, drawRecord(t, next))
+		}
+		cur = now
+		terms = append(terms, now)
+	}
+	return terms
+}
+
+// prefixes replays a plan and checks promise 1 at every prefix.
+func prefixes(t *rapid.T, p Policy, st State, plan *Plan) {
+	users := map[ContextID]int{}
+	over := map[ContextID]bool{}
+	for _, c := range st.Contexts {
+		users[c.ID] = c.Users
+		over[c.ID] = c.Users > p.context(c.ID).Capacity
+	}
+	for _, s := range plan.Steps {
+		if a, ok := s.Action.(CreateContext); ok {
+			users[a.Spec.ID] = 1
+		}
+		if c := seatIn(s.Action); c != 0 {
+			users[c]++
+			if limit := p.context(c).Capacity; users[c] > limit && !over[c] {
+				t.Fatalf("after %s context %d holds %d of %d", s.ID, c, users[c], limit)
+			}
+		}
+		if c := freed(s); c != 0 {
+			users[c]--
+		}
+		if a, ok := s.Action.(TransferContext); ok && !a.KeepCopy {
+			users[a.Before.Context]--
+		}
+	}
+	for _, f := range plan.Forecast {
+		if f.After != users[f.Context] {
+			t.Fatalf("forecast of context %d says %d, the steps give %d", f.Context, f.After, users[f.Context])
+		}
+	}
+}
+
+// TestPromises plays random districts through some terms and checks, after
+// each, capacity at every prefix, one place for everybody, convergence,
+// determinism and that data survives.
+func TestPromises(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		p := smallPolicy(rapid.SampledFrom([]int{0, 7}).Draw(rt, "grace"))
+		w := newWorld(rapidTB{t, rt}, p)
+		now := day0
+		for _, records := range drawTerms(rt) {
+			d := delivery(records)
+			st := w.observe()
+			plan, err := NewPlan(p, st, d, now)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			prefixes(rt, p, st, plan)
+
+			// The order of rows, accounts and places changes nothing.
+			mixed := delivery(records)
+			shuffle(rt, mixed.Records)
+			mixed.Fingerprint = d.Fingerprint
+			shuffle(rt, st.Accounts)
+			shuffle(rt, st.Places)
+			shuffle(rt, st.Contexts)
+			again, err := NewPlan(p, st, mixed, now)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			x, _ := plan.Encode()
+			y, _ := again.Encode()
+			if diff := cmp.Diff(string(x), string(y)); diff != "" {
+				rt.Fatalf("the order of the input changed the plan:\n%s", diff)
+			}
+			back, err := DecodePlan(x)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if z, _ := back.Encode(); string(z) != string(x) {
+				rt.Fatal("decode and encode changed the plan")
+			}
+
+			w.run(p, d, now)
+			w.sound()
+			// Everybody delivered who was not held back is where allowed.
+			held := map[RecordKey]bool{}
+			for _, h := range plan.Held {
+				held[h.Step.Key] = true
+			}
+			for i := range records {
+				r := &records[i]
+				if held[r.Key] {
+					continue
+				}
+				pop := p.population(r.Role, r.Memberships)
+				n := 0
+				for _, a := range w.accounts {
+					if a.Key == r.Key {
+						if n++; a.State != Active || !slices.Contains(pop.Contexts, a.Context) {
+							rt.Fatalf("%s is %s in context %d, population %s", a.Username, a.State, a.Context, pop.Name)
+						}
+					}
+				}
+				if n != 1 {
+					rt.Fatalf("record %s has %d accounts", r.Key, n)
+				}
+			}
+
+			writes := w.writes
+			if second := w.run(p, d, now); !second.Empty() || w.writes != writes {
+				rt.Fatalf("the second run found something to do: %s", second.Summary())
+			}
+			now = now.AddDays(rapid.SampledFrom([]int{1, 8, 56, 300}).Draw(rt, "days"))
+		}
+	})
+}
+
+// rapidTB gives the world a testing.TB whose errors end rapid's attempt.
+type rapidTB struct {
+	testing.TB
+	rt *rapid.T
+}
+
+func (r rapidTB) Errorf(format string, a ...any) { r.rt.Fatalf(format, a...) }
+func (r rapidTB) Fatal(a ...any)                 { r.rt.Fatal(a...) }
+func (r rapidTB) Helper()                        {}
+
+func shuffle[T any](t *rapid.T, s []T) {
+	rand.New(rand.NewSource(rapid.Int64().Draw(t, "shuffle"))).Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] })
+}
+
+// TestStability: one more person moves nobody else, one less moves nobody.
+func TestStability(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		p := smallPolicy(0)
+		p.Contexts[0].Capacity, p.Contexts[1].Capacity, p.Contexts[2].Capacity = 50, 50, 50
+		w := newWorld(rapidTB{t, rt}, p)
+		var records []Record
+		for i := range rapid.IntRange(1, 20).Draw(rt, "people") {
+			records = append(records, drawRecord(rt, i))
+		}
+		w.run(p, delivery(records), day0)
+		more := append(slices.Clone(records), drawRecord(rt, 1000))
+		plan, err := NewPlan(p, w.observe(), delivery(more), day0.AddDays(1))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if len(plan.Steps) != 1 || plan.Steps[0].Kind() != KindCreate {
+			rt.Fatalf("one more person:\n%s", plan.Summary())
+		}
+		less := slices.Delete(slices.Clone(records), 0, 1)
+		plan, err = NewPlan(p, w.observe(), delivery(less), day0.AddDays(1))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if len(less) > 0 && (len(plan.Steps) != 1 || plan.Steps[0].Kind() != KindNotice) {
+			rt.Fatalf("one person less:\n%s", plan.Summary())
+		}
+	})
+}
+
+// TestAssignIsOptimal compares with brute force: as many seated as possible,
+// then as few moved as possible.
+func TestAssignIsOptimal(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		n := rapid.IntRange(1, 3).Draw(rt, "rooms")
+		rooms := make([]room, n)
+		for i := range rooms {
+			rooms[i] = room{id: ContextID(i + 1), free: rapid.IntRange(0, 3).Draw(rt, "free"), soft: rapid.IntRange(0, 1).Draw(rt, "soft")}
+		}
+		people := make([]placing, rapid.IntRange(0, 6).Draw(rt, "people"))
+		for i := range people {
+			p := &people[i]
+			p.key = RecordKey{"s", fmt.Sprint(i)}
+			p.group = "g"
+			p.school = SchoolID(rapid.SampledFrom([]string{"x", "y"}).Draw(rt, "school"))
+			for c := 1; c <= n; c++ {
+				if rapid.Bool().Draw(rt, "allowed") {
+					p.allowed = append(p.allowed, ContextID(c))
+				}
+			}
+			p.now = ContextID(rapid.IntRange(0, n).Draw(rt, "now"))
+		}
+		to := assign(rooms, people)
+		if len(to) != len(people) {
+			rt.Fatal("not everybody is answered for")
+		}
+		seated, moved := 0, 0
+		used := map[ContextID]int{}
+		for i, c := range to {
+			if c == 0 {
+				continue
+			}
+			if !slices.Contains(people[i].allowed, c) {
+				rt.Fatalf("person %d in context %d, allowed %v", i, c, people[i].allowed)
+			}
+			seated++
+			used[c]++
+			if people[i].stays() && c != people[i].now {
+				moved++
+			}
+		}
+		for _, r := range rooms {
+			if used[r.id] > r.free {
+				rt.Fatalf("room %d holds %d of %d", r.id, used[r.id], r.free)
+			}
+		}
+		wantSeated, wantMoved := bruteForce(rooms, people)
+		if seated != wantSeated || moved != wantMoved {
+			rt.Fatalf("seated %d, moved %d; best is seated %d, moved %d", seated, moved, wantSeated, wantMoved)
+		}
+	})
+}
+
+func bruteForce(rooms []room, people []placing) (seated, moved int) {
+	seated, moved = -1, 0
+	free := map[ContextID]int{}
+	for _, r := range rooms {
+		free[r.id] = r.free
+	}
+	var try func(i, s, m int)
+	try = func(i, s, m int) {
+		if i == len(people) {
+			if s > seated || s == seated && m < moved {
+				seated, moved = s, m
+			}
+			return
+		}
+		for _, c := range people[i].allowed {
+			if free[c] > 0 {
+				free[c]--
+				d := 0
+				if people[i].stays() && c != people[i].now {
+					d = 1
+				}
+				try(i+1, s+1, m+d)
+				free[c]++
+			}
+		}
+		try(i+1, s, m)
+	}
+	try(0, 0, 0)
+	return seated, moved
+}
+
+// TestCrash stops a year of provisioning at every outside effect and at every
+// journal write, before and after it happened, and runs again: the end is the
+// same as without the crash, and nothing is lost on the way.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	for _, grace := range []int{0, 7} {
+		p := smallPolicy(grace)
+		a := func(id, given, family string, role Role, school SchoolID, level Level, class string) Record {
+			return Record{Key: RecordKey{"escada", id}, Role: role, GivenName: given, FamilyName: family,
+				Memberships: []Membership{{School: school, Level: level, Classes: []string{class}}}}
+		}
+		first := []Record{
+			a("1", "Anna", "Muster", RolePupil, "ps-a", "primary", "6a"), a("2", "Anna", "Muster", RolePupil, "ps-a", "primary", "6a"),
+			a("3", "Jörg", "Müller", RoleTeacher, "ps-a", "", "6a"), a("4", "Zoé", "Favre", RolePupil, "ss-b", "secondary", "7a")}
+		second := []Record{
+			a("1", "Anna", "Muster", RolePupil, "ss-b", "secondary", "7a"), a("2", "Anna", "Muster-Kübler", RolePupil, "ss-b", "secondary", "7a"),
+			a("3", "Jörg", "Müller", RoleTeacher, "ps-a", "", "1a"), a("5", "Lia", "Rossi", RolePupil, "ps-a", "primary", "1a")}
+		acts := []struct {
+			records []Record
+			days    int
+		}{{first, 0}, {second, 7}, {second, 14}, {second, 70}, {first, 80}, {second, 90}, {second, 150}, {second, 400}}
+		year := func(w *world, dead *bool) {
+			for _, act := range acts {
+				for tries := 0; ; tries++ {
+					plan, err := NewPlan(p, w.observe(), delivery(act.records), day0.AddDays(act.days))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if plan.Empty() {
+						break
+					}
+					if tries > 4 {
+						t.Fatalf("does not come to rest:\n%s", plan.Summary())
+					}
+					_, err = Apply(context.Background(), plan, w.ports(), &ApplyOptions{InitialPassword: testPassword, Parallel: 1})
+					if err != nil && !errors.Is(err, errCrash) && !errors.Is(err, ErrGaveUp) {
+						t.Fatal(err)
+					}
+					if *dead { // the machine is up again
+						w.fault = nil
+					}
+				}
+				w.sound()
+			}
+		}
+		calm := newWorld(t, p)
+		year(calm, new(bool))
+		want := comparable(calm)
+		total := calm.calls
+		if total < 50 {
+			t.Fatalf("the year has only %d effects", total)
+		}
+		for n := 1; n <= total; n++ {
+			for _, done := range []bool{false, true} {
+				w := newWorld(t, p)
+				dead := false
+				w.fault = func(i int, what string, after bool) error {
+					if i == n && after == done {
+						dead = true
+					}
+					if dead {
+						return errCrash
+					}
+					return nil
+				}
+				year(w, &dead)
+				if diff := cmp.Diff(want, comparable(w)); diff != "" {
+					t.Fatalf("grace %d, crash at effect %d (done %v): the end differs:\n%s", grace, n, done, diff)
+				}
+				if !dead {
+					t.Fatalf("effect %d never happened", n)
+				}
+			}
+		}
+	}
+}
+
+var errCrash = errors.New("the machine went down")
+
+// comparable is the end state without what may differ: OX ids and how often
+// somebody was notified.
+func comparable(w *world) map[string]any {
+	m := map[string]any{"boxes": w.boxes, "retired": w.retired}
+	for n, a := range w.accounts {
+		a.Previous.UserID = 0
+		m["account "+n] = a
+	}
+	for c, x := range w.contexts {
+		for n, u := range x.users {
+			m[fmt.Sprintf("user %d/%s", c, n)] = fmt.Sprintf("%+v %s", u.spec, u.data)
+		}
+	}
+	return m
+}
+
+// TestLostAnswers lets every effect succeed but report an error once: the run
+// goes on for others, and the next run ends in the same state.
+func TestLostAnswers(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	var records []Record
+	for i := range 4 {
+		records = append(records, Record{Key: RecordKey{"escada", fmt.Sprint(i)}, Role: RolePupil, GivenName: "Ida", FamilyName: fmt.Sprint("Abel", i),
+			Memberships: []Membership{{School: "ps-a", Level: "primary"}}})
+	}
+	moved := slices.Clone(records)
+	for i := range moved {
+		moved[i].Memberships = []Membership{{School: "ss-b", Level: "secondary"}}
+	}
+	p.Populations[1].Contexts = []ContextID{30}
+	for n := 1; n < 200; n++ {
+		w := newWorld(t, p)
+		w.fault = func(i int, what string, after bool) error {
+			if i == n && after && what != "journal" {
+				return errors.New("the answer was lost")
+			}
+			return nil
+		}
+		for _, rs := range [][]Record{records, moved} {
+			for range 3 {
+				plan, err := NewPlan(p, w.observe(), delivery(rs), day0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := Apply(context.Background(), plan, w.ports(), &ApplyOptions{InitialPassword: testPassword, Parallel: 2}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.sound()
+		}
+		if n > w.calls {
+			break
+		}
+	}
+}

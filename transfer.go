@@ -1,0 +1,199 @@
+package schoolmail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// A transfer is a transaction whose commit point is the directory:
+//
+//	look: the target has no user of this name, or one that the journal proves ours
+//	intent on record, copy, verify        (before the commit point: the copy is discardable)
+//	directory: context, and where the old copy is   <- commit point
+//	delete the old copy, now or after the grace     (after it: the old copy is)
+//
+// A copy is proved ours by an intent that was written after looking and finding
+// nobody. What is not proved ours is never deleted.
+
+type copyKey struct {
+	username string
+	to       ContextID
+}
+
+type copyProof struct {
+	userID int // of the copy; 0: the answer was lost
+}
+
+const (
+	effectCopy    = "copy-user"
+	effectDiscard = "discard-copy"
+	effectSwitch  = "switch-directory"
+)
+
+// prove reads from the journal which copies were begun and neither switched to
+// nor discarded.
+func (a *applier) prove() error {
+	a.copies = map[copyKey]copyProof{}
+	return a.Journal.Entries(func(e JournalEntry) bool {
+		k := copyKey{e.Subject, e.To}
+		switch {
+		case e.Effect == effectCopy && e.Phase == Intent:
+			a.copies[k] = copyProof{}
+		case e.Effect == effectCopy && e.Phase == Done:
+			a.copies[k] = copyProof{userID: e.UserID}
+		case e.Effect == effectCopy && e.Phase == Failed, // looked afterwards: nobody there
+			e.Effect == effectDiscard && e.Phase == Done,
+			e.Effect == effectSwitch && e.Phase == Done:
+			delete(a.copies, k)
+		}
+		return true
+	})
+}
+
+func (a *applier) proof(username string, to ContextID) (copyProof, bool) {
+	p, ok := a.copies[copyKey{username, to}] // read only while running
+	return p, ok
+}
+
+func (a *applier) transfer(ctx context.Context, s *Step, act TransferContext) error {
+	from, to := act.Before.Context, act.After.Context
+	username := act.Before.Username
+	moved := Account{Key: act.After.Key, Username: username, State: act.After.State, Context: to}
+	if live, err := a.as(ctx, &act.Before); err != nil {
+		if _, e := a.as(ctx, &moved); e != nil || live.Previous != act.After.Previous {
+			return err
+		}
+		return a.settle(ctx, s, act) // an earlier run got past the commit point
+	}
+	src, err := a.Groupware.User(ctx, from, username)
+	if err != nil {
+		return fmt.Errorf("schoolmail: transfer %s: look in context %d: %w", username, from, err)
+	}
+	if src.UserID != act.OldCopy {
+		return fmt.Errorf("schoolmail: transfer %s: user %d in context %d, planned was %d: %w", username, src.UserID, from, act.OldCopy, ErrConflict)
+	}
+	switch there, err := a.Groupware.User(ctx, to, username); {
+	case err == nil:
+		p, ours := a.proof(username, to)
+		if !ours || p.userID != 0 && p.userID != there.UserID {
+			return fmt.Errorf("schoolmail: transfer %s: context %d has a user of this name that the journal does not prove ours: nothing is deleted: %w", username, to, ErrConflict)
+		}
+		// The source may have changed since the copy was made: copy again.
+		if err := a.discard(ctx, s, there); err != nil {
+			return err
+		}
+	case !errors.Is(err, ErrNotFound):
+		return fmt.Errorf("schoolmail: transfer %s: look in context %d: %w", username, to, err)
+	}
+	dst, err := a.copyUser(ctx, s, act)
+	if err != nil {
+		return err
+	}
+	if err := a.Groupware.VerifyCopy(ctx, src, dst); err != nil {
+		return errors.Join(fmt.Errorf("schoolmail: transfer %s: the copy in context %d is not complete: %w", username, to, err), a.discard(ctx, s, dst))
+	}
+	err = a.record(ctx, s, effectSwitch, from, to, dst.UserID, func() error {
+		err := a.Directory.ChangeAccount(ctx, act.Before, act.After)
+		if err != nil && !errors.Is(err, ErrConflict) {
+			// Did it happen? Look.
+			if live, e := a.Directory.Account(ctx, username); e == nil && live.Context == to && live.Previous == act.After.Previous {
+				return nil
+			}
+		}
+		return err
+	})
+	if errors.Is(err, ErrConflict) { // somebody changed the account: it stays where it is
+		return errors.Join(err, a.discard(ctx, s, dst))
+	}
+	if err != nil {
+		return err // the journal proves the copy ours: the next run resumes
+	}
+	return a.settle(ctx, s, act)
+}
+
+// copyUser copies and, when the answer is an error, looks whether it happened.
+func (a *applier) copyUser(ctx context.Context, s *Step, act TransferContext) (Place, error) {
+	from, to, username := act.Before.Context, act.After.Context, act.Before.Username
+	if err := context.Cause(ctx); err != nil {
+		return Place{}, err
+	}
+	e := JournalEntry{Step: s.ID, Effect: effectCopy, Phase: Intent, Subject: username, From: from, To: to}
+	if err := a.journal(e); err != nil {
+		return Place{}, err
+	}
+	dst, err := a.Groupware.CopyUser(ctx, username, from, to, userSpec(&act.After, act.Access))
+	if err != nil {
+		err = fmt.Errorf("schoolmail: transfer %s from context %d to %d: %w", username, from, to, err)
+		found, e2 := a.Groupware.User(ctx, to, username)
+		switch {
+		case errors.Is(e2, ErrNotFound):
+			e.Phase, e.Error = Failed, err.Error()
+			return Place{}, errors.Join(err, a.journal(e))
+		case e2 == nil:
+			// It happened, but perhaps not to the end: take it away, so that
+			// the next run begins anew.
+			e.Phase, e.UserID = Done, found.UserID
+			if e2 := a.journal(e); e2 != nil {
+				return Place{}, errors.Join(err, e2)
+			}
+			return Place{}, errors.Join(err, a.discard(ctx, s, found))
+		}
+		return Place{}, err // unknown: the intent stands as the proof
+	}
+	e.Phase, e.UserID = Done, dst.UserID
+	return dst, a.journal(e)
+}
+
+// settle removes the old copy unless it is kept for the grace.
+func (a *applier) settle(ctx context.Context, s *Step, act TransferContext) error {
+	if act.KeepCopy {
+		return nil
+	}
+	after := act.After
+	after.Previous = Previous{}
+	return a.dropCopy(ctx, s, DropCopy{Before: act.After, After: after})
+}
+
+// dropCopy removes the old copy that the directory remembers.
+func (a *applier) dropCopy(ctx context.Context, s *Step, act DropCopy) error {
+	live, err := a.as(ctx, &act.Before)
+	if err != nil {
+		return err
+	}
+	switch old := act.Before.Previous; live.Previous {
+	case Previous{}:
+		return nil
+	case old:
+		err := a.record(ctx, s, "delete-old-copy", old.Context, act.Before.Context, old.UserID, func() error {
+			return a.Groupware.DeleteUser(ctx, Place{Context: old.Context, UserID: old.UserID, Username: act.Before.Username})
+		})
+		if err != nil {
+			return err
+		}
+		return a.changeDirectory(ctx, s, "forget-old-copy", act.Before, act.After)
+	}
+	return fmt.Errorf("schoolmail: account %s remembers another old copy: %w", act.Before.Username, ErrConflict)
+}
+
+// discard removes a copy in the target that is proved ours.
+func (a *applier) discard(ctx context.Context, s *Step, p Place) error {
+	return a.record(ctx, s, effectDiscard, 0, p.Context, p.UserID, func() error { return a.Groupware.DeleteUser(ctx, p) })
+}
+
+// record is effect with contexts and OX id in the journal.
+func (a *applier) record(ctx context.Context, s *Step, name string, from, to ContextID, id int, f func() error) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	e := JournalEntry{Step: s.ID, Effect: name, Phase: Intent, Subject: s.Subject, From: from, To: to, UserID: id}
+	if err := a.journal(e); err != nil {
+		return err
+	}
+	err := f()
+	e.Phase = Done
+	if err != nil {
+		e.Phase, e.Error = Failed, err.Error()
+	}
+	return errors.Join(err, a.journal(e))
+}
