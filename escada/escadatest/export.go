@@ -1,0 +1,95 @@
+package escadatest
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing/fstest"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/escada"
+)
+
+// Export is a set of export files: contents by name. The corruptors change it
+// in place; [Export.Clone] makes a copy first.
+type Export map[string][]byte
+
+// ExportOptions say how an export is written. The zero value, and nil: the
+// default profile, one file "export.csv".
+type ExportOptions struct {
+	Profile *escada.Profile
+	// PerSchool writes a file per school, named after it, with the rows of the school.
+	PerSchool bool
+}
+
+// Export writes the export of the district. Source and layout are the
+// profile's; a profile whose codes or encoding cannot express the district's
+// people is a programming error and panics.
+func (d *District) Export(o *ExportOptions) Export {
+	return NewExport(d.Records(), o)
+}
+
+// NewExport writes an export of any records.
+func NewExport(records []schoolmail.Record, o *ExportOptions) Export {
+	if o == nil {
+		o = &ExportOptions{}
+	}
+	files := map[string][]schoolmail.Record{"export.csv": records}
+	if o.PerSchool {
+		files = map[string][]schoolmail.Record{}
+		for _, r := range records {
+			for _, m := range r.Memberships {
+				part := r
+				part.Memberships = []schoolmail.Membership{m}
+				files[string(m.School)+".csv"] = append(files[string(m.School)+".csv"], part)
+			}
+		}
+	}
+	e := Export{}
+	for name, records := range files {
+		var b bytes.Buffer
+		if err := escada.Write(&b, records, o.Profile); err != nil {
+			panic(fmt.Sprintf("escadatest: profile does not fit the records: %v", err))
+		}
+		e[name] = b.Bytes()
+	}
+	return e
+}
+
+// Names returns the names of the files, sorted.
+func (e Export) Names() []string { return slices.Sorted(maps.Keys(e)) }
+
+// Clone returns a copy that shares no memory with e.
+func (e Export) Clone() Export {
+	c := make(Export, len(e))
+	for name, data := range e {
+		c[name] = bytes.Clone(data)
+	}
+	return c
+}
+
+// FS returns the export as a file system for [escada.Read].
+func (e Export) FS() fstest.MapFS {
+	m := fstest.MapFS{}
+	for name, data := range e {
+		m[name] = &fstest.MapFile{Data: data, Mode: 0o600}
+	}
+	return m
+}
+
+// WriteDir writes the files into the directory, which it creates if need be.
+// Other files there stay.
+func (e Export) WriteDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, name := range e.Names() {
+		if err := os.WriteFile(filepath.Join(dir, name), e[name], 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,299 @@
+package escada
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ictmedia/schoolmail"
+)
+
+// Column names a column of the export by what it means.
+type Column string
+
+// The columns of an export, in the order in which Write writes them.
+const (
+	ColumnID         Column = "id"
+	ColumnRole       Column = "role"
+	ColumnFamilyName Column = "family_name"
+	ColumnGivenName  Column = "given_name"
+	ColumnSchool     Column = "school"
+	ColumnLevel      Column = "level"
+	ColumnClass      Column = "class"
+	ColumnFrom       Column = "from"
+	ColumnUntil      Column = "until"
+	ColumnNoticeMail Column = "notice_mail"
+	ColumnPhone      Column = "phone"
+	ColumnLanguage   Column = "language"
+)
+
+// Columns returns all columns in the order in which Write writes them.
+func Columns() []Column { return slices.Clone(allColumns[:]) }
+
+var allColumns = [...]Column{
+	ColumnID, ColumnRole, ColumnFamilyName, ColumnGivenName, ColumnSchool, ColumnLevel,
+	ColumnClass, ColumnFrom, ColumnUntil, ColumnNoticeMail, ColumnPhone, ColumnLanguage,
+}
+
+// mandatory columns cannot be made optional.
+var mandatory = []Column{ColumnID, ColumnRole, ColumnFamilyName, ColumnGivenName, ColumnSchool}
+
+// Encoding says how the bytes of a file are to be read.
+type Encoding string
+
+const (
+	// EncodingAuto reads UTF-8 if all bytes are valid UTF-8, else Windows-1252.
+	EncodingAuto Encoding = "auto"
+	// EncodingUTF8 reads UTF-8, with or without a byte order mark, and refuses
+	// a file with other bytes.
+	EncodingUTF8 Encoding = "utf-8"
+	// EncodingWindows1252 reads Windows-1252 (a superset of ISO 8859-1).
+	EncodingWindows1252 Encoding = "windows-1252"
+)
+
+// Profile describes an export. It is plain data; the zero value is the default
+// layout that the package documentation shows. Every empty field means the
+// default named with it.
+type Profile struct {
+	// Source is the name of the source system in record keys. Default "escada".
+	Source string
+	// Delimiter separates the fields. Default ';'.
+	Delimiter rune
+	// Encoding of all files. Default EncodingAuto. Write writes UTF-8 for Auto.
+	Encoding Encoding
+	// BOM makes Write begin with a UTF-8 byte order mark. Read accepts both.
+	BOM bool
+	// Columns gives the titles of a column, replacing the default ones of that
+	// column. Titles are compared without regard to case, spaces and
+	// punctuation. Write uses the first.
+	Columns map[Column][]string
+	// Optional lists columns that may be missing from the header. By default
+	// every column must be there, empty or not: a column that got lost would
+	// otherwise empty a field of all people at once. Id, role, names and
+	// school cannot be optional.
+	Optional []Column
+	// DateFormat is made of dd, mm, yyyy and separators. Default "dd.mm.yyyy".
+	// Leading zeros of day and month may be missing when a separator stands
+	// between the parts.
+	DateFormat string
+	// Roles gives the codes for each role, compared without regard to case.
+	// Write uses the first. A nil map means the default codes.
+	Roles map[schoolmail.Role][]string
+	// Levels gives the codes for each level in the same way. Default: codes
+	// for the levels "primary" and "secondary".
+	Levels map[schoolmail.Level][]string
+	// ClassOptional accepts pupils without a class.
+	ClassOptional bool
+	// Files are patterns (as in path.Match, without regard to case) of the
+	// names that belong to the export. Default "*.csv" and "*.txt".
+	Files []string
+	// DeltaFiles are patterns of files that list only changes. All other files
+	// are full. An export is either all full or all delta.
+	DeltaFiles []string
+	// RequiredFiles are patterns that each must match at least one file, else
+	// the delivery is marked incomplete.
+	RequiredFiles []string
+	// Trailer is what stands in the first field of the last row, whose second
+	// field then is the number of data rows of the file. Default: no trailer.
+	Trailer string
+	// OpenEnd says that the source never ends its last line with a line end, so
+	// that its lack is no sign of a file that was cut off.
+	OpenEnd bool
+	// Strict rejects rows for mistakes in optional fields too, and refuses
+	// files with unknown columns.
+	Strict bool
+}
+
+// Default titles: the first is written, all are read. Titles are folded (see
+// foldTitle), so "E-Mail privat" and "EMailPrivat" are the same.
+var defaultTitles = map[Column][]string{
+	ColumnID:         {"PersonId", "Personen-ID", "PersonenNr", "PersonNr", "Personennummer", "ID", "ID personne", "Identifiant", "No personne"},
+	ColumnRole:       {"Rolle", "Funktion", "Personenart", "Rôle", "Fonction"},
+	ColumnFamilyName: {"Name", "Nachname", "Familienname", "Nom", "Nom de famille"},
+	ColumnGivenName:  {"Vorname", "Rufname", "Prénom"},
+	ColumnSchool:     {"Schule", "Schulkürzel", "Schulcode", "École", "Établissement", "Code école"},
+	ColumnLevel:      {"Stufe", "Schulstufe", "Niveau", "Degré", "Cycle"},
+	ColumnClass:      {"Klasse", "Klassenbezeichnung", "Classe"},
+	ColumnFrom:       {"Von", "Gültig von", "Eintritt", "Du", "Dès", "Début", "Valable du"},
+	ColumnUntil:      {"Bis", "Gültig bis", "Austritt", "Au", "Jusqu'au", "Fin", "Valable au"},
+	ColumnNoticeMail: {"EMailPrivat", "E-Mail", "Mail privat", "Courriel", "Courriel privé", "E-mail privé"},
+	ColumnPhone:      {"Telefon", "Telefon Geschäft", "Tel", "Téléphone", "Téléphone professionnel"},
+	ColumnLanguage:   {"Sprache", "Korrespondenzsprache", "Langue"},
+}
+
+var defaultRoles = map[schoolmail.Role][]string{
+	schoolmail.RolePupil:   {"S", "Schüler", "Schülerin", "SuS", "Lernende", "É", "Élève", "Pupil"},
+	schoolmail.RoleTeacher: {"L", "Lehrer", "Lehrerin", "Lehrperson", "LP", "Enseignant", "Enseignante", "Teacher"},
+	schoolmail.RoleStaff:   {"M", "Mitarbeiter", "Mitarbeiterin", "Personal", "Collaborateur", "Collaboratrice", "Staff"},
+}
+
+var defaultLevels = map[schoolmail.Level][]string{
+	"primary":   {"P", "PS", "Primar", "Primarstufe", "Primaire", "Primary"},
+	"secondary": {"S", "Sek", "Sek I", "Sekundar", "Sekundarstufe", "Secondaire", "Secondary"},
+}
+
+var languageCodes = map[string]string{
+	"d": "de", "de": "de", "deutsch": "de", "allemand": "de",
+	"f": "fr", "fr": "fr", "französisch": "fr", "français": "fr",
+	"i": "it", "it": "it", "italienisch": "it", "italien": "it", "italiano": "it",
+	"e": "en", "en": "en", "englisch": "en", "anglais": "en", "english": "en",
+}
+
+// Validate reports all mistakes of the profile at once, as Errors of kind
+// ErrProfile. The Read functions and Write call it themselves.
+func (p *Profile) Validate() error {
+	_, err := p.compile()
+	return err
+}
+
+// layout is a profile made ready for use.
+type layout struct {
+	Profile
+	titles map[string]Column // folded title -> column
+	roles  map[string]schoolmail.Role
+	levels map[string]schoolmail.Level
+	dates  dateFormat
+}
+
+// compile fills in the defaults and checks everything. p may be nil.
+func (p *Profile) compile() (*layout, error) {
+	l := &layout{titles: map[string]Column{}, roles: map[string]schoolmail.Role{}, levels: map[string]schoolmail.Level{}}
+	if p != nil {
+		l.Profile = *p
+	}
+	var errs Errors
+	bad := func(format string, args ...any) { errs.add(schoolmail.Position{}, ErrProfile, format, args...) }
+
+	if l.Source == "" {
+		l.Source = "escada"
+	}
+	if !validID(l.Source) {
+		bad("source: expected 1 to 64 ASCII characters without spaces")
+	}
+	if l.Delimiter == 0 {
+		l.Delimiter = ';'
+	}
+	if l.Delimiter >= utf8.RuneSelf || l.Delimiter == '"' || l.Delimiter < ' ' && l.Delimiter != '\t' || isAlnum(byte(l.Delimiter)) {
+		bad("delimiter %q: expected an ASCII punctuation character or a tab, not a quote", l.Delimiter)
+	}
+	switch l.Encoding {
+	case "":
+		l.Encoding = EncodingAuto
+	case EncodingAuto, EncodingUTF8, EncodingWindows1252:
+	default:
+		bad("encoding %q: expected %q, %q or %q", l.Encoding, EncodingAuto, EncodingUTF8, EncodingWindows1252)
+	}
+	if l.BOM && l.Encoding == EncodingWindows1252 {
+		bad("byte order mark: not possible with encoding %q", l.Encoding)
+	}
+
+	for c := range l.Columns {
+		if !slices.Contains(allColumns[:], c) {
+			bad("columns: unknown column %q, expected one of %q", c, allColumns)
+		}
+	}
+	columns := map[Column][]string{}
+	for _, c := range allColumns {
+		columns[c] = defaultTitles[c]
+		if own := l.Columns[c]; len(own) > 0 {
+			columns[c] = own
+		}
+	}
+	l.Columns = columns
+	// A profile's own title wins over another column's default one.
+	for _, own := range []bool{true, false} {
+		for _, c := range allColumns {
+			if own != (p != nil && len(p.Columns[c]) > 0) {
+				continue
+			}
+			for _, title := range l.Columns[c] {
+				f := foldTitle(title)
+				switch other, taken := l.titles[f]; {
+				case f == "":
+					bad("columns: title %q of %q has no letter or digit", title, c)
+				case taken && own && other != c:
+					bad("columns: title %q stands for both %q and %q", title, other, c)
+				case !taken:
+					l.titles[f] = c
+				}
+			}
+		}
+	}
+	for _, c := range l.Optional {
+		if !slices.Contains(allColumns[:], c) {
+			bad("optional: unknown column %q, expected one of %q", c, allColumns)
+		} else if slices.Contains(mandatory, c) {
+			bad("optional: column %q cannot be optional", c)
+		}
+	}
+
+	if l.DateFormat == "" {
+		l.DateFormat = "dd.mm.yyyy"
+	}
+	var ok bool
+	if l.dates, ok = parseDateFormat(l.DateFormat); !ok || l.Delimiter != 0 && strings.ContainsRune(l.DateFormat, l.Delimiter) {
+		bad("date format %q: expected dd, mm and yyyy once each with punctuation between, such as \"dd.mm.yyyy\"", l.DateFormat)
+	}
+
+	if l.Roles == nil {
+		l.Roles = defaultRoles
+	}
+	for _, r := range sortedKeys(l.Roles) {
+		if !r.Valid() {
+			bad("roles: unknown role %q", r)
+		}
+		addCodes(l.roles, r, l.Roles[r], "roles", bad)
+	}
+	if l.Levels == nil {
+		l.Levels = defaultLevels
+	}
+	for _, v := range sortedKeys(l.Levels) {
+		if v == "" {
+			bad("levels: a level without name")
+		}
+		addCodes(l.levels, v, l.Levels[v], "levels", bad)
+	}
+
+	if len(l.Files) == 0 {
+		l.Files = []string{"*.csv", "*.txt"}
+	}
+	for _, patterns := range [][]string{l.Files, l.DeltaFiles, l.RequiredFiles} {
+		for _, pattern := range patterns {
+			if _, err := path.Match(strings.ToLower(pattern), "x"); err != nil {
+				bad("file pattern %q: %v", pattern, err)
+			}
+		}
+	}
+	if _, isTitle := l.titles[foldTitle(l.Trailer)]; isTitle || l.Trailer != strings.TrimSpace(l.Trailer) {
+		bad("trailer %q: expected a text without spaces around that is no column title", l.Trailer)
+	}
+	return l, errs.err()
+}
+
+func addCodes[T ~string](codes map[string]T, value T, texts []string, what string, bad func(string, ...any)) {
+	if len(texts) == 0 {
+		bad("%s: no code for %q", what, value)
+	}
+	for _, text := range texts {
+		f := foldCode(text)
+		if f == "" {
+			bad("%s: empty code for %q", what, value)
+		} else if other, taken := codes[f]; taken && other != value {
+			bad("%s: code %q stands for both %q and %q", what, text, other, value)
+		}
+		codes[f] = value
+	}
+}
+
+// matchAny reports whether the file's name matches one of the patterns.
+func matchAny(patterns []string, name string) bool {
+	base := strings.ToLower(path.Base(name))
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, _ := path.Match(strings.ToLower(p), base)
+		return ok
+	})
+}
+
+// title returns the title that errors and Write use for c.
+func (l *layout) title(c Column) string { return l.Columns[c][0] }
