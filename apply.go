@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -159,13 +160,14 @@ type applier struct {
 	first    int // index of the first step that has not ended
 	users    map[ContextID]int
 	capacity map[ContextID]int
+	queue    map[ContextID][]int // steps that are still to take a seat, in the order of the plan
 }
 
 func (a *applier) prepare() {
 	a.changed = sync.NewCond(&a.mu)
 	a.outcomes = make([]Outcome, len(a.plan.Steps))
 	a.byID = make(map[string]int, len(a.plan.Steps))
-	a.users, a.capacity = map[ContextID]int{}, map[ContextID]int{}
+	a.users, a.capacity, a.queue = map[ContextID]int{}, map[ContextID]int{}, map[ContextID][]int{}
 	for i, s := range a.plan.Steps {
 		a.byID[s.ID] = i
 		o := Outcome{Step: s.ID, Kind: s.Kind(), Subject: s.Subject, School: s.School}
@@ -173,6 +175,9 @@ func (a *applier) prepare() {
 			o.From, o.To = t.Before.Context, t.After.Context
 		}
 		a.outcomes[i] = o
+		if c := seatIn(s.Action); c != 0 {
+			a.queue[c] = append(a.queue[c], i)
+		}
 	}
 	for _, f := range a.plan.Forecast {
 		a.users[f.Context] = f.Before
@@ -261,6 +266,7 @@ func (a *applier) end(i int, st Status, err error) {
 		o.Error = err.Error()
 	}
 	a.ended++
+	a.leaveQueue(seatIn(a.plan.Steps[i].Action), i)
 	switch st {
 	case StatusDone:
 		a.inRow = 0
@@ -287,7 +293,9 @@ type seat struct {
 }
 
 // takeSeat waits until the context that step i puts somebody into has a free
-// seat. It fails when all earlier steps have ended and there still is none.
+// seat. Seats are taken in the order of the plan, so that nobody takes one that
+// was meant for an earlier step. It fails when all earlier steps have ended and
+// there still is none.
 func (a *applier) takeSeat(ctx context.Context, i int) (seat, error) {
 	c := seatIn(a.plan.Steps[i].Action)
 	if c == 0 {
@@ -296,7 +304,7 @@ func (a *applier) takeSeat(ctx context.Context, i int) (seat, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	limit, limited := a.capacity[c]
-	for limited && a.users[c] >= limit {
+	for a.queue[c][0] != i || limited && a.users[c] >= limit {
 		if ctx.Err() != nil {
 			return seat{}, context.Cause(ctx)
 		}
@@ -306,7 +314,15 @@ func (a *applier) takeSeat(ctx context.Context, i int) (seat, error) {
 		a.changed.Wait()
 	}
 	a.users[c]++
+	a.leaveQueue(c, i)
+	a.changed.Broadcast()
 	return seat{in: c}, nil
+}
+
+func (a *applier) leaveQueue(c ContextID, i int) {
+	if j, ok := slices.BinarySearch(a.queue[c], i); ok {
+		a.queue[c] = slices.Delete(a.queue[c], j, j+1)
+	}
 }
 
 // releaseSeat gives back the seat of a step that failed, and the seats that a

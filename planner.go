@@ -255,11 +255,11 @@ func (b *builder) collapse() {
 			continue
 		}
 		if by := b.override("collapse", s); by != "" {
-			b.find("override", "school %s delivers %d people, %d are missing; accepted by %s", s, n, missing[s], by)
+			b.find("override", "school %s delivers %d of %d people; accepted by %s", s, n, all, by)
 			continue
 		}
-		b.schools[s] = fmt.Sprintf("school %s delivered %d people and %d are missing: it counts as not delivered", s, n, missing[s])
-		b.find("school-not-delivered", "school %s delivered %d people and %d are missing: nobody missing there is treated as gone", s, n, missing[s]).School = s
+		b.schools[s] = fmt.Sprintf("school %s delivered %d of %d people: it counts as not delivered", s, n, all)
+		b.find("school-not-delivered", "school %s delivered %d of %d people: nobody missing there is treated as gone", s, n, all).School = s
 	}
 }
 

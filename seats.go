@@ -29,6 +29,7 @@ type taker struct {
 	into ContextID
 	from ContextID // seat that gets free afterwards; 0: none, or only after the grace
 	seat bool      // false: its seat is counted already
+	who  *seeker
 }
 
 // place gives everybody a context and turns the result into steps in an order
@@ -122,6 +123,7 @@ func (b *builder) place() {
 		b.steps = append(b.steps, slices.DeleteFunc(slices.Clone(s.step), func(p Step) bool { return freed(p) != 0 })...)
 		b.frees = append(b.frees, slices.DeleteFunc(slices.Clone(s.step), func(p Step) bool { return freed(p) == 0 })...)
 		t, ok := b.taker(s, to[i], grace)
+		t.who = s
 		switch {
 		case !ok:
 		case t.step.Kind() == KindTransfer:
@@ -140,7 +142,22 @@ func (b *builder) place() {
 	slices.SortStableFunc(others, byKey)
 	takers = append(takers, others...)
 
-	b.schedule(made, takers, users, before)
+	b.schedule(made, takers, users, before, grace)
+}
+
+// elsewhere returns a context with a free seat for somebody who is not where
+// they are allowed, the emptiest first, or 0.
+func (b *builder) elsewhere(s *seeker, users map[ContextID]int) ContextID {
+	best, room := ContextID(0), 0
+	if s.stays() || s.pin != 0 {
+		return 0
+	}
+	for _, c := range s.allowed {
+		if n := b.policy.context(c).Capacity - users[c]; n > room {
+			best, room = c, n
+		}
+	}
+	return best
 }
 
 // freed returns the context in which a step frees a seat, or 0.
@@ -227,7 +244,7 @@ func ids(cs []ContextID) string {
 
 // schedule orders the steps: contexts, what opens, what frees seats, what takes
 // seats as they get free, and what closes. Whoever finds no seat on the way is held back.
-func (b *builder) schedule(made []Step, takers []taker, users, before map[ContextID]int) {
+func (b *builder) schedule(made []Step, takers []taker, users, before map[ContextID]int, grace bool) {
 	b.plan.Steps = append(b.plan.Steps, made...)
 	var closing []Step
 	slices.SortStableFunc(b.steps, func(x, y Step) int { return x.Key.Compare(y.Key) })
@@ -280,6 +297,17 @@ func (b *builder) schedule(made []Step, takers []taker, users, before map[Contex
 	}
 	for _, c := range sortedIDs(waiting) {
 		for _, t := range waiting[c] {
+			// Its seat gets free later. Is there one elsewhere now?
+			if other := b.elsewhere(t.who, users); other != 0 {
+				t, _ = b.taker(t.who, other, grace)
+				users[other]++
+				peak[other] = max(peak[other], users[other])
+				if t.from != 0 {
+					users[t.from]--
+				}
+				b.plan.Steps = append(b.plan.Steps, t.step)
+				continue
+			}
 			b.hold(t.step, "", fmt.Sprintf("context %d is full until old copies or purged accounts leave it", c))
 		}
 	}

@@ -1,0 +1,116 @@
+package schoolmail_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+type goPackage struct {
+	ImportPath, Name, Doc string
+	Imports, Deps         []string
+	Standard              bool
+}
+
+func list(t *testing.T, args ...string) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Name,Doc,Imports,Deps,Standard"}, args...)...)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ps []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return ps
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		ps = append(ps, p)
+	}
+}
+
+const module = "github.com/ictmedia/schoolmail"
+
+// TestRootIsPure holds that the planner sees no network, no files and no
+// randomness, and no library but golang.org/x/text.
+func TestRootIsPure(t *testing.T) {
+	t.Parallel()
+	forbidden := []string{"net", "net/http", "os", "math/rand", "math/rand/v2", "crypto/rand", "os/exec", "os/signal", "io/fs", "flag"}
+	for _, p := range list(t, module) {
+		for _, i := range p.Imports {
+			if slices.Contains(forbidden, i) {
+				t.Errorf("the root package imports %s", i)
+			}
+			if strings.Contains(i, ".") && !strings.HasPrefix(i, "golang.org/x/text/") {
+				t.Errorf("the root package imports %s: only the standard library and golang.org/x/text are allowed", i)
+			}
+		}
+	}
+}
+
+// TestWhoImportsWhom holds the table of the design.
+func TestWhoImportsWhom(t *testing.T) {
+	t.Parallel()
+	sdk := []string{"escada", "ucs", "ox", "dovecot", "addressbook"}
+	top := func(path string) string {
+		rel := strings.TrimPrefix(path, module+"/")
+		first, _, _ := strings.Cut(rel, "/")
+		return first
+	}
+	knowsAll := func(path string) bool {
+		for _, p := range []string{"/examples", "/internal/sandbox", "/internal/config", "/internal/provision"} {
+			if strings.HasPrefix(path, module+p) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, p := range list(t, module+"/...") {
+		for _, i := range p.Imports {
+			if !strings.HasPrefix(i, module+"/") {
+				continue
+			}
+			a, b := top(p.ImportPath), top(i)
+			switch {
+			case knowsAll(p.ImportPath), a == b:
+			case slices.Contains(sdk, a) && slices.Contains(sdk, b):
+				if a == "addressbook" && i == module+"/ox/appsuite" {
+					continue
+				}
+				t.Errorf("%s imports %s: the parts of the SDK do not know each other", p.ImportPath, i)
+			case b == "examples":
+				t.Errorf("%s imports %s: nobody imports an example", p.ImportPath, i)
+			case a == "internal" && slices.Contains(sdk, b):
+				t.Errorf("%s imports %s: only internal/sandbox, internal/config and internal/provision know everybody", p.ImportPath, i)
+			}
+			if strings.HasPrefix(i, module+"/ox/internal/") && a != "ox" {
+				t.Errorf("%s imports %s: generated types stay inside ox", p.ImportPath, i)
+			}
+		}
+		if !strings.HasPrefix(p.ImportPath, module+"/examples") && !knowsAll(p.ImportPath) {
+			for _, d := range p.Deps {
+				for _, bad := range []string{"github.com/vbauerster/mpb", "golang.org/x/term", "github.com/pelletier/go-toml"} {
+					if strings.HasPrefix(d, bad) {
+						t.Errorf("%s depends on %s, which is for programs", p.ImportPath, d)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestPackageComments holds that every package says what it is for.
+func TestPackageComments(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t, module+"/...") {
+		if len(p.Doc) < 20 {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
