@@ -125,6 +125,36 @@ func (b *builder) want(a *Account, r *Record, ms []Membership) {
 	b.display[foldName(a.DisplayName)] = a.Username
 }
 
+// uncertain returns why the record of somebody who is delivered may lack a
+// membership, or "": an unreadable row without a key may have been theirs.
+func (b *builder) uncertain(a *Account) string {
+	if b.lost != "" {
+		return b.lost
+	}
+	for _, m := range a.Memberships {
+		if b.lostAt[m.School] {
+			return "an unreadable row of school " + string(m.School) + " may be about the person"
+		}
+	}
+	return ""
+}
+
+// union merges two lists of memberships that are sorted by school.
+func union(x, y []Membership) []Membership {
+	var out []Membership
+	for _, m := range slices.Concat(x, y) {
+		if i := slices.IndexFunc(out, func(o Membership) bool { return o.School == m.School }); i >= 0 {
+			cs := slices.Concat(out[i].Classes, m.Classes)
+			slices.Sort(cs)
+			out[i].Classes = slices.Compact(cs)
+		} else {
+			out = append(out, m)
+		}
+	}
+	slices.SortFunc(out, func(a, b Membership) int { return strings.Compare(string(a.School), string(b.School)) })
+	return out
+}
+
 // changes lists what differs between an account and what is wanted of it.
 func changes(before, after *Account) []string {
 	var f []string
@@ -184,9 +214,19 @@ func (b *builder) present(a *Account, r *Record) {
 	}
 	w := cur
 	b.want(&w, r, ms)
-	fields := changes(&cur, &w)
 	place := b.placeAt(a.Username, a.Context)
 	allowed := slices.Contains(pop.Contexts, a.Context)
+	if why := b.uncertain(a); why != "" {
+		// One of the person's rows may be among those lost: nothing is taken away.
+		w.Memberships = union(cur.Memberships, w.Memberships)
+		if !allowed && place != nil {
+			b.find("move-suspended", "%s would move from context %d, now %s; but %s", a.Username, a.Context, pop.Name, why).Key = a.Key
+			wider := *pop
+			wider.Contexts = append(slices.Clone(pop.Contexts), a.Context)
+			pop, allowed = &wider, true
+		}
+	}
+	fields := changes(&cur, &w)
 
 	if place == nil || !allowed {
 		// A copy needs a source; without one the person gets a new place.

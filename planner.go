@@ -62,6 +62,8 @@ type builder struct {
 	shielded map[RecordKey]string   // keys whose absence must not count, with the reason
 	schools  map[SchoolID]string    // schools whose absences must not count, with the reason
 	absence  string                 // why absence does not count at all; empty: it counts
+	lost     string                 // why any record may lack a row
+	lostAt   map[SchoolID]bool      // schools that have an unreadable row without a key
 	names    *names
 	display  map[string]string // folded display name -> user name that has it
 
@@ -141,7 +143,7 @@ func (b *builder) index() {
 
 	b.records = make(map[RecordKey]*Record, len(b.delivery.Records))
 	b.shielded = map[RecordKey]string{}
-	b.schools = map[SchoolID]string{}
+	b.schools, b.lostAt = map[SchoolID]string{}, map[SchoolID]bool{}
 	for k := range twice {
 		b.shielded[k] = "two accounts have this record"
 	}
@@ -176,6 +178,7 @@ func (b *builder) index() {
 		b.absence = "the delivery lists only changes"
 	case b.delivery.Incomplete != "":
 		b.absence = "the delivery is incomplete: " + b.delivery.Incomplete
+		b.lost = b.absence
 		b.find("incomplete-delivery", "%s; nobody who is missing is treated as gone", b.delivery.Incomplete)
 	}
 }
@@ -214,8 +217,10 @@ func (b *builder) rejections() {
 				delete(b.records, r.Key)
 			}
 		case r.School != "":
+			b.lostAt[r.School] = true
 			b.schools[r.School] = "an unreadable row of the school may be about the person"
 		default:
+			b.lost = "a row that could not be read may be about the person"
 			b.absence = "a row that could not be read may be about anybody"
 		}
 	}
