@@ -1,0 +1,481 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ictmedia/schoolmail"
+)
+
+func entry(i int) schoolmail.JournalEntry {
+	return schoolmail.JournalEntry{
+		Time: time.Date(2026, 8, 10, 2, 0, i, 0, time.UTC), Plan: "p1", Step: fmt.Sprint("create:", i), Effect: "create-account",
+		Phase: schoolmail.Intent, Subject: "a.muster", From: 1, To: 2, UserID: i, Error: "line\nbreak \"ü\"",
+	}
+}
+
+func open(t *testing.T, path string) *File {
+	t.Helper()
+	j, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return j
+}
+
+func all(t *testing.T, j schoolmail.Journal) []schoolmail.JournalEntry {
+	t.Helper()
+	var list []schoolmail.JournalEntry
+	if err := j.Entries(func(e schoolmail.JournalEntry) bool { list = append(list, e); return true }); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// fill makes a journal with n entries and returns its bytes.
+func fill(t *testing.T, n int) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "j")
+	j := open(t, path)
+	for i := range n {
+		if err := j.Append(entry(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestAppendAndReopen(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "journal")
+	var want []schoolmail.JournalEntry
+	for round := range 3 {
+		j, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, all(t, j)); diff != "" || j.Recovered() != 0 || j.Len() != len(want) {
+			t.Errorf("round %d: recovered %d, %d entries\n%s", round, j.Recovered(), j.Len(), diff)
+		}
+		for i := range 5 {
+			e := entry(10*round + i)
+			if err := j.Append(e); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, e)
+		}
+		if err := errors.Join(j.Close(), j.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Append(entry(1)); !errors.Is(err, ErrClosed) {
+			t.Errorf("append to a closed journal: %v", err)
+		}
+	}
+	j := open(t, path)
+	if diff := cmp.Diff(want, all(t, j)); diff != "" {
+		t.Error(diff)
+	}
+	n := 0
+	if err := j.Entries(func(schoolmail.JournalEntry) bool { n++; return n < 2 }); err != nil || n != 2 {
+		t.Errorf("stopped after %d entries, %v", n, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+}
+
+func TestFormat(t *testing.T) {
+	t.Parallel()
+	got := string(fill(t, 1))
+	want := `# schoolmail journal, format 1
+1 b89df909 {"time":"2026-08-10T02:00:00Z","plan":"p1","step":"create:0","effect":"create-account","phase":"intent","subject":"a.muster","from":1,"to":2,"error":"line\nbreak \"ü\""}
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLock(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "journal")
+	j := open(t, path)
+	if _, err := Open(path); !errors.Is(err, ErrLocked) {
+		t.Errorf("second open: %v", err)
+	}
+	if err := j.Append(entry(1)); err != nil {
+		t.Errorf("the refused open disturbed the first: %v", err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if again := open(t, path); again.Len() != 1 {
+		t.Errorf("%d entries", again.Len())
+	}
+}
+
+// A file cut anywhere gives all entries that were whole, and can be continued.
+func TestTornAtEveryByte(t *testing.T) {
+	t.Parallel()
+	data := fill(t, 3)
+	path := filepath.Join(t.TempDir(), "journal")
+	for n := range len(data) + 1 {
+		for _, tail := range []string{"", "\x00\x00\x00", "\x00\n\x00\n", "garbage\n"} {
+			if n < len(headLine) && tail != "" {
+				continue
+			}
+			if err := os.WriteFile(path, append(bytes.Clone(data[:n]), tail...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			j, err := Open(path)
+			if err != nil {
+				t.Fatalf("cut after %d bytes, then %q: %v", n, tail, err)
+			}
+			whole := max(0, bytes.Count(data[:n], []byte("\n"))-1)
+			got := all(t, j)
+			if len(got) != whole {
+				t.Fatalf("cut after %d bytes, then %q: %d entries, want %d", n, tail, len(got), whole)
+			}
+			if want := int64(n+len(tail)) - int64(bytes.LastIndexByte(data[:n], '\n')+1); j.Recovered() != want {
+				t.Fatalf("cut after %d bytes, then %q: recovered %d, want %d", n, tail, j.Recovered(), want)
+			}
+			err = j.Append(entry(9))
+			got = all(t, j)
+			if err = errors.Join(err, j.Close()); err != nil || len(got) != whole+1 || !cmp.Equal(got[whole], entry(9)) {
+				t.Fatalf("cut after %d bytes, then %q: continued with %v, %v", n, tail, got, err)
+			}
+		}
+	}
+}
+
+func TestDamaged(t *testing.T) {
+	t.Parallel()
+	lines := strings.SplitAfter(string(fill(t, 4)), "\n")[:5]
+	for _, tt := range []struct {
+		name string
+		data string
+		line int
+		want string
+	}{
+		{"flipped letter", lines[0] + lines[1] + strings.Replace(lines[2], "muster", "mustes", 1) + lines[3], 3, "wrong checksum, but good entries follow"},
+		{"no entry", lines[0] + "x\n" + lines[1], 2, "not an entry, but good entries follow"},
+		{"lost line", lines[0] + lines[1] + lines[3], 3, "entry 3 after entry 1"},
+		{"first line lost", lines[0] + lines[2], 2, "entry 2 after entry 0"},
+		{"double line", lines[0] + lines[1] + lines[1], 3, "entry 1 after entry 1"},
+		{"zeros", lines[0] + lines[1] + strings.Repeat("\x00", 100) + "\n" + lines[3], 3, "not an entry, but good entries follow"},
+		{"number with zeros", lines[0] + "0" + lines[1] + lines[2], 2, "not an entry, but good entries follow"},
+		{"endless line", lines[0] + lines[1] + strings.Repeat("x", 2*maxLine) + "\n" + lines[2], 3, "longer than 1 MiB, but good entries follow"},
+		{"other format", "# schoolmail journal, format 2\n" + lines[1], 1, "not a journal of format 1"},
+		{"other file", "hello\n", 1, "not a journal of format 1"},
+		{"no line end", "hello", 1, "not a journal of format 1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "journal")
+			if err := os.WriteFile(path, []byte(tt.data), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Open(path)
+			e, ok := errors.AsType[*CorruptError](err)
+			if !ok || e.Line != tt.line || e.Reason != tt.want || e.Name != path {
+				t.Fatalf("error %v", err)
+			}
+			if after, err := os.ReadFile(path); err != nil || string(after) != tt.data {
+				t.Errorf("the damaged file was changed (%v)", err)
+			}
+			if _, err := Open(path); errors.Is(err, ErrLocked) {
+				t.Error("the refused journal is still locked")
+			}
+		})
+	}
+}
+
+// stuck is a file whose Sync waits until it may go on.
+type stuck struct {
+	storage
+	gate    chan struct{}
+	waiting chan struct{}
+}
+
+func (s *stuck) Sync() error {
+	s.waiting <- struct{}{}
+	<-s.gate
+	return s.storage.Sync()
+}
+
+// Appends that come while a sync is under way share the next one.
+func TestGroupCommit(t *testing.T) {
+	t.Parallel()
+	j := open(t, filepath.Join(t.TempDir(), "journal"))
+	s := &stuck{storage: j.out, gate: make(chan struct{}), waiting: make(chan struct{})}
+	j.out = s
+	var wg sync.WaitGroup
+	add := func(i int) {
+		wg.Go(func() {
+			if err := j.Append(entry(i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	add(0)
+	<-s.waiting
+	const n = 50
+	for i := range n {
+		add(1 + i)
+	}
+	for j.Len() < n+1 { // all are in the batch that waits
+		runtime.Gosched()
+	}
+	if got := len(all(t, j)); got != 0 {
+		t.Errorf("%d entries are said to be stable before the first sync", got)
+	}
+	s.gate <- struct{}{}
+	<-s.waiting
+	s.gate <- struct{}{}
+	wg.Wait()
+	if j.syncs != 2 {
+		t.Errorf("%d syncs for %d entries, want 2", j.syncs, n+1)
+	}
+	seen := map[string]bool{}
+	for _, e := range all(t, j) {
+		seen[e.Step] = true
+	}
+	if len(seen) != n+1 {
+		t.Errorf("%d different entries, want %d", len(seen), n+1)
+	}
+}
+
+// broken is a file that takes so many bytes and then fails.
+type broken struct {
+	storage
+	room    int
+	syncErr error
+}
+
+var errDisk = errors.New("disk full")
+
+func (b *broken) Write(p []byte) (int, error) {
+	if len(p) > b.room {
+		n, _ := b.storage.Write(p[:b.room])
+		b.room = 0
+		return n, errDisk
+	}
+	b.room -= len(p)
+	return b.storage.Write(p)
+}
+
+func (b *broken) Sync() error { return b.syncErr }
+
+func TestFailingDisk(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]*broken{"write": {room: 60}, "sync": {room: 1 << 20, syncErr: errDisk}} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "journal")
+			j := open(t, path)
+			if err := j.Append(entry(1)); err != nil {
+				t.Fatal(err)
+			}
+			fault.storage = j.out
+			j.out = fault
+			if err := j.Append(entry(2)); !errors.Is(err, errDisk) {
+				t.Errorf("append: %v", err)
+			}
+			j.out = fault.storage // the disk has room again: too late
+			if err := j.Append(entry(3)); !errors.Is(err, errDisk) {
+				t.Errorf("append after a failure: %v", err)
+			}
+			if got := all(t, j); len(got) != 1 {
+				t.Errorf("%d entries are said to be stable, want 1", len(got))
+			}
+			if err := j.Close(); err != nil {
+				t.Fatal(err)
+			}
+			again := open(t, path)
+			if got := all(t, again); len(got) < 1 || len(got) > 2 || !cmp.Equal(got[0], entry(1)) {
+				t.Errorf("after reopening: %v", got)
+			}
+		})
+	}
+}
+
+func TestManyWriters(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "journal")
+	j := open(t, path)
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			for i := range 25 {
+				if err := j.Append(entry(100*w + i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	last := map[int]int{}
+	for _, e := range all(t, open(t, path)) {
+		w, i := e.UserID/100, e.UserID%100
+		if i != last[w] {
+			t.Errorf("writer %d: entry %d after %d", w, i, last[w]-1)
+		}
+		last[w] = i + 1
+	}
+	for w := range 8 {
+		if last[w] != 25 {
+			t.Errorf("writer %d has %d entries", w, last[w])
+		}
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	t.Parallel()
+	if _, err := Open(filepath.Join(t.TempDir(), "no", "journal")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no directory: %v", err)
+	}
+	if _, err := Open(t.TempDir()); err == nil {
+		t.Error("a directory was opened")
+	}
+	j := open(t, filepath.Join(t.TempDir(), "journal"))
+	if err := j.Append(schoolmail.JournalEntry{Error: strings.Repeat("x", maxLine)}); err == nil {
+		t.Error("an endless entry was taken")
+	}
+	if err := j.Append(entry(1)); err != nil || j.Len() != 1 {
+		t.Errorf("after an endless entry: %v", err)
+	}
+}
+
+func TestMemoryAndFaulty(t *testing.T) {
+	t.Parallel()
+	for _, keep := range []bool{false, true} {
+		m := &Memory{}
+		f := &Faulty{Journal: m, Fail: 2, Keep: keep}
+		first, second, third := f.Append(entry(1)), f.Append(entry(2)), f.Append(entry(3))
+		if first != nil || !errors.Is(second, ErrCrash) || !errors.Is(third, ErrCrash) || !f.Failed() || f.Count() != 3 {
+			t.Errorf("%v, %v, %v", first, second, third)
+		}
+		want := []schoolmail.JournalEntry{entry(1)}
+		if keep {
+			want = append(want, entry(2))
+		}
+		if diff := cmp.Diff(want, all(t, f)); diff != "" || m.Len() != len(want) {
+			t.Errorf("keep %v:\n%s", keep, diff)
+		}
+	}
+	f := &Faulty{Journal: &Memory{}}
+	if err := f.Append(entry(1)); err != nil || f.Failed() {
+		t.Errorf("no fault: %v", err)
+	}
+	crashed := false
+	f = &Faulty{Journal: &Memory{}, Fail: 1, Crash: func() { crashed = true }}
+	if err := f.Append(entry(1)); !errors.Is(err, ErrCrash) || !crashed {
+		t.Errorf("Crash was not called: %v", err)
+	}
+	n := 0
+	m := &Memory{}
+	_ = m.Append(entry(1))
+	_ = m.Append(entry(2))
+	if err := m.Entries(func(schoolmail.JournalEntry) bool { n++; return false }); err != nil || n != 1 {
+		t.Errorf("stopped after %d entries", n)
+	}
+}
+
+// FuzzRead reads anything: no panic, and what was read can be written and read again.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(headLine + "1 e5baa6f1 {\"time\":\"2026-08-10T02:00:00Z\"}\n"))
+	f.Add([]byte(headLine + string(appendLine(appendLine(nil, 1, []byte(`{"plan":"p"}`)), 2, []byte(`{"step":7}`)))))
+	f.Add([]byte(headLine + string(appendLine(nil, 1, []byte("{\"plan\":\"p\"}"))) + "2 00000000 \n"))
+	f.Add([]byte(headLine[:9]))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		good, last, err := scan("x", bytes.NewReader(data), nil)
+		if good < 0 || good > int64(len(data)) {
+			t.Fatalf("good part of %d bytes of %d", good, len(data))
+		}
+		if err != nil {
+			if e, ok := errors.AsType[*CorruptError](err); !ok || e.Line < 1 || e.Line > bytes.Count(data, []byte("\n"))+1 {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+		if g2, l2, err := scan("x", bytes.NewReader(data[:good]), nil); g2 != good || l2 != last || err != nil {
+			t.Fatalf("the good part reads as %d bytes, %d entries, %v; was %d, %d", g2, l2, err, good, last)
+		}
+		var again []byte
+		n := uint64(0)
+		if err := Read("x", bytes.NewReader(data), func(schoolmail.JournalEntry) bool { n++; return true }); err == nil && n != last {
+			t.Fatalf("%d entries, number of the last %d", n, last)
+		}
+		_, _, _ = scan("x", bytes.NewReader(data), func(_ int, text []byte) bool {
+			again = appendLine(again, uint64(bytes.Count(again, []byte("\n"))+1), text)
+			return true
+		})
+		if good > 0 && headLine+string(again) != string(data[:good]) {
+			t.Fatal("what was read is written differently")
+		}
+	})
+}
+
+func BenchmarkAppend(b *testing.B) {
+	j, err := Open(filepath.Join(b.TempDir(), "journal"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer j.Close()
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := j.Append(entry(1)); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(j.Len())/float64(j.syncs), "entries/sync")
+}
+
+func BenchmarkOpen(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "journal")
+	var data []byte
+	data = append(data, headLine...)
+	text := []byte(`{"time":"2026-08-10T02:00:00Z","plan":"p1","step":"create:a.muster","effect":"create-account","phase":"intent","subject":"a.muster"}`)
+	for i := range 100_000 {
+		data = appendLine(data, uint64(i+1), text)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		j, err := Open(path)
+		if err != nil || j.Len() != 100_000 {
+			b.Fatal(err)
+		}
+		if err := j.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
