@@ -65,20 +65,20 @@ type UserSpec struct {
 	Mail        string
 	Aliases     []string
 	Language    string
-	Access      string // named access combination, for example "groupware_standard"
+	Access      string // named access combination, for example "groupware_standard"; empty: left as it is
 	MailEnabled bool
 }
 
 // Mailstore is what [Apply] needs of the mail server. Package dovecot has the
 // implementation.
 type Mailstore interface {
-	// EnsureMailbox makes sure that the user's INBOX and special folders
+	// EnsureMailbox makes sure that the account's INBOX and special folders
 	// exist. Existing is success.
-	EnsureMailbox(ctx context.Context, username string) error
-	// Disconnect ends the user's mail sessions, if any.
-	Disconnect(ctx context.Context, username string) error
-	// RemoveMailbox removes all mail of the user for ever. Gone is success.
-	RemoveMailbox(ctx context.Context, username string) error
+	EnsureMailbox(ctx context.Context, a Account) error
+	// Disconnect ends the account's mail sessions, if any.
+	Disconnect(ctx context.Context, a Account) error
+	// RemoveMailbox removes all mail of the account for ever. Gone is success.
+	RemoveMailbox(ctx context.Context, a Account) error
 }
 
 // NoticeKind tells what a notice is about.

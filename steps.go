@@ -118,7 +118,7 @@ func (a *applier) create(ctx context.Context, s *Step, act CreateAccount) error 
 	if err := a.ensureUser(ctx, s, &acc, act.Access); err != nil {
 		return err
 	}
-	if err := a.effect(ctx, s, "ensure-mailbox", func() error { return a.Mailstore.EnsureMailbox(ctx, acc.Username) }); err != nil {
+	if err := a.effect(ctx, s, "ensure-mailbox", func() error { return a.Mailstore.EnsureMailbox(ctx, acc) }); err != nil {
 		return err
 	}
 	return a.changeDirectory(ctx, s, "activate-account", pending, acc)
@@ -173,7 +173,7 @@ func (a *applier) deactivate(ctx context.Context, s *Step, act Deactivate) error
 	if err := a.changeDirectory(ctx, s, "deactivate-account", act.Before, act.After); err != nil {
 		return err
 	}
-	return a.effect(ctx, s, "disconnect", func() error { return a.Mailstore.Disconnect(ctx, act.After.Username) })
+	return a.effect(ctx, s, "disconnect", func() error { return a.Mailstore.Disconnect(ctx, act.After) })
 }
 
 func (a *applier) reactivate(ctx context.Context, s *Step, act Reactivate) error {
@@ -185,7 +185,7 @@ func (a *applier) reactivate(ctx context.Context, s *Step, act Reactivate) error
 			return err
 		}
 	}
-	if err := a.effect(ctx, s, "ensure-mailbox", func() error { return a.Mailstore.EnsureMailbox(ctx, act.After.Username) }); err != nil {
+	if err := a.effect(ctx, s, "ensure-mailbox", func() error { return a.Mailstore.EnsureMailbox(ctx, act.After) }); err != nil {
 		return err
 	}
 	return a.changeDirectory(ctx, s, "reactivate-account", act.Before, act.After)
@@ -213,10 +213,10 @@ func (a *applier) purge(ctx context.Context, s *Step, act Purge) error {
 		}
 	}
 	if err := a.effect(ctx, s, "remove-mailbox", func() error {
-		if err := a.Mailstore.Disconnect(ctx, acc.Username); err != nil {
+		if err := a.Mailstore.Disconnect(ctx, acc); err != nil {
 			return err
 		}
-		return a.Mailstore.RemoveMailbox(ctx, acc.Username)
+		return a.Mailstore.RemoveMailbox(ctx, acc)
 	}); err != nil {
 		return err
 	}

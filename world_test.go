@@ -272,25 +272,25 @@ func (w *world) DeleteUser(ctx context.Context, p Place) error {
 	})
 }
 
-func (w *world) EnsureMailbox(ctx context.Context, username string) error {
+func (w *world) EnsureMailbox(ctx context.Context, acc Account) error {
 	return w.effect("ensure-mailbox", func() error {
-		if !w.boxes[username] {
+		if !w.boxes[acc.Username] {
 			w.writes++
-			w.boxes[username] = true
+			w.boxes[acc.Username] = true
 		}
 		return nil
 	})
 }
 
-func (w *world) Disconnect(ctx context.Context, username string) error {
+func (w *world) Disconnect(ctx context.Context, acc Account) error {
 	return w.effect("disconnect", func() error { return nil })
 }
 
-func (w *world) RemoveMailbox(ctx context.Context, username string) error {
+func (w *world) RemoveMailbox(ctx context.Context, acc Account) error {
 	return w.effect("remove-mailbox", func() error {
-		if w.boxes[username] {
+		if w.boxes[acc.Username] {
 			w.writes++
-			delete(w.boxes, username)
+			delete(w.boxes, acc.Username)
 		}
 		return nil
 	})
