@@ -334,6 +334,11 @@ func (d *differ) entries(p *FolderPlan, f *found, want []Entry) {
 			continue
 		}
 		slices.SortFunc(stored, func(a, b Stored) int { return compareIDs(a.ID, b.ID) })
+		if stored[0].IsList() != e.IsList() { // cannot be changed into the other
+			p.Add = append(p.Add, e)
+			p.Drop = append(p.Drop, stored...)
+			continue
+		}
 		if !stored[0].Equal(e) {
 			p.Change = append(p.Change, EntryChange{Stored: stored[0], After: e})
 		}

@@ -178,6 +178,9 @@ func (w *worker) run(ctx context.Context) error {
 	if err != nil {
 		return w.errorf("read", err)
 	}
+	if have.Context != 0 && have.Context != w.want.Context {
+		return w.errorf("check access", fmt.Errorf("the credentials lead into context %d", have.Context))
+	}
 	have.Context = w.want.Context
 	w.have = have
 	var last error

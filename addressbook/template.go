@@ -14,6 +14,7 @@ const (
 	maxField   = 128
 	maxDisplay = 320
 	maxPhone   = 64
+	maxMail    = 256
 )
 
 // titleText makes one line of s: control characters and runs of blanks become
@@ -54,7 +55,7 @@ func clip(s string, max int) string {
 // silently blank a bad one.
 func usableMail(s string) bool {
 	a, err := mail.ParseAddress(s)
-	return err == nil && a.Name == "" && a.Address == s && !strings.ContainsAny(s, "<>\" \t\r\n,;")
+	return err == nil && len(s) <= maxMail && a.Name == "" && a.Address == s && !strings.ContainsAny(s, "<>\" \t\r\n,;")
 }
 
 // expand fills in the placeholders in one pass, so that a school's name may
