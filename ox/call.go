@@ -1,0 +1,314 @@
+package ox
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/soap"
+	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
+	"github.com/ictmedia/schoolmail/ox/internal/oxtask"
+	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
+	"github.com/ictmedia/schoolmail/ox/internal/oxusercopy"
+	"github.com/ictmedia/schoolmail/ox/internal/oxutil"
+)
+
+// call is one operation to carry out.
+type call struct {
+	name    string // "create user"
+	op      *soap.Operation
+	context schoolmail.ContextID
+	source  schoolmail.ContextID // copy: the other context
+	subject string
+	req     any
+	resp    func() any // a new place for the answer, for each attempt; nil for void operations
+	cred    Credentials
+	secrets []schoolmail.Secret // besides the credentials' password
+
+	login        string // of the credentials
+	looksUpLogin bool
+}
+
+// traits are what the scheduler has to know of an operation.
+type traits uint8
+
+const (
+	// repeatable: doing it twice is as good as doing it once.
+	repeatable traits = 1 << iota
+	// userWrite: takes OX's lock on user writes in the context.
+	userWrite
+	// single: one at a time in the whole installation.
+	single
+	// bySchema: refused while the context's schema is being updated.
+	bySchema
+	// long: works synchronously on large data, so it has no usual duration.
+	long
+)
+
+func traitsOf(op *soap.Operation) traits {
+	var t traits
+	if op.Service != oxcontext.Service && op.Service != oxutil.Service && op.Service != oxtask.Service {
+		t |= bySchema
+	}
+	for _, prefix := range []string{"get", "list", "exists", "check", "change", "enable", "disable", "downgrade", "delete", "update", "remove", "unblock", "flush"} {
+		if strings.HasPrefix(op.Name, prefix) {
+			t |= repeatable
+		}
+	}
+	switch op {
+	case oxuser.OpChange, oxuser.OpChangeByModuleAccess, oxuser.OpChangeByModuleAccessName, oxuser.OpChangeCapabilities,
+		oxuser.OpChangeMailAddressPersonal, oxuser.OpCreate, oxuser.OpCreateByModuleAccess,
+		oxuser.OpCreateByModuleAccessName, oxuser.OpDelete, oxuser.OpDeleteMultiple,
+		oxuser.OpMoveFromContextToUserFilestore, oxuser.OpMoveFromMasterToUserFilestore,
+		oxuser.OpMoveFromUserFilestoreToMaster, oxuser.OpMoveFromUserToContextFilestore, oxuser.OpMoveUserFilestore:
+		t |= userWrite
+	case oxcontext.OpChangeModuleAccess, oxcontext.OpChangeModuleAccessByName:
+		t |= userWrite | long
+	case oxcontext.OpDelete, oxcontext.OpDowngrade:
+		t |= userWrite | long | bySchema
+	case oxusercopy.OpCopyUser:
+		t |= userWrite | single | long
+	case oxuser.OpChangeModuleAccessGlobal, oxutil.OpRegisterDatabase, oxutil.OpCreateSchema,
+		oxutil.OpCheckCountsConsistency, oxcontext.OpDisableAll, oxcontext.OpEnableAll:
+		t |= long
+	}
+	return t
+}
+
+// invoke carries out an operation with a result and returns the response struct.
+func invoke[R any](ctx context.Context, c *Client, k call) (*R, error) {
+	var last *R
+	k.resp = func() any { last = new(R); return last }
+	if err := c.do(ctx, &k); err != nil {
+		return nil, err
+	}
+	return last, nil
+}
+
+// stream carries out an operation that lists things and converts them one by
+// one while they arrive, so that the answer is never held as a whole.
+func stream[G, T any](ctx context.Context, c *Client, k call, convert func(*G) T) ([]T, error) {
+	var out []T
+	k.resp = func() any {
+		out = nil
+		return soap.Each(func(decode func(v any) error) error {
+			g := new(G)
+			if err := decode(g); err != nil {
+				return err
+			}
+			out = append(out, convert(g))
+			return nil
+		})
+	}
+	if err := c.do(ctx, &k); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// do carries out a call under the scheduler's rules: in its lane, under the
+// server's bound, repeated where that is safe. The error is an *Error.
+func (c *Client) do(ctx context.Context, k *call) error {
+	t := traitsOf(k.op)
+	k.login = k.cred.Login
+	k.secrets = append(k.secrets, k.cred.Password)
+	k.looksUpLogin = k.op == oxuser.OpChange || k.op == oxuser.OpGetData || k.op == oxuser.OpGetMultipleData
+	fill(k.req, k.context, k.cred)
+	if t&single != 0 {
+		release, err := c.copies.acquire(ctx, 0)
+		if err != nil {
+			return k.canceled(err, nil)
+		}
+		defer release()
+	}
+	if t&userWrite != 0 {
+		release, err := c.lanes.acquire(ctx, k.context)
+		if err != nil {
+			return k.canceled(err, nil)
+		}
+		defer release()
+	}
+	r := retrier{c: c, k: k, traits: t}
+	for {
+		if t&bySchema != 0 {
+			if err := c.schemas.wait(ctx, k.context, k.source); err != nil {
+				return k.canceled(err, r.last)
+			}
+		}
+		e := c.attempt(ctx, k, t)
+		if e == nil {
+			return nil
+		}
+		pause, again := r.again(e)
+		if !again {
+			return e
+		}
+		c.counters.retried(k.op)
+		c.opt.Logger.LogAttrs(ctx, slog.LevelInfo, "ox: repeating", slog.String("operation", k.op.String()),
+			slog.Int("context", int(k.context)), slog.String("kind", string(e.Kind)),
+			slog.String("exception_id", e.ExceptionID), slog.Duration("pause", pause))
+		if err := sleep(ctx, pause); err != nil {
+			return k.canceled(err, e)
+		}
+	}
+}
+
+// attempt sends the request once.
+func (c *Client) attempt(ctx context.Context, k *call, t traits) *Error {
+	server := c.servers.pick(k.context)
+	if err := server.limit.acquire(ctx); err != nil {
+		return k.canceled(err, nil)
+	}
+	timeout := c.opt.Timeout
+	if t&long != 0 {
+		timeout = c.opt.LongTimeout
+	}
+	one, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %v: %w", timeout, context.DeadlineExceeded))
+	defer cancel()
+	var resp any
+	if k.resp != nil {
+		resp = k.resp()
+	}
+	start := time.Now()
+	e := k.classify(ctx, server.client.Call(one, k.op, k.req, resp))
+	if e != nil && e.Kind == ErrLostAnswer && one.Err() != nil {
+		e.Err = context.Cause(one)
+	}
+
+	o := healthy
+	switch {
+	case e == nil:
+		server.answered()
+	case e.Kind == ErrCanceled:
+		o = noSign
+	case e.Kind == ErrUnreachable, e.Kind == ErrLostAnswer && !e.Timeout(), e.Kind == ErrStatus && e.Temporary():
+		server.failed()
+		o = trouble
+	case e.Kind == ErrLostAnswer, e.Kind == ErrProtocol, e.Kind == ErrStarting, e.Kind == ErrLockConflict:
+		o = trouble
+	case e.HTTPStatus != 0:
+		server.answered()
+	}
+	if o == healthy && t&long != 0 {
+		o = noSign
+	}
+	server.limit.release(k.op.String(), start, o)
+	if e == nil && t&bySchema != 0 {
+		c.schemas.unlocked(k.context, start)
+	}
+	if e != nil && e.Kind == ErrDatabaseUpdate {
+		c.schemaLocked(k, e, start)
+	}
+	return e
+}
+
+func (c *Client) schemaLocked(k *call, e *Error, start time.Time) {
+	schema := lockedSchema(e.Message)
+	if schema == "" {
+		schema = fmt.Sprintf("(schema of context %d)", k.context)
+	}
+	if k.source == 0 { // else it could be the schema of either context
+		c.schemas.learn(k.context, schema)
+	}
+	c.schemas.locked(schema, start)
+}
+
+// canceled is the error of a call whose context ended while it waited. before
+// is what it waited for, if it had been tried.
+func (k *call) canceled(cause error, before *Error) *Error {
+	e := &Error{Op: k.name, Service: k.op.String(), Context: k.context, Subject: k.subject, Kind: ErrCanceled, Err: cause, NotDone: true}
+	if before != nil {
+		e.NotDone = before.NotDone
+		e.ExceptionID, e.HTTPStatus = before.ExceptionID, before.HTTPStatus
+		e.Message = fmt.Sprintf("%v while waiting because of: %s", cause, before.Kind)
+	}
+	return e
+}
+
+// retrier decides in one place what is repeated, how often and when.
+type retrier struct {
+	c      *Client
+	k      *call
+	traits traits
+	last   *Error
+
+	tries  int // repeated for want of an answer
+	pause  time.Duration
+	waits  time.Time // since when the call waits for a lock
+	locked time.Time // since when the call waits for a schema
+}
+
+// again returns the pause before the next attempt, or false if e stands.
+func (r *retrier) again(e *Error) (time.Duration, bool) {
+	r.last = e
+	opt := &r.c.opt
+	now := time.Now()
+	switch e.Kind {
+	case ErrLockConflict:
+		// The server has waited up to 20 s itself before it gave up.
+		set(&r.waits, now)
+		if now.Sub(r.waits) > opt.LockWait {
+			return 0, false
+		}
+		return r.grow(250*time.Millisecond, 5*time.Second), true
+	case ErrDatabaseUpdate:
+		set(&r.locked, now)
+		if now.Sub(r.locked) > opt.DatabaseUpdateWait {
+			return 0, false
+		}
+		if r.k.source != 0 {
+			return r.grow(time.Second, time.Minute), true
+		}
+		return 0, true // the schema's gate holds the next attempt back
+	case ErrStarting, ErrUnreachable:
+	case ErrLostAnswer, ErrProtocol:
+		if r.traits&repeatable == 0 {
+			return 0, false
+		}
+	case ErrStatus:
+		if !e.Temporary() || r.traits&repeatable == 0 && e.HTTPStatus != 429 {
+			return 0, false
+		}
+	default:
+		return 0, false
+	}
+	if r.tries++; r.tries > opt.Retries {
+		return 0, false
+	}
+	if e.Kind != ErrStarting && e.HTTPStatus != 429 {
+		if ok, _ := r.c.servers.pick(r.k.context).usable(); ok && len(r.c.servers) > 1 {
+			return 0, true // another server is in service
+		}
+	}
+	return r.grow(firstPause, 10*time.Second), true
+}
+
+// grow doubles the pause between first and most and adds some chance.
+func (r *retrier) grow(first, most time.Duration) time.Duration {
+	r.pause = min(max(2*r.pause, first), most)
+	return r.pause*3/4 + rand.N(r.pause/2)
+}
+
+// fill writes the context's id and the credentials into a request. Every
+// service has types of its own for them, which differ in nothing but the name.
+func fill(req any, id schoolmail.ContextID, cred Credentials) {
+	v := reflect.ValueOf(req).Elem()
+	for _, name := range []string{"Ctx", "Context"} {
+		if f := v.FieldByName(name); f.IsValid() && f.IsNil() && id != 0 {
+			f.Set(reflect.New(f.Type().Elem()))
+			f.Elem().FieldByName("Id").Set(reflect.ValueOf(new(int32(id))))
+		}
+	}
+	for _, name := range []string{"Auth", "Cred"} {
+		if f := v.FieldByName(name); f.IsValid() {
+			f.Set(reflect.New(f.Type().Elem()))
+			f.Elem().FieldByName("Login").Set(reflect.ValueOf(new(cred.Login)))
+			f.Elem().FieldByName("Password").Set(reflect.ValueOf(new(cred.Password.Reveal())))
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package ox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/soap"
+)
+
+// kindsByDetail maps the local name of a fault's detail to a kind.
+var kindsByDetail = map[string]Kind{
+	"StorageException":            ErrStorage,
+	"InvalidCredentialsException": ErrCredentials,
+	"InvalidDataException":        ErrInvalidData,
+	"NoSuchContextException":      ErrNoSuchContext,
+	"RemoteException":             ErrRemote,
+	"DatabaseUpdateException":     ErrDatabaseUpdate,
+	"NoSuchUserException":         ErrNoSuchUser,
+	"NoSuchGroupException":        ErrNoSuchGroup,
+	"NoSuchResourceException":     ErrNoSuchResource,
+	"NoSuchFilestoreException":    ErrNoSuchFilestore,
+	"NoSuchDatabaseException":     ErrNoSuchDatabase,
+	"NoSuchReasonException":       ErrNoSuchReason,
+	"OXContextException":          ErrContextState,
+	"ContextExistsException":      ErrContextExists,
+	"UserExistsException":         ErrUserExists,
+	"DuplicateExtensionException": ErrDuplicate,
+	"TaskManagerException":        ErrJob,
+	"InterruptedException":        ErrJob,
+	"ExecutionException":          ErrJob,
+}
+
+// kindsByText refines (or, for faults without detail, finds) the kind by the
+// text. The first match counts.
+var kindsByText = []struct {
+	prefix, contains string
+	kind             Kind
+}{
+	{prefix: "User update conflict", kind: ErrLockConflict},
+	{contains: "UCP-0003", kind: ErrCopyConflict},
+	{contains: "TRY_AGAIN", kind: ErrStarting},
+	{prefix: "Authentication failed", kind: ErrCredentials},
+	{prefix: "Permission denied", kind: ErrPermissionDenied},
+	{prefix: "Schema ", contains: "is locked or is now being updated", kind: ErrDatabaseUpdate},
+	{prefix: "The displayname is already used", kind: ErrDisplayNameUsed},
+	{contains: "An infostore folder named", kind: ErrDisplayNameUsed}, // FLD-0075: differs in upper and lower case only
+	{prefix: "Primary mail address", contains: "already exists", kind: ErrAddressUsed},
+	{prefix: "User ", contains: "already exists in", kind: ErrUserExists},
+	{prefix: "Group already exists", kind: ErrGroupExists},
+	{prefix: "Group ", contains: "already exists in this context", kind: ErrGroupExists},
+	{prefix: "Member already exists in group", kind: ErrAlreadyMember},
+	{prefix: "No such access combination name", kind: ErrNoSuchCombination},
+	{prefix: "Cannot map ", contains: "already in use", kind: ErrMappingUsed},
+	{prefix: "A mapping with login info", kind: ErrMappingUsed},
+	{prefix: "Context ", contains: "already exists!", kind: ErrContextExists},
+	{prefix: "The context ", contains: "does not exist", kind: ErrNoSuchContext},
+	{prefix: "Context ", contains: "does not exist", kind: ErrNoSuchContext},
+	{prefix: "No such user", kind: ErrNoSuchUser},
+	{prefix: "No such group", kind: ErrNoSuchGroup},
+	{prefix: "No such resource", kind: ErrNoSuchResource},
+	{prefix: "Mandatory fields", kind: ErrInvalidData},
+	{prefix: "Illegal chars", kind: ErrInvalidData},
+}
+
+const exceptionPackage = "com.openexchange.admin.rmi.exceptions."
+
+// classify turns what the SOAP runtime returned into an [*Error]. parent is the
+// caller's context.
+func (k *call) classify(parent context.Context, err error) *Error {
+	if err == nil {
+		return nil
+	}
+	e := &Error{Op: k.name, Context: k.context, Subject: k.subject, Err: err}
+	if k.op != nil {
+		e.Service = k.op.String()
+	}
+	var fault *soap.Fault
+	var status *soap.HTTPError
+	var transport *soap.TransportError
+	var protocol *soap.ProtocolError
+	switch {
+	case errors.As(err, &fault):
+		e.Err = nil
+		e.HTTPStatus, e.ExceptionID = fault.Status, strings.Join(fault.ExceptionIDs, " ")
+		e.Kind, e.Message = kindOf(fault)
+		if k.loginUnknown(e.Message) {
+			e.Kind = ErrCredentials
+		}
+		e.NotDone = e.Kind != ErrStorage && e.Kind != ErrRemote && e.Kind != ErrServer
+	case errors.As(err, &status):
+		e.Err = nil
+		e.Kind, e.HTTPStatus, e.Message = ErrStatus, status.Status, status.Text
+		e.NotDone = status.Status < 500 && status.Status != 408
+		if status.Status == 404 {
+			e.Kind = ErrNoService
+		}
+		if e.Message == "" {
+			e.Message = fmt.Sprintf("http status %d", status.Status)
+		}
+	case errors.As(err, &transport):
+		e.Kind, e.Err = ErrLostAnswer, transport.Err
+		if transport.NotSent {
+			e.Kind, e.NotDone = ErrUnreachable, true
+		}
+		if parent.Err() != nil {
+			e.Kind, e.Err = ErrCanceled, context.Cause(parent)
+		}
+	case errors.As(err, &protocol):
+		e.Kind, e.HTTPStatus = ErrProtocol, 200
+	default: // the request could not be written down
+		e.Kind, e.NotDone = ErrInvalidData, true
+	}
+	e.Message = k.redact(e.Message)
+	return e
+}
+
+// kindOf classifies a fault by its detail, its text and its code, and returns
+// the text without the names of Java classes in front.
+func kindOf(f *soap.Fault) (Kind, string) {
+	kind, text := kindsByDetail[f.Kind], f.Message
+	// A lookup by name that fails carries the kind in the text, behind
+	// "...NoSuchObjectException: ...".
+	for strings.HasPrefix(text, exceptionPackage) {
+		name, rest, found := strings.Cut(strings.TrimPrefix(text, exceptionPackage), ": ")
+		if !found {
+			break
+		}
+		if k, ok := kindsByDetail[name]; ok {
+			kind = k
+		}
+		text = rest
+	}
+	for _, t := range kindsByText {
+		if strings.HasPrefix(text, t.prefix) && strings.Contains(text, t.contains) {
+			return t.kind, text
+		}
+	}
+	switch {
+	case kind != "":
+		return kind, text
+	case f.Code != "Server":
+		return ErrNotUnderstood, text
+	}
+	return ErrServer, text
+}
+
+// loginUnknown recognises a trap: user change, getData and getMultipleData look
+// the caller's login up as a user before they check the password, and answer
+// "No such user LOGIN in context N" when there is none. Taken for a missing
+// target it would make every user look gone.
+func (k *call) loginUnknown(message string) bool {
+	return k.looksUpLogin && k.login != "" &&
+		strings.HasPrefix(message, fmt.Sprintf("No such user %s in context ", k.login))
+}
+
+// redact removes the secrets of the request from a text.
+func (k *call) redact(s string) string {
+	for _, secret := range k.secrets {
+		if len(secret) > 2 {
+			s = strings.ReplaceAll(s, string(secret), "[redacted]")
+		}
+	}
+	return s
+}
+
+// lockedSchema returns the schema that a DatabaseUpdateException speaks of.
+func lockedSchema(message string) string {
+	_, rest, _ := strings.Cut(message, `Schema "`)
+	name, _, ok := strings.Cut(rest, `"`)
+	if !ok {
+		return ""
+	}
+	return name
+}
+
+// Credentials are a login and its password: those of the master administrator
+// (oxadminmaster), of a context's administrator, or, for a few operations on
+// oneself, of a user.
+type Credentials struct {
+	Login    string
+	Password schoolmail.Secret
+}

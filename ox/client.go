@@ -1,0 +1,198 @@
+package ox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/soap"
+)
+
+// Options are the settings of a [Client]. The zero value works; a nil *Options
+// does too.
+type Options struct {
+	// HTTPClient sends the requests. The default keeps connections alive, checks
+	// TLS certificates and does not follow redirects. It needs no Timeout: calls
+	// are limited by their context and by the timeouts below.
+	HTTPClient *http.Client
+	// Timeout limits one request; 2 minutes when zero.
+	Timeout time.Duration
+	// LongTimeout limits one request of the operations that work synchronously on
+	// large data: copying a user, deleting a context, rewriting the access of a
+	// whole context. 30 minutes when zero.
+	LongTimeout time.Duration
+	// ChunkSize is the number of objects that one getMultipleData call reads; 300
+	// when zero. A user costs the server about 4 ms and 11 KB.
+	ChunkSize int
+	// MaxInFlight bounds the requests under way at one server; 32 when zero. The
+	// actual bound starts at 8 and adapts to the server's health below that.
+	MaxInFlight int
+	// Retries is how often a request is repeated, where repeating is safe, when
+	// the server cannot be reached, is starting, or its answer is lost. 5 when
+	// zero, none when negative.
+	Retries int
+	// LockWait is how long a call waits for another writer in the same context
+	// (one that does not go through this client); 5 minutes when zero.
+	LockWait time.Duration
+	// DatabaseUpdateWait is how long a call waits while its schema is being
+	// updated; 15 minutes when zero.
+	DatabaseUpdateWait time.Duration
+	// AccessRules are the server's rules for [Access.Check], which this package
+	// applies before it sends an access object.
+	BypassAccessChecks bool
+	// Logger gets a line for each retry, without personal data. Nothing is logged
+	// when nil.
+	Logger *slog.Logger
+	// UserAgent is the User-Agent header of the requests.
+	UserAgent string
+}
+
+func (o *Options) withDefaults() Options {
+	var out Options
+	if o != nil {
+		out = *o
+	}
+	set(&out.Timeout, 2*time.Minute)
+	set(&out.LongTimeout, 30*time.Minute)
+	set(&out.ChunkSize, 300)
+	set(&out.MaxInFlight, 32)
+	set(&out.Retries, 5)
+	set(&out.LockWait, 5*time.Minute)
+	set(&out.DatabaseUpdateWait, 15*time.Minute)
+	if out.Logger == nil {
+		out.Logger = slog.New(slog.DiscardHandler)
+	}
+	if out.HTTPClient == nil {
+		tr := http.DefaultTransport.(*http.Transport).Clone()
+		tr.MaxIdleConnsPerHost = out.MaxInFlight
+		out.HTTPClient = &http.Client{
+			Transport:     tr,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+	}
+	return out
+}
+
+// set gives a setting its default.
+func set[T comparable](v *T, dflt T) {
+	var zero T
+	if *v == zero {
+		*v = dflt
+	}
+}
+
+// Client talks to an Open-Xchange installation as the master administrator and
+// hands out [ContextClient]s. It is safe for use by several goroutines; use one
+// for the whole installation, because its scheduler is what keeps user copies
+// and user writes from disturbing each other.
+type Client struct {
+	// Contexts makes, changes and removes contexts.
+	Contexts *Contexts
+	// Cluster administers what lies below the contexts: servers, databases, file stores.
+	Cluster *Cluster
+
+	opt      Options
+	master   Credentials
+	servers  cluster
+	lanes    lanes
+	copies   lanes // one lane for the whole installation, key 0
+	schemas  schemas
+	counters counters
+	copying  sync.Mutex // guards hasCopy
+	hasCopy  bool
+}
+
+// New returns a client for the servers of one installation. endpoints are the
+// addresses of their web services, for example
+// "https://ox1.example/webservices"; what the WSDL advertises as address plays no
+// part. master is the master administrator, usually oxadminmaster. New does not
+// talk to the servers; [Client.Ping] does.
+func New(endpoints []string, master Credentials, opt *Options) (*Client, error) {
+	if len(endpoints) == 0 {
+		return nil, errors.New("ox: no endpoint given")
+	}
+	c := &Client{opt: opt.withDefaults(), master: master}
+	c.schemas.first, c.schemas.max = time.Second, time.Minute
+	c.Contexts = &Contexts{c: c}
+	c.Cluster = &Cluster{c: c}
+	for _, address := range endpoints {
+		sc, err := soap.NewClient(address, &soap.Options{
+			HTTPClient: c.opt.HTTPClient,
+			UserAgent:  c.opt.UserAgent,
+			Observe:    c.counters.observe,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("ox: endpoint %q: %w", redactURL(address), err)
+		}
+		c.servers = append(c.servers, &endpoint{
+			client: sc, name: redactURL(address), limit: newLimiter(8, c.opt.MaxInFlight),
+		})
+	}
+	return c, nil
+}
+
+// redactURL removes user info from an address.
+func redactURL(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(not a URL)"
+	}
+	u.User = nil
+	return u.String()
+}
+
+// CloseIdleConnections closes connections that are not in use.
+func (c *Client) CloseIdleConnections() { c.opt.HTTPClient.CloseIdleConnections() }
+
+// Context returns a client for what lies in one context, with the credentials
+// of the context's administrator. (With MASTER_ACCOUNT_OVERRIDE=true on the
+// server the master's do as well.) It does not talk to the server.
+func (c *Client) Context(id schoolmail.ContextID, admin Credentials) *ContextClient {
+	cc := &ContextClient{c: c, id: id, cred: admin}
+	cc.Users = &Users{cc}
+	cc.Groups = &Groups{cc}
+	cc.Resources = &Resources{cc}
+	cc.Accounts = &Accounts{cc}
+	cc.Jobs = &Jobs{c: c, id: id, cred: admin}
+	return cc
+}
+
+// ContextClient works within one context as its administrator.
+type ContextClient struct {
+	Users     *Users
+	Groups    *Groups
+	Resources *Resources
+	Accounts  *Accounts // secondary mail accounts (functional mailboxes)
+	Jobs      *Jobs     // background jobs of this context
+
+	c    *Client
+	id   schoolmail.ContextID
+	cred Credentials
+}
+
+// ID returns the context's number.
+func (cc *ContextClient) ID() schoolmail.ContextID { return cc.id }
+
+// Ping asks whether the context administrator's credentials are right. It
+// changes nothing.
+func (cc *ContextClient) Ping(ctx context.Context) error {
+	_, err := cc.Users.Exists(ctx, UserRef{Name: cc.cred.Login})
+	return err
+}
+
+// Ping asks whether the servers can be reached and the master's credentials are
+// right. It changes nothing.
+func (c *Client) Ping(ctx context.Context) error {
+	for _, err := range c.Contexts.Page(ctx, "*", 0, 1) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,2 @@
+// Package ox provisions Open-Xchange through its SOAP API.
+package ox

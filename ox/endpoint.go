@@ -1,0 +1,71 @@
+package ox
+
+import (
+	"sync"
+	"time"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/soap"
+)
+
+// endpoint is one server of the cluster.
+type endpoint struct {
+	client *soap.Client
+	name   string // address without user info
+	limit  *limiter
+
+	mu       sync.Mutex
+	failures int       // in a row
+	until    time.Time // out of service until then
+}
+
+// Pauses of a server that did not answer, doubled with each failure.
+const (
+	firstPause = 500 * time.Millisecond
+	maxPause   = 30 * time.Second
+)
+
+// usable reports whether the server may be asked, and if not, for how long.
+func (e *endpoint) usable() (bool, time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d := time.Until(e.until)
+	return d <= 0, d
+}
+
+func (e *endpoint) failed() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	pause := min(firstPause<<min(e.failures, 10), maxPause)
+	e.failures++
+	e.until = time.Now().Add(pause)
+}
+
+func (e *endpoint) answered() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.failures, e.until = 0, time.Time{}
+}
+
+// cluster is the list of servers.
+type cluster []*endpoint
+
+// pick returns the server for a context: always the same one as long as it is
+// in service (OX keeps caches per node), else the next one in order. If none is
+// in service it is the one that will be first.
+func (c cluster) pick(id schoolmail.ContextID) *endpoint {
+	home := int(uint(id) % uint(len(c)))
+	var best *endpoint
+	var least time.Duration
+	for i := range c {
+		e := c[(home+i)%len(c)]
+		ok, wait := e.usable()
+		if ok {
+			return e
+		}
+		if best == nil || wait < least {
+			best, least = e, wait
+		}
+	}
+	return best
+}

@@ -1,0 +1,128 @@
+package ox
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// limiter bounds the requests in flight at one server and adapts the bound: it
+// grows by one per full round of good answers while the bound is in use, and
+// halves when answers fail or become several times slower than usual.
+type limiter struct {
+	min, max float64
+
+	mu       sync.Mutex
+	limit    float64
+	inFlight int
+	waiting  []chan struct{} // oldest first; closed to let one in
+	lastCut  time.Time
+	pace     map[string]*pace // by operation
+}
+
+// pace is how fast an operation usually is and has been lately.
+type pace struct {
+	usual, lately time.Duration
+}
+
+// outcome is what an answer says about the server's health.
+type outcome int
+
+const (
+	healthy outcome = iota // an answer, be it a fault of the caller's making
+	trouble                // no answer, or one that shows the server in trouble
+	noSign                 // cancelled, or an operation of no usual duration
+)
+
+const slowerBy = 100 * time.Millisecond // below that, differences in latency are noise
+
+func newLimiter(start, max int) *limiter {
+	return &limiter{min: 1, max: float64(max), limit: float64(min(start, max)), pace: make(map[string]*pace)}
+}
+
+// acquire waits for a slot.
+func (l *limiter) acquire(ctx context.Context) error {
+	l.mu.Lock()
+	if l.inFlight < int(l.limit) && len(l.waiting) == 0 {
+		l.inFlight++
+		l.mu.Unlock()
+		return nil
+	}
+	in := make(chan struct{})
+	l.waiting = append(l.waiting, in)
+	l.mu.Unlock()
+	select {
+	case <-in:
+		return nil
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, w := range l.waiting {
+		if w == in {
+			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
+			return context.Cause(ctx)
+		}
+	}
+	// Let in at the same moment: pass the slot on.
+	l.inFlight--
+	l.admit()
+	return context.Cause(ctx)
+}
+
+// release gives a slot back and learns from the answer to op, which was asked
+// for at start.
+func (l *limiter) release(op string, start time.Time, o outcome) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	full := l.inFlight >= int(l.limit)
+	l.inFlight--
+	if o == healthy && l.slow(op, time.Since(start)) {
+		o = trouble
+	}
+	switch {
+	case o == trouble && !start.Before(l.lastCut):
+		// What was under way before the last cut says nothing about it.
+		l.limit = max(l.min, l.limit/2)
+		l.lastCut = time.Now()
+	case o == healthy && full:
+		l.limit = min(l.max, l.limit+1/l.limit)
+	}
+	l.admit()
+}
+
+// admit lets waiters in as far as there is room.
+func (l *limiter) admit() {
+	for len(l.waiting) > 0 && l.inFlight < int(l.limit) {
+		close(l.waiting[0])
+		l.waiting = l.waiting[1:]
+		l.inFlight++
+	}
+}
+
+// slow reports whether op has become much slower than usual.
+func (l *limiter) slow(op string, d time.Duration) bool {
+	p := l.pace[op]
+	if p == nil {
+		l.pace[op] = &pace{usual: d, lately: d}
+		return false
+	}
+	p.lately += (d - p.lately) / 4
+	if d < p.usual {
+		p.usual += (d - p.usual) / 4
+	} else {
+		p.usual += (d - p.usual) / 64
+	}
+	if p.lately > 3*p.usual && p.lately-p.usual > slowerBy {
+		p.lately = p.usual
+		return true
+	}
+	return false
+}
+
+// state returns the bound and what is in flight.
+func (l *limiter) state() (limit, inFlight int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return int(l.limit), l.inFlight
+}

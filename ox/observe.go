@@ -1,0 +1,142 @@
+package ox
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
+)
+
+// Observe reads contexts and all their users, sorted by context and id. Contexts
+// that do not exist are left out. Contexts are read side by side, as far as the
+// servers bear it. It is all or nothing: half a picture would make users look gone.
+func (g *Groupware) Observe(ctx context.Context, ids []schoolmail.ContextID) ([]schoolmail.Context, []schoolmail.Place, error) {
+	type view struct {
+		context *schoolmail.Context
+		places  []schoolmail.Place
+	}
+	views := make([]view, len(ids))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, id := range ids {
+		group.Go(func() error {
+			c, err := g.c.Contexts.Get(ctx, id)
+			if is(err, ErrNoSuchContext) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			places, err := g.places(ctx, id)
+			if err != nil {
+				return err
+			}
+			views[i] = view{&schoolmail.Context{ID: id, Name: c.Name, Users: len(places)}, places}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, nil, err
+	}
+	var contexts []schoolmail.Context
+	var places []schoolmail.Place
+	for _, v := range views {
+		if v.context != nil {
+			contexts = append(contexts, *v.context)
+			places = append(places, v.places...)
+			g.learn(v.context.ID, v.places)
+		}
+	}
+	slices.SortFunc(contexts, func(a, b schoolmail.Context) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(places, func(a, b schoolmail.Place) int {
+		return cmp.Or(cmp.Compare(a.Context, b.Context), cmp.Compare(a.UserID, b.UserID))
+	})
+	return contexts, places, nil
+}
+
+// places reads the users of a context.
+func (g *Groupware) places(ctx context.Context, id schoolmail.ContextID) ([]schoolmail.Place, error) {
+	if g.opt.Reader != nil {
+		return Collect(g.opt.Reader.Places(ctx, id))
+	}
+	cc, err := g.context("read users", id)
+	if err != nil {
+		return nil, err
+	}
+	var ids []UserID
+	if g.opt.IDsFromGroup {
+		group, err := cc.Groups.Get(ctx, GroupRef{ID: DefaultGroup})
+		if err != nil {
+			return nil, err
+		}
+		ids = group.Members
+	} else if ids, err = cc.Users.ids(ctx, nil); err != nil {
+		return nil, err
+	}
+	slices.Sort(ids)
+	// What is not needed is never converted.
+	return Collect(loadUsers(ctx, cc.Users, ids, func(u *oxuser.User) schoolmail.Place {
+		return schoolmail.Place{
+			Context: id, UserID: int(val(u.Id)), Username: val(u.Name), Mail: val(u.PrimaryEmail),
+			DisplayName: val(u.Display_name), GivenName: val(u.Given_name), FamilyName: val(u.Sur_name),
+			MailEnabled: u.Mailenabled == nil || *u.Mailenabled, Admin: val(u.Contextadmin),
+		}
+	}))
+}
+
+// learn replaces what is known of a context.
+func (g *Groupware) learn(id schoolmail.ContextID, places []schoolmail.Place) {
+	k := &known{complete: true, names: make(map[string]bool, len(places)), mails: make(map[string]struct{}, len(places))}
+	for _, p := range places {
+		k.names[p.Username] = true
+		k.mails[strings.ToLower(p.Mail)] = struct{}{}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.known[id] = k
+}
+
+func (g *Groupware) remember(p schoolmail.Place) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	k := g.known[p.Context]
+	if k == nil {
+		k = &known{names: make(map[string]bool), mails: make(map[string]struct{})}
+		g.known[p.Context] = k
+	}
+	k.names[p.Username] = true
+	k.mails[strings.ToLower(p.Mail)] = struct{}{}
+}
+
+func (g *Groupware) forget(id schoolmail.ContextID, username, mail string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if k := g.known[id]; k != nil {
+		delete(k.names, username)
+		delete(k.mails, strings.ToLower(mail))
+	}
+}
+
+func (g *Groupware) seen(id schoolmail.ContextID, username string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	k := g.known[id]
+	return k != nil && k.names[username]
+}
+
+func (g *Groupware) complete(id schoolmail.ContextID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.known[id] != nil && g.known[id].complete
+}
+
+func (g *Groupware) mailKnown(id schoolmail.ContextID, mail string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, ok := g.known[id].mails[strings.ToLower(mail)]
+	return ok
+}

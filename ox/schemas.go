@@ -1,0 +1,112 @@
+package ox
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/ictmedia/schoolmail"
+)
+
+// schemas holds calls back while a database schema is locked for an update:
+// all contexts of a schema are affected at once, and the update takes minutes.
+// Which context lies in which schema is learned from context reads and from the
+// server's own message.
+type schemas struct {
+	first, max time.Duration // pauses grow from first to max
+
+	mu    sync.Mutex
+	of    map[schoolmail.ContextID]string
+	gates map[string]*gate
+}
+
+// gate is a schema that was locked when last seen.
+type gate struct {
+	closed time.Time // when the pause began
+	until  time.Time // when to try again
+	pause  time.Duration
+}
+
+// learn notes the schema of a context.
+func (s *schemas) learn(id schoolmail.ContextID, schema string) {
+	if id == 0 || schema == "" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of == nil {
+		s.of = make(map[schoolmail.ContextID]string)
+	}
+	s.of[id] = schema
+}
+
+// wait returns once the schemas of the contexts may be tried.
+func (s *schemas) wait(ctx context.Context, ids ...schoolmail.ContextID) error {
+	for {
+		d := s.remaining(ids)
+		if d <= 0 {
+			return nil
+		}
+		if err := sleep(ctx, d); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *schemas) remaining(ids []schoolmail.ContextID) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var d time.Duration
+	for _, id := range ids {
+		if g := s.gates[s.of[id]]; g != nil {
+			d = max(d, time.Until(g.until))
+		}
+	}
+	return d
+}
+
+// locked notes that a call that began at start found the schema locked. Calls
+// that were under way together lengthen the pause only once.
+func (s *schemas) locked(schema string, start time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.gates[schema]
+	now := time.Now()
+	switch {
+	case g == nil:
+		g = &gate{pause: s.first}
+		if s.gates == nil {
+			s.gates = make(map[string]*gate)
+		}
+		s.gates[schema] = g
+	case start.Before(g.closed):
+		return
+	default:
+		g.pause = min(2*g.pause, s.max)
+	}
+	g.closed, g.until = now, now.Add(g.pause)
+}
+
+// unlocked notes that a call about the context that began at start got through.
+func (s *schemas) unlocked(id schoolmail.ContextID, start time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if schema := s.of[id]; s.gates[schema] != nil && !start.Before(s.gates[schema].closed) {
+		delete(s.gates, schema)
+	}
+}
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return context.Cause(ctx)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
