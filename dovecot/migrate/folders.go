@@ -132,6 +132,15 @@ func (v View) path(raw string) []string {
 	return path
 }
 
+func (v View) pathOf(raw string) []string {
+	if raw == "INBOX" {
+		return []string{"INBOX"}
+	}
+	return v.path(raw)
+}
+
+func (v View) name(raw string) string { return strings.Join(v.pathOf(raw), "/") }
+
 // raw makes the wire name of a readable path.
 func (v View) raw(path []string) string {
 	if len(path) == 1 && path[0] == "INBOX" {
@@ -167,7 +176,7 @@ func PlanFolders(src, dst View, rules FolderRules, recorded map[string]string) *
 	})
 	for _, f := range folders { // recorded decisions take their places first
 		if to, ok := recorded[f.Raw]; ok && f.Selectable {
-			p.add(f, p.pathOf(to), to, Ordinary, "recorded", true)
+			p.add(f, p.dst.pathOf(to), to, Ordinary, "recorded", true)
 		}
 	}
 	for _, f := range folders {
@@ -250,13 +259,6 @@ func (p *folderPlanner) chooseRoles(src View) {
 
 func (p *folderPlanner) find(format string, args ...any) {
 	p.plan.Findings = append(p.plan.Findings, fmt.Sprintf(format, args...))
-}
-
-func (p *folderPlanner) pathOf(raw string) []string {
-	if raw == "INBOX" {
-		return []string{"INBOX"}
-	}
-	return p.dst.path(raw)
 }
 
 // place decides about one folder without a record.

@@ -143,3 +143,36 @@ func ParseSet(text string) (Set, bool) {
 	}
 	return s, true
 }
+
+// Without returns the UIDs of s that are not in t.
+func (s Set) Without(t Set) Set {
+	var out Set
+	j := 0
+	for _, r := range s {
+		first, open := r.First, true
+		for ; j < len(t) && t[j].Last < r.First; j++ {
+		}
+		for k := j; k < len(t) && t[k].First <= r.Last; k++ {
+			if t[k].First > first {
+				out = append(out, Range{first, t[k].First - 1})
+			}
+			if t[k].Last >= r.Last {
+				open = false
+				break
+			}
+			first = max(first, t[k].Last+1)
+		}
+		if open {
+			out = append(out, Range{first, r.Last})
+		}
+	}
+	return out
+}
+
+// From returns the UIDs of s that are at least uid.
+func (s Set) From(uid uint32) Set {
+	if uid <= 1 {
+		return s
+	}
+	return s.Without(Set{{1, uid - 1}})
+}

@@ -381,3 +381,18 @@ func (c *canned) Write(b []byte) (int, error)      { return len(b), nil }
 func (c *canned) Close() error                     { return nil }
 func (c *canned) SetReadDeadline(time.Time) error  { return nil }
 func (c *canned) SetWriteDeadline(time.Time) error { return nil }
+
+func TestSetWithout(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ s, t, want string }{
+		{"1:10", "", "1:10"}, {"", "1:3", ""}, {"1:10", "1:10", ""}, {"1:10", "3,5:6", "1:2,4,7:10"},
+		{"1:10", "10", "1:9"}, {"5:6,9:12", "1:5,6:9,12:4294967295", "10:11"}, {"1:4294967295", "4294967295", "1:4294967294"},
+		{"1:3,5:7,9", "2:8", "1,9"}, {"1:2,4:5,7:8", "2:7", "1,8"},
+	} {
+		a, _ := ParseSet(c.s)
+		b, _ := ParseSet(c.t)
+		if got := a.Without(b).String(); got != c.want {
+			t.Errorf("%s without %s: %s, want %s", c.s, c.t, got, c.want)
+		}
+	}
+}

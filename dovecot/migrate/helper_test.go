@@ -1,0 +1,174 @@
+package migrate_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/dovecot/migrate"
+	"github.com/ictmedia/schoolmail/internal/cyrusd"
+	"github.com/ictmedia/schoolmail/internal/dovecotd"
+)
+
+const password = "pw"
+
+// box is what an independent reader, go-imap's client, sees of an account:
+// per folder one line for each message, sorted.
+type box map[string][]string
+
+// read looks at a whole account. With dates false, dates are left out.
+func read(tb testing.TB, addr, user string) box {
+	tb.Helper()
+	c, err := imapclient.DialInsecure(addr, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Login(user, password).Wait(); err != nil {
+		tb.Fatal(err)
+	}
+	folders, err := c.List("", "*", nil).Collect()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out := box{}
+	for _, f := range folders {
+		if slices.Contains(f.Attrs, imap.MailboxAttrNoSelect) || slices.Contains(f.Attrs, imap.MailboxAttrNonExistent) {
+			continue
+		}
+		sel, err := c.Select(f.Mailbox, &imap.SelectOptions{ReadOnly: true}).Wait()
+		if err != nil {
+			tb.Fatalf("%s: %v", f.Mailbox, err)
+		}
+		out[f.Mailbox] = nil
+		if sel.NumMessages == 0 {
+			continue
+		}
+		section := &imap.FetchItemBodySection{Peek: true}
+		cmd := c.Fetch(imap.SeqSet{{Start: 1, Stop: 0}}, &imap.FetchOptions{Flags: true, InternalDate: true, BodySection: []*imap.FetchItemBodySection{section}})
+		for m := cmd.Next(); m != nil; m = cmd.Next() {
+			var flags []string
+			var line, date string
+			for item := m.Next(); item != nil; item = m.Next() {
+				switch item := item.(type) {
+				case imapclient.FetchItemDataFlags:
+					for _, f := range item.Flags {
+						if !strings.EqualFold(string(f), `\Recent`) {
+							flags = append(flags, strings.ToLower(string(f)))
+						}
+					}
+				case imapclient.FetchItemDataInternalDate:
+					date = item.Time.UTC().Format(time.RFC3339)
+				case imapclient.FetchItemDataBodySection:
+					h := sha256.New()
+					n, _ := io.Copy(h, item.Literal)
+					line = fmt.Sprintf("%x %d", h.Sum(nil)[:6], n)
+				}
+			}
+			slices.Sort(flags)
+			out[f.Mailbox] = append(out[f.Mailbox], line+" "+date+" "+strings.Join(flags, ","))
+		}
+		if err := cmd.Close(); err != nil {
+			tb.Fatalf("%s: %v", f.Mailbox, err)
+		}
+		slices.Sort(out[f.Mailbox])
+	}
+	return out
+}
+
+// renamed moves folders of a snapshot, as the folder plan would, merging.
+func (b box) renamed(names map[string]string) box {
+	out := box{}
+	for k, v := range b {
+		if to, ok := names[k]; ok {
+			k = to
+		}
+		out[k] = append(out[k], v...)
+		slices.Sort(out[k])
+	}
+	return out
+}
+
+// without leaves out folders in which there is nothing.
+func (b box) filled() box {
+	out := box{}
+	for k, v := range b {
+		if len(v) > 0 {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// client logs in for changes by the test itself.
+func client(tb testing.TB, addr, user string) *cyrusd.Conn {
+	tb.Helper()
+	c, err := cyrusd.Dial(addr)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { c.Close() })
+	do(tb, c, "LOGIN %s %s", user, password)
+	return c
+}
+
+func do(tb testing.TB, c *cyrusd.Conn, format string, args ...any) string {
+	tb.Helper()
+	out, err := c.Do(format, args...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return out
+}
+
+func put(tb testing.TB, c *cyrusd.Conn, box, flags, date, message string) {
+	tb.Helper()
+	if err := c.Append(box, flags, date, message); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func mail(n int, more string) string {
+	return fmt.Sprintf("From: a@school.test\r\nTo: b@school.test\r\nSubject: message %d\r\nMessage-ID: <%d@school.test>\r\nDate: Mon, 2 Mar 2020 10:00:00 +0100\r\n\r\nText of %d\r\n%s", n, n, n, more)
+}
+
+func dovecot(tb testing.TB, cfg dovecotd.Config, users ...string) *dovecotd.Server {
+	for _, u := range users {
+		cfg.Users = append(cfg.Users, dovecotd.User{Name: u, Password: password})
+	}
+	return dovecotd.Start(tb, &cfg)
+}
+
+func cyrus(tb testing.TB, old bool, users ...string) *cyrusd.Server {
+	cfg := &cyrusd.Config{OldNames: old}
+	for _, u := range users {
+		cfg.Users = append(cfg.Users, cyrusd.User{Name: u, Password: password})
+	}
+	return cyrusd.Start(tb, cfg)
+}
+
+func insecure(addr string) migrate.Server {
+	return migrate.Server{Addr: addr, Security: migrate.Insecure, Timeout: time.Minute}
+}
+
+func account(user string) migrate.Account {
+	l := migrate.Login{User: user, Password: schoolmail.Secret(password)}
+	return migrate.Account{Name: user, Source: l, Target: l}
+}
+
+func sync(tb testing.TB, m *migrate.Migrator, a migrate.Account) *migrate.Result {
+	tb.Helper()
+	res, err := m.Sync(tb.Context(), a)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return res
+}

@@ -1,0 +1,179 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// Options of a [Migrator]. The zero value works.
+type Options struct {
+	Folders FolderRules
+
+	// KeepDeleted leaves at the target what has been deleted or moved away at
+	// the source. The default follows the source until the cut-over; messages that the migration did
+	// not bring are never deleted.
+	KeepDeleted bool
+	// MaxDeleted holds deletions back when they would take more than this
+	// share of an account's messages in one run. 0 means 0.5; 1 means no limit.
+	MaxDeleted float64
+
+	// Batch is the number of messages in one MULTIAPPEND, 0 means 100, and
+	// BatchBytes the size that ends one, 0 means 4 MiB.
+	Batch      int
+	BatchBytes int64
+
+	// Attempts is how often an account is tried when connections break
+	// without any progress in between; 0 means 5.
+	Attempts int
+	// Settle is how long the target must be quiet after an interrupted run
+	// before the run goes on: the server may still be storing what it had received. 0 means 3 seconds.
+	Settle time.Duration
+
+	Observer Observer
+	Logger   *slog.Logger     // nil means none
+	Now      func() time.Time // nil means time.Now
+}
+
+// Migrator brings mailboxes from one server to another. It may be used by
+// several goroutines for different accounts.
+type Migrator struct {
+	from, to *side
+	dir      string
+	opt      Options
+}
+
+// New makes a Migrator. stateDir holds one file for each account and is
+// made if it does not exist.
+func New(from, to Server, stateDir string, o *Options) *Migrator {
+	m := &Migrator{from: newSide("source", from), to: newSide("target", to), dir: stateDir}
+	if o != nil {
+		m.opt = *o
+	}
+	if m.opt.Batch <= 0 {
+		m.opt.Batch = 100
+	}
+	if m.opt.BatchBytes <= 0 {
+		m.opt.BatchBytes = 4 << 20
+	}
+	if m.opt.MaxDeleted <= 0 {
+		m.opt.MaxDeleted = 0.5
+	}
+	if m.opt.Attempts <= 0 {
+		m.opt.Attempts = 5
+	}
+	if m.opt.Settle <= 0 {
+		m.opt.Settle = 3 * time.Second
+	}
+	if m.opt.Logger == nil {
+		m.opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	if m.opt.Now == nil {
+		m.opt.Now = time.Now
+	}
+	return m
+}
+
+func (m *Migrator) observe(e Event) {
+	if m.opt.Observer != nil {
+		m.opt.Observer.Observe(e)
+	}
+}
+
+// Plan compares the folders of both sides and says where each would go. It
+// writes nothing.
+func (m *Migrator) Plan(ctx context.Context, a Account) (*FolderPlan, error) {
+	recorded := map[string]string{}
+	st, err := openState(m.dir, a.Name)
+	if err != nil {
+		return nil, &Error{a.Name, "plan", "", err}
+	}
+	folders, err := st.folders()
+	st.close()
+	if err != nil {
+		return nil, &Error{a.Name, "plan", "", err}
+	}
+	for raw, f := range folders {
+		recorded[raw] = f.Target
+	}
+	s := &session{m: m, acct: a, res: &Result{Account: a.Name}}
+	defer s.close()
+	if err := s.connect(ctx); err != nil {
+		return nil, &Error{a.Name, "connect", "", err}
+	}
+	return PlanFolders(s.srcView, s.dstView, m.opt.Folders, recorded), nil
+}
+
+// Sync brings the target to the state of the source: the first copy, and every
+// later one. It may be called as often as wished, and after any interruption.
+// The Result is never nil. Messages that could not be copied are in its
+// Problems and do not make an error; run again when their cause is gone.
+func (m *Migrator) Sync(ctx context.Context, a Account) (*Result, error) {
+	return m.run(ctx, a, false)
+}
+
+// CutOver is the last Sync: after it, the account's target belongs to its
+// user, and a later Sync brings only mail that arrived at the source since,
+// and changes or deletes nothing.
+func (m *Migrator) CutOver(ctx context.Context, a Account) (*Result, error) {
+	return m.run(ctx, a, true)
+}
+
+func (m *Migrator) run(ctx context.Context, a Account, cutOver bool) (*Result, error) {
+	res := &Result{Account: a.Name, Begin: m.opt.Now()}
+	err := m.attempts(ctx, a, cutOver, res)
+	res.Duration = m.opt.Now().Sub(res.Begin)
+	res.Failed = 0
+	for _, f := range res.Folders {
+		res.Failed += f.Failed
+	}
+	m.observe(Finished{a.Name, res, err})
+	return res, err
+}
+
+func (m *Migrator) attempts(ctx context.Context, a Account, cutOver bool, res *Result) error {
+	st, err := openState(m.dir, a.Name)
+	if err != nil {
+		return &Error{a.Name, "state", "", err}
+	}
+	defer st.close()
+	if st.damaged != "" {
+		res.Findings = append(res.Findings, "the state file was damaged and is kept as "+st.damaged)
+	}
+	wait := backoff.NewExponentialBackOff()
+	for failures := 0; ; {
+		before := res.Copied + res.Adopted + res.Flags + res.Deleted
+		s := &session{m: m, acct: a, st: st, res: res, cutOver: cutOver}
+		err := s.sync(ctx)
+		s.close()
+		if err == nil {
+			return nil
+		}
+		if e, ok := errors.AsType[*Error](err); ok && !e.Temporary() || ctx.Err() != nil {
+			if ctx.Err() == nil && st.acct.Stage != CutOver && st.acct.Stage != Verified {
+				st.acct.Reason = err.Error()
+			}
+			return errors.Join(err, st.save(nil))
+		}
+		if failures++; res.Copied+res.Adopted+res.Flags+res.Deleted > before {
+			failures = 1
+			wait.Reset()
+		}
+		if failures >= m.opt.Attempts {
+			return fmt.Errorf("%w (after %d attempts)", err, failures)
+		}
+		res.Retries++
+		pause := wait.NextBackOff()
+		m.observe(Retrying{a.Name, err, pause})
+		m.opt.Logger.Info("connection lost, trying again", "account", a.Name, "error", err, "wait", pause)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

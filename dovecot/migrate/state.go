@@ -1,0 +1,341 @@
+package migrate
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/ictmedia/schoolmail/internal/imapwire"
+)
+
+// ErrBusy means that another process works on the same account.
+var ErrBusy = errors.New("migrate: the account is being migrated by another process")
+
+// state is the memory of one account: a bbolt file. Nothing in it is needed
+// to be right; it makes runs fast and knows what the user deleted at the
+// target. Every entry is a promise that the message has been stored, so that entries
+// are written only after the target's OK.
+type state struct {
+	db      *bolt.DB
+	pending []pendingEntry
+	flushed time.Time
+	acct    accountState
+	saved   []byte // acct as stored
+	fresh   bool   // there was no state before
+	damaged string // the name under which an unreadable file was kept
+}
+
+var (
+	bucketMeta    = []byte("meta")
+	bucketFolders = []byte("folders")
+	bucketMsgs    = []byte("messages")
+	bucketOld     = []byte("old") // of a source folder whose UIDVALIDITY changed
+	keyAccount    = []byte("account")
+)
+
+type accountState struct {
+	Digest  digestKind `json:"digest"`
+	Stage   Stage      `json:"stage"`
+	Dirty   bool       `json:"dirty"` // a run has begun and not ended
+	CutOver time.Time  `json:"cutOver,omitzero"`
+	Synced  time.Time  `json:"synced,omitzero"`
+	Reason  string     `json:"reason,omitempty"`
+}
+
+// folderState is what was true when the last run left a source folder.
+type folderState struct {
+	Target      string `json:"target"` // raw
+	SrcValidity uint32 `json:"srcValidity"`
+	SrcNext     uint32 `json:"srcNext"`
+	SrcModSeq   uint64 `json:"srcModSeq"`
+	SrcMessages uint32 `json:"srcMessages"`
+	DstValidity uint32 `json:"dstValidity"`
+	// DstBound: every target message below it is accounted for, as ours or
+	// as somebody else's. 0 means that nothing is known yet.
+	DstBound   uint32 `json:"dstBound"`
+	Complete   bool   `json:"complete"` // nothing failed in the last run
+	Created    bool   `json:"created"`  // by us
+	Subscribed bool   `json:"subscribed"`
+}
+
+// entry is one source message that the target has, or had.
+type entry struct {
+	dst    uint32 // target UID, 0 if not known
+	size   uint32 // capped at the type's maximum
+	digest digest
+	flags  []string // clean, as last brought to the target
+}
+
+type pendingEntry struct {
+	folder string
+	uid    uint32
+	entry  entry
+	remove bool
+}
+
+func stateFile(dir, account string) string {
+	var b strings.Builder
+	for _, c := range []byte(account) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '_', c == '@', c == '.' && b.Len() > 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02x", c)
+		}
+	}
+	return filepath.Join(dir, b.String()+".db")
+}
+
+func openState(dir, account string) (*state, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("migrate: state: %w", err)
+	}
+	file := stateFile(dir, account)
+	s := &state{flushed: time.Now()}
+	open := func() error {
+		db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoFreelistSync: true})
+		if err != nil {
+			return err
+		}
+		s.db = db
+		return db.Update(func(tx *bolt.Tx) error {
+			for _, b := range [][]byte{bucketMeta, bucketFolders, bucketMsgs, bucketOld} {
+				if _, err := tx.CreateBucketIfNotExists(b); err != nil {
+					return err
+				}
+			}
+			raw := tx.Bucket(bucketMeta).Get(keyAccount)
+			s.fresh, s.saved = raw == nil, bytes.Clone(raw)
+			if raw == nil {
+				return nil
+			}
+			return json.Unmarshal(raw, &s.acct)
+		})
+	}
+	_, statErr := os.Stat(file)
+	err := open()
+	if errors.Is(err, bolt.ErrTimeout) {
+		return nil, ErrBusy
+	}
+	if err != nil && statErr == nil {
+		// An unreadable file is put aside: the run goes on as if it were lost.
+		if s.db != nil {
+			s.db.Close()
+		}
+		s.damaged = file + ".damaged"
+		if err := os.Rename(file, s.damaged); err != nil {
+			return nil, fmt.Errorf("migrate: state: %w", err)
+		}
+		s.acct = accountState{}
+		err = open()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("migrate: state %s: %w", file, err)
+	}
+	return s, nil
+}
+
+func (s *state) close() error { return s.db.Close() }
+
+// folders reads all folder records.
+func (s *state) folders() (map[string]*folderState, error) {
+	out := map[string]*folderState{}
+	err := s.db.View(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketFolders).ForEach(func(k, v []byte) error {
+			f := &folderState{}
+			out[string(k)] = f
+			return json.Unmarshal(v, f)
+		})
+	})
+	return out, err
+}
+
+// save writes pending entries, the account and the given folder records in
+// one transaction.
+func (s *state) save(folders map[string]*folderState) error {
+	raw, err := json.Marshal(s.acct)
+	if err != nil {
+		return err
+	}
+	if len(s.pending) == 0 && len(folders) == 0 && bytes.Equal(raw, s.saved) {
+		return nil
+	}
+	err = s.db.Update(func(tx *bolt.Tx) error {
+		if err := tx.Bucket(bucketMeta).Put(keyAccount, raw); err != nil {
+			return err
+		}
+		for name, f := range folders {
+			v, err := json.Marshal(f)
+			if err != nil {
+				return err
+			}
+			if err := tx.Bucket(bucketFolders).Put([]byte(name), v); err != nil {
+				return err
+			}
+		}
+		for _, p := range s.pending {
+			b, err := tx.Bucket(bucketMsgs).CreateBucketIfNotExists([]byte(p.folder))
+			if err != nil {
+				return err
+			}
+			b.FillPercent = 0.95
+			key := binary.BigEndian.AppendUint32(nil, p.uid)
+			if p.remove {
+				err = b.Delete(key)
+			} else {
+				err = b.Put(key, p.entry.encode())
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("migrate: state: %w", err)
+	}
+	s.pending, s.saved, s.flushed = s.pending[:0], raw, time.Now()
+	return nil
+}
+
+// put remembers an entry for the next save, and saves when enough has come
+// together: what is lost by a crash is found again at the target.
+func (s *state) put(folder string, uid uint32, e entry) error {
+	s.pending = append(s.pending, pendingEntry{folder: folder, uid: uid, entry: e})
+	return s.saveSometimes()
+}
+
+func (s *state) remove(folder string, uid uint32) error {
+	s.pending = append(s.pending, pendingEntry{folder: folder, uid: uid, remove: true})
+	return s.saveSometimes()
+}
+
+func (s *state) saveSometimes() error {
+	if len(s.pending) >= maxUnsaved || time.Since(s.flushed) > time.Second {
+		return s.save(nil)
+	}
+	return nil
+}
+
+// maxUnsaved is how many stored messages the state may not know of.
+const maxUnsaved = 1000
+
+// each calls f for every entry of a folder, by ascending UID. Call save first.
+func (s *state) each(bucket []byte, folder string, f func(uid uint32, e entry) error) error {
+	return s.db.View(func(tx *bolt.Tx) error {
+		b := tx.Bucket(bucket).Bucket([]byte(folder))
+		if b == nil {
+			return nil
+		}
+		return b.ForEach(func(k, v []byte) error {
+			e, ok := decodeEntry(v)
+			if !ok || len(k) != 4 {
+				return fmt.Errorf("migrate: state: damaged entry in folder %q", folder)
+			}
+			return f(binary.BigEndian.Uint32(k), e)
+		})
+	})
+}
+
+// uids returns the source UIDs of a folder and the target UIDs they went to.
+func (s *state) uids(folder string) (src, dst imapwire.Set, err error) {
+	err = s.each(bucketMsgs, folder, func(uid uint32, e entry) error {
+		src.Add(uid)
+		if e.dst != 0 {
+			dst.Add(e.dst)
+		}
+		return nil
+	})
+	return src, dst, err
+}
+
+func (s *state) get(folder string, uids imapwire.Set, f func(uid uint32, e entry) error) error {
+	return s.db.View(func(tx *bolt.Tx) error {
+		b := tx.Bucket(bucketMsgs).Bucket([]byte(folder))
+		if b == nil {
+			return nil
+		}
+		for uid := range uids.All() {
+			v := b.Get(binary.BigEndian.AppendUint32(nil, uid))
+			if v == nil {
+				continue
+			}
+			e, ok := decodeEntry(v)
+			if !ok {
+				return fmt.Errorf("migrate: state: damaged entry in folder %q", folder)
+			}
+			if err := f(uid, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// drop forgets a folder's entries; with keepOld they are put aside.
+func (s *state) drop(folder string, keepOld bool) error {
+	return s.db.Update(func(tx *bolt.Tx) error {
+		name := []byte(folder)
+		msgs, old := tx.Bucket(bucketMsgs), tx.Bucket(bucketOld)
+		if b := msgs.Bucket(name); b != nil {
+			if keepOld && old.Bucket(name) == nil {
+				to, err := old.CreateBucket(name)
+				if err != nil {
+					return err
+				}
+				if err := b.ForEach(func(k, v []byte) error { return to.Put(k, v) }); err != nil {
+					return err
+				}
+			}
+			return msgs.DeleteBucket(name)
+		}
+		return nil
+	})
+}
+
+// dropOld forgets what drop has put aside.
+func (s *state) dropOld(folder string) error {
+	return s.db.Update(func(tx *bolt.Tx) error {
+		if b := tx.Bucket(bucketOld); b.Bucket([]byte(folder)) != nil {
+			return b.DeleteBucket([]byte(folder))
+		}
+		return nil
+	})
+}
+
+// forget removes a folder that is gone at the source.
+func (s *state) forget(folder string) error {
+	if err := s.drop(folder, false); err != nil {
+		return err
+	}
+	return s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketFolders).Delete([]byte(folder)) })
+}
+
+func (e entry) encode() []byte {
+	b := make([]byte, 0, 28+len(e.flags)*8)
+	b = binary.BigEndian.AppendUint32(b, e.dst)
+	b = binary.BigEndian.AppendUint32(b, e.size)
+	b = append(b, e.digest[:]...)
+	return append(b, strings.Join(e.flags, " ")...)
+}
+
+func decodeEntry(v []byte) (e entry, ok bool) {
+	if len(v) < 28 {
+		return e, false
+	}
+	e.dst = binary.BigEndian.Uint32(v)
+	e.size = binary.BigEndian.Uint32(v[4:])
+	copy(e.digest[:], v[8:28])
+	e.flags = strings.Fields(string(v[28:]))
+	return e, true
+}
+
+func size32(n int64) uint32 { return uint32(min(n, 1<<32-1)) }
