@@ -57,31 +57,38 @@ func (p *pacer) wait(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	p.mu.Lock()
 	now := time.Now()
+	p.mu.Lock()
+	start := p.earliest(now)
+	if deadline, ok := ctx.Deadline(); ok && start.After(deadline) {
+		p.mu.Unlock()
+		return &Error{Kind: KindLimited, RetryAfter: start.Sub(now), Err: context.DeadlineExceeded}
+	}
+	p.take(start)
+	p.waited += start.Sub(now)
+	p.mu.Unlock()
+	return sleep(ctx, start.Sub(now))
+}
+
+// earliest is when the next request may start.
+func (p *pacer) earliest(now time.Time) time.Time {
 	start := now
 	if p.paused.After(start) {
 		start = p.paused
 	}
 	if p.slots != nil {
-		if oldest := p.slots[p.next]; !oldest.IsZero() {
-			if free := oldest.Add(p.per); free.After(start) {
-				start = free
-			}
+		if oldest := p.slots[p.next]; !oldest.IsZero() && oldest.Add(p.per).After(start) {
+			start = oldest.Add(p.per)
 		}
 	}
-	if deadline, ok := ctx.Deadline(); ok && start.After(deadline) {
-		p.mu.Unlock()
-		return &Error{Kind: KindLimited, RetryAfter: start.Sub(now), Err: context.DeadlineExceeded}
-	}
+	return start
+}
+
+func (p *pacer) take(start time.Time) {
 	if p.slots != nil {
 		p.slots[p.next] = start
 		p.next = (p.next + 1) % len(p.slots)
 	}
-	d := start.Sub(now)
-	p.waited += d
-	p.mu.Unlock()
-	return sleep(ctx, d)
 }
 
 // pause stops all requests for d.

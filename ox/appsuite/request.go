@@ -135,10 +135,14 @@ func (c *Client) sendOnce(ctx context.Context, hc *http.Client, rq *Request, tar
 		}
 		return nil, e
 	}
-	var sent atomic.Bool
+	// Without a connection nothing was sent; a transport that does not say is
+	// taken to have sent.
+	var asked, got atomic.Bool
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { sent.Store(true) },
+		GetConn: func(string) { asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { got.Store(true) },
 	})
+	sent := func() bool { return got.Load() || !asked.Load() }
 	var reader io.Reader
 	if body != nil {
 		reader = bytes.NewReader(body)
@@ -158,9 +162,9 @@ func (c *Client) sendOnce(ctx context.Context, hc *http.Client, rq *Request, tar
 	// Once sent, a write with no readable answer may have happened.
 	lost := func(status int, cause error) *Error {
 		switch {
-		case !sent.Load() && ctx.Err() != nil:
+		case !sent() && ctx.Err() != nil:
 			return fail(KindNotSent, 0, cause)
-		case readOnly || !sent.Load():
+		case readOnly || !sent():
 			return fail(KindUnavailable, status, cause)
 		}
 		return fail(KindUncertain, status, cause)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -73,4 +74,16 @@ func (r *rowReader) number() int64 {
 
 func (r *rowReader) flag() bool {
 	return r.text() == "true"
+}
+
+// Collect reads a list to its end.
+func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
+	var out []T
+	for v, err := range seq {
+		if err != nil {
+			return out, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
 }
