@@ -1,0 +1,198 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/ictmedia/schoolmail"
+)
+
+// The exit statuses of the programs.
+const (
+	ExitDone   = 0 // everything is done
+	ExitFailed = 1 // the run failed
+	ExitUsage  = 2 // bad flags, configuration or input; nothing was done
+	ExitHeld   = 3 // finished, but something was held back, or failed for single people
+)
+
+// Command says what one run shall do.
+type Command struct {
+	Now       schoolmail.Date
+	Apply     bool   // plan and apply
+	SavePlan  string // write the plan (JSON) to this file
+	ApplyPlan string // apply exactly the plan in this file
+	Out       string // folder for plan and reports; "" none
+}
+
+// Act is one run and what came of it.
+type Act struct {
+	Title    string
+	World    *World
+	Plan     *schoolmail.Plan
+	Result   *schoolmail.Result // nil: only planned
+	Err      error              // why the run ended early
+	Planned  time.Duration
+	Applied  time.Duration
+	Requests map[string]int64 // per server, in this act
+}
+
+// Exit returns the exit status of the act.
+func (a *Act) Exit() int {
+	switch {
+	case a.Err != nil:
+		return ExitFailed
+	case len(a.Plan.Held) > 0, attention(a.Plan):
+		return ExitHeld
+	case a.Result != nil && (a.Result.Count(schoolmail.StatusFailed) > 0 || a.Result.Count(schoolmail.StatusSkipped) > 0):
+		return ExitHeld
+	}
+	return ExitDone
+}
+
+// informative are the findings that keep nobody from anything.
+var informative = map[string]bool{"override": true, "unknown-users": true, "second-copy": true, "missing-user": true}
+
+// attention reports whether the plan has findings that mean that something was
+// not done for somebody.
+func attention(p *schoolmail.Plan) bool {
+	return slices.ContainsFunc(p.Findings, func(f schoolmail.Finding) bool { return !informative[f.Kind] })
+}
+
+// Run does one run on a site. Its error concerns flags and input and means
+// that nothing was done; what happens later is in the act.
+func Run(ctx context.Context, s *Site, c Command, p Progress) (*Act, error) {
+	act := &Act{}
+	before := s.Requests()
+	defer func() { act.Requests = since(before, s.Requests()) }()
+	p.Phase("reading the export and the servers")
+	w, err := s.Look(ctx, c.Now)
+	if err != nil {
+		return act, err
+	}
+	act.World = w
+	start := time.Now()
+	if c.ApplyPlan != "" {
+		act.Plan, err = s.approved(c, w)
+	} else {
+		act.Plan, err = schoolmail.NewPlan(s.Policy, w.State, w.Delivery, c.Now)
+	}
+	act.Planned = time.Since(start)
+	if err != nil {
+		return act, &InputError{err}
+	}
+	if c.SavePlan != "" {
+		if err := savePlan(c.SavePlan, act.Plan); err != nil {
+			return act, &InputError{err}
+		}
+	}
+	if !c.Apply && c.ApplyPlan == "" {
+		return act, nil
+	}
+	p.Phase(fmt.Sprintf("applying plan %s, %d steps", act.Plan.Header.ID, len(act.Plan.Steps)))
+	pw, err := openPasswords(s.PasswordDir)
+	if err == nil {
+		err = pw.prepare(act.Plan)
+	}
+	if err != nil {
+		return act, err
+	}
+	start = time.Now()
+	act.Result, act.Err = schoolmail.Apply(ctx, act.Plan, s.Ports, &schoolmail.ApplyOptions{
+		InitialPassword: pw.of, Observer: p, Parallel: s.Parallel, Clock: time.Now,
+	})
+	act.Applied = time.Since(start)
+	p.Done()
+	return act, nil
+}
+
+// approved reads a plan that somebody has reviewed, and refuses it unless the
+// world is still the one it was made for. A plan that was cut off while it was
+// applied has changed the world itself; then the journal vouches for it, and
+// each step looks before it writes.
+func (s *Site) approved(c Command, w *World) (*schoolmail.Plan, error) {
+	b, err := os.ReadFile(c.ApplyPlan)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := schoolmail.DecodePlan(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.ApplyPlan, err)
+	}
+	h := plan.Header
+	var changed []error
+	if h.Delivery != w.Delivery.Fingerprint {
+		changed = append(changed, errors.New("the export has changed"))
+	}
+	if h.Policy != schoolmail.Fingerprint(s.Policy.WithDefaults()) {
+		changed = append(changed, errors.New("the policy has changed"))
+	}
+	if h.State != w.State.Fingerprint() && !s.begun(h.ID) {
+		changed = append(changed, errors.New("accounts, contexts or users have changed"))
+	}
+	if h.Now != c.Now {
+		changed = append(changed, fmt.Errorf("the plan is for %s, today is %s", h.Now, c.Now))
+	}
+	if len(changed) > 0 {
+		return nil, fmt.Errorf("%s: since the plan was made, this is no longer so; make and review a new one:\n%w", c.ApplyPlan, errors.Join(changed...))
+	}
+	return plan, nil
+}
+
+// begun reports whether the journal says that a plan was begun and not ended.
+func (s *Site) begun(id string) bool {
+	open := false
+	err := s.Ports.Journal.Entries(func(e schoolmail.JournalEntry) bool {
+		if e.Plan == id && e.Effect == "plan" {
+			open = e.Phase == schoolmail.Intent
+		}
+		return true
+	})
+	return err == nil && open
+}
+
+func savePlan(file string, p *schoolmail.Plan) error {
+	b, err := p.Encode()
+	if err != nil {
+		return err
+	}
+	return writeFile(file, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// writeFile writes a file as a whole, readable by the owner only: plans and
+// reports name people.
+func writeFile(file string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), file)
+}
+
+func since(before, after map[string]int64) map[string]int64 {
+	d := map[string]int64{}
+	for k, n := range after {
+		d[k] = n - before[k]
+	}
+	return d
+}
