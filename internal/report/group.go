@@ -1,0 +1,104 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// shown is how many subjects of a group, or single failures and findings, text
+// and HTML show; JSON has all.
+const (
+	shownSubjects = 8
+	shownItems    = 200
+)
+
+// group is a number of held steps with the same reason.
+type group struct {
+	Kind, School, Why, Guard string
+	Subjects                 []string
+}
+
+// Count returns the number of steps in the group.
+func (g group) Count() int { return len(g.Subjects) }
+
+// Names lists the first subjects.
+func (g group) Names() string {
+	if len(g.Subjects) <= shownSubjects {
+		return strings.Join(g.Subjects, ", ")
+	}
+	return strings.Join(g.Subjects[:shownSubjects], ", ") + ", ..."
+}
+
+// heldGroups puts held steps with the same reason together.
+func heldGroups(held []Held) []group {
+	var groups []group
+	index := map[Held]int{}
+	for _, h := range held {
+		key := h
+		key.Subject = ""
+		i, ok := index[key]
+		if !ok {
+			i = len(groups)
+			index[key] = i
+			groups = append(groups, group{Kind: h.Kind, School: h.School, Why: h.Why, Guard: h.Guard})
+		}
+		groups[i].Subjects = append(groups[i].Subjects, h.Subject)
+	}
+	slices.SortStableFunc(groups, func(a, b group) int {
+		return cmp.Or(cmp.Compare(a.Guard, b.Guard), cmp.Compare(a.School, b.School), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Why, b.Why))
+	})
+	return groups
+}
+
+// first returns at most shownItems of a list and how many were left out.
+func first[T any](list []T) ([]T, int) {
+	if len(list) <= shownItems {
+		return list, 0
+	}
+	return list[:shownItems], len(list) - shownItems
+}
+
+// matrix is the flow between contexts as a table.
+type matrix struct {
+	From, To []int // row and column heads; 0 is outside
+	cells    map[[2]int]int
+}
+
+// newMatrix adds up flows; those of nobody are left out.
+func newMatrix(flows []Flow) matrix {
+	m := matrix{cells: map[[2]int]int{}}
+	for _, f := range flows {
+		if f.People <= 0 {
+			continue
+		}
+		m.cells[[2]int{f.From, f.To}] += f.People
+		if !slices.Contains(m.From, f.From) {
+			m.From = append(m.From, f.From)
+		}
+		if !slices.Contains(m.To, f.To) {
+			m.To = append(m.To, f.To)
+		}
+	}
+	slices.Sort(m.From)
+	// Whoever leaves is shown last.
+	slices.SortFunc(m.To, func(a, b int) int {
+		if (a == 0) != (b == 0) {
+			return cmp.Compare(b, a)
+		}
+		return cmp.Compare(a, b)
+	})
+	return m
+}
+
+// People returns the number who went from one context to the other.
+func (m matrix) People(from, to int) int { return m.cells[[2]int{from, to}] }
+
+// contextNames maps ids to names.
+func contextNames(fills []Fill) map[int]string {
+	names := map[int]string{}
+	for _, f := range fills {
+		names[f.Context] = f.Name
+	}
+	return names
+}
