@@ -298,7 +298,7 @@ func (d *differ) folder(n *node) {
 		p.Move, p.Parent = true, parent
 	}
 	if strings.TrimSpace(f.Title) != title {
-		p.Title = title
+		p.Title = d.freeTitle(f, parent, title)
 	}
 	if !slices.Equal(f.Permissions, n.perms) {
 		p.Permissions = n.perms
@@ -310,6 +310,18 @@ func (d *differ) folder(n *node) {
 	if !p.Empty() {
 		d.plan.Folders = append(d.plan.Folders, p)
 	}
+}
+
+// freeTitle is the title to give to a folder. If the one wanted is still
+// taken by a folder of ours that gets another itself, one of the two takes a
+// passing title, so that two folders can swap; the next round puts it right.
+func (d *differ) freeTitle(f *found, parent, title string) string {
+	for _, o := range d.children[parent] {
+		if o != f && o.ours && o.node != nil && strings.TrimSpace(o.Title) == title && compareIDs(f.ID, o.ID) < 0 {
+			return title + " ~" + f.ID
+		}
+	}
+	return title
 }
 
 // entries plans the entries of a folder. Of several with the same key the

@@ -104,9 +104,23 @@ func (d *differ) gone(f *found) {
 	if !slices.Equal(f.Permissions, hidden) {
 		p.Permissions = hidden
 	}
+	if d.titleWanted(f) {
+		p.Title = f.Title + " ~" + f.ID
+	}
 	if !p.Empty() {
 		d.plan.Folders = append(d.plan.Folders, p)
 	}
+}
+
+// titleWanted reports whether a wanted folder is to get the title of one that
+// is gone.
+func (d *differ) titleWanted(f *found) bool {
+	for _, n := range d.nodes {
+		if parent, ok := n.parentID(); ok && parent == f.Parent && n.path[len(n.path)-1] == strings.TrimSpace(f.Title) {
+			return true
+		}
+	}
+	return false
 }
 
 // stillSeen keeps a container as it is while something that is wanted has

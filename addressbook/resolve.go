@@ -8,9 +8,9 @@ import (
 // resolver turns audiences into permissions of one context.
 type resolver struct {
 	self, admin int
-	all         []int          // ids of all users but self and admin
-	byLogin     map[string]int // lower case
-	byMail      map[string]int
+	all         []int            // ids of all users but self and admin
+	byLogin     map[string]int   // lower case
+	byMail      map[string]int   // of users whose login name is not shown
 	groups      map[string]Group // by lower-case name; unique ones
 	mails       map[string]string
 	missing     map[string]bool // logins without a user
@@ -29,7 +29,7 @@ func newResolver(have Snapshot, want ContextBooks) *resolver {
 		if u.Login != "" {
 			r.byLogin[strings.ToLower(u.Login)] = u.ID
 		}
-		if u.Mail != "" {
+		if u.Login == "" && u.Mail != "" {
 			r.byMail[strings.ToLower(u.Mail)] = u.ID
 		}
 	}
@@ -56,10 +56,8 @@ func (r *resolver) user(username string) (int, bool) {
 	if id, ok := r.byLogin[strings.ToLower(username)]; ok {
 		return id, true
 	}
-	if len(r.byLogin) == 0 {
-		if id, ok := r.byMail[strings.ToLower(r.mails[username])]; ok {
-			return id, true
-		}
+	if id, ok := r.byMail[strings.ToLower(r.mails[username])]; ok {
+		return id, true
 	}
 	r.missing[username] = true
 	return 0, false

@@ -359,3 +359,80 @@ func TestEvents(t *testing.T) {
 		t.Errorf("stages %s, want %s", got, want)
 	}
 }
+
+// Two schools that swap their names swap their folders' titles, too.
+func TestTitlesAreSwapped(t *testing.T) {
+	t.Parallel()
+	rules, people := exactRules(), village()
+	stores := storesFor(people)
+	mustSync(t, rules, mustBuild(t, rules, people), stores, someDay, nil)
+	id := func(title string) string {
+		for _, f := range stores[1].(*fakeStore).snap.Folders {
+			if f.Title == title {
+				return f.ID
+			}
+		}
+		return "none"
+	}
+	au, berg := id("Schule Au"), id("Schule Berg")
+	rules.Schools = []School{{"au", "Schule Berg"}, {"berg", "Schule Au"}}
+	want := mustBuild(t, rules, people)
+	mustSync(t, rules, want, stores, someDay, nil)
+	if got := id("Schule Berg") + " " + id("Schule Au"); got != au+" "+berg {
+		t.Errorf("folders %s, want %s %s", got, au, berg)
+	}
+	nothingLeft(t, rules, want, stores, someDay)
+}
+
+// A gone book gives way when its title is wanted for another one.
+func TestGoneBookGivesWay(t *testing.T) {
+	t.Parallel()
+	rules, people := villageRules(), village()
+	stores := storesFor(people)
+	mustSync(t, rules, mustBuild(t, rules, people), stores, someDay, nil)
+	s := stores[1].(*fakeStore)
+	for i, f := range s.snap.Folders { // by hand: 3a is called 9z, and 3b has its title
+		switch f.Title {
+		case "Klasse 3a":
+			s.snap.Folders[i].Title = "Klasse 9z"
+		case "Klasse 3b":
+			s.snap.Folders[i].Title = "Klasse 3a"
+		}
+	}
+	want := mustBuild(t, rules, slices.DeleteFunc(people, func(a schoolmail.Account) bool { return a.Username == "cleo" }))
+	mustSync(t, rules, want, stores, someDay, nil)
+	nothingLeft(t, rules, want, stores, someDay)
+	hidden := 0
+	for _, f := range s.snap.Folders {
+		if f.Title == "Klasse 3a" && len(f.Permissions) < 2 {
+			t.Error("Klasse 3a is the hidden book")
+		}
+		if strings.HasPrefix(f.Title, "Klasse 3a ~") {
+			hidden++
+		}
+	}
+	if hidden != 1 {
+		t.Errorf("%d folders gave way, want 1", hidden)
+	}
+}
+
+// With the global address list closed the service account sees no login
+// names of others, only addresses.
+func TestUsersAreFoundByAddress(t *testing.T) {
+	t.Parallel()
+	people := village()
+	s := newFake(9, usersOf(1, people), nil)
+	for i := range s.snap.Users {
+		if s.snap.Users[i].ID != 9 {
+			s.snap.Users[i].Login = ""
+		}
+		s.snap.Users[i].Mail = strings.ToUpper(s.snap.Users[i].Mail)
+	}
+	open := newFake(9, usersOf(1, people), nil)
+	want := booksOf(mustBuild(t, villageRules(), people), 1)
+	syncOne(t, villageRules(), s, want)
+	syncOne(t, villageRules(), open, want)
+	if diff := cmp.Diff(open.shape(), s.shape()); diff != "" {
+		t.Errorf("-by login +by address\n%s", diff)
+	}
+}
