@@ -1,0 +1,174 @@
+package schoolmail
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// twoTerms is a world with one pupil in context 20 and the plan that transfers
+// her to 30.
+func twoTerms(t *testing.T, grace int) (*world, Policy, *Plan) {
+	t.Helper()
+	p := smallPolicy(grace)
+	p.Populations[1].Contexts = []ContextID{30}
+	w := newWorld(t, p)
+	r := Record{Key: RecordKey{"escada", "1"}, Role: RolePupil, GivenName: "Ida", FamilyName: "Abel", Memberships: []Membership{{School: "ps-a", Level: "primary"}}}
+	w.run(p, delivery([]Record{r}), day0)
+	r.Memberships = []Membership{{School: "ps-a", Level: "secondary"}}
+	plan, err := NewPlan(p, w.observe(), delivery([]Record{r}), day0.AddDays(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := plan.Count(); n[KindTransfer] != 1 || len(plan.Steps) != 1 {
+		t.Fatal(plan.Summary())
+	}
+	return w, p, plan
+}
+
+func apply(t *testing.T, w *world, plan *Plan) Outcome {
+	t.Helper()
+	res, err := Apply(context.Background(), plan, w.ports(), &ApplyOptions{InitialPassword: testPassword})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.Outcomes[len(res.Outcomes)-1]
+}
+
+// A user of the same name in the target that the journal does not prove ours is
+// somebody else's: it is reported, never deleted.
+func TestTransferLeavesStrangersAlone(t *testing.T) {
+	t.Parallel()
+	w, _, plan := twoTerms(t, 0)
+	w.contexts[30].users["ida.abel"] = worldUser{id: 77, spec: UserSpec{Username: "ida.abel", DisplayName: "Ida Abel (Gast)"}, data: "not ours"}
+	o := apply(t, w, plan)
+	if o.Status != StatusFailed || !strings.Contains(o.Error, "does not prove ours") {
+		t.Errorf("%s: %s", o.Status, o.Error)
+	}
+	if w.contexts[30].users["ida.abel"].data != "not ours" || w.accounts["ida.abel"].Context != 20 {
+		t.Error("something was touched")
+	}
+}
+
+// Each of these is changed behind the plan's back: the step fails, nothing is
+// written for that person.
+func TestApplyNotAsPlanned(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(w *world)
+	}{
+		{"the account was put on hold", func(w *world) { a := w.accounts["ida.abel"]; a.Held = true; w.accounts["ida.abel"] = a }},
+		{"the account is leaving", func(w *world) { a := w.accounts["ida.abel"]; a.State = Leaving; w.accounts["ida.abel"] = a }},
+		{"the account has another record", func(w *world) { a := w.accounts["ida.abel"]; a.Key.ID = "2"; w.accounts["ida.abel"] = a }},
+		{"the account is gone", func(w *world) { delete(w.accounts, "ida.abel") }},
+		{"the user is gone", func(w *world) { delete(w.contexts[20].users, "ida.abel") }},
+		{"the user is another one", func(w *world) { u := w.contexts[20].users["ida.abel"]; u.id = 99; w.contexts[20].users["ida.abel"] = u }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w, _, plan := twoTerms(t, 0)
+			test.change(w)
+			writes := w.writes
+			if o := apply(t, w, plan); o.Status != StatusFailed {
+				t.Errorf("%s %s", o.Status, o.Error)
+			}
+			if w.writes != writes {
+				t.Error("something was written")
+			}
+		})
+	}
+}
+
+// Applying the same plan again finds everything so already.
+func TestApplyTwice(t *testing.T) {
+	t.Parallel()
+	for _, grace := range []int{0, 7} {
+		w, _, plan := twoTerms(t, grace)
+		apply(t, w, plan)
+		writes := w.writes
+		res, err := Apply(context.Background(), plan, w.ports(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Without a grace the directory has forgotten the old copy meanwhile:
+		// then the step is not as planned any more, and nothing is done.
+		if grace > 0 && res.Outcomes[0].Status != StatusDone {
+			t.Errorf("grace %d: %+v", grace, res.Outcomes[0])
+		}
+		if w.writes != writes {
+			t.Errorf("grace %d: the second time wrote %d things", grace, w.writes-writes)
+		}
+	}
+}
+
+func TestApplyGivesUp(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	for i := range p.Contexts {
+		p.Contexts[i].Capacity = 500
+	}
+	w := newWorld(t, p)
+	var rs []Record
+	for _, r := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+		rs = append(rs, Record{Key: RecordKey{"escada", r}, Role: RolePupil, GivenName: r, FamilyName: "Abel", Memberships: []Membership{{School: "ps-a", Level: "primary"}}})
+	}
+	plan, err := NewPlan(p, w.observe(), delivery(rs), day0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.fault = func(_ int, what string, _ bool) error {
+		if what == "create-account" {
+			return errors.New("the directory is down")
+		}
+		return nil
+	}
+	res, err := Apply(context.Background(), plan, w.ports(), &ApplyOptions{InitialPassword: testPassword, Parallel: 1, GiveUpAfter: 3})
+	if !errors.Is(err, ErrGaveUp) || !strings.Contains(err.Error(), "the directory is down") {
+		t.Errorf("got %v", err)
+	}
+	if f, s := res.Count(StatusFailed), res.Count(StatusSkipped); f != 3 || s != 5 {
+		t.Errorf("%d failed, %d skipped", f, s)
+	}
+}
+
+func TestApplyCancelled(t *testing.T) {
+	t.Parallel()
+	w, _, plan := twoTerms(t, 0)
+	ctx, cancel := context.WithCancel(context.Background())
+	w.fault = func(_ int, what string, done bool) error {
+		if what == "copy-user" && done {
+			cancel()
+		}
+		return nil
+	}
+	res, err := Apply(ctx, plan, w.ports(), nil)
+	if !errors.Is(err, context.Canceled) || res.Outcomes[0].Status != StatusSkipped {
+		t.Errorf("%v %+v", err, res.Outcomes[0])
+	}
+	if w.accounts["ida.abel"].Context != 20 {
+		t.Error("a cancelled transfer was committed")
+	}
+}
+
+// Nothing happens that is not on record.
+func TestApplyWithoutJournal(t *testing.T) {
+	t.Parallel()
+	w, _, plan := twoTerms(t, 0)
+	writes, n := w.writes, 0
+	w.fault = func(_ int, what string, done bool) error {
+		if what == "journal" && !done {
+			if n++; n > 1 { // the first entry announces the plan
+				return errors.New("disk full")
+			}
+		}
+		return nil
+	}
+	if _, err := Apply(context.Background(), plan, w.ports(), nil); err == nil || !strings.Contains(err.Error(), "disk full") {
+		t.Errorf("got %v", err)
+	}
+	if w.writes != writes {
+		t.Error("something was written without a journal")
+	}
+}
