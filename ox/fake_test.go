@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"path"
 	"reflect"
 	"strings"
@@ -64,6 +65,9 @@ func (f *fakeServer) ops() []string {
 func (f *fakeServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method == http.MethodGet {
 		return response(http.StatusOK, "text/xml", nil), nil
+	}
+	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
+		trace.GotConn(httptrace.GotConnInfo{})
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
