@@ -1,0 +1,331 @@
+package ucs
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/ucs/internal/layout"
+)
+
+// Names are the words of the tree below a school that a site can change; the
+// zero value means the defaults of UCS@school ("schueler", "lehrer", ...).
+type Names = layout.Names
+
+// Scheme is how passwords are hashed in userPassword.
+type Scheme string
+
+// The schemes. Crypt is SHA-512 crypt with 5000 rounds, what UCS itself
+// writes; it takes about a millisecond for each password. SSHA is salted
+// SHA-1: weak and fast, for test directories.
+const (
+	Crypt Scheme = "crypt"
+	SSHA  Scheme = "ssha"
+)
+
+// Options of a [Client]. The zero value of each field works, but BindDN and
+// Password are needed on any server that is set up sensibly.
+type Options struct {
+	BindDN   string
+	Password schoolmail.Secret
+	// BaseDN is the suffix; empty: the server's first naming context.
+	BaseDN string
+
+	// TLS configures ldaps and StartTLS; nil: system roots, TLS 1.2 or later.
+	TLS *tls.Config
+	// Plaintext leaves ldap:// unencrypted. Otherwise StartTLS is required.
+	Plaintext bool
+	// Dial opens connections; nil: net.Dialer.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// PoolSize is the largest number of connections, at least 2; 0 means 8.
+	PoolSize int
+	// PageSize is how many entries a page of a search holds; 0 means 1000.
+	PageSize int
+	// Timeout ends a single request; 0 means a minute.
+	Timeout time.Duration
+
+	// Source, if set, is the only source whose accounts may be written. It
+	// guards against a policy and a directory that do not belong together.
+	Source string
+	// StateAttribute keeps the life-cycle text; empty: univentionFreeAttribute20.
+	// It must be allowed by object class univentionFreeAttributes.
+	StateAttribute string
+	// RetiredDN is the container of the names that are never given again;
+	// empty: cn=retired-names,cn=ucsschool,cn=univention,BASE. It is made when
+	// first needed.
+	RetiredDN string
+	// Names are the words of the tree; zero fields mean the defaults.
+	Names Names
+	// CreateSchools makes schools that do not exist (see [Client.EnsureSchool])
+	// and mail domains when an account needs them. Without it that is an error.
+	CreateSchools bool
+
+	// Scheme hashes initial passwords; empty: Crypt.
+	Scheme Scheme
+	// OXAccess is the access profile written to oxAccess of accounts in a
+	// context; empty: the attribute is not written.
+	OXAccess string
+	// MailHomeServer is written to univentionMailHomeServer of new accounts
+	// if set (the IMAP server's full host name).
+	MailHomeServer string
+	// S4Connector writes the placeholder sambaSID that a domain with Samba/AD
+	// expects ("S-1-4-" and the uid number) instead of an algorithmic one.
+	S4Connector bool
+	// ObjectIdentifiers writes univentionObjectIdentifier of new entries, as
+	// UCS does from 5.2-2 on. Older schemas do not know the attribute.
+	ObjectIdentifiers bool
+
+	// Logger gets warnings; nil: none. It never sees names or addresses.
+	Logger *slog.Logger
+	// Observe is called after every request if set. It must be quick.
+	Observe func(Request)
+}
+
+// Client reads and writes the accounts of one UCS@school domain. It is safe
+// for concurrent use and implements [schoolmail.Directory].
+type Client struct {
+	opts Options
+	pool *pool
+
+	mu     sync.Mutex // guards the fields below; held while they are loaded
+	domain *domain
+
+	groups groupQueues
+	uids   *numbers
+	gids   *numbers
+	locks  keyedLocks
+}
+
+var _ schoolmail.Directory = (*Client)(nil)
+
+// New makes a client of the server at rawURL, "ldap://host:port" or
+// "ldaps://host:port" (ports 7389 and 7636 if left out, as on UCS). Nothing is
+// sent before the first call.
+func New(rawURL string, opts *Options) (*Client, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.PoolSize == 0 {
+		o.PoolSize = 8
+	}
+	o.PoolSize = max(o.PoolSize, 2)
+	if o.PageSize <= 0 {
+		o.PageSize = 1000
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = time.Minute
+	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{}).DialContext
+	}
+	if o.StateAttribute == "" {
+		o.StateAttribute = "univentionFreeAttribute20"
+	}
+	if o.Scheme == "" {
+		o.Scheme = Crypt
+	}
+	if o.Scheme != Crypt && o.Scheme != SSHA {
+		return nil, fmt.Errorf("ucs: unknown password scheme %q", o.Scheme)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.Names = withDefaults(o.Names)
+	p, err := newPool(rawURL, &o)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{opts: o, pool: p}
+	p.opts = &c.opts
+	c.uids = &numbers{c: c, name: "uidNumber"}
+	c.gids = &numbers{c: c, name: "gidNumber"}
+	return c, nil
+}
+
+func withDefaults(n Names) Names {
+	d := layout.Defaults
+	for _, p := range []struct{ have, def *string }{
+		{&n.Pupils, &d.Pupils}, {&n.Teachers, &d.Teachers}, {&n.Staff, &d.Staff}, {&n.TeachersAndStaff, &d.TeachersAndStaff},
+		{&n.Admins, &d.Admins}, {&n.Classes, &d.Classes}, {&n.Rooms, &d.Rooms}, {&n.Exam, &d.Exam},
+	} {
+		if *p.have == "" {
+			*p.have = *p.def
+		}
+	}
+	return n
+}
+
+// Close gives back reserved numbers and ends all connections. Calls that are
+// under way fail.
+func (c *Client) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	c.uids.release(ctx)
+	c.gids.release(ctx)
+	c.pool.close()
+	return nil
+}
+
+// Stats returns how many requests were sent so far.
+func (c *Client) Stats() Stats { return c.pool.stats() }
+
+// domain is what is read once: the base, the domain's security identifier and
+// realm, and the schools.
+type domain struct {
+	base, sid, realm string
+	retired          string             // container of the retired names
+	schools          map[string]*school // by lower-case name
+	mailDomains      map[string]bool
+}
+
+// school is an organisational unit.
+type school struct {
+	id      schoolmail.SchoolID // in the spelling of the OU
+	dn, ndn string
+	display string
+	groups  map[string]*group // by normalised DN; nil: not read yet
+}
+
+type group struct {
+	dn  string
+	gid string
+	sid string
+}
+
+// load returns the domain, reading it at first use. The caller must not
+// change it without holding c.mu.
+func (c *Client) load(ctx context.Context) (*domain, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.domain != nil {
+		return c.domain, nil
+	}
+	d := &domain{base: c.opts.BaseDN, schools: map[string]*school{}, mailDomains: map[string]bool{}}
+	if d.base == "" {
+		root, err := c.get(ctx, "", "namingContexts")
+		if err != nil {
+			return nil, err
+		}
+		if root == nil || root.value("namingContexts") == "" {
+			return nil, invalid("the server names no naming context: set the base DN")
+		}
+		d.base = root.value("namingContexts")
+	}
+	base, err := c.get(ctx, d.base, "krb5RealmName")
+	if err != nil {
+		return nil, err
+	}
+	if base == nil {
+		return nil, &Error{Kind: NotFound, Err: fmt.Errorf("base DN %q does not exist", d.base)}
+	}
+	if d.realm = base.value("krb5RealmName"); d.realm == "" {
+		d.realm = realmOf(d.base)
+	}
+	if d.retired = c.opts.RetiredDN; d.retired == "" {
+		d.retired = "cn=retired-names,cn=ucsschool,cn=univention," + d.base
+	}
+	list, err := c.find(ctx, query{d.base, ldap.ScopeWholeSubtree,
+		"(|(objectClass=ucsschoolOrganizationalUnit)(objectClass=sambaDomain)(objectClass=univentionMailDomainname))",
+		[]string{"objectClass", "ou", "displayName", "sambaSID", "cn"}})
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range list {
+		switch {
+		case e.has("objectClass", "sambaDomain"):
+			d.sid = e.value("sambaSID")
+		case e.has("objectClass", "univentionMailDomainname"):
+			for _, n := range e.values("cn") {
+				d.mailDomains[strings.ToLower(n)] = true
+			}
+		default:
+			s := &school{id: schoolmail.SchoolID(e.value("ou")), dn: e.dn, ndn: normDN(e.dn), display: e.value("displayName")}
+			d.schools[strings.ToLower(e.value("ou"))] = s
+		}
+	}
+	c.domain = d
+	return d, nil
+}
+
+// reload forgets what was read once, so that schools made by others are seen.
+func (c *Client) reload() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.domain = nil
+}
+
+func realmOf(base string) string {
+	var labels []string
+	for part := range strings.SplitSeq(base, ",") {
+		if t, v, ok := strings.Cut(part, "="); ok && strings.EqualFold(strings.TrimSpace(t), "dc") {
+			labels = append(labels, v)
+		}
+	}
+	return strings.ToUpper(strings.Join(labels, "."))
+}
+
+// Schools returns the schools of the domain, sorted.
+func (c *Client) Schools(ctx context.Context) ([]schoolmail.SchoolID, error) {
+	c.reload()
+	d, err := c.load(ctx)
+	if err != nil {
+		return nil, wrap("read schools", "", err)
+	}
+	var out []schoolmail.SchoolID
+	for _, s := range d.schools {
+		out = append(out, s.id)
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// keyedLocks serialise work on one thing.
+type keyedLocks struct {
+	mu sync.Mutex
+	m  map[string]chan struct{}
+}
+
+func (k *keyedLocks) lock(ctx context.Context, key string) (unlock func(), err error) {
+	k.mu.Lock()
+	if k.m == nil {
+		k.m = map[string]chan struct{}{}
+	}
+	ch := k.m[key]
+	if ch == nil {
+		ch = make(chan struct{}, 1)
+		k.m[key] = ch
+	}
+	k.mu.Unlock()
+	select {
+	case ch <- struct{}{}:
+		return func() { <-ch }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+func newUUID() string {
+	b := randomBytes(16)
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	h := hex.EncodeToString(b)
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}

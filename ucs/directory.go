@@ -1,0 +1,405 @@
+package ucs
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/ucs/internal/layout"
+)
+
+// CreateAccount makes an account with its groups, as [schoolmail.Directory]
+// demands. If the account exists already with the same key, it is brought to
+// a; the password is set only as long as it is pending.
+//
+// Before it writes it looks whether the user name, an address or the record
+// belongs to somebody else, or whether a name is retired: that is a conflict.
+func (c *Client) CreateAccount(ctx context.Context, a schoolmail.Account, initial schoolmail.Secret) error {
+	a = tidyAccount(a)
+	return wrap("create account", a.Username, c.create(ctx, a, initial))
+}
+
+func (c *Client) create(ctx context.Context, a schoolmail.Account, initial schoolmail.Secret) error {
+	if err := c.writable(a); err != nil {
+		return err
+	}
+	if a.FamilyName == "" {
+		return invalid("family name is empty")
+	}
+	for try := 1; ; try++ {
+		exists, err := c.occupied(ctx, a)
+		if err != nil {
+			return err
+		}
+		if exists {
+			err = c.complete(ctx, a, initial)
+		} else {
+			err = c.createNew(ctx, a, initial)
+		}
+		if !again(err) || try == attempts || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// again reports whether looking once more may help: the answer was lost, or
+// somebody changed the entry between reading and writing.
+func again(err error) bool {
+	switch code(err) {
+	case ldap.LDAPResultNoSuchAttribute, ldap.LDAPResultAttributeOrValueExists, ldap.LDAPResultAssertionFailed,
+		ldap.LDAPResultEntryAlreadyExists, ldap.LDAPResultNoSuchObject:
+		return true
+	}
+	return lost(err)
+}
+
+// occupied looks for everything that stands in the way of a new account. It
+// reports true if the account exists.
+func (c *Client) occupied(ctx context.Context, a schoolmail.Account) (exists bool, err error) {
+	d, err := c.load(ctx)
+	if err != nil {
+		return false, err
+	}
+	name := ldap.EscapeFilter(a.Username)
+	var f strings.Builder
+	f.WriteString("(|(uid=" + name + ")(ucsschoolRecordUID=" + ldap.EscapeFilter(a.Key.ID) + ")")
+	f.WriteString("(&(|(objectClass=posixGroup)(objectClass=ucsschoolUsername))(cn=" + name + "))")
+	for _, addr := range addresses(a) {
+		addr = ldap.EscapeFilter(addr)
+		f.WriteString("(mailPrimaryAddress=" + addr + ")(mailAlternativeAddress=" + addr + ")(&(objectClass=ucsschoolUsername)(cn=" + addr + "))")
+	}
+	f.WriteString(")")
+	list, err := c.find(ctx, query{d.base, ldap.ScopeWholeSubtree, f.String(),
+		[]string{"objectClass", "uid", "ucsschoolSourceUID", "ucsschoolRecordUID", "mailPrimaryAddress", "mailAlternativeAddress"}})
+	if err != nil {
+		return false, err
+	}
+	retired := normDN(d.retired)
+	for _, e := range list {
+		key := schoolmail.RecordKey{Source: e.value("ucsschoolSourceUID"), ID: e.value("ucsschoolRecordUID")}
+		same := key == a.Key && !e.has("objectClass", "ucsschoolExam")
+		switch {
+		case strings.EqualFold(e.value("uid"), a.Username):
+			if !same {
+				return false, conflict("the user name belongs to somebody else")
+			}
+			exists = true
+		case same:
+			return false, conflict("the record has an account already, %q", e.value("uid"))
+		case e.has("objectClass", "ucsschoolUsername"):
+			if below(normDN(e.dn), retired) {
+				return false, conflict("the user name or an address is retired")
+			}
+			// else: a counter of the UCS@school import
+		case e.has("objectClass", "posixGroup") && strings.EqualFold(firstRDN(e.dn), a.Username):
+			return false, conflict("a group has this name")
+		case takes(e, addresses(a)):
+			return false, conflict("an address belongs to somebody else")
+		}
+	}
+	return exists, nil
+}
+
+func addresses(a schoolmail.Account) []string {
+	var out []string
+	if a.Mail != "" {
+		out = append(out, a.Mail)
+	}
+	return append(out, a.Aliases...)
+}
+
+func takes(e *entry, addrs []string) bool {
+	return slices.ContainsFunc(addrs, func(a string) bool {
+		return e.has("mailPrimaryAddress", a) || e.has("mailAlternativeAddress", a)
+	})
+}
+
+// firstRDN returns the value of the first part of a DN.
+func firstRDN(dn string) string {
+	p, err := ldap.ParseDN(dn)
+	if err != nil || len(p.RDNs) == 0 || len(p.RDNs[0].Attributes) == 0 {
+		return ""
+	}
+	return p.RDNs[0].Attributes[0].Value
+}
+
+// complete brings an account that exists to a.
+func (c *Client) complete(ctx context.Context, a schoolmail.Account, initial schoolmail.Secret) error {
+	d, err := c.load(ctx)
+	if err != nil {
+		return err
+	}
+	l, err := c.lookup(ctx, a.Username, writeAttrs...)
+	if err != nil {
+		return err
+	}
+	if l == nil {
+		return &Error{Kind: NotFound, Code: ldap.LDAPResultNoSuchObject, Err: errGone}
+	}
+	if l.acct.Held && !a.Held {
+		return conflict("the account is on hold")
+	}
+	if l.acct.State != schoolmail.Pending {
+		initial = ""
+	}
+	// An account whose making was cut off may lack groups that do not show.
+	if l.acct.State == schoolmail.Pending {
+		if _, _, err := c.regroupAndMove(ctx, d, l, a); err != nil {
+			return err
+		}
+		if l, err = c.lookup(ctx, a.Username, writeAttrs...); err != nil || l == nil {
+			return errors.Join(err, nilGone(l))
+		}
+	}
+	return c.write(ctx, d, l, a, initial)
+}
+
+func nilGone(l *live) error {
+	if l == nil {
+		return errGone
+	}
+	return nil
+}
+
+// createNew adds the entry and then the memberships.
+func (c *Client) createNew(ctx context.Context, a schoolmail.Account, initial schoolmail.Secret) error {
+	d, err := c.load(ctx)
+	if err != nil {
+		return err
+	}
+	for _, addr := range addresses(a) {
+		if err := c.mailDomain(ctx, d, addr); err != nil {
+			return err
+		}
+	}
+	s, err := c.primarySchool(ctx, "", a)
+	if err != nil {
+		return err
+	}
+	groups, err := c.groupDNs(ctx, d, a)
+	if err != nil {
+		return err
+	}
+	e, err := c.newEntry(ctx, d, a, s, initial)
+	if err != nil {
+		return err
+	}
+	req := ldap.NewAddRequest(e.DN, nil)
+	for _, at := range e.Attrs {
+		if at.Values = slices.DeleteFunc(at.Values, func(v string) bool { return v == "" }); len(at.Values) > 0 {
+			req.Attribute(at.Name, at.Values)
+		}
+	}
+	c.identify(req)
+	if err := c.add(ctx, req); err != nil {
+		return err
+	}
+	return c.regroup(ctx, e.DN, a.Username, groups, nil)
+}
+
+// newEntry composes the complete entry of an account.
+func (c *Client) newEntry(ctx context.Context, d *domain, a schoolmail.Account, s *school, initial schoolmail.Secret) (layout.Entry, error) {
+	p := c.placeOf(a, s)
+	g, err := c.primaryGroup(s)
+	if err != nil {
+		return layout.Entry{}, err
+	}
+	if d.sid == "" && !c.opts.S4Connector {
+		return layout.Entry{}, invalid("the directory has no sambaDomain entry with a sambaSID")
+	}
+	number, err := c.uids.next(ctx)
+	if err != nil {
+		return layout.Entry{}, err
+	}
+	class, role := roleWords(a.Role)
+	e := layout.Entry{DN: "uid=" + ldap.EscapeDN(a.Username) + "," + p.container}
+	classes := []string{"top", "person", "organizationalPerson", "inetOrgPerson", "posixAccount", "shadowAccount",
+		"sambaSamAccount", "krb5Principal", "krb5KDCEntry", "univentionPWHistory", "univentionMail", "univentionObject",
+		"univentionFreeAttributes", class}
+	if a.Context != 0 {
+		classes = append(classes, "oxUserObject")
+	}
+	e.Set("objectClass", classes...)
+	e.Set("univentionObjectType", "users/user")
+	e.Set("uid", a.Username)
+	e.Set("cn", commonName(a))
+	e.Set("sn", a.FamilyName)
+	e.Set("givenName", a.GivenName)
+	e.Set("displayName", a.DisplayName)
+	e.Set("gecos", gecos(a))
+	e.Set("uidNumber", itoa(number))
+	e.Set("gidNumber", g.gid)
+	e.Set("homeDirectory", p.home)
+	e.Set("loginShell", "/bin/bash")
+	e.Set("departmentNumber", string(s.id))
+
+	e.Set("krb5PrincipalName", a.Username+"@"+d.realm)
+	e.Set("krb5MaxLife", "86400")
+	e.Set("krb5MaxRenew", "604800")
+	e.Set("krb5KeyVersionNumber", "1")
+	sid := layout.UserSID(d.sid, number)
+	if c.opts.S4Connector {
+		sid = "S-1-4-" + itoa(number)
+	}
+	e.Set("sambaSID", sid)
+	e.Set("sambaPrimaryGroupSID", g.sid)
+	e.Set("sambaBadPasswordCount", "0")
+	e.Set("sambaBadPasswordTime", "0")
+	off := a.State == schoolmail.Deactivated
+	if initial != "" {
+		for _, at := range c.passwordAttrs(initial) {
+			if off && at.Name == "userPassword" {
+				at.Values = lockHashes(at.Values, true)
+			}
+			e.Attrs = append(e.Attrs, at)
+		}
+	}
+	e.Set("sambaAcctFlags", acctFlags("[U          ]", off))
+	if off {
+		e.Set("krb5KDCFlags", itoa(126|kdcDisabled))
+		e.Set("shadowExpire", "1")
+	} else {
+		e.Set("krb5KDCFlags", "126")
+	}
+
+	e.Set("mailPrimaryAddress", a.Mail)
+	e.Set("mail", a.Mail)
+	e.Set("mailAlternativeAddress", a.Aliases...)
+	e.Set("univentionMailHomeServer", c.opts.MailHomeServer)
+	e.Set("telephoneNumber", a.Phone)
+	e.Set("preferredLanguage", a.Language)
+	if a.Context != 0 {
+		e.Set("isOxUser", "OK")
+		e.Set("oxContextIDNum", itoa(int(a.Context)))
+		e.Set("oxDisplayName", a.DisplayName)
+		e.Set("oxAccess", c.opts.OXAccess)
+	}
+	var schools, roles []string
+	for _, m := range a.Memberships {
+		schools = append(schools, string(m.School))
+		roles = append(roles, role+":school:"+string(m.School))
+	}
+	e.Set("ucsschoolSchool", schools...)
+	e.Set("ucsschoolRole", roles...)
+	e.Set("ucsschoolSourceUID", a.Key.Source)
+	e.Set("ucsschoolRecordUID", a.Key.ID)
+	e.Set(c.opts.StateAttribute, lifeOf(a, nil).String())
+	return e, nil
+}
+
+// ChangeAccount writes what differs between before and after, as
+// [schoolmail.Directory] demands. What does not differ may have been changed
+// by somebody else and stays as it is. User name and key cannot be changed.
+//
+// An account that is on hold can only be changed by who knows that it is:
+// before.Held must be set.
+func (c *Client) ChangeAccount(ctx context.Context, before, after schoolmail.Account) error {
+	before, after = tidyAccount(before), tidyAccount(after)
+	return wrap("change account", before.Username, c.change(ctx, before, after))
+}
+
+func (c *Client) change(ctx context.Context, before, after schoolmail.Account) error {
+	if err := c.writable(after); err != nil {
+		return err
+	}
+	if before.Username != after.Username || before.Key != after.Key {
+		return invalid("user name and record key never change")
+	}
+	d, err := c.load(ctx)
+	if err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		l, err := c.lookup(ctx, before.Username, writeAttrs...)
+		if err != nil {
+			return err
+		}
+		if l == nil {
+			return &Error{Kind: NotFound, Err: errGone}
+		}
+		if l.acct.Key != before.Key {
+			return conflict("the user name belongs to another record")
+		}
+		if l.acct.Held && !before.Held {
+			return conflict("the account is on hold")
+		}
+		want, err := merge(l.acct, before, after)
+		if err != nil {
+			return err
+		}
+		err = c.write(ctx, d, l, want, "")
+		if !again(err) || try == attempts || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// PurgeAccount reserves the names of an account for ever and removes it with
+// its memberships. An account that is gone already is success, and its names
+// are reserved all the same. An account in another state than a's, on hold or
+// of another record is a conflict.
+func (c *Client) PurgeAccount(ctx context.Context, a schoolmail.Account, today schoolmail.Date) error {
+	a = tidyAccount(a)
+	return wrap("purge account", a.Username, c.purge(ctx, a, today))
+}
+
+func (c *Client) purge(ctx context.Context, a schoolmail.Account, today schoolmail.Date) error {
+	if a.Username == "" || a.Key.IsZero() {
+		return invalid("account has no record key: not made by schoolmail")
+	}
+	if c.opts.Source != "" && a.Key.Source != c.opts.Source {
+		return invalid("account belongs to source %q, this client writes %q only", a.Key.Source, c.opts.Source)
+	}
+	d, err := c.load(ctx)
+	if err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		l, err := c.lookup(ctx, a.Username)
+		if err != nil {
+			return err
+		}
+		names := append([]string{a.Username}, addresses(a)...)
+		if l != nil {
+			switch {
+			case l.acct.Key != a.Key:
+				return conflict("the user name belongs to another record")
+			case l.acct.Held:
+				return conflict("the account is on hold")
+			case l.acct.State != a.State:
+				return conflict("the account is %s, not %s", l.acct.State, a.State)
+			}
+			names = append(names, addresses(l.acct)...)
+		}
+		if err := c.retire(ctx, d, names, today); err != nil {
+			return err
+		}
+		if l == nil {
+			return nil
+		}
+		err = c.removeAccount(ctx, d, l)
+		if !lost(err) || try == attempts || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// removeAccount takes the account out of its groups (refint would leave
+// memberUid behind) and removes the entry.
+func (c *Client) removeAccount(ctx context.Context, d *domain, l *live) error {
+	var groups []string
+	for _, g := range l.groups {
+		groups = append(groups, g.dn)
+	}
+	if err := c.regroup(ctx, l.e.dn, l.e.value("uid"), nil, groups); err != nil {
+		return err
+	}
+	if err := c.remove(ctx, l.e.dn); code(err) != ldap.LDAPResultNoSuchObject {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,581 @@
+package ucstest
+
+import (
+	"bufio"
+	"crypto/tls"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/ictmedia/schoolmail/ucs/internal/passwd"
+)
+
+const (
+	oidStartTLS = "1.3.6.1.4.1.1466.20037"
+	oidWhoAmI   = "1.3.6.1.4.1.4203.1.11.3"
+	oidAssert   = "1.3.6.1.1.12"
+	oidManage   = "2.16.840.1.113730.3.4.2"
+)
+
+var (
+	supportedControls   = []string{ldap.ControlTypePaging, oidAssert, oidManage}
+	supportedExtensions = []string{oidStartTLS, oidWhoAmI}
+)
+
+// conn is one client connection. Requests are handled one after the other.
+type conn struct {
+	s      *Server
+	nc     net.Conn
+	r      *bufio.Reader
+	tls    bool
+	user   string // normalised DN, "" anonymous
+	admin  bool
+	pagers map[string]*pager
+	out    []byte
+}
+
+// serve reads requests until the connection ends or breaks the protocol.
+func (c *conn) serve() {
+	for {
+		frame, err := readFrame(c.r)
+		if err != nil {
+			return
+		}
+		req, err := decodeRequest(frame)
+		if err != nil {
+			// RFC 4511 section 4.1.1: notice of disconnection.
+			c.out = c.out[:0]
+			extra := appendString(nil, 0x8a, "1.3.6.1.4.1.1466.20036")
+			c.reply(0, appendResult(24, fail(ldap.LDAPResultProtocolError, "malformed message"), extra), nil)
+			return
+		}
+		if !c.handle(req) {
+			return
+		}
+	}
+}
+
+// reply sends one message.
+func (c *conn) reply(id int64, op, controls []byte) bool {
+	c.out = appendMessage(c.out, id, op, controls)
+	_, err := c.nc.Write(c.out)
+	c.out = c.out[:0]
+	return err == nil
+}
+
+// operation is a request on its way: what it is, for faults and the record,
+// and how to do it.
+type operation struct {
+	call Call
+	tag  byte // of the answer
+	run  func() (*result, []byte)
+}
+
+// handle answers one request and reports whether the connection lives on.
+func (c *conn) handle(req *request) bool {
+	switch req.op.Tag {
+	case ldap.ApplicationUnbindRequest:
+		return false
+	case ldap.ApplicationAbandonRequest:
+		return true // whatever it was, it is answered already
+	case ldap.ApplicationSearchRequest:
+		return c.search(req)
+	}
+	op, err := c.operation(req)
+	if err != nil {
+		c.reply(0, appendResult(24, fail(ldap.LDAPResultProtocolError, "%v", err), appendString(nil, 0x8a, "1.3.6.1.4.1.1466.20036")), nil)
+		return false
+	}
+	f := c.s.rec.fault(&op.call)
+	if f != nil {
+		if !c.delay(f.Delay) || f.Drop == DropBefore {
+			c.s.rec.note(op.call)
+			return false
+		}
+	}
+	var r *result
+	var extra []byte
+	if f != nil && f.Code != 0 {
+		r = fail(f.Code, "%s", f.message())
+	} else {
+		r, extra = op.run()
+	}
+	if r != nil {
+		op.call.Code = r.code
+	}
+	c.s.rec.note(op.call)
+	if f != nil && f.Drop == DropAfter {
+		return false
+	}
+	if !c.reply(req.id, appendResult(op.tag, r, extra), nil) {
+		return false
+	}
+	if op.call.Op == "starttls" && r == nil {
+		return c.upgrade()
+	}
+	return true
+}
+
+func (c *conn) delay(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-c.s.ctx.Done():
+		return false
+	}
+}
+
+func (c *conn) upgrade() bool {
+	tc := tls.Server(c.nc, c.s.cert.server)
+	if err := tc.HandshakeContext(c.s.ctx); err != nil {
+		return false
+	}
+	c.s.lnMu.Lock()
+	c.nc, c.tls = tc, true
+	c.s.lnMu.Unlock()
+	c.r = bufio.NewReader(tc)
+	return true
+}
+
+// operation decodes everything that is not a search.
+func (c *conn) operation(req *request) (*operation, error) {
+	p := req.op
+	call := Call{User: c.user}
+	switch p.Tag {
+	case ldap.ApplicationBindRequest:
+		if len(p.Children) != 3 {
+			return nil, errFrame
+		}
+		v, _ := number(p.Children[0])
+		name, auth := text(p.Children[1]), p.Children[2]
+		call.Op, call.DN = "bind", name
+		return &operation{call, ldap.ApplicationBindResponse, func() (*result, []byte) {
+			return c.bind(v, name, auth), nil
+		}}, nil
+	case ldap.ApplicationExtendedRequest:
+		if len(p.Children) == 0 {
+			return nil, errFrame
+		}
+		oid := text(p.Children[0])
+		call.Op, call.DN = "extended", oid
+		if oid == oidStartTLS {
+			call.Op = "starttls"
+		}
+		return &operation{call, ldap.ApplicationExtendedResponse, func() (*result, []byte) {
+			return c.extended(oid)
+		}}, nil
+	}
+	return c.update(req, call)
+}
+
+func (c *conn) bind(version int64, name string, auth *ber.Packet) *result {
+	c.user, c.admin, c.pagers = "", false, map[string]*pager{}
+	switch {
+	case version != 3:
+		return fail(ldap.LDAPResultProtocolError, "requested protocol version not supported")
+	case auth.ClassType != ber.ClassContext || auth.Tag != 0:
+		return fail(ldap.LDAPResultAuthMethodNotSupported, "only simple bind")
+	}
+	password := text(auth)
+	if password == "" {
+		if name == "" {
+			return nil
+		}
+		return fail(ldap.LDAPResultUnwillingToPerform, "unauthenticated bind (DN with no password) disallowed")
+	}
+	n, err := c.s.schema.normalizeDN(name)
+	if err != nil {
+		return fail(ldap.LDAPResultInvalidDNSyntax, "invalid DN")
+	}
+	admin, _ := c.s.schema.normalizeDN(c.s.BindDN)
+	if n == admin {
+		if password != c.s.Password.Reveal() {
+			return fail(ldap.LDAPResultInvalidCredentials, "")
+		}
+		c.user, c.admin = n, true
+		return nil
+	}
+	c.s.mu.RLock()
+	var stored []string
+	if e := c.s.tree.byDN[n]; e != nil && !c.s.expired(e) {
+		stored = slices.Clone(e.get(c.s.schema.attr("userPassword")))
+	}
+	c.s.mu.RUnlock()
+	for _, v := range stored {
+		if passwd.Check(v, password) {
+			c.user = n
+			return nil
+		}
+	}
+	return fail(ldap.LDAPResultInvalidCredentials, "")
+}
+
+// expired is the shadowbind overlay: shadowExpire counts days, and the account
+// ends at the beginning of that day.
+func (s *Server) expired(e *entry) bool {
+	v := e.get(s.schema.attr("shadowExpire"))
+	if len(v) == 0 {
+		return false
+	}
+	d, err := strconv.ParseInt(v[0], 10, 64)
+	return err == nil && d > 0 && d <= s.cfg.now().Unix()/86400
+}
+
+func (c *conn) extended(oid string) (*result, []byte) {
+	switch oid {
+	case oidStartTLS:
+		if c.tls {
+			return fail(ldap.LDAPResultOperationsError, "TLS already started"), nil
+		}
+		if c.s.cert == nil {
+			return fail(ldap.LDAPResultUnavailable, "no certificate"), nil
+		}
+		return nil, appendString(nil, 0x8a, oidStartTLS)
+	case oidWhoAmI:
+		id := ""
+		if c.user != "" {
+			id = "dn:" + c.user
+		}
+		return nil, appendString(nil, 0x8b, id)
+	}
+	return fail(ldap.LDAPResultProtocolError, "unsupported extended operation"), nil
+}
+
+// critical refuses critical controls that an operation does not know, and
+// decodes the assertion.
+func (c *conn) critical(controls []control, known ...string) (assert *filter, r *result) {
+	for _, ctl := range controls {
+		if !slices.Contains(known, ctl.oid) {
+			if ctl.critical {
+				return nil, fail(ldap.LDAPResultUnavailableCriticalExtension, "critical extension is not recognized")
+			}
+			continue
+		}
+		if ctl.oid != oidAssert {
+			continue
+		}
+		p, err := ber.DecodePacketErr(ctl.value)
+		if err == nil {
+			assert, err = c.s.schema.newFilter(p)
+		}
+		if err != nil {
+			return nil, fail(ldap.LDAPResultProtocolError, "assertion control: %v", err)
+		}
+	}
+	return assert, nil
+}
+
+// update decodes the operations on entries.
+func (c *conn) update(req *request, call Call) (*operation, error) {
+	p := req.op
+	assert, cr := c.critical(req.controls, oidAssert, oidManage)
+	guard := func(write bool, run func() *result) func() (*result, []byte) {
+		return func() (*result, []byte) {
+			if cr != nil {
+				return cr, nil
+			}
+			if c.user == "" {
+				return fail(ldap.LDAPResultInsufficientAccessRights, "authentication required"), nil
+			}
+			if write && !c.admin {
+				return fail(ldap.LDAPResultInsufficientAccessRights, "no write access"), nil
+			}
+			c.s.mu.Lock()
+			defer c.s.mu.Unlock()
+			return run(), nil
+		}
+	}
+	on := func(dn string, run func(e *entry) *result) func() *result {
+		return func() *result {
+			e, r := c.s.tree.find(dn)
+			if r != nil {
+				return r
+			}
+			if assert != nil && c.s.tree.match(assert, e) != yes {
+				return fail(ldap.LDAPResultAssertionFailed, "assertion not true")
+			}
+			return run(e)
+		}
+	}
+	t := c.s.tree
+	switch p.Tag {
+	case ldap.ApplicationAddRequest:
+		if len(p.Children) != 2 {
+			return nil, errFrame
+		}
+		dn := text(p.Children[0])
+		list, err := attributeList(p.Children[1])
+		if err != nil {
+			return nil, err
+		}
+		call.Op, call.DN = "add", dn
+		for _, g := range list {
+			call.Attrs = append(call.Attrs, g.desc)
+		}
+		return &operation{call, ldap.ApplicationAddResponse, guard(true, func() *result { return t.add(dn, list, c.user) })}, nil
+	case ldap.ApplicationDelRequest:
+		dn := text(p)
+		call.Op, call.DN = "delete", dn
+		return &operation{call, ldap.ApplicationDelResponse, guard(true, on(dn, t.del))}, nil
+	case ldap.ApplicationModifyRequest:
+		if len(p.Children) != 2 {
+			return nil, errFrame
+		}
+		dn := text(p.Children[0])
+		changes, err := decodeChanges(p.Children[1])
+		if err != nil {
+			return nil, err
+		}
+		call.Op, call.DN = "modify", dn
+		for _, ch := range changes {
+			call.Attrs = append(call.Attrs, ch.desc)
+		}
+		return &operation{call, ldap.ApplicationModifyResponse, guard(true, on(dn, func(e *entry) *result {
+			return t.modify(e, changes, c.user)
+		}))}, nil
+	case ldap.ApplicationModifyDNRequest:
+		if len(p.Children) < 3 || len(p.Children) > 4 {
+			return nil, errFrame
+		}
+		dn, rdn := text(p.Children[0]), text(p.Children[1])
+		deleteOld, _ := p.Children[2].Value.(bool)
+		sup := ""
+		if len(p.Children) == 4 {
+			sup = text(p.Children[3])
+		}
+		call.Op, call.DN = "modifydn", dn
+		return &operation{call, ldap.ApplicationModifyDNResponse, guard(true, on(dn, func(e *entry) *result {
+			return t.rename(e, rdn, deleteOld, sup, c.user)
+		}))}, nil
+	case ldap.ApplicationCompareRequest:
+		if len(p.Children) != 2 || len(p.Children[1].Children) != 2 {
+			return nil, errFrame
+		}
+		dn := text(p.Children[0])
+		desc, val := text(p.Children[1].Children[0]), text(p.Children[1].Children[1])
+		call.Op, call.DN, call.Attrs = "compare", dn, []string{desc}
+		return &operation{call, ldap.ApplicationCompareResponse, guard(false, on(dn, func(e *entry) *result {
+			return t.compare(e, desc, val)
+		}))}, nil
+	}
+	return nil, errFrame
+}
+
+func (t *tree) compare(e *entry, desc, val string) *result {
+	at := t.schema.attr(desc)
+	if at == nil {
+		return fail(ldap.LDAPResultUndefinedAttributeType, "%s: attribute type undefined", desc)
+	}
+	vals := t.values(e, at)
+	if len(vals) == 0 {
+		return fail(ldap.LDAPResultNoSuchAttribute, "%s: no such attribute", desc)
+	}
+	n := t.schema.normalize(at.equality, val)
+	for _, v := range vals {
+		if t.schema.normalize(at.equality, v) == n {
+			return &result{code: ldap.LDAPResultCompareTrue}
+		}
+	}
+	return &result{code: ldap.LDAPResultCompareFalse}
+}
+
+func decodeChanges(p *ber.Packet) ([]change, error) {
+	var out []change
+	for _, c := range p.Children {
+		if len(c.Children) != 2 {
+			return nil, errFrame
+		}
+		op, ok := number(c.Children[0])
+		if !ok || op < 0 || op > 3 {
+			return nil, errFrame
+		}
+		g, err := attributeOf(c.Children[1])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, change{uint(op), g})
+	}
+	return out, nil
+}
+
+// search answers a search request.
+func (c *conn) search(req *request) bool {
+	q, err := c.s.schema.decodeSearch(req.op)
+	if err != nil {
+		return c.reply(req.id, appendResult(ldap.ApplicationSearchResultDone, fail(ldap.LDAPResultProtocolError, "%v", err), nil), nil)
+	}
+	call := Call{Op: "search", User: c.user, DN: q.base, Filter: q.text, Attrs: q.attrs}
+	f := c.s.rec.fault(&call)
+	if f != nil && (!c.delay(f.Delay) || f.Drop == DropBefore) {
+		c.s.rec.note(call)
+		return false
+	}
+	var r *result
+	var controls []byte
+	n := 0
+	if f != nil && f.Code != 0 && f.Entries == 0 {
+		r = fail(f.Code, "%s", f.message())
+	} else {
+		limit := -1
+		if f != nil && f.Entries > 0 {
+			limit = f.Entries
+		}
+		r, controls, n = c.results(req, q, limit)
+		if f != nil && f.Code != 0 {
+			r, controls = fail(f.Code, "%s", f.message()), nil
+		}
+	}
+	call.Entries = n
+	if r != nil {
+		call.Code = r.code
+	}
+	c.s.rec.note(call)
+	if f != nil && f.Drop == DropAfter {
+		if len(c.out) > 0 && f.Entries > 0 {
+			c.nc.Write(c.out)
+		}
+		return false
+	}
+	return c.reply(req.id, appendResult(ldap.ApplicationSearchResultDone, r, nil), controls)
+}
+
+// results encodes the entries of a search into c.out, at most limit if that
+// is not negative.
+func (c *conn) results(req *request, q *query, limit int) (*result, []byte, int) {
+	if _, r := c.critical(req.controls, ldap.ControlTypePaging, oidAssert, oidManage); r != nil {
+		return r, nil, 0
+	}
+	for _, ctl := range req.controls {
+		if ctl.oid == ldap.ControlTypePaging {
+			pc, err := decodePaged(ctl.value)
+			if err != nil {
+				return fail(ldap.LDAPResultProtocolError, "paged results control could not be decoded"), nil, 0
+			}
+			q.paged = pc
+		}
+	}
+	if q.scope == ldap.ScopeBaseObject && (q.base == "" || strings.EqualFold(q.base, subschemaDN)) {
+		c.virtual(req.id, q)
+		return nil, nil, 1
+	}
+	if c.user == "" {
+		return fail(ldap.LDAPResultInsufficientAccessRights, "authentication required"), nil, 0
+	}
+	c.s.mu.RLock()
+	defer c.s.mu.RUnlock()
+	t := c.s.tree
+	base, r := t.find(q.base)
+	if r != nil {
+		return r, nil, 0
+	}
+	var ids posting
+	switch {
+	case q.paged != nil && q.paged.cookie != "":
+		pg := c.pagers[q.paged.cookie]
+		if pg == nil || pg.key != q.key() {
+			return fail(ldap.LDAPResultUnwillingToPerform, "paged results cookie is invalid or old"), nil, 0
+		}
+		delete(c.pagers, q.paged.cookie)
+		ids = pg.left
+		if q.paged.size == 0 {
+			return nil, encodePaged(""), 0 // abandoned by the client, RFC 2696 section 3
+		}
+	default:
+		ids = t.search(q, base)
+	}
+	maxEntries := c.s.cfg.sizeLimit
+	if q.sizeLimit > 0 {
+		maxEntries = min(maxEntries, int(q.sizeLimit))
+	}
+	sel := c.s.schema.selection(q.attrs)
+	n := 0
+	for i, id := range ids {
+		if limit >= 0 && n >= limit {
+			break
+		}
+		if q.paged != nil && int64(n) >= q.paged.size {
+			cookie := newCookie()
+			c.pagers[cookie] = &pager{left: ids[i:], key: q.key()}
+			return nil, encodePaged(cookie), n
+		}
+		if n >= maxEntries {
+			return fail(ldap.LDAPResultSizeLimitExceeded, ""), nil, n
+		}
+		e := t.byID[id]
+		if e == nil {
+			continue // deleted since the search began
+		}
+		c.out = appendEntry(c.out, req.id, e.dn, t.view(e, sel, c.admin), q.typesOnly)
+		n++
+		if len(c.out) < 1<<16 {
+			continue
+		}
+		// A client that reads slowly must not keep others from writing.
+		c.s.mu.RUnlock()
+		_, err := c.nc.Write(c.out)
+		c.out = c.out[:0]
+		c.s.mu.RLock()
+		if err != nil {
+			return nil, nil, n
+		}
+	}
+	if q.paged != nil {
+		return nil, encodePaged(""), n
+	}
+	return nil, nil, n
+}
+
+// virtual answers for the root DSE and the subschema entry.
+func (c *conn) virtual(id int64, q *query) {
+	var attrs []given
+	dn := ""
+	if q.base == "" {
+		attrs = []given{{"objectClass", []string{"top", "OpenLDAProotDSE"}}, {"namingContexts", []string{c.s.BaseDN}},
+			{"supportedControl", supportedControls}, {"supportedExtension", supportedExtensions},
+			{"supportedLDAPVersion", []string{"3"}}, {"subschemaSubentry", []string{subschemaDN}}}
+	} else {
+		dn = subschemaDN
+		attrs = []given{{"objectClass", []string{"top", "subentry", "subschema", "extensibleObject"}}, {"cn", []string{"Subschema"}},
+			{"attributeTypes", c.s.schema.attrDefinitions()}, {"objectClasses", c.s.schema.classDefinitions()}}
+	}
+	sel := c.s.schema.selection(q.attrs)
+	var out []given
+	for _, g := range attrs {
+		at := c.s.schema.attr(g.desc)
+		op := at != nil && at.operational
+		if sel.user && !op || sel.operational && op || slices.Contains(sel.attrs, at) {
+			out = append(out, g)
+		}
+	}
+	c.out = appendEntry(c.out, id, dn, out, q.typesOnly)
+}
+
+func (s *schema) attrDefinitions() []string {
+	var out []string
+	for k, at := range s.attrs {
+		if k == at.oid {
+			out = append(out, at.def)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (s *schema) classDefinitions() []string {
+	var out []string
+	for _, c := range s.classes {
+		out = append(out, c.def)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
