@@ -27,8 +27,9 @@ var (
 		Purges:        Limit{SchoolPercent: 30, DistrictPercent: 15, Free: 5},
 		Transfers:     Limit{SchoolPercent: 5, DistrictPercent: 2, Free: 3},
 	}
+	// At the end of a school year the oldest third of a secondary school leaves.
 	termLimits = GuardLimits{
-		Leavers:       Limit{SchoolPercent: 35, DistrictPercent: 20, Free: 5},
+		Leavers:       Limit{SchoolPercent: 45, DistrictPercent: 20, Free: 5},
 		Deactivations: Limit{SchoolPercent: 35, DistrictPercent: 20, Free: 5},
 		Purges:        Limit{SchoolPercent: 40, DistrictPercent: 20, Free: 5},
 		Transfers:     Limit{SchoolPercent: 60, DistrictPercent: 35, Free: 5},
