@@ -160,7 +160,9 @@ func TestEveryFieldIsWritten(t *testing.T) {
 	t.Run("AccountDataOnCreate", func(t *testing.T) { writes(t, (*NewAccount).to, nil) })
 	t.Run("AccountDataUpdate", func(t *testing.T) { writes(t, (*AccountChange).to, nil) })
 	t.Run("ResourcePermission", func(t *testing.T) {
-		writes(t, func(p *ResourcePermission) *oxresource.ResourcePermission { return permissionsTo([]ResourcePermission{*p})[0] }, nil)
+		writes(t, func(p *ResourcePermission) *oxresource.ResourcePermission {
+			return permissionsTo([]ResourcePermission{*p})[0]
+		}, nil)
 	})
 	t.Run("Access", func(t *testing.T) {
 		writes(t, func(a *Access) *oxuser.UserModuleAccess { return accessTo[oxuser.UserModuleAccess](*a) }, nil)
@@ -238,4 +240,3 @@ func TestRecodeRefusesWhatTheTargetLacks(t *testing.T) {
 		t.Errorf("got %+v", u)
 	}
 }
-

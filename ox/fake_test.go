@@ -35,6 +35,15 @@ func allOperations() []*soap.Operation {
 	return out
 }
 
+// decodeRequest reads a request as strictly as a server does.
+func decodeRequest(t testing.TB, op *soap.Operation, body []byte) any {
+	_, req, fault := soap.NewRequestDecoder(op.Request.Space, []*soap.Operation{op}).Decode(body)
+	if fault != nil {
+		t.Errorf("%v: %v", op, fault)
+	}
+	return req
+}
+
 // fakeServer answers requests without a network. By default an operation gets an
 // answer in which everything is filled in with samples.
 type fakeServer struct {

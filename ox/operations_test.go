@@ -275,6 +275,7 @@ func TestOperations(t *testing.T) {
 			t.Errorf("%v: the call sent %v", op, f.ops())
 			continue
 		}
+		decodeRequest(t, op, f.requests[i].body)
 		requests = append(requests, golden{op.String(), canonical(t, f.requests[i].body)})
 	}
 	const file = "testdata/requests.txtar"

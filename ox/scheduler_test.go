@@ -233,7 +233,9 @@ func TestCancelEndsEveryWait(t *testing.T) {
 		return nil, r.Context().Err(), true
 	}
 	always := func(kind, text string) func(*soap.Operation, []byte, *http.Request) (any, error, bool) {
-		return func(*soap.Operation, []byte, *http.Request) (any, error, bool) { return nil, fakeFault{kind, text}, true }
+		return func(*soap.Operation, []byte, *http.Request) (any, error, bool) {
+			return nil, fakeFault{kind, text}, true
+		}
 	}
 	for name, answer := range map[string]func(*soap.Operation, []byte, *http.Request) (any, error, bool){
 		"answer": hang,

@@ -239,7 +239,7 @@ func (r Reassign) value() *int32 {
 	if r.discard {
 		return new(int32(-1))
 	}
-	return number(r.to)
+	return number(max(r.to, 0))
 }
 
 // Delete removes users with all that is theirs. A user who does not exist is

@@ -1,0 +1,136 @@
+package ox
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// server is a machine that serves some requests at once at full speed and gets
+// slower with each one beyond.
+func serve(l *limiter, workers int, duration, latency time.Duration, most int, fails func() bool) (served int) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	inFlight := 0
+	end := time.Now().Add(duration)
+	for range workers {
+		wg.Go(func() {
+			for time.Now().Before(end) {
+				if l.acquire(context.Background()) != nil {
+					return
+				}
+				mu.Lock()
+				inFlight++
+				d := latency
+				if inFlight > most {
+					d = latency * time.Duration(1+4*(inFlight-most))
+				}
+				mu.Unlock()
+				start := time.Now()
+				time.Sleep(d)
+				mu.Lock()
+				inFlight--
+				served++
+				mu.Unlock()
+				o := healthy
+				if fails != nil && fails() {
+					o = trouble
+				}
+				l.release("op", start, o)
+			}
+		})
+	}
+	wg.Wait()
+	return served
+}
+
+func TestLimiterGrowsWhileHealthy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(8, 32)
+		serve(l, 64, 10*time.Second, 25*time.Millisecond, 1000, nil)
+		if limit, inFlight := l.state(); limit != 32 || inFlight != 0 {
+			t.Errorf("limit %d with %d in flight", limit, inFlight)
+		}
+	})
+}
+
+func TestLimiterHalvesOnTrouble(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(32, 32)
+		start := time.Now()
+		for range 8 {
+			_ = l.acquire(t.Context())
+		}
+		time.Sleep(time.Millisecond)
+		for range 8 { // they failed together: one cut
+			l.release("op", start, trouble)
+		}
+		if limit, _ := l.state(); limit != 16 {
+			t.Errorf("limit %d, want 16", limit)
+		}
+		for range 10 {
+			time.Sleep(time.Millisecond)
+			_ = l.acquire(t.Context())
+			l.release("op", time.Now(), trouble)
+		}
+		if limit, _ := l.state(); limit != 1 {
+			t.Errorf("limit %d, want 1: there is always one", limit)
+		}
+	})
+}
+
+func TestLimiterFollowsLatency(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(2, 64)
+		serve(l, 64, time.Minute, 50*time.Millisecond, 10, nil)
+		if limit, _ := l.state(); limit < 4 || limit > 24 {
+			t.Errorf("limit %d at a server that bears 10", limit)
+		}
+	})
+}
+
+func TestLimiterIdleDoesNotGrow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(8, 32)
+		serve(l, 2, 10*time.Second, 25*time.Millisecond, 1000, nil)
+		if limit, _ := l.state(); limit != 8 {
+			t.Errorf("limit %d, though only 2 were ever under way", limit)
+		}
+	})
+}
+
+func TestLimiterCancelPassesTheSlotOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(1, 1)
+		_ = l.acquire(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := l.acquire(ctx); err == nil {
+				t.Error("no error after cancel")
+			}
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			if err := l.acquire(t.Context()); err != nil {
+				t.Error(err)
+			}
+			l.release("op", time.Now(), healthy)
+		})
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		l.release("op", time.Now(), healthy)
+		wg.Wait()
+		if _, inFlight := l.state(); inFlight != 0 || len(l.waiting) != 0 {
+			t.Errorf("%d in flight, %d waiting", inFlight, len(l.waiting))
+		}
+	})
+}
