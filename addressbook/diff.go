@@ -53,8 +53,9 @@ type node struct {
 	book    *Book // nil: a container
 	entries []Entry
 	perms   []Permission
-	folder  *found // nil: to be created
-	blocked bool   // a foreign folder is in its place
+	folder  *found          // nil: to be created
+	blocked bool            // a foreign folder is in its place
+	people  map[string]bool // keys of the book's entries, filled when needed
 }
 
 type differ struct {
@@ -67,6 +68,7 @@ type differ struct {
 	children map[string][]*found
 	nodes    []*node // parents first
 	refused  map[string]int
+	wanted   map[[2]string]*node // by parent and title, filled when needed
 	plan     Plan
 }
 
@@ -170,27 +172,41 @@ func walkable(perms []Permission) []Permission {
 	return out
 }
 
-// match finds the folder of each node: by the head entry, by place and title,
-// and for a book that got a new name by the people in it.
+// match finds the folder of each node: containers first, then books.
 func (d *differ) match() {
-	byHead := map[string]*found{}
+	byHead := map[string][]*found{}
 	for _, f := range d.folders {
 		if f.ours && f.head != nil {
-			if _, ok := byHead[f.head.Key]; !ok {
-				byHead[f.head.Key] = f
+			byHead[f.head.Key] = append(byHead[f.head.Key], f)
+		}
+	}
+	sameHead := func(books bool, fits func(*node, *found) bool) {
+		for _, n := range d.nodes {
+			for _, f := range byHead[n.head] {
+				if (n.book != nil) == books && n.folder == nil && f.node == nil && fits(n, f) {
+					n.folder, f.node = f, n
+				}
 			}
 		}
 	}
+	always := func(*node, *found) bool { return true }
+	sameHead(false, always)
 	for _, n := range d.nodes {
-		if f := byHead[n.head]; f != nil {
-			n.folder, f.node = f, n
+		if n.book == nil {
+			d.matchPlace(n)
 		}
 	}
+	sameHead(true, func(n *node, f *found) bool { return d.samePeople(n, f) > 0 || d.empty(f) })
+	d.matchPeople()
+	sameHead(true, always)
 	for _, n := range d.nodes {
-		d.matchPlace(n)
+		if n.book != nil {
+			d.matchPlace(n)
+		}
 	}
-	d.matchRenamed()
 }
+
+func (n *node) title() string { return n.path[len(n.path)-1] }
 
 // parentID is the id of the folder the node belongs into, if it exists.
 func (n *node) parentID() (string, bool) {
@@ -203,35 +219,69 @@ func (n *node) parentID() (string, bool) {
 	return n.parent.folder.ID, true
 }
 
+// matchPlace finds a node's folder by place and title.
 func (d *differ) matchPlace(n *node) {
 	if n.parent != nil && n.parent.blocked {
 		n.blocked = true
 		return
 	}
 	parent, ok := n.parentID()
-	if !ok {
+	if !ok || n.folder != nil {
 		return
 	}
-	title := n.path[len(n.path)-1]
+	if d.foreignAt(parent, n.title()) {
+		n.blocked = true
+		d.finding(strings.Join(n.path, "/"), "a folder of this name exists that is not ours; nothing is done here")
+		return
+	}
 	for _, f := range d.children[parent] {
-		if f.node != nil || strings.TrimSpace(f.Title) != title {
-			continue
-		}
-		if !f.ours {
-			n.blocked = true
-			d.finding(strings.Join(n.path, "/"), "a folder of this name exists that is not ours; nothing is done here")
+		if f.ours && f.node == nil && strings.TrimSpace(f.Title) == n.title() {
+			n.folder, f.node = f, n
 			return
 		}
-		if n.folder == nil {
-			n.folder, f.node = f, n
-		}
-		return
 	}
 }
 
-// matchRenamed finds books that are gone under one name and new under
-// another with at least half of the people the same.
-func (d *differ) matchRenamed() {
+// foreignAt reports whether somebody else's folder has the title.
+func (d *differ) foreignAt(parent, title string) bool {
+	return slices.ContainsFunc(d.children[parent], func(f *found) bool {
+		return !f.ours && strings.TrimSpace(f.Title) == title
+	})
+}
+
+// empty reports whether there are no people in the folder.
+func (d *differ) empty(f *found) bool {
+	return !slices.ContainsFunc(f.Entries, func(e Stored) bool { return d.rules.kindOf(e.Key) == personKey })
+}
+
+// samePeople is the number of people that a folder and a book have in common,
+// or 0 if that is less than half of either.
+func (d *differ) samePeople(n *node, f *found) int {
+	if n.people == nil {
+		n.people = map[string]bool{}
+		for _, e := range n.book.Entries {
+			n.people[e.Key] = true
+		}
+	}
+	common, total := 0, 0
+	for _, e := range f.Entries {
+		if d.rules.kindOf(e.Key) == personKey {
+			total++
+			if n.people[e.Key] {
+				common++
+			}
+		}
+	}
+	if 2*common < max(n.book.People(), total) {
+		return 0
+	}
+	return common
+}
+
+// matchPeople finds books that go on under another name, because the people
+// are the same: a class that got a new name or moved up, while another class
+// now has the old name.
+func (d *differ) matchPeople() {
 	type pair struct {
 		n      *node
 		f      *found
@@ -239,31 +289,15 @@ func (d *differ) matchRenamed() {
 	}
 	var pairs []pair
 	for _, n := range d.nodes {
-		if n.book == nil || n.folder != nil || n.blocked {
-			continue
-		}
 		parent, ok := n.parentID()
-		if !ok {
+		if n.book == nil || n.folder != nil || !ok || d.foreignAt(parent, n.title()) {
 			continue
-		}
-		people := map[string]bool{}
-		for _, e := range n.book.Entries {
-			people[e.Key] = true
 		}
 		for _, f := range d.children[parent] {
 			if !f.ours || f.node != nil || f.kind != bookKey {
 				continue
 			}
-			common, total := 0, 0
-			for _, e := range f.Entries {
-				if d.rules.kindOf(e.Key) == personKey {
-					total++
-					if people[e.Key] {
-						common++
-					}
-				}
-			}
-			if common > 0 && 2*common >= max(n.book.People(), total) {
+			if common := d.samePeople(n, f); common > 0 {
 				pairs = append(pairs, pair{n, f, common})
 			}
 		}
@@ -286,19 +320,23 @@ func (d *differ) folder(n *node) {
 		p.Book = n.book.Key
 	}
 	parent, parentExists := n.parentID()
-	title := n.path[len(n.path)-1]
 	if n.folder == nil {
-		p.Parent, p.Title, p.Permissions, p.Add = parent, title, n.perms, n.entries
+		p.Parent, p.Title, p.Permissions, p.Add = parent, n.title(), n.perms, n.entries
 		d.plan.Folders = append(d.plan.Folders, p)
 		return
 	}
 	f := n.folder
 	p.ID = f.ID
-	if !parentExists || parent != f.Parent {
+	moved, retitled := !parentExists || parent != f.Parent, strings.TrimSpace(f.Title) != n.title()
+	if (moved || retitled) && d.foreignAt(parent, n.title()) {
+		d.finding(strings.Join(n.path, "/"), "a folder of this name exists that is not ours; ours stays under its old name")
+		moved, retitled = false, false
+	}
+	if moved {
 		p.Move, p.Parent = true, parent
 	}
-	if strings.TrimSpace(f.Title) != title {
-		p.Title = d.freeTitle(f, parent, title)
+	if retitled {
+		p.Title, p.Swap = n.title(), d.titleWanted(f)
 	}
 	if !slices.Equal(f.Permissions, n.perms) {
 		p.Permissions = n.perms
@@ -310,18 +348,6 @@ func (d *differ) folder(n *node) {
 	if !p.Empty() {
 		d.plan.Folders = append(d.plan.Folders, p)
 	}
-}
-
-// freeTitle is the title to give to a folder. If the one wanted is still
-// taken by a folder of ours that gets another itself, one of the two takes a
-// passing title, so that two folders can swap; the next round puts it right.
-func (d *differ) freeTitle(f *found, parent, title string) string {
-	for _, o := range d.children[parent] {
-		if o != f && o.ours && o.node != nil && strings.TrimSpace(o.Title) == title && compareIDs(f.ID, o.ID) < 0 {
-			return title + " ~" + f.ID
-		}
-	}
-	return title
 }
 
 // entries plans the entries of a folder. Of several with the same key the

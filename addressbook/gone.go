@@ -105,22 +105,25 @@ func (d *differ) gone(f *found) {
 		p.Permissions = hidden
 	}
 	if d.titleWanted(f) {
-		p.Title = f.Title + " ~" + f.ID
+		p.Title = passingTitle(f.Title, f.ID)
 	}
 	if !p.Empty() {
 		d.plan.Folders = append(d.plan.Folders, p)
 	}
 }
 
-// titleWanted reports whether a wanted folder is to get the title of one that
-// is gone.
+// titleWanted reports whether another folder is to get the title of this one.
 func (d *differ) titleWanted(f *found) bool {
-	for _, n := range d.nodes {
-		if parent, ok := n.parentID(); ok && parent == f.Parent && n.path[len(n.path)-1] == strings.TrimSpace(f.Title) {
-			return true
+	if d.wanted == nil {
+		d.wanted = map[[2]string]*node{}
+		for _, n := range d.nodes {
+			if parent, ok := n.parentID(); ok {
+				d.wanted[[2]string{parent, n.title()}] = n
+			}
 		}
 	}
-	return false
+	n := d.wanted[[2]string{f.Parent, strings.TrimSpace(f.Title)}]
+	return n != nil && n != f.node
 }
 
 // stillSeen keeps a container as it is while something that is wanted has

@@ -25,6 +25,7 @@ type FolderPlan struct {
 	Parent string // id of the parent for a new or moved folder; empty: the folder of Path's parent, made by this plan
 	Move   bool   // the folder is somewhere else
 	Title  string // title to set; empty: leave
+	Swap   bool   // another folder gets the present title: give it up before titles are set
 
 	Permissions []Permission // to set as a whole; nil: leave
 	Add         []Entry
@@ -40,6 +41,9 @@ type EntryChange struct {
 	Stored       // as it is
 	After  Entry // as it shall be
 }
+
+// passingTitle is a title that no other folder has.
+func passingTitle(title, id string) string { return title + " ~" + id }
 
 // Create reports whether the folder is to be created.
 func (f FolderPlan) Create() bool { return f.ID == "" }

@@ -303,7 +303,25 @@ func (a *applier) parent(f FolderPlan) string {
 func (a *applier) updateFolders(ctx context.Context, plan Plan) error {
 	var tasks []task
 	for _, f := range plan.Folders {
-		if f.Create() || f.Delete || f.Move || (f.Title == "" && f.Permissions == nil) {
+		if f.Swap {
+			tasks = append(tasks, task{
+				op:     UpdateFolder{ID: f.ID, Title: passingTitle(f.Title, f.ID)},
+				folder: f.ID,
+				ok:     func(Result) {},
+			})
+		}
+	}
+	for _, f := range plan.Folders {
+		if f.Hide && f.Title != "" { // it gives way, and is hidden with the same request
+			tasks = append(tasks, a.updateTask(f, ""))
+		}
+	}
+	if err := a.write(ctx, tasks); err != nil {
+		return err
+	}
+	tasks = nil
+	for _, f := range plan.Folders {
+		if f.Create() || f.Delete || f.Move || f.Title == "" && f.Permissions == nil || f.Hide && f.Title != "" {
 			continue
 		}
 		tasks = append(tasks, a.updateTask(f, ""))
