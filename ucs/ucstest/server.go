@@ -54,7 +54,6 @@ type config struct {
 	sizeLimit int
 	recordMax int
 	now       func() time.Time
-	anonymous bool
 }
 
 // Option changes a server before it is made.
@@ -268,4 +267,33 @@ func (s *Server) addEntry(dn string, list []given) error {
 		return fmt.Errorf("ucstest: add %s: result %d: %s", dn, r.code, r.message)
 	}
 	return nil
+}
+
+// Entry is an entry as [Server.Entries] returns it.
+type Entry struct {
+	DN         string
+	Attributes []Attribute
+}
+
+// Attribute is an attribute with its values.
+type Attribute struct {
+	Name   string
+	Values []string
+}
+
+// Entries returns the whole tree without operational attributes, in the order
+// in which the entries were made.
+func (s *Server) Entries() []Entry {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := make([]Entry, 0, len(s.tree.all))
+	for _, id := range s.tree.all {
+		e := s.tree.byID[id]
+		x := Entry{DN: e.dn}
+		for _, a := range e.attrs {
+			x.Attributes = append(x.Attributes, Attribute{a.at.name, slices.Clone(a.vals)})
+		}
+		out = append(out, x)
+	}
+	return out
 }
