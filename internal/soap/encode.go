@@ -1,9 +1,11 @@
 package soap
 
 import (
+	"bytes"
 	"encoding"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"reflect"
 	"strconv"
 	"unicode/utf8"
@@ -25,6 +27,8 @@ type encoder struct {
 	prefix map[string]string
 	nils   bool // spell out nil fields, as a server does
 	err    error
+	w      io.Writer                         // if set, full buffers go there
+	omit   func(goType, element string) bool // elements to leave out, may be nil
 }
 
 // EncodeRequest returns the envelope of a request, which must be a pointer to
@@ -42,20 +46,40 @@ func EncodeRequest(op *Operation, req any) ([]byte, error) {
 	return e.buf, nil
 }
 
-// EncodeResponse returns the envelope of an answer as OX writes it: every nil
-// field that the schema calls nillable is spelled out as xsi:nil="true", in
-// schema order. For a void operation resp is nil and the Body is empty.
+// EncodeResponse returns the envelope of an answer; see [WriteResponse].
 func EncodeResponse(op *Operation, resp any) ([]byte, error) {
-	e := encoder{buf: make([]byte, 0, 4096), nils: true}
+	var b bytes.Buffer
+	err := WriteResponse(&b, op, resp, nil)
+	return b.Bytes(), err
+}
+
+// WriteResponse writes the envelope of an answer as OX does: every nil field
+// that the schema calls nillable is spelled out as xsi:nil="true", in schema
+// order. For a void operation resp is nil and the Body is empty. Elements for which
+// omit (which may be nil) says so are left out; it is asked with the name of the
+// Go type and the element's local name. Long lists are written piece by piece.
+func WriteResponse(w io.Writer, op *Operation, resp any, omit func(goType, element string) bool) error {
+	e := encoder{buf: make([]byte, 0, flushAt+flushAt/2), nils: true, w: w, omit: omit}
 	e.buf = append(e.buf, `<soap:Envelope xmlns:soap="`+envelopeSpace+`"><soap:Body>`...)
 	if !op.Void() {
 		e.wrapper(resp, op.Response)
 	}
 	e.buf = append(e.buf, `</soap:Body></soap:Envelope>`...)
+	e.flush()
 	if e.err != nil {
-		return nil, fmt.Errorf("soap: %s: encode response: %w", op, e.err)
+		return fmt.Errorf("soap: %s: encode response: %w", op, e.err)
 	}
-	return e.buf, nil
+	return nil
+}
+
+// flushAt is the size of the pieces in which an answer is written.
+const flushAt = 32 << 10
+
+func (e *encoder) flush() {
+	if e.err == nil {
+		_, e.err = e.w.Write(e.buf)
+	}
+	e.buf = e.buf[:0]
 }
 
 // wrapper writes a wrapper element with the declarations of all namespaces below it.
@@ -93,6 +117,9 @@ func (e *encoder) fields(p *plan, rv reflect.Value) {
 	}
 	for i := range p.fields {
 		f := &p.fields[i]
+		if e.omit != nil && e.omit(p.typ.Name(), f.name.Local) {
+			continue
+		}
 		v := rv.Field(f.index)
 		if f.repeated {
 			for j := range v.Len() {
@@ -107,6 +134,9 @@ func (e *encoder) fields(p *plan, rv reflect.Value) {
 					item = item.Elem()
 				}
 				e.value(f, item)
+				if e.w != nil && len(e.buf) >= flushAt {
+					e.flush()
+				}
 			}
 			continue
 		}

@@ -1,0 +1,155 @@
+package oxtest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ictmedia/schoolmail/internal/soap"
+	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
+	"github.com/ictmedia/schoolmail/ox/internal/oxgroup"
+	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
+	"github.com/ictmedia/schoolmail/ox/internal/oxusercopy"
+)
+
+// A bench is a server with two contexts and a client for the raw types.
+type bench struct {
+	*testing.T
+	*Server
+	c *soap.Client
+}
+
+func start(t *testing.T, opts ...Option) *bench {
+	t.Helper()
+	srv := Start(opts...)
+	t.Cleanup(srv.Close)
+	c, err := soap.NewClient(srv.SOAPURL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ctx := range []Context{{ID: 10, Name: "teachers"}, {ID: 20, Name: "pupils", LoginMappings: []string{"pupils.example"}, Access: "groupware_standard"}} {
+		if err := srv.State().AddContext(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &bench{t, srv.Server, c}
+}
+
+func (b *bench) call(op *soap.Operation, req, resp any) error {
+	return b.c.Call(context.Background(), op, req, resp)
+}
+
+// ok fails the test when a call fails.
+func (b *bench) ok(op *soap.Operation, req, resp any) {
+	b.Helper()
+	if err := b.call(op, req, resp); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// refused fails the test unless a call ends with a fault of that kind whose text holds text.
+func (b *bench) refused(kind, text string, op *soap.Operation, req, resp any) {
+	b.Helper()
+	var f *soap.Fault
+	err := b.call(op, req, resp)
+	if !errors.As(err, &f) || f.Kind != kind || !strings.Contains(f.Message, text) {
+		b.Errorf("%s: got %v, want %s: ...%s...", op, err, kind, text)
+	}
+}
+
+func userCtx(id int) *oxuser.Context { return &oxuser.Context{Id: id32(id)} }
+
+var adminAuth = &oxuser.Credentials{Login: new("oxadmin"), Password: new("secret")}
+var masterAuth = &oxcontext.Credentials{Login: new("oxadminmaster"), Password: new("secret")}
+
+// person is a request that creates a user.
+func person(name string) *oxuser.User {
+	mail := name + "@school.example"
+	return &oxuser.User{Name: &name, Password: new("pw-" + name), Display_name: new("Display " + name), Given_name: new("Given"), Sur_name: new("Sur"),
+		PrimaryEmail: &mail, Email1: &mail}
+}
+
+func (b *bench) create(ctx int, u *oxuser.User) int {
+	b.Helper()
+	var out oxuser.CreateResponse
+	b.ok(oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(ctx), Usrdata: u, Auth: adminAuth}, &out)
+	return number(out.Return_.Id)
+}
+
+func TestUserLifeCycle(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	in := person("mia")
+	in.Aliases = []string{"m.lind@school.example"}
+	var made oxuser.CreateByModuleAccessNameResponse
+	b.ok(oxuser.OpCreateByModuleAccessName, &oxuser.CreateByModuleAccessName{Ctx: userCtx(10), Usrdata: in, Auth: adminAuth,
+		Access_combination_name: new("groupware_standard")}, &made)
+	u := made.Return_
+	if number(u.Id) != 3 || text(u.Password) != "pw-mia" || text(u.DefaultSenderAddress) != "mia@school.example" ||
+		!slices.Equal(u.Aliases, []string{"m.lind@school.example", "mia@school.example"}) {
+		t.Errorf("create answers %+v", u)
+	}
+
+	get := func() *oxuser.User {
+		t.Helper()
+		var out oxuser.GetDataResponse
+		b.ok(oxuser.OpGetData, &oxuser.GetData{Ctx: userCtx(10), User: &oxuser.User{Name: new("mia")}, Auth: adminAuth}, &out)
+		return out.Return_
+	}
+	u = get()
+	if u.Password != nil || text(u.PasswordMech) != "{SHA-256}" || text(u.Language) != "en_US" || u.MaxQuota == nil || *u.MaxQuota != -1 ||
+		u.Department != nil || u.ImapServer != nil || number(u.ImapPort) != 143 || u.UserAttributes == nil || len(u.UserAttributes.Entries) != 1 {
+		t.Errorf("getData answers %+v", u)
+	}
+
+	change := func(u *oxuser.User) {
+		t.Helper()
+		u.Id = id32(3)
+		b.ok(oxuser.OpChange, &oxuser.Change{Ctx: userCtx(10), Usrdata: u, Auth: adminAuth}, nil)
+	}
+	change(&oxuser.User{Department: new("7b"), Given_name: new("")})
+	change(&oxuser.User{ImapServer: new("imap.example"), ImapPort: id32(993)})
+	change(&oxuser.User{ImapServer: new(""), ImapPort: id32(1)})
+	if u = get(); text(u.Department) != "7b" || u.Given_name == nil || *u.Given_name != "" || text(u.ImapServerString) != "imaps://imap.example:993" ||
+		text(u.ImapServer) != "imap.example" || number(u.ImapPort) != 993 {
+		t.Errorf("after changes: %+v", u)
+	}
+
+	var list oxuser.ListAllResponse
+	b.ok(oxuser.OpListAll, &oxuser.ListAll{Ctx: userCtx(10), Auth: adminAuth}, &list)
+	if len(list.Return_) != 2 || list.Return_[0].Name != nil {
+		t.Errorf("listAll answers %d users", len(list.Return_))
+	}
+	b.ok(oxuser.OpDelete, &oxuser.Delete{Ctx: userCtx(10), User: &oxuser.User{Id: id32(3)}, Auth: adminAuth}, nil)
+	b.refused("NoSuchUserException", "No such user", oxuser.OpDelete, &oxuser.Delete{Ctx: userCtx(10), User: &oxuser.User{Id: id32(3)}, Auth: adminAuth}, nil)
+	if id := b.create(10, person("mia")); id != 4 {
+		t.Errorf("the id %d was given again", id)
+	}
+}
+
+func TestCopyUser(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	id := b.create(10, person("mia"))
+	data := PersonalData{Appointments: []string{"trip"}, Tasks: []string{"t"}, Files: []string{"f"}, DriveBytes: 5 << 20, SharedFiles: []string{"s"}, UISettings: "dark"}
+	if err := b.state.SetData(10, "mia", data); err != nil {
+		t.Fatal(err)
+	}
+	req := &oxusercopy.CopyUser{User: &oxusercopy.User{Id: id32(id)}, Src: &oxusercopy.Context{Id: id32(10)}, Dest: &oxusercopy.Context{Id: id32(20)},
+		Auth: &oxusercopy.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}}
+	var out oxusercopy.CopyUserResponse
+	b.ok(oxusercopy.OpCopyUser, req, &out)
+	u, ok := b.state.User(20, "mia")
+	if !ok || u.ID != number(out.Return_.Id) || u.Password != "pw-mia" || u.BookOpen || len(u.Groups) != 0 ||
+		!slices.Equal(u.Data.Files, data.Files) || u.Data.DriveBytes != data.DriveBytes || u.Data.UISettings != "" || u.Data.SharedFiles != nil {
+		t.Errorf("the copy is %+v", u)
+	}
+	if _, ok := b.state.User(10, "mia"); !ok {
+		t.Error("the source is gone")
+	}
+	b.refused("UserExistsException", "User mia already exists in context 20", oxusercopy.OpCopyUser, req, &out)
+	b.ok(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: &oxgroup.Context{Id: id32(20)}, Grp: &oxgroup.Group{Id: id32(1)},
+		Members: []*oxgroup.User{{Id: id32(u.ID)}}, Auth: &oxgroup.Credentials{Login: new("oxadmin"), Password: new("secret")}}, nil)
+}
