@@ -1,0 +1,708 @@
+package oxtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+var contactActions = map[string]httpAction{
+	"contacts new":            contactsNew,
+	"contacts update":         contactsUpdate,
+	"contacts delete":         contactsDelete,
+	"contacts get":            contactsGet,
+	"contacts all":            contactsAll,
+	"contacts list":           contactsList,
+	"contacts updates":        contactsUpdates,
+	"contacts search":         contactsSearch,
+	"contacts advancedSearch": contactsAdvancedSearch,
+	"contacts autocomplete":   contactsAutocomplete,
+	"contacts getuser":        contactsGetUser,
+	"contacts listuser":       contactsListUser,
+
+	"addressbooks new":            contactsNew,
+	"addressbooks update":         contactsUpdate,
+	"addressbooks delete":         contactsDelete,
+	"addressbooks get":            contactsGet,
+	"addressbooks all":            contactsAll,
+	"addressbooks list":           contactsList,
+	"addressbooks updates":        contactsUpdates,
+	"addressbooks advancedSearch": contactsAdvancedSearch,
+	"addressbooks autocomplete":   contactsAutocomplete,
+}
+
+// composite reports whether answers of this call name folders as "con://0/33".
+func (rq *httpRequest) composite() bool {
+	return rq.module == "addressbooks" && !rq.api.opts.PlainFolderIDs
+}
+
+// offset is what is added to times in local time: an hour, unless the client
+// asks for UTC.
+func (rq *httpRequest) offset() int64 {
+	if strings.EqualFold(rq.params["timezone"], "utc") {
+		return 0
+	}
+	return 3_600_000
+}
+
+// contactFolder looks up a folder for a contacts call. Unlike [httpRequest.folder]
+// it does not complain about what is not visible: that is up to the rights.
+func (rq *httpRequest) contactFolder(s string) (*simFolder, *httpError) {
+	if rq.module == "contacts" && strings.HasPrefix(s, compositePrefix) {
+		return nil, oxErr("CON-2011", catInput, "Unexpected folder identifier %q.", s)
+	}
+	if !rq.who.user.contacts {
+		return nil, oxErr("FLD-0002", catPermission, "No access to the module contacts.")
+	}
+	id, _, problem := rq.folderID(s)
+	if problem != nil {
+		return nil, problem
+	}
+	f := rq.who.pim.folders[id]
+	if f == nil {
+		return nil, oxErr("FLD-0008", catError, "Folder %d does not exist in context %d.", id, rq.who.cid)
+	}
+	if f.module != "contacts" {
+		return nil, oxErr("CON-0103", catPermission, "Folder %d is no contact folder.", id)
+	}
+	return f, nil
+}
+
+func noRead(f *simFolder) *httpError {
+	return oxErr("CON-0104", catPermission, "You do not have the permission to read objects in folder %d.", f.id)
+}
+
+func noContact(id int) *httpError {
+	return oxErr("CON-0125", catError, "Contact %d not found.", id)
+}
+
+// mayRead reports whether the caller may read a contact of a folder.
+func (rq *httpRequest) mayRead(f *simFolder, r simRights, c *simContact) bool {
+	return r.read >= levelAll || (r.read >= levelOwn && c.createdBy == rq.who.uid)
+}
+
+// contents lists what a folder holds. Folder 6 is made up from the users.
+func (rq *httpRequest) contents(f *simFolder) []*simContact {
+	if f.id != folderGAB {
+		return rq.who.pim.contactsIn(f.id)
+	}
+	var out []*simContact
+	for _, uid := range rq.api.dir.httpUsers(rq.who.cid) {
+		if u, ok := rq.api.dir.httpUser(rq.who.cid, uid); ok {
+			out = append(out, rq.userContact(u))
+		}
+	}
+	return out
+}
+
+// userContact is a user's entry in folder 6, complete.
+func (rq *httpRequest) userContact(u httpUser) *simContact {
+	rq.who.pim.ensureUser(u.id)
+	fields := u.contactFields()
+	fields["uid"] = fmt.Sprintf("user-%d-%d", rq.who.cid, u.id)
+	return &simContact{id: rq.who.pim.userContact[u.id], folder: folderGAB, createdBy: u.id, modifiedBy: u.id,
+		created: rq.who.pim.folders[folderGAB].created, modified: rq.who.pim.folders[folderGAB].created, fields: fields}
+}
+
+// userOf is the user a contact stands for.
+func (rq *httpRequest) userOf(c *simContact) int {
+	if c.folder != folderGAB {
+		return 0
+	}
+	return rq.who.pim.contactUser[c.id]
+}
+
+func (rq *httpRequest) contactID(id int) any {
+	if rq.api.opts.NumberIDs {
+		return id
+	}
+	return strconv.Itoa(id)
+}
+
+func (rq *httpRequest) folderRef(id int, composite bool) any {
+	if composite {
+		return compositePrefix + strconv.Itoa(id)
+	}
+	return rq.contactID(id)
+}
+
+var contactColumnNames = map[int]string{1: "id", 2: "created_by", 3: "modified_by", 4: "creation_date", 5: "last_modified",
+	6: "last_modified_utc", 20: "folder_id", 524: "user_id", 592: "distribution_list", 594: "number_of_distribution_list",
+	602: "mark_as_distributionlist"}
+
+// contactValue is a column of a contact; null for columns that do not exist.
+func (rq *httpRequest) contactValue(c *simContact, column int) any {
+	switch column {
+	case 1:
+		return rq.contactID(c.id)
+	case 2:
+		return c.createdBy
+	case 3:
+		return c.modifiedBy
+	case 4:
+		return c.created + rq.offset()
+	case 5:
+		return c.modified + rq.offset()
+	case 6:
+		return c.modified
+	case 20:
+		return rq.folderRef(c.folder, rq.composite())
+	case 524:
+		return rq.userOf(c)
+	case 592:
+		if !c.list {
+			return nil
+		}
+		out := []map[string]any{}
+		for _, m := range c.members {
+			j := map[string]any{"display_name": m.displayName, "mail": m.mail, "mail_field": m.mailField}
+			if m.mailField > 0 {
+				j["id"], j["folder_id"] = rq.contactID(m.id), rq.folderRef(m.folder, rq.composite())
+			}
+			out = append(out, j)
+		}
+		return out
+	case 594:
+		return len(c.members)
+	case 602:
+		return c.list
+	}
+	if name, ok := fieldsByNumber[column]; ok {
+		return fieldJSON(c.fields, name)
+	}
+	return nil
+}
+
+func (rq *httpRequest) contactRow(c *simContact, columns []int) []any {
+	row := make([]any, len(columns))
+	for i, n := range columns {
+		row[i] = rq.contactValue(c, n)
+	}
+	return row
+}
+
+// contactObject is a contact with all fields that have a value.
+func (rq *httpRequest) contactObject(c *simContact) map[string]any {
+	m := map[string]any{}
+	for n, name := range contactColumnNames {
+		if v := rq.contactValue(c, n); v != nil {
+			m[name] = v
+		}
+	}
+	for name := range c.fields {
+		m[name] = fieldJSON(c.fields, name)
+	}
+	return m
+}
+
+// contactColumns reads the columns of a contacts call. Missing columns are no
+// error on the real server: rows come out empty.
+func (rq *httpRequest) contactColumns() ([]int, *httpError) {
+	switch s := rq.params["columns"]; s {
+	case "":
+		return nil, nil
+	case "all":
+		return []int{20, 1, 5, 2, 602}, nil
+	case "list":
+		return []int{20, 1, 5, 2, 500, 501, 502, 505, 523, 525, 526, 527, 542, 555, 102, 602, 592, 101, 551, 552, 543, 547, 548, 549, 556, 569}, nil
+	}
+	return rq.columns()
+}
+
+// rows renders contacts, sorted and cut as the parameters say.
+func (rq *httpRequest) rows(contacts []*simContact, columns []int) (httpReply, *httpError) {
+	if s := rq.params["sort"]; s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return httpReply{}, badValue("sort")
+		}
+		slices.SortStableFunc(contacts, func(x, y *simContact) int {
+			d := 0
+			if n == 1 {
+				d = x.id - y.id
+			} else {
+				d = strings.Compare(sortKey(rq.contactValue(x, n)), sortKey(rq.contactValue(y, n)))
+			}
+			if strings.EqualFold(rq.params["order"], "desc") {
+				return -d
+			}
+			return d
+		})
+	}
+	left, right := 0, len(contacts)
+	for name, p := range map[string]*int{"left_hand_limit": &left, "right_hand_limit": &right} {
+		if s := rq.params[name]; s != "" {
+			n, err := strconv.Atoi(s)
+			if err != nil || n < 0 {
+				return httpReply{}, badValue(name)
+			}
+			*p = n
+		}
+	}
+	if right < left {
+		return httpReply{}, badValue("right_hand_limit")
+	}
+	contacts = contacts[min(left, len(contacts)):min(right, len(contacts))]
+	out := make([][]any, 0, len(contacts))
+	latest := int64(0)
+	for _, c := range contacts {
+		out = append(out, rq.contactRow(c, columns))
+		latest = max(latest, c.modified)
+	}
+	return httpReply{data: out, timestamp: latest}, nil
+}
+
+func sortKey(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return strings.ToLower(v)
+	case int64:
+		return fmt.Sprintf("%020d", v)
+	}
+	return fmt.Sprint(v)
+}
+
+func contactsAll(rq *httpRequest) (httpReply, *httpError) {
+	name, ok := rq.params["folder"]
+	if !ok || name == "" {
+		return httpReply{}, missingField("folder")
+	}
+	columns, problem := rq.contactColumns()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	f, problem := rq.contactFolder(name)
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	r := rq.rights(f)
+	if r.read == 0 || r.folder == 0 {
+		return httpReply{}, noRead(f)
+	}
+	var list []*simContact
+	for _, c := range rq.contents(f) {
+		if rq.mayRead(f, r, c) && !(rq.params["admin"] == "false" && rq.userOf(c) == rq.who.context.admin) {
+			list = append(list, c)
+		}
+	}
+	reply, problem := rq.rows(list, columns)
+	reply.timestamp = max(reply.timestamp, rq.who.pim.folderTimes[f.id])
+	return reply, problem
+}
+
+// findContact looks a contact up by the ids a client sent.
+func (rq *httpRequest) findContact(folder, id string) (*simFolder, *simContact, *httpError) {
+	n, err := strconv.Atoi(id)
+	if err != nil {
+		return nil, nil, oxErr("CON-0261", catInput, "Invalid contact identifier %q.", id)
+	}
+	f, problem := rq.contactFolder(folder)
+	if problem != nil {
+		return nil, nil, problem
+	}
+	r := rq.rights(f)
+	if f.id == folderGAB {
+		if r.read == 0 {
+			return nil, nil, noRead(f)
+		}
+		u, ok := rq.api.dir.httpUser(rq.who.cid, rq.who.pim.contactUser[n])
+		if !ok {
+			return nil, nil, noContact(n)
+		}
+		return f, rq.userContact(u), nil
+	}
+	c := rq.who.pim.contacts[n]
+	switch {
+	case c == nil:
+		return nil, nil, noContact(n)
+	case c.folder != f.id:
+		return nil, nil, oxErr("CON-0174", catError, "Contact %d is not in folder %d.", n, f.id)
+	}
+	return f, c, nil
+}
+
+func contactsGet(rq *httpRequest) (httpReply, *httpError) {
+	folder, id := rq.params["folder"], rq.params["id"]
+	if folder == "" {
+		return httpReply{}, missingField("folder")
+	}
+	if id == "" {
+		return httpReply{}, missingField("id")
+	}
+	f, c, problem := rq.findContact(folder, id)
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	if !rq.mayRead(f, rq.rights(f), c) {
+		return httpReply{}, noRead(f)
+	}
+	return httpReply{data: rq.contactObject(c), timestamp: c.modified}, nil
+}
+
+// contactRefs reads the body of list and delete.
+func (rq *httpRequest) contactRefs() ([][2]string, *httpError) {
+	type ref struct {
+		Folder json.RawMessage `json:"folder"`
+		ID     json.RawMessage `json:"id"`
+	}
+	var many []ref
+	if strings.HasPrefix(strings.TrimSpace(string(rq.body)), "{") {
+		var one ref
+		if problem := rq.decode(&one); problem != nil {
+			return nil, problem
+		}
+		many = []ref{one}
+	} else if problem := rq.decode(&many); problem != nil {
+		return nil, problem
+	}
+	var out [][2]string
+	for _, r := range many {
+		folder, id := strings.Trim(string(r.Folder), `"`), strings.Trim(string(r.ID), `"`)
+		if folder == "" {
+			return nil, missingField("folder")
+		}
+		if id == "" {
+			return nil, missingField("id")
+		}
+		out = append(out, [2]string{folder, id})
+	}
+	return out, nil
+}
+
+func contactsList(rq *httpRequest) (httpReply, *httpError) {
+	columns, problem := rq.contactColumns()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	refs, problem := rq.contactRefs()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	var list []*simContact
+	for _, ref := range refs {
+		f, c, problem := rq.findContact(ref[0], ref[1])
+		if problem != nil {
+			if problem.code == "CON-0125" || problem.code == "CON-0174" {
+				continue
+			}
+			return httpReply{}, problem
+		}
+		if !rq.mayRead(f, rq.rights(f), c) {
+			return httpReply{}, noRead(f)
+		}
+		list = append(list, c)
+	}
+	return rq.rows(list, columns)
+}
+
+func contactsUpdates(rq *httpRequest) (httpReply, *httpError) {
+	if rq.params["folder"] == "" {
+		return httpReply{}, missingField("folder")
+	}
+	since, err := strconv.ParseInt(rq.params["timestamp"], 10, 64)
+	if err != nil {
+		return httpReply{}, badValue("timestamp")
+	}
+	columns, problem := rq.contactColumns()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	f, problem := rq.contactFolder(rq.params["folder"])
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	r := rq.rights(f)
+	if r.read == 0 {
+		return httpReply{}, noRead(f)
+	}
+	out := []any{}
+	latest := since
+	for _, c := range rq.contents(f) {
+		if c.modified > since && rq.mayRead(f, r, c) {
+			out = append(out, rq.contactRow(c, columns))
+			latest = max(latest, c.modified)
+		}
+	}
+	if rq.params["ignore"] == "false" {
+		for _, d := range rq.who.pim.deleted {
+			if d.folder == f.id && d.at > since {
+				out = append(out, rq.contactID(d.id))
+				latest = max(latest, d.at)
+			}
+		}
+	}
+	return httpReply{data: out, timestamp: latest}, nil
+}
+
+// contactBody is a contact in a request, as far as it was sent.
+type contactBody struct {
+	set     map[string]string
+	remove  []string
+	folder  string
+	isList  *bool
+	members []simMember
+	hasList bool
+}
+
+// contactBody reads and checks the body of new and update.
+func (rq *httpRequest) contactBody() (contactBody, *httpError) {
+	var all map[string]json.RawMessage
+	if problem := rq.decode(&all); problem != nil {
+		return contactBody{}, problem
+	}
+	b := contactBody{set: map[string]string{}}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		raw := all[name]
+		switch name {
+		case "folder_id":
+			b.folder = strings.Trim(string(raw), `"`)
+		case "mark_as_distributionlist":
+			var v bool
+			if json.Unmarshal(raw, &v) != nil {
+				return b, badValue(name)
+			}
+			b.isList = &v
+		case "distribution_list":
+			b.hasList = true
+			if problem := b.readMembers(raw); problem != nil {
+				return b, problem
+			}
+		default:
+			if !knownField(name) {
+				continue // OX ignores what it does not know
+			}
+			text, remove, problem := fieldFromJSON(name, raw)
+			if problem != nil {
+				return b, problem
+			}
+			if remove {
+				b.remove = append(b.remove, name)
+				continue
+			}
+			if problem := checkField(name, text); problem != nil {
+				return b, problem
+			}
+			b.set[name] = text
+		}
+	}
+	return b, nil
+}
+
+func knownField(name string) bool {
+	return slices.ContainsFunc(slices.Collect(maps.Values(fieldsByNumber)), func(s string) bool { return s == name })
+}
+
+func (b *contactBody) readMembers(raw json.RawMessage) *httpError {
+	var list []struct {
+		ID          json.RawMessage `json:"id"`
+		Folder      json.RawMessage `json:"folder_id"`
+		DisplayName string          `json:"display_name"`
+		Mail        string          `json:"mail"`
+		MailField   int             `json:"mail_field"`
+	}
+	if string(raw) == "null" {
+		return nil
+	}
+	if json.Unmarshal(raw, &list) != nil {
+		return badValue("distribution_list")
+	}
+	for _, m := range list {
+		id, _ := strconv.Atoi(strings.Trim(string(m.ID), `"`))
+		folder, _ := strconv.Atoi(strings.TrimPrefix(strings.Trim(string(m.Folder), `"`), compositePrefix))
+		switch {
+		case m.MailField < 0 || m.MailField > 3:
+			return badValue("mail_field")
+		case m.MailField == 0 && m.Mail == "":
+			return oxErr("CON-0177", catInput, "A member of the distribution list has no address.")
+		case m.MailField > 0 && id == 0:
+			return oxErr("CON-0178", catInput, "A member of the distribution list has no contact.")
+		}
+		n := simMember{displayName: m.DisplayName, mail: m.Mail, mailField: m.MailField}
+		if m.MailField > 0 {
+			n.id, n.folder = id, folder
+		}
+		b.members = append(b.members, n)
+	}
+	return nil
+}
+
+func contactsNew(rq *httpRequest) (httpReply, *httpError) {
+	b, problem := rq.contactBody()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	if b.folder == "" {
+		return httpReply{}, missingField("folder_id")
+	}
+	f, problem := rq.contactFolder(b.folder)
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	if rq.rights(f).folder < levelCreate || f.id == folderGAB {
+		return httpReply{}, oxErr("CON-0112", catPermission, "You do not have the permission to create objects in folder %d.", f.id)
+	}
+	if b.set["private_flag"] == "true" && f.kind == typePublic {
+		return httpReply{}, oxErr("CON-0171", catInput, "A contact in a public folder cannot be private.")
+	}
+	isList := b.isList != nil && *b.isList
+	if isList && b.set["display_name"] == "" {
+		return httpReply{}, oxErr("CON-0166", catInput, "A display name is needed.")
+	}
+	if problem := rq.checkQuota(1); problem != nil {
+		return httpReply{}, problem
+	}
+	c := rq.store(f, b.set)
+	c.list = isList
+	if isList {
+		c.members = b.members
+	}
+	return httpReply{data: map[string]any{"id": rq.contactID(c.id)}, timestamp: c.modified}, nil
+}
+
+// store adds a contact made by the caller.
+func (rq *httpRequest) store(f *simFolder, fields map[string]string) *simContact {
+	c := rq.who.pim.addContact(&simContact{folder: f.id, createdBy: rq.who.uid, fields: fields})
+	if c.fields["uid"] == "" {
+		c.fields["uid"] = fmt.Sprintf("%08x-%04x-4000-8000-%012x", rq.who.cid, f.id&0xffff, c.id)
+	}
+	return c
+}
+
+func (rq *httpRequest) checkQuota(n int) *httpError {
+	used := len(rq.who.pim.contacts) + len(rq.api.dir.httpUsers(rq.who.cid))
+	if used+n > rq.api.opts.ContactQuota {
+		return oxErr("QUOTA-0003", catInput, "The quota for contacts (%d) is used up.", rq.api.opts.ContactQuota)
+	}
+	return nil
+}
+
+// timestamp reads the parameter that every write of a contact needs.
+func (rq *httpRequest) timestamp() (int64, *httpError) {
+	s := rq.params["timestamp"]
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		if f, ferr := strconv.ParseFloat(s, 64); ferr == nil && f >= 0 && f < math.MaxInt64 {
+			return int64(f), nil // a number in a "multiple"
+		}
+		return 0, badValue("timestamp")
+	}
+	return n, nil
+}
+
+func newerThan(c *simContact, ts int64) *httpError {
+	if c.modified <= ts {
+		return nil
+	}
+	return oxErr("CON-0119", catConflict, "Edit conflict. Your change cannot be completed because somebody else has made a change to the same item.")
+}
+
+func contactsUpdate(rq *httpRequest) (httpReply, *httpError) {
+	folder, id := rq.params["folder"], rq.params["id"]
+	if folder == "" {
+		return httpReply{}, missingField("folder")
+	}
+	if id == "" {
+		return httpReply{}, missingField("id")
+	}
+	ts, problem := rq.timestamp()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	b, problem := rq.contactBody()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	f, c, problem := rq.findContact(folder, id)
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	r := rq.rights(f)
+	if f.id == folderGAB || r.write < levelOwn || (r.write < levelAll && c.createdBy != rq.who.uid) {
+		return httpReply{}, oxErr("CON-0176", catPermission, "You do not have the permission to change contact %d in folder %d.", c.id, f.id)
+	}
+	if problem := newerThan(c, ts); problem != nil {
+		return httpReply{}, problem
+	}
+	if b.set["private_flag"] == "true" && f.kind == typePublic {
+		return httpReply{}, oxErr("CON-0171", catInput, "A contact in a public folder cannot be private.")
+	}
+	target := f
+	if b.folder != "" {
+		if target, problem = rq.contactFolder(b.folder); problem != nil {
+			return httpReply{}, problem
+		}
+		if target.id != f.id && (rq.rights(target).folder < levelCreate || target.id == folderGAB) {
+			return httpReply{}, oxErr("CON-0112", catPermission, "You do not have the permission to create objects in folder %d.", target.id)
+		}
+		if target.id != f.id && (r.del < levelOwn || (r.del < levelAll && c.createdBy != rq.who.uid)) {
+			return httpReply{}, oxErr("CON-0169", catPermission, "You do not have the permission to delete contact %d from folder %d.", c.id, f.id)
+		}
+	}
+	maps.Copy(c.fields, b.set)
+	for _, name := range b.remove {
+		delete(c.fields, name)
+	}
+	if b.isList != nil {
+		c.list = *b.isList
+	}
+	if b.hasList {
+		c.members = b.members
+	}
+	rq.who.pim.touch(c, rq.who.uid)
+	if target.id != f.id {
+		rq.who.pim.moveContact(c, target.id)
+	}
+	return httpReply{data: map[string]any{}, timestamp: c.modified}, nil
+}
+
+// contactsDelete deletes all or nothing per folder; folders dealt with before
+// one that fails stay changed.
+func contactsDelete(rq *httpRequest) (httpReply, *httpError) {
+	ts, problem := rq.timestamp()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	refs, problem := rq.contactRefs()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	var order []string
+	byFolder := map[string][]string{}
+	for _, r := range refs {
+		if byFolder[r[0]] == nil {
+			order = append(order, r[0])
+		}
+		byFolder[r[0]] = append(byFolder[r[0]], r[1])
+	}
+	for _, folder := range order {
+		var found []*simContact
+		for _, id := range byFolder[folder] {
+			f, c, problem := rq.findContact(folder, id)
+			if problem != nil {
+				return httpReply{}, problem
+			}
+			if f.id == folderGAB {
+				return httpReply{}, oxErr("CON-0260", catPermission, "A user's contact cannot be deleted.")
+			}
+			if r := rq.rights(f); r.del < levelOwn || (r.del < levelAll && c.createdBy != rq.who.uid) {
+				return httpReply{}, oxErr("CON-0169", catPermission, "You do not have the permission to delete contact %d from folder %d.", c.id, f.id)
+			}
+			if problem := newerThan(c, ts); problem != nil {
+				return httpReply{}, problem
+			}
+			found = append(found, c)
+		}
+		for _, c := range found {
+			if rq.who.pim.contacts[c.id] != nil {
+				rq.who.pim.removeContact(c)
+			}
+		}
+	}
+	return httpReply{data: map[string]any{}, timestamp: ts}, nil
+}

@@ -1,0 +1,512 @@
+package oxtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// HTTPOptions set how the simulated HTTP API behaves. The zero value is OX App
+// Suite 8.19 with the configuration it ships with.
+type HTTPOptions struct {
+	// Prefix is the path of the API. Default "/ajax/".
+	Prefix string
+
+	// FuzzyImport makes CSV imports match rows with stored contacts by name,
+	// address, phone and birthday, as releases 7.8 to 7.10 do: a match is
+	// overwritten. Otherwise every row is a new contact, as in 8.19.
+	FuzzyImport bool
+
+	// ImportLimit is the number of rows an import may have, 0 for no limit. Like
+	// OX, the simulator writes one row more and drops the rest silently.
+	ImportLimit int
+
+	// NumberIDs writes contact ids as numbers, as older releases do.
+	NumberIDs bool
+
+	// PlainFolderIDs switches off ids such as "con://0/33" (before 7.10.6).
+	PlainFolderIDs bool
+
+	// HideMail leaves the mail address out of what users see of each other with
+	// the global address book closed.
+	HideMail bool
+
+	// Rate is the number of requests per address and User-Agent in any
+	// RateWindow; default 1500 in five minutes. Negative: no limit.
+	Rate       int
+	RateWindow time.Duration
+
+	// FailedLogins is the number of refused logins per address and User-Agent in
+	// any RateWindow after which logins are locked; default 50. Negative: no limit.
+	FailedLogins int
+
+	// MaxSessions is the number of sessions per user, default 100.
+	MaxSessions int
+
+	// SessionLife ends sessions that were idle so long; default one hour.
+	SessionLife time.Duration
+
+	// ContactQuota is the number of contacts per context, default 250,000. The
+	// users' own entries count.
+	ContactQuota int
+
+	// Latency is the time that every request takes before it does its work.
+	Latency time.Duration
+
+	// Version is reported to clients that ask for it. Default "8.19.0".
+	Version string
+}
+
+func (o *HTTPOptions) defaults() {
+	def := func(n *int, v int) {
+		if *n == 0 {
+			*n = v
+		}
+	}
+	def(&o.Rate, 1500)
+	def(&o.FailedLogins, 50)
+	def(&o.MaxSessions, 100)
+	def(&o.ContactQuota, 250_000)
+	if o.RateWindow == 0 {
+		o.RateWindow = 5 * time.Minute
+	}
+	if o.SessionLife == 0 {
+		o.SessionLife = time.Hour
+	}
+	if o.Version == "" {
+		o.Version = "8.19.0"
+	}
+	if o.Prefix == "" {
+		o.Prefix = "/ajax/"
+	}
+}
+
+// httpAPI serves the HTTP API on a State.
+type httpAPI struct {
+	srv  *Server
+	dir  *State
+	opts HTTPOptions
+
+	mu       sync.Mutex // guards what follows; taken after the state's lock, or alone
+	sessions map[string]*simSession
+	requests map[string]*slidingWindow
+	failures map[string]*slidingWindow
+	serial   int64 // incidents and secrets
+	authIDs  map[string]bool
+
+	calls []HTTPCall
+}
+
+// HTTPCall is a call of the HTTP API as recorded. Items of "multiple" are
+// recorded one by one after the request that carried them.
+type HTTPCall struct {
+	Op       string // module and action
+	Context  int    // 0 before login
+	User     int
+	Params   map[string]string // without session and password
+	Body     string            // of JSON calls, not of "multiple" itself
+	Status   int               // HTTP
+	Code     string            // OX's code of an error or warning, e.g. "CON-0119"
+	Multiple bool              // came inside a "multiple"
+}
+
+// WithHTTP sets how the HTTP API behaves.
+func WithHTTP(o HTTPOptions) Option {
+	return func(s *Server) { s.http.configure(o) }
+}
+
+func newHTTPAPI(s *Server) *httpAPI {
+	a := &httpAPI{srv: s, dir: s.state, sessions: map[string]*simSession{}, requests: map[string]*slidingWindow{},
+		failures: map[string]*slidingWindow{}, authIDs: map[string]bool{}}
+	a.configure(HTTPOptions{})
+	return a
+}
+
+func (a *httpAPI) configure(o HTTPOptions) {
+	o.defaults()
+	a.opts = o
+}
+
+// HTTPCalls lists the calls of the HTTP API so far, those inside a "multiple"
+// one by one before the "multiple" itself.
+func (s *Server) HTTPCalls() []HTTPCall {
+	s.http.mu.Lock()
+	defer s.http.mu.Unlock()
+	return slices.Clone(s.http.calls)
+}
+
+// EndSessions drops all sessions of a context (0: of all), as after a restart:
+// clients must log in again.
+func (s *Server) EndSessions(context int) { s.http.endSessions(context) }
+
+// OpenSessions is the number of sessions that were neither ended nor have expired.
+func (s *Server) OpenSessions() int { return s.http.openSessions() }
+
+// httpReply is the outcome of a call. If raw is set it is the whole answer.
+type httpReply struct {
+	data      any
+	timestamp int64
+	warning   *httpError
+	raw       *rawReply
+}
+
+type rawReply struct {
+	status      int
+	contentType string
+	body        []byte
+}
+
+func htmlPage(status int) *rawReply {
+	text := http.StatusText(status)
+	return &rawReply{status, "text/html; charset=UTF-8",
+		[]byte("<html><head><title>" + strconv.Itoa(status) + " " + text + "</title></head><body><h1>" + text + "</h1></body></html>")}
+}
+
+// httpRequest is one call: a request, or an item of "multiple".
+type httpRequest struct {
+	api            *httpAPI
+	module, action string
+	params         map[string]string
+	body           []byte
+	multipart      *http.Request // of an upload
+	who            httpCaller
+	inMultiple     bool
+	rec            *Call
+}
+
+// httpCaller is the logged-in account.
+type httpCaller struct {
+	cid, uid int
+	user     httpUser
+	groups   []int
+	context  httpContext
+	pim      *pimStore
+}
+
+func (rq *httpRequest) op() string { return strings.TrimSpace(rq.module + " " + rq.action) }
+
+func (rq *httpRequest) need(name string) (string, *httpError) {
+	v, ok := rq.params[name]
+	if !ok || v == "" {
+		return "", missingParameter(name)
+	}
+	return v, nil
+}
+
+// decode reads the JSON body. OX refuses objects with more than 2500 members.
+func (rq *httpRequest) decode(v any) *httpError {
+	if len(bytes.TrimSpace(rq.body)) == 0 {
+		return missingParameter("data")
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(rq.body, &members) == nil && len(members) > 2500 {
+		return unexpected("JSON object has too many attributes")
+	}
+	d := json.NewDecoder(bytes.NewReader(rq.body))
+	d.UseNumber()
+	if err := d.Decode(v); err != nil {
+		return oxErr("SVL-0019", catInput, "Invalid JSON in the request body")
+	}
+	return nil
+}
+
+type httpAction func(*httpRequest) (httpReply, *httpError)
+
+// actions are the calls of JSON modules.
+var actions = func() map[string]httpAction {
+	m := map[string]httpAction{}
+	for _, part := range []map[string]httpAction{folderActions, contactActions, userActions, otherActions} {
+		maps.Copy(m, part)
+	}
+	return m
+}()
+
+func knownModule(name string) bool {
+	for op := range actions {
+		if m, _, _ := strings.Cut(op, " "); m == name {
+			return true
+		}
+	}
+	return false
+}
+
+// ServeHTTP answers a request of the HTTP API, or of CardDAV.
+func (a *httpAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rq := &httpRequest{api: a, params: map[string]string{}}
+	var dav string
+	switch path := r.URL.Path; {
+	case strings.HasPrefix(path, a.opts.Prefix):
+		rq.module = strings.Trim(strings.TrimPrefix(path, a.opts.Prefix), "/")
+		for k, v := range r.URL.Query() {
+			rq.params[k] = v[0]
+		}
+		if rq.action = rq.params["action"]; rq.module == "user/me" {
+			rq.action = ""
+		}
+	case strings.HasPrefix(path, "/carddav/"), strings.HasPrefix(path, "/servlet/dav/carddav/"):
+		_, dav, _ = strings.Cut(path, "/carddav/")
+		rq.module, rq.action = "carddav", r.Method
+	default:
+		http.NotFound(w, r)
+		return
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return
+	}
+	if rq.body = body; strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		rq.multipart = r
+	}
+	rec := &Call{Service: "http", Op: "?", Request: int64(len(body))}
+	if known(rq) {
+		rec.Op = rq.op()
+	}
+	sess, problem := a.session(r, rq.params["session"])
+	if problem == nil {
+		rec.Context = sess.cid
+	}
+	a.srv.log.begin(rec)
+	out := &answerWriter{w: w}
+	rq.rec = rec
+	defer func() {
+		rec.Response = out.n
+		a.srv.log.end(rec)
+	}()
+	if !a.admit(r) {
+		a.refuse(out, rq)
+		return
+	}
+	fail := a.srv.inject.failure(rec)
+	if !sleep(a.srv.closed, fail.Delay+a.opts.Latency) {
+		panic(http.ErrAbortHandler)
+	}
+	switch {
+	case fail.ResetBefore:
+		rec.Outcome = "reset before"
+		panic(http.ErrAbortHandler)
+	case fail.Status == http.StatusTooManyRequests:
+		a.refuse(out, rq)
+		return
+	case fail.Status != 0:
+		a.write(out, rq, httpReply{raw: htmlPage(fail.Status)}, nil)
+		return
+	case fail.Fault != "":
+		a.write(out, rq, httpReply{}, oxErr(fail.Fault, catTryAgain, "%s", fail.Message))
+		return
+	}
+	if fail.ResetAfter {
+		defer func() {
+			rec.Outcome = "reset after"
+			panic(http.ErrAbortHandler)
+		}()
+		out.w = nowhere{http.Header{}}
+	}
+	out.limit, out.pause, out.ctx = fail.Truncate, fail.SlowBody, a.srv.closed
+	switch {
+	case len(body) > maxBody:
+		a.write(out, rq, httpReply{raw: htmlPage(http.StatusInternalServerError)}, nil)
+	case rq.module == "login":
+		a.loginModule(out, r, rq)
+	case rq.module == "carddav":
+		a.carddav(out, r, rq, dav)
+	case !knownModule(rq.module):
+		a.write(out, rq, httpReply{raw: &rawReply{status: http.StatusNotFound}}, nil)
+	case problem != nil && (rq.module == "export" || rq.module == "contacts/picture"):
+		a.write(out, rq, httpReply{raw: htmlPage(http.StatusForbidden)}, nil)
+	case problem != nil:
+		a.write(out, rq, httpReply{}, problem)
+	default:
+		unlock := a.dir.httpLock()
+		reply, problem := a.perform(rq, sess)
+		unlock()
+		a.write(out, rq, reply, problem)
+	}
+}
+
+const maxBody = 100 << 20
+
+// nowhere swallows an answer that gets lost.
+type nowhere struct{ header http.Header }
+
+func (n nowhere) Header() http.Header         { return n.header }
+func (n nowhere) Write(p []byte) (int, error) { return len(p), nil }
+func (n nowhere) WriteHeader(int)             {}
+
+func known(rq *httpRequest) bool {
+	return actions[rq.op()] != nil || rq.module == "multiple" || rq.module == "login" || rq.module == "carddav"
+}
+
+// perform carries out a call in a session; the state is locked.
+func (a *httpAPI) perform(rq *httpRequest, sess *simSession) (httpReply, *httpError) {
+	who, problem := a.caller(sess)
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	rq.who = who
+	if rq.module == "multiple" {
+		return multiple(rq, sess)
+	}
+	do, ok := actions[rq.op()]
+	if !ok {
+		if rq.action == "" {
+			return httpReply{}, missingParameter("action")
+		}
+		return httpReply{}, oxErr("SVL-0001", catError, "Unknown action %q.", rq.action)
+	}
+	return do(rq)
+}
+
+// caller looks up the account of a session.
+func (a *httpAPI) caller(sess *simSession) (httpCaller, *httpError) {
+	ctx, ok := a.dir.httpContext(sess.cid)
+	if !ok || !ctx.enabled {
+		a.endSessions(sess.cid)
+		return httpCaller{}, oxErr("SES-0204", catTryAgain, "Context is locked.")
+	}
+	u, ok := a.dir.httpUser(sess.cid, sess.uid)
+	if !ok {
+		return httpCaller{}, sessionExpired()
+	}
+	ctx.pim.ensureUser(sess.uid)
+	return httpCaller{sess.cid, sess.uid, u, a.dir.httpGroupsOf(sess.cid, sess.uid), ctx, ctx.pim}, nil
+}
+
+// write sends the answer of a call.
+func (a *httpAPI) write(w http.ResponseWriter, rq *httpRequest, reply httpReply, problem *httpError) {
+	if reply.raw != nil {
+		if reply.raw.status >= 400 {
+			rq.rec.Outcome = "status " + strconv.Itoa(reply.raw.status)
+		}
+		a.record(rq, reply.raw.status, "")
+		if reply.raw.contentType != "" {
+			w.Header().Set("Content-Type", reply.raw.contentType)
+		}
+		w.WriteHeader(reply.raw.status)
+		w.Write(reply.raw.body)
+		return
+	}
+	if problem != nil {
+		rq.rec.Outcome = problem.code
+	}
+	a.record(rq, http.StatusOK, code(reply, problem))
+	body, err := json.Marshal(a.envelope(reply, problem))
+	if err != nil {
+		panic(err) // the simulator made a value that is no JSON
+	}
+	contentType := "application/json; charset=UTF-8"
+	if rq.module == "import" && rq.params["force_json_response"] != "true" && rq.params["plainJson"] != "true" {
+		contentType = "text/html; charset=UTF-8"
+		body = slices.Concat([]byte("<!DOCTYPE html><html><head><script type=\"text/javascript\">(parent[\"callback_import\"] || window.opener && window.opener[\"callback_import\"])("),
+			body, []byte(")</script></head></html>"))
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Write(body)
+}
+
+func code(reply httpReply, problem *httpError) string {
+	switch {
+	case problem != nil:
+		return problem.code
+	case reply.warning != nil:
+		return reply.warning.code
+	}
+	return ""
+}
+
+// envelope is the JSON object around an answer.
+func (a *httpAPI) envelope(reply httpReply, problem *httpError) map[string]any {
+	if problem != nil {
+		return problem.envelope(a.next())
+	}
+	m := map[string]any{}
+	if reply.warning != nil {
+		m = reply.warning.envelope(a.next())
+	}
+	m["data"] = reply.data
+	if reply.timestamp != 0 {
+		m["timestamp"] = reply.timestamp
+	}
+	return m
+}
+
+func (a *httpAPI) next() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.serial++
+	return a.serial
+}
+
+// record keeps a call for [Server.HTTPCalls].
+func (a *httpAPI) record(rq *httpRequest, status int, code string) {
+	if a.srv.log.off {
+		return
+	}
+	params := maps.Clone(rq.params)
+	delete(params, "session")
+	delete(params, "password")
+	delete(params, "action")
+	c := HTTPCall{Op: rq.op(), Context: rq.who.cid, User: rq.who.uid, Params: params, Status: status, Code: code, Multiple: rq.inMultiple}
+	if rq.module != "login" && rq.module != "multiple" && rq.multipart == nil {
+		c.Body = string(rq.body)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.calls = append(a.calls, c)
+}
+
+// slidingWindow counts events.
+type slidingWindow struct {
+	at []time.Time
+}
+
+func (w *slidingWindow) trim(now time.Time, length time.Duration) {
+	i := 0
+	for i < len(w.at) && now.Sub(w.at[i]) >= length {
+		i++
+	}
+	w.at = w.at[i:]
+}
+
+// clientKey is what OX counts by: address and User-Agent.
+func clientKey(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	return host + "|" + r.UserAgent()
+}
+
+// admit counts a request and reports whether it is within the limit.
+func (a *httpAPI) admit(r *http.Request) bool {
+	if a.opts.Rate < 0 {
+		return true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	key, now := clientKey(r), time.Now()
+	w := a.requests[key]
+	if w == nil {
+		w = &slidingWindow{}
+		a.requests[key] = w
+	}
+	w.trim(now, a.opts.RateWindow)
+	if len(w.at) >= a.opts.Rate {
+		return false
+	}
+	w.at = append(w.at, now)
+	return true
+}
+
+// refuse answers that there were too many requests or failed logins.
+func (a *httpAPI) refuse(w http.ResponseWriter, rq *httpRequest) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(a.opts.RateWindow.Seconds())))
+	a.write(w, rq, httpReply{raw: htmlPage(http.StatusTooManyRequests)}, nil)
+}

@@ -1,0 +1,343 @@
+package oxtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+var userActions = map[string]httpAction{
+	"user/me":      userMe,
+	"user all":     userAll,
+	"user list":    userList,
+	"user get":     userGet,
+	"user search":  userSearch,
+	"group all":    groupAll,
+	"group get":    groupGet,
+	"group list":   groupList,
+	"group search": groupSearch,
+}
+
+// seesBook reports whether the caller may read the global address book.
+func (rq *httpRequest) seesBook() bool {
+	return rq.who.user.contacts && unpack(rightsBitsGAB(rq)).read >= levelAll
+}
+
+func rightsBitsGAB(rq *httpRequest) int { return rq.rights(rq.who.pim.folders[folderGAB]).pack() }
+
+// limitedFields are what a caller without the global address book sees of
+// others; nothing is refused. With the shipped configuration the address is
+// among them.
+var limitedFields = []string{"display_name", "first_name", "last_name", "second_name", "suffix", "uid"}
+
+// censored is a user's entry as the caller may see it.
+func (rq *httpRequest) censored(u httpUser) *simContact {
+	c := rq.userContact(u)
+	if rq.seesBook() || u.id == rq.who.uid {
+		return c
+	}
+	fields := map[string]string{}
+	keep := limitedFields
+	if !rq.api.opts.HideMail {
+		keep = append(slices.Clone(keep), "email1")
+	}
+	for _, name := range keep {
+		if v, ok := c.fields[name]; ok {
+			fields[name] = v
+		}
+	}
+	c.fields = fields
+	return c
+}
+
+// userValue is a column of the module user. Numbers 610 to 616 mean something
+// else here than in contacts.
+func (rq *httpRequest) userValue(u httpUser, c *simContact, column int) any {
+	open := rq.seesBook() || u.id == rq.who.uid
+	switch column {
+	case 1:
+		return u.id
+	case 610:
+		if !open {
+			return nil
+		}
+		return u.aliases
+	case 611:
+		if !open {
+			return nil
+		}
+		return "Europe/Zurich"
+	case 612:
+		if !open {
+			return nil
+		}
+		return u.locale
+	case 613:
+		return rq.api.dir.httpGroupsOf(rq.who.cid, u.id)
+	case 614:
+		return c.id
+	case 615:
+		if !open {
+			return nil
+		}
+		return u.login
+	case 616:
+		return 0
+	}
+	return rq.contactValue(c, column)
+}
+
+func (rq *httpRequest) userRows(users []httpUser) (httpReply, *httpError) {
+	columns, problem := rq.columns()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	out := make([][]any, 0, len(users))
+	latest := int64(0)
+	for _, u := range users {
+		c := rq.censored(u)
+		row := make([]any, len(columns))
+		for i, n := range columns {
+			row[i] = rq.userValue(u, c, n)
+		}
+		out = append(out, row)
+		latest = max(latest, c.modified)
+	}
+	return httpReply{data: out, timestamp: latest}, nil
+}
+
+func (rq *httpRequest) allUsers() []httpUser {
+	var out []httpUser
+	for _, id := range rq.api.dir.httpUsers(rq.who.cid) {
+		if u, ok := rq.api.dir.httpUser(rq.who.cid, id); ok {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+func userMe(rq *httpRequest) (httpReply, *httpError) {
+	u := rq.who.user
+	return httpReply{data: map[string]any{
+		"user_id": u.id, "context_id": rq.who.cid, "context_admin": rq.who.context.admin, "login_name": u.login,
+		"display_name": u.displayName, "mail_login": u.login, "email_address": u.mail, "email_aliases": u.aliases,
+	}}, nil
+}
+
+func userAll(rq *httpRequest) (httpReply, *httpError) { return rq.userRows(rq.allUsers()) }
+
+func noUser(rq *httpRequest, id int) *httpError {
+	return oxErr("USR-0010", catInput, "Cannot find user with identifier %d in context %d.", id, rq.who.cid)
+}
+
+// userByParam looks a user up by the parameter id, the caller by default.
+func (rq *httpRequest) userByParam() (httpUser, *httpError) {
+	id := rq.who.uid
+	if s := rq.params["id"]; s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return httpUser{}, badValue("id")
+		}
+		id = n
+	}
+	u, ok := rq.api.dir.httpUser(rq.who.cid, id)
+	if !ok {
+		return httpUser{}, noUser(rq, id)
+	}
+	return u, nil
+}
+
+// usersByBody looks up the users whose ids are in the body.
+func (rq *httpRequest) usersByBody() ([]httpUser, *httpError) {
+	var ids []json.RawMessage
+	if problem := rq.decode(&ids); problem != nil {
+		return nil, problem
+	}
+	var out []httpUser
+	for _, raw := range ids {
+		n, err := strconv.Atoi(strings.Trim(string(raw), `"`))
+		if err != nil {
+			return nil, badValue("id")
+		}
+		u, ok := rq.api.dir.httpUser(rq.who.cid, n)
+		if !ok {
+			return nil, noUser(rq, n)
+		}
+		out = append(out, u)
+	}
+	return out, nil
+}
+
+func userList(rq *httpRequest) (httpReply, *httpError) {
+	users, problem := rq.usersByBody()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	return rq.userRows(users)
+}
+
+func userGet(rq *httpRequest) (httpReply, *httpError) {
+	u, problem := rq.userByParam()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	c := rq.censored(u)
+	m := rq.contactObject(c)
+	for n, name := range map[int]string{1: "id", 610: "aliases", 611: "timezone", 612: "locale", 613: "groups", 614: "contact_id", 615: "login_info"} {
+		if v := rq.userValue(u, c, n); v != nil {
+			m[name] = v
+		}
+	}
+	return httpReply{data: m, timestamp: c.modified}, nil
+}
+
+func userSearch(rq *httpRequest) (httpReply, *httpError) {
+	var body struct {
+		Pattern string `json:"pattern"`
+	}
+	if problem := rq.decode(&body); problem != nil {
+		return httpReply{}, problem
+	}
+	users := slices.DeleteFunc(rq.allUsers(), func(u httpUser) bool {
+		return !nameMatches(body.Pattern, u.displayName) && !nameMatches(body.Pattern, u.givenName) && !nameMatches(body.Pattern, u.surName)
+	})
+	return rq.userRows(users)
+}
+
+func contactsGetUser(rq *httpRequest) (httpReply, *httpError) {
+	u, problem := rq.userByParam()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	c := rq.censored(u)
+	return httpReply{data: rq.contactObject(c), timestamp: c.modified}, nil
+}
+
+func contactsListUser(rq *httpRequest) (httpReply, *httpError) {
+	columns, problem := rq.contactColumns()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	users, problem := rq.usersByBody()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	var list []*simContact
+	for _, u := range users {
+		list = append(list, rq.censored(u))
+	}
+	return rq.rows(list, columns)
+}
+
+// visibleGroups are the groups as the API lists them: group 0 first, the
+// standard group hidden.
+func (rq *httpRequest) visibleGroups() []httpGroup {
+	out := []httpGroup{{id: 0, name: "allusers", displayName: "All users", members: rq.api.dir.httpUsers(rq.who.cid)}}
+	for _, g := range rq.api.dir.httpGroups(rq.who.cid) {
+		if g.id != 0 && g.id != defaultGroup {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+func groupObject(g httpGroup) map[string]any {
+	members := g.members
+	if members == nil {
+		members = []int{}
+	}
+	return map[string]any{"id": g.id, "name": g.name, "display_name": g.displayName, "members": members}
+}
+
+func groupAll(rq *httpRequest) (httpReply, *httpError) {
+	columns, problem := rq.columns()
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	out := [][]any{}
+	for _, g := range rq.visibleGroups() {
+		row := make([]any, len(columns))
+		for i, n := range columns {
+			switch n {
+			case 1:
+				row[i] = g.id
+			case 700:
+				row[i] = g.name
+			case 701:
+				row[i] = g.displayName
+			case 702:
+				row[i] = strings.ReplaceAll(fmt.Sprint(g.members), " ", ", ")
+			}
+		}
+		out = append(out, row)
+	}
+	return httpReply{data: out}, nil
+}
+
+func (rq *httpRequest) group(id int) (httpGroup, *httpError) {
+	for _, g := range append(rq.visibleGroups(), rq.api.dir.httpGroups(rq.who.cid)...) {
+		if g.id == id {
+			return g, nil
+		}
+	}
+	return httpGroup{}, oxErr("GRP-0017", catInput, "Cannot find group with identifier %d in context %d.", id, rq.who.cid)
+}
+
+func groupGet(rq *httpRequest) (httpReply, *httpError) {
+	s, problem := rq.need("id")
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return httpReply{}, badValue("id")
+	}
+	g, problem := rq.group(n)
+	if problem != nil {
+		return httpReply{}, problem
+	}
+	return httpReply{data: groupObject(g)}, nil
+}
+
+func groupList(rq *httpRequest) (httpReply, *httpError) {
+	var refs []struct {
+		ID json.Number `json:"id"`
+	}
+	if problem := rq.decode(&refs); problem != nil {
+		return httpReply{}, problem
+	}
+	out := []any{}
+	for _, r := range refs {
+		n, err := strconv.Atoi(r.ID.String())
+		if err != nil {
+			return httpReply{}, badValue("id")
+		}
+		g, problem := rq.group(n)
+		if problem != nil {
+			return httpReply{}, problem
+		}
+		out = append(out, groupObject(g))
+	}
+	return httpReply{data: out}, nil
+}
+
+// groupSearch answers nothing to users who may not share folders.
+func groupSearch(rq *httpRequest) (httpReply, *httpError) {
+	var body struct {
+		Pattern string `json:"pattern"`
+	}
+	if problem := rq.decode(&body); problem != nil {
+		return httpReply{}, problem
+	}
+	out := []any{}
+	if rq.who.user.shareFolders {
+		for _, g := range rq.visibleGroups() {
+			if nameMatches(body.Pattern, g.displayName) || nameMatches(body.Pattern, g.name) {
+				out = append(out, groupObject(g))
+			}
+		}
+	}
+	return httpReply{data: out}, nil
+}
