@@ -187,7 +187,7 @@ func (s *Contexts) Create(ctx context.Context, n NewContext) (Context, error) {
 	}
 	wantName := n.Name
 	set(&wantName, strconv.Itoa(int(n.ID)))
-	return settle(ctx, s.c, ErrContextExists,
+	return settle(ctx, s.c, []Kind{ErrContextExists, ErrMappingUsed},
 		func() (Context, error) {
 			r, err := create()
 			if err != nil {

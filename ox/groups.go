@@ -158,7 +158,7 @@ func (s *Groups) Create(ctx context.Context, g Group) (Group, error) {
 	if g.Name == "" || g.DisplayName == "" {
 		return Group{}, k.invalid(errors.New("mandatory fields not set: Name and DisplayName"))
 	}
-	return settle(ctx, s.cc.c, ErrGroupExists,
+	return settle(ctx, s.cc.c, []Kind{ErrGroupExists},
 		func() (Group, error) {
 			r, err := invoke[oxgroup.CreateResponse](ctx, s.cc.c, k)
 			if err != nil {

@@ -163,24 +163,20 @@ func (g *Groupware) EnsureUser(ctx context.Context, c schoolmail.ContextID, spec
 	if err != nil {
 		return schoolmail.Place{}, err
 	}
+	var createErr error
 	if !g.seen(c, spec.Username) {
-		p, err := g.create(ctx, cc, spec)
-		if err == nil {
-			g.remember(p)
-		}
-		if !is(err, ErrUserExists) {
-			return p, err
+		var p schoolmail.Place
+		if p, createErr = g.create(ctx, cc, spec); !is(createErr, userMayExist...) {
+			return p, createErr
 		}
 	}
 	u, err := cc.Users.Get(ctx, UserRef{Name: spec.Username})
-	if is(err, ErrNoSuchUser) {
-		p, err := g.create(ctx, cc, spec)
-		if err == nil {
-			g.remember(p)
-		}
-		return p, err
-	}
-	if err != nil {
+	switch {
+	case is(err, ErrNoSuchUser) && createErr != nil:
+		return schoolmail.Place{}, createErr // somebody else has the display name
+	case is(err, ErrNoSuchUser):
+		return g.create(ctx, cc, spec)
+	case err != nil:
 		return schoolmail.Place{}, err
 	}
 	if u.ContextAdmin {
@@ -219,7 +215,9 @@ func (g *Groupware) create(ctx context.Context, cc *ContextClient, spec schoolma
 	if err != nil {
 		return schoolmail.Place{}, err
 	}
-	return place(cc.id, u.ID, spec), nil
+	p := place(cc.id, u.ID, spec)
+	g.remember(p)
+	return p, nil
 }
 
 // locale turns a language into what OX wants; "" leaves it to the server.
@@ -246,7 +244,7 @@ func (g *Groupware) locale(language string) string {
 func (g *Groupware) bring(ctx context.Context, cc *ContextClient, u User, spec schoolmail.UserSpec) error {
 	ch := UserChange{DisplayName: &spec.DisplayName, GivenName: &spec.GivenName, FamilyName: &spec.FamilyName, MailEnabled: &spec.MailEnabled}
 	ch.SetAddresses(spec.Mail, spec.Aliases...)
-	if containsFold(ch.Aliases, u.DefaultSender) {
+	if !strings.EqualFold(u.DefaultSender, u.PrimaryEmail) && containsFold(ch.Aliases, u.DefaultSender) {
 		ch.DefaultSender = &u.DefaultSender
 	}
 	if u.PrimaryEmail == spec.Mail && containsFold(ch.Aliases, u.Email1) {

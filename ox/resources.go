@@ -157,7 +157,7 @@ func (s *Resources) Create(ctx context.Context, n Resource) (Resource, error) {
 	if err := checkPermissions(n.Permissions); err != nil {
 		return Resource{}, k.invalid(err)
 	}
-	return settle(ctx, s.cc.c, ErrInvalidData,
+	return settle(ctx, s.cc.c, []Kind{ErrInvalidData},
 		func() (Resource, error) {
 			r, err := invoke[oxresource.CreateResponse](ctx, s.cc.c, k)
 			if err != nil {

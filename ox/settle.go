@@ -15,12 +15,19 @@ const (
 	different          // something else has the name
 )
 
+// userMayExist are the kinds of refusal that a create of an existing user can
+// cause: OX looks for the display name before it looks for the login name.
+var userMayExist = []Kind{ErrUserExists, ErrDisplayNameUsed}
+
 // settle carries out a create, which must not be repeated blindly. When its
 // answer is lost it looks: what is there and as asked for counts as made, what
 // is not there is tried again. A create that the server had already begun can
 // end later than the look; then the next try says that it exists, and the look
 // after that finds it.
-func settle[T any](ctx context.Context, c *Client, exists Kind, create func() (T, error), look func() (T, sighting, error)) (T, error) {
+//
+// exists are the kinds of refusal that an existing one can cause, first of all
+// the one that says so.
+func settle[T any](ctx context.Context, c *Client, exists []Kind, create func() (T, error), look func() (T, sighting, error)) (T, error) {
 	var zero T
 	lost := false
 	for try := 0; ; try++ {
@@ -32,7 +39,7 @@ func settle[T any](ctx context.Context, c *Client, exists Kind, create func() (T
 		switch {
 		case e.Kind == ErrLostAnswer, e.Kind == ErrProtocol, e.Kind == ErrStatus && e.Temporary():
 			lost = true
-		case lost && is(e, exists):
+		case lost && is(e, exists...):
 		default:
 			return zero, err
 		}
@@ -43,10 +50,10 @@ func settle[T any](ctx context.Context, c *Client, exists Kind, create func() (T
 		case what == asWanted:
 			return v, nil
 		case what == different:
-			e.Kind, e.NotDone, e.Err = exists, true, nil
+			e.Kind, e.NotDone, e.Err = exists[0], true, nil
 			e.Message = "the answer was lost, and what exists now is not what was to be made"
 			return zero, e
-		case is(e, exists), try >= c.opt.Retries:
+		case is(e, exists...), try >= c.opt.Retries:
 			return zero, err
 		}
 		if cause := sleep(ctx, min(firstPause<<min(try, 5), 10*time.Second)); cause != nil {

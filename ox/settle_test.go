@@ -20,6 +20,7 @@ import (
 func yes(context.Context, string) (bool, error) { return true, nil }
 
 var noUser = fakeFault{"NoSuchUserException", "No such user mia in context 7; exceptionId 1-2"}
+var displayNameThere = fakeFault{"InvalidDataException", "The displayname is already used; exceptionId 1-2"}
 var userThere = fakeFault{"InvalidDataException", "User mia already exists in this context; exceptionId 1-2"}
 
 // script answers create and getData in the order given.
@@ -52,6 +53,7 @@ func TestLostAnswerToCreate(t *testing.T) {
 		{"lost after the work was done", []any{lost}, []any{found(user)}, nil, 9},
 		{"lost before it was done", []any{lost, made}, []any{noUser}, nil, 9},
 		{"done while we looked", []any{lost, userThere}, []any{noUser, found(user)}, nil, 9},
+		{"done while we looked, and its display name is found first", []any{lost, displayNameThere}, []any{noUser, found(user)}, nil, 9},
 		{"lost twice", []any{lost, lost}, []any{noUser, found(user)}, nil, 9},
 		{"bad gateway after the work", []any{502}, []any{found(user)}, nil, 9},
 		{"somebody else has the name", []any{lost}, []any{found(other)}, ErrUserExists, 0},

@@ -128,7 +128,7 @@ func (u *Users) Create(ctx context.Context, n NewUser) (User, error) {
 		}
 		return r.Return_, nil
 	}
-	return settle(ctx, u.cc.c, ErrUserExists,
+	return settle(ctx, u.cc.c, userMayExist,
 		func() (User, error) {
 			r, err := create()
 			if err != nil {
