@@ -325,9 +325,13 @@ func (c *Client) post(ctx context.Context, h *host, calls []Call) ([]answer, *Er
 func encode(calls []Call) ([]byte, error) {
 	list := make([][3]any, len(calls))
 	for i, call := range calls {
-		p := call.Params
-		if p == nil {
-			p = Params{}
+		// 2.3 takes an option that is there for one that is set: "recursive":
+		// false deletes recursively.
+		p := Params{}
+		for k, v := range call.Params {
+			if v != false {
+				p[k] = v
+			}
 		}
 		list[i] = [3]any{call.Command, p, strconv.Itoa(i + 1)}
 	}

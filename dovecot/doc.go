@@ -75,6 +75,10 @@
 //     identifier, an array in place of a string end the server process:
 //     checked where possible, by the server's own list for [Client.Do] and
 //     [Client.Batch].
+//   - 2.3 takes an option that is present for true, whatever its value, so that
+//     "recursive": false deletes recursively: false is not sent.
+//   - OR in a query stands between terms and swallows all others on its level,
+//     the mailbox included: [Client.Expunge] puts the query in parentheses.
 //   - An unknown command within a batch makes the answer of 2.3 invalid JSON:
 //     batches are verified first.
 //   - mailboxList echoes a mask without wildcard whether it exists or not:

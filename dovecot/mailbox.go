@@ -72,7 +72,7 @@ type MailboxStatus struct {
 // Status returns the state of the mailboxes that match the masks (* and %),
 // sorted by name; no mask means all. Mailboxes that do not exist on disk yet
 // are left out, which for a new user includes INBOX; asked for by name, INBOX
-// is created. A single mask without a wildcard that matches nothing is
+// and those that the configuration creates by itself are created. A single mask without a wildcard that matches nothing is
 // [ErrNotFound]. Mailboxes that others share with the user are left out, too.
 func (c *Client) Status(ctx context.Context, user string, masks ...string) ([]MailboxStatus, error) {
 	if len(masks) == 0 {
@@ -115,8 +115,9 @@ func statusOf(r Row) (MailboxStatus, error) {
 	return m, errors.Join(errs[:]...)
 }
 
-// MailboxExists reports whether the mailbox exists on disk. It answers true
-// for INBOX of every user, which it thereby creates.
+// MailboxExists reports whether the mailbox exists on disk. INBOX and the
+// mailboxes that the configuration creates by itself always do: asking creates
+// them.
 func (c *Client) MailboxExists(ctx context.Context, user, mailbox string) (bool, error) {
 	if strings.ContainsAny(mailbox, "*%") {
 		return false, refuse("mailboxStatus", user, mailbox, "mailbox name with a wildcard")
@@ -179,6 +180,9 @@ func (c *Client) RenameMailbox(ctx context.Context, user, from, to string) error
 	}
 	if isInbox(from) {
 		return refuse("mailboxRename", user, from, "INBOX cannot be renamed")
+	}
+	if isBelow(to, from) { // the server would nest copies of it into one another
+		return refuse("mailboxRename", user, from, "%q lies below it", to)
 	}
 	err := c.exec(ctx, userOp("mailboxRename", user, from, Params{"mailbox": from, "newName": to}))
 	return c.existsInstead(ctx, user, to, err)
@@ -253,11 +257,14 @@ func (c *Client) below(ctx context.Context, user, mailbox string) ([]MailboxStat
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(m MailboxStatus) bool {
-		rest, ok := strings.CutPrefix(m.Mailbox, mailbox)
-		// The separator is the site's choice; one byte of punctuation.
-		return !ok || len(rest) < 2 || !strings.ContainsAny(rest[:1], "/.^\\|")
-	}), nil
+	return slices.DeleteFunc(all, func(m MailboxStatus) bool { return !isBelow(m.Mailbox, mailbox) }), nil
+}
+
+// isBelow reports whether a mailbox lies below another. The separator is the
+// site's choice, one byte of punctuation.
+func isBelow(name, parent string) bool {
+	rest, ok := strings.CutPrefix(name, parent)
+	return ok && len(rest) > 1 && strings.ContainsAny(rest[:1], "/.^\\|")
 }
 
 // Subscribe subscribes a user to mailboxes, existing or not.

@@ -3,6 +3,7 @@ package dovecot
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -13,7 +14,9 @@ type Hit struct {
 }
 
 // Search finds messages by an IMAP search query as doveadm-search-query(7)
-// extends it, one word per argument: "mailbox", "INBOX", "SUBJECT", "exam".
+// changes it, one word per argument: "mailbox", "INBOX", "SUBJECT", "exam".
+// OR stands between terms, and takes all terms on its level: put it and what
+// belongs to it in parentheses, "(", "SEEN", "OR", "UID", "7", ")".
 // Without "mailbox" all mailboxes are searched; a mailbox named without
 // wildcards that does not exist is [ErrNotFound]. Misspelled keys end the
 // server process, seen here as [ErrUnknownOutcome].
@@ -65,7 +68,8 @@ func (c *Client) Expunge(ctx context.Context, user, mailbox string, query ...str
 	if err != nil {
 		return err
 	}
-	o.call.Params["query"] = append([]string{"mailbox-guid", m.GUID}, query...)
+	// In parentheses, since OR takes everything on its level.
+	o.call.Params["query"] = slices.Concat([]string{"mailbox-guid", m.GUID, "("}, query, []string{")"})
 	return c.exec(ctx, o)
 }
 

@@ -49,10 +49,10 @@ func (s State) Missing(w Want) []string {
 	return list
 }
 
-// quotaIs compares in KiB, the server's unit.
+// quotaIs compares in KiB, the server's unit, to which it rounds up.
 func (s State) quotaIs(limit int64) bool {
 	for _, q := range s.Quota {
-		if q.StorageLimit>>10 != limit>>10 {
+		if q.StorageLimit>>10 != (limit+1023)>>10 {
 			return false
 		}
 	}

@@ -165,6 +165,7 @@ func (s *Server) launch(bin string) error {
 		return err
 	}
 	cmd := exec.Command(bin, "-F", "-c", conf)
+	cmd.Env = append(os.Environ(), "TZ=UTC") // some answers show local times
 	orphan.Prevent(cmd)
 	out := new(strings.Builder)
 	cmd.Stdout, cmd.Stderr = out, out

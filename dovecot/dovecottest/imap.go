@@ -1,0 +1,620 @@
+package dovecottest
+
+import (
+	"bufio"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// session is one IMAP connection.
+type session struct {
+	srv  *Server
+	conn net.Conn
+	in   *lexer
+
+	outMu sync.Mutex // the session's own goroutine and kick write
+	out   *bufio.Writer
+	cut   int64 // bytes of output left before the connection is closed; -1 no limit
+
+	pid  int
+	ip   string
+	user User
+	st   *store // nil before login
+
+	box      *mailbox // selected
+	readOnly bool
+	view     []*message // what the client knows, in order; guarded by st.mu
+	recent   map[*message]bool
+	dirty    bool                // view and box may differ; guarded by st.mu
+	flagged  map[*message]bool   // flags changed by others; guarded by st.mu
+	wake     chan struct{}       // for IDLE
+	enabled  map[string]struct{} // CONDSTORE, QRESYNC
+
+	fault IMAPFault
+	bye   bool
+}
+
+const (
+	capsBefore = "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ AUTH=PLAIN"
+	capsAfter  = "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE MULTIAPPEND UNSELECT CHILDREN NAMESPACE UIDPLUS LIST-EXTENDED CONDSTORE QRESYNC ESEARCH WITHIN LIST-STATUS MOVE STATUS=SIZE SAVEDATE LITERAL+ SPECIAL-USE QUOTA"
+)
+
+// ServeIMAP serves one IMAP connection to its end and closes it.
+func (s *Server) ServeIMAP(conn net.Conn) {
+	x := &session{srv: s, conn: conn, out: bufio.NewWriterSize(conn, 32<<10), cut: -1, wake: make(chan struct{}, 1), enabled: map[string]struct{}{}}
+	x.in = &lexer{r: bufio.NewReaderSize(conn, 32<<10), x: x}
+	x.ip, _, _ = net.SplitHostPort(conn.RemoteAddr().String())
+	s.mu.Lock()
+	s.nextPID++
+	x.pid = s.nextPID
+	s.imapConn[conn] = true
+	s.mu.Unlock()
+	defer func() {
+		x.unselect()
+		s.mu.Lock()
+		delete(s.sessions, x)
+		delete(s.imapConn, conn)
+		s.mu.Unlock()
+		conn.Close()
+	}()
+	x.line("* OK [CAPABILITY %s] Dovecot ready.", capsBefore)
+	for !x.bye && x.flush() == nil {
+		if err := x.command(); err != nil {
+			return
+		}
+	}
+	x.flush()
+}
+
+// IMAPCommands counts the IMAP commands received so far, by name in capitals
+// ("UID FETCH").
+func (s *Server) IMAPCommands() map[string]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.imapSeen)
+}
+
+var errCut = errors.New("connection cut by a fault")
+
+// write sends raw bytes, up to where a fault cuts.
+func (x *session) write(b []byte) {
+	x.outMu.Lock()
+	defer x.outMu.Unlock()
+	if x.cut >= 0 && int64(len(b)) > x.cut {
+		x.out.Write(b[:x.cut])
+		x.cut = 0
+		x.out.Flush()
+		x.conn.Close()
+		return
+	}
+	if x.cut >= 0 {
+		x.cut -= int64(len(b))
+	}
+	x.out.Write(b)
+}
+
+func (x *session) line(format string, args ...any) {
+	x.write(fmt.Appendf(nil, format+"\r\n", args...))
+}
+
+func (x *session) flush() error {
+	x.outMu.Lock()
+	defer x.outMu.Unlock()
+	return x.out.Flush()
+}
+
+// kick ends the session from outside.
+func (x *session) kick() {
+	x.conn.SetWriteDeadline(time.Now().Add(time.Second))
+	x.line("* BYE Server shutting down.")
+	x.flush()
+	x.conn.Close()
+	x.srv.mu.Lock()
+	delete(x.srv.sessions, x)
+	x.srv.mu.Unlock()
+}
+
+func (x *session) noteNew(*message)      { x.touch() }
+func (x *session) noteExpunged(*message) { x.touch() }
+
+func (x *session) noteFlags(m *message) {
+	if x.flagged == nil {
+		x.flagged = map[*message]bool{}
+	}
+	x.flagged[m] = true
+	x.touch()
+}
+
+func (x *session) touch() {
+	x.dirty = true
+	select {
+	case x.wake <- struct{}{}:
+	default:
+	}
+}
+
+// answer is the tagged answer to a command: OK, NO or BAD and its text.
+type answer struct{ status, text string }
+
+func ok(format string, args ...any) answer  { return answer{"OK", fmt.Sprintf(format, args...)} }
+func no(format string, args ...any) answer  { return answer{"NO", fmt.Sprintf(format, args...)} }
+func bad(format string, args ...any) answer { return answer{"BAD", fmt.Sprintf(format, args...)} }
+
+type imapCommand struct {
+	run func(*session) (answer, error)
+	// state in which it is allowed: 0 any, 1 before login, 2 logged in, 3 selected
+	state int
+	// quiet commands send no EXPUNGE.
+	quiet bool
+}
+
+var imapCommands map[string]imapCommand
+
+func init() {
+	imapCommands = map[string]imapCommand{
+		"CAPABILITY":   {(*session).capability, 0, false},
+		"NOOP":         {(*session).noop, 0, false},
+		"LOGOUT":       {(*session).logout, 0, false},
+		"ID":           {(*session).id, 0, false},
+		"LOGIN":        {(*session).login, 1, false},
+		"AUTHENTICATE": {(*session).authenticate, 1, false},
+		"ENABLE":       {(*session).enable, 2, false},
+		"NAMESPACE":    {(*session).namespace, 2, false},
+		"SELECT":       {(*session).selectBox, 2, false},
+		"EXAMINE":      {(*session).examine, 2, false},
+		"CREATE":       {(*session).create, 2, false},
+		"DELETE":       {(*session).delete, 2, false},
+		"RENAME":       {(*session).rename, 2, false},
+		"SUBSCRIBE":    {(*session).subscribe, 2, false},
+		"UNSUBSCRIBE":  {(*session).unsubscribe, 2, false},
+		"LIST":         {(*session).list, 2, false},
+		"LSUB":         {(*session).lsub, 2, false},
+		"STATUS":       {(*session).status, 2, false},
+		"APPEND":       {(*session).append, 2, false},
+		"GETQUOTAROOT": {(*session).getQuotaRoot, 2, false},
+		"GETQUOTA":     {(*session).getQuota, 2, false},
+		"IDLE":         {(*session).idle, 2, false},
+		"CHECK":        {(*session).noop, 3, false},
+		"CLOSE":        {(*session).close, 3, false},
+		"UNSELECT":     {(*session).unselectCommand, 3, false},
+		"EXPUNGE":      {(*session).expunge, 3, false},
+		"SEARCH":       {(*session).search, 3, true},
+		"FETCH":        {(*session).fetch, 3, true},
+		"STORE":        {(*session).store, 3, true},
+		"COPY":         {(*session).copy, 3, false},
+		"MOVE":         {(*session).move, 3, false},
+		"UID EXPUNGE":  {(*session).uidExpunge, 3, false},
+		"UID SEARCH":   {(*session).uidSearch, 3, false},
+		"UID FETCH":    {(*session).uidFetch, 3, false},
+		"UID STORE":    {(*session).uidStore, 3, false},
+		"UID COPY":     {(*session).uidCopy, 3, false},
+		"UID MOVE":     {(*session).uidMove, 3, false},
+	}
+}
+
+// command reads and runs one command. An error ends the session.
+func (x *session) command() error {
+	in := x.in
+	in.begin()
+	tag, err := in.tag()
+	if err == nil {
+		err = in.space()
+	}
+	if err != nil {
+		if err := in.discard(err); err != nil {
+			return err
+		}
+		x.line("* BAD Error in IMAP command received by server.")
+		return nil
+	}
+	name, err := in.atom()
+	name = strings.ToUpper(name)
+	if err == nil && name == "UID" {
+		var sub string
+		if err = in.space(); err == nil {
+			sub, err = in.atom()
+			name += " " + strings.ToUpper(sub)
+		}
+	}
+	if err != nil {
+		if err := in.discard(err); err != nil {
+			return err
+		}
+		x.line("%s BAD Error in IMAP command received by server.", tag)
+		return nil
+	}
+	cmd, known := imapCommands[name]
+	x.srv.mu.Lock()
+	x.srv.imapSeen[name]++
+	x.srv.mu.Unlock()
+	x.fault = x.srv.faultIMAP(name, x.user.Name)
+	if x.fault.Delay > 0 {
+		time.Sleep(x.fault.Delay)
+	}
+	if x.fault.Drop {
+		return errCut
+	}
+	if x.fault.CutOutput != 0 {
+		x.outMu.Lock()
+		x.cut = max(x.fault.CutOutput, 0)
+		x.outMu.Unlock()
+	}
+	var a answer
+	switch {
+	case !known:
+		a, err = bad("Error in IMAP command %s: Unknown command.", name), errSyntax
+	case cmd.state == 1 && x.st != nil:
+		a, err = bad("Error in IMAP command %s: Unknown command.", name), errSyntax
+	case cmd.state >= 2 && x.st == nil:
+		a, err = bad("Please login first."), errSyntax
+	case cmd.state == 3 && x.box == nil:
+		a, err = bad("No mailbox selected."), errSyntax
+	case x.fault.No != "" && name != "APPEND":
+		a, err = no("%s", x.fault.No), errSyntax
+	default:
+		a, err = cmd.run(x)
+	}
+	if err != nil {
+		if err = in.discard(err); err != nil {
+			return err
+		}
+		if a.status == "" {
+			a = bad("Error in IMAP command %s: Invalid arguments.", name)
+		}
+	}
+	if x.fault.DropAfter {
+		return errCut
+	}
+	if x.box != nil && x.st != nil {
+		if gone := x.update(!cmd.quiet || !known); gone {
+			x.line("* BYE Selected mailbox was deleted, have to disconnect.")
+			x.bye = true
+			return nil
+		}
+	}
+	x.line("%s %s %s", tag, a.status, a.text)
+	if x.fault.CutOutput != 0 {
+		x.flush()
+		return errCut
+	}
+	return nil
+}
+
+// update tells the client what has changed in the selected mailbox and reports
+// whether it is gone.
+func (x *session) update(expunges bool) bool {
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	if x.box.deleted {
+		return true
+	}
+	if !x.dirty {
+		return false
+	}
+	if expunges {
+		var vanished []uint32
+		have := make(map[*message]bool, len(x.box.msgs))
+		for _, m := range x.box.msgs {
+			have[m] = true
+		}
+		seq := 1
+		x.view = slices.DeleteFunc(x.view, func(m *message) bool {
+			if have[m] {
+				seq++
+				return false
+			}
+			if x.has("QRESYNC") {
+				vanished = append(vanished, m.uid)
+			} else {
+				x.line("* %d EXPUNGE", seq)
+			}
+			delete(x.recent, m)
+			delete(x.flagged, m)
+			return true
+		})
+		if len(vanished) > 0 {
+			x.line("* VANISHED %s", formatSet(vanished))
+		}
+		x.dirty = false
+	}
+	known := make(map[*message]bool, len(x.view))
+	for _, m := range x.view {
+		known[m] = true
+	}
+	added := false
+	for _, m := range x.box.msgs {
+		if known[m] {
+			continue
+		}
+		added = true
+		x.view = append(x.view, m)
+		x.claimRecent(m)
+	}
+	if added {
+		x.line("* %d EXISTS", len(x.view))
+		x.line("* %d RECENT", len(x.recent))
+	}
+	for i, m := range x.view {
+		if x.flagged[m] {
+			x.flagsLine(i+1, m, false, false)
+		}
+	}
+	x.flagged = nil
+	return false
+}
+
+// claimRecent gives \Recent to this session, if it may change the mailbox.
+func (x *session) claimRecent(m *message) {
+	if !m.recent {
+		return
+	}
+	x.recent[m] = true
+	if !x.readOnly {
+		m.recent = false
+	}
+}
+
+func (x *session) has(ext string) bool { _, ok := x.enabled[ext]; return ok }
+
+func (x *session) capability() (answer, error) {
+	if err := x.in.end(); err != nil {
+		return answer{}, err
+	}
+	caps := capsBefore
+	if x.st != nil {
+		caps = capsAfter
+	}
+	x.line("* CAPABILITY %s", caps)
+	return ok("Capability completed."), nil
+}
+
+func (x *session) noop() (answer, error) {
+	return ok("NOOP completed."), x.in.end()
+}
+
+func (x *session) logout() (answer, error) {
+	if err := x.in.end(); err != nil {
+		return answer{}, err
+	}
+	x.line("* BYE Logging out")
+	x.unselect()
+	x.bye = true
+	return ok("Logout completed."), nil
+}
+
+func (x *session) id() (answer, error) {
+	if err := x.in.skipArguments(); err != nil {
+		return answer{}, err
+	}
+	x.line(`* ID ("name" "Dovecot")`)
+	return ok("ID completed."), nil
+}
+
+func (x *session) login() (answer, error) {
+	if err := x.in.space(); err != nil {
+		return answer{}, err
+	}
+	user, err := x.in.astring()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := x.in.space(); err != nil {
+		return answer{}, err
+	}
+	password, err := x.in.astring()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := x.in.end(); err != nil {
+		return answer{}, err
+	}
+	return x.auth("", user, password), nil
+}
+
+// authenticate is AUTHENTICATE PLAIN, RFC 4616, with or without an initial
+// response (RFC 4959).
+func (x *session) authenticate() (answer, error) {
+	in := x.in
+	if err := in.space(); err != nil {
+		return answer{}, err
+	}
+	mech, err := in.atom()
+	if err != nil {
+		return answer{}, err
+	}
+	if !strings.EqualFold(mech, "PLAIN") {
+		return no("Unsupported authentication mechanism."), errSyntax
+	}
+	var b64 string
+	if in.peek() == ' ' {
+		if err := in.space(); err != nil {
+			return answer{}, err
+		}
+		if b64, err = in.atom(); err != nil {
+			return answer{}, err
+		}
+		if err := in.end(); err != nil {
+			return answer{}, err
+		}
+	} else {
+		if err := in.end(); err != nil {
+			return answer{}, err
+		}
+		x.write([]byte("+ \r\n"))
+		x.flush()
+		if b64, err = in.rawLine(); err != nil {
+			return answer{}, err
+		}
+		if b64 == "*" {
+			return bad("Authentication aborted by client."), nil
+		}
+	}
+	raw, err := base64.StdEncoding.DecodeString(b64)
+	parts := strings.Split(string(raw), "\x00")
+	if err != nil || len(parts) != 3 {
+		return bad("Invalid base64 data in continued response"), nil
+	}
+	return x.auth(parts[0], parts[1], parts[2]), nil
+}
+
+// auth logs in as authcid, or as authzid with the master user's password.
+func (x *session) auth(authzid, authcid, password string) answer {
+	s := x.srv
+	failed := no("[AUTHENTICATIONFAILED] Authentication failed.")
+	name := authcid
+	user, master, asMaster := strings.Cut(authcid, "*")
+	if asMaster {
+		name = user
+	} else if authcid == s.cfg.master && s.cfg.master != "" && authzid != "" {
+		name, master, asMaster = authzid, authcid, true
+	}
+	if asMaster && (master != s.cfg.master || password != s.cfg.masterPassword || s.cfg.master == "") {
+		return failed
+	}
+	if !asMaster && authzid != "" && authzid != authcid {
+		return failed
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u, found := s.lookup(name)
+	switch {
+	case !found && asMaster:
+		return no("[AUTHORIZATIONFAILED] Authorization failed.")
+	case !found || !asMaster && (password == "" || password != u.Password):
+		return failed
+	}
+	x.user = u
+	x.st = s.storeAt(u.Home)
+	s.sessions[x] = true
+	return ok("[CAPABILITY %s] Logged in", capsAfter)
+}
+
+func (x *session) enable() (answer, error) {
+	var on []string
+	for x.in.peek() == ' ' {
+		x.in.space()
+		ext, err := x.in.atom()
+		if err != nil {
+			return answer{}, err
+		}
+		switch ext = strings.ToUpper(ext); ext {
+		case "QRESYNC":
+			x.enabled["CONDSTORE"] = struct{}{}
+			fallthrough
+		case "CONDSTORE":
+			x.enabled[ext] = struct{}{}
+			on = append(on, ext)
+		}
+	}
+	if err := x.in.end(); err != nil {
+		return answer{}, err
+	}
+	x.line("* ENABLED%s", joined(on))
+	return ok("Enabled."), nil
+}
+
+func joined(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return " " + strings.Join(words, " ")
+}
+
+func (x *session) namespace() (answer, error) {
+	if err := x.in.end(); err != nil {
+		return answer{}, err
+	}
+	x.line(`* NAMESPACE (("" %s)) NIL NIL`, quote(x.srv.cfg.separator))
+	return ok("Namespace completed."), nil
+}
+
+// idle is RFC 2177. The client's DONE is awaited in this goroutine; changes are
+// sent by another one meanwhile.
+func (x *session) idle() (answer, error) {
+	if err := x.in.end(); err != nil {
+		return answer{}, err
+	}
+	x.write([]byte("+ idling\r\n"))
+	x.flush()
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			if x.box != nil && x.update(true) {
+				x.conn.Close()
+				return
+			}
+			x.flush()
+			select {
+			case <-x.wake:
+			case <-stop:
+				return
+			}
+		}
+	})
+	line, err := x.in.rawLine()
+	close(stop)
+	wg.Wait()
+	if err != nil {
+		return answer{}, err
+	}
+	if !strings.EqualFold(line, "DONE") {
+		return bad("Expected DONE."), nil
+	}
+	return ok("Idle completed."), nil
+}
+
+func (x *session) getQuotaRoot() (answer, error) {
+	name, a, err := x.mailboxArgument()
+	if err != nil || a.status != "" {
+		return a, err
+	}
+	if err := x.in.end(); err != nil {
+		return answer{}, err
+	}
+	x.line("* QUOTAROOT %s \"User quota\"", quoteMailbox(name))
+	x.quotaLine()
+	return ok("Getquotaroot completed."), nil
+}
+
+func (x *session) getQuota() (answer, error) {
+	if err := x.in.space(); err != nil {
+		return answer{}, err
+	}
+	root, err := x.in.astring()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := x.in.end(); err != nil {
+		return answer{}, err
+	}
+	if root != "User quota" {
+		return no("[NONEXISTENT] Quota root doesn't exist."), nil
+	}
+	x.quotaLine()
+	return ok("Getquota completed."), nil
+}
+
+func (x *session) quotaLine() {
+	x.st.mu.Lock()
+	used, _ := x.st.usage()
+	x.st.mu.Unlock()
+	if l := x.srv.limit(x.user); l > 0 {
+		x.line("* QUOTA \"User quota\" (STORAGE %d %d)", (used+1023)/1024, (l+1023)/1024)
+		return
+	}
+	x.line("* QUOTA \"User quota\" ()")
+}
+
+// isEOF reports errors that mean that the client has gone.
+func isEOF(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+}

@@ -1,0 +1,562 @@
+package dovecottest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// mailboxArgument reads " name" in modified UTF-7. A name that is none is a NO
+// answer, not a syntax error, as with Dovecot.
+func (x *session) mailboxArgument() (string, answer, error) {
+	if err := x.in.space(); err != nil {
+		return "", answer{}, err
+	}
+	raw, err := x.in.astring()
+	if err != nil {
+		return "", answer{}, err
+	}
+	name, err := decodeUTF7(raw)
+	if err != nil {
+		return "", no("Mailbox name is not valid mUTF-7: %s", strings.ToValidUTF8(raw, "?")), errSyntax
+	}
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	return x.st.canonical(name), answer{}, nil
+}
+
+// oneMailbox reads a command with a mailbox name and nothing else.
+func (x *session) oneMailbox() (string, answer, error) {
+	name, a, err := x.mailboxArgument()
+	if err != nil {
+		return "", a, err
+	}
+	return name, answer{}, x.in.end()
+}
+
+func missing(name string) answer {
+	return no("[NONEXISTENT] Mailbox doesn't exist: %s", encodeUTF7(name))
+}
+
+func (x *session) selectBox() (answer, error) { return x.open(false) }
+func (x *session) examine() (answer, error)   { return x.open(true) }
+
+// open is SELECT and EXAMINE with the parameters CONDSTORE and QRESYNC
+// (RFC 7162).
+func (x *session) open(readOnly bool) (answer, error) {
+	name, a, err := x.mailboxArgument()
+	if err != nil {
+		return a, err
+	}
+	var resync struct{ validity, modSeq uint64 }
+	if x.in.peek() == ' ' {
+		x.in.space()
+		if err := x.in.expect('('); err != nil {
+			return answer{}, err
+		}
+		for {
+			w, err := x.in.atom()
+			if err != nil {
+				return answer{}, err
+			}
+			switch strings.ToUpper(w) {
+			case "CONDSTORE":
+				x.enabled["CONDSTORE"] = struct{}{}
+			case "QRESYNC":
+				if !x.has("QRESYNC") {
+					return bad("QRESYNC not enabled"), errSyntax
+				}
+				if resync.validity, resync.modSeq, err = x.in.resync(); err != nil {
+					return answer{}, err
+				}
+			default:
+				return bad("Unknown SELECT parameter"), errSyntax
+			}
+			if x.in.peek() == ')' {
+				break
+			}
+			if err := x.in.space(); err != nil {
+				return answer{}, err
+			}
+		}
+		x.in.expect(')')
+	}
+	if err := x.in.end(); err != nil {
+		return answer{}, err
+	}
+	if x.box != nil {
+		x.unselect()
+		x.line("* OK [CLOSED] Previous mailbox closed.")
+	}
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	b := x.st.open(name)
+	if b == nil {
+		return missing(name), nil
+	}
+	x.box, x.readOnly = b, readOnly
+	x.view = slices.Clone(b.msgs)
+	x.recent, x.flagged, x.dirty = map[*message]bool{}, nil, false
+	b.watchers[x] = true
+	for _, m := range x.view {
+		x.claimRecent(m)
+	}
+	x.line(`* FLAGS (%s)`, strings.Join(x.allFlags(), " "))
+	if readOnly {
+		x.line("* OK [PERMANENTFLAGS ()] Read-only mailbox.")
+	} else {
+		x.line(`* OK [PERMANENTFLAGS (%s \*)] Flags permitted.`, strings.Join(x.allFlags(), " "))
+	}
+	x.line("* %d EXISTS", len(x.view))
+	x.line("* %d RECENT", len(x.recent))
+	if i := slices.IndexFunc(x.view, func(m *message) bool { return !m.hasFlag(`\Seen`) }); i >= 0 {
+		x.line("* OK [UNSEEN %d] First unseen.", i+1)
+	}
+	x.line("* OK [UIDVALIDITY %d] UIDs valid", b.validity)
+	x.line("* OK [UIDNEXT %d] Predicted next UID", b.uidNext)
+	x.line("* OK [HIGHESTMODSEQ %d] Highest", b.modSeq)
+	if resync.validity == uint64(b.validity) && resync.modSeq > 0 {
+		x.vanished(resync.modSeq, nil)
+		for i, m := range x.view {
+			if m.modSeq > resync.modSeq {
+				x.flagsLine(i+1, m, true, true)
+			}
+		}
+	}
+	if readOnly {
+		return ok("[READ-ONLY] Examine completed."), nil
+	}
+	return ok("[READ-WRITE] Select completed."), nil
+}
+
+// resync reads " (uidvalidity modseq [known uids] [...])".
+func (l *lexer) resync() (validity, modSeq uint64, err error) {
+	if err = l.space(); err != nil {
+		return 0, 0, err
+	}
+	if err = l.expect('('); err != nil {
+		return 0, 0, err
+	}
+	if validity, err = l.number(); err != nil {
+		return 0, 0, err
+	}
+	if err = l.space(); err != nil {
+		return 0, 0, err
+	}
+	if modSeq, err = l.number(); err != nil {
+		return 0, 0, err
+	}
+	for depth := 1; depth > 0; {
+		c, err := l.byte()
+		if err != nil {
+			return 0, 0, err
+		}
+		switch c {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		case '\r', '\n':
+			l.r.UnreadByte()
+			return 0, 0, errSyntax
+		}
+	}
+	return validity, modSeq, nil
+}
+
+// vanished sends what was expunged since a modification sequence.
+func (x *session) vanished(since uint64, in numSet) {
+	var uids []uint32
+	for _, e := range x.box.expunged {
+		if e.modSeq > since && (in == nil || in.has(e.uid, x.box.uidNext-1)) {
+			uids = append(uids, e.uid)
+		}
+	}
+	if len(uids) > 0 {
+		slices.Sort(uids)
+		x.line("* VANISHED (EARLIER) %s", formatSet(uids))
+	}
+}
+
+// allFlags are the system flags and the keywords in use.
+func (x *session) allFlags() []string {
+	set := map[string]bool{}
+	for _, m := range x.box.msgs {
+		for _, f := range m.flags {
+			if f[0] != '\\' {
+				set[f] = true
+			}
+		}
+	}
+	return append(slices.Clone(systemFlags), sortedKeys(set)...)
+}
+
+// unselect leaves the selected mailbox, if any.
+func (x *session) unselect() {
+	if x.box == nil {
+		return
+	}
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	delete(x.box.watchers, x)
+	x.box, x.view, x.recent, x.flagged = nil, nil, nil, nil
+}
+
+func (x *session) unselectCommand() (answer, error) {
+	if err := x.in.end(); err != nil {
+		return answer{}, err
+	}
+	x.unselect()
+	return ok("Unselect completed."), nil
+}
+
+func (x *session) close() (answer, error) {
+	if err := x.in.end(); err != nil {
+		return answer{}, err
+	}
+	if !x.readOnly {
+		x.st.mu.Lock()
+		x.expungeDeleted(nil)
+		x.st.mu.Unlock()
+	}
+	x.unselect()
+	return ok("Close completed."), nil
+}
+
+// create ignores USE: special use is configuration.
+func (x *session) create() (answer, error) {
+	if err := x.in.space(); err != nil {
+		return answer{}, err
+	}
+	raw, err := x.in.astring()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := x.in.skipArguments(); err != nil {
+		return answer{}, err
+	}
+	name, err := decodeUTF7(raw)
+	if err != nil {
+		return no("Mailbox name is not valid mUTF-7: %s", strings.ToValidUTF8(raw, "?")), nil
+	}
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	if why := x.st.checkName(name); why != "" {
+		return no("[CANNOT] %s", why), nil
+	}
+	name = x.st.canonical(name)
+	if x.st.boxes[name] != nil || name == "INBOX" {
+		return no("[ALREADYEXISTS] Mailbox already exists"), nil
+	}
+	x.st.create(name)
+	return ok("Create completed."), nil
+}
+
+func (x *session) delete() (answer, error) {
+	name, a, err := x.oneMailbox()
+	if err != nil {
+		return a, err
+	}
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	if name == "INBOX" {
+		return no("[CANNOT] INBOX can't be deleted."), nil
+	}
+	b := x.st.open(name)
+	if b == nil {
+		return missing(name), nil
+	}
+	x.st.drop(b)
+	for w := range b.watchers {
+		w.touch()
+	}
+	return ok("Delete completed."), nil
+}
+
+func (x *session) rename() (answer, error) {
+	from, a, err := x.mailboxArgument()
+	if err != nil {
+		return a, err
+	}
+	to, a, err := x.oneMailbox()
+	if err != nil {
+		return a, err
+	}
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	if why := x.st.checkName(to); why != "" {
+		return no("[CANNOT] %s", why), nil
+	}
+	switch {
+	case from == "INBOX" || strings.HasPrefix(to, from+x.srv.cfg.separator):
+		return no("[CANNOT] Can't rename %s to %s", encodeUTF7(from), encodeUTF7(to)), nil
+	case x.st.boxes[from] == nil && len(x.st.children(from)) == 0:
+		return missing(from), nil
+	case x.st.boxes[to] != nil || len(x.st.children(to)) > 0 || to == "INBOX":
+		return no("[ALREADYEXISTS] Target mailbox already exists"), nil
+	}
+	x.st.rename(from, to)
+	return ok("Rename completed."), nil
+}
+
+func (x *session) subscribe() (answer, error) {
+	name, a, err := x.oneMailbox()
+	if err != nil {
+		return a, err
+	}
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	if !slices.Contains(x.st.names(), name) {
+		return no("Mailbox doesn't exist: %s", encodeUTF7(name)), nil
+	}
+	x.st.subs[name] = true
+	return ok("Subscribe completed."), nil
+}
+
+func (x *session) unsubscribe() (answer, error) {
+	name, a, err := x.oneMailbox()
+	if err != nil {
+		return a, err
+	}
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	delete(x.st.subs, name)
+	return ok("Unsubscribe completed."), nil
+}
+
+// listRequest is a parsed LIST (RFC 3501, 5258, 5819, 6154).
+type listRequest struct {
+	ref      string
+	masks    []string
+	selected []string // selection options
+	returns  []string
+	status   []string
+}
+
+func (x *session) list() (answer, error) {
+	var q listRequest
+	var err error
+	in := x.in
+	if err = in.space(); err != nil {
+		return answer{}, err
+	}
+	if in.peek() == '(' {
+		if q.selected, err = in.words(); err != nil {
+			return answer{}, err
+		}
+		if err = in.space(); err != nil {
+			return answer{}, err
+		}
+	}
+	if q.ref, err = in.astring(); err != nil {
+		return answer{}, err
+	}
+	if err = in.space(); err != nil {
+		return answer{}, err
+	}
+	if in.peek() == '(' {
+		in.expect('(')
+		for {
+			m, err := in.mask()
+			if err != nil {
+				return answer{}, err
+			}
+			q.masks = append(q.masks, m)
+			if in.peek() == ')' {
+				break
+			}
+			if err := in.space(); err != nil {
+				return answer{}, err
+			}
+		}
+		in.expect(')')
+	} else {
+		m, err := in.mask()
+		if err != nil {
+			return answer{}, err
+		}
+		q.masks = []string{m}
+	}
+	if in.peek() == ' ' {
+		if err := in.listReturn(&q); err != nil {
+			return answer{}, err
+		}
+	}
+	if err := in.end(); err != nil {
+		return answer{}, err
+	}
+	for _, o := range append(slices.Clone(q.selected), q.returns...) {
+		if !slices.Contains([]string{"SUBSCRIBED", "RECURSIVEMATCH", "REMOTE", "CHILDREN", "SPECIAL-USE", "STATUS"}, strings.ToUpper(o)) {
+			return bad("Error in IMAP command LIST: Unknown option %s.", o), nil
+		}
+	}
+	return x.sendList(q, "LIST"), nil
+}
+
+// listReturn reads " RETURN (SUBSCRIBED STATUS (MESSAGES ...) ...)".
+func (l *lexer) listReturn(q *listRequest) error {
+	l.space()
+	w, err := l.atom()
+	if err != nil || !strings.EqualFold(w, "RETURN") {
+		return errSyntax
+	}
+	if err := l.space(); err != nil {
+		return err
+	}
+	if err := l.expect('('); err != nil {
+		return err
+	}
+	for l.peek() != ')' {
+		if len(q.returns) > 0 {
+			if err := l.space(); err != nil {
+				return err
+			}
+		}
+		w, err := l.atom()
+		if err != nil {
+			return err
+		}
+		q.returns = append(q.returns, w)
+		if strings.EqualFold(w, "STATUS") {
+			if err := l.space(); err != nil {
+				return err
+			}
+			if q.status, err = l.words(); err != nil {
+				return err
+			}
+		}
+	}
+	return l.expect(')')
+}
+
+func (x *session) lsub() (answer, error) {
+	in := x.in
+	if err := in.space(); err != nil {
+		return answer{}, err
+	}
+	ref, err := in.astring()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := in.space(); err != nil {
+		return answer{}, err
+	}
+	mask, err := in.mask()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := in.end(); err != nil {
+		return answer{}, err
+	}
+	return x.sendList(listRequest{ref: ref, masks: []string{mask}, selected: []string{"SUBSCRIBED"}}, "LSUB"), nil
+}
+
+func (x *session) sendList(q listRequest, command string) answer {
+	sep := x.srv.cfg.separator
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	done := ok("%s completed.", strings.ToUpper(command[:1])+strings.ToLower(command[1:]))
+	if len(q.masks) == 1 && q.masks[0] == "" && command == "LIST" {
+		x.line(`* LIST (\Noselect) %s ""`, quote(sep))
+		return done
+	}
+	wants := func(list []string, o string) bool {
+		return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, o) })
+	}
+	listed := x.st.names()
+	subs := x.st.subscribed()
+	names := listed
+	if wants(q.selected, "SUBSCRIBED") {
+		names = subs
+	}
+	for _, n := range names {
+		if !slices.ContainsFunc(q.masks, func(m string) bool {
+			m, err := decodeUTF7(q.ref + m)
+			return err == nil && matchMask(foldInbox(m, sep), n, sep)
+		}) {
+			continue
+		}
+		if wants(q.selected, "SPECIAL-USE") && x.st.specialUse(n) == "" {
+			continue
+		}
+		var attrs []string
+		_, auto := x.st.auto(n)
+		switch {
+		case !slices.Contains(listed, n):
+			attrs = append(attrs, `\NonExistent`)
+		case x.st.boxes[n] == nil && !auto && n != "INBOX":
+			attrs = append(attrs, `\Noselect`)
+		}
+		if slices.ContainsFunc(listed, func(k string) bool { return strings.HasPrefix(k, n+sep) }) {
+			attrs = append(attrs, `\HasChildren`)
+		} else {
+			attrs = append(attrs, `\HasNoChildren`)
+		}
+		if command == "LIST" {
+			if slices.Contains(subs, n) && (wants(q.returns, "SUBSCRIBED") || wants(q.selected, "SUBSCRIBED")) {
+				attrs = append(attrs, `\Subscribed`)
+			}
+			if use := x.st.specialUse(n); use != "" {
+				attrs = append(attrs, use)
+			}
+		}
+		x.line("* %s (%s) %s %s", command, strings.Join(attrs, " "), quote(sep), quoteMailbox(n))
+		if q.status != nil && !slices.Contains(attrs, `\Noselect`) && !slices.Contains(attrs, `\NonExistent`) {
+			if text, err := x.st.open(n).imapStatus(q.status); err == nil {
+				x.line("* STATUS %s (%s)", quoteMailbox(n), text)
+			}
+		}
+	}
+	return done
+}
+
+func (x *session) status() (answer, error) {
+	name, a, err := x.mailboxArgument()
+	if err != nil {
+		return a, err
+	}
+	if err := x.in.space(); err != nil {
+		return answer{}, err
+	}
+	items, err := x.in.words()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := x.in.end(); err != nil {
+		return answer{}, err
+	}
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	b := x.st.open(name)
+	if b == nil {
+		return missing(name), nil
+	}
+	text, err := b.imapStatus(items)
+	if err != nil {
+		return bad("Error in IMAP command STATUS: %s", err), nil
+	}
+	x.line("* STATUS %s (%s)", quoteMailbox(name), text)
+	if x.box == b {
+		return ok("[CLIENTBUG] Status on selected mailbox completed."), nil
+	}
+	return ok("Status completed."), nil
+}
+
+// imapStatus writes STATUS items, with Dovecot's own X-GUID.
+func (b *mailbox) imapStatus(items []string) (string, error) {
+	if len(items) == 0 {
+		return "", fmt.Errorf("Empty status list.")
+	}
+	names := map[string]string{"MESSAGES": "messages", "RECENT": "recent", "UIDNEXT": "uidnext", "UIDVALIDITY": "uidvalidity",
+		"UNSEEN": "unseen", "HIGHESTMODSEQ": "highestmodseq", "SIZE": "vsize", "X-SIZE": "vsize", "X-GUID": "guid"}
+	var out []string
+	for _, it := range items {
+		it = strings.ToUpper(it)
+		f, ok := names[it]
+		if !ok {
+			return "", fmt.Errorf("Unknown status item: %s", it)
+		}
+		out = append(out, it+" "+b.status(f))
+	}
+	return strings.Join(out, " "), nil
+}
