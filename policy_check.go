@@ -19,19 +19,21 @@ const (
 )
 
 // usualLimits and termLimits are sized for a district that changes 10 % of its
-// people per term and a fraction of a percent on an ordinary day.
+// people per term and a fraction of a percent on an ordinary day. Deactivations
+	// and purges follow notices that were limited when they were sent, but weeks
+	// later, on an ordinary day.
 var (
 	usualLimits = GuardLimits{
 		Leavers:       Limit{SchoolPercent: 5, DistrictPercent: 2, Free: 3},
-		Deactivations: Limit{SchoolPercent: 20, DistrictPercent: 15, Free: 5},
-		Purges:        Limit{SchoolPercent: 30, DistrictPercent: 15, Free: 5},
+		Deactivations: Limit{SchoolPercent: 45, DistrictPercent: 20, Free: 5},
+		Purges:        Limit{SchoolPercent: 45, DistrictPercent: 20, Free: 5},
 		Transfers:     Limit{SchoolPercent: 5, DistrictPercent: 2, Free: 3},
 	}
 	// At the end of a school year the oldest third of a secondary school leaves.
 	termLimits = GuardLimits{
 		Leavers:       Limit{SchoolPercent: 45, DistrictPercent: 20, Free: 5},
-		Deactivations: Limit{SchoolPercent: 35, DistrictPercent: 20, Free: 5},
-		Purges:        Limit{SchoolPercent: 40, DistrictPercent: 20, Free: 5},
+		Deactivations: Limit{SchoolPercent: 45, DistrictPercent: 20, Free: 5},
+		Purges:        Limit{SchoolPercent: 45, DistrictPercent: 20, Free: 5},
 		Transfers:     Limit{SchoolPercent: 60, DistrictPercent: 35, Free: 5},
 	}
 )

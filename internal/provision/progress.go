@@ -25,7 +25,7 @@ func NewProgress(w io.Writer, terminal bool) Progress {
 	if terminal {
 		return &bar{w: w}
 	}
-	return &lines{w: w, every: 10 * time.Second}
+	return &lines{w: w, every: 10 * time.Second, last: time.Now()}
 }
 
 // Quiet shows nothing.

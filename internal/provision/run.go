@@ -47,7 +47,7 @@ func (a *Act) Exit() int {
 	switch {
 	case a.Err != nil:
 		return ExitFailed
-	case len(a.Plan.Held) > 0, attention(a.Plan):
+	case len(a.Plan.Held) > 0, len(a.World.Findings) > 0, attention(a.Plan):
 		return ExitHeld
 	case a.Result != nil && (a.Result.Count(schoolmail.StatusFailed) > 0 || a.Result.Count(schoolmail.StatusSkipped) > 0):
 		return ExitHeld

@@ -1,0 +1,219 @@
+package provision
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/report"
+	"github.com/ictmedia/schoolmail/internal/sandbox"
+)
+
+const usage = `provision keeps accounts, Open-Xchange places and mailboxes in step with the
+school administration's export.
+
+Usage:
+
+  provision [-people N] [-seed N] [-out DIR]
+      Without -config: plays a school year of a made-up district on simulated
+      servers in this process. Nothing outside is touched.
+
+  provision -config district.toml
+      Reads the export and the servers, plans, prints the plan. Writes nothing.
+  provision -config district.toml -apply
+      Plans and applies.
+  provision -config district.toml -plan plan.json
+      Saves the plan for review ...
+  provision -config district.toml -apply-plan plan.json
+      ... and applies exactly this plan. It is refused when the export, the
+      policy or the servers have changed since.
+
+Every run can be repeated at any time, also after a crash, and then does only
+what is missing. An example for cron, at two in the morning:
+
+  0 2 * * *  provision -config /etc/schoolmail/district.toml -apply -out /var/log/schoolmail
+
+Exit status: 0 all done; 1 failed; 2 bad flags, configuration or export,
+nothing was done; 3 finished, but something was held back or failed for single
+people: read the report.
+
+Flags:
+
+`
+
+// Main is the program: it parses the arguments (without the program's name),
+// runs, and returns the exit status.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	fs := flag.NewFlagSet("provision", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() { fmt.Fprint(stderr, usage); fs.PrintDefaults() }
+	var (
+		conf      = fs.String("config", "", "configuration `file` of the site; without it the sandbox is used")
+		apply     = fs.Bool("apply", false, "apply what was planned")
+		dryRun    = fs.Bool("dry-run", false, "only plan; this is the default, the flag makes it explicit")
+		plan      = fs.String("plan", "", "save the plan to this `file`")
+		applyPlan = fs.String("apply-plan", "", "apply the reviewed plan in this `file`")
+		out       = fs.String("out", "", "write plan and reports (text, JSON, HTML) to this `folder`")
+		people    = fs.Int("people", 400, "sandbox: `number` of people in the district")
+		seed      = fs.Uint64("seed", 1, "sandbox: `number` that the district is made from")
+		latency   = fs.Duration("latency", 0, "sandbox: `time` that each request to OX and doveadm takes")
+		quiet     = fs.Bool("q", false, "no progress")
+	)
+	var now schoolmail.Date
+	fs.TextVar(&now, "now", schoolmail.Date(0), "`day` to plan for, YYYY-MM-DD, for rehearsals; default today")
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return ExitDone
+		}
+		return ExitUsage
+	}
+	fail := func(status int, format string, a ...any) int {
+		fmt.Fprintf(stderr, "provision: "+format+"\n", a...)
+		return status
+	}
+	switch {
+	case fs.NArg() > 0:
+		return fail(ExitUsage, "unexpected argument %q; -h explains the flags", fs.Arg(0))
+	case *conf == "" && (*apply || *dryRun || *plan != "" || *applyPlan != "" || !now.IsZero()):
+		return fail(ExitUsage, "-apply, -dry-run, -plan, -apply-plan and -now need -config")
+	case *applyPlan != "" && (*apply || *plan != ""):
+		return fail(ExitUsage, "-apply-plan goes with neither -apply nor -plan")
+	case *dryRun && (*apply || *applyPlan != ""):
+		return fail(ExitUsage, "-dry-run contradicts -apply and -apply-plan")
+	case *people < 20 || *people > 200000:
+		return fail(ExitUsage, "-people %d: expected 20 to 200000", *people)
+	}
+	var progress Progress = Quiet{}
+	if !*quiet {
+		progress = NewProgress(stderr, isTerminal(stderr))
+	}
+
+	rep := &report.Report{Title: "schoolmail", Written: time.Now()}
+	finish := func(status int, acts []*Act) int {
+		for _, a := range acts {
+			if a.Plan != nil {
+				rep.Acts = append(rep.Acts, a.Report())
+			}
+		}
+		if *out != "" && len(rep.Acts) > 0 {
+			if err := writeOut(*out, rep, acts); err != nil {
+				return fail(cmp.Or(status, ExitFailed), "report: %v", err)
+			}
+			fmt.Fprintf(stdout, "Plan and report are in %s.\n", *out)
+		}
+		return status
+	}
+
+	if *conf == "" {
+		sb, err := sandbox.Start(&sandbox.Options{People: *people, Seed: *seed, Latency: *latency})
+		if err != nil {
+			return fail(ExitFailed, "%v", err)
+		}
+		defer sb.Close()
+		rep.Title = "A school year in the sandbox"
+		rep.Facts = []report.Fact{{Name: "District", Value: fmt.Sprintf("%d people, %d schools, seed %d", *people, len(sb.District.Schools()), *seed)}}
+		if !*quiet {
+			fmt.Fprintf(stdout, "A school year of a made-up district on simulated servers: %d people, %d schools.\n", *people, len(sb.District.Schools()))
+			progress = &told{Progress: progress, w: stdout}
+		}
+		acts, err := Year(ctx, sb, progress)
+		if err != nil {
+			return finish(fail(ExitFailed, "%v", err), acts)
+		}
+		return finish(worst(acts), acts)
+	}
+
+	set, warnings, err := loadSettings(*conf)
+	if err != nil {
+		return fail(ExitUsage, "%v", err)
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(stderr, "provision: warning: %s\n", w)
+	}
+	site, err := Open(set)
+	if err != nil {
+		return fail(ExitFailed, "%v", err)
+	}
+	defer site.Close()
+	if now.IsZero() {
+		now = schoolmail.DateOf(time.Now())
+	}
+	rep.Title = site.Name
+	act, err := Run(ctx, site, Command{Now: now, Apply: *apply, SavePlan: *plan, ApplyPlan: *applyPlan, Out: *out}, progress)
+	act.Title = "Run of " + now.String()
+	if err != nil {
+		status := ExitFailed
+		if _, bad := errors.AsType[*InputError](err); bad {
+			status = ExitUsage
+		}
+		return fail(status, "%v", err)
+	}
+	if act.Result == nil {
+		if err := act.Plan.WriteText(stdout); err != nil {
+			return fail(ExitFailed, "%v", err)
+		}
+		fmt.Fprintln(stdout, "\nNothing was written: this was only the plan. Use -apply, or -plan and then -apply-plan.")
+	} else {
+		fmt.Fprintln(stdout, act.Line())
+		failures(stdout, act)
+	}
+	if act.Err != nil {
+		return finish(fail(ExitFailed, "%v", act.Err), []*Act{act})
+	}
+	return finish(act.Exit(), []*Act{act})
+}
+
+// failures lists what was held back and what failed, as far as it fits a
+// terminal.
+func failures(w io.Writer, a *Act) {
+	const most = 20
+	n := 0
+	say := func(format string, args ...any) {
+		if n++; n <= most {
+			fmt.Fprintf(w, format, args...)
+		}
+	}
+	for _, o := range a.Result.Outcomes {
+		if o.Status != schoolmail.StatusDone {
+			say("  %s %s %s: %s\n", o.Status, o.Kind, o.Subject, o.Error)
+		}
+	}
+	for _, h := range a.Plan.Held {
+		say("  held back %s %s: %s\n", h.Step.Kind(), h.Step.Subject, h.Why)
+	}
+	for _, f := range a.Plan.Findings {
+		say("  look at %s: %s\n", f.Kind, f.Text)
+	}
+	if n > most {
+		fmt.Fprintf(w, "  ... and %d more: see the report (-out)\n", n-most)
+	}
+}
+
+// told prints the sandbox's story to the standard output, the progress
+// elsewhere.
+type told struct {
+	Progress
+	w io.Writer
+}
+
+func (t *told) Phase(what string) { fmt.Fprintln(t.w, what) }
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func round(d time.Duration) time.Duration {
+	if d > time.Second {
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Millisecond)
+}

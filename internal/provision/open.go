@@ -1,0 +1,135 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/dovecot"
+	"github.com/ictmedia/schoolmail/escada"
+	"github.com/ictmedia/schoolmail/internal/journal"
+	"github.com/ictmedia/schoolmail/internal/notify"
+	"github.com/ictmedia/schoolmail/ox"
+	"github.com/ictmedia/schoolmail/ucs"
+)
+
+// Settings say where everything is.
+type Settings struct {
+	Name     string
+	Language string // of people whose record names none
+	Policy   schoolmail.Policy
+	StateDir string // journal and initial passwords
+	Parallel int
+
+	ExportDir string
+	Profile   *escada.Profile
+
+	DirectoryURL string
+	Directory    ucs.Options
+
+	OXEndpoints []string // each ends in /webservices
+	OXMaster    ox.Credentials
+	OXAdmins    map[schoolmail.ContextID]ox.Credentials
+	OX          ox.Options
+	Groupware   ox.GroupwareOptions
+
+	DoveadmURL string
+	Doveadm    dovecot.Options
+	LoginByUID bool // Dovecot knows people by user name, not by address
+	Mail       dovecot.Want
+
+	SMTPAddr string
+	MailFrom string
+	SMTP     notify.Options
+}
+
+// Open connects to everything. Nothing is sent yet, but the journal is opened
+// and locked: two runs at the same time are refused.
+func Open(set Settings) (_ *Site, err error) {
+	var closers []func() error
+	closeAll := func() error {
+		var errs []error
+		for i := len(closers) - 1; i >= 0; i-- {
+			errs = append(errs, closers[i]())
+		}
+		closers = nil
+		return errors.Join(errs...)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeAll())
+		}
+	}()
+	if err := os.MkdirAll(set.StateDir, 0o700); err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	j, err := journal.Open(filepath.Join(set.StateDir, "journal.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, j.Close)
+	dir, err := ucs.New(set.DirectoryURL, &set.Directory)
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, dir.Close)
+	oxc, err := ox.New(set.OXEndpoints, set.OXMaster, &set.OX)
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, func() error { oxc.CloseIdleConnections(); return nil })
+	gw := ox.NewGroupware(oxc, set.OXAdmins, &set.Groupware)
+	dc, err := dovecot.New(set.DoveadmURL, &set.Doveadm)
+	if err != nil {
+		return nil, err
+	}
+	var login func(schoolmail.Account) string
+	if set.LoginByUID {
+		login = func(a schoolmail.Account) string { return a.Username }
+	}
+	mailer, err := notify.New(set.SMTPAddr, set.MailFrom, &set.SMTP)
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, mailer.Close)
+
+	return &Site{
+		Name:   set.Name,
+		Policy: set.Policy,
+		Ports: schoolmail.Ports{Directory: dir, Groupware: gw, Mailstore: dovecot.NewMailstore(dc, login, set.Mail),
+			Notifier: mailer, Journal: j},
+		Deliver: func(ctx context.Context, now schoolmail.Date) (schoolmail.Delivery, error) {
+			d, err := escada.ReadDir(ctx, set.ExportDir, &escada.Options{Profile: set.Profile, Day: now})
+			for i := range d.Records {
+				if d.Records[i].Language == "" {
+					d.Records[i].Language = set.Language
+				}
+			}
+			return d, err
+		},
+		Directory: func(ctx context.Context) ([]schoolmail.Account, []schoolmail.RetiredName, []schoolmail.Finding, error) {
+			snap, err := dir.Snapshot(ctx)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			var odd []schoolmail.Finding
+			for _, w := range snap.Warnings {
+				odd = append(odd, schoolmail.Finding{Kind: "odd-account", Text: fmt.Sprintf("account %s: %s; it is left alone", w.Username, w.Text)})
+			}
+			return snap.Accounts, snap.Retired, odd, nil
+		},
+		Groupware:   gw.Observe,
+		PasswordDir: filepath.Join(set.StateDir, "initial-passwords"),
+		Parallel:    set.Parallel,
+		Requests: func() map[string]int64 {
+			m := map[string]int64{"ldap": int64(dir.Stats().Total()), "smtp": int64(mailer.Sent())}
+			m["ox-soap"] = oxc.Stats().Total.Requests
+			m["doveadm"] = int64(dc.Stats().Requests)
+			return m
+		},
+		Close: closeAll,
+	}, nil
+}
