@@ -106,9 +106,13 @@ func wrap(op, subject string, err error) error {
 // translate turns an error of the LDAP library into an *Error without an
 // operation.
 func translate(err error) error {
+	if err == nil {
+		return nil
+	}
 	le, ok := err.(*ldap.Error)
 	if !ok {
-		return err
+		// The library hands on what broke the connection as it came.
+		return &Error{Kind: Unavailable, Code: ldap.ErrorNetwork, Err: err}
 	}
 	text := strings.ToLower(ldap.LDAPResultCodeMap[le.ResultCode])
 	if le.Err != nil && le.Err.Error() != "" {

@@ -13,38 +13,41 @@ type field struct {
 	name string
 	text func(a *schoolmail.Account) string // equal texts mean equal values
 	copy func(dst, src *schoolmail.Account)
+	// between, if set, decides instead of equality whether the live value may
+	// be overwritten.
+	between func(live, before, after *schoolmail.Account) bool
 }
 
 func stringField(name string, at func(*schoolmail.Account) *string) field {
-	return field{name,
-		func(a *schoolmail.Account) string { return *at(a) },
-		func(dst, src *schoolmail.Account) { *at(dst) = *at(src) }}
+	return field{name: name,
+		text: func(a *schoolmail.Account) string { return *at(a) },
+		copy: func(dst, src *schoolmail.Account) { *at(dst) = *at(src) }}
 }
 
 // fields are all of an account besides user name, key and DN.
 var fields = []field{
-	{"role", func(a *schoolmail.Account) string { return string(a.Role) }, func(d, s *schoolmail.Account) { d.Role = s.Role }},
+	{name: "role", text: func(a *schoolmail.Account) string { return string(a.Role) }, copy: func(d, s *schoolmail.Account) { d.Role = s.Role }},
 	stringField("given name", func(a *schoolmail.Account) *string { return &a.GivenName }),
 	stringField("family name", func(a *schoolmail.Account) *string { return &a.FamilyName }),
 	stringField("display name", func(a *schoolmail.Account) *string { return &a.DisplayName }),
 	stringField("mail", func(a *schoolmail.Account) *string { return &a.Mail }),
-	{"aliases", func(a *schoolmail.Account) string { return strings.Join(a.Aliases, " ") },
-		func(d, s *schoolmail.Account) { d.Aliases = s.Aliases }},
+	{name: "aliases", text: func(a *schoolmail.Account) string { return strings.Join(a.Aliases, " ") },
+		copy: func(d, s *schoolmail.Account) { d.Aliases = s.Aliases }},
 	stringField("phone", func(a *schoolmail.Account) *string { return &a.Phone }),
 	stringField("notice mail", func(a *schoolmail.Account) *string { return &a.NoticeMail }),
 	stringField("language", func(a *schoolmail.Account) *string { return &a.Language }),
-	{"memberships", membershipText, func(d, s *schoolmail.Account) { d.Memberships = s.Memberships }},
-	{"context", func(a *schoolmail.Account) string { return fmt.Sprint(int(a.Context)) },
-		func(d, s *schoolmail.Account) { d.Context = s.Context }},
-	{"state", func(a *schoolmail.Account) string { return string(a.State) }, func(d, s *schoolmail.Account) { d.State = s.State }},
-	{"notice date", func(a *schoolmail.Account) string { return a.NoticedOn.String() },
-		func(d, s *schoolmail.Account) { d.NoticedOn = s.NoticedOn }},
-	{"deactivation date", func(a *schoolmail.Account) string { return a.Deactivated.String() },
-		func(d, s *schoolmail.Account) { d.Deactivated = s.Deactivated }},
-	{"previous place", func(a *schoolmail.Account) string { return fmt.Sprint(a.Previous) },
-		func(d, s *schoolmail.Account) { d.Previous = s.Previous }},
-	{"hold", func(a *schoolmail.Account) string { return fmt.Sprint(a.Held) },
-		func(d, s *schoolmail.Account) { d.Held = s.Held }},
+	{name: "memberships", text: membershipText, copy: func(d, s *schoolmail.Account) { d.Memberships = s.Memberships }, between: onTheWay},
+	{name: "context", text: func(a *schoolmail.Account) string { return fmt.Sprint(int(a.Context)) },
+		copy: func(d, s *schoolmail.Account) { d.Context = s.Context }},
+	{name: "state", text: func(a *schoolmail.Account) string { return string(a.State) }, copy: func(d, s *schoolmail.Account) { d.State = s.State }},
+	{name: "notice date", text: func(a *schoolmail.Account) string { return a.NoticedOn.String() },
+		copy: func(d, s *schoolmail.Account) { d.NoticedOn = s.NoticedOn }},
+	{name: "deactivation date", text: func(a *schoolmail.Account) string { return a.Deactivated.String() },
+		copy: func(d, s *schoolmail.Account) { d.Deactivated = s.Deactivated }},
+	{name: "previous place", text: func(a *schoolmail.Account) string { return fmt.Sprint(a.Previous) },
+		copy: func(d, s *schoolmail.Account) { d.Previous = s.Previous }},
+	{name: "hold", text: func(a *schoolmail.Account) string { return fmt.Sprint(a.Held) },
+		copy: func(d, s *schoolmail.Account) { d.Held = s.Held }},
 }
 
 func membershipText(a *schoolmail.Account) string {
@@ -55,7 +58,47 @@ func membershipText(a *schoolmail.Account) string {
 	return b.String()
 }
 
-// tidy brings an account from outside into the form in which accounts are
+// onTheWay reports whether the live memberships lie between those of before
+// and after, as a change that was cut off leaves them: the schools are those of
+// one of the two, and the classes of a school hold what both have and nothing
+// that neither has.
+func onTheWay(live, before, after *schoolmail.Account) bool {
+	schools := func(a *schoolmail.Account) string {
+		var b strings.Builder
+		for _, m := range a.Memberships {
+			b.WriteString(string(m.School) + ";")
+		}
+		return b.String()
+	}
+	if s := schools(live); s != schools(before) && s != schools(after) {
+		return false
+	}
+	for _, m := range live.Memberships {
+		b, a := classesAt(before, m.School), classesAt(after, m.School)
+		for _, c := range m.Classes {
+			if !slices.Contains(b, c) && !slices.Contains(a, c) {
+				return false
+			}
+		}
+		for _, c := range b {
+			if slices.Contains(a, c) && !slices.Contains(m.Classes, c) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func classesAt(a *schoolmail.Account, id schoolmail.SchoolID) []string {
+	for _, m := range a.Memberships {
+		if m.School == id {
+			return m.Classes
+		}
+	}
+	return nil
+}
+
+// tidyAccount brings an account from outside into the form in which accounts are
 // read: lower-case addresses, sorted lists, memberships without level and
 // dates, and one for each school.
 func tidyAccount(a schoolmail.Account) schoolmail.Account {
@@ -90,7 +133,11 @@ func merge(live, before, after schoolmail.Account) (schoolmail.Account, error) {
 		if b == a {
 			continue
 		}
-		if l != b && l != a {
+		ok := l == b || l == a
+		if !ok && f.between != nil {
+			ok = f.between(&live, &before, &after)
+		}
+		if !ok {
 			return out, conflict("%s was changed by somebody else", f.name)
 		}
 		f.copy(&out, &after)

@@ -48,8 +48,11 @@ func (c *Client) member(ctx context.Context, groupDN, dn, uid string, add bool) 
 		q.pending = append(q.pending, op)
 		c.groups.mu.Unlock()
 		err := c.await(ctx, q, op, groupDN)
-		if err == errAgain && ctx.Err() == nil {
-			continue
+		if err == errAgain {
+			if ctx.Err() == nil {
+				continue
+			}
+			err = context.Cause(ctx)
 		}
 		if err != nil {
 			return fmt.Errorf("group %s: %w", firstValue(groupDN), err)
@@ -219,5 +222,10 @@ func (c *Client) regroup(ctx context.Context, dn, uid string, want, leave []stri
 		wg.Go(func() { errs[i] = c.member(ctx, j.group, dn, uid, j.add) })
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	for _, err := range errs {
+		if err != nil {
+			return err // one says enough: the others fail for the same reason, as a rule
+		}
+	}
+	return nil
 }

@@ -55,7 +55,7 @@ func newPool(rawURL string, o *Options) (*pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ucs: server address: %w", err)
 	}
-	p := &pool{host: u.Hostname(), opts: o, slots: make(chan struct{}, o.PoolSize), retry: 100 * time.Millisecond}
+	p := &pool{host: u.Hostname(), opts: o, slots: make(chan struct{}, o.PoolSize), retry: 50 * time.Millisecond}
 	port := u.Port()
 	switch u.Scheme {
 	case "ldap":
@@ -201,7 +201,7 @@ func (p *pool) do(ctx context.Context, op string, read bool, f func(*ldap.Conn) 
 				t.Stop()
 				return context.Cause(ctx)
 			}
-			pause *= 4
+			pause *= 3
 		}
 	}
 }
