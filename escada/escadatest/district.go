@@ -50,6 +50,7 @@ type District struct {
 	seed     uint64
 	opts     Options
 	schools  []School
+	byLevel  map[schoolmail.Level][]int // indexes of schools
 	people   []person // by id
 	gone     []person // who left and may return
 	lastID   int
@@ -148,18 +149,14 @@ func (d *District) makeSchools(r random) {
 		}
 	}
 	slices.SortFunc(d.schools, func(a, b School) int { return cmp.Compare(a.ID, b.ID) })
+	d.byLevel = map[schoolmail.Level][]int{}
+	for i, s := range d.schools {
+		d.byLevel[s.Level] = append(d.byLevel[s.Level], i)
+	}
 }
 
 // schoolsOf returns the indexes of the schools of a level.
-func (d *District) schoolsOf(level schoolmail.Level) []int {
-	var list []int
-	for i, s := range d.schools {
-		if s.Level == level {
-			list = append(list, i)
-		}
-	}
-	return list
-}
+func (d *District) schoolsOf(level schoolmail.Level) []int { return d.byLevel[level] }
 
 func (d *District) index(id schoolmail.SchoolID) int {
 	i, _ := slices.BinarySearchFunc(d.schools, id, func(s School, id schoolmail.SchoolID) int { return cmp.Compare(s.ID, id) })
