@@ -51,8 +51,8 @@ type District struct {
 	opts     Options
 	schools  []School
 	byLevel  map[schoolmail.Level][]int // indexes of schools
-	people   []person // by id
-	gone     []person // who left and may return
+	people   []person                   // by id
+	gone     []person                   // who left and may return
 	lastID   int
 	today    schoolmail.Date
 	history  uint64 // which calls led here
