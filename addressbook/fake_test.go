@@ -241,7 +241,7 @@ func shape(s Snapshot) string {
 	var lines []string
 	for _, f := range s.Folders {
 		p := paths[f.ID]
-		lines = append(lines, fmt.Sprintf("%s [%s]", p, permissionText(f.Permissions)))
+		lines = append(lines, fmt.Sprintf("%s [%s]", p, permissionText(f.Permissions, 99)))
 		for _, e := range f.Entries {
 			lines = append(lines, fmt.Sprintf("%s > %s %s", p, e.Key, e.text()))
 		}

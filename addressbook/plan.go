@@ -3,6 +3,7 @@ package addressbook
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -126,7 +127,7 @@ func (p Plan) WriteText(w io.Writer, names bool) error {
 			fmt.Fprintf(&b, " (moved)")
 		}
 		if f.Permissions != nil {
-			fmt.Fprintf(&b, " [%s]", permissionText(f.Permissions))
+			fmt.Fprintf(&b, " [%s]", permissionText(f.Permissions, 8))
 		}
 		fmt.Fprintf(&b, " +%d ~%d -%d\n", len(f.Add), len(f.Change), len(f.Drop))
 		if !names {
@@ -184,14 +185,23 @@ func (e Entry) text() string {
 	return strings.Join(parts, " ")
 }
 
-func permissionText(perms []Permission) string {
+// permissionText names up to most permissions and counts the users of longer lists.
+func permissionText(perms []Permission, most int) string {
 	var parts []string
+	users := map[Right]int{}
 	for _, p := range perms {
+		if len(perms) > most && !p.Group && p.Right != Owner {
+			users[p.Right]++
+			continue
+		}
 		who := "user "
 		if p.Group {
 			who = "group "
 		}
 		parts = append(parts, who+itoa(p.Entity)+" "+string(p.Right))
+	}
+	for _, r := range slices.Sorted(maps.Keys(users)) {
+		parts = append(parts, itoa(users[r])+" users "+string(r))
 	}
 	return strings.Join(parts, ", ")
 }

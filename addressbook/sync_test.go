@@ -218,7 +218,7 @@ func TestGrace(t *testing.T) {
 		return nil
 	}
 	mustSync(t, rules, gone, stores, someDay+1, nil)
-	if f := class(); f == nil || permissionText(f.Permissions) != "user 9 owner" || len(f.Entries) != 2 {
+	if f := class(); f == nil || permissionText(f.Permissions, 99) != "user 9 owner" || len(f.Entries) != 2 {
 		t.Fatalf("after a day: %+v, want hidden and complete", f)
 	}
 	nothingLeft(t, rules, gone, stores, someDay+2)

@@ -1,0 +1,141 @@
+package books
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/addressbook"
+	"github.com/ictmedia/schoolmail/ox/appsuite"
+	"github.com/ictmedia/schoolmail/ox/oxtest"
+	"github.com/ictmedia/schoolmail/ucs"
+)
+
+// Config is the configuration file.
+type Config struct {
+	Rules string `toml:"rules"` // file with the rules, relative to this one; empty: the default rules
+	LDAP  struct {
+		URL       string            `toml:"url"`
+		BindDN    string            `toml:"bind_dn"`
+		Password  schoolmail.Secret `toml:"password"`
+		BaseDN    string            `toml:"base_dn"`
+		Plaintext bool              `toml:"plaintext"`
+	} `toml:"ldap"`
+	OX struct {
+		URL       string `toml:"url"` // such as https://ox.example/ajax/
+		UserAgent string `toml:"user_agent"`
+		Requests  int    `toml:"requests_per_5_minutes"` // 0: 1500, -1: no limit
+		Contexts  []struct {
+			ID       schoolmail.ContextID `toml:"id"`
+			Login    string               `toml:"login"` // as in the login page, usually user@context
+			Password schoolmail.Secret    `toml:"password"`
+		} `toml:"contexts"`
+	} `toml:"ox"`
+	Provider struct {
+		Host         string            `toml:"host"`
+		Port         int               `toml:"port"`
+		BaseDN       string            `toml:"base_dn"`
+		BindDN       string            `toml:"bind_dn"`
+		BindPassword schoolmail.Secret `toml:"bind_password"`
+		Filter       string            `toml:"filter"`
+	} `toml:"provider"`
+}
+
+// Job is everything that is needed to plan and to sync.
+type Job struct {
+	Rules    addressbook.Rules
+	Accounts []schoolmail.Account
+	Today    schoolmail.Date
+	Provider addressbook.ProviderOptions
+	access   *oxAccess
+	cleanup  func()
+}
+
+// Open reads the configuration and the people, and logs in to the contexts.
+// Without a file it makes a sandbox of that many people instead.
+func Open(ctx context.Context, file string, size int) (*Job, error) {
+	if file == "" {
+		return openSandbox(ctx, size)
+	}
+	var c Config
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if err := toml.NewDecoder(f).DisallowUnknownFields().Decode(&c); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	j := &Job{Rules: addressbook.DefaultRules(), Today: schoolmail.DateOf(time.Now()), Provider: addressbook.ProviderOptions(c.Provider), cleanup: func() {}}
+	if c.Rules != "" {
+		if j.Rules, err = readRules(filepath.Join(filepath.Dir(file), c.Rules)); err != nil {
+			return nil, err
+		}
+	}
+	if j.Accounts, err = c.accounts(ctx); err != nil {
+		return nil, err
+	}
+	cred := map[schoolmail.ContextID]appsuite.Credentials{}
+	for _, x := range c.OX.Contexts {
+		cred[x.ID] = appsuite.Credentials{Name: x.Login, Password: x.Password}
+	}
+	j.access, err = openOX(ctx, c.OX.URL, cred, &appsuite.Options{UserAgent: c.OX.UserAgent, Rate: appsuite.Rate{Requests: c.OX.Requests}})
+	return j, err
+}
+
+func readRules(file string) (addressbook.Rules, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return addressbook.Rules{}, err
+	}
+	defer f.Close()
+	rules, err := addressbook.ReadRules(f)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", file, err)
+	}
+	return rules, err
+}
+
+func (c *Config) accounts(ctx context.Context) (accounts []schoolmail.Account, err error) {
+	client, err := ucs.New(c.LDAP.URL, &ucs.Options{BindDN: c.LDAP.BindDN, Password: c.LDAP.Password, BaseDN: c.LDAP.BaseDN, Plaintext: c.LDAP.Plaintext})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	for a, err := range client.Accounts(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		accounts = append(accounts, a)
+	}
+	return accounts, nil
+}
+
+func openSandbox(ctx context.Context, size int) (*Job, error) {
+	s, err := newSandbox(ctx, size, oxtest.HTTPOptions{})
+	if err != nil {
+		return nil, err
+	}
+	j := &Job{
+		Rules: s.rules(), Accounts: s.people.accounts(s.district), Today: s.district.Today(), cleanup: s.server.Close,
+		Provider: addressbook.ProviderOptions{Host: "ldap.schulen.example", BaseDN: "dc=schulen,dc=example", BindDN: "uid=ox,cn=users,dc=schulen,dc=example"},
+	}
+	if j.access, err = s.login(ctx, appsuite.Rate{}, nil); err != nil {
+		s.server.Close()
+		return nil, err
+	}
+	return j, nil
+}
+
+// Close logs out and ends the sandbox.
+func (j *Job) Close() error {
+	err := j.access.close()
+	j.cleanup()
+	return err
+}

@@ -1,0 +1,137 @@
+package books
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ictmedia/schoolmail/addressbook"
+)
+
+// Outputs are the files that a job can write besides syncing. Empty: not.
+type Outputs struct {
+	CSV         string // directory: a CSV and a vCard file for each book
+	Spreadsheet bool   // CSV guarded against formulas instead of as Open-Xchange imports it
+	HTML        string // file: which book exists in which context for whom
+	Provider    string // directory: configuration of the LDAP contacts provider
+}
+
+// Run plans, or with apply syncs, and prints what it found and did; names says
+// whether the plan names people.
+func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) error {
+	want, err := addressbook.Build(j.Rules, j.Accounts)
+	if err != nil {
+		return err
+	}
+	report, err := addressbook.Sync(ctx, j.Rules, want, j.access.stores, j.Today, &addressbook.Options{DryRun: !apply})
+	if err != nil {
+		return err
+	}
+	for _, f := range report.Findings {
+		fmt.Fprintln(out, "!", f)
+	}
+	for _, c := range report.Contexts {
+		switch {
+		case !apply || names:
+			if err := c.Plan.WriteText(out, names); err != nil {
+				return err
+			}
+		default:
+			for _, f := range c.Plan.Findings {
+				fmt.Fprintln(out, "!", f)
+			}
+		}
+		if apply {
+			fmt.Fprintf(out, "context %d done: %v\n", c.Plan.Context, c.Done)
+		}
+	}
+	st := j.access.client.Stats()
+	fmt.Fprintf(out, "%d requests, %d operations in batches, %v waited for the rate limit\n", st.Total(), sum(st.Items), st.Waited)
+	return report.Err()
+}
+
+func sum(m map[string]int) int {
+	n := 0
+	for _, v := range m {
+		n += v
+	}
+	return n
+}
+
+// Write writes the files asked for.
+func (j *Job) Write(out io.Writer, o Outputs) error {
+	want, err := addressbook.Build(j.Rules, j.Accounts)
+	if err != nil {
+		return err
+	}
+	if o.HTML != "" {
+		var b strings.Builder
+		if err := addressbook.WriteHTML(&b, j.Rules, want); err != nil {
+			return err
+		}
+		if err := writeFile(o.HTML, []byte(b.String()), 0o644); err != nil {
+			return err
+		}
+		fmt.Fprintln(out, "wrote", o.HTML)
+	}
+	if o.CSV != "" {
+		if err := writeBooks(out, o.CSV, want, &addressbook.CSVOptions{Spreadsheet: o.Spreadsheet}); err != nil {
+			return err
+		}
+	}
+	if o.Provider != "" {
+		return j.writeProvider(out, o.Provider)
+	}
+	return nil
+}
+
+// writeBooks writes files that name people, so only their owner may read them.
+func writeBooks(out io.Writer, dir string, want addressbook.Desired, opts *addressbook.CSVOptions) error {
+	n := 0
+	for path, book := range want.Files() {
+		var c, v strings.Builder
+		err := errors.Join(addressbook.WriteCSV(&c, book.Entries, opts), addressbook.WriteVCards(&v, book.Entries))
+		base := filepath.Join(dir, filepath.FromSlash(path))
+		if err == nil {
+			err = errors.Join(writeFile(base+".csv", []byte(c.String()), 0o600), writeFile(base+".vcf", []byte(v.String()), 0o600))
+		}
+		if err != nil {
+			return err
+		}
+		n++
+	}
+	fmt.Fprintf(out, "wrote %d books to %s\n", n, dir)
+	return nil
+}
+
+func (j *Job) writeProvider(out io.Writer, dir string) error {
+	files, findings, err := addressbook.ProviderFiles(j.Rules, j.Accounts, j.Provider)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		mode := os.FileMode(0o644)
+		if f.Secret {
+			mode = 0o600
+		}
+		if err := writeFile(filepath.Join(dir, f.Name), f.Data, mode); err != nil {
+			return err
+		}
+		fmt.Fprintln(out, "wrote", filepath.Join(dir, f.Name))
+	}
+	for _, f := range findings {
+		fmt.Fprintln(out, "!", f)
+	}
+	return nil
+}
+
+func writeFile(name string, data []byte, mode os.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(name, data, mode)
+}

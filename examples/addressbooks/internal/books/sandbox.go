@@ -1,0 +1,152 @@
+package books
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/addressbook"
+	"github.com/ictmedia/schoolmail/escada/escadatest"
+	"github.com/ictmedia/schoolmail/ox"
+	"github.com/ictmedia/schoolmail/ox/appsuite"
+	"github.com/ictmedia/schoolmail/ox/oxtest"
+)
+
+// sandbox is a simulated Open-Xchange in this process with a made-up district.
+type sandbox struct {
+	server   *oxtest.Instance
+	district *escadatest.District
+	people   *people
+	soap     *ox.Client
+	contexts map[schoolmail.ContextID]*ox.ContextClient
+	known    map[schoolmail.ContextID]map[string]bool // users made
+}
+
+const (
+	sandboxPassword = schoolmail.Secret("sandbox")
+	serviceLogin    = "svc-books"
+)
+
+func newSandbox(ctx context.Context, size int, h oxtest.HTTPOptions) (*sandbox, error) {
+	d := escadatest.NewDistrict(1, &escadatest.Options{People: size})
+	s := &sandbox{
+		server:   oxtest.Start(oxtest.WithHTTP(h), oxtest.WithoutCallLog()),
+		district: d, people: newPeople(d),
+		contexts: map[schoolmail.ContextID]*ox.ContextClient{},
+		known:    map[schoolmail.ContextID]map[string]bool{},
+	}
+	var err error
+	s.soap, err = ox.New([]string{s.server.SOAPURL}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, nil)
+	if err == nil {
+		err = s.provision(ctx, s.people.accounts(d))
+	}
+	if err != nil {
+		s.server.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// provision makes the contexts and users that are not there yet.
+func (s *sandbox) provision(ctx context.Context, accounts []schoolmail.Account) error {
+	byContext := map[schoolmail.ContextID][]schoolmail.Account{}
+	for _, a := range accounts {
+		byContext[a.Context] = append(byContext[a.Context], a)
+	}
+	for _, c := range slices.Sorted(maps.Keys(byContext)) {
+		if s.contexts[c] != nil {
+			continue
+		}
+		admin := ox.NewUser{Name: "oxadmin", DisplayName: "Admin", GivenName: "Ox", FamilyName: "Admin", PrimaryEmail: fmt.Sprintf("oxadmin%d@schulen.example", c), Password: sandboxPassword, AccessName: "all"}
+		if _, err := s.soap.Contexts.Create(ctx, ox.NewContext{ID: c, Name: fmt.Sprintf("schulen%d", c), Admin: admin}); err != nil {
+			return err
+		}
+		s.contexts[c] = s.soap.Context(c, ox.Credentials{Login: "oxadmin", Password: sandboxPassword})
+		s.known[c] = map[string]bool{}
+		if err := s.addUser(ctx, c, serviceLogin, "Adressbuch-Dienst", fmt.Sprintf("svc-books%d@schulen.example", c), "groupware_standard"); err != nil {
+			return err
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for c, list := range byContext {
+		g.Go(func() error {
+			for _, a := range list {
+				if s.known[c][a.Username] {
+					continue
+				}
+				if err := s.addUser(ctx, c, a.Username, a.Username, a.Mail, "webmail"); err != nil {
+					return err
+				}
+				s.known[c][a.Username] = true
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (s *sandbox) addUser(ctx context.Context, c schoolmail.ContextID, login, display, mail, access string) error {
+	_, err := s.contexts[c].Users.Create(ctx, ox.NewUser{
+		Name: login, DisplayName: display, GivenName: "G", FamilyName: "F", PrimaryEmail: mail, Password: sandboxPassword, AccessName: access,
+	})
+	return err
+}
+
+// login opens a session of the service account in each context.
+func (s *sandbox) login(ctx context.Context, rate appsuite.Rate, transport http.RoundTripper) (*oxAccess, error) {
+	cred := map[schoolmail.ContextID]appsuite.Credentials{}
+	for c := range s.contexts {
+		cred[c] = appsuite.Credentials{Name: fmt.Sprintf("%s@schulen%d", serviceLogin, c), Password: sandboxPassword}
+	}
+	return openOX(ctx, s.server.HTTPURL, cred, &appsuite.Options{Rate: rate, HTTPClient: &http.Client{Transport: transport}})
+}
+
+// oxAccess holds a session for each context.
+type oxAccess struct {
+	client   *appsuite.Client
+	sessions []*appsuite.Session
+	stores   map[schoolmail.ContextID]addressbook.Store
+}
+
+func openOX(ctx context.Context, url string, cred map[schoolmail.ContextID]appsuite.Credentials, opts *appsuite.Options) (*oxAccess, error) {
+	client, err := appsuite.New(url, opts)
+	if err != nil {
+		return nil, err
+	}
+	a := &oxAccess{client: client, stores: map[schoolmail.ContextID]addressbook.Store{}}
+	for _, c := range slices.Sorted(maps.Keys(cred)) {
+		session, err := client.Login(ctx, cred[c])
+		if err == nil {
+			a.sessions = append(a.sessions, session)
+			a.stores[c], err = addressbook.NewStore(session, nil)
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("context %d: %w", c, err), a.close())
+		}
+	}
+	return a, nil
+}
+
+// close logs out: a session that is left open counts against the account for an hour.
+func (a *oxAccess) close() error {
+	var errs []error
+	for _, s := range a.sessions {
+		errs = append(errs, s.Logout(context.Background()))
+	}
+	return errors.Join(errs...)
+}
+
+// schoolNames gives the rules the district's names of schools.
+func (s *sandbox) rules() addressbook.Rules {
+	rules := addressbook.DefaultRules()
+	for _, school := range s.district.Schools() {
+		rules.Schools = append(rules.Schools, addressbook.School{ID: school.ID, Name: school.Name})
+	}
+	return rules
+}
