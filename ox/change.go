@@ -1,6 +1,7 @@
 package ox
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -64,7 +65,7 @@ func (n *NewUser) check(rules AccessRules) error {
 	}
 	if n.Access != nil {
 		if n.AccessName != "" {
-			return fmt.Errorf("both Access and AccessName are set")
+			return errors.New("both Access and AccessName are set")
 		}
 		if err := n.Access.Check(rules); err != nil {
 			return err
@@ -197,23 +198,23 @@ func (ch *UserChange) check() error {
 	case ch.Language != nil && !strings.Contains(*ch.Language, "_"):
 		return fmt.Errorf("language %q has no underscore (expected, for example, en_US)", *ch.Language)
 	case ch.Aliases != nil && len(ch.Aliases) == 0:
-		return fmt.Errorf("Aliases cannot be emptied: they hold the primary address")
+		return errors.New("the set of aliases cannot be emptied: it holds the primary address")
 	case ch.PrimaryEmail != nil && (ch.Email1 == nil || !strings.EqualFold(*ch.Email1, *ch.PrimaryEmail)):
-		return fmt.Errorf("PrimaryEmail needs Email1 with the same address")
+		return errors.New("a new PrimaryEmail needs Email1 with the same address")
 	case ch.Aliases != nil && ch.PrimaryEmail != nil && !containsFold(ch.Aliases, *ch.PrimaryEmail):
-		return fmt.Errorf("PrimaryEmail is not among Aliases")
+		return errors.New("the new PrimaryEmail is not among Aliases")
 	case ch.Image != nil && ch.ImageType == nil:
-		return fmt.Errorf("Image needs ImageType")
+		return errors.New("an Image needs an ImageType")
 	case ch.Image != nil && len(ch.Image) == 0:
-		return fmt.Errorf("Image cannot be removed")
+		return errors.New("an image cannot be removed")
 	case len(ch.Image) > 4194304:
-		return fmt.Errorf("Image has %d bytes, the limit is 4194304", len(ch.Image))
+		return fmt.Errorf("the image has %d bytes, the limit is 4194304", len(ch.Image))
 	case ch.PasswordMech != nil && ch.Password == "":
-		return fmt.Errorf("PasswordMech needs Password")
+		return errors.New("a PasswordMech needs a Password")
 	case ch.IMAPPort != nil && ch.IMAPServer == nil:
-		return fmt.Errorf("IMAPPort has no effect without IMAPServer")
+		return errors.New("an IMAPPort has no effect without IMAPServer")
 	case ch.SMTPPort != nil && ch.SMTPServer == nil:
-		return fmt.Errorf("SMTPPort has no effect without SMTPServer")
+		return errors.New("an SMTPPort has no effect without SMTPServer")
 	}
 	return nil
 }

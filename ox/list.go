@@ -3,6 +3,7 @@ package ox
 import (
 	"context"
 	"iter"
+	"slices"
 
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 )
@@ -175,7 +176,7 @@ func (u *Users) ids(ctx context.Context, q *UserQuery) ([]UserID, error) {
 	return stream(ctx, u.cc.c, k, func(g *oxuser.User) UserID { return UserID(val(g.Id)) })
 }
 
-// All reads all users of the context that a query selects. The ids are read
+// All reads the users of the context that a query selects, ordered by id. The ids are read
 // first and then the users in chunks, the next chunk being under way while the
 // caller works on one. Who vanishes in between is left out.
 func (u *Users) All(ctx context.Context, q *UserQuery) iter.Seq2[User, error] {
@@ -185,6 +186,7 @@ func (u *Users) All(ctx context.Context, q *UserQuery) iter.Seq2[User, error] {
 			yield(User{}, err)
 			return
 		}
+		slices.Sort(ids) // OX lists in no order
 		u.Load(ctx, ids)(yield)
 	}
 }
