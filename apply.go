@@ -101,9 +101,11 @@ var ErrGaveUp = errors.New("schoolmail: too many steps failed one after the othe
 // already is success, what is not as planned fails the step and skips the
 // person's further steps, but not other people's.
 //
-// After a crash, observe and plan again and apply that plan with the same
-// journal: accounts half made are completed, and copies that a cut-off transfer
-// left behind are recognised by the journal as our own.
+// After a crash there are two ways on, both with the same journal. Apply the same
+// plan again: steps that are on record as done are left out, and the others find
+// what is so already. Or observe and plan again: accounts half made are
+// completed, and copies that a cut-off transfer left behind are recognised as
+// our own.
 //
 // The error is nil when every step was tried, even if some failed: see the
 // result. It is not nil when the run ended early: the context was cancelled,
@@ -150,6 +152,7 @@ type applier struct {
 	plan   *Plan
 	stop   context.CancelCauseFunc
 	copies map[copyKey]copyProof
+	before map[string]bool // steps of this plan that an earlier run has done
 
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -220,9 +223,12 @@ func (a *applier) one(ctx context.Context, i int) {
 	}
 	seat, err := a.takeSeat(ctx, i)
 	if err == nil {
-		if err = a.do(ctx, s); err == nil {
-			seat.took = true
+		if !a.before[s.ID] {
+			if err = a.do(ctx, s); err == nil {
+				err = a.journal(JournalEntry{Step: s.ID, Effect: effectStep, Phase: Done, Subject: s.Subject})
+			}
 		}
+		seat.took = err == nil
 	}
 	a.releaseSeat(s, seat, err)
 	switch {

@@ -92,9 +92,7 @@ func TestApplyTwice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Without a grace the directory has forgotten the old copy meanwhile:
-		// then the step is not as planned any more, and nothing is done.
-		if grace > 0 && res.Outcomes[0].Status != StatusDone {
+		if res.Outcomes[0].Status != StatusDone {
 			t.Errorf("grace %d: %+v", grace, res.Outcomes[0])
 		}
 		if w.writes != writes {

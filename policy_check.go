@@ -20,8 +20,8 @@ const (
 
 // usualLimits and termLimits are sized for a district that changes 10 % of its
 // people per term and a fraction of a percent on an ordinary day. Deactivations
-	// and purges follow notices that were limited when they were sent, but weeks
-	// later, on an ordinary day.
+// and purges follow notices that were limited when they were sent, but weeks
+// later, on an ordinary day.
 var (
 	usualLimits = GuardLimits{
 		Leavers:       Limit{SchoolPercent: 5, DistrictPercent: 2, Free: 3},

@@ -346,6 +346,9 @@ func TestCrash(t *testing.T) {
 			records []Record
 			days    int
 		}{{first, 0}, {second, 7}, {second, 14}, {second, 70}, {first, 80}, {second, 90}, {second, 150}, {second, 400}}
+		// resume says how to go on after the crash: with the same plan, or by
+		// looking and planning again.
+		resume := false
 		year := func(w *world, dead *bool) {
 			for _, act := range acts {
 				for tries := 0; ; tries++ {
@@ -363,8 +366,14 @@ func TestCrash(t *testing.T) {
 					if err != nil && !errors.Is(err, errCrash) && !errors.Is(err, ErrGaveUp) {
 						t.Fatal(err)
 					}
-					if *dead { // the machine is up again
+					if *dead && w.fault != nil { // the machine is up again
 						w.fault = nil
+						if resume {
+							res, err := Apply(context.Background(), plan, w.ports(), &ApplyOptions{InitialPassword: testPassword, Parallel: 1})
+							if err != nil || res.Count(StatusDone) != len(plan.Steps) {
+								t.Fatalf("the plan cannot be resumed: %v %+v", err, res.Outcomes)
+							}
+						}
 					}
 				}
 				w.sound()
@@ -378,7 +387,9 @@ func TestCrash(t *testing.T) {
 			t.Fatalf("the year has only %d effects", total)
 		}
 		for n := 1; n <= total; n++ {
-			for _, done := range []bool{false, true} {
+			for way := range 4 {
+				done := way&1 != 0
+				resume = way&2 != 0
 				w := newWorld(t, p)
 				dead := false
 				w.fault = func(i int, what string, after bool) error {
@@ -392,7 +403,7 @@ func TestCrash(t *testing.T) {
 				}
 				year(w, &dead)
 				if diff := cmp.Diff(want, comparable(w)); diff != "" {
-					t.Fatalf("grace %d, crash at effect %d (done %v): the end differs:\n%s", grace, n, done, diff)
+					t.Fatalf("grace %d, crash at effect %d (done %v, resume %v): the end differs:\n%s", grace, n, done, resume, diff)
 				}
 				if !dead {
 					t.Fatalf("effect %d never happened", n)

@@ -31,11 +31,17 @@ func (a *applier) do(ctx context.Context, s *Step) error {
 	case DropCopy:
 		return a.dropCopy(ctx, s, act)
 	case SendNotice:
+		if done, err := a.already(ctx, &act.Before, &act.After); done || err != nil {
+			return err
+		}
 		if err := a.notify(ctx, s, NoticeLeaving, &act.Before, act.After.NoticedOn, act.Due); err != nil {
 			return err
 		}
 		return a.changeDirectory(ctx, s, "record-notice", act.Before, act.After)
 	case CancelNotice:
+		if done, err := a.already(ctx, &act.Before, &act.After); done || err != nil {
+			return err
+		}
 		if err := a.notify(ctx, s, NoticeCancelled, &act.Before, act.Before.NoticedOn, 0); err != nil {
 			return err
 		}
@@ -67,6 +73,21 @@ func (a *applier) as(ctx context.Context, want *Account) (Account, error) {
 			want.Username, live.State, live.Context, want.State, want.Context, ErrConflict)
 	}
 	return live, nil
+}
+
+// already reports whether the account is as the step leaves it: an earlier run
+// did the step, but was cut off before it could say so. An account that is
+// neither as before nor as after is an error.
+func (a *applier) already(ctx context.Context, before, after *Account) (bool, error) {
+	live, err := a.as(ctx, before)
+	if err == nil {
+		return false, nil
+	}
+	if live.Key == after.Key && !live.Held && live.State == after.State && live.Context == after.Context &&
+		live.NoticedOn == after.NoticedOn && live.Deactivated == after.Deactivated {
+		return true, nil
+	}
+	return false, err
 }
 
 func (a *applier) changeDirectory(ctx context.Context, s *Step, name string, before, after Account) error {
@@ -140,9 +161,6 @@ func (a *applier) change(ctx context.Context, s *Step, act ChangeAccount) error 
 }
 
 func (a *applier) notify(ctx context.Context, s *Step, k NoticeKind, acc *Account, on, due Date) error {
-	if _, err := a.as(ctx, acc); err != nil {
-		return err
-	}
 	id := Fingerprint([]string{string(k), acc.Key.Source, acc.Key.ID, on.String()})[:24]
 	return a.effect(ctx, s, "send-notice", func() error {
 		return a.Notifier.Notify(ctx, Notice{ID: id, Kind: k, Account: *acc, Due: due})
@@ -152,8 +170,12 @@ func (a *applier) notify(ctx context.Context, s *Step, k NoticeKind, acc *Accoun
 // deactivate closes OX first and the directory last: until the directory says
 // so the account is still leaving, and a cut-off run is repeated.
 func (a *applier) deactivate(ctx context.Context, s *Step, act Deactivate) error {
-	if _, err := a.as(ctx, &act.Before); err != nil {
+	done, err := a.already(ctx, &act.Before, &act.After)
+	if err != nil {
 		return err
+	}
+	if done {
+		return a.effect(ctx, s, "disconnect", func() error { return a.Mailstore.Disconnect(ctx, act.After) })
 	}
 	if act.After.Context != 0 {
 		err := a.effect(ctx, s, "close-user", func() error {
@@ -177,7 +199,7 @@ func (a *applier) deactivate(ctx context.Context, s *Step, act Deactivate) error
 }
 
 func (a *applier) reactivate(ctx context.Context, s *Step, act Reactivate) error {
-	if _, err := a.as(ctx, &act.Before); err != nil {
+	if done, err := a.already(ctx, &act.Before, &act.After); done || err != nil {
 		return err
 	}
 	if act.After.Context != 0 {

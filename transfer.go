@@ -29,15 +29,20 @@ const (
 	effectCopy    = "copy-user"
 	effectDiscard = "discard-copy"
 	effectSwitch  = "switch-directory"
+	effectStep    = "step" // all of a step is done
 )
 
 // prove reads from the journal which copies were begun and neither switched to
 // nor discarded.
+//
+// It also finds out which steps of this very plan an earlier run has done.
 func (a *applier) prove() error {
-	a.copies = map[copyKey]copyProof{}
+	a.copies, a.before = map[copyKey]copyProof{}, map[string]bool{}
 	return a.Journal.Entries(func(e JournalEntry) bool {
 		k := copyKey{e.Subject, e.To}
 		switch {
+		case e.Effect == effectStep && e.Plan == a.plan.Header.ID:
+			a.before[e.Step] = true
 		case e.Effect == effectCopy && e.Phase == Intent:
 			a.copies[k] = copyProof{}
 		case e.Effect == effectCopy && e.Phase == Done:
@@ -61,10 +66,18 @@ func (a *applier) transfer(ctx context.Context, s *Step, act TransferContext) er
 	username := act.Before.Username
 	moved := Account{Key: act.After.Key, Username: username, State: act.After.State, Context: to}
 	if live, err := a.as(ctx, &act.Before); err != nil {
-		if _, e := a.as(ctx, &moved); e != nil || live.Previous != act.After.Previous {
+		if _, e := a.as(ctx, &moved); e != nil {
 			return err
 		}
-		return a.settle(ctx, s, act) // an earlier run got past the commit point
+		switch live.Previous { // an earlier run got past the commit point
+		case act.After.Previous:
+			return a.settle(ctx, s, act)
+		case Previous{}:
+			if !act.KeepCopy {
+				return nil
+			}
+		}
+		return err
 	}
 	src, err := a.Groupware.User(ctx, from, username)
 	if err != nil {

@@ -147,28 +147,37 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		now = schoolmail.DateOf(time.Now())
 	}
 	rep.Title = site.Name
-	act, err := Run(ctx, site, Command{Now: now, Apply: *apply, SavePlan: *plan, ApplyPlan: *applyPlan, Out: *out}, progress)
-	act.Title = "Run of " + now.String()
+	acts, err := Run(ctx, site, Command{Now: now, Apply: *apply, SavePlan: *plan, ApplyPlan: *applyPlan}, progress)
+	for _, act := range acts {
+		switch {
+		case act.Result != nil:
+			fmt.Fprintln(stdout, act.Line())
+			failures(stdout, act)
+		case *plan != "" || *out != "": // the whole plan is there
+			fmt.Fprint(stdout, act.Plan.Summary())
+		default:
+			if err := act.Plan.WriteText(stdout); err != nil {
+				return fail(ExitFailed, "%v", err)
+			}
+		}
+		if act.Err != nil {
+			fail(ExitFailed, "%v", act.Err)
+		}
+	}
 	if err != nil {
 		status := ExitFailed
 		if _, bad := errors.AsType[*InputError](err); bad {
 			status = ExitUsage
 		}
-		return fail(status, "%v", err)
+		return finish(fail(status, "%v", err), acts)
 	}
-	if act.Result == nil {
-		if err := act.Plan.WriteText(stdout); err != nil {
-			return fail(ExitFailed, "%v", err)
+	if !*apply && *applyPlan == "" {
+		if *plan != "" {
+			fmt.Fprintf(stdout, "\nThe plan is in %s; review it and apply it with -apply-plan %[1]s.\n", *plan)
 		}
-		fmt.Fprintln(stdout, "\nNothing was written: this was only the plan. Use -apply, or -plan and then -apply-plan.")
-	} else {
-		fmt.Fprintln(stdout, act.Line())
-		failures(stdout, act)
+		fmt.Fprintln(stdout, "\nThis was only the plan: no server was written to.")
 	}
-	if act.Err != nil {
-		return finish(fail(ExitFailed, "%v", act.Err), []*Act{act})
-	}
-	return finish(act.Exit(), []*Act{act})
+	return finish(worst(acts), acts)
 }
 
 // failures lists what was held back and what failed, as far as it fits a
@@ -186,11 +195,11 @@ func failures(w io.Writer, a *Act) {
 			say("  %s %s %s: %s\n", o.Status, o.Kind, o.Subject, o.Error)
 		}
 	}
-	for _, h := range a.Plan.Held {
-		say("  held back %s %s: %s\n", h.Step.Kind(), h.Step.Subject, h.Why)
-	}
 	for _, f := range a.Plan.Findings {
 		say("  look at %s: %s\n", f.Kind, f.Text)
+	}
+	for _, h := range a.Plan.Held {
+		say("  held back %s %s: %s\n", h.Step.Kind(), h.Step.Subject, h.Why)
 	}
 	if n > most {
 		fmt.Fprintf(w, "  ... and %d more: see the report (-out)\n", n-most)

@@ -122,6 +122,7 @@ func Open(set Settings) (_ *Site, err error) {
 			return snap.Accounts, snap.Retired, odd, nil
 		},
 		Groupware:   gw.Observe,
+		PlanFile:    filepath.Join(set.StateDir, "current-plan.json"),
 		PasswordDir: filepath.Join(set.StateDir, "initial-passwords"),
 		Parallel:    set.Parallel,
 		Requests: func() map[string]int64 {

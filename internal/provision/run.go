@@ -27,7 +27,6 @@ type Command struct {
 	Apply     bool   // plan and apply
 	SavePlan  string // write the plan (JSON) to this file
 	ApplyPlan string // apply exactly the plan in this file
-	Out       string // folder for plan and reports; "" none
 }
 
 // Act is one run and what came of it.
@@ -64,51 +63,103 @@ func attention(p *schoolmail.Plan) bool {
 	return slices.ContainsFunc(p.Findings, func(f schoolmail.Finding) bool { return !informative[f.Kind] })
 }
 
-// Run does one run on a site. Its error concerns flags and input and means
-// that nothing was done; what happens later is in the act.
-func Run(ctx context.Context, s *Site, c Command, p Progress) (*Act, error) {
-	act := &Act{}
-	before := s.Requests()
-	defer func() { act.Requests = since(before, s.Requests()) }()
-	p.Phase("reading the export and the servers")
-	w, err := s.Look(ctx, c.Now)
-	if err != nil {
-		return act, err
-	}
-	act.World = w
-	start := time.Now()
-	if c.ApplyPlan != "" {
-		act.Plan, err = s.approved(c, w)
-	} else {
-		act.Plan, err = schoolmail.NewPlan(s.Policy, w.State, w.Delivery, c.Now)
-	}
-	act.Planned = time.Since(start)
-	if err != nil {
-		return act, &InputError{err}
-	}
-	if c.SavePlan != "" {
-		if err := savePlan(c.SavePlan, act.Plan); err != nil {
-			return act, &InputError{err}
+// Run does one run on a site and returns its acts: usually one; two if an
+// earlier run was cut off and its plan is finished first. The error concerns
+// what happens before anything is written; what happens later is in the acts.
+func Run(ctx context.Context, s *Site, c Command, p Progress) ([]*Act, error) {
+	var acts []*Act
+	for {
+		act := &Act{Title: "Run of " + c.Now.String()}
+		before := s.Requests()
+		p.Phase("reading the export and the servers")
+		w, err := s.Look(ctx, c.Now)
+		if err != nil {
+			return acts, err
+		}
+		act.World = w
+		start := time.Now()
+		again := false
+		switch {
+		case c.ApplyPlan != "":
+			act.Plan, err = s.approved(c, w)
+		case c.Apply && len(acts) == 0:
+			if act.Plan = s.cutOff(c, w); act.Plan != nil {
+				act.Title, again = "The plan that was cut off", true
+				break
+			}
+			fallthrough
+		default:
+			act.Plan, err = schoolmail.NewPlan(s.Policy, w.State, w.Delivery, c.Now)
+		}
+		act.Planned = time.Since(start)
+		if err != nil {
+			return acts, &InputError{err}
+		}
+		if c.SavePlan != "" {
+			if err := savePlan(c.SavePlan, act.Plan); err != nil {
+				return acts, &InputError{err}
+			}
+		}
+		acts = append(acts, act)
+		if c.Apply || c.ApplyPlan != "" {
+			p.Phase(fmt.Sprintf("%s: applying plan %s, %d steps", act.Title, act.Plan.Header.ID, len(act.Plan.Steps)))
+			if err := s.apply(ctx, act, p); err != nil {
+				return acts, err
+			}
+		}
+		act.Requests = since(before, s.Requests())
+		if !again || act.Err != nil {
+			return acts, nil
 		}
 	}
-	if !c.Apply && c.ApplyPlan == "" {
-		return act, nil
+}
+
+// apply carries the plan of an act out.
+func (s *Site) apply(ctx context.Context, act *Act, p Progress) error {
+	if act.Plan.Empty() {
+		act.Result = &schoolmail.Result{Plan: act.Plan.Header.ID}
+		return nil
 	}
-	p.Phase(fmt.Sprintf("applying plan %s, %d steps", act.Plan.Header.ID, len(act.Plan.Steps)))
 	pw, err := openPasswords(s.PasswordDir)
 	if err == nil {
 		err = pw.prepare(act.Plan)
 	}
-	if err != nil {
-		return act, err
+	if err == nil {
+		err = savePlan(s.PlanFile, act.Plan)
 	}
-	start = time.Now()
+	if err != nil {
+		return err
+	}
+	start := time.Now()
 	act.Result, act.Err = schoolmail.Apply(ctx, act.Plan, s.Ports, &schoolmail.ApplyOptions{
 		InitialPassword: pw.of, Observer: p, Parallel: s.Parallel, Clock: time.Now,
 	})
 	act.Applied = time.Since(start)
 	p.Done()
-	return act, nil
+	if act.Err != nil {
+		return nil // the plan stays, for the next run to go on with
+	}
+	return os.Remove(s.PlanFile)
+}
+
+// cutOff returns the plan of an earlier run that did not get to its end, if it
+// still fits: made for this day, this export and this policy. Going on with it
+// gives the same end as if nothing had happened; anything else is planned anew,
+// with what was done so far as the state of the world.
+func (s *Site) cutOff(c Command, w *World) *schoolmail.Plan {
+	b, err := os.ReadFile(s.PlanFile)
+	if err != nil {
+		return nil
+	}
+	plan, err := schoolmail.DecodePlan(b)
+	if err != nil {
+		return nil
+	}
+	h := plan.Header
+	if h.Now != c.Now || h.Delivery != w.Delivery.Fingerprint || h.Policy != schoolmail.Fingerprint(s.Policy.WithDefaults()) || !s.begun(h.ID) {
+		return nil
+	}
+	return plan
 }
 
 // approved reads a plan that somebody has reviewed, and refuses it unless the
@@ -181,6 +232,9 @@ func writeFile(file string, write func(io.Writer) error) (err error) {
 		}
 	}()
 	if err := write(f); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
 		return err
 	}
 	if err := f.Close(); err != nil {

@@ -26,6 +26,9 @@ type Site struct {
 	Directory func(ctx context.Context) ([]schoolmail.Account, []schoolmail.RetiredName, []schoolmail.Finding, error)
 	// Groupware reads contexts and users.
 	Groupware func(ctx context.Context, ids []schoolmail.ContextID) ([]schoolmail.Context, []schoolmail.Place, error)
+	// PlanFile keeps the plan that is being applied, so that the next run can
+	// go on with it after a crash.
+	PlanFile string
 	// PasswordDir is where the lists of initial passwords go.
 	PasswordDir string
 	// Parallel is how many people are worked on at once.
