@@ -113,11 +113,23 @@ func (f *folder) add(e entry, at place) {
 
 // compare checks a further row of a person against the first one.
 func (f *folder) compare(p *person, e entry, at place) {
+	stranger := false
 	clash := func(c Column, same bool) {
 		if same {
 			return
 		}
 		p.bad = true
+		if !stranger {
+			// One of the two rows may be about somebody whose own id stands
+			// nowhere: without a key the rejection shields the whole school.
+			stranger = true
+			f.reject(at, ColumnID, "", e.school, false, "the same id as "+f.where(p.at)+
+				" with another name or role: this row may be about somebody else, nobody of the school counts as gone")
+			if p.school != e.school {
+				f.reject(p.at, ColumnID, "", p.school, false, "the same id as "+f.where(at)+
+					" with another name or role: this row may be about somebody else, nobody of the school counts as gone")
+			}
+		}
 		f.reject(at, c, e.id, e.school, false, "not as in "+f.where(p.at)+
 			": expected the same in all rows of a person, or another id for another person")
 		if !p.clashTold {

@@ -76,7 +76,9 @@ func TestFold(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s: %s [%s %s %v]", r.Position, r.Reason, r.Key, r.School, r.Harmless))
 	}
 	wantRejected := []string{
+		`x.csv:2: column "PersonId": the same id as x.csv:6 with another name or role: this row may be about somebody else, nobody of the school counts as gone [/ sek-b false]`,
 		`x.csv:2: column "PersonId": the same id stands at x.csv:6 with another name or role: expected one id for one person [escada/9 sek-b false]`,
+		`x.csv:6: column "PersonId": the same id as x.csv:2 with another name or role: this row may be about somebody else, nobody of the school counts as gone [/ ps-a false]`,
 		`x.csv:6: column "Name": not as in x.csv:2: expected the same in all rows of a person, or another id for another person [escada/9 ps-a false]`,
 		`x.csv:7: column "Sprache": expected de, fr, it or en, or nothing [escada/10 ps-a true]`,
 		`x.csv:10: repeats x.csv:8 [escada/11 ps-a true]`,
@@ -275,7 +277,7 @@ func TestDoubleIDs(t *testing.T) {
 	for _, r := range d.Rejected {
 		got = append(got, fmt.Sprint(r.Line, " ", r.Column, " ", r.Key.ID))
 	}
-	want := []string{"2 PersonId a1", "3 PersonId A1", "4 PersonId b", "5 Rolle b", "5 Name b"}
+	want := []string{"2 PersonId a1", "3 PersonId A1", "4 PersonId ", "4 PersonId b", "5 PersonId ", "5 Rolle b", "5 Name b"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
