@@ -127,7 +127,7 @@ func (d *decoder) field(f *field, fv reflect.Value) error {
 	if err != nil {
 		return err
 	}
-	if d.strict && f.kind != kindString && f.kind != kindBool && len(trimSpace(b)) == 0 {
+	if d.strict && f.kind != kindString && f.kind != kindBool && f.elem.Kind() != reflect.Slice && len(trimSpace(b)) == 0 {
 		return &valueError{local: f.name.Local, kind: "value", offset: offset}
 	}
 	bad := func(kind string) error {
