@@ -19,39 +19,46 @@ func fail(code uint16, format string, args ...any) *result {
 	return &result{code: code, message: fmt.Sprintf(format, args...)}
 }
 
-// checkEntry applies the schema to a whole entry: known classes, one chain of
-// structural classes, required and allowed attributes, single values, syntax,
-// no value twice, naming attributes present. It returns the structural class.
-func (s *schema) checkEntry(rdn []ava, attrs []attr) (*objectClass, *result) {
+// checkValues applies the schema to the values of one attribute, as an add or
+// a replace gives them.
+func (s *schema) checkValues(a attr) *result {
+	if a.at.operational {
+		return fail(ldap.LDAPResultConstraintViolation, "%s: no user modification allowed", a.at.name)
+	}
+	if len(a.vals) == 0 {
+		return fail(ldap.LDAPResultProtocolError, "%s: no values given", a.at.name)
+	}
+	for i, v := range a.vals {
+		if !s.valid(a.at, v) {
+			return fail(ldap.LDAPResultInvalidAttributeSyntax, "%s: value #%d invalid per syntax", a.at.name, i)
+		}
+	}
+	if i, dup := s.duplicate(a); dup {
+		return fail(ldap.LDAPResultAttributeOrValueExists, "%s: value #%d provided more than once", a.at.name, i)
+	}
+	return s.checkCount(a)
+}
+
+// checkCount refuses several values of a single-valued attribute, and the
+// numbers that the constraint overlay of UCS refuses.
+func (s *schema) checkCount(a attr) *result {
+	if a.at.single && len(a.vals) > 1 {
+		return fail(ldap.LDAPResultConstraintViolation, "%s: multiple values provided", a.at.name)
+	}
+	if (a.at.lower == "uidnumber" || a.at.lower == "gidnumber") && len(a.vals) > 0 && strings.HasPrefix(a.vals[0], "0") {
+		return fail(ldap.LDAPResultConstraintViolation, "add breaks constraint on %s", a.at.name)
+	}
+	return nil
+}
+
+// checkShape applies the schema to an entry whose values are known to be good:
+// one chain of structural classes, required and allowed attributes, naming
+// attributes present. It returns the structural class.
+func (s *schema) checkShape(rdn []ava, attrs []attr) (*objectClass, *result) {
 	var classes []string
-	seen := map[*attrType]bool{}
 	for _, a := range attrs {
-		if seen[a.at] {
-			return nil, fail(ldap.LDAPResultAttributeOrValueExists, "attribute '%s' provided more than once", a.at.name)
-		}
-		seen[a.at] = true
-		if a.at.operational {
-			return nil, fail(ldap.LDAPResultConstraintViolation, "%s: no user modification allowed", a.at.name)
-		}
 		if a.at.lower == "objectclass" {
 			classes = a.vals
-		}
-		if len(a.vals) == 0 {
-			return nil, fail(ldap.LDAPResultProtocolError, "%s: no values given", a.at.name)
-		}
-		if a.at.single && len(a.vals) > 1 {
-			return nil, fail(ldap.LDAPResultConstraintViolation, "%s: multiple values provided", a.at.name)
-		}
-		for i, v := range a.vals {
-			if !s.valid(a.at, v) {
-				return nil, fail(ldap.LDAPResultInvalidAttributeSyntax, "%s: value #%d invalid per syntax", a.at.name, i)
-			}
-		}
-		if i, dup := s.duplicate(a); dup {
-			return nil, fail(ldap.LDAPResultAttributeOrValueExists, "%s: value #%d provided more than once", a.at.name, i)
-		}
-		if (a.at.lower == "uidnumber" || a.at.lower == "gidnumber") && strings.HasPrefix(a.vals[0], "0") {
-			return nil, fail(ldap.LDAPResultConstraintViolation, "add breaks constraint on %s", a.at.name)
 		}
 	}
 	sc, r := s.checkClasses(classes, attrs)
@@ -64,6 +71,21 @@ func (s *schema) checkEntry(rdn []ava, attrs []attr) (*objectClass, *result) {
 		}
 	}
 	return sc, nil
+}
+
+// checkEntry applies the schema to a new entry.
+func (s *schema) checkEntry(rdn []ava, attrs []attr) (*objectClass, *result) {
+	seen := map[*attrType]bool{}
+	for _, a := range attrs {
+		if seen[a.at] {
+			return nil, fail(ldap.LDAPResultAttributeOrValueExists, "attribute '%s' provided more than once", a.at.name)
+		}
+		seen[a.at] = true
+		if r := s.checkValues(a); r != nil {
+			return nil, r
+		}
+	}
+	return s.checkShape(rdn, attrs)
 }
 
 func (s *schema) duplicate(a attr) (int, bool) {

@@ -56,6 +56,12 @@ func (s *schema) parseDN(dn string) ([][]ava, error) {
 
 // normalizeDN returns the form in which equal names are equal strings.
 func (s *schema) normalizeDN(dn string) (string, error) {
+	if plain, upper := s.plainDN(dn); plain {
+		if upper {
+			dn = strings.ToLower(dn)
+		}
+		return dn, nil
+	}
 	rdns, err := s.parseDN(dn)
 	if err != nil {
 		return "", err
@@ -106,4 +112,39 @@ func cutDN(dn string) (rdn, parent string) {
 		}
 	}
 	return dn, ""
+}
+
+// plainDN reports whether a DN is normal but for its letter case: ASCII,
+// nothing escaped, no blanks around separators, usual attribute names. Nearly
+// all are.
+func (s *schema) plainDN(dn string) (plain, upper bool) {
+	value := false // left of "=" or right
+	begin := 0
+	for i := 0; i < len(dn); i++ {
+		switch c := dn[i]; {
+		case c >= 0x80 || c == '\\' || c == '"' || c == '+' || c == '#' || c == ';' || c == '<' || c == '>':
+			return false, false
+		case 'A' <= c && c <= 'Z':
+			upper = true
+		case c == ' ':
+			if !value || i == begin || i+1 == len(dn) || dn[i+1] == ' ' || dn[i+1] == ',' {
+				return false, false
+			}
+		case c == '=':
+			if value {
+				return false, false
+			}
+			at := s.attrs[dn[begin:i]]
+			if at == nil || at.equality != caseIgnore || !strings.EqualFold(at.name, dn[begin:i]) {
+				return false, false
+			}
+			value, begin = true, i+1
+		case c == ',':
+			if !value || i == begin {
+				return false, false
+			}
+			value, begin = false, i+1
+		}
+	}
+	return value && begin < len(dn), upper
 }

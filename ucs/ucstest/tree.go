@@ -203,12 +203,20 @@ func (t *tree) unindexValues(at *attrType, vals []string, id uint32) {
 	}
 	for _, v := range vals {
 		for _, k := range t.keys(at, v) {
-			if p := ix[k].remove(id); len(p) == 0 {
-				delete(ix, k)
-			} else {
-				ix[k] = p
-			}
+			t.setIndex(ix, k, id, false)
 		}
+	}
+}
+
+func (t *tree) setIndex(ix map[string]posting, key string, id uint32, present bool) {
+	if present {
+		ix[key] = ix[key].add(id)
+		return
+	}
+	if p := ix[key].remove(id); len(p) == 0 {
+		delete(ix, key)
+	} else {
+		ix[key] = p
 	}
 }
 

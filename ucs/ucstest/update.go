@@ -112,6 +112,7 @@ type change struct {
 // modify is the modify operation, RFC 4511 section 4.6: all changes or none.
 func (t *tree) modify(e *entry, changes []change, by string) *result {
 	attrs := slices.Clone(e.attrs)
+	edits := map[*attrType]*edit{}
 	for _, c := range changes {
 		at := t.schema.attr(c.desc)
 		if at == nil {
@@ -125,18 +126,26 @@ func (t *tree) modify(e *entry, changes []change, by string) *result {
 				return fail(ldap.LDAPResultInvalidAttributeSyntax, "%s: value #%d invalid per syntax", at.name, i)
 			}
 		}
-		old := valuesOf(attrs, at)
-		vals, r := t.schema.apply(at, c, old)
-		if r != nil {
+		ed := edits[at]
+		if ed == nil {
+			ed = &edit{t: t, at: at, id: e.id, vals: valuesOf(attrs, at)}
+			edits[at] = ed
+		}
+		if r := ed.apply(c); r != nil {
 			return r
 		}
-		attrs = setValues(attrs, at, vals)
+	}
+	for at, ed := range edits {
+		if r := t.schema.checkCount(attr{at, ed.vals}); r != nil {
+			return r
+		}
+		attrs = setValues(attrs, at, ed.vals)
 	}
 	rdns, err := t.schema.parseDN(e.dn)
 	if err != nil {
 		return fail(ldap.LDAPResultOther, "stored DN is broken")
 	}
-	sc, r := t.schema.checkEntry(rdns[0], attrs)
+	sc, r := t.schema.checkShape(rdns[0], attrs)
 	if r != nil {
 		return r
 	}
@@ -146,76 +155,147 @@ func (t *tree) modify(e *entry, changes []change, by string) *result {
 	if r := t.unique(attrs, e); r != nil {
 		return r
 	}
-	t.setAttrs(e, attrs)
+	if old := valuesOf(e.attrs, t.objectClassAttr); edits[t.objectClassAttr] != nil {
+		t.unindexValues(t.objectClassAttr, old, e.id)
+		t.indexValues(t.objectClassAttr, valuesOf(attrs, t.objectClassAttr), e.id)
+	}
+	for at, ed := range edits {
+		if ix := t.index[at]; ix != nil && at != t.objectClassAttr {
+			for k, present := range ed.touched {
+				t.setIndex(ix, k, e.id, present)
+			}
+		}
+	}
+	e.attrs = attrs
 	e.csn, e.modified = t.stamp()
 	e.modifier = by
 	return nil
 }
 
-// apply computes the new values of one attribute.
-func (s *schema) apply(at *attrType, c change, old []string) ([]string, *result) {
-	switch c.op {
-	case ldap.ReplaceAttribute:
-		return c.vals, nil
-	case ldap.AddAttribute:
-		if len(c.vals) == 0 {
-			return nil, fail(ldap.LDAPResultProtocolError, "modify/add: %s: no values given", at.name)
-		}
-		have := s.set(at, old)
-		for i, v := range c.vals {
-			n := s.normalize(at.equality, v)
-			if have[n] {
-				return nil, fail(ldap.LDAPResultAttributeOrValueExists, "modify/add: %s: value #%d already exists", at.name, i)
-			}
-			have[n] = true
-		}
-		return append(slices.Clip(old), c.vals...), nil
-	case ldap.DeleteAttribute:
-		if old == nil {
-			return nil, fail(ldap.LDAPResultNoSuchAttribute, "modify/delete: %s: no such attribute", at.name)
-		}
-		if len(c.vals) == 0 {
-			return nil, nil
-		}
-		if at.equality == noRule {
-			return nil, fail(ldap.LDAPResultInappropriateMatching, "modify/delete: %s: no equality matching rule", at.name)
-		}
-		have, gone := s.set(at, old), map[string]bool{}
-		for _, v := range c.vals {
-			n := s.normalize(at.equality, v)
-			if !have[n] || gone[n] {
-				return nil, fail(ldap.LDAPResultNoSuchAttribute, "modify/delete: %s: no such value", at.name)
-			}
-			gone[n] = true
-		}
-		kept := make([]string, 0, len(old)-len(gone))
-		for _, v := range old {
-			if !gone[s.normalize(at.equality, v)] {
-				kept = append(kept, v)
-			}
-		}
-		return kept, nil
-	case ldap.IncrementAttribute: // RFC 4525
-		if at.equality != integerRule || len(c.vals) != 1 || len(old) == 0 {
-			return nil, fail(ldap.LDAPResultConstraintViolation, "modify/increment: %s: not possible", at.name)
-		}
-		by, _ := strconv.ParseInt(c.vals[0], 10, 64)
-		out := make([]string, len(old))
-		for i, v := range old {
-			n, _ := strconv.ParseInt(v, 10, 64)
-			out[i] = strconv.FormatInt(n+by, 10)
-		}
-		return out, nil
-	}
-	return nil, fail(ldap.LDAPResultProtocolError, "unrecognized modify operation")
+// edit is the work on one attribute during a modify. Values of indexed
+// attributes are looked up in the index, so that a member more in a group of
+// thousands costs no more than the first.
+type edit struct {
+	t       *tree
+	at      *attrType
+	id      uint32
+	vals    []string
+	touched map[string]bool // normalised values that came (true) or went
+	all     map[string]bool // all values, of an attribute without index
 }
 
-func (s *schema) set(at *attrType, vals []string) map[string]bool {
-	m := make(map[string]bool, len(vals)+1)
-	for _, v := range vals {
-		m[s.normalize(at.equality, v)] = true
+func (ed *edit) norm(v string) string { return ed.t.schema.normalize(ed.at.equality, v) }
+
+func (ed *edit) has(n string) bool {
+	if present, ok := ed.touched[n]; ok {
+		return present
 	}
-	return m
+	if ix := ed.t.index[ed.at]; ix != nil && ed.at != ed.t.objectClassAttr {
+		_, found := slices.BinarySearch(ix[n], ed.id)
+		return found
+	}
+	if ed.all == nil {
+		ed.all = map[string]bool{}
+		for _, v := range ed.vals {
+			ed.all[ed.norm(v)] = true
+		}
+	}
+	return ed.all[n]
+}
+
+func (ed *edit) touch(n string, present bool) {
+	if ed.touched == nil {
+		ed.touched = map[string]bool{}
+	}
+	ed.touched[n] = present
+}
+
+// apply carries out one change.
+func (ed *edit) apply(c change) *result {
+	at := ed.at
+	switch c.op {
+	case ldap.ReplaceAttribute:
+		if len(c.vals) > 0 {
+			if r := ed.t.schema.checkValues(attr{at, c.vals}); r != nil {
+				return r
+			}
+		}
+		ed.has("") // before the values change
+		for _, v := range ed.vals {
+			ed.touch(ed.norm(v), false)
+		}
+		for _, v := range c.vals {
+			ed.touch(ed.norm(v), true)
+		}
+		ed.vals = c.vals
+	case ldap.AddAttribute:
+		if len(c.vals) == 0 {
+			return fail(ldap.LDAPResultProtocolError, "modify/add: %s: no values given", at.name)
+		}
+		for i, v := range c.vals {
+			n := ed.norm(v)
+			if ed.has(n) {
+				return fail(ldap.LDAPResultAttributeOrValueExists, "modify/add: %s: value #%d already exists", at.name, i)
+			}
+			ed.touch(n, true)
+		}
+		for _, v := range c.vals {
+			ed.vals = append(ed.vals, ed.t.intern(at, v))
+		}
+	case ldap.DeleteAttribute:
+		return ed.remove(c.vals)
+	case ldap.IncrementAttribute: // RFC 4525
+		if at.equality != integerRule || len(c.vals) != 1 || len(ed.vals) == 0 {
+			return fail(ldap.LDAPResultConstraintViolation, "modify/increment: %s: not possible", at.name)
+		}
+		by, _ := strconv.ParseInt(c.vals[0], 10, 64)
+		out := make([]string, len(ed.vals))
+		for i, v := range ed.vals {
+			n, _ := strconv.ParseInt(v, 10, 64)
+			out[i] = strconv.FormatInt(n+by, 10)
+			ed.touch(ed.norm(v), false)
+		}
+		for _, v := range out {
+			ed.touch(ed.norm(v), true)
+		}
+		ed.vals = out
+	default:
+		return fail(ldap.LDAPResultProtocolError, "unrecognized modify operation")
+	}
+	return nil
+}
+
+func (ed *edit) remove(vals []string) *result {
+	at := ed.at
+	if len(ed.vals) == 0 {
+		return fail(ldap.LDAPResultNoSuchAttribute, "modify/delete: %s: no such attribute", at.name)
+	}
+	if len(vals) == 0 {
+		ed.has("")
+		for _, v := range ed.vals {
+			ed.touch(ed.norm(v), false)
+		}
+		ed.vals = nil
+		return nil
+	}
+	if at.equality == noRule {
+		return fail(ldap.LDAPResultInappropriateMatching, "modify/delete: %s: no equality matching rule", at.name)
+	}
+	kept := slices.Clone(ed.vals)
+	for _, v := range vals {
+		n := ed.norm(v)
+		if !ed.has(n) {
+			return fail(ldap.LDAPResultNoSuchAttribute, "modify/delete: %s: no such value", at.name)
+		}
+		ed.touch(n, false)
+		i := slices.Index(kept, v) // as it was written, mostly
+		if i < 0 {
+			i = slices.IndexFunc(kept, func(k string) bool { return ed.norm(k) == n })
+		}
+		kept = slices.Delete(kept, i, i+1)
+	}
+	ed.vals = kept
+	return nil
 }
 
 func setValues(attrs []attr, at *attrType, vals []string) []attr {
