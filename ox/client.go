@@ -196,3 +196,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	}
 	return nil
 }
+
+// As returns a client of the same context with other credentials, for example
+// those of a user, who may read and change himself.
+func (cc *ContextClient) As(cred Credentials) *ContextClient { return cc.c.Context(cc.id, cred) }

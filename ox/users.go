@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/ictmedia/schoolmail/internal/soap"
@@ -252,10 +251,16 @@ func (u *Users) Delete(ctx context.Context, reassign Reassign, refs ...UserRef) 
 		return nil
 	case 1:
 		err := u.run(ctx, u.call(name, oxuser.OpDelete, refs[0].String(), &oxuser.Delete{User: refs[0].to(), Reassign: reassign.value()}))
-		if is(err, ErrNoSuchUser) {
-			return nil
+		if !is(err, ErrNoSuchUser) {
+			return err
 		}
-		return err
+		if reassign.to > 0 { // or is it the heir who does not exist?
+			exists, lookErr := u.Exists(ctx, refs[0])
+			if exists || lookErr != nil {
+				return errors.Join(err, lookErr)
+			}
+		}
+		return nil
 	}
 	req := &oxuser.DeleteMultiple{Reassign: reassign.value()}
 	for _, r := range refs {
@@ -357,9 +362,4 @@ func Refs(ids ...UserID) []UserRef {
 		out[i].ID = id
 	}
 	return out
-}
-
-// SortUsers sorts users by id; lists come in no order.
-func SortUsers(users []User) {
-	slices.SortFunc(users, func(a, b User) int { return int(a.ID - b.ID) })
 }
