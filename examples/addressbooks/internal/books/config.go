@@ -122,11 +122,15 @@ func openSandbox(ctx context.Context, size int) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.teacherGroups(ctx); err != nil {
+		s.server.Close()
+		return nil, err
+	}
 	j := &Job{
 		Rules: s.rules(), Accounts: s.people.accounts(s.district), Today: s.district.Today(), cleanup: s.server.Close,
 		Provider: addressbook.ProviderOptions{Host: "ldap.schulen.example", BaseDN: "dc=schulen,dc=example", BindDN: "uid=ox,cn=users,dc=schulen,dc=example"},
 	}
-	if j.access, err = s.login(ctx, appsuite.Rate{}, nil); err != nil {
+	if j.access, err = s.login(ctx, appsuite.Rate{}, s.base); err != nil {
 		s.server.Close()
 		return nil, err
 	}

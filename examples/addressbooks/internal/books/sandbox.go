@@ -20,7 +20,8 @@ import (
 
 // sandbox is a simulated Open-Xchange in this process with a made-up district.
 type sandbox struct {
-	server   *oxtest.Instance
+	server   *oxtest.Server
+	base     http.RoundTripper // reaches the server without a socket
 	district *escadatest.District
 	people   *people
 	soap     *ox.Client
@@ -29,6 +30,7 @@ type sandbox struct {
 }
 
 const (
+	sandboxURL      = "http://ox.sandbox.invalid/"
 	sandboxPassword = schoolmail.Secret("sandbox")
 	serviceLogin    = "svc-books"
 )
@@ -36,13 +38,14 @@ const (
 func newSandbox(ctx context.Context, size int, h oxtest.HTTPOptions) (*sandbox, error) {
 	d := escadatest.NewDistrict(1, &escadatest.Options{People: size})
 	s := &sandbox{
-		server:   oxtest.Start(oxtest.WithHTTP(h), oxtest.WithoutCallLog()),
+		server:   oxtest.New(oxtest.WithHTTP(h), oxtest.WithoutCallLog()),
 		district: d, people: newPeople(d),
 		contexts: map[schoolmail.ContextID]*ox.ContextClient{},
 		known:    map[schoolmail.ContextID]map[string]bool{},
 	}
+	s.base = s.server.HTTPClient().Transport
 	var err error
-	s.soap, err = ox.New([]string{s.server.SOAPURL}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, nil)
+	s.soap, err = ox.New([]string{sandboxURL + "webservices"}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, &ox.Options{HTTPClient: s.server.HTTPClient()})
 	if err == nil {
 		err = s.provision(ctx, s.people.accounts(d))
 	}
@@ -104,7 +107,7 @@ func (s *sandbox) login(ctx context.Context, rate appsuite.Rate, transport http.
 	for c := range s.contexts {
 		cred[c] = appsuite.Credentials{Name: fmt.Sprintf("%s@schulen%d", serviceLogin, c), Password: sandboxPassword}
 	}
-	return openOX(ctx, s.server.HTTPURL, cred, &appsuite.Options{Rate: rate, HTTPClient: &http.Client{Transport: transport}})
+	return openOX(ctx, sandboxURL+"ajax/", cred, &appsuite.Options{Rate: rate, HTTPClient: &http.Client{Transport: transport}})
 }
 
 // oxAccess holds a session for each context.
@@ -142,7 +145,34 @@ func (a *oxAccess) close() error {
 	return errors.Join(errs...)
 }
 
-// schoolNames gives the rules the district's names of schools.
+// teacherGroups makes the group of each school's teachers, as a provisioning
+// that knows UCS@school would.
+func (s *sandbox) teacherGroups(ctx context.Context) error {
+	members := map[string][]ox.UserID{}
+	for u, err := range s.contexts[adults].Users.All(ctx, nil) {
+		if err != nil {
+			return err
+		}
+		members[u.Name] = append(members[u.Name], u.ID)
+	}
+	bySchool := map[schoolmail.SchoolID][]ox.UserID{}
+	for _, a := range s.people.accounts(s.district) {
+		if a.Role == schoolmail.RoleTeacher {
+			for _, m := range a.Memberships {
+				bySchool[m.School] = append(bySchool[m.School], members[a.Username]...)
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(bySchool)) {
+		_, err := s.contexts[adults].Groups.Create(ctx, ox.Group{Name: "lehrer-" + string(id), DisplayName: "Lehrpersonen " + string(id), Members: bySchool[id]})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rules are the default rules with the district's names of schools.
 func (s *sandbox) rules() addressbook.Rules {
 	rules := addressbook.DefaultRules()
 	for _, school := range s.district.Schools() {

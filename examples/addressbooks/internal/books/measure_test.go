@@ -1,0 +1,125 @@
+package books
+
+import (
+	"context"
+	"flag"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ictmedia/schoolmail/addressbook"
+	"github.com/ictmedia/schoolmail/escada/escadatest"
+	"github.com/ictmedia/schoolmail/ox/appsuite"
+	"github.com/ictmedia/schoolmail/ox/oxtest"
+)
+
+var size = flag.Int("people", 0, "measure a district of this size under a virtual clock")
+
+// TestMeasureVirtually prints the table of [Measure] under a virtual clock: the
+// times are those of latency and limiter alone.
+func TestMeasureVirtually(t *testing.T) {
+	if *size == 0 {
+		t.Skip("asks for -people N, for example 32000")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if err := Measure(t.Context(), os.Stdout, *size); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestReplayIsTheLimiter compares times on paper with those of the real limiter
+// under a virtual clock.
+func TestReplayIsTheLimiter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const requests, window = 10, 20 * time.Second
+		fill := func(rate appsuite.Rate) (result, []request) {
+			s, err := newSandbox(t.Context(), 600, oxtest.HTTPOptions{Rate: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.server.Close()
+			m := &measurement{sandbox: s, out: io.Discard, rate: rate}
+			r, rec, err := m.recorded(t.Context(), func(a *oxAccess) (addressbook.Counts, error) { return m.run(t.Context(), a, nil) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r, rec
+		}
+		free, rec := fill(appsuite.Rate{Requests: -1})
+		real, _ := fill(appsuite.Rate{Requests: requests, Per: window})
+		paper := replay(rec, free.free, requests, window+limiterMargin)
+		if free.requests != real.requests || free.requests < 4*requests {
+			t.Fatalf("%d and %d requests", free.requests, real.requests)
+		}
+		if d := real.free - paper; d.Abs() > time.Second || real.free < 2*free.free {
+			t.Errorf("without limit %v, with the limiter %v, on paper %v", free.free, real.free, paper)
+		}
+	})
+}
+
+// An ordinary day stays within two minutes under Open-Xchange's limits, which
+// the simulator enforces here.
+func TestOrdinaryDayFitsTheLimits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, err := newSandbox(t.Context(), 1200, oxtest.HTTPOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.server.Close()
+		m := &measurement{sandbox: s, out: io.Discard}
+		if _, err := m.sync(t.Context(), "fill", nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(24 * time.Hour)
+		day, err := m.sync(t.Context(), "day", func(d *escadatest.District) *escadatest.District { return d.Day(1, 2) }, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if day.people == 0 || day.entries == 0 || day.free > 2*time.Minute {
+			t.Errorf("%d people, %d entries, %v", day.people, day.entries, day.free)
+		}
+		again, err := m.sync(t.Context(), "again", nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.entries != 0 {
+			t.Errorf("the second run changed %d entries", again.entries)
+		}
+	})
+}
+
+func TestJobInTheSandbox(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j, err := Open(context.Background(), "", 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	for range 2 {
+		if err := j.Run(t.Context(), &out, true, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = j.Write(&out, Outputs{CSV: dir + "/csv", HTML: dir + "/books.html", Provider: dir + "/ldap"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"done: folders +", "done: folders +0 ~0 hidden 0 -0, entries +0 ~0 -0", "wrote " + dir + "/books.html", "contacts-provider-ldap.yml"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("output lacks %q:\n%s", want, out.String())
+		}
+	}
+	if entries, err := os.ReadDir(dir + "/csv"); err != nil || len(entries) < 2 {
+		t.Errorf("csv: %d contexts, %v", len(entries), err)
+	}
+}
