@@ -25,9 +25,27 @@ func NewMailstore(c *Client, login func(schoolmail.Account) string, want Want) *
 	return &Mailstore{c: c, login: login, want: want}
 }
 
-// EnsureMailbox makes sure that the folders exist, see [Client.Ensure].
+// EnsureMailbox makes sure that INBOX and the folders wanted exist. Most of the
+// time two requests are enough: one makes the server forget what it may
+// remember of the name, and the other looks at the folders, which creates INBOX
+// and those that the server's configuration creates by itself. Only when one is
+// missing then, or a quota is to be checked, it takes [Client.Ensure].
 func (m *Mailstore) EnsureMailbox(ctx context.Context, a schoolmail.Account) error {
-	_, err := m.c.Ensure(ctx, m.login(a), m.want)
+	login := m.login(a)
+	if m.want.QuotaBytes == 0 {
+		if _, err := m.c.FlushAuthCache(ctx, login); err != nil {
+			return err
+		}
+		all := append([]string{"INBOX"}, m.want.Mailboxes...)
+		found, err := m.c.Status(ctx, login, all...)
+		if err == nil && len(found) == len(all) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	_, err := m.c.Ensure(ctx, login, m.want)
 	return err
 }
 
