@@ -66,9 +66,14 @@ type Server struct {
 	done chan struct{}
 }
 
-// Start starts an instance for the length of the test.
+// Start starts an instance for the length of the test. Without a config the
+// environment variable SCHOOLMAIL_UCS_SCHEMA may name a directory with the
+// vendors' schema files (see Config.SchemaDir).
 func Start(tb testing.TB, cfg *Config) *Server {
 	tb.Helper()
+	if cfg == nil {
+		cfg = &Config{SchemaDir: os.Getenv("SCHOOLMAIL_UCS_SCHEMA")}
+	}
 	s, err := Run(tb.TempDir(), cfg)
 	if errors.Is(err, ErrNotInstalled) {
 		if os.Getenv("SCHOOLMAIL_REQUIRE_SERVERS") == "1" {

@@ -26,6 +26,7 @@ type filter struct {
 	parts substrings
 	subs  []*filter
 	rule  string // extensible match
+	bad   bool   // the value does not fit the syntax: undefined
 }
 
 type substrings struct {
@@ -68,6 +69,7 @@ func (s *schema) filterAt(p *ber.Packet, depth int) (*filter, error) {
 		f.attr = s.attr(text(p.Children[0]))
 		f.value = text(p.Children[1])
 		if f.attr != nil {
+			f.bad = f.attr.equality != oidRule && !s.valid(f.attr, f.value)
 			f.value = s.normalize(f.attr.equality, f.value)
 			if f.attr.equality == oidRule {
 				f.value = s.canonicalClass(f.value)
@@ -117,12 +119,14 @@ func (s *schema) filterAt(p *ber.Packet, depth int) (*filter, error) {
 // canonicalClass turns any name or OID of an object class into the lower-case
 // first name.
 func (s *schema) canonicalClass(v string) string {
-	for _, c := range []*objectClass{s.classes[v]} {
-		if c != nil {
-			return strings.ToLower(c.name)
-		}
+	c := s.classes[v]
+	if c == nil {
+		c = s.classOIDs[v]
 	}
-	return v
+	if c == nil {
+		return v
+	}
+	return strings.ToLower(c.name)
 }
 
 // substringValue folds an assertion without trimming: the blanks of
@@ -161,7 +165,7 @@ func (t *tree) match(f *filter, e *entry) truth {
 	case ldap.FilterNot:
 		return yes - t.match(f.subs[0], e)
 	}
-	if f.attr == nil {
+	if f.attr == nil || f.bad {
 		return undefined
 	}
 	vals := t.values(e, f.attr)
@@ -312,7 +316,7 @@ func (t *tree) candidates(f *filter) (p posting, ok bool) {
 		}
 		return p, true
 	case ldap.FilterEqualityMatch:
-		if f.attr == nil {
+		if f.attr == nil || f.bad {
 			return nil, true
 		}
 		if f.attr == t.memberOf {

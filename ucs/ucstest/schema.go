@@ -60,6 +60,8 @@ type objectClass struct {
 type schema struct {
 	attrs   map[string]*attrType // by lower-case name and by OID
 	classes map[string]*objectClass
+	// classOIDs is apart from classes by name, see above.
+	classOIDs map[string]*objectClass
 	// supers maps a lower-case class name to itself and all its super
 	// classes, lower case.
 	supers map[string][]string
@@ -67,7 +69,7 @@ type schema struct {
 
 // newSchema parses schema files in order.
 func newSchema(files ...string) (*schema, error) {
-	s := &schema{attrs: map[string]*attrType{}, classes: map[string]*objectClass{}}
+	s := &schema{attrs: map[string]*attrType{}, classes: map[string]*objectClass{}, classOIDs: map[string]*objectClass{}}
 	for _, f := range files {
 		if err := s.load(f); err != nil {
 			return nil, err
@@ -347,6 +349,7 @@ func (s *schema) addClass(d definition) error {
 	for _, n := range c.names {
 		s.classes[strings.ToLower(n)] = c
 	}
+	s.classOIDs[c.oid] = c
 	return nil
 }
 

@@ -65,6 +65,9 @@ func (t *tree) add(dn string, list []given, by string) *result {
 	var parent *entry
 	if ndn != t.suffix {
 		pdn := t.schema.joinDN(rdns[1:])
+		if !strings.HasSuffix(ndn, ","+t.suffix) {
+			return fail(ldap.LDAPResultUnwillingToPerform, "no global superior knowledge")
+		}
 		if parent = t.byDN[pdn]; parent == nil {
 			_, r := t.find(pdn)
 			return r
