@@ -44,18 +44,19 @@ func main() {
 	modfile := flag.String("modfile", "go.tool.mod", "module file that pins gowsdl")
 	pkg := flag.String("pkg", "", "name of the package to write")
 	out := flag.String("out", "", "folder of the package; types_gen.go is written there")
+	check := flag.Bool("check", false, "write nothing, fail when the file differs from what would be written")
 	flag.Parse()
 	if flag.NArg() != 1 || *pkg == "" || *out == "" {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(*modfile, *pkg, *out, flag.Arg(0)); err != nil {
+	if err := run(*modfile, *pkg, *out, flag.Arg(0), *check); err != nil {
 		fmt.Fprintf(os.Stderr, "wsdlfix: %s: %v\n", flag.Arg(0), err)
 		os.Exit(1)
 	}
 }
 
-func run(modfile, pkg, out, path string) error {
+func run(modfile, pkg, out, path string, check bool) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -76,10 +77,18 @@ func run(modfile, pkg, out, path string) error {
 	if err != nil {
 		return err
 	}
+	file := filepath.Join(out, "types_gen.go")
+	if check {
+		have, err := os.ReadFile(file)
+		if err == nil && !bytes.Equal(have, src) {
+			err = fmt.Errorf("%s is not what %s gives: run go generate", file, filepath.Base(path))
+		}
+		return err
+	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(out, "types_gen.go"), src, 0o644); err != nil {
+	if err := os.WriteFile(file, src, 0o644); err != nil {
 		return err
 	}
 	build := exec.Command("go", "build", ".")
