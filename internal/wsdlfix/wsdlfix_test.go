@@ -25,8 +25,8 @@ func needGowsdl(t *testing.T) {
 	}
 }
 
-// TestDrift: the committed types are what the committed WSDLs give. It runs the
-// go:generate lines with -check.
+// TestDrift: the committed types are what the committed WSDLs give. It does what
+// the generate directives say, with -check.
 func TestDrift(t *testing.T) {
 	t.Parallel()
 	needGowsdl(t)
