@@ -2,10 +2,8 @@ package dovecottest
 
 import (
 	"bufio"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"slices"
@@ -35,9 +33,11 @@ type session struct {
 	recent   map[*message]bool
 	dirty    bool                // view and box may differ; guarded by st.mu
 	flagged  map[*message]bool   // flags changed by others; guarded by st.mu
+	keywords int                 // keywords that the client has been told of
 	wake     chan struct{}       // for IDLE
 	enabled  map[string]struct{} // CONDSTORE, QRESYNC
 
+	tag   string // of the command under way
 	fault IMAPFault
 	bye   bool
 }
@@ -212,7 +212,10 @@ func (x *session) command() error {
 		if err := in.discard(err); err != nil {
 			return err
 		}
-		x.line("* BAD Error in IMAP command received by server.")
+		if tag == "" {
+			tag = "*"
+		}
+		x.line("%s BAD Error in IMAP command received by server.", tag)
 		return nil
 	}
 	name, err := in.atom()
@@ -231,10 +234,16 @@ func (x *session) command() error {
 		x.line("%s BAD Error in IMAP command received by server.", tag)
 		return nil
 	}
+	if x.gone() {
+		x.line("* BYE Selected mailbox was deleted, have to disconnect.")
+		x.bye = true
+		return in.discard(errSyntax)
+	}
 	cmd, known := imapCommands[name]
 	x.srv.mu.Lock()
 	x.srv.imapSeen[name]++
 	x.srv.mu.Unlock()
+	x.tag = tag
 	x.fault = x.srv.faultIMAP(name, x.user.Name)
 	if x.fault.Delay > 0 {
 		time.Sleep(x.fault.Delay)
@@ -273,12 +282,8 @@ func (x *session) command() error {
 	if x.fault.DropAfter {
 		return errCut
 	}
-	if x.box != nil && x.st != nil {
-		if gone := x.update(!cmd.quiet || !known); gone {
-			x.line("* BYE Selected mailbox was deleted, have to disconnect.")
-			x.bye = true
-			return nil
-		}
+	if x.box != nil {
+		x.update(!cmd.quiet || !known)
 	}
 	x.line("%s %s %s", tag, a.status, a.text)
 	if x.fault.CutOutput != 0 {
@@ -288,17 +293,24 @@ func (x *session) command() error {
 	return nil
 }
 
-// update tells the client what has changed in the selected mailbox and reports
-// whether it is gone.
-func (x *session) update(expunges bool) bool {
-	x.st.mu.Lock()
-	defer x.st.mu.Unlock()
-	if x.box.deleted {
-		return true
-	}
-	if !x.dirty {
+// gone reports whether the selected mailbox has been deleted.
+func (x *session) gone() bool {
+	if x.box == nil {
 		return false
 	}
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	return x.box.deleted
+}
+
+// update tells the client what has changed in the selected mailbox.
+func (x *session) update(expunges bool) {
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	if x.box.deleted || !x.dirty {
+		return
+	}
+	recent := len(x.recent)
 	if expunges {
 		var vanished []uint32
 		have := make(map[*message]bool, len(x.box.msgs))
@@ -340,6 +352,8 @@ func (x *session) update(expunges bool) bool {
 	}
 	if added {
 		x.line("* %d EXISTS", len(x.view))
+	}
+	if added || len(x.recent) != recent {
 		x.line("* %d RECENT", len(x.recent))
 	}
 	for i, m := range x.view {
@@ -348,7 +362,6 @@ func (x *session) update(expunges bool) bool {
 		}
 	}
 	x.flagged = nil
-	return false
 }
 
 // claimRecent gives \Recent to this session, if it may change the mailbox.
@@ -362,259 +375,17 @@ func (x *session) claimRecent(m *message) {
 	}
 }
 
-func (x *session) has(ext string) bool { _, ok := x.enabled[ext]; return ok }
-
-func (x *session) capability() (answer, error) {
-	if err := x.in.end(); err != nil {
-		return answer{}, err
-	}
-	caps := capsBefore
-	if x.st != nil {
-		caps = capsAfter
-	}
-	x.line("* CAPABILITY %s", caps)
-	return ok("Capability completed."), nil
-}
-
-func (x *session) noop() (answer, error) {
-	return ok("NOOP completed."), x.in.end()
-}
-
-func (x *session) logout() (answer, error) {
-	if err := x.in.end(); err != nil {
-		return answer{}, err
-	}
-	x.line("* BYE Logging out")
-	x.unselect()
-	x.bye = true
-	return ok("Logout completed."), nil
-}
-
-func (x *session) id() (answer, error) {
-	if err := x.in.skipArguments(); err != nil {
-		return answer{}, err
-	}
-	x.line(`* ID ("name" "Dovecot")`)
-	return ok("ID completed."), nil
-}
-
-func (x *session) login() (answer, error) {
-	if err := x.in.space(); err != nil {
-		return answer{}, err
-	}
-	user, err := x.in.astring()
-	if err != nil {
-		return answer{}, err
-	}
-	if err := x.in.space(); err != nil {
-		return answer{}, err
-	}
-	password, err := x.in.astring()
-	if err != nil {
-		return answer{}, err
-	}
-	if err := x.in.end(); err != nil {
-		return answer{}, err
-	}
-	return x.auth("", user, password), nil
-}
-
-// authenticate is AUTHENTICATE PLAIN, RFC 4616, with or without an initial
-// response (RFC 4959).
-func (x *session) authenticate() (answer, error) {
-	in := x.in
-	if err := in.space(); err != nil {
-		return answer{}, err
-	}
-	mech, err := in.atom()
-	if err != nil {
-		return answer{}, err
-	}
-	if !strings.EqualFold(mech, "PLAIN") {
-		return no("Unsupported authentication mechanism."), errSyntax
-	}
-	var b64 string
-	if in.peek() == ' ' {
-		if err := in.space(); err != nil {
-			return answer{}, err
-		}
-		if b64, err = in.atom(); err != nil {
-			return answer{}, err
-		}
-		if err := in.end(); err != nil {
-			return answer{}, err
-		}
-	} else {
-		if err := in.end(); err != nil {
-			return answer{}, err
-		}
-		x.write([]byte("+ \r\n"))
-		x.flush()
-		if b64, err = in.rawLine(); err != nil {
-			return answer{}, err
-		}
-		if b64 == "*" {
-			return bad("Authentication aborted by client."), nil
-		}
-	}
-	raw, err := base64.StdEncoding.DecodeString(b64)
-	parts := strings.Split(string(raw), "\x00")
-	if err != nil || len(parts) != 3 {
-		return bad("Invalid base64 data in continued response"), nil
-	}
-	return x.auth(parts[0], parts[1], parts[2]), nil
-}
-
-// auth logs in as authcid, or as authzid with the master user's password.
-func (x *session) auth(authzid, authcid, password string) answer {
-	s := x.srv
-	failed := no("[AUTHENTICATIONFAILED] Authentication failed.")
-	name := authcid
-	user, master, asMaster := strings.Cut(authcid, "*")
-	if asMaster {
-		name = user
-	} else if authcid == s.cfg.master && s.cfg.master != "" && authzid != "" {
-		name, master, asMaster = authzid, authcid, true
-	}
-	if asMaster && (master != s.cfg.master || password != s.cfg.masterPassword || s.cfg.master == "") {
-		return failed
-	}
-	if !asMaster && authzid != "" && authzid != authcid {
-		return failed
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	u, found := s.lookup(name)
-	switch {
-	case !found && asMaster:
-		return no("[AUTHORIZATIONFAILED] Authorization failed.")
-	case !found || !asMaster && (password == "" || password != u.Password):
-		return failed
-	}
-	x.user = u
-	x.st = s.storeAt(u.Home)
-	s.sessions[x] = true
-	return ok("[CAPABILITY %s] Logged in", capsAfter)
-}
-
-func (x *session) enable() (answer, error) {
-	var on []string
-	for x.in.peek() == ' ' {
-		x.in.space()
-		ext, err := x.in.atom()
-		if err != nil {
-			return answer{}, err
-		}
-		switch ext = strings.ToUpper(ext); ext {
-		case "QRESYNC":
-			x.enabled["CONDSTORE"] = struct{}{}
-			fallthrough
-		case "CONDSTORE":
-			x.enabled[ext] = struct{}{}
-			on = append(on, ext)
-		}
-	}
-	if err := x.in.end(); err != nil {
-		return answer{}, err
-	}
-	x.line("* ENABLED%s", joined(on))
-	return ok("Enabled."), nil
-}
-
-func joined(words []string) string {
-	if len(words) == 0 {
-		return ""
-	}
-	return " " + strings.Join(words, " ")
-}
-
-func (x *session) namespace() (answer, error) {
-	if err := x.in.end(); err != nil {
-		return answer{}, err
-	}
-	x.line(`* NAMESPACE (("" %s)) NIL NIL`, quote(x.srv.cfg.separator))
-	return ok("Namespace completed."), nil
-}
-
-// idle is RFC 2177. The client's DONE is awaited in this goroutine; changes are
-// sent by another one meanwhile.
-func (x *session) idle() (answer, error) {
-	if err := x.in.end(); err != nil {
-		return answer{}, err
-	}
-	x.write([]byte("+ idling\r\n"))
-	x.flush()
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			if x.box != nil && x.update(true) {
-				x.conn.Close()
-				return
-			}
-			x.flush()
-			select {
-			case <-x.wake:
-			case <-stop:
-				return
-			}
-		}
-	})
-	line, err := x.in.rawLine()
-	close(stop)
-	wg.Wait()
-	if err != nil {
-		return answer{}, err
-	}
-	if !strings.EqualFold(line, "DONE") {
-		return bad("Expected DONE."), nil
-	}
-	return ok("Idle completed."), nil
-}
-
-func (x *session) getQuotaRoot() (answer, error) {
-	name, a, err := x.mailboxArgument()
-	if err != nil || a.status != "" {
-		return a, err
-	}
-	if err := x.in.end(); err != nil {
-		return answer{}, err
-	}
-	x.line("* QUOTAROOT %s \"User quota\"", quoteMailbox(name))
-	x.quotaLine()
-	return ok("Getquotaroot completed."), nil
-}
-
-func (x *session) getQuota() (answer, error) {
-	if err := x.in.space(); err != nil {
-		return answer{}, err
-	}
-	root, err := x.in.astring()
-	if err != nil {
-		return answer{}, err
-	}
-	if err := x.in.end(); err != nil {
-		return answer{}, err
-	}
-	if root != "User quota" {
-		return no("[NONEXISTENT] Quota root doesn't exist."), nil
-	}
-	x.quotaLine()
-	return ok("Getquota completed."), nil
-}
-
-func (x *session) quotaLine() {
-	x.st.mu.Lock()
-	used, _ := x.st.usage()
-	x.st.mu.Unlock()
-	if l := x.srv.limit(x.user); l > 0 {
-		x.line("* QUOTA \"User quota\" (STORAGE %d %d)", (used+1023)/1024, (l+1023)/1024)
+// condstore switches CONDSTORE on by the use of one of its features.
+func (x *session) condstore() {
+	if x.has("CONDSTORE") {
 		return
 	}
-	x.line("* QUOTA \"User quota\" ()")
+	x.enabled["CONDSTORE"] = struct{}{}
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	if x.box != nil {
+		x.line("* OK [HIGHESTMODSEQ %d] Highest", x.box.modSeq)
+	}
 }
 
-// isEOF reports errors that mean that the client has gone.
-func isEOF(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
-}
+func (x *session) has(ext string) bool { _, ok := x.enabled[ext]; return ok }

@@ -38,7 +38,7 @@ func (x *session) append() (answer, error) {
 			}
 			break
 		}
-		m, a, err := x.appendOne(refusal)
+		m, a, err := x.appendOne(refusal, size)
 		if err != nil {
 			return a, err
 		}
@@ -73,7 +73,7 @@ func (x *session) append() (answer, error) {
 
 // appendOne reads one message of an APPEND. With a refusal, or one found on
 // the way, the message is read where it cannot be helped, and thrown away.
-func (x *session) appendOne(refusal answer) (*message, answer, error) {
+func (x *session) appendOne(refusal answer, before int64) (*message, answer, error) {
 	in := x.in
 	if err := in.space(); err != nil {
 		return nil, answer{}, err
@@ -87,12 +87,7 @@ func (x *session) appendOne(refusal answer) (*message, answer, error) {
 		for _, f := range flags {
 			switch a := checkFlag(f); {
 			case a.status == "BAD":
-				// Fact: Dovecot ends the command here; a literal sent along
-				// is read as commands.
-				line, err := in.rawLine()
-				_ = line
-				in.ended = true
-				return nil, a, orSyntax(err)
+				return nil, a, x.endEarly()
 			case a.status != "" && refusal.status == "":
 				refusal = a
 			}
@@ -109,7 +104,7 @@ func (x *session) appendOne(refusal answer) (*message, answer, error) {
 		}
 		t, ok := parseInternalDate(s)
 		if !ok {
-			return nil, bad("Error in IMAP command APPEND: Invalid internal date."), errSyntax
+			return nil, bad("Error in IMAP command APPEND: Invalid internal date."), x.endEarly()
 		}
 		if !t.IsZero() && !t.After(x.srv.cfg.now().Add(2*time.Hour)) {
 			m.date = t
@@ -127,6 +122,9 @@ func (x *session) appendOne(refusal answer) (*message, answer, error) {
 	}
 	if n > maxMessage {
 		refusal = no("[TOOBIG] Message is too large.")
+	}
+	if refusal.status == "" && !x.fits(before+n) {
+		refusal = no("[OVERQUOTA] Quota exceeded (mailbox for user is full)")
 	}
 	if refusal.status != "" && !plus {
 		in.ended = true // answered before the literal, which is not sent then
@@ -147,6 +145,21 @@ func (x *session) appendOne(refusal answer) (*message, answer, error) {
 	}
 	m.body = normalise(body)
 	return m, refusal, nil
+}
+
+// endEarly ends an APPEND whose flags or date are wrong at the end of its
+// line, as Dovecot does: a literal sent along unasked is read as commands.
+func (x *session) endEarly() error {
+	_, err := x.in.rawLine()
+	x.in.ended = true
+	return orSyntax(err)
+}
+
+// fits reports whether that many bytes are left under the quota.
+func (x *session) fits(n int64) bool {
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	return x.srv.room(x.user, x.st, int(n))
 }
 
 func orSyntax(err error) error {

@@ -45,10 +45,15 @@ func (x *session) fetchCommand(uid bool) (answer, error) {
 		if vanished && (!uid || since == 0 || !x.has("QRESYNC")) {
 			return bad("VANISHED used without UID FETCH, CHANGEDSINCE and QRESYNC"), errSyntax
 		}
-		x.enabled["CONDSTORE"] = struct{}{}
 	}
 	if err := in.end(); err != nil {
 		return answer{}, err
+	}
+	if !uid && !x.inView(set) {
+		return bad("Error in IMAP command FETCH: Invalid messageset."), nil
+	}
+	if since > 0 || slices.ContainsFunc(items, func(i fetchItem) bool { return i.name == "MODSEQ" }) {
+		x.condstore()
 	}
 	if uid && !slices.ContainsFunc(items, func(i fetchItem) bool { return i.name == "UID" }) {
 		items = append([]fetchItem{{name: "UID"}}, items...)
@@ -91,6 +96,18 @@ func (x *session) pick(set numSet, uid bool) []*message {
 		}
 	}
 	return list
+}
+
+// inView reports whether a set names only messages that there are.
+func (x *session) inView(set numSet) bool {
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	for _, r := range set {
+		if max(r[0], r[1]) > uint32(len(x.view)) || len(x.view) == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (x *session) fetchOne(seq int, m *message, items []fetchItem, since uint64) ([]byte, bool) {
@@ -144,6 +161,7 @@ func (x *session) flagsLine(seq int, m *message, uid, modSeq bool) {
 	x.line("%sFLAGS (%s))", b.String(), x.flagText(m))
 }
 
+// internalDate is how dates are sent; the simulator lives in UTC.
 const internalDate = "02-Jan-2006 15:04:05 -0700"
 
 func (x *session) fetchValue(b *bytes.Buffer, m *message, it fetchItem) {
@@ -155,9 +173,9 @@ func (x *session) fetchValue(b *bytes.Buffer, m *message, it fetchItem) {
 	case "MODSEQ":
 		fmt.Fprintf(b, "MODSEQ (%d)", m.modSeq)
 	case "INTERNALDATE":
-		fmt.Fprintf(b, `INTERNALDATE "%s"`, m.date.Format(internalDate))
+		fmt.Fprintf(b, `INTERNALDATE "%s"`, m.date.UTC().Format(internalDate))
 	case "SAVEDATE":
-		fmt.Fprintf(b, `SAVEDATE "%s"`, m.saved.Format(internalDate))
+		fmt.Fprintf(b, `SAVEDATE "%s"`, m.saved.UTC().Format(internalDate))
 	case "RFC822.SIZE":
 		fmt.Fprintf(b, "RFC822.SIZE %d", len(m.body))
 	case "X-GUID":

@@ -1,6 +1,7 @@
 package dovecottest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,8 +35,8 @@ func (x *session) oneMailbox() (string, answer, error) {
 	return name, answer{}, x.in.end()
 }
 
-func missing(name string) answer {
-	return no("[NONEXISTENT] Mailbox doesn't exist: %s", encodeUTF7(name))
+func missing(code, name string) answer {
+	return no(code+"Mailbox doesn't exist: %s", encodeUTF7(name))
 }
 
 func (x *session) selectBox() (answer, error) { return x.open(false) }
@@ -92,7 +93,7 @@ func (x *session) open(readOnly bool) (answer, error) {
 	defer x.st.mu.Unlock()
 	b := x.st.open(name)
 	if b == nil {
-		return missing(name), nil
+		return missing("", name), nil
 	}
 	x.box, x.readOnly = b, readOnly
 	x.view = slices.Clone(b.msgs)
@@ -101,12 +102,7 @@ func (x *session) open(readOnly bool) (answer, error) {
 	for _, m := range x.view {
 		x.claimRecent(m)
 	}
-	x.line(`* FLAGS (%s)`, strings.Join(x.allFlags(), " "))
-	if readOnly {
-		x.line("* OK [PERMANENTFLAGS ()] Read-only mailbox.")
-	} else {
-		x.line(`* OK [PERMANENTFLAGS (%s \*)] Flags permitted.`, strings.Join(x.allFlags(), " "))
-	}
+	x.flagsKnown()
 	x.line("* %d EXISTS", len(x.view))
 	x.line("* %d RECENT", len(x.recent))
 	if i := slices.IndexFunc(x.view, func(m *message) bool { return !m.hasFlag(`\Seen`) }); i >= 0 {
@@ -175,6 +171,18 @@ func (x *session) vanished(since uint64, in numSet) {
 	if len(uids) > 0 {
 		slices.Sort(uids)
 		x.line("* VANISHED (EARLIER) %s", formatSet(uids))
+	}
+}
+
+// flagsKnown tells the client which flags there are.
+func (x *session) flagsKnown() {
+	all := x.allFlags()
+	x.keywords = len(all)
+	x.line(`* FLAGS (%s)`, strings.Join(all, " "))
+	if x.readOnly {
+		x.line("* OK [PERMANENTFLAGS ()] Read-only mailbox.")
+	} else {
+		x.line(`* OK [PERMANENTFLAGS (%s \*)] Flags permitted.`, strings.Join(all, " "))
 	}
 }
 
@@ -260,11 +268,11 @@ func (x *session) delete() (answer, error) {
 	x.st.mu.Lock()
 	defer x.st.mu.Unlock()
 	if name == "INBOX" {
-		return no("[CANNOT] INBOX can't be deleted."), nil
+		return no("INBOX can't be deleted."), nil
 	}
 	b := x.st.open(name)
 	if b == nil {
-		return missing(name), nil
+		return missing("[NONEXISTENT] ", name), nil
 	}
 	x.st.drop(b)
 	for w := range b.watchers {
@@ -291,7 +299,7 @@ func (x *session) rename() (answer, error) {
 	case from == "INBOX" || strings.HasPrefix(to, from+x.srv.cfg.separator):
 		return no("[CANNOT] Can't rename %s to %s", encodeUTF7(from), encodeUTF7(to)), nil
 	case x.st.boxes[from] == nil && len(x.st.children(from)) == 0:
-		return missing(from), nil
+		return missing("[NONEXISTENT] ", from), nil
 	case x.st.boxes[to] != nil || len(x.st.children(to)) > 0 || to == "INBOX":
 		return no("[ALREADYEXISTS] Target mailbox already exists"), nil
 	}
@@ -331,6 +339,12 @@ type listRequest struct {
 	selected []string // selection options
 	returns  []string
 	status   []string
+}
+
+// extended reports whether anything of RFC 5258 is used; attributes must then
+// be asked for.
+func (q listRequest) extended() bool {
+	return len(q.masks) > 1 || q.selected != nil || q.returns != nil
 }
 
 func (x *session) list() (answer, error) {
@@ -487,18 +501,18 @@ func (x *session) sendList(q listRequest, command string) answer {
 		case x.st.boxes[n] == nil && !auto && n != "INBOX":
 			attrs = append(attrs, `\Noselect`)
 		}
-		if slices.ContainsFunc(listed, func(k string) bool { return strings.HasPrefix(k, n+sep) }) {
-			attrs = append(attrs, `\HasChildren`)
-		} else {
-			attrs = append(attrs, `\HasNoChildren`)
+		if command == "LIST" && slices.Contains(subs, n) && (wants(q.returns, "SUBSCRIBED") || wants(q.selected, "SUBSCRIBED")) {
+			attrs = append(attrs, `\Subscribed`)
 		}
-		if command == "LIST" {
-			if slices.Contains(subs, n) && (wants(q.returns, "SUBSCRIBED") || wants(q.selected, "SUBSCRIBED")) {
-				attrs = append(attrs, `\Subscribed`)
+		if command == "LIST" && (!q.extended() || wants(q.returns, "CHILDREN")) {
+			if slices.ContainsFunc(listed, func(k string) bool { return strings.HasPrefix(k, n+sep) }) {
+				attrs = append(attrs, `\HasChildren`)
+			} else {
+				attrs = append(attrs, `\HasNoChildren`)
 			}
-			if use := x.st.specialUse(n); use != "" {
-				attrs = append(attrs, use)
-			}
+		}
+		if use := x.st.specialUse(n); use != "" && (!q.extended() || wants(q.returns, "SPECIAL-USE") || wants(q.selected, "SPECIAL-USE") || command == "LSUB") {
+			attrs = append(attrs, use)
 		}
 		x.line("* %s (%s) %s %s", command, strings.Join(attrs, " "), quote(sep), quoteMailbox(n))
 		if q.status != nil && !slices.Contains(attrs, `\Noselect`) && !slices.Contains(attrs, `\NonExistent`) {
@@ -529,7 +543,7 @@ func (x *session) status() (answer, error) {
 	defer x.st.mu.Unlock()
 	b := x.st.open(name)
 	if b == nil {
-		return missing(name), nil
+		return missing("", name), nil
 	}
 	text, err := b.imapStatus(items)
 	if err != nil {
@@ -542,21 +556,30 @@ func (x *session) status() (answer, error) {
 	return ok("Status completed."), nil
 }
 
-// imapStatus writes STATUS items, with Dovecot's own X-GUID.
+// statusItems in the order in which Dovecot answers them, with its own X-GUID.
+var statusItems = []struct{ item, field string }{
+	{"MESSAGES", "messages"}, {"RECENT", "recent"}, {"UIDNEXT", "uidnext"}, {"UIDVALIDITY", "uidvalidity"},
+	{"UNSEEN", "unseen"}, {"HIGHESTMODSEQ", "highestmodseq"}, {"SIZE", "vsize"}, {"X-SIZE", "vsize"}, {"X-GUID", "guid"},
+}
+
+// imapStatus writes STATUS items.
 func (b *mailbox) imapStatus(items []string) (string, error) {
 	if len(items) == 0 {
-		return "", fmt.Errorf("Empty status list.")
+		return "", errors.New("empty status list")
 	}
-	names := map[string]string{"MESSAGES": "messages", "RECENT": "recent", "UIDNEXT": "uidnext", "UIDVALIDITY": "uidvalidity",
-		"UNSEEN": "unseen", "HIGHESTMODSEQ": "highestmodseq", "SIZE": "vsize", "X-SIZE": "vsize", "X-GUID": "guid"}
-	var out []string
+	want := map[string]bool{}
 	for _, it := range items {
-		it = strings.ToUpper(it)
-		f, ok := names[it]
-		if !ok {
-			return "", fmt.Errorf("Unknown status item: %s", it)
+		want[strings.ToUpper(it)] = true
+	}
+	var out []string
+	for _, s := range statusItems {
+		if want[s.item] {
+			out = append(out, s.item+" "+b.status(s.field))
+			delete(want, s.item)
 		}
-		out = append(out, it+" "+b.status(f))
+	}
+	for _, it := range sortedKeys(want) {
+		return "", fmt.Errorf("invalid status item %s", it)
 	}
 	return strings.Join(out, " "), nil
 }

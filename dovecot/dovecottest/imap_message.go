@@ -38,7 +38,7 @@ func (x *session) storeCommand(uid bool) (answer, error) {
 		if err := in.space(); err != nil {
 			return answer{}, err
 		}
-		x.enabled["CONDSTORE"] = struct{}{}
+		defer x.condstore()
 	}
 	action, err := in.run(func(c byte) bool { return isAtom(c) || c == '+' })
 	if err != nil {
@@ -71,7 +71,10 @@ func (x *session) storeCommand(uid bool) (answer, error) {
 		}
 	}
 	if x.readOnly {
-		return no("[READ-ONLY] Mailbox is read-only"), nil
+		return ok("Store ignored with read-only mailbox."), nil
+	}
+	if !uid && !x.inView(set) {
+		return bad("Error in IMAP command STORE: Invalid messageset."), nil
 	}
 	var modified []uint32
 	for i, m := range x.pick(set, uid) {
@@ -98,10 +101,17 @@ func (x *session) storeCommand(uid bool) (answer, error) {
 			})
 		}
 		changed := x.st.setFlags(x.box, m, next, x)
+		if changed && len(x.allFlags()) > x.keywords {
+			x.flagsKnown()
+		}
 		if changed && !silent {
 			x.flagsLine(i+1, m, uid, false)
 		} else if changed && x.has("CONDSTORE") {
-			x.line("* %d FETCH (UID %d MODSEQ (%d))", i+1, m.uid, m.modSeq)
+			id := ""
+			if uid || x.has("QRESYNC") {
+				id = fmt.Sprintf("UID %d ", m.uid)
+			}
+			x.line("* %d FETCH (%sMODSEQ (%d))", i+1, id, m.modSeq)
 		}
 		x.st.mu.Unlock()
 	}
@@ -124,6 +134,9 @@ func (x *session) copyCommand(uid, move bool) (answer, error) {
 	name, a, err := x.oneMailbox()
 	if err != nil {
 		return a, err
+	}
+	if !uid && !x.inView(set) {
+		return bad("Error in IMAP command COPY: Invalid messageset."), nil
 	}
 	list := slices.DeleteFunc(x.pick(set, uid), func(m *message) bool { return m == nil })
 	x.st.mu.Lock()
@@ -183,11 +196,14 @@ func (x *session) uidExpunge() (answer, error) {
 
 func (x *session) expungeCommand(set numSet) (answer, error) {
 	if x.readOnly {
-		return no("[READ-ONLY] Mailbox is read-only"), nil
+		return ok("Expunge completed."), nil
 	}
 	x.st.mu.Lock()
 	defer x.st.mu.Unlock()
 	x.expungeDeleted(set)
+	if x.has("QRESYNC") {
+		return ok("[HIGHESTMODSEQ %d] Expunge completed.", x.box.modSeq), nil
+	}
 	return ok("Expunge completed."), nil
 }
 
@@ -241,6 +257,9 @@ func (x *session) searchCommand(uid bool) (answer, error) {
 	if err != nil {
 		return bad("Error in IMAP command SEARCH: Unknown argument"), nil
 	}
+	if q.modSeq {
+		x.condstore()
+	}
 	var hits []uint32
 	var top uint64
 	x.st.mu.Lock()
@@ -273,21 +292,23 @@ func (x *session) searchCommand(uid bool) (answer, error) {
 
 func (x *session) esearch(uid bool, returns []string, hits []uint32) {
 	var b strings.Builder
+	fmt.Fprintf(&b, " (TAG %s)", quote(x.tag))
 	if uid {
 		b.WriteString(" UID")
 	}
-	for _, r := range returns {
-		switch {
-		case r == "COUNT":
-			fmt.Fprintf(&b, " COUNT %d", len(hits))
-		case len(hits) == 0:
-		case r == "MIN":
+	if len(hits) > 0 {
+		if slices.Contains(returns, "MIN") {
 			fmt.Fprintf(&b, " MIN %d", hits[0])
-		case r == "MAX":
+		}
+		if slices.Contains(returns, "MAX") {
 			fmt.Fprintf(&b, " MAX %d", hits[len(hits)-1])
-		case r == "ALL":
+		}
+		if slices.Contains(returns, "ALL") {
 			fmt.Fprintf(&b, " ALL %s", formatSet(hits))
 		}
+	}
+	if slices.Contains(returns, "COUNT") {
+		fmt.Fprintf(&b, " COUNT %d", len(hits))
 	}
 	x.line("* ESEARCH%s", b.String())
 }

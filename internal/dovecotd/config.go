@@ -163,6 +163,8 @@ func (s *Server) render(p ports) string {
 		w("default_internal_group = %s", s.group)
 		w("service anvil {\n  chroot =\n}")
 	}
+	// No growing delay after failed logins.
+	w("service anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}")
 
 	var plugins, imapPlugins string
 	if !c.NoQuota {
