@@ -104,7 +104,6 @@ type Finding struct {
 type Requests struct {
 	Server string `json:"server"`
 	Count  int    `json:"count"`
-	Failed int    `json:"failed"`
 }
 
 // Duration is a time.Duration that is "1m2.5s" in JSON.

@@ -110,9 +110,9 @@ func (a *Act) text(b *strings.Builder) {
 		and(b, more)
 	}
 	if len(a.Requests) > 0 {
-		table("Requests", "server\trequests\tfailed", func(w io.Writer) {
+		table("Requests", "server\trequests", func(w io.Writer) {
 			for _, q := range a.Requests {
-				fmt.Fprintf(w, "  %s\t%d\t%d\n", q.Server, q.Count, q.Failed)
+				fmt.Fprintf(w, "  %s\t%d\n", q.Server, q.Count)
 			}
 		})
 	}
