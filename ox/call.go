@@ -63,11 +63,10 @@ func traitsOf(op *soap.Operation) traits {
 	switch op {
 	case oxuser.OpChange, oxuser.OpChangeByModuleAccess, oxuser.OpChangeByModuleAccessName, oxuser.OpChangeCapabilities,
 		oxuser.OpChangeMailAddressPersonal, oxuser.OpCreate, oxuser.OpCreateByModuleAccess,
-		oxuser.OpCreateByModuleAccessName, oxuser.OpDelete, oxuser.OpDeleteMultiple,
-		oxuser.OpMoveFromContextToUserFilestore, oxuser.OpMoveFromMasterToUserFilestore,
+		oxuser.OpCreateByModuleAccessName, oxuser.OpMoveFromContextToUserFilestore, oxuser.OpMoveFromMasterToUserFilestore,
 		oxuser.OpMoveFromUserFilestoreToMaster, oxuser.OpMoveFromUserToContextFilestore, oxuser.OpMoveUserFilestore:
 		t |= userWrite
-	case oxcontext.OpChangeModuleAccess, oxcontext.OpChangeModuleAccessByName:
+	case oxcontext.OpChangeModuleAccess, oxcontext.OpChangeModuleAccessByName, oxuser.OpDelete, oxuser.OpDeleteMultiple:
 		t |= userWrite | long
 	case oxcontext.OpDelete, oxcontext.OpDowngrade:
 		t |= userWrite | long | bySchema
@@ -180,22 +179,21 @@ func (c *Client) attempt(ctx context.Context, k *call, t traits) *Error {
 		e.Err = context.Cause(one)
 	}
 
-	o := healthy
+	o := noSign // faults come at their own pace
 	switch {
 	case e == nil:
 		server.answered()
+		if t&long == 0 {
+			o = healthy
+		}
 	case e.Kind == ErrCanceled:
-		o = noSign
 	case e.Kind == ErrUnreachable, e.Kind == ErrLostAnswer && !e.Timeout(), e.Kind == ErrStatus && e.Temporary():
 		server.failed()
 		o = trouble
-	case e.Kind == ErrLostAnswer, e.Kind == ErrProtocol, e.Kind == ErrStarting, e.Kind == ErrLockConflict:
+	case e.Kind == ErrLostAnswer, e.Kind == ErrProtocol, e.Kind == ErrStarting:
 		o = trouble
 	case e.HTTPStatus != 0:
 		server.answered()
-	}
-	if o == healthy && t&long != 0 {
-		o = noSign
 	}
 	server.limit.release(k.op.String(), start, o)
 	if e == nil && t&bySchema != 0 {

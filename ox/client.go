@@ -24,8 +24,8 @@ type Options struct {
 	// Timeout limits one request; 2 minutes when zero.
 	Timeout time.Duration
 	// LongTimeout limits one request of the operations that work synchronously on
-	// large data: copying a user, deleting a context, rewriting the access of a
-	// whole context. 30 minutes when zero.
+	// large data: copying and deleting users, deleting a context, rewriting the
+	// access of a whole context. 30 minutes when zero.
 	LongTimeout time.Duration
 	// ChunkSize is the number of objects that one getMultipleData call reads; 300
 	// when zero. A user costs the server about 4 ms and 11 KB.
@@ -43,8 +43,9 @@ type Options struct {
 	// DatabaseUpdateWait is how long a call waits while its schema is being
 	// updated; 15 minutes when zero.
 	DatabaseUpdateWait time.Duration
-	// AccessRules are the server's rules for [Access.Check], which this package
-	// applies before it sends an access object.
+	// BypassAccessChecks says that the server runs with
+	// com.openexchange.admin.bypassAccessCombinationChecks=true, so that
+	// [Access.Check], which is applied before access is sent, allows what that allows.
 	BypassAccessChecks bool
 	// Logger gets a line for each retry, without personal data. Nothing is logged
 	// when nil.

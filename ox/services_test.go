@@ -3,8 +3,10 @@ package ox_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -553,22 +555,63 @@ func TestOtherServers(t *testing.T) {
 // TestSchemaUpdate: while the schema is locked, work waits; then it goes on.
 func TestSchemaUpdate(t *testing.T) {
 	t.Parallel()
-	srv, g := district(t)
-	c, _ := srv.State().Context(10)
-	srv.State().SetUpdating(c.Schema, true)
-	done := make(chan error, 1)
-	go func() {
-		_, err := g.EnsureUser(t.Context(), 10, mia())
-		done <- err
-	}()
-	for g.Client().Stats().Total.Errors == 0 {
-		time.Sleep(time.Millisecond) // until the first refusal
-	}
-	srv.State().SetUpdating(c.Schema, false)
-	if err := <-done; err != nil {
+	srv := oxtest.Start()
+	t.Cleanup(srv.Close)
+	addContexts(t, srv, 10)
+	c10, _ := srv.State().Context(10)
+	srv.State().SetUpdating(c10.Schema, true)
+	refused := 0
+	c, err := ox.New([]string{srv.SOAPURL}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, &ox.Options{
+		HTTPClient: &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			resp, err := http.DefaultTransport.RoundTrip(r)
+			if err == nil && resp.StatusCode == http.StatusInternalServerError {
+				refused++
+				srv.State().SetUpdating(c10.Schema, false) // the update ends
+			}
+			return resp, err
+		})},
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if st := g.Client().Stats(); st.Total.Retries == 0 {
-		t.Error("nothing was repeated")
+	g := ox.NewGroupware(c, map[schoolmail.ContextID]ox.Credentials{10: admin}, nil)
+	if _, err := g.EnsureUser(t.Context(), 10, mia()); err != nil {
+		t.Fatal(err)
+	}
+	if st := c.Stats(); refused != 1 || st.Total.Retries != 1 {
+		t.Errorf("%d refusals, %+v", refused, st.Total)
+	}
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestAnotherProgramWrites: two clients that do not know of each other write into
+// one context. The server lets them fail after a while; the clients wait.
+func TestAnotherProgramWrites(t *testing.T) {
+	t.Parallel()
+	srv, g := district(t, oxtest.WithLatency(time.Millisecond), oxtest.WithLockPause(time.Millisecond))
+	other, err := ox.New([]string{srv.SOAPURL}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	admins := map[schoolmail.ContextID]ox.Credentials{10: admin}
+	var wg sync.WaitGroup
+	for i, g := range []*ox.Groupware{g, ox.NewGroupware(other, admins, nil)} {
+		for n := range 30 {
+			wg.Go(func() {
+				spec := mia()
+				spec.Username, spec.DisplayName = fmt.Sprintf("u%d.%d", i, n), fmt.Sprintf("U %d %d", i, n)
+				spec.Mail, spec.Aliases = spec.Username+"@s.example", nil
+				if _, err := g.EnsureUser(t.Context(), 10, spec); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if n := len(srv.State().Users(10)); n != 61 {
+		t.Errorf("%d users, want 61", n)
 	}
 }

@@ -37,7 +37,7 @@ func settle[T any](ctx context.Context, c *Client, exists []Kind, create func() 
 			return v, err
 		}
 		switch {
-		case e.Kind == ErrLostAnswer, e.Kind == ErrProtocol, e.Kind == ErrStatus && e.Temporary():
+		case e.Kind == ErrLostAnswer, e.Kind == ErrProtocol, e.Kind == ErrStatus && !e.NotDone:
 			lost = true
 		case lost && is(e, exists...):
 		default:
