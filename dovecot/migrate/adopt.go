@@ -142,17 +142,11 @@ func (s *session) adopt(ctx context.Context, f *folderRun, fresh imapwire.Set) (
 
 	// What the user had deleted at the target before the source's UIDs changed stays deleted.
 	var known []*item
-	if len(gone) > 0 {
-		ours = slices.DeleteFunc(ours, func(o *item) bool {
-			for i, g := range gone {
-				if o.hashed && o.digest == g.digest {
-					gone = slices.Delete(gone, i, i+1)
-					known = append(known, o)
-					return true
-				}
-			}
-			return false
-		})
+	for _, o := range ours {
+		if i := slices.IndexFunc(gone, func(g entry) bool { return o.hashed && o.digest == g.digest }); i >= 0 {
+			gone = slices.Delete(gone, i, i+1)
+			known = append(known, o)
+		}
 	}
 	for _, o := range known {
 		flags, _ := imapwire.CleanFlags(o.flags)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"syscall"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -197,4 +198,12 @@ func (s *slowConn) Read(b []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// SyscallConn lets the wire reach the socket's options.
+func (s *slowConn) SyscallConn() (syscall.RawConn, error) {
+	if c, ok := s.Conn.(syscall.Conn); ok {
+		return c.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
 }

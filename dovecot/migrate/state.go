@@ -12,6 +12,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
@@ -122,7 +123,7 @@ func openState(dir, account string) (*state, error) {
 	}
 	_, statErr := os.Stat(file)
 	err := open()
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, ErrBusy
 	}
 	if err != nil && statErr == nil {

@@ -230,7 +230,7 @@ func (s *session) begin(ctx context.Context) error {
 		ds := s.dstStatus[mp.TargetRaw]
 		same := fs.Complete && ss != nil && fs.SrcValidity == ss.UIDValidity && fs.SrcNext == ss.UIDNext &&
 			fs.SrcMessages == ss.Messages && fs.SrcModSeq == ss.HighestModSeq && ss.HighestModSeq != 0 &&
-			(ds == nil || ds.UIDValidity == fs.DstValidity) && fs.Subscribed == mp.Subscribed
+			(ds == nil || ds.UIDValidity == fs.DstValidity || fs.DstValidity == 0) && fs.Subscribed == mp.Subscribed
 		if same {
 			continue
 		}
@@ -306,16 +306,16 @@ func (s *session) prepare(ctx context.Context) error {
 	}
 	bad := map[string]string{}
 	for i, f := range create {
+		// A new folder is empty; asking for its state would cost as much as filling it.
+		st := &imapwire.Status{UIDNext: 1}
+		if imapwire.IsCode(errs[i], "ALREADYEXISTS") { // and yet not listed
+			st, errs[i] = s.dst.Status(ctx, f.TargetRaw)
+			if s.dst.Err() != nil {
+				return s.fail("create folders", f.Source, errs[i])
+			}
+		}
 		if errs[i] != nil {
 			bad[f.TargetRaw] = fmt.Sprintf("the target cannot make %q: %v", f.Target, errs[i])
-			continue
-		}
-		st, err := s.dst.Status(ctx, f.TargetRaw)
-		if err != nil {
-			if s.dst.Err() != nil {
-				return s.fail("create folders", f.Source, err)
-			}
-			bad[f.TargetRaw] = fmt.Sprintf("the target made %q and does not open it: %v", f.Target, err)
 			continue
 		}
 		s.dstStatus[f.TargetRaw] = st
