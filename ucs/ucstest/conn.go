@@ -264,7 +264,7 @@ func (c *conn) critical(controls []control, known ...string) (assert *filter, r 
 		if ctl.oid != oidAssert {
 			continue
 		}
-		p, err := ber.DecodePacketErr(ctl.value)
+		p, err := decodeValue(ctl.value)
 		if err == nil {
 			assert, err = c.s.schema.newFilter(p)
 		}

@@ -181,7 +181,7 @@ func (q *query) key() string {
 }
 
 func decodePaged(v []byte) (*pagedControl, error) {
-	p, err := ber.DecodePacketErr(v)
+	p, err := decodeValue(v)
 	if err != nil || len(p.Children) != 2 {
 		return nil, errFrame
 	}

@@ -65,8 +65,50 @@ type control struct {
 	value    []byte
 }
 
+// maxDepth is how deeply the elements of a message may be nested: filters
+// take three levels for each of theirs.
+const maxDepth = 3*maxFilterDepth + 10
+
+// checkFrame walks through the elements before they are decoded: lengths are
+// definite and add up, nesting has an end. The decoder would believe any
+// length and make room for it.
+func checkFrame(b []byte, depth int) error {
+	for len(b) > 0 {
+		if depth > maxDepth || len(b) < 2 || b[0]&0x1f == 0x1f {
+			return errFrame // LDAP has no tags above 30
+		}
+		n, hl := int(b[1]), 2
+		if n >= 0x80 {
+			k := n & 0x7f
+			if k == 0 || k > 4 || len(b) < 2+k {
+				return errFrame
+			}
+			n, hl = 0, 2+k
+			for _, x := range b[2:hl] {
+				if n > maxMessage {
+					return errFrame
+				}
+				n = n<<8 | int(x)
+			}
+		}
+		if n > len(b)-hl {
+			return errFrame
+		}
+		if b[0]&0x20 != 0 {
+			if err := checkFrame(b[hl:hl+n], depth+1); err != nil {
+				return err
+			}
+		}
+		b = b[hl+n:]
+	}
+	return nil
+}
+
 // decodeRequest checks the envelope of RFC 4511 section 4.1.1.
 func decodeRequest(frame []byte) (*request, error) {
+	if err := checkFrame(frame, 0); err != nil {
+		return nil, err
+	}
 	p, err := ber.DecodePacketErr(frame)
 	if err != nil {
 		return nil, err
@@ -132,6 +174,14 @@ func text(p *ber.Packet) string {
 func number(p *ber.Packet) (int64, bool) {
 	n, ok := p.Value.(int64)
 	return n, ok
+}
+
+// decodeValue decodes the BER value of a control.
+func decodeValue(v []byte) (*ber.Packet, error) {
+	if err := checkFrame(v, 0); err != nil || len(v) == 0 {
+		return nil, errFrame
+	}
+	return ber.DecodePacketErr(v)
 }
 
 // attributeList reads a list of descriptions with values.
