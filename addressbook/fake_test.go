@@ -22,6 +22,7 @@ type fakeStore struct {
 	// ends the request.
 	crash   func(request int, after bool) error
 	reading bool // the request at hand is a Load
+	refuse  func(Op) error
 }
 
 func newFake(self int, users []User, groups []Group) *fakeStore {
@@ -122,6 +123,11 @@ func (s *fakeStore) Write(ctx context.Context, ops []Op) ([]Result, error) {
 
 func (s *fakeStore) do(op Op) Result {
 	s.clock++
+	if s.refuse != nil {
+		if err := s.refuse(op); err != nil {
+			return Result{Err: err}
+		}
+	}
 	fail := func(format string, args ...any) Result { return Result{Err: fmt.Errorf(format, args...)} }
 	switch op := op.(type) {
 	case CreateFolder:

@@ -165,6 +165,7 @@ type worker struct {
 	have        Snapshot
 	touched     map[string]bool // folders to look at again
 	done, total int             // of this round
+	succeeded   int             // operations that worked this round
 	refused     error           // first operation the server refused this round
 }
 
@@ -200,13 +201,16 @@ func (w *worker) run(ctx context.Context) error {
 			return w.errorf("not finished ("+plan.Counts().String()+")", last)
 		}
 		w.report.Rounds++
-		w.refused = nil
+		w.refused, w.succeeded = nil, 0
 		w.touched = map[string]bool{}
 		broken := w.apply(ctx, plan)
 		if ctx.Err() != nil {
 			return w.errorf("stopped", ctx.Err())
 		}
-		if last = w.refused; broken != nil {
+		if last = w.refused; broken == nil && w.succeeded == 0 { // trying again would not help
+			return w.errorf("nothing of "+plan.Counts().String()+" could be done", last)
+		}
+		if broken != nil {
 			last = broken
 			w.emit(Event{Context: w.want.Context, Stage: Repeating, Err: last})
 			w.have, err = w.store.Load(ctx)
@@ -241,6 +245,7 @@ func (w *worker) write(ctx context.Context, tasks []task) error {
 		results, err := w.store.Write(ctx, ops)
 		for i, r := range results {
 			if r.Err == nil {
+				w.succeeded++
 				part[i].ok(r)
 			} else {
 				w.fail(r.Err)
@@ -410,6 +415,7 @@ func (a *applier) fillFolders(ctx context.Context, plan Plan) error {
 		results, err := a.store.Fill(ctx, id, people)
 		for _, r := range results {
 			if r.Err == nil {
+				a.succeeded++
 				a.report.Done.EntriesAdded++
 			} else {
 				a.fail(r.Err)

@@ -436,3 +436,30 @@ func TestUsersAreFoundByAddress(t *testing.T) {
 		t.Errorf("-by login +by address\n%s", diff)
 	}
 }
+
+// What the server refuses for good ends the run, is said, and keeps nothing
+// else from being done.
+func TestRefusedOperations(t *testing.T) {
+	t.Parallel()
+	rules, people := villageRules(), village()
+	stores := storesFor(people)
+	s := stores[2].(*fakeStore)
+	hidden := errors.New("reserved name")
+	s.refuse = func(op Op) error {
+		if c, ok := op.(CreateFolder); ok && c.Title == "Klasse 3a" {
+			return hidden
+		}
+		return nil
+	}
+	r, err := Sync(t.Context(), rules, mustBuild(t, rules, people), stores, someDay, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := r.Contexts[1]
+	if !errors.Is(c.Err, hidden) || c.Rounds != 2 || c.Failed != 2 {
+		t.Errorf("error %v, %d rounds, %d failed", c.Err, c.Rounds, c.Failed)
+	}
+	if got := c.Plan.Counts().FoldersCreated - c.Done.FoldersCreated; got != 1 || !strings.Contains(s.shape(), "Klasse 1b (alle)") {
+		t.Errorf("%d folders were not made; there is\n%s", got, s.shape())
+	}
+}

@@ -21,6 +21,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/ictmedia/schoolmail/addressbook"
 	"github.com/ictmedia/schoolmail/examples/addressbooks/internal/books"
 )
 
@@ -58,6 +59,11 @@ func run(ctx context.Context) (err error) {
 	if o != (books.Outputs{Spreadsheet: o.Spreadsheet}) {
 		if err := job.Write(os.Stdout, o); err != nil || !*apply {
 			return err
+		}
+	}
+	job.Observer = func(e addressbook.Event) {
+		if *apply && e.Stage == addressbook.Working {
+			fmt.Fprintf(os.Stderr, "context %d: %d of %d\n", e.Context, e.Done, e.Total)
 		}
 	}
 	return job.Run(ctx, os.Stdout, *apply, *names)

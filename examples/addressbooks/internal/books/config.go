@@ -53,6 +53,7 @@ type Job struct {
 	Accounts []schoolmail.Account
 	Today    schoolmail.Date
 	Provider addressbook.ProviderOptions
+	Observer func(addressbook.Event) // is told of the progress; may be nil
 	access   *oxAccess
 	cleanup  func()
 }

@@ -27,7 +27,7 @@ func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) error {
 	if err != nil {
 		return err
 	}
-	report, err := addressbook.Sync(ctx, j.Rules, want, j.access.stores, j.Today, &addressbook.Options{DryRun: !apply})
+	report, err := addressbook.Sync(ctx, j.Rules, want, j.access.stores, j.Today, &addressbook.Options{DryRun: !apply, Observer: j.Observer})
 	if err != nil {
 		return err
 	}
