@@ -213,9 +213,7 @@ func (b *builder) rejections() {
 		case r.Key.ID != "":
 			b.shielded[r.Key] = "an unreadable row is about this person"
 			// What could be read of the other rows may be half of the truth.
-			if _, ok := b.records[r.Key]; ok {
-				delete(b.records, r.Key)
-			}
+			delete(b.records, r.Key)
 		case r.School != "":
 			b.lostAt[r.School] = true
 			b.schools[r.School] = "an unreadable row of the school may be about the person"
