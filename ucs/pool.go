@@ -121,15 +121,27 @@ func (p *pool) put(c *ldap.Conn, ok bool) {
 	<-p.slots
 }
 
+// dial opens a connection and binds. The time for all of it is that of one
+// request.
 func (p *pool) dial(ctx context.Context) (*ldap.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
+	inner, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
+	c, err := p.open(inner)
+	switch {
+	case err == nil:
+		return c, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case inner.Err() != nil:
+		return nil, &Error{Kind: Unavailable, Code: ldap.ErrorNetwork, Err: fmt.Errorf("connecting to %s: no answer in %v", p.addr, p.opts.Timeout)}
+	}
+	return nil, translate(err)
+}
+
+func (p *pool) open(ctx context.Context) (*ldap.Conn, error) {
 	nc, err := p.opts.Dial(ctx, "tcp", p.addr)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		return nil, translate(ldap.NewError(ldap.ErrorNetwork, err))
+		return nil, err
 	}
 	cfg := p.opts.TLS.Clone()
 	if cfg == nil {
@@ -142,7 +154,7 @@ func (p *pool) dial(ctx context.Context) (*ldap.Conn, error) {
 		tc := tls.Client(nc, cfg)
 		if err := tc.HandshakeContext(ctx); err != nil {
 			nc.Close()
-			return nil, translate(ldap.NewError(ldap.ErrorNetwork, err))
+			return nil, err
 		}
 		nc = tc
 	}
@@ -154,19 +166,16 @@ func (p *pool) dial(ctx context.Context) (*ldap.Conn, error) {
 	if !p.secure && !p.opts.Plaintext {
 		if err := c.StartTLS(cfg); err != nil {
 			c.Close()
-			return nil, translate(err)
+			return nil, err
 		}
 	}
 	if p.opts.BindDN != "" {
 		p.counter.bind.Add(1)
 		begin := time.Now()
-		err := translate(c.Bind(p.opts.BindDN, p.opts.Password.Reveal()))
-		p.observe("bind", begin, err)
+		err := c.Bind(p.opts.BindDN, p.opts.Password.Reveal())
+		p.observe("bind", begin, translate(err))
 		if err != nil {
 			c.Close()
-			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
-			}
 			return nil, err
 		}
 	}
