@@ -21,7 +21,7 @@ import (
 // world is a simulated Open-Xchange with a context for each that the accounts name.
 type world struct {
 	t        *testing.T
-	server   *oxtest.Instance
+	server   *oxtest.Server
 	soap     *ox.Client
 	client   *appsuite.Client
 	contexts map[schoolmail.ContextID]*ox.ContextClient
@@ -29,20 +29,23 @@ type world struct {
 	stores   map[schoolmail.ContextID]Store
 }
 
-const somePassword = schoolmail.Secret("correct horse")
+const (
+	someURL      = "http://ox.invalid/" // the server is reached without a socket
+	somePassword = schoolmail.Secret("correct horse")
+)
 
 func newWorld(t *testing.T, people []schoolmail.Account, h oxtest.HTTPOptions) *world {
 	t.Helper()
 	w := &world{
 		t:        t,
-		server:   oxtest.Start(oxtest.WithHTTP(h)),
+		server:   oxtest.New(oxtest.WithHTTP(h)),
 		contexts: map[schoolmail.ContextID]*ox.ContextClient{},
 		users:    map[schoolmail.ContextID]map[string]ox.UserID{},
 		stores:   map[schoolmail.ContextID]Store{},
 	}
 	t.Cleanup(w.server.Close)
 	var err error
-	w.soap, err = ox.New([]string{w.server.SOAPURL}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, nil)
+	w.soap, err = ox.New([]string{someURL + "webservices"}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, &ox.Options{HTTPClient: w.server.HTTPClient()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +56,10 @@ func newWorld(t *testing.T, people []schoolmail.Account, h oxtest.HTTPOptions) *
 
 func (w *world) newClient(transport http.RoundTripper) *appsuite.Client {
 	w.t.Helper()
-	c, err := appsuite.New(w.server.HTTPURL, &appsuite.Options{HTTPClient: &http.Client{Transport: transport}})
+	if transport == nil {
+		transport = w.server.HTTPClient().Transport
+	}
+	c, err := appsuite.New(someURL+"ajax/", &appsuite.Options{HTTPClient: &http.Client{Transport: transport}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -303,7 +309,7 @@ func TestOpenXchangeCrashAtEveryRequest(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {
 			w := newWorld(t, append(people, changed[3]), oxtest.HTTPOptions{})
-			cut := &cutter{at: n, after: after}
+			cut := &cutter{base: w.server.HTTPClient().Transport, at: n, after: after}
 			hit := false
 			for _, want := range []Desired{first, second} {
 				ctx, cancel := context.WithCancel(t.Context())
@@ -339,6 +345,7 @@ func TestOpenXchangeCrashAtEveryRequest(t *testing.T) {
 // cutter ends the program at one request: before it is sent, or after the
 // server answered.
 type cutter struct {
+	base   http.RoundTripper
 	at     int
 	after  bool
 	cancel func()
@@ -357,7 +364,7 @@ func (c *cutter) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.cancel()
 		return nil, errors.New("cut before")
 	}
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	resp, err := c.base.RoundTrip(r)
 	if now && err == nil {
 		c.hit = true
 		_ = resp.Body.Close()
