@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"path"
 	"reflect"
 	"strings"
@@ -74,9 +73,6 @@ func (f *fakeServer) ops() []string {
 func (f *fakeServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method == http.MethodGet {
 		return response(http.StatusOK, "text/xml", nil), nil
-	}
-	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
-		trace.GotConn(httptrace.GotConnInfo{})
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -550,4 +551,48 @@ func TestLostAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLanesAreKeptBusy: in a world where only the server takes time, five
+// contexts are written to at the limit that their locks set, with one request for
+// each user.
+func TestLanesAreKeptBusy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const contexts, each, latency = 5, 40, 25 * time.Millisecond
+		srv := oxtest.New(oxtest.WithLatency(latency))
+		defer srv.Close()
+		admins := make(map[schoolmail.ContextID]ox.Credentials)
+		for id := 10; id < 10+contexts; id++ {
+			if err := srv.State().AddContext(oxtest.Context{ID: id, Name: fmt.Sprintf("school%d", id)}); err != nil {
+				t.Fatal(err)
+			}
+			admins[schoolmail.ContextID(id)] = admin
+		}
+		c, err := ox.New([]string{"http://ox/webservices"}, ox.Credentials{Login: "oxadminmaster", Password: "secret"},
+			&ox.Options{HTTPClient: srv.HTTPClient()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := ox.NewGroupware(c, admins, nil)
+		began := time.Now()
+		var wg sync.WaitGroup
+		for i := range contexts * each {
+			wg.Go(func() {
+				spec := mia()
+				spec.Username, spec.DisplayName = fmt.Sprintf("u%d", i), fmt.Sprintf("U %d", i)
+				spec.Mail, spec.Aliases = spec.Username+"@s.example", nil
+				if _, err := g.EnsureUser(t.Context(), schoolmail.ContextID(10+i%contexts), spec); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(began); took != each*latency {
+			t.Errorf("took %v, the limit is %v", took, each*latency)
+		}
+		if n := c.Stats().Total.Requests; n != contexts*each {
+			t.Errorf("%d requests for %d users", n, contexts*each)
+		}
+	})
 }
