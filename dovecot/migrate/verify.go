@@ -1,0 +1,328 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ictmedia/schoolmail/internal/imapwire"
+)
+
+// VerifyOptions of [Migrator.Verify]. The zero value compares everything.
+type VerifyOptions struct {
+	// Sample is the share of messages whose content is compared, 0 and 1 mean all.
+	// Of the others, size and date are compared. A Cyrus source tells its digests
+	// without a download, so that all costs no more there than reading the target.
+	Sample float64
+	// MaxDifferences limits the list for each folder, 0 means 1,000. The counts stay exact.
+	MaxDifferences int
+}
+
+// Difference between the two sides, by UID.
+type Difference struct {
+	Folder string `json:"folder"` // readable, at the source
+	UID    uint32 `json:"uid"`    // at the source, 0 if the whole folder
+	Target uint32 `json:"targetUid,omitempty"`
+	Kind   string `json:"kind"` // see the Difference constants
+	Text   string `json:"text,omitempty"`
+}
+
+// Kinds of differences. Only DifferenceMissing makes a certificate incomplete.
+const (
+	DifferenceMissing = "missing"           // at the source and not at the target
+	DifferenceRemoved = "removed at target" // had been copied; its user has removed or moved it since
+	DifferenceContent = "content"           // the same message, not byte for byte
+	DifferenceFlags   = "flags"
+	DifferenceDate    = "date"
+)
+
+// FolderCertificate is the comparison of one target folder with what feeds it.
+type FolderCertificate struct {
+	Target         string   `json:"target"`
+	Sources        []string `json:"sources"`
+	SourceMessages int      `json:"sourceMessages"`
+	SourceBytes    int64    `json:"sourceBytes"`
+	TargetMessages int      `json:"targetMessages"`
+	TargetBytes    int64    `json:"targetBytes"`
+	Equal          int      `json:"equal"`   // source messages found with the same content
+	Shared         int      `json:"shared"`  // found once for several source folders
+	Digests        int      `json:"digests"` // source messages whose content was compared
+	Missing        int      `json:"missing"`
+	Removed        int      `json:"removed"`
+	Content        int      `json:"content"`
+	Flags          int      `json:"flags"`
+	Dates          int      `json:"dates"`
+	Extra          int      `json:"extra"` // at the target only: delivered or filed there since
+}
+
+// Certificate is the proof for one account: what was compared, and every
+// difference.
+type Certificate struct {
+	Account     string              `json:"account"`
+	Time        time.Time           `json:"time"`
+	Stage       Stage               `json:"stage"`
+	Sample      float64             `json:"sample"`   // share of messages compared by content
+	Digest      string              `json:"digest"`   // "sha1" or "sha256"
+	Complete    bool                `json:"complete"` // nothing is missing
+	Folders     []FolderCertificate `json:"folders"`
+	Differences []Difference        `json:"differences,omitempty"`
+	Skipped     []string            `json:"skipped,omitempty"` // folders that stay behind by rule
+	Error       string              `json:"error,omitempty"`   // why there is no comparison
+}
+
+// Total sums the folders up.
+func (c *Certificate) Total() FolderCertificate {
+	var t FolderCertificate
+	for _, f := range c.Folders {
+		t.add(f)
+	}
+	return t
+}
+
+func (t *FolderCertificate) add(f FolderCertificate) {
+	t.SourceMessages += f.SourceMessages
+	t.SourceBytes += f.SourceBytes
+	t.TargetMessages += f.TargetMessages
+	t.TargetBytes += f.TargetBytes
+	t.Equal += f.Equal
+	t.Shared += f.Shared
+	t.Digests += f.Digests
+	t.Missing += f.Missing
+	t.Removed += f.Removed
+	t.Content += f.Content
+	t.Flags += f.Flags
+	t.Dates += f.Dates
+	t.Extra += f.Extra
+}
+
+// Verify reads both sides and compares them: counts, sizes, content, flags and
+// dates, as multisets for each folder. It trusts nothing the copy recorded;
+// the state only explains what a user has removed at the target since. It
+// opens everything read-only.
+func (m *Migrator) Verify(ctx context.Context, a Account, o *VerifyOptions) (*Certificate, error) {
+	var opt VerifyOptions
+	if o != nil {
+		opt = *o
+	}
+	if opt.Sample <= 0 || opt.Sample > 1 {
+		opt.Sample = 1
+	}
+	if opt.MaxDifferences <= 0 {
+		opt.MaxDifferences = 1000
+	}
+	st, err := openState(m.dir, a.Name)
+	if err != nil {
+		return nil, &Error{a.Name, "verify", "", err}
+	}
+	defer st.close()
+	v := &verifier{session: session{m: m, acct: a, st: st, res: &Result{Account: a.Name}}, opt: opt}
+	defer v.close()
+	cert, err := v.run(ctx)
+	if err != nil {
+		return nil, v.fail("verify", "", err)
+	}
+	if cert.Complete && st.acct.Stage == CutOver {
+		st.acct.Stage = Verified
+	}
+	cert.Stage = st.acct.Stage
+	return cert, v.fail("state", "", st.save(nil))
+}
+
+type verifier struct {
+	session
+	opt VerifyOptions
+}
+
+func (v *verifier) run(ctx context.Context) (*Certificate, error) {
+	if err := v.connect(ctx); err != nil {
+		return nil, err
+	}
+	if v.st.acct.Digest == "" { // nothing has been copied by us
+		v.st.acct.Digest = kindSHA256
+		if v.src.Has("DIGEST=SHA1") {
+			v.st.acct.Digest = kindSHA1
+		}
+	}
+	folders, err := v.st.folders()
+	if err != nil {
+		return nil, err
+	}
+	recorded := map[string]string{}
+	for raw, f := range folders {
+		recorded[raw] = f.Target
+	}
+	plan := PlanFolders(v.srcView, v.dstView, v.m.opt.Folders, recorded)
+	cert := &Certificate{Account: v.acct.Name, Time: v.m.opt.Now().UTC().Truncate(time.Second), Sample: v.opt.Sample,
+		Digest: string(v.st.acct.Digest), Skipped: plan.Skipped}
+	var order []string
+	byTarget := map[string][]Mapping{}
+	for _, mp := range plan.Mappings {
+		if byTarget[mp.TargetRaw] == nil {
+			order = append(order, mp.TargetRaw)
+		}
+		byTarget[mp.TargetRaw] = append(byTarget[mp.TargetRaw], mp)
+	}
+	for _, target := range order {
+		f, diffs, err := v.folder(ctx, target, byTarget[target])
+		if err != nil {
+			return nil, &Error{v.acct.Name, "verify", byTarget[target][0].Target, err}
+		}
+		cert.Folders = append(cert.Folders, f)
+		cert.Differences = append(cert.Differences, diffs...)
+	}
+	cert.Complete = cert.Total().Missing == 0
+	return cert, nil
+}
+
+// open selects a folder read-only and fetches what is compared.
+func (v *verifier) open(ctx context.Context, c *imapwire.Client, raw string, digests bool) ([]*item, error) {
+	sel, err := c.Select(ctx, raw, true)
+	if err != nil || sel.Messages == 0 {
+		return nil, err
+	}
+	live, err := c.Search(ctx, "ALL")
+	if err != nil {
+		return nil, err
+	}
+	items := "FLAGS INTERNALDATE RFC822.SIZE"
+	if digests {
+		items += " DIGEST.SHA1"
+	}
+	return v.items(ctx, c, live, items)
+}
+
+func (v *verifier) folder(ctx context.Context, target string, maps []Mapping) (f FolderCertificate, diffs []Difference, err error) {
+	f.Target = maps[0].Target
+	theirs, err := v.open(ctx, v.dst, target, false)
+	if _, refused := errors.AsType[*imapwire.Error](err); refused {
+		theirs, err = nil, nil // no such folder: everything is missing
+	}
+	if err != nil {
+		return f, nil, fmt.Errorf("target: %w", err)
+	}
+	f.TargetMessages = len(theirs)
+	for _, t := range theirs {
+		f.TargetBytes += t.size
+	}
+	free := v.st.acct.Digest == kindSHA1 && v.src.Has("DIGEST=SHA1")
+	sampled := func(uid uint32) bool {
+		// A fixed choice that spreads over the folder: the same messages at every verification.
+		return v.opt.Sample >= 1 || float64(uid*2654435761%1000) < v.opt.Sample*1000
+	}
+	used := map[*item]int{}
+	for _, mp := range maps {
+		f.Sources = append(f.Sources, mp.Source)
+		ours, err := v.open(ctx, v.src, mp.SourceRaw, free)
+		if err != nil {
+			return f, nil, fmt.Errorf("source: %w", err)
+		}
+		f.SourceMessages += len(ours)
+		sizes := map[int64]bool{}
+		for _, o := range ours {
+			f.SourceBytes += o.size
+			if sampled(o.uid) {
+				sizes[o.size] = true
+				f.Digests++
+			}
+		}
+		if err := v.hash(ctx, v.src, ours, func(i *item) bool { return sampled(i.uid) && !i.hashed }); err != nil {
+			return f, nil, fmt.Errorf("source: %w", err)
+		}
+		if err := v.hash(ctx, v.dst, theirs, func(i *item) bool { return sizes[i.size] && !i.hashed }); err != nil {
+			return f, nil, fmt.Errorf("target: %w", err)
+		}
+		byDigest := func(i *item) digest { return i.digest }
+		// Each source folder is paired with the whole target folder: a message
+		// that two merged folders share is there once for both.
+		pairs, rest, left := pair(ours, theirs, byDigest)
+		if v.opt.Sample < 1 {
+			unsampled := slices.DeleteFunc(slices.Clone(rest), func(o *item) bool { return sampled(o.uid) })
+			byLook := func(i *item) (d digest) {
+				copy(d[:], fmt.Sprintf("%d %d", i.size, i.date.Unix()))
+				return d
+			}
+			var more []pairing
+			more, _, left = pair(unsampled, left, byLook)
+			pairs = append(pairs, more...)
+			rest = without(rest, more)
+		}
+		if len(rest) > 0 && len(left) > 0 {
+			need := func(i *item) bool { return i.loose == digest{} }
+			if err := v.hash(ctx, v.src, rest, need); err != nil {
+				return f, nil, fmt.Errorf("source: %w", err)
+			}
+			if err := v.hash(ctx, v.dst, left, need); err != nil {
+				return f, nil, fmt.Errorf("target: %w", err)
+			}
+			changed, _, _ := pair(rest, left, func(i *item) digest { return i.loose })
+			for _, p := range changed {
+				f.Content++
+				diffs = append(diffs, Difference{mp.Source, p.src.uid, p.dst.uid, DifferenceContent, fmt.Sprintf("%d bytes at the source, %d at the target", p.src.size, p.dst.size)})
+				used[p.dst]++
+			}
+			rest = without(rest, changed)
+		}
+		f.Equal += len(pairs)
+		for _, p := range pairs {
+			used[p.dst]++
+			diffs = append(diffs, v.compare(&f, mp, p)...)
+		}
+		known := imapwire.Set{}
+		if len(rest) > 0 {
+			if known, _, err = v.st.uids(mp.SourceRaw); err != nil {
+				return f, nil, err
+			}
+		}
+		for _, o := range rest {
+			d := Difference{Folder: mp.Source, UID: o.uid, Kind: DifferenceMissing, Text: fmt.Sprintf("%d bytes of %s", o.size, o.date.Format(time.DateOnly))}
+			if known.Contains(o.uid) {
+				d.Kind = DifferenceRemoved
+				f.Removed++
+			} else {
+				f.Missing++
+			}
+			diffs = append(diffs, d)
+		}
+	}
+	for _, n := range used {
+		if n > 1 {
+			f.Shared += n - 1
+		}
+	}
+	f.Extra = len(theirs) - len(used)
+	// What is missing comes first, should the list be cut.
+	slices.SortStableFunc(diffs, func(a, b Difference) int { return missingFirst(a) - missingFirst(b) })
+	return f, diffs[:min(len(diffs), v.opt.MaxDifferences)], nil
+}
+
+func missingFirst(d Difference) int {
+	if d.Kind == DifferenceMissing {
+		return 0
+	}
+	return 1
+}
+
+func without(items []*item, pairs []pairing) []*item {
+	gone := map[*item]bool{}
+	for _, p := range pairs {
+		gone[p.src] = true
+	}
+	return slices.DeleteFunc(slices.Clone(items), func(i *item) bool { return gone[i] })
+}
+
+// compare looks at flags and date of a pair.
+func (v *verifier) compare(f *FolderCertificate, mp Mapping, p pairing) (diffs []Difference) {
+	have, _ := imapwire.CleanFlags(p.dst.flags)
+	want, _ := imapwire.CleanFlags(p.src.flags)
+	if add, remove := flagChanges(have, want); len(add)+len(remove) > 0 {
+		f.Flags++
+		diffs = append(diffs, Difference{mp.Source, p.src.uid, p.dst.uid, DifferenceFlags, fmt.Sprintf("source %v, target %v", want, have)})
+	}
+	if !p.src.date.Equal(p.dst.date) {
+		f.Dates++
+		diffs = append(diffs, Difference{mp.Source, p.src.uid, p.dst.uid, DifferenceDate, fmt.Sprintf("source %s, target %s", p.src.date.Format(time.RFC3339), p.dst.date.Format(time.RFC3339))})
+	}
+	return diffs
+}

@@ -1,0 +1,203 @@
+package migrate
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/ictmedia/schoolmail"
+)
+
+// ReadAccounts reads a list of accounts: one user name on each line, or CSV
+// (separated by comma or semicolon) whose first line names the columns: name, source,
+// target, source_password, target_password, source_token, target_token. Only name
+// is needed; source and target are the user names on each side. Empty lines
+// and lines that begin with "#" are left out. All mistakes are reported at once.
+func ReadAccounts(file string, r io.Reader) ([]Account, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, 64<<20))
+	if err != nil {
+		return nil, fmt.Errorf("migrate: accounts: %w", err)
+	}
+	first := ""
+	for line := range strings.Lines(string(raw)) {
+		if line = strings.TrimSpace(strings.TrimPrefix(line, "\ufeff")); line != "" && line[0] != '#' {
+			first = line
+			break
+		}
+	}
+	var out []Account
+	var errs []error
+	seen := map[string]int{}
+	add := func(line int, a Account) {
+		if a.Name == "" {
+			errs = append(errs, fmt.Errorf("migrate: %s:%d: no name", file, line))
+			return
+		}
+		if before := seen[a.Name]; before > 0 {
+			errs = append(errs, fmt.Errorf("migrate: %s:%d: %q was on line %d already", file, line, a.Name, before))
+			return
+		}
+		seen[a.Name] = line
+		if a.Source.User == "" {
+			a.Source.User = a.Name
+		}
+		if a.Target.User == "" {
+			a.Target.User = a.Name
+		}
+		out = append(out, a)
+	}
+	comma, isCSV := ',', strings.ContainsAny(first, ",;") || strings.EqualFold(first, "name")
+	if !isCSV {
+		sc := bufio.NewScanner(strings.NewReader(strings.TrimPrefix(string(raw), "\ufeff")))
+		for n := 1; sc.Scan(); n++ {
+			if line := strings.TrimSpace(sc.Text()); line != "" && line[0] != '#' {
+				add(n, Account{Name: line})
+			}
+		}
+		return out, errors.Join(append(errs, sc.Err())...)
+	}
+	if strings.Contains(first, ";") {
+		comma = ';'
+	}
+	c := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(raw), "\ufeff")))
+	c.Comma, c.Comment, c.TrimLeadingSpace = comma, '#', true
+	head, err := c.Read()
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %s: %w", file, err)
+	}
+	fields := map[string]func(*Account, string){
+		"name":            func(a *Account, v string) { a.Name = v },
+		"source":          func(a *Account, v string) { a.Source.User = v },
+		"target":          func(a *Account, v string) { a.Target.User = v },
+		"source_password": func(a *Account, v string) { a.Source.Password = schoolmail.Secret(v) },
+		"target_password": func(a *Account, v string) { a.Target.Password = schoolmail.Secret(v) },
+		"source_token":    func(a *Account, v string) { a.Source.Token = schoolmail.Secret(v) },
+		"target_token":    func(a *Account, v string) { a.Target.Token = schoolmail.Secret(v) },
+	}
+	for i, h := range head {
+		head[i] = strings.ToLower(strings.TrimSpace(h))
+		if fields[head[i]] == nil {
+			errs = append(errs, fmt.Errorf("migrate: %s:1: unknown column %q", file, h))
+		}
+	}
+	if !slices.Contains(head, "name") {
+		errs = append(errs, fmt.Errorf("migrate: %s:1: no column \"name\"", file))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	for {
+		rec, err := c.Read()
+		if err == io.EOF {
+			return out, errors.Join(errs...)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("migrate: %s: %w", file, err))
+			if rec == nil {
+				return out, errors.Join(errs...)
+			}
+			continue
+		}
+		line, _ := c.FieldPos(0)
+		var a Account
+		for i, v := range rec {
+			fields[head[i]](&a, v)
+		}
+		add(line, a)
+	}
+}
+
+// Config is a configuration file: the servers, the rules, one wave.
+type Config struct {
+	From, To string // imap:// or imaps:// with the admin's name
+	// Passwords of the admins.
+	FromPassword schoolmail.Secret `toml:"from_password"`
+	ToPassword   schoolmail.Secret `toml:"to_password"`
+	Insecure     bool              // clear text with imap://
+	State        string            // directory
+
+	FromConnections    int   `toml:"from_connections"`
+	ToConnections      int   `toml:"to_connections"`
+	FromBytesPerSecond int64 `toml:"from_bytes_per_second"`
+
+	Wave        string   // name
+	Users       string   // file with accounts
+	Windows     []Window `toml:"window"`
+	Parallel    int
+	CutOver     bool    `toml:"cut_over"`
+	KeepDeleted bool    `toml:"keep_deleted"`
+	MaxDeleted  float64 `toml:"max_deleted"`
+
+	Folders struct {
+		Map         map[string]string
+		Roles       map[string]string
+		Skip        []string
+		Forbidden   string
+		NoNameTable bool `toml:"no_name_table"`
+	}
+}
+
+// ReadConfig reads TOML strictly: an unknown key is a mistake, named with its place.
+func ReadConfig(file string, r io.Reader) (*Config, error) {
+	var c Config
+	d := toml.NewDecoder(r)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		if e, ok := errors.AsType[*toml.StrictMissingError](err); ok {
+			return nil, fmt.Errorf("migrate: %s: unknown key:\n%s", file, e.String())
+		}
+		if e, ok := errors.AsType[*toml.DecodeError](err); ok {
+			row, col := e.Position()
+			return nil, fmt.Errorf("migrate: %s:%d:%d: %w", file, row, col, err)
+		}
+		return nil, fmt.Errorf("migrate: %s: %w", file, err)
+	}
+	var errs []error
+	var last time.Time
+	for i, w := range c.Windows {
+		if !w.End.IsZero() && !w.End.After(w.Begin) {
+			errs = append(errs, fmt.Errorf("migrate: %s: window %d ends before it begins", file, i+1))
+		}
+		if w.Begin.Before(last) {
+			errs = append(errs, fmt.Errorf("migrate: %s: window %d begins before the one in front of it ends", file, i+1))
+		}
+		last = w.End
+	}
+	for role := range c.Folders.Roles {
+		if !slices.Contains(Roles(), Role(role)) {
+			errs = append(errs, fmt.Errorf("migrate: %s: folders.roles: %q is none of %v", file, role, Roles()))
+		}
+	}
+	return &c, errors.Join(errs...)
+}
+
+// Rules returns the folder rules of the file.
+func (c *Config) Rules() FolderRules {
+	r := FolderRules{Map: c.Folders.Map, Skip: c.Folders.Skip, Forbidden: c.Folders.Forbidden, NoNameTable: c.Folders.NoNameTable, Roles: map[Role]string{}}
+	for k, v := range c.Folders.Roles {
+		r.Roles[Role(k)] = v
+	}
+	return r
+}
+
+// Select makes a wave's accounts of the directory's: those for which keep
+// reports true (a school, a role, a class), by user name, sorted. Accounts on
+// hold and without a mail address are left out.
+func Select(accounts []schoolmail.Account, keep func(schoolmail.Account) bool) []Account {
+	var out []Account
+	for _, a := range accounts {
+		if a.Held || a.Mail == "" || !keep(a) {
+			continue
+		}
+		out = append(out, Account{Name: a.Mail, Source: Login{User: a.Username}, Target: Login{User: a.Mail}})
+	}
+	slices.SortFunc(out, func(a, b Account) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
