@@ -192,7 +192,8 @@ func (c *Client) RenameMailbox(ctx context.Context, user, from, to string) error
 type DeleteOptions struct {
 	// Recursive deletes the mailboxes below it, too.
 	Recursive bool
-	// RequireEmpty refuses, as [ErrNotPossible], when there are messages.
+	// RequireEmpty refuses, as [ErrNotPossible], when there are messages. With
+	// Recursive, empty mailboxes below it go nevertheless.
 	RequireEmpty bool
 	// KeepSubscription leaves the subscription in place.
 	KeepSubscription bool
@@ -224,30 +225,37 @@ func (c *Client) DeleteMailbox(ctx context.Context, user, mailbox string, o *Del
 	if o.RequireEmpty {
 		p["requireEmpty"] = true
 	}
-	if !o.KeepSubscription {
+	// The server ends subscriptions even of mailboxes that it then keeps.
+	later := o.RequireEmpty && !o.KeepSubscription
+	if !o.KeepSubscription && !later {
 		p["subscriptions"] = true
 	}
-	if !o.Recursive {
-		return c.exec(ctx, userOp("mailboxDelete", user, mailbox, p))
+	names := []string{mailbox}
+	if o.Recursive {
+		// With recursive the server answers "not found" after it has deleted
+		// the children of a parent that has no mailbox of its own: look instead.
+		before, err := c.below(ctx, user, mailbox)
+		if err != nil {
+			return err
+		}
+		for _, m := range before {
+			names = append(names, m.Mailbox)
+		}
 	}
-	// With recursive the server answers "not found" after it has deleted the
-	// children of a parent that has no mailbox of its own: look instead.
-	before, err := c.below(ctx, user, mailbox)
-	if err != nil {
-		return err
+	err := c.exec(ctx, userOp("mailboxDelete", user, mailbox, p))
+	if isKind(err, ErrNotFound) && len(names) > 1 {
+		after, lerr := c.below(ctx, user, mailbox)
+		if lerr != nil {
+			return lerr
+		}
+		if len(after) == 0 {
+			err = nil
+		}
 	}
-	err = c.exec(ctx, userOp("mailboxDelete", user, mailbox, p))
-	if !isKind(err, ErrNotFound) || len(before) == 0 {
-		return err
+	if err == nil && later {
+		err = c.Unsubscribe(ctx, user, names...)
 	}
-	after, lerr := c.below(ctx, user, mailbox)
-	if lerr != nil {
-		return lerr
-	}
-	if len(after) > 0 {
-		return err
-	}
-	return nil
+	return err
 }
 
 // below returns the status of the mailboxes below one. Masks cannot quote

@@ -202,18 +202,22 @@ func (c *mailContext) deleteOne(name string) error {
 	}
 	name = c.st.canonical(name)
 	var failed error
+	unsubscribe := func(name string) { // whatever becomes of the mailbox
+		if c.flag("subscriptions") {
+			delete(c.st.subs, name)
+		}
+	}
 	if c.flag("recursive") {
 		for _, kid := range c.st.children(name) {
+			unsubscribe(kid.name)
 			if c.flag("requireEmpty") && len(kid.msgs) > 0 {
 				failed = exit(65)
 				continue
 			}
 			c.st.drop(kid)
-			if c.flag("subscriptions") {
-				delete(c.st.subs, kid.name)
-			}
 		}
 	}
+	unsubscribe(name)
 	b := c.st.open(name)
 	switch {
 	case b == nil:
@@ -227,9 +231,6 @@ func (c *mailContext) deleteOne(name string) error {
 		return exit(65)
 	}
 	c.st.drop(b)
-	if c.flag("subscriptions") {
-		delete(c.st.subs, name)
-	}
 	return failed
 }
 

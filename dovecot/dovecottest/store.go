@@ -151,8 +151,12 @@ func (s *store) open(name string) *mailbox {
 	return nil
 }
 
-// create makes a mailbox that must not exist.
+// create makes a mailbox that must not exist. The first one of a user brings
+// INBOX along, which in a Maildir is the directory of the others.
 func (s *store) create(name string) *mailbox {
+	if name != "INBOX" && s.boxes["INBOX"] == nil {
+		s.create("INBOX")
+	}
 	v := uint32(s.cfg.now().Unix())
 	if v <= s.lastValidity {
 		v = s.lastValidity + 1

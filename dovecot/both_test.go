@@ -1,0 +1,664 @@
+package dovecot_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/dovecot"
+	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
+	"github.com/ictmedia/schoolmail/internal/dovecotd"
+)
+
+// A site is what the scenarios run against: the simulator or the real Dovecot.
+type site interface {
+	client(t *testing.T) *dovecot.Client
+	home(user string) string
+	imapAddr() string
+	// setUsers changes accounts in the directory.
+	setUsers(t *testing.T, users ...account)
+	removeUsers(t *testing.T, names ...string)
+}
+
+type account struct {
+	name  string
+	quota int64
+}
+
+// scenarios run on both. Each has users of its own, which exist when it starts.
+var scenarios = []struct {
+	name  string
+	users []account
+	run   func(*testing.T, site)
+}{
+	{"users", []account{{name: "users1@s.test"}, {name: "users2@s.test", quota: 50 << 20}}, testUsers},
+	{"mailboxes", []account{{name: "boxes@s.test"}}, testMailboxes},
+	{"inbox is safe", []account{{name: "inbox@s.test"}}, testInboxIsSafe},
+	{"delete recursively", []account{{name: "recursive@s.test"}}, testDeleteRecursively},
+	{"odd names", []account{{name: "odd@s.test"}}, testOddNames},
+	{"messages", []account{{name: "msg1@s.test"}, {name: "msg2@s.test"}}, testMessages},
+	{"quota", []account{{name: "quota@s.test", quota: 10 << 10}}, testQuota},
+	{"acl", []account{{name: "acl@s.test"}}, testACL},
+	{"sessions", []account{{name: "12345"}, {name: "123456"}}, testSessions},
+	{"ensure", []account{{name: "ensure@s.test", quota: 20 << 20}}, testEnsure},
+	{"move", []account{{name: "old.name@s.test"}, {name: "new.name@s.test"}}, testMoveMail},
+	{"remove", []account{{name: "gone@s.test"}}, testRemoveMail},
+	{"delete home", []account{{name: "home@s.test"}}, testDeleteHome},
+	{"dsync", []account{{name: "src@s.test"}, {name: "dst@s.test"}}, testDsync},
+	{"batch", []account{{name: "batch1@s.test"}, {name: "batch2@s.test"}}, testBatch},
+	{"raw", []account{{name: "raw@s.test"}}, testDo},
+	{"maintenance", []account{{name: "maint@s.test"}}, testMaintenance},
+}
+
+func TestSimulator(t *testing.T) {
+	t.Parallel()
+	s := simulated{dovecottest.NewServer(dovecottest.WithMailRoot("/srv/mail"), dovecottest.WithMailboxes(
+		dovecottest.Mailbox{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}))}
+	t.Cleanup(s.Server.Close)
+	for _, sc := range scenarios {
+		s.setUsers(t, sc.users...)
+	}
+	for _, sc := range scenarios {
+		t.Run(sc.name, func(t *testing.T) { t.Parallel(); sc.run(t, s) })
+	}
+}
+
+func TestRealDovecot(t *testing.T) {
+	t.Parallel()
+	cfg := &dovecotd.Config{ACL: true, Mailboxes: []dovecotd.Mailbox{{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}}}
+	for _, sc := range scenarios {
+		for _, a := range sc.users {
+			cfg.Users = append(cfg.Users, realUser(a))
+		}
+	}
+	s := installed{dovecotd.Start(t, cfg)}
+	for _, sc := range scenarios {
+		t.Run(sc.name, func(t *testing.T) { t.Parallel(); sc.run(t, s) })
+	}
+}
+
+type simulated struct{ *dovecottest.Server }
+
+func (s simulated) client(t *testing.T) *dovecot.Client {
+	return newClient(t, s.URL, &dovecot.Options{APIKey: schoolmail.Secret(s.APIKey), MailRoot: s.MailRoot})
+}
+func (s simulated) home(user string) string { return s.MailRoot + "/" + user }
+func (s simulated) imapAddr() string        { return s.IMAPAddr }
+func (s simulated) setUsers(_ *testing.T, users ...account) {
+	for _, a := range users {
+		s.SetUsers(dovecottest.User{Name: a.name, Password: "pw", QuotaBytes: a.quota})
+	}
+}
+func (s simulated) removeUsers(_ *testing.T, names ...string) { s.RemoveUsers(names...) }
+
+type installed struct{ *dovecotd.Server }
+
+func (s installed) client(t *testing.T) *dovecot.Client {
+	return newClient(t, s.URL, &dovecot.Options{APIKey: schoolmail.Secret(s.APIKey), MailRoot: s.Dir + "/mail"})
+}
+func (s installed) home(user string) string { return s.Home(user) }
+func (s installed) imapAddr() string        { return s.IMAPAddr }
+func (s installed) setUsers(t *testing.T, users ...account) {
+	t.Helper()
+	for _, a := range users {
+		if err := s.SetUsers(realUser(a)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+func (s installed) removeUsers(t *testing.T, names ...string) {
+	t.Helper()
+	if err := s.RemoveUsers(names...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func realUser(a account) dovecotd.User {
+	u := dovecotd.User{Name: a.name, Password: "pw"}
+	if a.quota > 0 {
+		u.QuotaRule = fmt.Sprintf("*:bytes=%d", a.quota)
+	}
+	return u
+}
+
+func newClient(t *testing.T, url string, o *dovecot.Options) *dovecot.Client {
+	t.Helper()
+	c, err := dovecot.New(url, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// must fails the test on an error.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// get fails the test on an error and returns the value.
+func get[T any](t *testing.T) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func wantKind(t *testing.T, err error, kind dovecot.Kind) {
+	t.Helper()
+	if !errors.Is(err, kind) {
+		t.Errorf("got error %v, want %q", err, kind)
+	}
+}
+
+func wantSame(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("%s (-want +got):\n%s", what, d)
+	}
+}
+
+// message makes a mail of a subject.
+func message(subject string) string {
+	return "From: Bea <bea@s.test>\r\nSubject: " + subject + "\r\n\r\nhello\r\n"
+}
+
+// login opens an IMAP session and selects INBOX.
+func login(t *testing.T, s site, user string) *bufio.Reader {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.imapAddr())
+	must(t, err)
+	t.Cleanup(func() { conn.Close() })
+	r := bufio.NewReader(conn)
+	fmt.Fprintf(conn, "a LOGIN %s pw\r\nb SELECT INBOX\r\n", user)
+	for {
+		line, err := r.ReadString('\n')
+		must(t, err)
+		if strings.HasPrefix(line, "b ") {
+			if !strings.HasPrefix(line, "b OK") {
+				t.Fatalf("select: %s", line)
+			}
+			return r
+		}
+	}
+}
+
+func testUsers(t *testing.T, s site) {
+	ctx, c := t.Context(), s.client(t)
+	u := get[dovecot.User](t)(c.User(ctx, "users2@s.test"))
+	wantSame(t, "home", u.Home, s.home("users2@s.test"))
+	wantSame(t, "location", u.MailLocation(), "maildir:"+s.home("users2@s.test")+"/Maildir")
+	wantSame(t, "quota rule", u.QuotaRule, "*:bytes=52428800")
+
+	_, err := c.User(ctx, "nobody@s.test")
+	wantKind(t, err, dovecot.ErrNoUser)
+	for name, want := range map[string]bool{"users1@s.test": true, "nobody@s.test": false} {
+		if got := get[bool](t)(c.Exists(ctx, name)); got != want {
+			t.Errorf("Exists(%q) = %v", name, got)
+		}
+	}
+
+	var names []string
+	for n, err := range c.Users(ctx, "users?@*") {
+		must(t, err)
+		names = append(names, n)
+	}
+	wantSame(t, "users", names, []string{"users1@s.test", "users2@s.test"})
+	for n, err := range c.Users(ctx, "nothing*") {
+		t.Errorf("a mask without match gives %q, %v", n, err)
+	}
+	for _, err := range c.Users(ctx, "users1@s.test") {
+		wantKind(t, err, dovecot.ErrInvalid)
+	}
+	get[int](t)(c.FlushAuthCache(ctx, "users1@s.test", "users2@s.test"))
+}
+
+func testMailboxes(t *testing.T, s site) {
+	const user = "boxes@s.test"
+	ctx, c := t.Context(), s.client(t)
+	if got := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, user)); len(got) != 0 {
+		t.Errorf("a new user has mailboxes on disk: %v", got)
+	}
+	wantSame(t, "listed", get[[]string](t)(c.Mailboxes(ctx, user, nil)), []string{"INBOX", "Sent"})
+
+	must(t, c.CreateMailbox(ctx, user, "Entwürfe/Jänner", &dovecot.CreateOptions{Subscribe: true}))
+	const guid = "0123456789abcdef0123456789abcdef"
+	must(t, c.CreateMailbox(ctx, user, "Archiv", &dovecot.CreateOptions{GUID: guid}))
+	wantKind(t, c.CreateMailbox(ctx, user, "Archiv", nil), dovecot.ErrExists)
+	wantKind(t, c.CreateMailbox(ctx, user, "a.b", nil), dovecot.ErrInvalid)
+	wantKind(t, c.CreateMailbox(ctx, "nobody@s.test", "Archiv", nil), dovecot.ErrNoUser)
+	wantSame(t, "created", get[[]string](t)(c.Mailboxes(ctx, user, nil)), []string{"Archiv", "Entwürfe", "Entwürfe/Jänner", "INBOX", "Sent"})
+	wantSame(t, "masked", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Masks: []string{"Ent*", "A%"}})), []string{"Archiv", "Entwürfe", "Entwürfe/Jänner"})
+	wantSame(t, "subscribed", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})), []string{"Entwürfe/Jänner", "Sent"})
+	_, err := c.Mailboxes(ctx, user, &dovecot.ListOptions{Masks: []string{"Archiv"}})
+	wantKind(t, err, dovecot.ErrInvalid)
+
+	for name, want := range map[string]bool{"Archiv": true, "Nope": false, "Entwürfe": false, "INBOX": true} {
+		if got := get[bool](t)(c.MailboxExists(ctx, user, name)); got != want {
+			t.Errorf("MailboxExists(%q) = %v", name, got)
+		}
+	}
+	m := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, user, "Archiv"))
+	if len(m) != 1 || m[0].GUID != guid || m[0].UIDNext != 1 || m[0].UIDValidity == 0 || !m[0].FirstSaved.IsZero() {
+		t.Errorf("status of an empty mailbox: %+v", m)
+	}
+
+	wantKind(t, c.RenameMailbox(ctx, user, "Nope", "Other"), dovecot.ErrNotFound)
+	wantKind(t, c.RenameMailbox(ctx, user, "Archiv", "Entwürfe/Jänner"), dovecot.ErrExists)
+	wantKind(t, c.RenameMailbox(ctx, user, "Archiv", "Archiv/2020"), dovecot.ErrInvalid)
+	must(t, c.RenameMailbox(ctx, user, "Archiv", "Archive"))
+	must(t, c.Subscribe(ctx, user, "Archive", "Nope"))
+	must(t, c.Unsubscribe(ctx, user, "Entwürfe/Jänner", "Never"))
+	wantSame(t, "subscribed", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})), []string{"Archive", "Nope", "Sent"})
+
+	must(t, c.Save(ctx, user, "Archive", message("keep")))
+	wantKind(t, c.DeleteMailbox(ctx, user, "Archive", &dovecot.DeleteOptions{RequireEmpty: true}), dovecot.ErrNotPossible)
+	must(t, c.DeleteMailbox(ctx, user, "Archive", &dovecot.DeleteOptions{KeepSubscription: true}))
+	wantSame(t, "subscribed", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})), []string{"Archive", "Nope", "Sent"})
+	wantKind(t, c.DeleteMailbox(ctx, user, "Archive", nil), dovecot.ErrNotFound) // and the subscription goes
+	wantSame(t, "subscribed", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})), []string{"Nope", "Sent"})
+}
+
+func testInboxIsSafe(t *testing.T, s site) {
+	const user = "inbox@s.test"
+	ctx, c := t.Context(), s.client(t)
+	must(t, c.Save(ctx, user, "INBOX", message("precious")))
+	for _, name := range []string{"INBOX", "inbox", "Inbox/", "", "/"} {
+		wantKind(t, c.DeleteMailbox(ctx, user, name, &dovecot.DeleteOptions{Recursive: true}), dovecot.ErrInvalid)
+	}
+	wantKind(t, c.RenameMailbox(ctx, user, "INBOX", "Old"), dovecot.ErrInvalid)
+	m := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, user, "INBOX"))
+	if m[0].Messages != 1 || m[0].Unseen != 1 || m[0].Size != int64(len(message("precious"))) || m[0].FirstSaved.IsZero() {
+		t.Errorf("INBOX: %+v", m[0])
+	}
+}
+
+func testDeleteRecursively(t *testing.T, s site) {
+	const user = "recursive@s.test"
+	ctx, c := t.Context(), s.client(t)
+	for _, name := range []string{"P/C", "P/C/D", "PC", "Q", "Q/R"} {
+		must(t, c.CreateMailbox(ctx, user, name, &dovecot.CreateOptions{Subscribe: true}))
+	}
+	// P has no mailbox of its own: the server says "not found" and deletes.
+	must(t, c.DeleteMailbox(ctx, user, "P", &dovecot.DeleteOptions{Recursive: true}))
+	wantKind(t, c.DeleteMailbox(ctx, user, "P", &dovecot.DeleteOptions{Recursive: true}), dovecot.ErrNotFound)
+	wantSame(t, "left", get[[]string](t)(c.Mailboxes(ctx, user, nil)), []string{"INBOX", "PC", "Q", "Q/R", "Sent"})
+	// Not recursive: the child stays.
+	must(t, c.DeleteMailbox(ctx, user, "Q", nil))
+	wantSame(t, "left", get[[]string](t)(c.Mailboxes(ctx, user, nil)), []string{"INBOX", "PC", "Q", "Q/R", "Sent"})
+}
+
+func testOddNames(t *testing.T, s site) {
+	const user = "odd@s.test"
+	ctx, c := t.Context(), s.client(t)
+	for _, name := range []string{"x*y%", "x&y", `quote"back\slash`, "🎒 Schule", "INBOX/Sub", "tab<>"} {
+		must(t, c.CreateMailbox(ctx, user, name, nil))
+		must(t, c.Save(ctx, user, name, message(name)))
+	}
+	must(t, c.CreateMailbox(ctx, user, "xzy!", nil))
+	must(t, c.Save(ctx, user, "xzy!", message("not to be touched")))
+	must(t, c.Expunge(ctx, user, "x*y%", "ALL")) // not a mask
+	var got []string
+	for _, m := range get[[]dovecot.MailboxStatus](t)(c.Status(ctx, user)) {
+		got = append(got, fmt.Sprintf("%s=%d", m.Mailbox, m.Messages))
+	}
+	wantSame(t, "messages", got, []string{"INBOX=0", "INBOX/Sub=1", `quote"back\slash=1`, "tab<>=1", "x&y=1", "x*y%=0", "xzy!=1", "🎒 Schule=1"})
+	for _, name := range []string{"a\x01b", "a\nb", "caf\xe9", "a\x00b"} {
+		wantKind(t, c.CreateMailbox(ctx, user, name, nil), dovecot.ErrInvalid)
+	}
+}
+
+func testMessages(t *testing.T, s site) {
+	const user, other = "msg1@s.test", "msg2@s.test"
+	ctx, c := t.Context(), s.client(t)
+	for _, subject := range []string{"one", "two", "three"} {
+		must(t, c.Save(ctx, user, "INBOX", message(subject)))
+	}
+	wantKind(t, c.Save(ctx, user, "Nope", message("x")), dovecot.ErrNotFound)
+	wantKind(t, c.Save(ctx, user, "INBOX", "caf\xe9"), dovecot.ErrInvalid)
+	wantKind(t, c.Save(ctx, user, "INBOX", ""), dovecot.ErrInvalid)
+
+	guid := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, user, "INBOX"))[0].GUID
+	wantSame(t, "search", get[[]dovecot.Hit](t)(c.Search(ctx, user, "mailbox", "INBOX", "SUBJECT", "TWO")), []dovecot.Hit{{MailboxGUID: guid, UID: 2}})
+	wantSame(t, "search or", get[[]dovecot.Hit](t)(c.Search(ctx, user, "mailbox", "INBOX", "(", "SUBJECT", "one", "OR", "UID", "3", ")")),
+		[]dovecot.Hit{{MailboxGUID: guid, UID: 1}, {MailboxGUID: guid, UID: 3}})
+	_, err := c.Search(ctx, user, "mailbox", "Nope", "ALL")
+	wantKind(t, err, dovecot.ErrNotFound)
+	_, err = c.Search(ctx, user)
+	wantKind(t, err, dovecot.ErrInvalid)
+	_, err = c.Search(ctx, user, "mailbox INBOX ALL")
+	wantKind(t, err, dovecot.ErrInvalid)
+	_, err = c.Search(ctx, user, "mailbox", "INBOX", "BOGUS")
+	wantKind(t, err, dovecot.ErrUnknownOutcome)
+
+	must(t, c.AddFlags(ctx, user, []string{`\Seen`, "$Label1"}, "mailbox", "INBOX", "UID", "2"))
+	must(t, c.RemoveFlags(ctx, user, []string{`\Seen`}, "mailbox", "INBOX", "UID", "2"))
+	rows := get[[]dovecot.Row](t)(c.Fetch(ctx, user, []string{"uid", "flags", "hdr.subject"}, "mailbox", "INBOX", "UID", "2"))
+	wantSame(t, "fetch", rows, []dovecot.Row{{"uid": "2", "flags": `\Recent $Label1`, "hdr.subject": "two"}})
+
+	must(t, c.Copy(ctx, other, "INBOX", user, "mailbox", "INBOX", "UID", "2"))
+	must(t, c.Copy(ctx, user, "Sent", "", "mailbox", "INBOX", "ALL"))
+	must(t, c.Move(ctx, other, "INBOX", user, "mailbox", "INBOX", "UID", "3"))
+	wantKind(t, c.Copy(ctx, user, "Nope", "", "mailbox", "INBOX", "ALL"), dovecot.ErrNotFound)
+
+	// OR would swallow the mailbox, were it not put in parentheses.
+	must(t, c.Expunge(ctx, user, "INBOX", "SUBJECT", "nothing", "OR", "UID", "1"))
+	wantKind(t, c.Expunge(ctx, user, "Nope", "ALL"), dovecot.ErrNotFound)
+	wantKind(t, c.Expunge(ctx, user, "INBOX"), dovecot.ErrInvalid)
+	count := map[string]uint32{}
+	for _, u := range []string{user, other} {
+		for _, m := range get[[]dovecot.MailboxStatus](t)(c.Status(ctx, u)) {
+			count[u+" "+m.Mailbox] = m.Messages
+		}
+	}
+	wantSame(t, "counts", count, map[string]uint32{user + " INBOX": 1, user + " Sent": 3, other + " INBOX": 2})
+}
+
+func testQuota(t *testing.T, s site) {
+	const user = "quota@s.test"
+	ctx, c := t.Context(), s.client(t)
+	must(t, c.Save(ctx, user, "INBOX", message("fits")))
+	wantKind(t, c.Save(ctx, user, "INBOX", message(strings.Repeat("long ", 4000))), dovecot.ErrOverQuota)
+	must(t, c.RecalcQuota(ctx, user))
+	wantSame(t, "quota", get[[]dovecot.Quota](t)(c.Quota(ctx, user)), []dovecot.Quota{
+		{Root: "User quota", StorageUsed: 1 << 10, StorageLimit: 10 << 10, MessagesUsed: 1}})
+	_, err := c.Quota(ctx, "nobody@s.test")
+	wantKind(t, err, dovecot.ErrNoUser)
+}
+
+func testACL(t *testing.T, s site) {
+	const user = "acl@s.test"
+	ctx, c := t.Context(), s.client(t)
+	must(t, c.CreateMailbox(ctx, user, "Team", nil))
+	must(t, c.SetACL(ctx, user, "Team", "user=bea@s.test", "lookup", "read"))
+	must(t, c.AddACL(ctx, user, "Team", "user=bea@s.test", "insert"))
+	must(t, c.RemoveACL(ctx, user, "Team", "user=bea@s.test", "read"))
+	wantSame(t, "entries", get[[]dovecot.ACLEntry](t)(c.ACL(ctx, user, "Team")), []dovecot.ACLEntry{
+		{ID: "user=bea@s.test", Rights: []string{"insert", "lookup"}}})
+	if r := get[[]string](t)(c.Rights(ctx, user, "Team")); len(r) != 11 {
+		t.Errorf("the owner's rights: %q", r)
+	}
+	must(t, c.DeleteACL(ctx, user, "Team", "user=bea@s.test"))
+	must(t, c.DeleteACL(ctx, user, "Team", "user=bea@s.test"))
+	if e := get[[]dovecot.ACLEntry](t)(c.ACL(ctx, user, "Team")); len(e) != 0 {
+		t.Errorf("entries after delete: %v", e)
+	}
+	wantKind(t, c.SetACL(ctx, user, "Team", "bea", "read"), dovecot.ErrInvalid)
+	wantKind(t, c.SetACL(ctx, user, "Team", "anyone", "reed"), dovecot.ErrInvalid)
+	wantKind(t, c.SetACL(ctx, user, "Team", "anyone"), dovecot.ErrInvalid)
+	wantKind(t, c.SetACL(ctx, user, "Nope", "anyone", "read"), dovecot.ErrNotFound)
+}
+
+func testSessions(t *testing.T, s site) {
+	ctx, c := t.Context(), s.client(t)
+	first, second := login(t, s, "12345"), login(t, s, "12345")
+	other := login(t, s, "123456")
+	var got []string
+	for _, x := range get[[]dovecot.Session](t)(c.Who(ctx, "12345*")) {
+		got = append(got, x.User+" "+x.Service+" "+x.IP)
+		if x.PID == 0 || x.Host != c.Hosts()[0] {
+			t.Errorf("session %+v", x)
+		}
+	}
+	wantSame(t, "sessions", got, []string{"12345 imap 127.0.0.1", "12345 imap 127.0.0.1", "123456 imap 127.0.0.1"})
+
+	if !get[bool](t)(c.Kick(ctx, "12345")) {
+		t.Error("nobody was kicked")
+	}
+	for _, r := range []*bufio.Reader{first, second} {
+		for {
+			if _, err := r.ReadString('\n'); err != nil {
+				break // BYE, then the end
+			}
+		}
+	}
+	if get[bool](t)(c.Kick(ctx, "12345")) {
+		t.Error("kicked twice")
+	}
+	if x := get[[]dovecot.Session](t)(c.Who(ctx, "123456")); len(x) != 1 {
+		t.Errorf("the other user's sessions: %v", x)
+	}
+	get[bool](t)(c.Kick(ctx, "123456"))
+	if line, err := other.ReadString('\n'); err != nil || !strings.HasPrefix(line, "* BYE") {
+		t.Errorf("kicked session reads %q, %v", line, err)
+	}
+	_, err := c.Kick(ctx, "1234?")
+	wantKind(t, err, dovecot.ErrInvalid)
+}
+
+func testEnsure(t *testing.T, s site) {
+	const user = "ensure@s.test"
+	ctx, c := t.Context(), s.client(t)
+	want := dovecot.Want{Mailboxes: []string{"Sent", "Drafts", "Klassen/7b"}, QuotaBytes: 20 << 20}
+	before := get[dovecot.State](t)(c.Inspect(ctx, user))
+	wantSame(t, "missing before", before.Missing(want), []string{
+		`mailbox "INBOX"`, `mailbox "Sent"`, `mailbox "Drafts"`, `mailbox "Klassen/7b"`, `subscription "Drafts"`, `subscription "Klassen/7b"`})
+	after := get[dovecot.State](t)(c.Ensure(ctx, user, want))
+	if m := after.Missing(want); len(m) != 0 {
+		t.Errorf("missing after Ensure: %q", m)
+	}
+	again := get[dovecot.State](t)(c.Ensure(ctx, user, want))
+	wantSame(t, "second run", again, after)
+
+	_, err := c.Ensure(ctx, "nobody@s.test", want)
+	wantKind(t, err, dovecot.ErrNoUser)
+	want.QuotaBytes = 30 << 20
+	_, err = c.Ensure(ctx, user, want)
+	wantKind(t, err, dovecot.ErrQuotaDiffers)
+	s.setUsers(t, account{name: user, quota: 30 << 20})
+	get[dovecot.State](t)(c.Ensure(ctx, user, want))
+}
+
+func testMoveMail(t *testing.T, s site) {
+	const from, to = "old.name@s.test", "new.name@s.test"
+	ctx, c := t.Context(), s.client(t)
+	for _, subject := range []string{"one", "two", "three"} {
+		must(t, c.Save(ctx, from, "INBOX", message(subject)))
+	}
+	must(t, c.Expunge(ctx, from, "INBOX", "UID", "1"))
+	must(t, c.CreateMailbox(ctx, from, "Klassen/7b", &dovecot.CreateOptions{Subscribe: true}))
+	must(t, c.Save(ctx, from, "Klassen/7b", message("four")))
+	must(t, c.AddFlags(ctx, from, []string{`\Seen`, "$Label1"}, "mailbox", "INBOX", "UID", "2"))
+	before := get[dovecot.State](t)(c.Inspect(ctx, from))
+
+	// The directory changes; mail arrives before we do.
+	s.removeUsers(t, from)
+	must(t, c.Save(ctx, to, "INBOX", message("arrived early")))
+
+	after := get[dovecot.State](t)(c.MoveMail(ctx, before, to))
+	type box struct {
+		Name              string
+		Messages          uint32
+		Validity, UIDNext uint32
+	}
+	list := func(s dovecot.State) (l []box) {
+		for _, m := range s.Mailboxes {
+			l = append(l, box{m.Mailbox, m.Messages, m.UIDValidity, m.UIDNext})
+		}
+		return l
+	}
+	want := list(before)
+	want[0].Messages++ // INBOX, the mail that came early
+	want[0].UIDNext++
+	wantSame(t, "mailboxes", list(after), want)
+	wantSame(t, "subscriptions", after.Subscribed, before.Subscribed)
+	rows := get[[]dovecot.Row](t)(c.Fetch(ctx, to, []string{"uid", "hdr.subject"}, "mailbox", "INBOX"))
+	wantSame(t, "INBOX", rows, []dovecot.Row{{"uid": "2", "hdr.subject": "two"}, {"uid": "3", "hdr.subject": "three"}, {"uid": "4", "hdr.subject": "arrived early"}})
+	rows = get[[]dovecot.Row](t)(c.Fetch(ctx, to, []string{"uid"}, "mailbox", "INBOX", "SEEN", "KEYWORD", "$Label1"))
+	wantSame(t, "flags", rows, []dovecot.Row{{"uid": "2"}})
+
+	again := get[dovecot.State](t)(c.MoveMail(ctx, before, to))
+	wantSame(t, "mailboxes after the second run", list(again), want)
+
+	if !get[bool](t)(c.DeleteHome(ctx, before.User.Home)) {
+		t.Error("the old home was not there")
+	}
+	_, err := c.MoveMail(ctx, before, to)
+	wantKind(t, err, dovecot.ErrNotFound)
+	wantSame(t, "mailboxes with the old home gone", list(get[dovecot.State](t)(c.Inspect(ctx, to))), want)
+
+	// The same home: nothing to do.
+	state := get[dovecot.State](t)(c.Inspect(ctx, to))
+	get[dovecot.State](t)(c.MoveMail(ctx, state, to))
+	_, err = c.MoveMail(ctx, dovecot.State{User: dovecot.User{Name: from}}, to)
+	wantKind(t, err, dovecot.ErrInvalid)
+}
+
+func testRemoveMail(t *testing.T, s site) {
+	const user = "gone@s.test"
+	ctx, c := t.Context(), s.client(t)
+	for _, name := range []string{"INBOX", "Sent", "P", "P/C", "x*y"} {
+		if name != "INBOX" && name != "Sent" {
+			must(t, c.CreateMailbox(ctx, user, name, &dovecot.CreateOptions{Subscribe: true}))
+		}
+		must(t, c.Save(ctx, user, name, message(name)))
+	}
+	r := login(t, s, user)
+	must(t, c.RemoveMail(ctx, user))
+	for {
+		if _, err := r.ReadString('\n'); err != nil {
+			break // the session was ended
+		}
+	}
+	for _, m := range get[[]dovecot.MailboxStatus](t)(c.Status(ctx, user)) {
+		if m.Mailbox != "INBOX" || m.Messages != 0 {
+			t.Errorf("left: %+v", m)
+		}
+	}
+	wantSame(t, "subscriptions", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})), []string{"Sent"})
+	must(t, c.RemoveMail(ctx, user))
+	wantKind(t, c.RemoveMail(ctx, "nobody@s.test"), dovecot.ErrNoUser)
+}
+
+func testDeleteHome(t *testing.T, s site) {
+	const user = "home@s.test"
+	ctx, c := t.Context(), s.client(t)
+	must(t, c.Save(ctx, user, "INBOX", message("x")))
+	home := get[dovecot.User](t)(c.User(ctx, user)).Home
+	root := strings.TrimSuffix(home, "/"+user)
+	for _, bad := range []string{"", "/", root, root + "/", root + "/../etc", root + "x/y", "relative", home + "/", home + "/../" + user} {
+		_, err := c.DeleteHome(ctx, bad)
+		wantKind(t, err, dovecot.ErrInvalid)
+	}
+	if !get[bool](t)(c.DeleteHome(ctx, home)) {
+		t.Error("home was not there")
+	}
+	if get[bool](t)(c.DeleteHome(ctx, home)) {
+		t.Error("deleted twice")
+	}
+	if list := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, user)); len(list) != 0 {
+		t.Errorf("mail after DeleteHome: %v", list)
+	}
+}
+
+func testDsync(t *testing.T, s site) {
+	ctx, c := t.Context(), s.client(t)
+	must(t, c.Save(ctx, "src@s.test", "INBOX", message("one")))
+	src := "maildir:" + s.home("src@s.test") + "/Maildir"
+	res := get[dovecot.SyncResult](t)(c.Backup(ctx, "dst@s.test", src, &dovecot.SyncOptions{Reverse: true, Incremental: true}))
+	if res.State == "" || res.Again {
+		t.Errorf("result: %+v", res)
+	}
+	if m := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, "dst@s.test", "INBOX")); m[0].Messages != 1 {
+		t.Errorf("INBOX: %+v", m)
+	}
+	_, err := c.Backup(ctx, "dst@s.test", src, &dovecot.SyncOptions{OneWay: true})
+	wantKind(t, err, dovecot.ErrInvalid)
+	_, err = c.Sync(ctx, "dst@s.test", "/no/type", nil)
+	wantKind(t, err, dovecot.ErrInvalid)
+	_, err = c.Sync(ctx, "dst@s.test", "tcp:127.0.0.1:1", nil)
+	wantKind(t, err, dovecot.ErrUnknownOutcome)
+}
+
+func testBatch(t *testing.T, s site) {
+	ctx, c := t.Context(), s.client(t)
+	list := get[[]dovecot.Result](t)(c.Batch(ctx,
+		dovecot.Call{Command: "quotaGet", Params: dovecot.Params{"user": "batch1@s.test"}},
+		dovecot.Call{Command: "quotaGet", Params: dovecot.Params{"user": "nobody@s.test"}},
+		dovecot.Call{Command: "mailboxList", Params: dovecot.Params{"user": "batch2@s.test"}},
+	))
+	must(t, list[0].Err)
+	wantKind(t, list[1].Err, dovecot.ErrNoUser)
+	must(t, list[2].Err)
+	if len(list[0].Rows) != 2 || len(list[2].Rows) != 2 {
+		t.Errorf("rows: %v", list)
+	}
+	before := c.Stats().Requests
+	good := dovecot.Call{Command: "mailboxCreate", Params: dovecot.Params{"user": "batch1@s.test", "mailbox": []string{"X"}}}
+	for _, bad := range []dovecot.Call{
+		{Command: "noSuch"},
+		{Command: "quotaGet", Params: dovecot.Params{"user": "batch1@s.test", "bogus": "x"}},
+		{Command: "quotaGet"},
+		{Command: "quotaGet", Params: dovecot.Params{"user": "batch?@s.test"}},
+		{Command: "quotaGet", Params: dovecot.Params{"user": nil}},
+	} {
+		if _, err := c.Batch(ctx, good, bad); err == nil {
+			t.Errorf("no error for %v", bad)
+		}
+	}
+	if n := c.Stats().Requests - before; n != 0 {
+		t.Errorf("%d requests for batches that are refused", n)
+	}
+	if found := get[bool](t)(c.MailboxExists(ctx, "batch1@s.test", "X")); found {
+		t.Error("a refused batch was carried out")
+	}
+}
+
+func testDo(t *testing.T, s site) {
+	const user = "raw@s.test"
+	ctx, c := t.Context(), s.client(t)
+	for _, name := range []string{"P", "P/C"} {
+		must(t, c.CreateMailbox(ctx, user, name, nil))
+	}
+	// A false that was sent would delete P/C, too.
+	get[[]dovecot.Row](t)(c.Do(ctx, "mailboxDelete", dovecot.Params{"user": user, "mailbox": []string{"P"}, "recursive": false}))
+	wantSame(t, "left", get[[]string](t)(c.Mailboxes(ctx, user, nil)), []string{"INBOX", "P", "P/C", "Sent"})
+	rows := get[[]dovecot.Row](t)(c.Do(ctx, "mailboxPath", dovecot.Params{"user": user, "mailbox": "P/C"}))
+	wantSame(t, "path", rows, []dovecot.Row{{"path": s.home(user) + "/Maildir/.P.C"}})
+
+	for name, p := range map[string]struct {
+		command string
+		params  dovecot.Params
+		kind    dovecot.Kind
+	}{
+		"unknown command":   {"MAILBOXLIST", dovecot.Params{"user": user}, dovecot.ErrUnsupported},
+		"unknown parameter": {"mailboxList", dovecot.Params{"user": user, "x": "y"}, dovecot.ErrUnsupported},
+		"null":              {"mailboxList", dovecot.Params{"user": user, "socketPath": nil}, dovecot.ErrInvalid},
+		"array for string":  {"index", dovecot.Params{"user": user, "mailboxMask": []string{"*"}}, dovecot.ErrInvalid},
+		"text for boolean":  {"mailboxList", dovecot.Params{"user": user, "mutf7": "yes"}, dovecot.ErrInvalid},
+		"no user":           {"mailboxList", nil, dovecot.ErrInvalid},
+		"empty user":        {"mailboxList", dovecot.Params{"user": ""}, dovecot.ErrInvalid},
+		"mask as user":      {"mailboxList", dovecot.Params{"user": "raw*"}, dovecot.ErrInvalid},
+		"control character": {"mailboxList", dovecot.Params{"user": "raw\n@s.test"}, dovecot.ErrInvalid},
+	} {
+		_, err := c.Do(ctx, p.command, p.params)
+		if !errors.Is(err, p.kind) {
+			t.Errorf("%s: %v, want %q", name, err, p.kind)
+		}
+	}
+}
+
+func testMaintenance(t *testing.T, s site) {
+	const user = "maint@s.test"
+	ctx, c := t.Context(), s.client(t)
+	must(t, c.Index(ctx, user, "*"))
+	must(t, c.ForceResync(ctx, user, "INBOX"))
+	must(t, c.Reload(ctx))
+	_, err := c.User(ctx, "nobody@s.test")
+	wantKind(t, err, dovecot.ErrNoUser)
+	info := get[*dovecot.ServerInfo](t)(c.Server(ctx))
+	if info.Series != "2.3" || !info.Director || info.Sieve || info.Commands["mailboxCreate"]["mailbox"] != dovecot.Array {
+		t.Errorf("server: series %q, director %v, sieve %v", info.Series, info.Director, info.Sieve)
+	}
+}
