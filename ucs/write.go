@@ -34,13 +34,14 @@ func (m *mods) set(attr string, want ...string) {
 	want = slices.DeleteFunc(slices.Clone(want), func(v string) bool { return v == "" })
 	old := m.e.values(attr)
 	m.delta(attr, without(old, want), without(want, old))
-	if len(old) == 0 && len(want) > 0 {
-		m.assert = append(m.assert, "(!("+attr+"=*))")
-	}
 }
 
-// delta removes and adds single values of an attribute.
+// delta removes and adds single values of an attribute. Where there was none,
+// the server is asked to see to it that there still is none.
 func (m *mods) delta(attr string, del, add []string) {
+	if len(m.e.values(attr)) == 0 && len(add) > 0 {
+		m.assert = append(m.assert, "(!("+attr+"=*))")
+	}
 	if len(del) > 0 {
 		m.req.Delete(attr, del)
 	}
