@@ -26,6 +26,10 @@ type Request struct {
 	Body    any        // sent as JSON; nil for none
 	Subject string     // ids for error messages, e.g. "folder 6"
 
+	// Plain says that the answer is no JSON envelope, as for exports and
+	// "multiple". An envelope that comes all the same is read as one.
+	Plain bool
+
 	// ReadOnly says that repeating the call does no harm. Calls with GET are
 	// always taken to be so.
 	ReadOnly bool
@@ -33,7 +37,6 @@ type Request struct {
 	raw         []byte // body as it is, instead of Body
 	contentType string
 	accept      string
-	plain       bool // the answer is not an envelope (export, multiple)
 }
 
 // Response is an answer as received.
@@ -207,7 +210,7 @@ func (c *Client) sendOnce(ctx context.Context, hc *http.Client, rq *Request, tar
 	case resp.StatusCode >= 300:
 		return out, fail(KindProtocol, resp.StatusCode, errors.New("redirects are not followed"))
 	}
-	if rq.plain && !looksLikeEnvelope(content) {
+	if rq.Plain && !looksLikeEnvelope(content) {
 		return out, nil
 	}
 	env, err := parseEnvelope(content)

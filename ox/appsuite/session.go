@@ -219,7 +219,7 @@ func (s *Session) Logout(ctx context.Context) error {
 	if closed {
 		return nil
 	}
-	_, err := s.c.send(ctx, l.http, &Request{Module: "login", Action: "logout", plain: true}, l.id)
+	_, err := s.c.send(ctx, l.http, &Request{Module: "login", Action: "logout", Plain: true}, l.id)
 	if errors.Is(err, ErrSession) {
 		return nil // gone already
 	}

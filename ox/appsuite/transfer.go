@@ -138,7 +138,7 @@ func importRow(rq *Request, raw json.RawMessage, r *Result) error {
 // all objects of the folder. Without columns OX gives all. The caller closes the
 // reader.
 func (s *Session) ExportCSV(ctx context.Context, folder FolderID, cols ...Column) (io.ReadCloser, error) {
-	rq := &Request{Module: "export", Action: "CSV", Subject: "folder " + string(folder), plain: true,
+	rq := &Request{Module: "export", Action: "CSV", Subject: "folder " + string(folder), Plain: true,
 		Params: url.Values{"folder": {string(folder.Plain())}}}
 	if len(cols) > 0 {
 		var numbers []int

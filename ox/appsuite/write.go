@@ -192,7 +192,7 @@ func (s *Session) multipleOnce(ctx context.Context, requests []*Request, readOnl
 		entries[i] = e
 	}
 	rq := &Request{Method: http.MethodPut, Module: "multiple", Params: map[string][]string{"continue": {"true"}},
-		Body: entries, ReadOnly: readOnly, Subject: fmt.Sprintf("of %d items", len(entries)), plain: true}
+		Body: entries, ReadOnly: readOnly, Subject: fmt.Sprintf("of %d items", len(entries)), Plain: true}
 	s.c.count(func(st *Stats) {
 		for _, r := range requests {
 			st.Items[r.op()]++

@@ -1,0 +1,300 @@
+package galprobe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/ictmedia/schoolmail/ox/appsuite"
+)
+
+// Account is an ordinary account that must not see others.
+type Account struct {
+	Role        string // for the evidence, e.g. "pupil"; not a name
+	Credentials appsuite.Credentials
+}
+
+// Target is a context to probe.
+type Target struct {
+	Name string // for the evidence
+
+	// Control is an account of the context that does see the global address
+	// book, usually its administrator. Without it nothing is proved.
+	Control appsuite.Credentials
+
+	Accounts []Account
+
+	// Book is the title of an address book that the accounts should be able to
+	// read and not write; empty: not checked.
+	Book string
+}
+
+// Options adjust a run. The zero value works.
+type Options struct {
+	// ServerVersion is put into the evidence if the server does not tell its own.
+	ServerVersion string
+
+	// DAVRoot is the address below which "/carddav/" lies. Default: the root of
+	// the server's address.
+	DAVRoot string
+
+	// HTTPClient is used for CardDAV. Default: one with a timeout of a minute.
+	HTTPClient *http.Client
+
+	// Observe is told about each finding as it is made, if set.
+	Observe func(context, role string, f Finding)
+}
+
+// run is what all probers of a run share.
+type run struct {
+	client    *appsuite.Client
+	davRoot   string
+	userAgent string
+	http      *http.Client
+	opts      Options
+}
+
+// person is somebody whom a probe tries to read.
+type person struct {
+	user    int
+	contact string
+	mail    string
+}
+
+// prober is one account at work.
+type prober struct {
+	ctx     context.Context
+	run     *run
+	session *appsuite.Session
+	cred    appsuite.Credentials
+	self    identity
+	others  []person
+}
+
+const maxOthers = 3 // people that are asked for one by one
+
+// Run probes the targets one after the other. server is the address given to
+// [appsuite.New]. A context that cannot be probed is reported in the evidence
+// and does not stop the others; the error is set only if ctx ends.
+func Run(ctx context.Context, client *appsuite.Client, server string, targets []Target, opts *Options) (*Evidence, error) {
+	r := &run{client: client, userAgent: "schoolmail-galprobe/1.0"}
+	if opts != nil {
+		r.opts = *opts
+	}
+	u, err := url.Parse(server)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("galprobe: server %q is not an address", server)
+	}
+	root := u.Scheme + "://" + u.Host
+	r.davRoot, r.http = r.opts.DAVRoot, r.opts.HTTPClient
+	if r.davRoot == "" {
+		r.davRoot = root
+	}
+	if r.http == nil {
+		r.http = &http.Client{Timeout: time.Minute}
+	}
+	if len(targets) == 0 {
+		return nil, errors.New("galprobe: no targets")
+	}
+	e := &Evidence{Format: "schoolmail-galprobe-1", Started: time.Now().UTC(), Server: root, ServerVersion: r.opts.ServerVersion}
+	before := client.Stats().Total()
+	for _, t := range targets {
+		ce, version, err := r.target(ctx, t)
+		if err != nil {
+			if ctx.Err() != nil {
+				return e, fmt.Errorf("galprobe: %w", ctx.Err())
+			}
+			ce.Error = err.Error()
+		}
+		if version != "" {
+			e.ServerVersion = version
+		}
+		e.Contexts = append(e.Contexts, ce)
+	}
+	e.Finished = time.Now().UTC()
+	e.Requests = client.Stats().Total() - before
+	e.Count()
+	return e, nil
+}
+
+// target probes one context.
+func (r *run) target(ctx context.Context, t Target) (ce ContextEvidence, version string, err error) {
+	ce.Name = t.Name
+	if len(t.Accounts) == 0 {
+		return ce, "", errors.New("galprobe: no ordinary account given")
+	}
+	control, err := r.login(ctx, t.Control)
+	if err != nil {
+		return ce, "", fmt.Errorf("galprobe: control account: %w", err)
+	}
+	defer control.session.Logout(context.WithoutCancel(ctx))
+	ce.Context = control.session.Context()
+	version = control.serverVersion()
+	var accounts []*prober
+	defer func() {
+		for _, p := range accounts {
+			p.session.Logout(context.WithoutCancel(ctx))
+		}
+	}()
+	ours := []int{control.self.user}
+	for _, a := range t.Accounts {
+		p, err := r.login(ctx, a.Credentials)
+		if err != nil {
+			return ce, version, fmt.Errorf("galprobe: account of role %s: %w", a.Role, err)
+		}
+		accounts = append(accounts, p)
+		if p.session.Context() != ce.Context {
+			return ce, version, fmt.Errorf("galprobe: account of role %s belongs to context %d, the control account to %d", a.Role, p.session.Context(), ce.Context)
+		}
+		if p.self.user == control.self.user {
+			return ce, version, fmt.Errorf("galprobe: account of role %s is the control account", a.Role)
+		}
+		ours = append(ours, p.self.user)
+	}
+	// Whom to read is learned by the control account.
+	var others []person
+	for u, err := range control.session.Users(ctx) {
+		if err != nil {
+			return ce, version, fmt.Errorf("galprobe: control account: %w", err)
+		}
+		ce.Users++
+		id := strconv.Itoa(int(u.ID))
+		switch {
+		case id == strconv.Itoa(control.self.user):
+			control.self.contact = string(u.Contact)
+		case len(others) < maxOthers && !slices.Contains(ours, int(u.ID)):
+			others = append(others, person{int(u.ID), string(u.Contact), u.Mail})
+		}
+		for _, p := range accounts {
+			if p.self.user == int(u.ID) {
+				p.self.contact = string(u.Contact)
+			}
+		}
+	}
+	if len(others) == 0 {
+		return ce, version, errors.New("galprobe: the context has nobody but the accounts of the probe")
+	}
+	control.others = others
+	controls := map[string]*observation{}
+	for _, path := range Paths() {
+		controls[path.Name] = control.observe(path)
+	}
+	for i, p := range accounts {
+		p.others = others
+		ae := AccountEvidence{Role: t.Accounts[i].Role, UserID: p.self.user}
+		for _, path := range Paths() {
+			f := judge(path, p.observe(path), controls[path.Name])
+			ae.Findings = append(ae.Findings, f)
+			if r.opts.Observe != nil {
+				r.opts.Observe(t.Name, ae.Role, f)
+			}
+		}
+		if t.Book != "" {
+			ae.Book = p.book(t.Book)
+		}
+		ce.Accounts = append(ce.Accounts, ae)
+		if ctx.Err() != nil {
+			return ce, version, ctx.Err()
+		}
+	}
+	return ce, version, nil
+}
+
+func (r *run) login(ctx context.Context, cred appsuite.Credentials) (*prober, error) {
+	s, err := r.client.Login(ctx, cred)
+	if err != nil {
+		return nil, err
+	}
+	return &prober{ctx: ctx, run: r, session: s, cred: cred, self: identity{user: int(s.UserID())}}, nil
+}
+
+func (p *prober) observe(path Path) *observation {
+	a := &asker{p: p, self: p.self, o: &observation{fields: map[string]bool{}}}
+	path.ask(a)
+	return a.o
+}
+
+// serverVersion asks for the version that the web client shows; empty if the
+// server does not tell.
+func (p *prober) serverVersion() string {
+	resp, err := p.session.Do(p.ctx, appsuite.Request{Module: "apps/manifests", Action: "config"})
+	if err != nil {
+		return ""
+	}
+	var config struct {
+		ServerVersion string `json:"serverVersion"`
+		Version       string `json:"version"`
+	}
+	if json.Unmarshal(resp.Data, &config) != nil {
+		return ""
+	}
+	if config.ServerVersion != "" {
+		return config.ServerVersion
+	}
+	return config.Version
+}
+
+// judge compares what an account got with what the control account got.
+func judge(path Path, o, control *observation) Finding {
+	f := Finding{Path: path.Name, Rows: o.rows(), Fields: names(o.fields), Calls: o.calls,
+		ControlRows: control.rows(), ControlCalls: control.calls, Unconfirmed: path.Unconfirmed}
+	switch {
+	case o.book > 0:
+		f.Verdict, f.Reason = Open, fmt.Sprintf("%d entries of the global address book", o.book)
+	case o.listed > 0 && (!path.BeyondOX || o.beyondNames()):
+		f.Verdict, f.Reason = Open, fmt.Sprintf("%d people with more than their names", o.listed)
+	case o.failed != nil:
+		f.Verdict, f.Reason = Failed, o.failed.Error()
+	case o.listed > 0:
+		f.Verdict, f.Reason, f.BeyondOX = Limited, limitedReason(o), true
+	case control.failed != nil:
+		f.Verdict, f.Reason = Failed, "control account: "+control.failed.Error()
+	case control.rows() == 0 && control.absent > 0 && control.absent == len(control.calls):
+		f.Verdict, f.Reason = Unproved, "this server does not offer the path, nor to the control account"
+	case control.rows() == 0:
+		f.Verdict, f.Reason = Unproved, "nothing came, but nor did it for the control account"
+	default:
+		f.Verdict, f.Reason = Closed, closedReason(o)
+	}
+	return f
+}
+
+func limitedReason(o *observation) string {
+	switch {
+	case o.fields["group name"] || o.fields["group members"]:
+		return fmt.Sprintf("%d groups with names and members' numbers", o.listed)
+	case o.fields["email1"]:
+		return fmt.Sprintf("%d entries with names and primary addresses", o.listed)
+	}
+	return fmt.Sprintf("%d entries with names", o.listed)
+}
+
+// closedReason names the codes with which OX refused, if it did.
+func closedReason(o *observation) string {
+	codes := map[string]bool{}
+	for _, c := range o.calls {
+		switch {
+		case c.Code != "":
+			codes[c.Code] = true
+		case c.Status >= 400:
+			codes["HTTP "+strconv.Itoa(c.Status)] = true
+		}
+	}
+	if len(codes) == 0 {
+		return "nothing of others"
+	}
+	out := "refused with "
+	for i, c := range names(codes) {
+		if i > 0 {
+			out += ", "
+		}
+		out += c
+	}
+	return out
+}
