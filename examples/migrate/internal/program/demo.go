@@ -1,0 +1,111 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
+	"github.com/ictmedia/schoolmail/dovecot/migrate"
+)
+
+// demo migrates three mailboxes between two servers in the process: the plan,
+// the first copy, a run with nothing to do, a day's changes, the cut-over and
+// the certificate.
+func demo(ctx context.Context, w io.Writer) error {
+	from := dovecottest.NewServer(dovecottest.WithSeparator("."), dovecottest.WithMailboxes())
+	defer from.Close()
+	to := dovecottest.NewServer()
+	defer to.Close()
+	dir, err := os.MkdirTemp("", "migrate-demo")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+
+	var accounts []migrate.Account
+	for _, user := range []string{"a.muster@school.test", "l.dubois@school.test", "p.bernasconi@school.test"} {
+		from.SetUsers(dovecottest.User{Name: user, Password: "secret"})
+		to.SetUsers(dovecottest.User{Name: user, Password: "secret"})
+		accounts = append(accounts, migrate.Account{Name: user, Source: migrate.Login{User: user}, Target: migrate.Login{User: user}})
+	}
+	fill(from)
+
+	server := func(s *dovecottest.Server) migrate.Server {
+		return migrate.Server{Addr: s.IMAPAddr, Security: migrate.Insecure, Admin: s.MasterUser, AdminPassword: schoolmail.Secret(s.MasterPassword)}
+	}
+	p := newProgress(w, false)
+	m := migrate.New(server(from), server(to), dir, &migrate.Options{Observer: p})
+
+	fmt.Fprintln(w, "The plan: where every folder goes, before anything is copied")
+	for _, a := range accounts {
+		plan, err := m.Plan(ctx, a)
+		if err != nil {
+			return err
+		}
+		writePlan(w, a.Name, plan)
+	}
+	s := &settings{sample: 1}
+	wave := &migrate.Wave{Name: "pilot school", Accounts: accounts, Parallel: 3}
+	s.Wave = wave.Name
+	round := func(title string) error {
+		fmt.Fprintf(w, "\n%s\n", title)
+		res, err := m.RunWave(ctx, wave, nil)
+		if err != nil {
+			return err
+		}
+		if n := res.Failed(); n > 0 {
+			summary(w, res)
+			return fmt.Errorf("migrate: %d accounts of the demonstration failed", n)
+		}
+		return nil
+	}
+	if err := round("The first copy"); err != nil {
+		return err
+	}
+	if err := round("The same again: nothing to do"); err != nil {
+		return err
+	}
+	for i, a := range accounts {
+		from.AddMessage(a.Name, "INBOX", message(1000+i))
+	}
+	wave.CutOver = true
+	if err := round("A new message each on the old system, then the cut-over"); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\nThe certificate: both sides read again and compared")
+	sum := certify(ctx, m, s, accounts, w)
+	if sum.Complete != sum.Accounts {
+		return fmt.Errorf("migrate: the demonstration left %d messages behind", sum.Missing)
+	}
+	return nil
+}
+
+// fill gives each user the folders of a mail program in another language.
+func fill(s *dovecottest.Server) {
+	boxes := map[string][]string{
+		"a.muster@school.test":     {"INBOX", "Gesendet", "Gesendete Objekte", "Entwürfe", "Papierkorb", "Klasse 7b", "Klasse 7b.Noten"},
+		"l.dubois@school.test":     {"INBOX", "Éléments envoyés", "Brouillons", "Corbeille", "Courrier indésirable", "Parents"},
+		"p.bernasconi@school.test": {"INBOX", "Posta inviata", "Sent Items", "Bozze", "Cestino"},
+	}
+	n := 0
+	for user, list := range boxes {
+		for _, box := range list {
+			for range 40 {
+				n++
+				s.AddMessage(user, box, message(n))
+			}
+		}
+	}
+}
+
+func message(n int) dovecottest.Message {
+	flags := [][]string{{`\Seen`}, {`\Seen`, `\Answered`}, {}, {`\Flagged`, "$Label1"}}[n%4]
+	date := time.Date(2024, 3, 1, 8, 0, 0, 0, time.UTC).Add(time.Duration(n) * time.Hour)
+	return dovecottest.Message{Flags: flags, Date: date, Body: fmt.Appendf(nil,
+		"From: a.muster@school.test\r\nTo: l.dubois@school.test\r\nSubject: Message %d\r\nMessage-ID: <%d@school.test>\r\nDate: %s\r\n\r\nText of message %d.\r\n",
+		n, n, date.Format(time.RFC1123Z), n)}
+}

@@ -1,0 +1,344 @@
+// Package program is the command line of examples/migrate: flags and
+// configuration, progress on a terminal or in lines, reports, exit codes. All
+// work is done by package dovecot/migrate.
+package program
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/dovecot/migrate"
+)
+
+// Exit codes.
+const (
+	exitOK       = 0
+	exitFailed   = 1 // nothing sensible could be done, or the run was interrupted
+	exitUsage    = 2 // bad flags, configuration or account list
+	exitProblems = 3 // finished, with failures, missing messages or held-back accounts
+)
+
+const usage = `usage: migrate -from URL -to URL [flags]
+       migrate -config FILE [flags]
+       migrate                      a demonstration on two servers in the process
+
+URLs are imaps://ADMIN@HOST or imap://ADMIN@HOST (which demands STARTTLS); the
+admin acts for the users of the list by SASL PLAIN. Without -users, user and
+password of the URLs are those of the one mailbox. Passwords may stand in the
+URL, in the configuration, or in the files of -from-password and -to-password.
+
+To pause, make the file PAUSE in the state directory; remove it to go on.
+Exit codes: 0 done, 1 failed or interrupted, 2 bad flags or files, 3 done with
+failures, missing messages or held-back accounts (see the report).
+
+`
+
+type settings struct {
+	migrate.Config
+	plan, verify, noCopy bool
+	sample               float64
+	report               string
+	fromFile, toFile     string
+	config               string
+}
+
+// Main runs the program and returns its exit code.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	s, err := parse(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
+		fmt.Fprintln(stderr, err)
+		return exitUsage
+	}
+	if len(args) == 0 {
+		if err := demo(ctx, stdout); err != nil {
+			fmt.Fprintln(stderr, err)
+			return exitFailed
+		}
+		return exitOK
+	}
+	from, to, accounts, err := s.sides()
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitUsage
+	}
+	code, err := run(ctx, s, from, to, accounts, stdout)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+	}
+	return code
+}
+
+func parse(args []string, stderr io.Writer) (*settings, error) {
+	s := &settings{}
+	// The configuration comes first, so that flags overrule it.
+	for i, a := range args {
+		name, value, ok := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		if name != "config" || !strings.HasPrefix(a, "-") {
+			continue
+		}
+		if !ok && i+1 < len(args) {
+			value = args[i+1]
+		}
+		f, err := os.Open(value)
+		if err != nil {
+			return nil, fmt.Errorf("migrate: configuration: %w", err)
+		}
+		c, err := migrate.ReadConfig(value, f)
+		f.Close()
+		if err != nil {
+			return nil, err
+		}
+		s.Config = *c
+		if s.Users != "" && !filepath.IsAbs(s.Users) {
+			s.Users = filepath.Join(filepath.Dir(value), s.Users)
+		}
+	}
+	fs := flag.NewFlagSet("migrate", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() { fmt.Fprint(stderr, usage); fs.PrintDefaults() }
+	fs.StringVar(&s.config, "config", "", "configuration `file` (TOML); flags overrule it")
+	fs.StringVar(&s.From, "from", s.From, "source server `URL`")
+	fs.StringVar(&s.To, "to", s.To, "target server `URL`")
+	fs.StringVar(&s.fromFile, "from-password", "", "`file` with the source admin's password")
+	fs.StringVar(&s.toFile, "to-password", "", "`file` with the target admin's password")
+	fs.BoolVar(&s.Insecure, "insecure", s.Insecure, "imap:// without STARTTLS, in clear text")
+	fs.StringVar(&s.Users, "users", s.Users, "`file` with accounts: a name on each line, or CSV with a heading")
+	fs.StringVar(&s.State, "state", or(s.State, "migrate-state"), "state `directory`")
+	fs.StringVar(&s.Wave, "wave", or(s.Wave, "migration"), "`name` of the wave in reports")
+	fs.IntVar(&s.Parallel, "parallel", s.Parallel, "accounts at a time (default 4)")
+	fs.BoolVar(&s.CutOver, "cut-over", s.CutOver, "make it the last run: later ones only bring late mail")
+	fs.BoolVar(&s.plan, "plan", false, "only show where each folder would go")
+	fs.BoolVar(&s.verify, "verify", false, "compare both sides afterwards")
+	fs.BoolVar(&s.noCopy, "no-copy", false, "with -verify: compare only")
+	fs.Float64Var(&s.sample, "sample", 1, "with -verify: share of messages compared by content")
+	fs.StringVar(&s.report, "report", "", "`file` for the report: JSON, or a page if it ends in .html (needs -verify)")
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		}
+		return nil, errors.New("migrate: see migrate -h")
+	}
+	switch {
+	case fs.NArg() > 0:
+		return nil, fmt.Errorf("migrate: unexpected argument %q", fs.Arg(0))
+	case len(args) > 0 && (s.From == "" || s.To == ""):
+		return nil, errors.New("migrate: -from and -to are needed (or -config with both)")
+	case strings.HasSuffix(s.report, ".html") && !s.verify:
+		return nil, errors.New("migrate: a report in HTML needs -verify")
+	case s.noCopy && !s.verify:
+		return nil, errors.New("migrate: -no-copy needs -verify")
+	case s.sample <= 0 || s.sample > 1:
+		return nil, errors.New("migrate: -sample is more than 0 and at most 1")
+	}
+	return s, nil
+}
+
+func or(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+// sides makes servers and accounts of the settings.
+func (s *settings) sides() (from, to migrate.Server, accounts []migrate.Account, err error) {
+	side := func(url string, password schoolmail.Secret, file string) (migrate.Server, error) {
+		srv, err := migrate.ParseServer(url, s.Insecure)
+		if err != nil {
+			return srv, err
+		}
+		if password != "" {
+			srv.AdminPassword = password
+		}
+		if file != "" {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				return srv, fmt.Errorf("migrate: password: %w", err)
+			}
+			srv.AdminPassword = schoolmail.Secret(strings.TrimRight(string(b), "\r\n"))
+		}
+		return srv, nil
+	}
+	from, err1 := side(s.From, s.FromPassword, s.fromFile)
+	to, err2 := side(s.To, s.ToPassword, s.toFile)
+	if err := errors.Join(err1, err2); err != nil {
+		return from, to, nil, err
+	}
+	from.Connections, to.Connections, from.BytesPerSecond = s.FromConnections, s.ToConnections, s.FromBytesPerSecond
+	if s.Users == "" {
+		if from.Admin == "" || to.Admin == "" {
+			return from, to, nil, errors.New("migrate: without -users both URLs need a user")
+		}
+		return from, to, []migrate.Account{{
+			Name:   to.Admin,
+			Source: migrate.Login{User: from.Admin, Password: from.AdminPassword},
+			Target: migrate.Login{User: to.Admin, Password: to.AdminPassword},
+		}}, nil
+	}
+	f, err := os.Open(s.Users)
+	if err != nil {
+		return from, to, nil, fmt.Errorf("migrate: accounts: %w", err)
+	}
+	defer f.Close()
+	accounts, err = migrate.ReadAccounts(s.Users, f)
+	if err == nil && len(accounts) == 0 {
+		err = fmt.Errorf("migrate: %s: no accounts", s.Users)
+	}
+	return from, to, accounts, err
+}
+
+// Report is what -report writes.
+type Report struct {
+	Wave        *migrate.WaveResult      `json:"wave,omitempty"`
+	Certificate *migrate.WaveCertificate `json:"certificate,omitempty"`
+}
+
+func run(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer) (int, error) {
+	p := newProgress(stdout, isTerminal(stdout))
+	defer p.done()
+	m := migrate.New(from, to, s.State, &migrate.Options{Folders: s.Rules(), KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted, Observer: p})
+	if s.plan {
+		return plan(ctx, m, accounts, stdout)
+	}
+	var rep Report
+	var err error
+	code := exitOK
+	if !s.noCopy {
+		wave := &migrate.Wave{Name: s.Wave, Accounts: accounts, Windows: s.Windows, Parallel: s.Parallel, CutOver: s.CutOver}
+		rep.Wave, err = m.RunWave(ctx, wave, &migrate.WaveOptions{Observe: p.wave, Paused: func() bool {
+			_, err := os.Stat(filepath.Join(s.State, "PAUSE"))
+			return err == nil
+		}})
+		p.done()
+		summary(stdout, rep.Wave)
+		switch {
+		case errors.Is(err, migrate.ErrHeldBack), err == nil && rep.Wave.Failed() > 0:
+			code = exitProblems
+		case err != nil:
+			code = exitFailed
+		}
+	}
+	if s.verify && ctx.Err() == nil {
+		rep.Certificate = certify(ctx, m, s, accounts, stdout)
+		if rep.Certificate.Complete < rep.Certificate.Accounts && code == exitOK {
+			code = exitProblems
+		}
+	}
+	if s.report != "" {
+		if e := writeReport(s.report, &rep); e != nil {
+			return exitFailed, errors.Join(err, e)
+		}
+	}
+	return code, err
+}
+
+func plan(ctx context.Context, m *migrate.Migrator, accounts []migrate.Account, w io.Writer) (int, error) {
+	var errs []error
+	for _, a := range accounts {
+		p, err := m.Plan(ctx, a)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		writePlan(w, a.Name, p)
+	}
+	if len(errs) > 0 {
+		return exitProblems, errors.Join(errs...)
+	}
+	return exitOK, nil
+}
+
+func writePlan(w io.Writer, account string, p *migrate.FolderPlan) {
+	fmt.Fprintf(w, "%s\n", account)
+	for _, m := range p.Mappings {
+		note := ""
+		if m.Create {
+			note = ", new"
+		}
+		fmt.Fprintf(w, "  %-28s -> %-24s (%s%s)\n", m.Source, m.Target, m.Why, note)
+	}
+	for _, s := range p.Skipped {
+		fmt.Fprintf(w, "  left behind: %s\n", s)
+	}
+	for _, f := range p.Findings {
+		fmt.Fprintf(w, "  note: %s\n", f)
+	}
+}
+
+func certify(ctx context.Context, m *migrate.Migrator, s *settings, accounts []migrate.Account, w io.Writer) *migrate.WaveCertificate {
+	var each []*migrate.Certificate
+	for _, a := range accounts {
+		c, err := m.Verify(ctx, a, &migrate.VerifyOptions{Sample: s.sample})
+		if err != nil {
+			c = &migrate.Certificate{Account: a.Name, Time: time.Now().UTC(), Error: err.Error(), Stage: migrate.Failed}
+		}
+		each = append(each, c)
+	}
+	sum := migrate.SumCertificates(s.Wave, time.Now(), each)
+	fmt.Fprintf(w, "verified: %d of %d mailboxes complete, %d messages, %s, %d missing\n", sum.Complete, sum.Accounts, sum.Messages, migrate.Bytes(sum.Bytes), sum.Missing)
+	for _, c := range each {
+		if !c.Complete {
+			fmt.Fprintf(w, "  %s: %d missing %s\n", c.Account, c.Total().Missing, c.Error)
+		}
+	}
+	return sum
+}
+
+// summary prints what is left to look at.
+func summary(w io.Writer, r *migrate.WaveResult) {
+	for _, a := range r.Accounts {
+		if a.Reason != "" {
+			fmt.Fprintf(w, "%s: %s\n", a.Account, a.Reason)
+		}
+		if a.Result == nil {
+			continue
+		}
+		for _, p := range a.Result.Problems {
+			fmt.Fprintf(w, "%s: folder %q, UID %d: %s: %s\n", a.Account, p.Folder, p.UID, p.Kind, p.Text)
+		}
+		for _, f := range a.Result.Findings {
+			fmt.Fprintf(w, "%s: %s\n", a.Account, f)
+		}
+	}
+}
+
+func writeReport(file string, rep *Report) error {
+	tmp := file + ".new"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("migrate: report: %w", err)
+	}
+	if strings.HasSuffix(file, ".html") {
+		err = rep.Certificate.WriteHTML(f)
+	} else {
+		e := json.NewEncoder(f)
+		e.SetIndent("", "  ")
+		err = e.Encode(rep)
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(tmp, file)
+	}
+	if err != nil {
+		return fmt.Errorf("migrate: report: %w", err)
+	}
+	return nil
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,125 @@
+package program
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/ictmedia/schoolmail/dovecot/migrate"
+)
+
+// progress shows a bar for each account under way on a terminal, and lines
+// otherwise.
+type progress struct {
+	w    io.Writer
+	bars bool
+
+	mu    sync.Mutex
+	pool  *mpb.Progress
+	bar   map[string]*mpb.Bar
+	last  map[string]time.Time
+	state string
+}
+
+func newProgress(w io.Writer, bars bool) *progress {
+	return &progress{w: w, bars: bars, bar: map[string]*mpb.Bar{}, last: map[string]time.Time{}}
+}
+
+// Observe shows one account's events.
+func (p *progress) Observe(e migrate.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e := e.(type) {
+	case migrate.Started:
+		p.start(e)
+	case migrate.Progress:
+		if b := p.bar[e.Account]; b != nil {
+			b.SetCurrent(int64(e.Messages))
+		} else if !p.bars && time.Since(p.last[e.Account]) > 10*time.Second {
+			p.last[e.Account] = time.Now()
+			p.line("%s: %d messages, %s, in %q", e.Account, e.Messages, migrate.Bytes(e.Bytes), e.Folder)
+		}
+	case migrate.Retrying:
+		p.line("%s: connection lost, again in %s: %v", e.Account, e.Wait.Round(100*time.Millisecond), e.Err)
+	case migrate.Finished:
+		p.finish(e)
+	}
+}
+
+func (p *progress) start(e migrate.Started) {
+	p.last[e.Account] = time.Now()
+	if !p.bars || e.Messages == 0 || p.bar[e.Account] != nil {
+		return
+	}
+	if p.pool == nil {
+		p.pool = mpb.New(mpb.WithOutput(p.w), mpb.WithWidth(40))
+	}
+	p.bar[e.Account] = p.pool.AddBar(int64(e.Messages), mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Name(e.Account, decor.WCSyncSpaceR), decor.CountersNoUnit("%d of %d ")),
+		mpb.AppendDecorators(decor.Percentage(), decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO)))
+}
+
+func (p *progress) finish(e migrate.Finished) {
+	if b := p.bar[e.Account]; b != nil {
+		b.Abort(true)
+		delete(p.bar, e.Account)
+	}
+	r := e.Result
+	if e.Err != nil {
+		p.line("%s: %v", e.Account, e.Err)
+		return
+	}
+	if len(r.Folders) == 0 {
+		p.line("%s: nothing to do in %d folders, %.2f s", e.Account, r.Checked, r.Duration.Seconds())
+		return
+	}
+	rate := ""
+	if s := r.Duration.Seconds(); s > 0 && r.Copied > 0 {
+		rate = fmt.Sprintf(" (%.0f/s, %s/s)", float64(r.Copied)/s, migrate.Bytes(int64(float64(r.Bytes)/s)))
+	}
+	p.line("%s: %d copied%s, %d recognised, %d flags, %d deleted, %d failed; %s, %.2f s",
+		e.Account, r.Copied, rate, r.Adopted, r.Flags, r.Deleted, r.Failed, migrate.Bytes(r.Bytes), r.Duration.Seconds())
+}
+
+// wave shows changes of a wave's state, and in lines the ETA.
+func (p *progress) wave(s migrate.WaveStatus) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	eta := ""
+	if s.ETA > 0 {
+		eta = fmt.Sprintf(", about %s left", s.ETA)
+	}
+	if s.State != p.state {
+		p.state = s.State
+		p.line("%s: %s: %d of %d accounts finished, %d failed%s", s.Wave, s.State, s.Finished, s.Accounts, s.Failed, eta)
+	} else if eta != "" && time.Since(p.last["\x00wave"]) > 30*time.Second {
+		p.last["\x00wave"] = time.Now()
+		p.line("%s: %d of %d accounts finished, %d failed%s", s.Wave, s.Finished, s.Accounts, s.Failed, eta)
+	}
+}
+
+func (p *progress) line(format string, args ...any) {
+	if p.pool != nil {
+		fmt.Fprintf(p.pool, format+"\n", args...)
+		return
+	}
+	fmt.Fprintf(p.w, format+"\n", args...)
+}
+
+// done ends the bars; afterwards there are lines only.
+func (p *progress) done() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pool != nil {
+		for _, b := range p.bar {
+			b.Abort(true)
+		}
+		p.pool.Wait()
+		p.pool, p.bars = nil, false
+		clear(p.bar)
+	}
+}

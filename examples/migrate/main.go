@@ -1,0 +1,28 @@
+// Command migrate brings mailboxes from one IMAP server, such as Cyrus, to
+// another, such as Dovecot.
+//
+//	go run ./examples/migrate
+//
+// shows it on two servers in the process. With -from and -to, or -config, it
+// works on a site's servers:
+//
+//	migrate -from imaps://cyradm@old.example -to imaps://master@new.example \
+//	        -users pilot.txt -state /var/lib/migrate -report pilot.json
+//
+// Run it as often as you like; -h explains all flags.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/ictmedia/schoolmail/examples/migrate/internal/program"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(program.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
