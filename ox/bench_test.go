@@ -97,15 +97,14 @@ func BenchmarkCreateUsers(b *testing.B) {
 }
 
 // BenchmarkObserve reads 32,000 users in four contexts, all of them per
-// iteration: ids by listAll or from the default group, then the users in chunks.
-// heap-MiB is the most that was ever in use, the simulator's state included (it
+// iteration: ids by listAll or from the default group, then the users in chunks; or
+// everything by the HTTP API. heap-MiB is the most that was ever in use, the simulator's state included (it
 // runs in the same process).
 //
 //	go test ./ox -run xxx -bench Observe -benchtime 1x
 func BenchmarkObserve(b *testing.B) {
 	const contexts, each = 4, 8000
-	for _, byGroup := range []bool{false, true} {
-		name := map[bool]string{false: "ids-from-list", true: "ids-from-group"}[byGroup]
+	for _, name := range []string{"ids-from-list", "ids-from-group", "http-api"} {
 		b.Run(name, func(b *testing.B) {
 			srv, c := start(b, nil, oxtest.WithLatency(benchLatency), oxtest.WithoutCallLog())
 			admins := make(map[schoolmail.ContextID]ox.Credentials)
@@ -120,7 +119,12 @@ func BenchmarkObserve(b *testing.B) {
 					}
 				}
 			}
-			g := ox.NewGroupware(c, admins, &ox.GroupwareOptions{IDsFromGroup: byGroup})
+			opt := &ox.GroupwareOptions{IDsFromGroup: name == "ids-from-group"}
+			if name == "http-api" {
+				opt.Reader = httpReader(b, srv)
+			}
+			g := ox.NewGroupware(c, admins, opt)
+			srv.ResetCalls()
 			runtime.GC()
 			var before runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -135,9 +139,9 @@ func BenchmarkObserve(b *testing.B) {
 			}
 			b.StopTimer()
 			stop()
-			st := c.Stats().Total
-			b.ReportMetric(float64(st.Requests)/float64(b.N), "requests")
-			b.ReportMetric(float64(st.Received)/float64(b.N)/(1<<20), "answer-MiB")
+			n, _, out := srv.Requests()
+			b.ReportMetric(float64(n)/float64(b.N), "requests")
+			b.ReportMetric(float64(out)/float64(b.N)/(1<<20), "answer-MiB")
 			b.ReportMetric(float64(contexts*each*b.N)/b.Elapsed().Seconds(), "users/s")
 			b.ReportMetric(float64(*peak-before.HeapInuse)/(1<<20), "heap-MiB")
 		})

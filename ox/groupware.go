@@ -54,9 +54,14 @@ type GroupwareOptions struct {
 	// default group, which halves what is read. Users who are not in it are then
 	// overlooked: copies that were never completed.
 	IDsFromGroup bool
-	// Reader reads the users of a context by another way than SOAP, for example the
-	// HTTP API, which costs a hundredth. It must give the same values.
+	// Reader reads the users of a context by another way than SOAP; [HTTPReader]
+	// does it with a hundredth of the bytes. Nil means SOAP.
 	Reader PlaceReader
+	// MailOff lists the login names in a context that may have mail switched off,
+	// for example the accounts that the directory calls deactivated. Only a Reader
+	// needs it: the HTTP API does not tell who may use mail, so these users are
+	// read by SOAP as well, and all others count as having it.
+	MailOff func(schoolmail.ContextID) []string
 }
 
 // PlaceReader reads all users of a context, the administrator included.

@@ -60,12 +60,19 @@ func (g *Groupware) Observe(ctx context.Context, ids []schoolmail.ContextID) ([]
 
 // places reads the users of a context.
 func (g *Groupware) places(ctx context.Context, id schoolmail.ContextID) ([]schoolmail.Place, error) {
-	if g.opt.Reader != nil {
-		return Collect(g.opt.Reader.Places(ctx, id))
-	}
 	cc, err := g.context("read users", id)
 	if err != nil {
 		return nil, err
+	}
+	if g.opt.Reader != nil {
+		places, err := Collect(g.opt.Reader.Places(ctx, id))
+		if err != nil {
+			return nil, err
+		}
+		if err := g.mailSwitches(ctx, cc, places); err != nil {
+			return nil, err
+		}
+		return places, nil
 	}
 	var ids []UserID
 	if g.opt.IDsFromGroup {
@@ -79,13 +86,41 @@ func (g *Groupware) places(ctx context.Context, id schoolmail.ContextID) ([]scho
 	}
 	slices.Sort(ids)
 	// What is not needed is never converted.
-	return Collect(loadUsers(ctx, cc.Users, ids, func(u *oxuser.User) schoolmail.Place {
-		return schoolmail.Place{
-			Context: id, UserID: int(val(u.Id)), Username: val(u.Name), Mail: val(u.PrimaryEmail),
-			DisplayName: val(u.Display_name), GivenName: val(u.Given_name), FamilyName: val(u.Sur_name),
-			MailEnabled: u.Mailenabled == nil || *u.Mailenabled, Admin: val(u.Contextadmin),
+	return Collect(loadUsers(ctx, cc.Users, ids, func(u *oxuser.User) schoolmail.Place { return placeFrom(id, u) }))
+}
+
+func placeFrom(id schoolmail.ContextID, u *oxuser.User) schoolmail.Place {
+	return schoolmail.Place{
+		Context: id, UserID: int(val(u.Id)), Username: val(u.Name), Mail: val(u.PrimaryEmail),
+		DisplayName: val(u.Display_name), GivenName: val(u.Given_name), FamilyName: val(u.Sur_name),
+		MailEnabled: u.Mailenabled == nil || *u.Mailenabled, Admin: val(u.Contextadmin),
+	}
+}
+
+// mailSwitches finds out by SOAP which of the suspects have mail switched off.
+func (g *Groupware) mailSwitches(ctx context.Context, cc *ContextClient, places []schoolmail.Place) error {
+	if g.opt.MailOff == nil {
+		return nil
+	}
+	index := make(map[string]int, len(places))
+	for i, p := range places {
+		index[p.Username] = i
+	}
+	var ids []UserID
+	for _, name := range g.opt.MailOff(cc.id) {
+		if i, ok := index[name]; ok {
+			ids = append(ids, UserID(places[i].UserID))
 		}
-	}))
+	}
+	for p, err := range loadUsers(ctx, cc.Users, unique(ids), func(u *oxuser.User) schoolmail.Place { return placeFrom(cc.id, u) }) {
+		if err != nil {
+			return err
+		}
+		if i, ok := index[p.Username]; ok {
+			places[i].MailEnabled = p.MailEnabled
+		}
+	}
+	return nil
 }
 
 // learn replaces what is known of a context.
