@@ -91,7 +91,7 @@ func (p *prober) book(title string) *BookFinding {
 	case folder.OwnRights != appsuite.ReadOnly():
 		b.Verdict, b.Reason = Open, "the account's rights are "+b.Rights+", not read only"
 	default:
-		b.Verdict, b.Reason = Closed, fmt.Sprintf("%d entries can be read and not written", b.Entries)
+		b.Verdict, b.Reason = Closed, count(b.Entries, "entry", "entries")+" can be read and not written"
 	}
 	return b
 }

@@ -458,10 +458,10 @@ func Example() {
 	// Output:
 	// context 21 primary schools, 3 users
 	//   pupil: 12 of 18 paths closed
-	//     user contacts      limited to names: 2 entries with names and primary addresses; OX cannot close this
+	//     user contacts      limited to names: 1 entry with names and primary addresses; OX cannot close this
 	//     users              limited to names: 2 entries with names and primary addresses; OX cannot close this
-	//     profile            limited to names: 1 entries with names and primary addresses; OX cannot close this
-	//     groups             limited to names: 2 groups with names and members' numbers; OX cannot close this
+	//     profile            limited to names: 1 entry with names and primary addresses; OX cannot close this
+	//     groups             limited to names: 1 group with names and members' numbers; OX cannot close this
 	//     portraits          unproved: nothing came, but nor did it for the control account
 	//     multiple           limited to names: 2 entries with names and primary addresses; OX cannot close this
 	// closed 12, open 0, unproved 0 (and 1 unconfirmed), failed 0; beyond what OX can close: 5 limited to names

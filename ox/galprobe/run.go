@@ -246,9 +246,9 @@ func judge(path Path, o, control *observation) Finding {
 		ControlRows: control.rows(), ControlCalls: control.calls, Unconfirmed: path.Unconfirmed}
 	switch {
 	case o.book > 0:
-		f.Verdict, f.Reason = Open, fmt.Sprintf("%d entries of the global address book", o.book)
+		f.Verdict, f.Reason = Open, count(o.book, "entry", "entries")+" of the global address book"
 	case o.listed > 0 && (!path.BeyondOX || o.beyondNames()):
-		f.Verdict, f.Reason = Open, fmt.Sprintf("%d people with more than their names", o.listed)
+		f.Verdict, f.Reason = Open, count(o.listed, "entry", "entries")+" with more than names"
 	case o.failed != nil:
 		f.Verdict, f.Reason = Failed, o.failed.Error()
 	case o.listed > 0:
@@ -268,11 +268,11 @@ func judge(path Path, o, control *observation) Finding {
 func limitedReason(o *observation) string {
 	switch {
 	case o.fields["group name"] || o.fields["group members"]:
-		return fmt.Sprintf("%d groups with names and members' numbers", o.listed)
+		return count(o.listed, "group", "groups") + " with names and members' numbers"
 	case o.fields["email1"]:
-		return fmt.Sprintf("%d entries with names and primary addresses", o.listed)
+		return count(o.listed, "entry", "entries") + " with names and primary addresses"
 	}
-	return fmt.Sprintf("%d entries with names", o.listed)
+	return count(o.listed, "entry", "entries") + " with names"
 }
 
 // closedReason names the codes with which OX refused, if it did.
@@ -297,4 +297,11 @@ func closedReason(o *observation) string {
 		out += c
 	}
 	return out
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
 }
