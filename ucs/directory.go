@@ -251,7 +251,11 @@ func (c *Client) newEntry(ctx context.Context, d *domain, a schoolmail.Account, 
 	e.Set("sambaBadPasswordTime", "0")
 	off := a.State == schoolmail.Deactivated
 	if initial != "" {
-		for _, at := range c.passwordAttrs(initial) {
+		attrs, err := c.passwordAttrs(d, a.Username, initial)
+		if err != nil {
+			return layout.Entry{}, err
+		}
+		for _, at := range attrs {
 			if off && at.Name == "userPassword" {
 				at.Values = lockHashes(at.Values, true)
 			}

@@ -100,6 +100,9 @@ func TestCreateCryptHash(t *testing.T) {
 		if !b.canBind(t, dn, "Grüezi-42") {
 			t.Error("cannot bind with the initial password")
 		}
+		if got := b.values(t, dn, "krb5Key"); len(got) != 3 || !strings.Contains(got[0], "SCHULEN.EXAMPLEida.aebel") {
+			t.Errorf("krb5Key = %q", got)
+		}
 		if got := b.value(t, dn, "sambaSID"); got != "S-1-4-2001" {
 			t.Errorf("sambaSID = %s", got)
 		}

@@ -68,12 +68,10 @@
 //
 // CreateAccount adds the complete entry that UCS Directory Manager (UDM) would
 // add, with numbers from UCS's own counters, and puts it into the groups of
-// its schools and classes, uniqueMember and memberUid in one request. What
+// its schools and classes, uniqueMember and memberUid in one request. The
+// initial password is written as SHA-512 crypt, NT hash and Kerberos keys. What
 // UDM does beyond that is skipped, and a site has to know it:
 //
-//   - Kerberos keys (krb5Key): single sign-on and Samba logins that need them
-//     fail until the password is changed through UCS. Binding to LDAP, and so
-//     Open-Xchange, Dovecot and the portal, works. The NT hash is written.
 //   - Password policy and history; the UDM locks on user names and addresses
 //     (names are checked right before the add, but a UDM running in the same
 //     instant could take the same one); block lists; the licence count.

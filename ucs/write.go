@@ -102,7 +102,7 @@ func (c *Client) write(ctx context.Context, d *domain, l *live, want schoolmail.
 		return err
 	}
 	c.setContext(m, l, want)
-	if err := c.setLife(m, l, want, password); err != nil {
+	if err := c.setLife(d, m, l, want, password); err != nil {
 		return err
 	}
 	return m.send(ctx, c)
@@ -194,7 +194,7 @@ func (c *Client) setContext(m *mods, l *live, want schoolmail.Account) {
 
 // setLife writes the state text, opens or closes the ways to log in, and sets
 // the initial password of an account that is still being made.
-func (c *Client) setLife(m *mods, l *live, want schoolmail.Account, password schoolmail.Secret) error {
+func (c *Client) setLife(d *domain, m *mods, l *live, want schoolmail.Account, password schoolmail.Secret) error {
 	text := lifeOf(want, l.life.extra).String()
 	if text != l.text {
 		if l.text != "" {
@@ -209,7 +209,11 @@ func (c *Client) setLife(m *mods, l *live, want schoolmail.Account, password sch
 	}
 	was, is := l.acct.State == schoolmail.Deactivated, want.State == schoolmail.Deactivated
 	if password != "" && !is {
-		for _, a := range c.passwordAttrs(password) {
+		attrs, err := c.passwordAttrs(d, l.e.value("uid"), password)
+		if err != nil {
+			return err
+		}
+		for _, a := range attrs {
 			m.req.Replace(a.Name, a.Values)
 		}
 	}
@@ -286,18 +290,26 @@ func lockHashes(old []string, lock bool) []string {
 }
 
 // passwordAttrs are the attributes of a password.
-func (c *Client) passwordAttrs(p schoolmail.Secret) []layout.Attr {
+func (c *Client) passwordAttrs(d *domain, username string, p schoolmail.Secret) ([]layout.Attr, error) {
 	now := time.Now()
 	hash := passwd.SSHA(p.Reveal(), randomBytes(8))
 	if c.opts.Scheme == Crypt {
 		hash = "{crypt}" + passwd.Crypt(p.Reveal(), passwd.Salt(randomBytes(16)), 0)
 	}
-	return []layout.Attr{
+	out := []layout.Attr{
 		{Name: "userPassword", Values: []string{hash}},
 		{Name: "sambaNTPassword", Values: []string{passwd.NT(p.Reveal())}},
 		{Name: "sambaPwdLastSet", Values: []string{strconv.FormatInt(now.Unix(), 10)}},
 		{Name: "shadowLastChange", Values: []string{strconv.FormatInt(now.Unix()/86400, 10)}},
 	}
+	if c.opts.Scheme == Crypt {
+		keys, err := passwd.Keys(p.Reveal(), d.realm, username)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, layout.Attr{Name: "krb5Key", Values: keys})
+	}
+	return out, nil
 }
 
 // setSchools writes what follows from role and schools.
