@@ -1,0 +1,78 @@
+package dovecot
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseAnswers(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, body string
+		want       []Row // of the first answer
+		ok         bool
+	}{
+		{"empty", `[["doveadmResponse",[],"1"]]`, []Row{}, true},
+		{"rows", `[["doveadmResponse",[{"a":"1"},{"a":"2"}],"1"]]`, []Row{{"a": "1"}, {"a": "2"}}, true},
+		{"numbers", `[["doveadmResponse",[{"size":4096,"x":1.5,"y":true,"z":null}],"1"]]`, []Row{{"size": "4096", "x": "1.5", "y": "true", "z": ""}}, true},
+		{"the spilt rows of who", `[["doveadmResponse",[{"u":"a"}],{"u":"b"},{"u":"c"},"1"]]`, []Row{{"u": "a"}, {"u": "b"}, {"u": "c"}}, true},
+		{"object", `[["doveadmResponse",{"userList":[]},"1"]]`, nil, true},
+		{"error", `[["error",{"type":"exitCode", "exitCode":65},"1"]]`, nil, true},
+		{"error without type", `[["error",{},"1"]]`, nil, false},
+		{"unknown kind", `[["hello",[],"1"]]`, nil, false},
+		{"no tag", `[["doveadmResponse",[]]]`, nil, false},
+		{"tag no string", `[["doveadmResponse",[],1]]`, nil, false},
+		{"rows no array", `[["doveadmResponse","x","1"]]`, nil, false},
+		{"row no object", `[["doveadmResponse",["x"],"1"]]`, nil, false},
+		{"no array", `{}`, nil, false},
+		{"nothing", ``, nil, false},
+	} {
+		got, err := parseAnswers([]byte(tc.body))
+		if (err == nil) != tc.ok {
+			t.Errorf("%s: error %v", tc.name, err)
+			continue
+		}
+		if tc.ok {
+			if d := cmp.Diff(tc.want, got[0].rows); d != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.name, d)
+			}
+		}
+	}
+}
+
+func FuzzParseAnswers(f *testing.F) {
+	f.Add([]byte(`[["doveadmResponse",[{"mailbox":"INBOX","messages":"3"}],"1"]]`))
+	f.Add([]byte(`[["doveadmResponse",[{"u":"a"}],{"u":"b"},"1"],["error",{"type":"exitCode", "exitCode":65},"2"]]`))
+	f.Add([]byte(`[["doveadmResponse",{"a@s.test":{"home":"/x"}},"1"]]`))
+	f.Add([]byte(`[["error",{"type":"unknownMethod", "exitCode":0},"a"]["doveadmResponse",[],"b"]]`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		list, err := parseAnswers(body)
+		if err != nil {
+			return
+		}
+		for _, a := range list {
+			for _, r := range a.rows {
+				statusOf(r) // must not panic
+			}
+			if a.errType != "" && a.rows != nil {
+				t.Errorf("an error with rows: %+v", a)
+			}
+		}
+	})
+}
+
+func TestMailLocation(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ mail, want string }{
+		{"maildir:~/Maildir", "maildir:/h/u/Maildir"},
+		{"maildir:~/Maildir:INDEX=~/index", "maildir:/h/u/Maildir:INDEX=/h/u/index"},
+		{"mdbox:%h/mdbox", "mdbox:/h/u/mdbox"},
+		{"maildir:/srv/x", "maildir:/srv/x"},
+		{"", ""},
+	} {
+		if got := (User{Home: "/h/u", Mail: tc.mail}).MailLocation(); got != tc.want {
+			t.Errorf("%q: %q, want %q", tc.mail, got, tc.want)
+		}
+	}
+}
