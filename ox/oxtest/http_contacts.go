@@ -494,10 +494,6 @@ func (rq *httpRequest) contactBody() (contactBody, *httpError) {
 	return b, nil
 }
 
-func knownField(name string) bool {
-	return slices.ContainsFunc(slices.Collect(maps.Values(fieldsByNumber)), func(s string) bool { return s == name })
-}
-
 func (b *contactBody) readMembers(raw json.RawMessage) *httpError {
 	var list []struct {
 		ID          json.RawMessage `json:"id"`
@@ -575,7 +571,7 @@ func (rq *httpRequest) store(f *simFolder, fields map[string]string) *simContact
 }
 
 func (rq *httpRequest) checkQuota(n int) *httpError {
-	used := len(rq.who.pim.contacts) + len(rq.api.dir.httpUsers(rq.who.cid))
+	used := len(rq.who.pim.contacts) + rq.api.dir.httpUserCount(rq.who.cid)
 	if used+n > rq.api.opts.ContactQuota {
 		return oxErr("QUOTA-0003", catInput, "The quota for contacts (%d) is used up.", rq.api.opts.ContactQuota)
 	}

@@ -25,6 +25,16 @@ var fieldsByNumber, fieldsByTitle = func() (map[int]string, map[string]string) {
 	return numbers, titles
 }()
 
+var knownFields = func() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range fieldsByNumber {
+		m[name] = true
+	}
+	return m
+}()
+
+func knownField(name string) bool { return knownFields[name] }
+
 func isDate(field string) bool { return field == "birthday" || field == "anniversary" }
 
 func isNumber(field string) bool { return field == "color_label" || field == "default_address" }

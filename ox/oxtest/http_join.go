@@ -70,6 +70,14 @@ func (s *State) httpUsers(cid int) []int {
 	return slices.DeleteFunc(c.userIDs(), func(id int) bool { return c.users[id].guest })
 }
 
+// httpUserCount is the number of users; guests count, too.
+func (s *State) httpUserCount(cid int) int {
+	if c := s.context(cid); c != nil {
+		return len(c.users)
+	}
+	return 0
+}
+
 func (s *State) httpUser(cid, uid int) (httpUser, bool) {
 	c := s.context(cid)
 	if c == nil || c.users[uid] == nil || c.users[uid].guest {

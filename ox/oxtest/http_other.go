@@ -29,7 +29,7 @@ var notInMultiple = map[string]bool{"login": true, "multiple": true, "import": t
 
 // multiple carries out the items one after the other. Like 8.19 it does not stop
 // at a failing item, whatever the parameter continue says.
-func multiple(rq *httpRequest, sess *simSession) (httpReply, *httpError) {
+func multiple(rq *httpRequest) (httpReply, *httpError) {
 	var items []map[string]json.RawMessage
 	if err := json.Unmarshal(rq.body, &items); err != nil {
 		return httpReply{raw: htmlPage(http.StatusBadRequest)}, nil
@@ -37,7 +37,7 @@ func multiple(rq *httpRequest, sess *simSession) (httpReply, *httpError) {
 	answers := make([]map[string]any, 0, len(items))
 	rq.rec.Objects = len(items)
 	for _, item := range items {
-		sub := &httpRequest{api: rq.api, params: map[string]string{}, inMultiple: true}
+		sub := &httpRequest{api: rq.api, params: map[string]string{}, inMultiple: true, who: rq.who}
 		for k, raw := range item {
 			switch k {
 			case "data":
@@ -58,10 +58,9 @@ func multiple(rq *httpRequest, sess *simSession) (httpReply, *httpError) {
 		if notInMultiple[sub.module] || !knownModule(sub.module) {
 			problem = oxErr("SVL-0007", catError, "Unknown module: %s.", sub.module)
 		} else {
-			reply, problem = rq.api.perform(sub, sess)
+			reply, problem = sub.dispatch()
 		}
 		answers = append(answers, rq.api.envelope(reply, problem))
-		sub.who.cid, sub.who.uid = sess.cid, sess.uid
 		rq.api.record(sub, http.StatusOK, code(reply, problem))
 	}
 	body, err := json.Marshal(answers)

@@ -206,9 +206,12 @@ func (rq *httpRequest) decode(v any) *httpError {
 	if len(bytes.TrimSpace(rq.body)) == 0 {
 		return missingParameter("data")
 	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(rq.body, &members) == nil && len(members) > 2500 {
-		return unexpected("JSON object has too many attributes")
+	const maxMembers, shortest = 2500, 6 // a member has at least six bytes: "":1,
+	if len(rq.body) > maxMembers*shortest {
+		var members map[string]json.RawMessage
+		if json.Unmarshal(rq.body, &members) == nil && len(members) > maxMembers {
+			return unexpected("JSON object has too many attributes")
+		}
 	}
 	d := json.NewDecoder(bytes.NewReader(rq.body))
 	d.UseNumber()
@@ -352,8 +355,13 @@ func (a *httpAPI) perform(rq *httpRequest, sess *simSession) (httpReply, *httpEr
 	}
 	rq.who = who
 	if rq.module == "multiple" {
-		return multiple(rq, sess)
+		return multiple(rq)
 	}
+	return rq.dispatch()
+}
+
+// dispatch carries out a call whose caller is known.
+func (rq *httpRequest) dispatch() (httpReply, *httpError) {
 	do, ok := actions[rq.op()]
 	if !ok {
 		if rq.action == "" {
