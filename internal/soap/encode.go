@@ -210,8 +210,6 @@ func (e *encoder) text(s string) {
 				esc = "&lt;"
 			case c == '>':
 				esc = "&gt;"
-			case c == '"':
-				esc = "&#34;"
 			case c == '\r':
 				esc = "&#xD;"
 			case c < ' ' && c != '\n' && c != '\t':

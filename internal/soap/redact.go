@@ -37,7 +37,11 @@ func stripMarkup(s string) string {
 	var b strings.Builder
 	skipTo := "" // the end tag up to which everything is dropped
 	for s != "" {
-		i := strings.IndexByte(s, '<')
+		mark := "<"
+		if skipTo != "" {
+			mark = "</" // nothing else counts in there
+		}
+		i := strings.Index(s, mark)
 		if i < 0 {
 			i = len(s)
 		}

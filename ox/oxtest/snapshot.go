@@ -58,30 +58,7 @@ func (c *contextState) copy() *contextState {
 		n.members = maps.Clone(g.members)
 		out.groups[id] = &n
 	}
-	out.pim = copyPIM(c.pim)
+	out.pim = c.pim.clone()
 	out.lock = newWriteLock()
-	return &out
-}
-
-func copyPIM(p *pimStore) *pimStore {
-	out := *p
-	out.folders, out.contacts = map[int]*simFolder{}, map[int]*simContact{}
-	out.byFolder = map[int]map[int]*simContact{}
-	for id, f := range p.folders {
-		n := *f
-		n.perms = slices.Clone(f.perms)
-		out.folders[id] = &n
-	}
-	for id, c := range p.contacts {
-		n := *c
-		n.fields, n.members = maps.Clone(c.fields), slices.Clone(c.members)
-		out.contacts[id] = &n
-		if out.byFolder[n.folder] == nil {
-			out.byFolder[n.folder] = map[int]*simContact{}
-		}
-		out.byFolder[n.folder][id] = &n
-	}
-	out.standard, out.userContact, out.contactUser = maps.Clone(p.standard), maps.Clone(p.userContact), maps.Clone(p.contactUser)
-	out.folderTimes, out.deleted = maps.Clone(p.folderTimes), slices.Clone(p.deleted)
 	return &out
 }

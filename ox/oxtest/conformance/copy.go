@@ -1,0 +1,25 @@
+package conformance
+
+import (
+	"errors"
+
+	"github.com/ictmedia/schoolmail/ox"
+	"github.com/ictmedia/schoolmail/ox/internal/oxusercopy"
+)
+
+// copy copies a user of the first context into the second and nothing else: the
+// client's own CopyUser does more.
+func (r *run) copy(id ox.UserID) (ox.UserID, error) {
+	var out oxusercopy.CopyUserResponse
+	m := r.master()
+	err := r.raw.Call(r.ctx, oxusercopy.OpCopyUser, &oxusercopy.CopyUser{User: &oxusercopy.User{Id: new(int32(id))},
+		Src: &oxusercopy.Context{Id: new(int32(r.a.ID()))}, Dest: &oxusercopy.Context{Id: new(int32(r.b.ID()))},
+		Auth: &oxusercopy.Credentials{Login: m.Login, Password: m.Password}}, &out)
+	if err != nil {
+		return 0, err
+	}
+	if out.Return_ == nil || out.Return_.Id == nil {
+		return 0, errors.New("copyUser answered no id")
+	}
+	return ox.UserID(*out.Return_.Id), nil
+}
