@@ -49,14 +49,14 @@ func userServer(t testing.TB, listed []int32, gone map[int32]bool, delay time.Du
 func TestAllUsers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		ids := make([]int32, 1000)
+		ids := make([]int32, 100)
 		for i := range ids {
 			ids[i] = int32(i + 2)
 		}
-		gone := map[int32]bool{5: true, 6: true, 700: true, 1001: true}
+		gone := map[int32]bool{5: true, 6: true, 70: true, 101: true}
 		var under gauge
 		f := userServer(t, ids, gone, 25*time.Millisecond, &under)
-		users := newFake(t, f, &Options{ChunkSize: 100}).Context(7, testAdmin).Users
+		users := newFake(t, f, &Options{ChunkSize: 10}).Context(7, testAdmin).Users
 		got, err := Collect(users.All(t.Context(), nil))
 		if err != nil {
 			t.Fatal(err)
@@ -83,25 +83,25 @@ func TestAllUsers(t *testing.T) {
 func TestListsStopOnBreak(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		ids := make([]int32, 1000)
+		ids := make([]int32, 100)
 		for i := range ids {
 			ids[i] = int32(i + 2)
 		}
 		var under gauge
 		f := userServer(t, ids, nil, 0, &under)
-		users := newFake(t, f, &Options{ChunkSize: 10}).Context(7, testAdmin).Users
+		users := newFake(t, f, &Options{ChunkSize: 5}).Context(7, testAdmin).Users
 		n := 0
 		for _, err := range users.All(t.Context(), nil) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n++; n == 15 {
+			if n++; n == 8 {
 				break
 			}
 		}
 		synctest.Wait() // goroutines that go on would be seen here
 		if len(f.requests) > 4 {
-			t.Errorf("%d requests for 15 users in chunks of 10", len(f.requests))
+			t.Errorf("%d requests for 8 users in chunks of 5", len(f.requests))
 		}
 		if under.now.Load() != 0 {
 			t.Error("a request is still under way")
