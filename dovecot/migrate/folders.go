@@ -373,6 +373,7 @@ func (p *folderPlanner) clean(path []string) []string {
 		if enc := imapwire.EncodeName(level); len(enc) > maxLevel {
 			sum := sha1.Sum([]byte(level))
 			short := []rune(level)
+			short = short[:min(len(short), maxLevel)]
 			for len(imapwire.EncodeName(string(short))) > maxLevel-10 {
 				short = short[:len(short)-1]
 			}
