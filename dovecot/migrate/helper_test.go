@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
 	"github.com/ictmedia/schoolmail/internal/cyrusd"
 	"github.com/ictmedia/schoolmail/internal/dovecotd"
@@ -171,4 +173,18 @@ func sync(tb testing.TB, m *migrate.Migrator, a migrate.Account) *migrate.Result
 		tb.Fatal(err)
 	}
 	return res
+}
+
+// pipeClient talks to a simulated server.
+func pipeClient(tb testing.TB, s *dovecottest.Server, user string) *cyrusd.Conn {
+	tb.Helper()
+	nc, srv := net.Pipe()
+	go s.ServeIMAP(srv)
+	c, err := cyrusd.NewConn(nc)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { c.Close() })
+	do(tb, c, "LOGIN %s %s", user, password)
+	return c
 }

@@ -387,6 +387,11 @@ func Dial(addr string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return NewConn(nc)
+}
+
+// NewConn takes a connection and reads the greeting.
+func NewConn(nc net.Conn) (*Conn, error) {
 	c := &Conn{Conn: nc, r: bufio.NewReader(nc)}
 	nc.SetDeadline(time.Now().Add(30 * time.Second))
 	line, err := c.r.ReadString('\n')
