@@ -1,0 +1,182 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ictmedia/schoolmail/ox"
+	"github.com/ictmedia/schoolmail/ox/appsuite"
+	"github.com/ictmedia/schoolmail/ox/galprobe"
+)
+
+const exitUsage = 2
+
+// Main runs the program and returns its exit status.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	fs := flag.NewFlagSet("galprobe", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	config := fs.String("config", "", "configuration `file`; empty: a simulated Open-Xchange")
+	evidence := fs.String("evidence", "", "write the evidence as JSON to `file`")
+	closeAll := fs.Bool("close", false, "first take the permission on the global address book from all users who are not exempt")
+	leaveOpen := fs.Bool("leave-open", false, "without -config: leave the book open to one pupil")
+	nginx := fs.Bool("nginx", false, "only print rules for nginx")
+	haproxy := fs.Bool("haproxy", false, "only print rules for HAProxy")
+	remedies := fs.Bool("remedies", false, "print what can be done about findings")
+	trusted := fs.String("trusted", "", "comma-separated `networks` that the proxy rules let through")
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return exitUsage
+	}
+	usage := func(err error) int {
+		fmt.Fprintln(stderr, "galprobe:", err)
+		return exitUsage
+	}
+	if fs.NArg() > 0 {
+		return usage(fmt.Errorf("unexpected argument %q", fs.Arg(0)))
+	}
+	if *nginx || *haproxy {
+		opts, err := proxyOptions(*trusted)
+		if err != nil {
+			return usage(err)
+		}
+		write := galprobe.WriteNginx
+		if *haproxy {
+			write = galprobe.WriteHAProxy
+		}
+		if err := write(stdout, opts); err != nil {
+			return fail(stderr, err)
+		}
+		return 0
+	}
+	var c *Config
+	if *config != "" {
+		var err error
+		if c, err = load(*config); err != nil {
+			return usage(err)
+		}
+	} else {
+		srv, conf, err := sandbox(ctx, *leaveOpen)
+		if err != nil {
+			return fail(stderr, err)
+		}
+		defer srv.Close()
+		c = conf
+	}
+	status, err := run(ctx, c, *closeAll, *evidence, stdout)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	if *remedies {
+		for _, r := range galprobe.Remedies() {
+			where := "everything"
+			if len(r.Paths) > 0 {
+				where = strings.Join(r.Paths, ", ")
+			}
+			fmt.Fprintf(stdout, "\nAgainst %s:\n%s\n", where, r.Text)
+		}
+	}
+	return status
+}
+
+func fail(stderr io.Writer, err error) int {
+	fmt.Fprintln(stderr, "galprobe:", err)
+	return galprobe.ExitFailed
+}
+
+func proxyOptions(networks string) (*galprobe.ProxyOptions, error) {
+	o := &galprobe.ProxyOptions{}
+	for n := range strings.SplitSeq(networks, ",") {
+		if n == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(n)
+		if err != nil {
+			return nil, fmt.Errorf("-trusted: %w", err)
+		}
+		o.Trusted = append(o.Trusted, p)
+	}
+	return o, nil
+}
+
+// run closes the book if asked to, probes, and writes the results.
+func run(ctx context.Context, c *Config, closeAll bool, file string, stdout io.Writer) (int, error) {
+	client, err := appsuite.New(c.HTTPURL, nil)
+	if err != nil {
+		return 0, err
+	}
+	var access []galprobe.AccessReport
+	if len(c.SOAPURLs) > 0 || closeAll {
+		for _, x := range c.Contexts {
+			r, err := checkAccess(ctx, c, x, closeAll)
+			if err != nil {
+				return 0, err
+			}
+			access = append(access, r)
+		}
+	}
+	e, err := galprobe.Run(ctx, client, c.HTTPURL, c.targets(), &galprobe.Options{ServerVersion: c.ServerVersion, DAVRoot: c.DAVRoot})
+	if err != nil {
+		return 0, err
+	}
+	e.Access = access
+	if err := e.WriteText(stdout); err != nil {
+		return 0, err
+	}
+	if file != "" {
+		if err := writeEvidence(file, e); err != nil {
+			return 0, err
+		}
+	}
+	return e.ExitCode(), nil
+}
+
+func checkAccess(ctx context.Context, c *Config, x Context, closeAll bool) (galprobe.AccessReport, error) {
+	cc, err := c.provisioning(x)
+	if err != nil {
+		return galprobe.AccessReport{}, err
+	}
+	var exempt []int
+	for _, name := range x.Exempt {
+		u, err := cc.Users.Get(ctx, ox.UserRef{Name: name})
+		if err != nil {
+			return galprobe.AccessReport{}, err
+		}
+		exempt = append(exempt, int(u.ID))
+	}
+	return galprobe.CheckAccess(ctx, x.ID, galprobe.OXAccess(cc), &galprobe.AccessOptions{
+		Close: closeAll, Exempt: func(id int) bool { return slices.Contains(exempt, id) }})
+}
+
+// writeEvidence replaces the file as a whole.
+func writeEvidence(file string, e *galprobe.Evidence) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(file), ".galprobe-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if err := e.WriteJSON(f); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), file)
+}

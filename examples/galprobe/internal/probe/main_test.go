@@ -1,0 +1,101 @@
+package probe
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ictmedia/schoolmail/ox/galprobe"
+)
+
+func start(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	status = Main(t.Context(), args, &out, &errs)
+	return status, out.String(), errs.String()
+}
+
+func TestSandbox(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "evidence.json")
+	for name, tc := range map[string]struct {
+		args   []string
+		status int
+		want   string
+	}{
+		"closed":          {nil, galprobe.ExitClosed, "open 0"},
+		"left open":       {[]string{"-leave-open", "-evidence", file}, galprobe.ExitOpen, "contacts all       open"},
+		"closed on order": {[]string{"-leave-open", "-close"}, galprobe.ExitClosed, "1 closed just now"},
+		"remedies":        {[]string{"-remedies"}, galprobe.ExitClosed, "Separate contexts."},
+		"nginx":           {[]string{"-nginx", "-trusted", "10.0.0.0/8,::1/128"}, 0, "::1/128 1;"},
+		"haproxy":         {[]string{"-haproxy"}, 0, "http-request deny"},
+		"bad network":     {[]string{"-haproxy", "-trusted", "x"}, exitUsage, ""},
+		"bad flag":        {[]string{"-x"}, exitUsage, ""},
+		"argument":        {[]string{"x"}, exitUsage, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, stdout, stderr := start(t, tc.args...)
+			if status != tc.status || !strings.Contains(stdout, tc.want) {
+				t.Errorf("status %d, want %d; %q is missing in\n%s%s", status, tc.status, tc.want, stdout, stderr)
+			}
+		})
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e galprobe.Evidence
+	if err := json.Unmarshal(b, &e); err != nil || len(e.Contexts) != 2 || len(e.Access) != 2 || len(e.Access[0].Open) != 1 {
+		t.Errorf("evidence: %v, %+v", err, e.Access)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	srv, c, err := sandbox(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	write("pw", sandboxPassword.Reveal()+"\n")
+	good := `http_url = "` + c.HTTPURL + `"
+[[context]]
+id = 21
+name = "primary"
+book = "Lehrpersonen"
+control = { login = "oxadmin@primar-1", password_file = "pw" }
+accounts = [ { role = "pupil", login = "probe@primar-1", password_file = "pw" } ]
+`
+	if status, stdout, stderr := start(t, "-config", write("good.toml", good)); status != galprobe.ExitClosed || !strings.Contains(stdout, "3 entries can be read") {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
+	}
+	for name, tc := range map[string]struct{ text, want string }{
+		"unknown key":      {good + "colour = 1\n", "colour"},
+		"no syntax":        {"http_url = ", "bad.toml:1:"},
+		"nothing":          {"", "http_url is missing"},
+		"all at once":      {"", "no [[context]]"},
+		"no role":          {strings.Replace(good, `role = "pupil", `, "", 1), "role is missing"},
+		"no password file": {strings.Replace(good, `password_file = "pw"`, `password_file = "none"`, 1), "none"},
+		"no password":      {strings.Replace(good, `, password_file = "pw"`, "", 1), "password is missing"},
+	} {
+		status, _, stderr := start(t, "-config", write("bad.toml", tc.text))
+		if status != exitUsage || !strings.Contains(stderr, tc.want) {
+			t.Errorf("%s: status %d, %s", name, status, stderr)
+		}
+	}
+	if status, _, stderr := start(t, "-close", "-config", write("good.toml", good)); status != galprobe.ExitFailed || !strings.Contains(stderr, "soap_urls") {
+		t.Errorf("-close without provisioning: %d %s", status, stderr)
+	}
+}
