@@ -21,7 +21,7 @@ import (
 
 func numbered(i int) schoolmail.Account {
 	return with(pupil(), func(a *schoolmail.Account) {
-		a.Username, a.Key.ID = fmt.Sprintf("user%04d", i), fmt.Sprintf("S-%04d", i)
+		a.Username, a.Key.ID = fmt.Sprintf("user%05d", i), fmt.Sprintf("S-%05d", i)
 		a.Mail, a.Aliases = a.Username+"@schulen.example", nil
 		a.Memberships = []schoolmail.Membership{{School: "gsmitte", Classes: []string{"1a"}}}
 	})

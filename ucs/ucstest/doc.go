@@ -33,7 +33,7 @@
 // [Server.Inject]: result codes, delays, connections that end before or after
 // the work is done.
 //
-// 32,000 accounts with their groups take some hundred megabytes and are
-// searched by index for user names, record ids, addresses, members and object
-// classes; any other filter looks at every entry, as on UCS.
+// An account with its memberships takes about 8 kB of memory. Searches use an
+// index for user names, record ids, addresses, members and object classes; any
+// other filter looks at every entry, as on UCS.
 package ucstest
