@@ -1,0 +1,55 @@
+// Command sandbox keeps the simulated servers of a made-up district running on
+// loopback ports until it is interrupted, for trying out the other programs:
+//
+//	go run ./examples/sandbox -people 400 -dir /tmp/district
+//
+// It writes the district's configuration, the export of day one, and
+// sandbox.json with all addresses and passwords; sandbox.json appears last,
+// when everything is ready.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/ictmedia/schoolmail/internal/sandbox"
+)
+
+func main() {
+	people := flag.Int("people", 400, "`number` of people in the district")
+	seed := flag.Uint64("seed", 1, "`number` that the district is made from")
+	latency := flag.Duration("latency", 0, "`time` that each request to OX and doveadm takes")
+	dir := flag.String("dir", "", "`folder` for the configuration, the export and sandbox.json (needed)")
+	flag.Parse()
+	if *dir == "" || flag.NArg() > 0 || *people < 20 {
+		fmt.Fprintln(os.Stderr, "sandbox: -dir DIR is needed, -people at least 20; -h explains the flags")
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, &sandbox.Options{People: *people, Seed: *seed, Latency: *latency}, *dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, opt *sandbox.Options, dir string) error {
+	s, err := sandbox.Start(opt)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := s.CreateContexts(); err != nil {
+		return err
+	}
+	if err := s.WriteDir(dir); err != nil {
+		return err
+	}
+	s.Describe(os.Stdout, dir)
+	<-ctx.Done()
+	return nil
+}
