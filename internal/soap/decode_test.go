@@ -39,6 +39,10 @@ func TestNilMatrix(t *testing.T) {
 		{"int nil", `<id` + null + `></id>`, user{}, false},
 		{"int nil with white space", `<id` + null + `>
    </id>`, user{}, false},
+		{"nil after nil", `<id` + null + `/><day` + null + `/><name` + null + `/><quota>1</quota><sub><id` + null + `/></sub>`, user{Quota: new(int64(1)), Sub: &user{}}, false},
+		{"nil by an outer prefix", `<sub xmlns:j="http://www.w3.org/2001/XMLSchema-instance"><name xmlns:i="http://www.w3.org/2001/XMLSchema-instance" j:nil="true"/>` +
+			`<sub xmlns:j="urn:j"><name xmlns:i="http://www.w3.org/2001/XMLSchema-instance" j:nil="true"/></sub></sub>`,
+			user{Sub: &user{Sub: &user{Name: new("")}}}, false},
 		{"int empty", `<id/>`, user{}, true},
 		{"int zero", `<id>0</id>`, user{Id: new(int32(0))}, false},
 		{"int set", `<id> -7 </id>`, user{Id: new(int32(-7))}, false},
@@ -241,6 +245,10 @@ func FuzzDecode(f *testing.F) {
 		"<return ><d:name >\r\n x</d:name\n><?pi x?></return>",
 		`<return xmlns:d="urn:x"><d:id>1</d:id></return><return xmlns:e='urn:d'><e:id>1</e:id><e:image>aGk=</e:image></return>`,
 		`<return><d:name a="b" b='c&quot;'>é小</d:name></return>`,
+		strings.ReplaceAll(`<return><d:dayN/><d:idN/><d:nameN/><d:subN/><i:idN/><x:idN/><idN/><d:id>1</d:id><d:nameN></d:name></return>`, "N",
+			` xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="true"`),
+		`<return xmlns:j="http://www.w3.org/2001/XMLSchema-instance"><d:day xmlns:i="http://www.w3.org/2001/XMLSchema-instance" j:nil="true"/>` +
+			`<d:sub xmlns:j="urn:j"><d:name xmlns:i="http://www.w3.org/2001/XMLSchema-instance" j:nil="true"/></d:sub></return>`,
 	} {
 		f.Add([]byte(envelope(`<createResponse xmlns="urn:s" xmlns:d="urn:d">`+body+`</createResponse>`)), 7)
 	}

@@ -39,6 +39,11 @@ type scanner struct {
 	spaces     map[string]string // namespace names seen, to keep one copy of each
 	attrs      []attribute
 	scratch    []byte
+
+	// nilTail is what followed the name in the last nil element that declared xsi
+	// itself, up to its >. OX writes thousands of them that differ in nothing but the name.
+	nilTail    []byte
+	nilBinding binding
 }
 
 type openElement struct {
@@ -367,7 +372,7 @@ func (s *scanner) scanInstruction() error {
 	}
 	name, rest := splitName(b[2:])
 	if !validName(name) {
-		return s.fail("processing instruction without a name")
+		return s.failStricter("bad processing instruction")
 	}
 	if string(name) == "xml" {
 		if s.offset() != 0 && (s.offset() != 3 || s.begun) {
@@ -460,6 +465,9 @@ func (s *scanner) scanStart() error {
 	if len(s.open) >= maxDepth {
 		return s.failStricter("elements are nested too deeply")
 	}
+	if s.scanNil() {
+		return nil
+	}
 	n, err := s.tagEnd()
 	if err != nil {
 		return err
@@ -487,8 +495,38 @@ func (s *scanner) scanStart() error {
 		return s.failStricter("prefix %q is not declared", prefix)
 	}
 	s.local = local
+	if own := len(s.bindings) - 1; s.isNil && s.selfClosed && len(s.attrs) == 2 && own == s.open[len(s.open)-1].bindings &&
+		s.bindings[own].space == instanceSpace && string(s.attrs[1].prefix) == s.bindings[own].prefix {
+		s.nilTail = append(s.nilTail[:0], s.buf[s.pos+1+len(qname):s.pos+n+1]...)
+		s.nilBinding = s.bindings[own]
+	}
 	s.pos += n + 1
 	return nil
+}
+
+// scanNil reads an empty-element tag that is nil in the same words as the last
+// one, and reports false, having done nothing, for any other tag.
+func (s *scanner) scanNil() bool {
+	const longestName = 128
+	window := s.buf[s.pos:s.end]
+	i := bytes.IndexByte(window[:min(len(window), longestName)], ' ')
+	if len(s.nilTail) == 0 || i < 0 || !bytes.HasPrefix(window[i:], s.nilTail) {
+		return false
+	}
+	prefix, local, ok := splitQName(window[1:i])
+	if !ok || string(prefix) == s.nilBinding.prefix {
+		return false
+	}
+	space, ok := s.lookup(prefix)
+	if !ok || len(s.bindings) >= maxBindings {
+		return false
+	}
+	s.open = append(s.open, openElement{name: len(s.names), bindings: len(s.bindings)})
+	s.names = append(s.names, window[1:i]...)
+	s.bindings = append(s.bindings, s.nilBinding)
+	s.space, s.local, s.isNil, s.selfClosed, s.begun = space, local, true, true, true
+	s.pos += i + len(s.nilTail)
+	return true
 }
 
 // tagEnd returns the distance from pos to the > that ends the tag there.
