@@ -1,6 +1,7 @@
 package schoolmail
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -137,9 +138,12 @@ func (b *builder) place() {
 	for _, s := range b.guard("transfers", transfers) {
 		takers = append(takers, moving[s.ID])
 	}
-	byKey := func(x, y taker) int { return x.step.Key.Compare(y.step.Key) }
-	slices.SortStableFunc(takers, byKey)
-	slices.SortStableFunc(others, byKey)
+	// School by school: whoever writes group members can then write many at once.
+	bySchool := func(x, y taker) int {
+		return cmp.Or(strings.Compare(string(x.step.School), string(y.step.School)), x.step.Key.Compare(y.step.Key))
+	}
+	slices.SortStableFunc(takers, bySchool)
+	slices.SortStableFunc(others, bySchool)
 	takers = append(takers, others...)
 
 	b.schedule(made, takers, users, before, grace)
@@ -247,7 +251,9 @@ func ids(cs []ContextID) string {
 func (b *builder) schedule(made []Step, takers []taker, users, before map[ContextID]int, grace bool) {
 	b.plan.Steps = append(b.plan.Steps, made...)
 	var closing []Step
-	slices.SortStableFunc(b.steps, func(x, y Step) int { return x.Key.Compare(y.Key) })
+	slices.SortStableFunc(b.steps, func(x, y Step) int {
+		return cmp.Or(strings.Compare(string(x.School), string(y.School)), x.Key.Compare(y.Key))
+	})
 	for _, s := range b.steps {
 		if k := s.Kind(); k == KindNotice || k == KindDeactivate {
 			closing = append(closing, s)
