@@ -266,12 +266,12 @@ func (s *session) hash(ctx context.Context, c *imapwire.Client, items []*item, w
 // into the same target, have brought.
 func (s *session) ownedByOthers(f *folderRun) (imapwire.Set, error) {
 	var out imapwire.Set
-	if err := s.st.save(nil); err != nil {
-		return nil, err
-	}
 	for raw, o := range s.folders {
 		if raw == f.SourceRaw || o.Target != f.TargetRaw {
 			continue
+		}
+		if err := s.st.flush(raw); err != nil {
+			return nil, err
 		}
 		_, dst, err := s.st.uids(raw)
 		if err != nil {

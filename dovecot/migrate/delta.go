@@ -31,7 +31,7 @@ func (s *session) syncFolder(ctx context.Context, f *folderRun) error {
 			return fmt.Errorf("source: %w", err)
 		}
 	}
-	if err := s.st.save(nil); err != nil {
+	if err := s.st.flush(f.SourceRaw); err != nil {
 		return err
 	}
 	known, _, err := s.st.uids(f.SourceRaw)
@@ -99,6 +99,9 @@ func (s *session) validity(f *folderRun, sel *imapwire.Selected) error {
 
 // bound records up to where the target's messages are accounted for.
 func (s *session) bound(f *folderRun) error {
+	if f.state.DstBound > 0 && f.state.DstBound >= f.seen && f.appended < f.state.DstBound {
+		return nil
+	}
 	f.state.DstBound = max(f.state.DstBound, f.seen, f.appended+1)
 	return s.st.save(map[string]*folderState{f.SourceRaw: f.state})
 }

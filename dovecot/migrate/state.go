@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -229,7 +230,17 @@ func (s *state) saveSometimes() error {
 // maxUnsaved is how many stored messages the state may not know of.
 const maxUnsaved = 1000
 
-// each calls f for every entry of a folder, by ascending UID. Call save first.
+// flush saves if entries of one of the folders are not in the file yet.
+func (s *state) flush(folders ...string) error {
+	for _, p := range s.pending {
+		if slices.Contains(folders, p.folder) {
+			return s.save(nil)
+		}
+	}
+	return nil
+}
+
+// each calls f for every entry of a folder, by ascending UID. Call flush first.
 func (s *state) each(bucket []byte, folder string, f func(uid uint32, e entry) error) error {
 	return s.db.View(func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucket).Bucket([]byte(folder))
