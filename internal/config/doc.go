@@ -118,6 +118,7 @@ type OX struct {
 	MaxQuotaMB         int64             `toml:"max_quota_mb"` // of new contexts; 0: unlimited
 	TimeZone           string            `toml:"time_zone"`
 	MaxInFlight        int               `toml:"max_in_flight"`
+	ReadUsers          string            `toml:"read_users"` // "soap" or "http"
 }
 
 // Dovecot is the section [dovecot].

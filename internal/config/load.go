@@ -250,6 +250,7 @@ func (l *loader) defaults() {
 	text(&c.Export.DateFormat, "dd.mm.yyyy")
 	text(&c.Dovecot.Login, "mail")
 	text(&c.OX.AdminAccess, "all")
+	text(&c.OX.ReadUsers, "soap")
 
 	d := schoolmail.Policy{}.WithDefaults()
 	number(&c.Naming.MaxUsername, d.Naming.MaxUsername)

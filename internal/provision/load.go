@@ -38,6 +38,9 @@ func FromConfig(c *config.Config) (Settings, error) {
 	for _, x := range c.Contexts {
 		s.OXAdmins[x.ID] = ox.Credentials{Login: x.AdminLogin, Password: x.AdminPassword}
 	}
+	if o.ReadUsers == "http" {
+		s.OXHTTPURL = o.HTTPURL
+	}
 	var err error
 	if d.CAFile != "" {
 		if s.Directory.TLS, err = config.TLS(d.CAFile); err != nil {

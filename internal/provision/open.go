@@ -1,11 +1,14 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"sync"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot"
@@ -13,6 +16,7 @@ import (
 	"github.com/ictmedia/schoolmail/internal/journal"
 	"github.com/ictmedia/schoolmail/internal/notify"
 	"github.com/ictmedia/schoolmail/ox"
+	"github.com/ictmedia/schoolmail/ox/appsuite"
 	"github.com/ictmedia/schoolmail/ucs"
 )
 
@@ -34,6 +38,7 @@ type Settings struct {
 	OXMaster    ox.Credentials
 	OXAdmins    map[schoolmail.ContextID]ox.Credentials
 	OX          ox.Options
+	OXHTTPURL   string // read users by the HTTP API there; "": by SOAP
 	Groupware   ox.GroupwareOptions
 
 	DoveadmURL string
@@ -44,6 +49,51 @@ type Settings struct {
 	SMTPAddr string
 	MailFrom string
 	SMTP     notify.Options
+}
+
+// mailOff knows who may have mail switched off in OX: those whose accounts are
+// deactivated, or were about to be.
+type mailOff struct {
+	mu sync.Mutex
+	by map[schoolmail.ContextID][]string
+}
+
+func (m *mailOff) set(accounts []schoolmail.Account) {
+	by := map[schoolmail.ContextID][]string{}
+	for _, a := range accounts {
+		if a.State == schoolmail.Deactivated || a.State == schoolmail.Leaving {
+			by[a.Context] = append(by[a.Context], a.Username)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.by = by
+}
+
+func (m *mailOff) in(c schoolmail.ContextID) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.by[c]
+}
+
+// httpReader logs in to each context as its administrator.
+func httpReader(set Settings) (*ox.HTTPReader, error) {
+	c, err := appsuite.New(set.OXHTTPURL, &appsuite.Options{HTTPClient: set.OX.HTTPClient})
+	if err != nil {
+		return nil, err
+	}
+	names := map[schoolmail.ContextID]string{}
+	for _, s := range set.Policy.Contexts {
+		names[s.ID] = s.Name
+	}
+	return &ox.HTTPReader{Client: c, Credentials: func(id schoolmail.ContextID) (appsuite.Credentials, error) {
+		a, ok := set.OXAdmins[id]
+		if !ok {
+			return appsuite.Credentials{}, fmt.Errorf("no administrator is configured for context %d", id)
+		}
+		// A context can be named by its number as well as by its name.
+		return appsuite.Credentials{Name: a.Login + "@" + cmp.Or(names[id], strconv.Itoa(int(id))), Password: a.Password}, nil
+	}}, nil
 }
 
 // Open connects to everything. Nothing is sent yet, but the journal is opened
@@ -81,6 +131,14 @@ func Open(set Settings) (_ *Site, err error) {
 		return nil, err
 	}
 	closers = append(closers, func() error { oxc.CloseIdleConnections(); return nil })
+	closed := &mailOff{}
+	if set.OXHTTPURL != "" {
+		reader, err := httpReader(set)
+		if err != nil {
+			return nil, err
+		}
+		set.Groupware.Reader, set.Groupware.MailOff = reader, closed.in
+	}
 	gw := ox.NewGroupware(oxc, set.OXAdmins, &set.Groupware)
 	dc, err := dovecot.New(set.DoveadmURL, &set.Doveadm)
 	if err != nil {
@@ -119,12 +177,14 @@ func Open(set Settings) (_ *Site, err error) {
 			for _, w := range snap.Warnings {
 				odd = append(odd, schoolmail.Finding{Kind: "odd-account", Text: fmt.Sprintf("account %s: %s; it is left alone", w.Username, w.Text)})
 			}
+			closed.set(snap.Accounts)
 			return snap.Accounts, snap.Retired, odd, nil
 		},
-		Groupware:   gw.Observe,
-		PlanFile:    filepath.Join(set.StateDir, "current-plan.json"),
-		PasswordDir: filepath.Join(set.StateDir, "initial-passwords"),
-		Parallel:    set.Parallel,
+		DirectoryFirst: set.OXHTTPURL != "",
+		Groupware:      gw.Observe,
+		PlanFile:       filepath.Join(set.StateDir, "current-plan.json"),
+		PasswordDir:    filepath.Join(set.StateDir, "initial-passwords"),
+		Parallel:       set.Parallel,
 		Requests: func() map[string]int64 {
 			m := map[string]int64{"ldap": int64(dir.Stats().Total()), "smtp": int64(mailer.Sent())}
 			m["ox-soap"] = oxc.Stats().Total.Requests

@@ -26,6 +26,9 @@ type Site struct {
 	Directory func(ctx context.Context) ([]schoolmail.Account, []schoolmail.RetiredName, []schoolmail.Finding, error)
 	// Groupware reads contexts and users.
 	Groupware func(ctx context.Context, ids []schoolmail.ContextID) ([]schoolmail.Context, []schoolmail.Place, error)
+	// DirectoryFirst says that reading the groupware needs what was read from
+	// the directory; otherwise both are read side by side.
+	DirectoryFirst bool
 	// PlanFile keeps the plan that is being applied, so that the next run can
 	// go on with it after a crash.
 	PlanFile string
@@ -64,6 +67,9 @@ func (s *Site) Look(ctx context.Context, now schoolmail.Date) (*World, error) {
 		return nil, &InputError{err}
 	}
 	g, gctx := errgroup.WithContext(ctx)
+	if s.DirectoryFirst {
+		g.SetLimit(1)
+	}
 	g.Go(func() (err error) {
 		w.State.Accounts, w.State.Retired, w.Findings, err = s.Directory(gctx)
 		return err
