@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -304,6 +305,32 @@ func TestRequestRoundTrip(t *testing.T) {
 	if _, err := EncodeRequest(opCreate, &change{}); err == nil {
 		t.Error("the request of another operation was sent")
 	}
+}
+
+// FuzzText: a text that can be sent arrives as it was, and one that cannot is an error.
+func FuzzText(f *testing.F) {
+	for _, s := range []string{"", "a", "Zoë <&>\"'", "\r\n\t", "]]>", "\x00", "\xff", "\uFFFE", "\U0001F600"} {
+		f.Add(s)
+	}
+	dec := NewRequestDecoder("urn:s", []*Operation{opCreate})
+	f.Fuzz(func(t *testing.T, text string) {
+		in := &create{User: &user{Name: &text, Alias: []string{text, ""}}}
+		b, err := EncodeRequest(opCreate, in)
+		sendable := utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !isChar(r) })
+		if (err == nil) != sendable {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if err != nil {
+			return
+		}
+		_, out, fault := dec.Decode(b)
+		if fault != nil {
+			t.Fatal(fault)
+		}
+		if diff := cmp.Diff(in, out); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestEncodeResponse(t *testing.T) {

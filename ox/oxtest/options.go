@@ -1,6 +1,9 @@
 package oxtest
 
 import (
+	"math"
+	"math/rand/v2"
+	"sync"
 	"time"
 )
 
@@ -38,6 +41,21 @@ func WithLatency(d time.Duration) Option {
 // operation, context and the number of objects named in the request.
 func WithLatencyFunc(f func(Call) time.Duration) Option {
 	return func(s *Server) { s.latency = f }
+}
+
+// WithLatencySpread draws the time of each call from a log-normal distribution
+// with that median and 95th percentile, as the times of a busy server are
+// distributed. Equal sequences of calls get equal times.
+func WithLatencySpread(median, p95 time.Duration) Option {
+	const z95 = 1.6448536 // of the standard normal distribution
+	sigma := math.Log(float64(p95)/float64(median)) / z95
+	var mu sync.Mutex
+	rng := rand.New(rand.NewPCG(3, 4))
+	return WithLatencyFunc(func(Call) time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Duration(float64(median) * math.Exp(sigma*rng.NormFloat64()))
+	})
 }
 
 // WithMeasuredLatency gives each call the time that was measured on a running

@@ -102,6 +102,36 @@ func TestWriteLock(t *testing.T) {
 	})
 }
 
+// TestLatencies: the options give each call the time that they promise.
+func TestLatencies(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := inside(t, WithLatencySpread(100*time.Millisecond, 300*time.Millisecond))
+		for range 2000 {
+			b.ok(oxuser.OpExists, &oxuser.Exists{Ctx: userCtx(10), User: &oxuser.User{Id: id32(2)}, Auth: adminAuth}, new(oxuser.ExistsResponse))
+		}
+		var took []time.Duration
+		for _, c := range b.Calls() {
+			took = append(took, c.Duration)
+		}
+		slices.Sort(took)
+		for q, want := range map[int]time.Duration{1000: 100 * time.Millisecond, 1900: 300 * time.Millisecond} {
+			if got := took[q]; got < want*85/100 || got > want*115/100 {
+				t.Errorf("call %d of 2000 took %v, want about %v", q, got, want)
+			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		b := inside(t, WithMeasuredLatency(2))
+		b.create(10, person("mia"))
+		b.ok(oxuser.OpGetMultipleData, &oxuser.GetMultipleData{Ctx: userCtx(10), Users: []*oxuser.User{{Id: id32(2)}, {Id: id32(3)}}, Auth: adminAuth},
+			new(oxuser.GetMultipleDataResponse))
+		if c := b.Calls(); c[0].Duration != 17*time.Millisecond || c[1].Duration != 4400*time.Microsecond {
+			t.Errorf("create took %v, reading two %v", c[0].Duration, c[1].Duration)
+		}
+	})
+}
+
 // TestCrossedCopies: two copies at once fail both, one after the other work.
 func TestCrossedCopies(t *testing.T) {
 	t.Parallel()
