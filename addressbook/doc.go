@@ -37,7 +37,20 @@
 //
 // [Build] turns rules and accounts into the books of each context. A book
 // exists only in contexts where somebody may read it, so a class whose pupils
-// and teachers live in two contexts has a book in both.
+// and teachers live in two contexts has a book in both. With the default rules,
+// teachers and staff in context 1 and pupils in context 2, that is:
+//
+//	book                        listed           context 1, read by        context 2, read by
+//	Lehrpersonen aller Schulen  teachers         teachers, staff           -
+//	Schule Au / Lehrpersonen    its teachers     its teachers, its staff   its pupils
+//	Schule Au / Kollegium       teachers, staff  its teachers, its staff   -
+//	Schule Au / Ganze Schule    everybody        its teachers, its staff   -
+//	Schule Au / Klasse 3b       pupils of 3b     its teachers              pupils of 3b
+//
+// [WriteHTML] draws this table for a site; [WriteCSV] and [WriteVCards] write
+// single books; [ProviderFiles] turns the same rules into the configuration of
+// Open-Xchange's LDAP contacts provider, for sites that rather show the
+// directory itself than copies.
 //
 // # From books to folders
 //
