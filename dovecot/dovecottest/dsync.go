@@ -97,11 +97,14 @@ func (st *store) receive(src *store, exact bool) error {
 		}
 		own := to.msgs
 		if to.guid == from.guid { // seen before: only what is new
+			have := make(map[string]*message, len(to.msgs))
+			for _, m := range to.msgs {
+				have[m.guid] = m
+			}
 			for _, m := range from.msgs {
-				i := slices.IndexFunc(to.msgs, func(x *message) bool { return x.guid == m.guid })
-				switch {
-				case i >= 0:
-					st.setFlags(to, to.msgs[i], m.flags, nil)
+				switch old := have[m.guid]; {
+				case old != nil:
+					st.setFlags(to, old, m.flags, nil)
 				case m.uid >= to.uidNext:
 					to.uidNext = m.uid
 					st.add(to, m)
@@ -125,8 +128,12 @@ func (st *store) receive(src *store, exact bool) error {
 		}
 		to.uidNext = max(to.uidNext, from.uidNext)
 		if exact {
+			keep := make(map[string]bool, len(from.msgs))
+			for _, m := range from.msgs {
+				keep[m.guid] = true
+			}
 			for _, m := range slices.Clone(to.msgs) {
-				if !slices.ContainsFunc(from.msgs, func(x *message) bool { return x.guid == m.guid }) {
+				if !keep[m.guid] {
 					st.remove(to, m)
 				}
 			}
