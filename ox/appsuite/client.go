@@ -95,7 +95,7 @@ func New(baseURL string, opts *Options) (*Client, error) {
 		o = *opts
 	}
 	if o.HTTPClient == nil {
-		o.HTTPClient = &http.Client{Timeout: 2 * time.Minute}
+		o.HTTPClient = &http.Client{Timeout: 2 * time.Minute, Transport: defaultTransport()}
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "schoolmail/1.0"
@@ -126,6 +126,17 @@ func New(baseURL string, opts *Options) (*Client, error) {
 		stats:   Stats{Requests: map[string]int{}, Items: map[string]int{}},
 		refused: map[string]refusal{},
 	}, nil
+}
+
+// defaultTransport is Go's, with a connection kept for each of many sessions at work.
+func defaultTransport() http.RoundTripper {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	t = t.Clone()
+	t.MaxIdleConnsPerHost = 16
+	return t
 }
 
 // Stats returns the counts so far.
