@@ -1,6 +1,7 @@
 package schoolmail
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -52,7 +53,10 @@ func usernameBase(given, family string, limit int) string {
 	case g == "" && f == "":
 		return "konto"
 	case g == "" || f == "":
-		return cut(g+f, limit)
+		if s := cut(g+f, limit); strings.Trim(s, "0123456789") != "" {
+			return s
+		}
+		return cut("k"+g+f, limit) // user names of digits alone are refused
 	}
 	if len(g)+1+len(f) > limit {
 		g = g[:1]
@@ -85,10 +89,22 @@ func cut(s string, limit int) string {
 }
 
 // names hands out user names and addresses that were never used before.
-type names struct{ used map[string]bool }
+type names struct {
+	used map[string]bool
+	next map[string]int // base -> number to try first
+}
+
+// reserved are the names of roles and systems that no person gets, as a user
+// name or before the @ in any domain (RFC 2142, and what servers use).
+var reserved = []string{"abuse", "admin", "administrator", "bin", "cyrus", "daemon", "dovecot", "ftp", "guest", "hostmaster", "info", "konto",
+	"mail", "mailer-daemon", "marketing", "news", "nobody", "noc", "noreply", "no-reply", "operator", "oxadmin", "postfix", "postmaster", "root",
+	"sales", "security", "support", "sync", "sys", "usenet", "uucp", "webmaster", "www"}
 
 func newNames(st *State) *names {
-	n := &names{used: make(map[string]bool, 3*len(st.Accounts))}
+	n := &names{used: make(map[string]bool, 3*len(st.Accounts)), next: map[string]int{}}
+	for _, r := range reserved {
+		n.take(r)
+	}
 	for i := range st.Accounts {
 		a := &st.Accounts[i]
 		n.take(a.Username)
@@ -115,7 +131,7 @@ func (n *names) take(s string) {
 
 // username returns the first free name of base, base2, base3, ... within limit.
 func (n *names) username(base string, limit int) string {
-	return n.first(func(i int) string {
+	return n.first(base+"/", func(i int) string {
 		if i == 1 {
 			return base
 		}
@@ -126,18 +142,22 @@ func (n *names) username(base string, limit int) string {
 
 // address returns the first free address of the base in the domain.
 func (n *names) address(base, domain string) string {
-	return n.first(func(i int) string {
+	return n.first(base+"@"+domain, func(i int) string {
 		if i == 1 {
+			if slices.Contains(reserved, base) {
+				return base // taken: go on with a number
+			}
 			return base + "@" + domain
 		}
 		return base + strconv.Itoa(i) + "@" + domain
 	})
 }
 
-func (n *names) first(form func(int) string) string {
-	for i := 1; ; i++ {
+func (n *names) first(key string, form func(int) string) string {
+	for i := max(n.next[key], 1); ; i++ {
 		if s := form(i); !n.used[s] {
 			n.used[s] = true
+			n.next[key] = i + 1
 			return s
 		}
 	}
@@ -149,7 +169,23 @@ func foldName(s string) string {
 	return strings.ToLower(strings.Join(strings.Fields(norm.NFC.String(s)), " "))
 }
 
-// cleanName is how a name is stored: NFC, single blanks.
-func cleanName(s string) string { return strings.Join(strings.Fields(norm.NFC.String(s)), " ") }
+// cleanName is how a name is stored: NFC, single blanks, nothing invisible, at
+// most 120 characters.
+func cleanName(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.In(r, unicode.Cc, unicode.Cf):
+			return -1
+		}
+		return r
+	}, norm.NFC.String(s))
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > 120 {
+		s = strings.TrimSpace(string(r[:120]))
+	}
+	return s
+}
 
 func isAddress(name string) bool { return strings.Contains(name, "@") }

@@ -127,11 +127,14 @@ func (b *builder) want(a *Account, r *Record, ms []Membership) {
 
 // uncertain returns why the record of somebody who is delivered may lack a
 // membership, or "": an unreadable row without a key may have been theirs.
-func (b *builder) uncertain(a *Account) string {
+func (b *builder) uncertain(a *Account, more []Membership) string {
 	if b.lost != "" {
 		return b.lost
 	}
-	for _, m := range a.Memberships {
+	for _, m := range slices.Concat(a.Memberships, more) {
+		if why := b.schools[m.School]; why != "" {
+			return why
+		}
 		if b.lostAt[m.School] {
 			return "an unreadable row of school " + string(m.School) + " may be about the person"
 		}
@@ -216,7 +219,7 @@ func (b *builder) present(a *Account, r *Record) {
 	b.want(&w, r, ms)
 	place := b.placeAt(a.Username, a.Context)
 	allowed := slices.Contains(pop.Contexts, a.Context)
-	if why := b.uncertain(a); why != "" {
+	if why := b.uncertain(a, ms); why != "" {
 		// One of the person's rows may be among those lost: nothing is taken away.
 		w.Memberships = union(cur.Memberships, w.Memberships)
 		if !allowed && place != nil {
@@ -325,6 +328,12 @@ func (b *builder) dropCopy(s *seeker) {
 	}
 	next := a
 	next.Previous = Previous{}
+	if b.placeAt(a.Username, a.Previous.Context) == nil || a.Previous.Context == a.Context {
+		s.step = append(s.step, b.step(KindChange, &a, "the old copy is gone already", ChangeAccount{Before: a, After: next, Fields: []string{"previous"}}))
+		s.before = &next
+		s.acc.Previous = Previous{}
+		return
+	}
 	s.step = append(s.step, b.step(KindDropCopy, &a, fmt.Sprintf("transferred to context %d on %s, the copy in context %d was kept %d days",
 		a.Context, a.Previous.Since, a.Previous.Context, b.now.Sub(a.Previous.Since)), DropCopy{Before: a, After: next}))
 	s.before = &next
@@ -337,7 +346,9 @@ func (b *builder) absent(a *Account, ended bool) {
 	b.dropOld(a)
 	shield := b.shield(a)
 	if ended {
-		shield = b.shielded[a.Key]
+		if shield = b.shielded[a.Key]; shield == "" {
+			shield = b.uncertain(a, nil)
+		}
 	}
 	if a.State == Deactivated && shield == "" {
 		if b.now >= a.Deactivated.AddDays(b.policy.LifeCycle.PurgeDays) && !a.Deactivated.IsZero() {

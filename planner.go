@@ -136,7 +136,7 @@ func (b *builder) index() {
 	}
 	b.strangers(byUsername)
 	for i := range b.state.Places {
-		if p := &b.state.Places[i]; byUsername[p.Username] == nil && p.DisplayName != "" {
+		if p := &b.state.Places[i]; p.DisplayName != "" && b.display[foldName(p.DisplayName)] == "" {
 			b.display[foldName(p.DisplayName)] = p.Username
 		}
 	}

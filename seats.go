@@ -274,46 +274,51 @@ func (b *builder) schedule(made []Step, takers []taker, users, before map[Contex
 	}
 	waiting := map[ContextID][]taker{}
 	var ready []taker // those for whom a seat got free
-	for len(takers) > 0 || len(ready) > 0 {
-		var t taker
-		if n := len(ready); n > 0 {
-			t, ready = ready[n-1], ready[:n-1]
-		} else {
-			t, takers = takers[0], takers[1:]
+	for again := true; again; {
+		again = false
+		for len(takers) > 0 || len(ready) > 0 {
+			var t taker
+			if n := len(ready); n > 0 {
+				t, ready = ready[n-1], ready[:n-1]
+			} else {
+				t, takers = takers[0], takers[1:]
+			}
+			capacity := 0
+			if spec := b.policy.context(t.into); spec != nil {
+				capacity = spec.Capacity
+			}
+			if t.seat && users[t.into] >= capacity {
+				waiting[t.into] = append(waiting[t.into], t)
+				continue
+			}
+			if t.seat {
+				users[t.into]++
+				peak[t.into] = max(peak[t.into], users[t.into])
+			}
+			b.plan.Steps = append(b.plan.Steps, t.step)
+			if t.from != 0 {
+				users[t.from]--
+				if w := waiting[t.from]; len(w) > 0 {
+					ready, waiting[t.from] = append(ready, w[0]), w[1:]
+				}
+			}
 		}
-		capacity := 0
-		if spec := b.policy.context(t.into); spec != nil {
-			capacity = spec.Capacity
-		}
-		if t.seat && users[t.into] >= capacity {
-			waiting[t.into] = append(waiting[t.into], t)
-			continue
-		}
-		if t.seat {
-			users[t.into]++
-			peak[t.into] = max(peak[t.into], users[t.into])
-		}
-		b.plan.Steps = append(b.plan.Steps, t.step)
-		if t.from != 0 {
-			users[t.from]--
-			if w := waiting[t.from]; len(w) > 0 {
-				ready, waiting[t.from] = append(ready, w[0]), w[1:]
+
+	search:
+		for _, c := range sortedIDs(waiting) {
+			for i, t := range waiting[c] {
+				if other := b.elsewhere(t.who, users); other != 0 {
+					waiting[c] = slices.Delete(waiting[c], i, i+1)
+					if t, again = b.taker(t.who, other, grace); again {
+						ready = append(ready, t)
+					}
+					break search
+				}
 			}
 		}
 	}
 	for _, c := range sortedIDs(waiting) {
 		for _, t := range waiting[c] {
-			// Its seat gets free later. Is there one elsewhere now?
-			if other := b.elsewhere(t.who, users); other != 0 {
-				t, _ = b.taker(t.who, other, grace)
-				users[other]++
-				peak[other] = max(peak[other], users[other])
-				if t.from != 0 {
-					users[t.from]--
-				}
-				b.plan.Steps = append(b.plan.Steps, t.step)
-				continue
-			}
 			b.hold(t.step, "", fmt.Sprintf("context %d is full until old copies or purged accounts leave it", c))
 		}
 	}

@@ -68,7 +68,7 @@ func (a *applier) as(ctx context.Context, want *Account) (Account, error) {
 		return live, fmt.Errorf("schoolmail: account %s belongs to another record now: %w", want.Username, ErrConflict)
 	case live.Held:
 		return live, fmt.Errorf("schoolmail: account %s was put on hold: %w", want.Username, ErrConflict)
-	case live.State != want.State || live.Context != want.Context:
+	case live.State != want.State || live.Context != want.Context || live.NoticedOn != want.NoticedOn || live.Deactivated != want.Deactivated:
 		return live, fmt.Errorf("schoolmail: account %s is %s in context %d, planned was %s in context %d: %w",
 			want.Username, live.State, live.Context, want.State, want.Context, ErrConflict)
 	}
@@ -203,7 +203,11 @@ func (a *applier) reactivate(ctx context.Context, s *Step, act Reactivate) error
 		return err
 	}
 	if act.After.Context != 0 {
-		if err := a.ensureUser(ctx, s, &act.After, act.Access); err != nil {
+		if _, err := a.Groupware.User(ctx, act.After.Context, act.After.Username); err == nil {
+			if err := a.ensureUser(ctx, s, &act.After, act.Access); err != nil {
+				return err
+			}
+		} else if !errors.Is(err, ErrNotFound) {
 			return err
 		}
 	}

@@ -1,9 +1,12 @@
 package schoolmail
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // A transfer is a transaction whose commit point is the directory:
@@ -43,6 +46,8 @@ func (a *applier) prove() error {
 		switch {
 		case e.Effect == effectStep && e.Plan == a.plan.Header.ID:
 			a.before[e.Step] = true
+		case e.Effect == "plan" && e.Phase == Done && e.Plan == a.plan.Header.ID:
+			clear(a.before) // it was finished; the world may have been set back since
 		case e.Effect == effectCopy && e.Phase == Intent:
 			a.copies[k] = copyProof{}
 		case e.Effect == effectCopy && e.Phase == Done:
@@ -54,6 +59,38 @@ func (a *applier) prove() error {
 		}
 		return true
 	})
+}
+
+// alike reports whether a user can be a copy of another: OX copies names and
+// addresses. It is asked when the journal proves that a copy was begun but not
+// which id it got.
+func alike(src, dst Place) bool {
+	return src.Username == dst.Username && strings.EqualFold(src.Mail, dst.Mail) && src.DisplayName == dst.DisplayName
+}
+
+// settleProofs looks what became of copies whose outcome is not on record, so
+// that no proof outlives its copy.
+func (a *applier) settleProofs(ctx context.Context) error {
+	keys := make([]copyKey, 0, len(a.copies))
+	for k := range a.copies {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(x, y copyKey) int {
+		return cmp.Or(strings.Compare(x.username, y.username), int(x.to-y.to))
+	})
+	for _, k := range keys {
+		e := JournalEntry{Effect: effectCopy, Phase: Failed, Subject: k.username, To: k.to, Error: "nobody there"}
+		if live, err := a.Directory.Account(ctx, k.username); err == nil && live.Context == k.to {
+			e.Effect, e.Phase, e.Error = effectSwitch, Done, ""
+		} else if _, err := a.Groupware.User(ctx, k.to, k.username); !errors.Is(err, ErrNotFound) {
+			continue // still there, or not to be seen now
+		}
+		if err := a.journal(e); err != nil {
+			return err
+		}
+		delete(a.copies, k)
+	}
+	return nil
 }
 
 func (a *applier) proof(username string, to ContextID) (copyProof, bool) {
@@ -89,7 +126,7 @@ func (a *applier) transfer(ctx context.Context, s *Step, act TransferContext) er
 	switch there, err := a.Groupware.User(ctx, to, username); {
 	case err == nil:
 		p, ours := a.proof(username, to)
-		if !ours || p.userID != 0 && p.userID != there.UserID {
+		if !ours || p.userID != 0 && p.userID != there.UserID || p.userID == 0 && !alike(src, there) {
 			return fmt.Errorf("schoolmail: transfer %s: context %d has a user of this name that the journal does not prove ours: nothing is deleted: %w", username, to, ErrConflict)
 		}
 		// The source may have changed since the copy was made: copy again.
@@ -99,7 +136,7 @@ func (a *applier) transfer(ctx context.Context, s *Step, act TransferContext) er
 	case !errors.Is(err, ErrNotFound):
 		return fmt.Errorf("schoolmail: transfer %s: look in context %d: %w", username, to, err)
 	}
-	dst, err := a.copyUser(ctx, s, act)
+	dst, err := a.copyUser(ctx, s, act, src)
 	if err != nil {
 		return err
 	}
@@ -117,6 +154,9 @@ func (a *applier) transfer(ctx context.Context, s *Step, act TransferContext) er
 		return err
 	})
 	if errors.Is(err, ErrConflict) { // somebody changed the account: it stays where it is
+		if live, e := a.Directory.Account(ctx, username); e != nil || live.Context == to {
+			return errors.Join(err, e) // unless that is where the copy is
+		}
 		return errors.Join(err, a.discard(ctx, s, dst))
 	}
 	if err != nil {
@@ -126,7 +166,7 @@ func (a *applier) transfer(ctx context.Context, s *Step, act TransferContext) er
 }
 
 // copyUser copies and, when the answer is an error, looks whether it happened.
-func (a *applier) copyUser(ctx context.Context, s *Step, act TransferContext) (Place, error) {
+func (a *applier) copyUser(ctx context.Context, s *Step, act TransferContext, src Place) (Place, error) {
 	from, to, username := act.Before.Context, act.After.Context, act.Before.Username
 	if err := context.Cause(ctx); err != nil {
 		return Place{}, err
@@ -141,6 +181,10 @@ func (a *applier) copyUser(ctx context.Context, s *Step, act TransferContext) (P
 		found, e2 := a.Groupware.User(ctx, to, username)
 		switch {
 		case errors.Is(e2, ErrNotFound):
+			e.Phase, e.Error = Failed, err.Error()
+			return Place{}, errors.Join(err, a.journal(e))
+		case e2 == nil && !alike(src, found):
+			// Somebody took the name between our look and the copy.
 			e.Phase, e.Error = Failed, err.Error()
 			return Place{}, errors.Join(err, a.journal(e))
 		case e2 == nil:
@@ -173,6 +217,9 @@ func (a *applier) dropCopy(ctx context.Context, s *Step, act DropCopy) error {
 	live, err := a.as(ctx, &act.Before)
 	if err != nil {
 		return err
+	}
+	if act.Before.Previous.Context == live.Context {
+		return fmt.Errorf("schoolmail: account %s lives in context %d, where its old copy is said to be: nothing is deleted: %w", act.Before.Username, live.Context, ErrConflict)
 	}
 	switch old := act.Before.Previous; live.Previous {
 	case Previous{}:
