@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	pieceSize  = 32 << 10
-	pieceCount = 32   // between source and target: 1 MiB for each account
+	pieceSize  = 64 << 10
+	pieceCount = 16   // between source and target: 1 MiB for each account
 	fetchCount = 2000 // messages in one FETCH
 )
 

@@ -32,7 +32,7 @@ type Appender struct {
 
 // Append begins to store messages in a mailbox.
 func (c *Client) Append(ctx context.Context, mailbox string) *Appender {
-	return &Appender{c: c, ctx: ctx, mailbox: mailbox, stop: c.watch(ctx), copyBuf: make([]byte, 32<<10)}
+	return &Appender{c: c, ctx: ctx, mailbox: mailbox, stop: c.watch(ctx), copyBuf: make([]byte, 64<<10)}
 }
 
 // Add sends one message of exactly size bytes from body. The flags must be

@@ -34,7 +34,7 @@ type Options struct {
 	Timeout time.Duration
 	// Dial connects; nil means a net.Dialer with 30 seconds.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
-	// BufferSize of reader and writer; 0 means 32 KiB.
+	// BufferSize of reader and writer; 0 means 64 KiB.
 	BufferSize int
 }
 
@@ -110,10 +110,10 @@ func New(ctx context.Context, conn net.Conn, o *Options) (*Client, error) {
 		opt.Timeout = 5 * time.Minute
 	}
 	if opt.BufferSize <= 0 {
-		opt.BufferSize = 32 << 10
+		opt.BufferSize = 64 << 10
 	}
 	c := &Client{buf: opt.BufferSize}
-	c.attach(&timedConn{Conn: conn, timeout: opt.Timeout, read: &c.Read, written: &c.Written})
+	c.attach(&timedConn{Conn: conn, quickAck: quickAck(conn), timeout: opt.Timeout, read: &c.Read, written: &c.Written})
 	defer c.watch(ctx)()
 	line, err := c.r.line()
 	if err != nil {
@@ -138,6 +138,7 @@ func (c *Client) attach(conn net.Conn) {
 // is one of silence and not of whole commands.
 type timedConn struct {
 	net.Conn
+	quickAck      func()
 	timeout       time.Duration
 	read, written *int64
 }
@@ -146,6 +147,9 @@ func (t *timedConn) Read(b []byte) (int, error) {
 	t.Conn.SetReadDeadline(time.Now().Add(t.timeout))
 	n, err := t.Conn.Read(b)
 	*t.read += int64(n)
+	if t.quickAck != nil {
+		t.quickAck()
+	}
 	return n, err
 }
 

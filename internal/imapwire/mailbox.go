@@ -356,16 +356,10 @@ func (c *Client) Unsubscribe(ctx context.Context, mailboxes ...string) ([]error,
 	return c.pipeline(ctx, nil, each("UNSUBSCRIBE", mailboxes))
 }
 
-// CreateAll creates mailboxes in the given order in one go; existing ones are
-// no error.
+// CreateAll creates mailboxes in the given order in one go and returns each
+// one's refusal, ALREADYEXISTS among them.
 func (c *Client) CreateAll(ctx context.Context, mailboxes ...string) ([]error, error) {
-	errs, err := c.pipeline(ctx, nil, each("CREATE", mailboxes))
-	for i, e := range errs {
-		if IsCode(e, "ALREADYEXISTS") {
-			errs[i] = nil
-		}
-	}
-	return errs, err
+	return c.pipeline(ctx, nil, each("CREATE", mailboxes))
 }
 
 func each(op string, names []string) []command {

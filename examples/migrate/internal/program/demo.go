@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ictmedia/schoolmail"
@@ -92,8 +94,8 @@ func fill(s *dovecottest.Server) {
 		"p.bernasconi@school.test": {"INBOX", "Posta inviata", "Sent Items", "Bozze", "Cestino"},
 	}
 	n := 0
-	for user, list := range boxes {
-		for _, box := range list {
+	for _, user := range slices.Sorted(maps.Keys(boxes)) {
+		for _, box := range boxes[user] {
 			for range 40 {
 				n++
 				s.AddMessage(user, box, message(n))

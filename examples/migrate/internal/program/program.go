@@ -208,7 +208,10 @@ type Report struct {
 }
 
 func run(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer) (int, error) {
-	p := newProgress(stdout, isTerminal(stdout))
+	return runWith(ctx, s, from, to, accounts, stdout, newProgress(stdout, isTerminal(stdout)))
+}
+
+func runWith(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer, p *progress) (int, error) {
 	defer p.done()
 	m := migrate.New(from, to, s.State, &migrate.Options{Folders: s.Rules(), KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted, Observer: p})
 	if s.plan {

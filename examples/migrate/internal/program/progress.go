@@ -56,7 +56,7 @@ func (p *progress) start(e migrate.Started) {
 		return
 	}
 	if p.pool == nil {
-		p.pool = mpb.New(mpb.WithOutput(p.w), mpb.WithWidth(40))
+		p.pool = mpb.New(mpb.WithOutput(p.w), mpb.WithWidth(40), mpb.WithAutoRefresh())
 	}
 	p.bar[e.Account] = p.pool.AddBar(int64(e.Messages), mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name(e.Account, decor.WCSyncSpaceR), decor.CountersNoUnit("%d of %d ")),
@@ -64,10 +64,12 @@ func (p *progress) start(e migrate.Started) {
 }
 
 func (p *progress) finish(e migrate.Finished) {
-	if b := p.bar[e.Account]; b != nil {
-		b.Abort(true)
-		delete(p.bar, e.Account)
-	}
+	defer func() { // after the line, which is drawn above the bars
+		if b := p.bar[e.Account]; b != nil {
+			b.Abort(true)
+			delete(p.bar, e.Account)
+		}
+	}()
 	r := e.Result
 	if e.Err != nil {
 		p.line("%s: %v", e.Account, e.Err)
