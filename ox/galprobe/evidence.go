@@ -46,6 +46,10 @@ type Finding struct {
 	ControlRows  int    `json:"control_rows"`
 	ControlCalls []Call `json:"control_calls"`
 
+	// SilentCalls counts the calls that were answered with nothing to the account
+	// and to the control account alike; they prove nothing by themselves.
+	SilentCalls int `json:"silent_calls,omitempty"`
+
 	// Unconfirmed marks a path whose request form is not confirmed for any server.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
 }

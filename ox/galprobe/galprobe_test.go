@@ -96,6 +96,9 @@ func TestClosedBook(t *testing.T) {
 			if want == galprobe.Closed && f.ControlRows == 0 {
 				t.Errorf("%s: closed without a positive control", f.Path)
 			}
+			if silent := f.Path == "autocomplete"; (f.SilentCalls > 0) != silent {
+				t.Errorf("%s: %d silent calls", f.Path, f.SilentCalls)
+			}
 			if f.BeyondOX != (want == galprobe.Limited) {
 				t.Errorf("%s: beyond OX is %v", f.Path, f.BeyondOX)
 			}

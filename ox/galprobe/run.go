@@ -244,6 +244,11 @@ func (p *prober) serverVersion() string {
 func judge(path Path, o, control *observation) Finding {
 	f := Finding{Path: path.Name, Rows: o.rows(), Fields: names(o.fields), Calls: o.calls,
 		ControlRows: control.rows(), ControlCalls: control.calls, Unconfirmed: path.Unconfirmed}
+	for i, c := range o.calls {
+		if c.Rows == 0 && c.Code == "" && c.Status < 300 && i < len(control.calls) && control.calls[i].Rows == 0 {
+			f.SilentCalls++
+		}
+	}
 	switch {
 	case o.book > 0:
 		f.Verdict, f.Reason = Open, count(o.book, "entry", "entries")+" of the global address book"
