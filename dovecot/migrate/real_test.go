@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +49,10 @@ func TestCyrusToDovecot(t *testing.T) {
 		t.Errorf("first: %+v", res)
 	}
 	check("first copy")
+	subscribed := do(t, client(t, to.IMAPAddr, "anna"), `LIST (SUBSCRIBED) "" "*"`)
+	if !strings.Contains(subscribed, `"Projekte/7b"`) && !strings.Contains(subscribed, ` Projekte/7b`) || strings.Contains(subscribed, "leer") {
+		t.Errorf("subscriptions %s", subscribed)
+	}
 	res = sync(t, m, account("anna"))
 	if res.Copied+res.Adopted+res.Flags+res.Deleted != 0 || len(res.Folders) != 0 {
 		t.Errorf("unchanged: %+v", res)

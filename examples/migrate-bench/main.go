@@ -14,6 +14,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -68,8 +69,15 @@ func run(scale int, withNasty bool) error {
 		src := fmt.Sprintf("layout%d", i)
 		users = append(users, cyrusd.User{Name: src, Password: password})
 		for _, tool := range tools {
-			targets = append(targets, dovecotd.User{Name: src + tool, Password: password})
+			for r := range rounds + 1 {
+				targets = append(targets, dovecotd.User{Name: targetOf(src, tool, r), Password: password})
+			}
 		}
+	}
+	for i := range bigMailboxes {
+		user := fmt.Sprintf("big%d", i)
+		users = append(users, cyrusd.User{Name: user, Password: password})
+		targets = append(targets, dovecotd.User{Name: user, Password: password})
 	}
 	users = append(users, cyrusd.User{Name: "nasty", Password: password})
 	for _, tool := range tools {
@@ -96,7 +104,7 @@ func run(scale int, withNasty bool) error {
 		return err
 	}
 
-	fmt.Printf("Measured by `go run ./examples/migrate-bench` on %d cores (%s); Cyrus 3.6.1 to Dovecot 2.3.19.1 on loopback, Maildir, mail_fsync=never.\n\n", runtime.NumCPU(), runtime.GOOS+"/"+runtime.GOARCH)
+	fmt.Printf("Measured by `go run ./examples/migrate-bench` on %d cores (%s); Cyrus 3.6.1 to Dovecot 2.3.19.1 on loopback, Maildir, mail_fsync=never; the best of %d runs.\n\n", runtime.NumCPU(), runtime.GOOS+"/"+runtime.GOARCH, rounds+1)
 	fmt.Println("| mail | tool | first run | messages/s | MB/s | unchanged run | run with 1 % new | peak memory |")
 	fmt.Println("|---|---|---:|---:|---:|---:|---:|---:|")
 	for i, l := range layouts {
@@ -104,11 +112,41 @@ func run(scale int, withNasty bool) error {
 			return err
 		}
 	}
+	if err := b.memory(); err != nil {
+		return err
+	}
 	if withNasty {
 		return b.nasty()
 	}
 	return nil
 }
+
+// memory runs migrate on eight mailboxes at once, with messages of 50 MB.
+func (b *bench) memory() error {
+	var list strings.Builder
+	list.WriteString("name,source,target,source_password,target_password\n")
+	for i := range bigMailboxes {
+		user := fmt.Sprintf("big%d", i)
+		if _, err := b.fill(user, layout{folders: 1, size: 50 << 20}, 0, 2); err != nil {
+			return err
+		}
+		fmt.Fprintf(&list, "%s,%s,%s,%s,%s\n", user, user, user, password, password)
+	}
+	users := filepath.Join(b.dir, "big.csv")
+	if err := os.WriteFile(users, []byte(list.String()), 0o600); err != nil {
+		return err
+	}
+	took, peak, err := b.measure("migrate", exec.Command(b.bin, "-insecure", "-from", "imap://"+b.from.IMAPAddr, "-to", "imap://"+b.to.IMAPAddr,
+		"-users", users, "-parallel", fmt.Sprint(bigMailboxes), "-state", filepath.Join(b.dir, "state")))
+	if err != nil {
+		return err
+	}
+	bytes := float64(bigMailboxes * 2 * (50 << 20))
+	fmt.Printf("\n%d mailboxes at once, 2 messages of 50 MB each: %.1f s, %.0f MB/s, peak memory of the process %.0f MB.\n", bigMailboxes, took.Seconds(), bytes/1e6/took.Seconds(), float64(peak)/1e6)
+	return nil
+}
+
+const bigMailboxes = 8
 
 func (b *bench) layout(user string, l layout) error {
 	bytes, err := b.fill(user, l, 0, l.messages)
@@ -126,10 +164,21 @@ func (b *bench) layout(user string, l layout) error {
 		f := &figures{}
 		all[tool] = f
 		var peak2 int64
-		if f.first, f.peak, err = b.tool(tool, user); err != nil {
+		// The machine's other work disturbs: the best of several first runs counts.
+		for r := 1; r <= rounds; r++ {
+			took, _, err := b.tool(tool, user, r)
+			if err == nil && (f.first == 0 || took < f.first) {
+				f.first = took
+			}
+		}
+		took, peak, err := b.tool(tool, user, 0)
+		if f.first == 0 || took < f.first {
+			f.first = took
+		}
+		if f.peak = peak; err != nil {
 			f.note = " (" + err.Error() + ")"
 		}
-		if f.second, peak2, err = b.tool(tool, user); err != nil {
+		if f.second, peak2, err = b.best(tool, user); err != nil {
 			f.note = " (" + err.Error() + ")"
 		}
 		f.peak = max(f.peak, peak2)
@@ -139,7 +188,7 @@ func (b *bench) layout(user string, l layout) error {
 	}
 	for _, tool := range tools {
 		f := all[tool]
-		if f.third, _, err = b.tool(tool, user); err != nil {
+		if f.third, _, err = b.tool(tool, user, 0); err != nil {
 			f.note = " (" + err.Error() + ")"
 		}
 		arrived, err := b.count(user + tool)
@@ -200,9 +249,27 @@ func (b *bench) fill(user string, l layout, from, to int) (bytes int64, err erro
 	return bytes, nil
 }
 
+// best is the best of several runs with nothing to do.
+func (b *bench) best(tool, user string) (took time.Duration, peak int64, err error) {
+	for range rounds + 1 {
+		t, p, e := b.tool(tool, user, 0)
+		if took == 0 || t < took {
+			took = t
+		}
+		peak, err = max(peak, p), errors.Join(err, e)
+	}
+	return took, peak, err
+}
+
+// rounds are the additional first runs, each into an empty target of its own.
+const rounds = 2
+
 // tool runs one tool once, and gives its time and peak memory.
-func (b *bench) tool(tool, user string) (time.Duration, int64, error) {
-	cmd := b.command(tool, user)
+func (b *bench) tool(tool, user string, round int) (time.Duration, int64, error) {
+	return b.measure(tool, b.command(tool, user, round))
+}
+
+func (b *bench) measure(tool string, cmd *exec.Cmd) (time.Duration, int64, error) {
 	out := new(strings.Builder)
 	cmd.Stdout, cmd.Stderr = out, out
 	start := time.Now()
@@ -244,9 +311,9 @@ func peakMemory(pid int, ended <-chan struct{}) (peak int64) {
 	}
 }
 
-func (b *bench) command(tool, user string) *exec.Cmd {
+func (b *bench) command(tool, user string, round int) *exec.Cmd {
 	host, port, _ := strings.Cut(b.from.IMAPAddr, ":")
-	target := user + tool
+	target := targetOf(user, tool, round)
 	switch tool {
 	case "migrate":
 		state := filepath.Join(b.dir, "state")
@@ -257,7 +324,7 @@ func (b *bench) command(tool, user string) *exec.Cmd {
 		store := func(name, host, port, user, more string) string {
 			return fmt.Sprintf("IMAPStore %s\nHost %s\nPort %s\nUser %s\nPass %s\nSSLType None\nAuthMechs LOGIN\nPipelineDepth 20\n%s\n", name, host, port, user, password, more)
 		}
-		dir := filepath.Join(b.dir, "mbsync-"+user)
+		dir := filepath.Join(b.dir, "mbsync-"+target)
 		os.MkdirAll(dir, 0o700)
 		conf := store("far", host, port, user, "") + store("near", thost, tport, target, "") +
 			"Channel c\nFar :far:\nNear :near:\nPatterns * !Drafts !Junk !Sent !Trash\nSync Pull\nCreate Near\nRemove None\nExpunge Near\nCopyArrivalDate yes\nSyncState " + dir + "/\n"
@@ -268,6 +335,13 @@ func (b *bench) command(tool, user string) *exec.Cmd {
 	args := []string{"-c", b.to.ConfigFile(), "-o", "mail_fsync=never", "-o", "imapc_host=" + host, "-o", "imapc_port=" + port, "-o", "imapc_user=" + user,
 		"-o", "imapc_password=" + password, "-o", "imapc_features=rfc822.size fetch-headers", "backup", "-R", "-u", target, "imapc:"}
 	return exec.Command("doveadm", args...)
+}
+
+func targetOf(user, tool string, round int) string {
+	if round == 0 {
+		return user + tool
+	}
+	return fmt.Sprintf("%s%s%d", user, tool, round)
 }
 
 // count adds up a target's messages.

@@ -59,7 +59,7 @@ func (b *bench) nasty() error {
 			return err
 		}
 		for _, tool := range tools {
-			_, _, err := b.tool(tool, "nasty")
+			_, _, err := b.tool(tool, "nasty", 0)
 			got, e := snapshot(b.to.IMAPAddr, "nasty"+tool)
 			if e != nil {
 				return e
