@@ -34,24 +34,43 @@ func (c *Client) Batch(ctx context.Context, calls ...Call) ([]Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		if o.user != "" {
-			if err := checkUser(o.user); err != nil {
-				return nil, o.refuse("%w", err)
-			}
-		}
-		if err := checkParams(call.Params); err != nil {
-			return nil, o.refuse("%w", err)
-		}
 		ops[i] = o
 	}
-	answers, err := c.post(ctx, c.hosts[0], calls)
+	answers, errs, err := c.several(ctx, ops)
 	if err != nil {
-		err.Op = "batch"
 		return nil, err
 	}
 	results := make([]Result, len(calls))
 	for i, a := range answers {
-		results[i] = Result{Rows: a.rows, Err: ops[i].failure(c.hosts[0], a)}
+		results[i] = Result{Rows: a.rows, Err: errs[i]}
 	}
 	return results, nil
+}
+
+// several checks and executes commands in one request, at the host for mail.
+// The server must know them all. The last error is one of the whole request.
+func (c *Client) several(ctx context.Context, ops []op) ([]answer, []error, error) {
+	calls := make([]Call, len(ops))
+	again := true
+	for i, o := range ops {
+		if err := o.check(); err != nil {
+			return nil, nil, err
+		}
+		calls[i], again = o.call, again && o.again
+	}
+	answers, err := c.post(ctx, c.hosts[0], calls)
+	if err != nil {
+		err.Op, err.User, err.again = "batch", ops[0].user, again
+		for _, o := range ops {
+			if o.user != err.User {
+				err.User = "" // of several
+			}
+		}
+		return nil, nil, err
+	}
+	errs := make([]error, len(ops))
+	for i, a := range answers {
+		errs[i] = ops[i].failure(c.hosts[0], a)
+	}
+	return answers, errs, nil
 }

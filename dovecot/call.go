@@ -46,16 +46,24 @@ func (o op) refuse(format string, args ...any) *Error {
 	return refuse(o.call.Command, o.user, o.subject, format, args...)
 }
 
-// run checks and executes one command at one host.
-func (c *Client) run(ctx context.Context, h *host, o op) (answer, error) {
+// check refuses what must not be sent.
+func (o op) check() error {
 	_, mail := o.call.Params["user"].(string)
 	if mail || o.user != "" {
 		if err := checkUser(o.user); err != nil {
-			return answer{}, o.refuse("%w", err)
+			return o.refuse("%w", err)
 		}
 	}
 	if err := checkParams(o.call.Params); err != nil {
-		return answer{}, o.refuse("%w", err)
+		return o.refuse("%w", err)
+	}
+	return nil
+}
+
+// run checks and executes one command at one host.
+func (c *Client) run(ctx context.Context, h *host, o op) (answer, error) {
+	if err := o.check(); err != nil {
+		return answer{}, err
 	}
 	answers, err := c.post(ctx, h, []Call{o.call})
 	if err != nil {

@@ -26,30 +26,35 @@ type ListOptions struct {
 // exist on disk, parents that hold no mail, and mailboxes that others share
 // with the user when a namespace for them is configured.
 func (c *Client) Mailboxes(ctx context.Context, user string, o *ListOptions) ([]string, error) {
+	if o == nil {
+		o = &ListOptions{}
+	}
 	p := Params{}
-	if o != nil {
-		for _, m := range o.Masks {
-			if !strings.ContainsAny(m, "*%") {
-				return nil, refuse("mailboxList", user, m, "mask without a wildcard")
-			}
+	for _, m := range o.Masks {
+		if !strings.ContainsAny(m, "*%") {
+			return nil, refuse("mailboxList", user, m, "mask without a wildcard")
 		}
-		if len(o.Masks) > 0 {
-			p["mailboxMask"] = slices.Clone(o.Masks)
-		}
-		if o.Subscribed {
-			p["subscriptions"] = true
-		}
+	}
+	if len(o.Masks) > 0 {
+		p["mailboxMask"] = slices.Clone(o.Masks)
+	}
+	if o.Subscribed {
+		p["subscriptions"] = true
 	}
 	rows, err := c.rows(ctx, userOp("mailboxList", user, "", p).repeatable())
 	if err != nil {
 		return nil, err
 	}
+	return namesOf(rows), nil
+}
+
+func namesOf(rows []Row) []string {
 	names := make([]string, len(rows))
 	for i, r := range rows {
 		names[i] = r["mailbox"]
 	}
 	slices.Sort(names)
-	return names, nil
+	return names
 }
 
 // MailboxStatus describes one mailbox.
@@ -78,17 +83,26 @@ func (c *Client) Status(ctx context.Context, user string, masks ...string) ([]Ma
 	if len(masks) == 0 {
 		masks = []string{"*"}
 	}
-	subject := ""
-	if len(masks) == 1 && masks[0] != "*" {
-		subject = masks[0]
-	}
-	o := userOp("mailboxStatus", user, subject, Params{"field": []string{"all"}, "mailboxMask": slices.Clone(masks)}).repeatable()
+	o := statusOp(user, masks)
 	rows, err := c.rows(ctx, o)
 	if err != nil {
 		return nil, err
 	}
+	return c.statuses(o, rows)
+}
+
+func statusOp(user string, masks []string) op {
+	subject := ""
+	if len(masks) == 1 && masks[0] != "*" {
+		subject = masks[0]
+	}
+	return userOp("mailboxStatus", user, subject, Params{"field": []string{"all"}, "mailboxMask": slices.Clone(masks)}).repeatable()
+}
+
+func (c *Client) statuses(o op, rows []Row) ([]MailboxStatus, error) {
 	list := make([]MailboxStatus, len(rows))
 	for i, r := range rows {
+		var err error
 		if list[i], err = statusOf(r); err != nil {
 			return nil, c.malformed(o, err)
 		}

@@ -59,23 +59,53 @@ func (s State) quotaIs(limit int64) bool {
 	return len(s.Quota) > 0
 }
 
-// Inspect reads the state of a user's mail in four requests and changes
+// Inspect reads the state of a user's mail, in one request, and changes
 // nothing (Dovecot makes the home directory by itself, though). An unknown
-// user is [ErrNoUser].
+// user is [ErrNoUser]. Without the quota plugin Quota is empty.
 func (c *Client) Inspect(ctx context.Context, user string) (State, error) {
+	return c.inspect(ctx, user, false)
+}
+
+// inspect is Inspect, after a flush of the user's cache entries if asked for.
+func (c *Client) inspect(ctx context.Context, user string, flushed bool) (State, error) {
+	info, err := c.Server(ctx)
+	if err != nil {
+		return State{}, err
+	}
+	var ops []op
+	if flushed {
+		ops = append(ops, flush(user))
+	}
+	first := len(ops)
+	ops = append(ops,
+		lookup(user),
+		statusOp(user, []string{"*"}),
+		userOp("mailboxList", user, "", Params{"subscriptions": true}).repeatable())
+	if _, ok := info.Commands["quotaGet"]; ok {
+		ops = append(ops, userOp("quotaGet", user, "", nil).repeatable())
+	}
+	answers, errs, err := c.several(ctx, ops)
+	if err != nil {
+		return State{}, err
+	}
+	for _, err := range errs {
+		if err != nil {
+			return State{}, err // the others say the same
+		}
+	}
+	answers, ops = answers[first:], ops[first:]
 	var s State
-	var err error
-	if s.User, err = c.User(ctx, user); err != nil {
+	if s.User, err = c.userOf(ops[0], answers[0]); err != nil {
 		return State{}, err
 	}
-	if s.Mailboxes, err = c.Status(ctx, user); err != nil {
+	if s.Mailboxes, err = c.statuses(ops[1], answers[1].rows); err != nil {
 		return State{}, err
 	}
-	if s.Subscribed, err = c.Mailboxes(ctx, user, &ListOptions{Subscribed: true}); err != nil {
-		return State{}, err
-	}
-	if s.Quota, err = c.Quota(ctx, user); err != nil {
-		return State{}, err
+	s.Subscribed = namesOf(answers[2].rows)
+	if len(ops) > 3 {
+		if s.Quota, err = c.quotas(ops[3], answers[3].rows); err != nil {
+			return State{}, err
+		}
 	}
 	return s, nil
 }
@@ -83,7 +113,8 @@ func (c *Client) Inspect(ctx context.Context, user string) (State, error) {
 // Ensure brings a user's mail to the wanted state and returns it. The user
 // must be in the directory already; [ErrNoUser] may then mean that the
 // directory has not reached the mail server yet. What is there already is
-// left alone: the second call changes nothing.
+// left alone: the second call makes one request (and one for each further
+// host) and changes nothing.
 //
 // It first flushes the user's entries in the authentication caches. A quota
 // in force other than the one wanted is [ErrQuotaDiffers], after everything
@@ -92,15 +123,17 @@ func (c *Client) Ensure(ctx context.Context, user string, w Want) (State, error)
 	if w.QuotaBytes < 0 {
 		return State{}, refuse("quotaGet", user, "", "negative quota")
 	}
-	if _, err := c.FlushAuthCache(ctx, user); err != nil {
-		return State{}, err
+	alone := len(c.hosts) == 1 // then the flush goes along with the questions
+	if !alone {
+		if _, err := c.FlushAuthCache(ctx, user); err != nil {
+			return State{}, err
+		}
 	}
-	s, err := c.Inspect(ctx, user)
+	s, err := c.inspect(ctx, user, alone)
 	if err != nil {
 		return State{}, err
 	}
-	missing := s.Missing(Want{Mailboxes: w.Mailboxes})
-	if len(missing) > 0 {
+	if len(s.Missing(Want{Mailboxes: w.Mailboxes})) > 0 {
 		if err := c.supply(ctx, user, s, w.Mailboxes); err != nil {
 			return s, err
 		}
@@ -119,18 +152,34 @@ func (c *Client) Ensure(ctx context.Context, user string, w Want) (State, error)
 
 // supply creates and subscribes what is not there.
 func (c *Client) supply(ctx context.Context, user string, s State, mailboxes []string) error {
-	if _, err := c.Status(ctx, user, "INBOX"); err != nil { // creates it
-		return err
+	if len(s.Mailboxes) == 0 {
+		if _, err := c.Status(ctx, user, "INBOX"); err != nil { // creates it
+			return err
+		}
 	}
-	var subscribe []string
+	var create, subscribe []string
 	for _, m := range mailboxes {
+		if err := checkMailbox(m); err != nil {
+			return refuse("mailboxCreate", user, m, "%w", err)
+		}
 		if !slices.ContainsFunc(s.Mailboxes, func(b MailboxStatus) bool { return b.Mailbox == m }) {
-			if err := c.CreateMailbox(ctx, user, m, nil); err != nil && !isKind(err, ErrExists) {
-				return err
-			}
+			create = append(create, m)
 		}
 		if !slices.Contains(s.Subscribed, m) {
 			subscribe = append(subscribe, m)
+		}
+	}
+	if len(create) > 0 {
+		// All in one command; what fails is tried alone, to learn which it is.
+		o := userOp("mailboxCreate", user, "", Params{"mailbox": create})
+		if err := c.exec(ctx, o); isKind(err, ErrNotPossible) || isKind(err, ErrInvalid) {
+			for _, m := range create {
+				if err := c.CreateMailbox(ctx, user, m, nil); err != nil && !isKind(err, ErrExists) {
+					return err
+				}
+			}
+		} else if err != nil {
+			return err
 		}
 	}
 	if len(subscribe) == 0 {

@@ -16,8 +16,8 @@ type Quota struct {
 	MessagesUsed, MessagesLimit int64
 }
 
-// Quota returns the quota roots of a user, in the server's order; none when
-// the quota plugin is off.
+// Quota returns the quota roots of a user, in the server's order. Without the
+// quota plugin the server does not know the command: [ErrUnsupported].
 //
 // doveadm has no command to set a limit. It comes from the userdb (quota_rule,
 // for UCS an attribute in LDAP) or from the configuration: write it there,
@@ -29,6 +29,10 @@ func (c *Client) Quota(ctx context.Context, user string) ([]Quota, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.quotas(o, rows)
+}
+
+func (c *Client) quotas(o op, rows []Row) ([]Quota, error) {
 	var roots []Quota
 	for _, r := range rows {
 		if len(roots) == 0 || roots[len(roots)-1].Root != r["root"] {

@@ -282,9 +282,14 @@ func TestLostAnswer(t *testing.T) {
 	if n != 1 {
 		t.Errorf("sent %d times, want once", n)
 	}
-	// Ensure looks, finds it, and is content.
+	// Ensure looks, finds it, and is content: one request after the GET.
 	s := get[dovecot.State](t)(c.Ensure(t.Context(), "a@s.test", dovecot.Want{Mailboxes: []string{"X"}}))
 	wantSame(t, "missing", s.Missing(dovecot.Want{Mailboxes: []string{"X"}}), []string(nil))
+	before := c.Stats().Requests
+	get[dovecot.State](t)(c.Ensure(t.Context(), "a@s.test", dovecot.Want{Mailboxes: []string{"X"}}))
+	if n := c.Stats().Requests - before; n != 1 {
+		t.Errorf("%d requests for what is as it should be, want 1", n)
+	}
 }
 
 // TestEnsureFaults: whatever request fails, the next run completes the work.
@@ -299,13 +304,13 @@ func TestEnsureFaults(t *testing.T) {
 		_, err := c.Ensure(t.Context(), "a@s.test", want)
 		if err == nil { // the fault was never met
 			sim.Close()
-			if i < 8 {
-				t.Errorf("Ensure made only %d requests", i)
+			if i < 10 {
+				t.Errorf("Ensure made only %d commands", i)
 			}
 			return
 		}
 		if _, err := c.Ensure(t.Context(), "a@s.test", want); err != nil {
-			t.Errorf("after a failure of request %d: %v", i+1, err)
+			t.Errorf("after a failure of command %d: %v", i+1, err)
 		}
 		wantSame(t, "mailboxes", sim.Mailboxes("a@s.test"), []string{"Archiv", "INBOX", "Klassen"})
 		sim.Close()

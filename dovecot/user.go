@@ -3,7 +3,7 @@ package dovecot
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"iter"
 	"strings"
 )
@@ -41,17 +41,23 @@ func (u User) MailLocation() string {
 // The answer may come from the authentication cache, see
 // [Client.FlushAuthCache].
 func (c *Client) User(ctx context.Context, name string) (User, error) {
-	o := op{call: Call{"user", Params{"userMask": []string{name}}}, user: name, again: true}
+	o := lookup(name)
 	a, err := c.run(ctx, c.hosts[0], o)
 	if err != nil {
 		return User{}, err
 	}
+	return c.userOf(o, a)
+}
+
+func lookup(name string) op {
+	return op{call: Call{"user", Params{"userMask": []string{name}}}, user: name, again: true}
+}
+
+// userOf reads the answer to a lookup of one user.
+func (c *Client) userOf(o op, a answer) (User, error) {
 	var users map[string]map[string]string
 	if err := json.Unmarshal(a.object, &users); err != nil {
 		return User{}, c.malformed(o, err)
-	}
-	if len(users) != 1 {
-		return User{}, c.malformed(o, fmt.Errorf("%d users in the answer", len(users)))
 	}
 	for n, f := range users { // the name as the server writes it, which may differ in case
 		mail := f["mail"]
@@ -62,7 +68,7 @@ func (c *Client) User(ctx context.Context, name string) (User, error) {
 		}
 		return User{Name: n, UID: f["uid"], GID: f["gid"], Home: f["home"], Mail: mail, QuotaRule: f["quota_rule"], Fields: f}, nil
 	}
-	panic("unreachable")
+	return User{}, c.malformed(o, errors.New("no user in the answer"))
 }
 
 // Exists reports whether the userdb knows the user.
@@ -118,10 +124,7 @@ func (c *Client) FlushAuthCache(ctx context.Context, users ...string) (int, erro
 			return 0, refuse("authCacheFlush", u, "", "%w", err)
 		}
 	}
-	o := op{call: Call{"authCacheFlush", Params{"user": users}}, again: true}
-	if len(users) == 1 {
-		o.user = users[0]
-	}
+	o := flush(users...)
 	var total int
 	err := c.everywhere(ctx, o, func(_ *host, a answer) error {
 		for _, r := range a.rows {
@@ -134,4 +137,12 @@ func (c *Client) FlushAuthCache(ctx context.Context, users ...string) (int, erro
 		return nil
 	})
 	return total, err
+}
+
+func flush(users ...string) op {
+	o := op{call: Call{"authCacheFlush", Params{"user": users}}, again: true}
+	if len(users) == 1 {
+		o.user = users[0]
+	}
+	return o
 }
