@@ -132,7 +132,7 @@ func (b *builder) uncertain(a *Account, more []Membership) string {
 		return b.lost
 	}
 	for _, m := range slices.Concat(a.Memberships, more) {
-		if why := b.schools[m.School]; why != "" {
+		if why := b.notDelivered(m.School, a.Role); why != "" {
 			return why
 		}
 		if b.lostAt[m.School] {
@@ -185,6 +185,11 @@ func (b *builder) present(a *Account, r *Record) {
 	pop := b.policy.population(r.Role, ms)
 	if pop == nil {
 		b.noPopulation(r)
+		b.dropOld(a, false)
+		return
+	}
+	if a.Mail == "" {
+		b.find("no-address", "account %s has no mail address: it is left alone", a.Username).Key = a.Key
 		return
 	}
 	cur := *a
@@ -244,32 +249,47 @@ func (b *builder) present(a *Account, r *Record) {
 		default:
 			s.reason = fmt.Sprintf("now %s at %s", pop.Name, schoolsOf(w.Memberships))
 		}
-		if place != nil {
-			for _, c := range pop.Contexts {
-				if b.placeAt(a.Username, c) != nil && a.Previous.Context != c {
-					s.pin = c // an interrupted run left its copy there
-				}
+		// A user of this name in another context is a copy that an interrupted
+		// run left there, if it looks like one; or somebody else's, who is left alone.
+		free := *pop
+		free.Contexts = slices.Clone(pop.Contexts)
+		for _, p := range b.places[a.Username] {
+			switch {
+			case p.Context == a.Context || p.Context == a.Previous.Context || !slices.Contains(pop.Contexts, p.Context):
+			case place != nil && strings.EqualFold(p.Mail, place.Mail) && p.DisplayName == place.DisplayName:
+				s.pin = p.Context
+			default:
+				free.Contexts = slices.DeleteFunc(free.Contexts, func(c ContextID) bool { return c == p.Context })
 			}
+		}
+		pop = &free
+		if place != nil {
 			if len(fields) > 0 {
-				s.step = append(s.step, b.change(cur, w, fields, pop.Access))
+				// The access of the new population waits for the new context.
+				s.step = append(s.step, b.change(cur, w, fields, ""))
 				s.before = &w
 			}
 		} else {
 			s.fields = fields
 		}
 		s.acc = w
-		b.dropCopy(&s)
+		b.dropCopy(&s, false)
 		b.seek(s, pop)
 		return
 	}
 	if len(fields) > 0 {
 		chain = append(chain, b.change(cur, w, fields, pop.Access))
-	} else if d := differs(place, &w); d != "" && len(chain) == 0 {
+	}
+	inOX := slices.ContainsFunc(fields, func(f string) bool { return oxFields[f] }) || a.State == Deactivated
+	if d := differs(place, &w); d != "" && !inOX {
 		chain = append(chain, b.step(KindRepair, &w, "in OX "+d+" not as in the directory", RepairPlace{Account: w, Access: pop.Access}))
 	}
 	b.steps = append(b.steps, chain...)
+	if b.policy.context(a.Context) == nil {
+		return // a move that is suspended; nobody else can be meant
+	}
 	s := seeker{before: &w, acc: w}
-	b.dropCopy(&s)
+	b.dropCopy(&s, false)
 	b.frees = append(b.frees, s.step...)
 	s.step = nil
 	s.place, s.access, s.reason = place, pop.Access, fmt.Sprintf("context %d is over its capacity", a.Context)
@@ -321,9 +341,9 @@ func differs(p *Place, a *Account) string {
 }
 
 // dropCopy adds the removal of an old copy whose grace is over.
-func (b *builder) dropCopy(s *seeker) {
+func (b *builder) dropCopy(s *seeker, now bool) {
 	a := *s.before
-	if a.Previous.Context == 0 || b.now < a.Previous.Since.AddDays(b.policy.LifeCycle.TransferGraceDays) {
+	if a.Previous.Context == 0 || !now && b.now < a.Previous.Since.AddDays(b.policy.LifeCycle.TransferGraceDays) {
 		return
 	}
 	next := a
@@ -343,7 +363,7 @@ func (b *builder) dropCopy(s *seeker) {
 // absent plans for somebody who has an account and is gone: not delivered, or
 // delivered with memberships that have all ended, which counts in every delivery.
 func (b *builder) absent(a *Account, ended bool) {
-	b.dropOld(a)
+	b.dropOld(a, false)
 	shield := b.shield(a)
 	if ended {
 		if shield = b.shielded[a.Key]; shield == "" {
@@ -352,6 +372,7 @@ func (b *builder) absent(a *Account, ended bool) {
 	}
 	if a.State == Deactivated && shield == "" {
 		if b.now >= a.Deactivated.AddDays(b.policy.LifeCycle.PurgeDays) && !a.Deactivated.IsZero() {
+			b.dropOld(a, true) // whatever the grace: no copy outlives the account
 			act := Purge{Account: *a}
 			if p := b.placeAt(a.Username, a.Context); p != nil {
 				act.UserID = p.UserID
@@ -393,9 +414,9 @@ func (b *builder) absent(a *Account, ended bool) {
 
 // dropOld removes an old copy of somebody who is leaving; the copy does not
 // depend on whether the person is delivered.
-func (b *builder) dropOld(a *Account) {
+func (b *builder) dropOld(a *Account, now bool) {
 	s := seeker{before: a, acc: *a}
-	if b.dropCopy(&s); len(s.step) > 0 {
+	if b.dropCopy(&s, now); len(s.step) > 0 {
 		b.frees = append(b.frees, s.step...)
 		*a = *s.before
 	}

@@ -1,6 +1,7 @@
 package schoolmail
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -60,7 +61,7 @@ type builder struct {
 	places   map[string][]*Place    // by user name
 	records  map[RecordKey]*Record  // usable ones
 	shielded map[RecordKey]string   // keys whose absence must not count, with the reason
-	schools  map[SchoolID]string    // schools whose absences must not count, with the reason
+	schools  map[headcount]string   // schools, or one role there, whose absences must not count, with the reason
 	absence  string                 // why absence does not count at all; empty: it counts
 	lost     string                 // why any record may lack a row
 	lostAt   map[SchoolID]bool      // schools that have an unreadable row without a key
@@ -134,6 +135,10 @@ func (b *builder) index() {
 			b.managed++
 		}
 	}
+	otherCase := make(map[string]RecordKey, len(b.accounts))
+	for k := range b.accounts {
+		otherCase[strings.ToLower(k.ID)] = k
+	}
 	b.strangers(byUsername)
 	for i := range b.state.Places {
 		if p := &b.state.Places[i]; p.DisplayName != "" && b.display[foldName(p.DisplayName)] == "" {
@@ -143,12 +148,14 @@ func (b *builder) index() {
 
 	b.records = make(map[RecordKey]*Record, len(b.delivery.Records))
 	b.shielded = map[RecordKey]string{}
-	b.schools, b.lostAt = map[SchoolID]string{}, map[SchoolID]bool{}
+	b.schools, b.lostAt = map[headcount]string{}, map[SchoolID]bool{}
 	for k := range twice {
 		b.shielded[k] = "two accounts have this record"
 	}
-	for i := range b.delivery.Records {
-		r := &b.delivery.Records[i]
+	records := slices.Clone(b.delivery.Records)
+	slices.SortStableFunc(records, func(x, y Record) int { return x.Key.Compare(y.Key) })
+	for i := range records {
+		r := &records[i]
 		if r.Key.Source != b.policy.Source {
 			b.find("foreign-record", "a record of source %q in a delivery of %q is ignored", r.Key.Source, b.policy.Source)
 			continue
@@ -167,6 +174,11 @@ func (b *builder) index() {
 			continue
 		}
 		folded[f] = r.Key
+		if k, ok := otherCase[f]; ok && k != r.Key {
+			b.shielded[r.Key], b.shielded[k] = "the record id has changed its case", "the record id has changed its case"
+			b.find("record-case", "record %s is account %s in another case: both are left alone", r.Key.ID, b.accounts[k].Username).Key = r.Key
+			continue
+		}
 		if !twice[r.Key] {
 			b.records[r.Key] = r
 		}
@@ -216,7 +228,7 @@ func (b *builder) rejections() {
 			delete(b.records, r.Key)
 		case r.School != "":
 			b.lostAt[r.School] = true
-			b.schools[r.School] = "an unreadable row of the school may be about the person"
+			b.schools[headcount{school: r.School}] = "an unreadable row of the school may be about the person"
 		default:
 			b.lost = "a row that could not be read may be about the person"
 			b.absence = "a row that could not be read may be about anybody"
@@ -232,14 +244,17 @@ func (b *builder) collapse() {
 	if b.delivery.Kind != DeliveryFull {
 		return
 	}
-	sent, missing := map[SchoolID]int{}, map[SchoolID]int{}
+	// Counted for each role and, with no role, for the school as a whole: a
+	// missing file of teachers must not hide among the pupils.
+	sent, missing := map[headcount]int{}, map[headcount]int{}
 	delivered := make(map[RecordKey]bool, len(b.delivery.Records))
 	for i := range b.delivery.Records {
 		r := &b.delivery.Records[i]
 		delivered[r.Key] = true
 		for _, m := range r.Memberships {
 			if m.Until.IsZero() || b.now <= m.Until {
-				sent[m.School]++
+				sent[headcount{school: m.School}]++
+				sent[headcount{m.School, r.Role}]++
 			}
 		}
 	}
@@ -248,22 +263,39 @@ func (b *builder) collapse() {
 	for _, a := range b.accounts {
 		if !delivered[a.Key] && (a.State == Active || a.State == Leaving) {
 			for _, m := range a.Memberships {
-				missing[m.School]++
+				missing[headcount{school: m.School}]++
+				missing[headcount{m.School, a.Role}]++
 			}
 		}
 	}
-	for _, s := range sortedKeys(missing) {
-		n, all := sent[s], sent[s]+missing[s]
-		if missing[s] < 4 || n*100 >= all*b.policy.Guards.CollapsePercent {
-			continue
-		}
-		if by := b.override("collapse", s); by != "" {
-			b.find("override", "school %s delivers %d of %d people; accepted by %s", s, n, all, by)
-			continue
-		}
-		b.schools[s] = fmt.Sprintf("school %s delivered %d of %d people: it counts as not delivered", s, n, all)
-		b.find("school-not-delivered", "school %s delivered %d of %d people: nobody missing there is treated as gone", s, n, all).School = s
+	heads := make([]headcount, 0, len(missing))
+	for h := range missing {
+		heads = append(heads, h)
 	}
+	slices.SortFunc(heads, func(x, y headcount) int {
+		return cmp.Or(strings.Compare(string(x.school), string(y.school)), strings.Compare(string(x.role), string(y.role)))
+	})
+	for _, h := range heads {
+		n, all := sent[h], sent[h]+missing[h]
+		if missing[h] < 4 || n*100 >= all*b.policy.Guards.CollapsePercent || h.role != "" && b.schools[headcount{school: h.school}] != "" {
+			continue
+		}
+		who := "people"
+		if h.role != "" {
+			who = string(h.role) + "s"
+		}
+		if by := b.override("collapse", h.school); by != "" {
+			b.find("override", "school %s delivers %d of %d %s; accepted by %s", h.school, n, all, who, by)
+			continue
+		}
+		b.schools[h] = fmt.Sprintf("school %s delivered %d of %d %s: it counts as not delivered", h.school, n, all, who)
+		b.find("school-not-delivered", "school %s delivered %d of %d %s: nobody missing there is treated as gone", h.school, n, all, who).School = h.school
+	}
+}
+
+// notDelivered returns why a school's absences of a role do not count, or "".
+func (b *builder) notDelivered(s SchoolID, r Role) string {
+	return cmp.Or(b.schools[headcount{school: s}], b.schools[headcount{s, r}])
 }
 
 // shield returns why the absence of an account does not count, or "".
@@ -275,7 +307,7 @@ func (b *builder) shield(a *Account) string {
 		return why
 	}
 	for _, m := range a.Memberships {
-		if why := b.schools[m.School]; why != "" {
+		if why := b.notDelivered(m.School, a.Role); why != "" {
 			return why
 		}
 	}
