@@ -1,14 +1,22 @@
 package schoolmail
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // guardNames are the guards that a policy limits and an override may lift.
-var guardNames = []string{"leavers", "deactivations", "purges", "transfers", "collapse"}
+var guardNames = []string{"leavers", "deactivations", "purges", "transfers", "collapse", "renames", "repairs", "creates"}
 
-// headcount is how people are counted for limits.
+// headcount is how people are counted for limits: by school and role, and
+// transfers by the context they leave and role.
 type headcount struct {
 	school SchoolID
 	role   Role
+}
+
+func leaving(c ContextID, r Role) headcount {
+	return headcount{SchoolID(fmt.Sprintf("context %d", c)), r}
 }
 
 // override returns in whose name a guard is lifted for a school today. The
@@ -36,26 +44,40 @@ func (b *builder) limit(guard string) Limit {
 		return l.Deactivations
 	case "purges":
 		return l.Purges
+	case "renames":
+		return renameLimit
+	case "repairs":
+		return repairLimit
 	}
 	return l.Transfers
 }
 
+// Names hardly ever change and users hardly ever vanish; if many do at once
+// something is wrong with the export or with what was observed.
+var (
+	renameLimit = Limit{SchoolPercent: 10, DistrictPercent: 3, Free: 5}
+	repairLimit = Limit{SchoolPercent: 5, DistrictPercent: 2, Free: 5}
+)
+
 // guards lets those limited steps through that the limits allow.
 func (b *builder) guards() {
-	b.steps = append(b.steps, b.guard("leavers", b.limited["leavers"])...)
-	b.steps = append(b.steps, b.guard("deactivations", b.limited["deactivations"])...)
-	b.frees = append(b.frees, b.guard("purges", b.limited["purges"])...)
+	b.steps = append(b.steps, b.guard("leavers", b.limited["leavers"], nil)...)
+	b.steps = append(b.steps, b.guard("deactivations", b.limited["deactivations"], nil)...)
+	b.frees = append(b.frees, b.guard("purges", b.limited["purges"], nil)...)
 }
 
 // guard returns the steps that may be done and holds back the others: all of
 // a school and role whose limit is broken, and everything of the kind when the
 // district's is. What was done within the window counts as well.
-func (b *builder) guard(name string, steps []Step) []Step {
+//
+// waiting are steps that are held back for another reason but count as well.
+func (b *builder) guard(name string, steps, waiting []Step) []Step {
 	if len(steps) == 0 {
 		return nil
 	}
 	limit, window := b.limit(name), b.policy.Guards.WindowDays
 	total, past, next := map[headcount]int{}, map[headcount]int{}, map[headcount]int{}
+	byRole, pastByRole := map[Role]int{}, map[Role]int{}
 	all, allPast := 0, 0
 	recent := func(d Date) bool { return !d.IsZero() && d <= b.now && b.now.Sub(d) < window }
 	for _, a := range b.accounts {
@@ -66,30 +88,42 @@ func (b *builder) guard(name string, steps []Step) []Step {
 		if len(a.Memberships) > 0 {
 			h.school = a.Memberships[0].School
 		}
+		if name == "transfers" { // whoever has moved counts where they were
+			h = leaving(a.Context, a.Role)
+			if recent(a.Previous.Since) {
+				h = leaving(a.Previous.Context, a.Role)
+			}
+		}
 		total[h]++
 		all++
+		byRole[a.Role]++
 		if name == "leavers" && recent(a.NoticedOn) ||
 			name == "deactivations" && recent(a.Deactivated) ||
 			name == "transfers" && recent(a.Previous.Since) {
 			past[h]++
 			allPast++
+			pastByRole[a.Role]++
 		}
 	}
-	if name == "purges" {
-		purged := map[Date]int{}
+	if name == "purges" { // who was purged is known by date only
 		for _, r := range b.state.Retired {
 			if recent(r.Since) && !isAddress(r.Name) {
-				purged[r.Since]++
 				allPast++
 			}
 		}
 	}
-	for _, s := range steps {
-		next[headcount{s.School, s.Role}]++
+	head := func(s Step) headcount {
+		if t, ok := s.Action.(TransferContext); ok {
+			return leaving(t.Before.Context, t.Before.Role)
+		}
+		return headcount{s.School, s.Role}
+	}
+	for _, s := range append(waiting, steps...) {
+		next[head(s)]++
 	}
 	var ok []Step
 	for _, s := range steps {
-		h := headcount{s.School, s.Role}
+		h := head(s)
 		most := max(limit.Free, total[h]*limit.SchoolPercent/100)
 		if past[h]+next[h] <= most || b.override(name, s.School) != "" {
 			ok = append(ok, s)
@@ -98,12 +132,137 @@ func (b *builder) guard(name string, steps []Step) []Step {
 		b.hold(s, name, fmt.Sprintf("%d %s among the %d %ss of %s within %d days are more than the %d allowed",
 			past[h]+next[h], name, total[h], h.role, h.school, window, most))
 	}
-	most := max(limit.Free, all*limit.DistrictPercent/100)
-	if allPast+len(ok) > most && b.override(name, "") == "" {
-		for _, s := range ok {
-			b.hold(s, name, fmt.Sprintf("%d %s in the district within %d days are more than the %d allowed", allPast+len(ok), name, window, most))
-		}
-		return nil
+	if b.override(name, "") != "" {
+		return ok
 	}
-	return ok
+	// The district as a whole, and each role in it.
+	perRole := map[Role]int{}
+	for _, s := range ok {
+		perRole[s.Role]++
+	}
+	most := max(limit.Free, all*limit.DistrictPercent/100)
+	return slices.DeleteFunc(ok, func(s Step) bool {
+		if n := allPast + len(ok); n > most {
+			b.hold(s, name, fmt.Sprintf("%d %s in the district within %d days are more than the %d allowed", n, name, window, most))
+			return true
+		}
+		n, most := pastByRole[s.Role]+perRole[s.Role], max(limit.Free, byRole[s.Role]*limit.DistrictPercent/100)
+		if n > most {
+			b.hold(s, name, fmt.Sprintf("%d %s among the %ss of the district within %d days are more than the %d allowed", n, name, s.Role, window, most))
+			return true
+		}
+		return false
+	})
+}
+
+// doubtful holds back what a wrong picture of the servers would lead to: a
+// directory or an OX that shows nothing, or record ids that were all renumbered.
+func (b *builder) doubtful(made []Step, takers []taker) ([]Step, []taker) {
+	// Contexts that do not exist although accounts live in them.
+	gone := map[ContextID]bool{}
+	made = slices.DeleteFunc(made, func(s Step) bool {
+		c := s.Action.(CreateContext).Spec.ID
+		n := 0
+		for _, a := range b.accounts {
+			if a.Context == c && a.State != Pending {
+				n++
+			}
+		}
+		if n > 0 {
+			gone[c] = true
+			b.hold(s, "repairs", fmt.Sprintf("%d accounts live in context %d, which OX does not show: it is not made anew", n, c))
+		}
+		return n > 0
+	})
+	// Users that OX has and the directory does not: is the directory complete?
+	users, unknown := 0, 0
+	known := map[string]bool{}
+	for i := range b.state.Accounts {
+		known[b.state.Accounts[i].Username] = true
+	}
+	for _, p := range b.state.Places {
+		if !p.Admin {
+			users++
+			if !known[p.Username] {
+				unknown++
+			}
+		}
+	}
+	noCreates := ""
+	if unknown > 20 && unknown*10 > users && b.override("creates", "") == "" {
+		noCreates = fmt.Sprintf("%d of %d users in OX are not in the directory: is it complete?", unknown, users)
+		b.find("directory-incomplete", "%s No accounts are made", noCreates)
+	}
+	// Newcomers who are called like people whose departure is held back, at the
+	// same school: the same people under new ids?
+	type person struct {
+		name   string
+		school SchoolID
+	}
+	held := map[person]bool{}
+	for _, h := range b.plan.Held {
+		if n, ok := h.Step.Action.(SendNotice); ok {
+			held[person{foldName(n.Before.GivenName + " " + n.Before.FamilyName), h.Step.School}] = true
+		}
+	}
+	var repairs []Step
+	takers = slices.DeleteFunc(takers, func(t taker) bool {
+		switch act := t.step.Action.(type) {
+		case CreateAccount:
+			switch {
+			case act.Resume:
+			case noCreates != "":
+				b.hold(t.step, "creates", noCreates)
+				return true
+			case held[person{foldName(act.Account.GivenName + " " + act.Account.FamilyName), t.step.School}] && b.override("creates", t.step.School) == "":
+				b.hold(t.step, "creates", "somebody of this name at this school is missing in the delivery, and that departure is held back: the same person with a new record id?")
+				return true
+			}
+		case RepairPlace, ChangeAccount:
+			if t.seat && t.who.place == nil && t.who.before != nil && t.who.before.Context != 0 {
+				if gone[t.into] {
+					b.hold(t.step, "repairs", fmt.Sprintf("context %d is not shown by OX", t.into))
+					return true
+				}
+				repairs = append(repairs, t.step)
+			}
+		}
+		return false
+	})
+	allowed := map[string]bool{}
+	for _, s := range b.guard("repairs", repairs, nil) {
+		allowed[s.ID] = true
+	}
+	for _, s := range repairs {
+		if !allowed[s.ID] {
+			gone[0] = true
+		}
+	}
+	if gone[0] {
+		takers = slices.DeleteFunc(takers, func(t taker) bool {
+			return slices.ContainsFunc(repairs, func(s Step) bool { return s.ID == t.step.ID }) && !allowed[t.step.ID]
+		})
+	}
+	return made, takers
+}
+
+// guardRenames holds back changes of names when a school has suspiciously many
+// of them, such as after two columns were swapped. Without the names there is
+// nothing left of the step that could not wait.
+func (b *builder) guardRenames() {
+	renames := func(s Step) bool {
+		c, ok := s.Action.(ChangeAccount)
+		return ok && (slices.Contains(c.Fields, "given_name") || slices.Contains(c.Fields, "family_name"))
+	}
+	var steps []Step
+	for _, s := range b.steps {
+		if renames(s) {
+			steps = append(steps, s)
+		}
+	}
+	allowed := map[string]bool{}
+	for _, s := range b.guard("renames", steps, nil) {
+		allowed[s.ID] = true
+	}
+	b.steps = slices.DeleteFunc(b.steps, func(s Step) bool { return renames(s) && !allowed[s.ID] })
 }

@@ -68,10 +68,11 @@ type builder struct {
 	names    *names
 	display  map[string]string // folded display name -> user name that has it
 
-	steps   []Step            // steps that take no seat, in no order
-	frees   []Step            // purges and dropped copies: they free a seat
-	seekers []seeker          // people who need a seat
-	limited map[string][]Step // steps that guards look at, by guard
+	steps    []Step            // steps that take no seat, in no order
+	frees    []Step            // purges and dropped copies: they free a seat
+	seekers  []seeker          // people who need a seat
+	limited  map[string][]Step // steps that guards look at, by guard
+	seatless []Step            // transfers for which there is no seat
 }
 
 // seeker is somebody for whom a context is to be found.

@@ -135,7 +135,7 @@ func (b *builder) place() {
 		}
 	}
 	var takers []taker
-	for _, s := range b.guard("transfers", transfers) {
+	for _, s := range b.guard("transfers", transfers, b.seatless) {
 		takers = append(takers, moving[s.ID])
 	}
 	// School by school: whoever writes group members can then write many at once.
@@ -145,6 +145,8 @@ func (b *builder) place() {
 	slices.SortStableFunc(takers, bySchool)
 	slices.SortStableFunc(others, bySchool)
 	takers = append(takers, others...)
+	made, takers = b.doubtful(made, takers)
+	b.guardRenames()
 
 	b.schedule(made, takers, users, before, grace)
 }
@@ -225,6 +227,7 @@ func (b *builder) taker(s *seeker, c ContextID, grace bool) (taker, bool) {
 	st.School = s.home
 	if c == 0 {
 		b.hold(st, "", none(s.group))
+		b.seatless = append(b.seatless, st)
 		return taker{}, false
 	}
 	if s.before.Previous.Context != 0 {
