@@ -53,7 +53,19 @@ var scenarios = []struct {
 	{"dsync", []account{{name: "src@s.test"}, {name: "dst@s.test"}}, testDsync},
 	{"batch", []account{{name: "batch1@s.test"}, {name: "batch2@s.test"}}, testBatch},
 	{"raw", []account{{name: "raw@s.test"}}, testDo},
+	{"mail store", []account{{name: "store@s.test"}}, testMailstore},
 	{"maintenance", []account{{name: "maint@s.test"}}, testMaintenance},
+}
+
+// runScenarios runs all at once, but the last, which reloads the server, alone.
+func runScenarios(t *testing.T, s site) {
+	last := len(scenarios) - 1
+	t.Run("together", func(t *testing.T) {
+		for _, sc := range scenarios[:last] {
+			t.Run(sc.name, func(t *testing.T) { t.Parallel(); sc.run(t, s) })
+		}
+	})
+	t.Run(scenarios[last].name, func(t *testing.T) { scenarios[last].run(t, s) })
 }
 
 func TestSimulator(t *testing.T) {
@@ -64,9 +76,7 @@ func TestSimulator(t *testing.T) {
 	for _, sc := range scenarios {
 		s.setUsers(t, sc.users...)
 	}
-	for _, sc := range scenarios {
-		t.Run(sc.name, func(t *testing.T) { t.Parallel(); sc.run(t, s) })
-	}
+	runScenarios(t, s)
 }
 
 func TestRealDovecot(t *testing.T) {
@@ -78,9 +88,7 @@ func TestRealDovecot(t *testing.T) {
 		}
 	}
 	s := installed{dovecotd.Start(t, cfg)}
-	for _, sc := range scenarios {
-		t.Run(sc.name, func(t *testing.T) { t.Parallel(); sc.run(t, s) })
-	}
+	runScenarios(t, s)
 }
 
 type simulated struct{ *dovecottest.Server }
@@ -647,6 +655,30 @@ func testDo(t *testing.T, s site) {
 			t.Errorf("%s: %v, want %q", name, err, p.kind)
 		}
 	}
+}
+
+// testMailstore is the life of an account as Apply sees it.
+func testMailstore(t *testing.T, s site) {
+	ctx, c := t.Context(), s.client(t)
+	var port schoolmail.Mailstore = dovecot.NewMailstore(c, nil, dovecot.Want{Mailboxes: []string{"Drafts"}})
+	a := schoolmail.Account{Mail: "store@s.test"}
+	for range 2 { // existing is success
+		must(t, port.EnsureMailbox(ctx, a))
+	}
+	must(t, c.Save(ctx, a.Mail, "Drafts", message("x")))
+	r := login(t, s, a.Mail)
+	must(t, port.Disconnect(ctx, a))
+	if line, err := r.ReadString('\n'); err != nil || !strings.HasPrefix(line, "* BYE") {
+		t.Errorf("after Disconnect: %q, %v", line, err)
+	}
+	for range 2 { // gone is success
+		must(t, port.RemoveMailbox(ctx, a))
+	}
+	if m := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, a.Mail)); len(m) != 1 || m[0].Messages != 0 {
+		t.Errorf("left: %+v", m)
+	}
+	must(t, port.RemoveMailbox(ctx, schoolmail.Account{Mail: "nobody@s.test"}))
+	wantKind(t, port.EnsureMailbox(ctx, schoolmail.Account{Mail: "nobody@s.test"}), dovecot.ErrNoUser)
 }
 
 func testMaintenance(t *testing.T, s site) {
