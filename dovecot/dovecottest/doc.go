@@ -14,7 +14,7 @@
 // # As strict as the real one
 //
 // What it answers was recorded from Dovecot 2.3.19.1 (Debian 12): the files
-// testdata/doveadm.txt and testdata/imap.txt hold some 350 exchanges, and this
+// testdata/doveadm.txt and testdata/imap.txt hold some 440 exchanges, and this
 // package's tests replay them against the simulator and, where it is
 // installed, against the real server. That includes the unpleasant parts:
 //
