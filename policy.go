@@ -58,7 +58,15 @@ type Window struct {
 }
 
 // Guards limit how much may change. Everything is counted over WindowDays up
-// to today, what earlier runs did included.
+// to today, what earlier runs did included: leavers and deactivations by school
+// and role; transfers by the context they leave and role, as long as the
+// directory remembers them (a TransferGraceDays of at least WindowDays); purges
+// only in the district, since nothing but the names is left of them.
+//
+// Besides these, changes of names and users missing in OX are limited to what
+// an ordinary week brings, and nobody is created while OX shows many users that
+// the directory does not, or under the name of somebody whose departure is held
+// back. Overrides lift these as "renames", "repairs" and "creates".
 type Guards struct {
 	WindowDays int         `json:"window_days"` // 0 means 7
 	Usual      GuardLimits `json:"usual"`
@@ -89,7 +97,7 @@ type Limit struct {
 // Override lifts one guard for one school (or the district, School empty) on
 // and before a day, in somebody's name.
 type Override struct {
-	Guard  string   `json:"guard"` // "leavers", "deactivations", "purges", "transfers", "collapse"
+	Guard  string   `json:"guard"` // "leavers", "deactivations", "purges", "transfers", "collapse", "renames", "repairs", "creates"
 	School SchoolID `json:"school,omitempty"`
 	Until  Date     `json:"until"`
 	By     string   `json:"by"`

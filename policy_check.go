@@ -143,6 +143,9 @@ func (p Policy) Validate() error {
 	if n := p.Naming.MaxPupilUsername; n < 5 || n > p.Naming.MaxUsername || p.Naming.MaxUsername > 64 {
 		bad("naming: max_pupil_username %d, max_username %d: expected 5 <= pupil <= user <= 64", n, p.Naming.MaxUsername)
 	}
+	if g := p.Guards; g.WindowDays < 1 || g.CollapsePercent < 1 || g.CollapsePercent > 100 {
+		bad("guards: window_days %d, collapse_percent %d: expected at least one day, and 1 to 100 percent", g.WindowDays, g.CollapsePercent)
+	}
 	for _, w := range p.TermChanges {
 		if w.From.IsZero() || w.Until < w.From {
 			bad("term change %q: from %q until %q: expected two days in order", w.Name, w.From, w.Until)

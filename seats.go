@@ -182,6 +182,9 @@ func freed(s Step) ContextID {
 // taker makes the step that seats somebody in context c.
 func (b *builder) taker(s *seeker, c ContextID, grace bool) (taker, bool) {
 	none := func(what string) string {
+		if len(s.allowed) == 0 {
+			return fmt.Sprintf("in every context that %s may live in somebody else has this user name", what)
+		}
 		return fmt.Sprintf("no seat is free in the contexts that %s may live in (%s)", what, ids(s.allowed))
 	}
 	after := s.acc

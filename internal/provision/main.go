@@ -138,6 +138,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	for _, w := range warnings {
 		fmt.Fprintf(stderr, "provision: warning: %s\n", w)
 	}
+	set.PlanOnly = !*apply && *applyPlan == ""
 	site, err := Open(set)
 	if err != nil {
 		return fail(ExitFailed, "%v", err)

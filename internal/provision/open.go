@@ -26,6 +26,7 @@ type Settings struct {
 	Language string // of people whose record names none
 	Policy   schoolmail.Policy
 	StateDir string // journal and initial passwords
+	PlanOnly bool   // do not open the journal: nothing will be applied
 	Parallel int
 
 	ExportDir string
@@ -96,8 +97,8 @@ func httpReader(set Settings) (*ox.HTTPReader, error) {
 	}}, nil
 }
 
-// Open connects to everything. Nothing is sent yet, but the journal is opened
-// and locked: two runs at the same time are refused.
+// Open connects to everything. Nothing is sent yet, but unless only a plan is
+// wanted the journal is opened and locked: two runs at the same time are refused.
 func Open(set Settings) (_ *Site, err error) {
 	var closers []func() error
 	closeAll := func() error {
@@ -113,14 +114,18 @@ func Open(set Settings) (_ *Site, err error) {
 			err = errors.Join(err, closeAll())
 		}
 	}()
-	if err := os.MkdirAll(set.StateDir, 0o700); err != nil {
-		return nil, fmt.Errorf("state folder: %w", err)
+	var j schoolmail.Journal = &journal.Memory{}
+	if !set.PlanOnly {
+		if err := os.MkdirAll(set.StateDir, 0o700); err != nil {
+			return nil, fmt.Errorf("state folder: %w", err)
+		}
+		file, err := journal.Open(filepath.Join(set.StateDir, "journal.jsonl"))
+		if err != nil {
+			return nil, err
+		}
+		closers = append(closers, file.Close)
+		j = file
 	}
-	j, err := journal.Open(filepath.Join(set.StateDir, "journal.jsonl"))
-	if err != nil {
-		return nil, err
-	}
-	closers = append(closers, j.Close)
 	dir, err := ucs.New(set.DirectoryURL, &set.Directory)
 	if err != nil {
 		return nil, err

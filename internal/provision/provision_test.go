@@ -225,7 +225,9 @@ func TestRubbish(t *testing.T) {
 		{"no files", func(e escadatest.Export) { clear(e) }, 2, ""},
 		{"missing column", func(e escadatest.Export) { e.DropColumn("Schule") }, 2, "Schule"},
 		{"UTF-16", func(e escadatest.Export) { e.EncodeUTF16() }, 2, ""},
-		{"Windows-1252", func(e escadatest.Export) { e.EncodeWindows1252() }, 0, ""},
+		// The letters that Windows-1252 lacks have become question marks: so
+		// many people do not change their names in a day.
+		{"Windows-1252", func(e escadatest.Export) { e.EncodeWindows1252() }, 3, "renames"},
 		{"truncated", func(e escadatest.Export) { e.Truncate(e.Names()[0], len(e[e.Names()[0]])*2/3) }, 3, "incomplete"},
 		{"double ids", func(e escadatest.Export) { e.DoubleIDs(30) }, 3, ".csv:"},
 		{"half of a school gone", func(e escadatest.Export) { e.DropSchool(string(firstSchool()), 700) }, 3, "school-not-delivered"},
@@ -246,7 +248,7 @@ func TestRubbish(t *testing.T) {
 				t.Errorf("status %d, want %d and %q:\n%s%s", status, test.status, test.says, out, errs)
 			}
 			now, nowPlaces := s.look(t)
-			if test.status == 2 {
+			if test.status == 2 || test.name == "Windows-1252" {
 				if diff := cmp.Diff(accounts, now) + cmp.Diff(places, nowPlaces); diff != "" {
 					t.Errorf("something has changed:\n%s", diff)
 				}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,7 +56,7 @@ func (a *Act) Exit() int {
 }
 
 // informative are the findings that keep nobody from anything.
-var informative = map[string]bool{"override": true, "unknown-users": true, "second-copy": true, "missing-user": true}
+var informative = map[string]bool{"override": true, "unknown-users": true, "second-copy": true}
 
 // attention reports whether the plan has findings that mean that something was
 // not done for somebody.
@@ -116,15 +117,11 @@ func Run(ctx context.Context, s *Site, c Command, p Progress) ([]*Act, error) {
 
 // apply carries the plan of an act out.
 func (s *Site) apply(ctx context.Context, act *Act, p Progress) error {
-	if act.Plan.Empty() {
-		act.Result = &schoolmail.Result{Plan: act.Plan.Header.ID}
-		return nil
-	}
 	pw, err := openPasswords(s.PasswordDir)
 	if err == nil {
 		err = pw.prepare(act.Plan)
 	}
-	if err == nil {
+	if err == nil && !act.Plan.Empty() {
 		err = savePlan(s.PlanFile, act.Plan)
 	}
 	if err != nil {
@@ -139,7 +136,10 @@ func (s *Site) apply(ctx context.Context, act *Act, p Progress) error {
 	if act.Err != nil {
 		return nil // the plan stays, for the next run to go on with
 	}
-	return os.Remove(s.PlanFile)
+	if err := os.Remove(s.PlanFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // cutOff returns the plan of an earlier run that did not get to its end, if it

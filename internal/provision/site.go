@@ -88,6 +88,9 @@ func (s *Site) Look(ctx context.Context, now schoolmail.Date) (*World, error) {
 	// Accounts may live in contexts that the policy no longer names.
 	more := map[schoolmail.ContextID]bool{}
 	for _, a := range w.State.Accounts {
+		if a.Key.Source != s.Policy.Source {
+			continue // none of our business
+		}
 		for _, c := range []schoolmail.ContextID{a.Context, a.Previous.Context} {
 			if c != 0 && !slices.Contains(ids, c) {
 				more[c] = true
