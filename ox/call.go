@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/http/httptrace"
 	"reflect"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/ictmedia/schoolmail"
@@ -34,7 +32,6 @@ type call struct {
 
 	login        string // of the credentials
 	looksUpLogin bool
-	asked        *atomic.Bool // the transport has asked for a connection
 }
 
 // traits are what the scheduler has to know of an operation.
@@ -118,7 +115,6 @@ func stream[G, T any](ctx context.Context, c *Client, k call, convert func(*G) T
 func (c *Client) do(ctx context.Context, k *call) error {
 	t := traitsOf(k.op)
 	k.login = k.cred.Login
-	k.asked = new(atomic.Bool)
 	k.secrets = append(k.secrets, k.cred.Password)
 	k.looksUpLogin = k.op == oxuser.OpChange || k.op == oxuser.OpGetData || k.op == oxuser.OpGetMultipleData
 	fill(k.req, k.context, k.cred)
@@ -177,8 +173,6 @@ func (c *Client) attempt(ctx context.Context, k *call, t traits) *Error {
 	if k.resp != nil {
 		resp = k.resp()
 	}
-	k.asked.Store(false)
-	one = httptrace.WithClientTrace(one, &httptrace.ClientTrace{GetConn: func(string) { k.asked.Store(true) }})
 	start := time.Now()
 	e := k.classify(ctx, server.client.Call(one, k.op, k.req, resp))
 	if e != nil && e.Kind == ErrLostAnswer && one.Err() != nil {

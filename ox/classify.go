@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/ictmedia/schoolmail"
@@ -103,7 +102,7 @@ func (k *call) classify(parent context.Context, err error) *Error {
 		}
 	case errors.As(err, &transport):
 		e.Kind, e.Err = ErrLostAnswer, transport.Err
-		if transport.NotSent && k.neverConnected(transport.Err) {
+		if transport.NotSent {
 			e.Kind, e.NotDone = ErrUnreachable, true
 		}
 		if parent.Err() != nil {
@@ -116,14 +115,6 @@ func (k *call) classify(parent context.Context, err error) *Error {
 	}
 	e.Message = k.redact(e.Message)
 	return e
-}
-
-// neverConnected makes sure that a request was not sent: the transport asked for a
-// connection or said that it could not dial. A transport of another kind, which
-// tells neither, may have sent it.
-func (k *call) neverConnected(err error) bool {
-	op, ok := errors.AsType[*net.OpError](err)
-	return k.asked.Load() || ok && op.Op == "dial"
 }
 
 // kindOf classifies a fault by its detail, its text and its code, and returns

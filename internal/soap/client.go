@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -103,8 +104,11 @@ func (c *Client) Call(ctx context.Context, op *Operation, req, resp any) error {
 }
 
 func (c *Client) roundTrip(ctx context.Context, op *Operation, body []byte, resp any, ex *Exchange) error {
-	var connected atomic.Bool
+	// A transport that asked for a connection and got none has sent nothing. One
+	// that does not trace may have sent the request, unless it could not dial.
+	var asked, connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { asked.Store(true) },
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
 	})
 	hreq, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Endpoint(op.Service), bytes.NewReader(body))
@@ -122,7 +126,9 @@ func (c *Client) roundTrip(ctx context.Context, op *Operation, body []byte, resp
 		if errors.As(err, &ue) {
 			err = ue.Err // without the address
 		}
-		return &TransportError{Op: op, NotSent: !connected.Load(), Err: err}
+		dial, ok := errors.AsType[*net.OpError](err)
+		never := asked.Load() && !connected.Load() || ok && dial.Op == "dial"
+		return &TransportError{Op: op, NotSent: never, Err: err}
 	}
 	defer hresp.Body.Close()
 	ex.Status = hresp.StatusCode
