@@ -10,7 +10,7 @@
 //
 // [Rules] say which kinds of book there are, who is listed, who may read, what
 // is shown of a person and where the folder lies. [DefaultRules] are a start;
-// [ReadRules] reads them from TOML:
+// as a TOML file they look like this (examples/addressbooks/rules.toml has all of them):
 //
 //	[[schools]]
 //	id = "au"

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/pelletier/go-toml/v2"
+
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/addressbook"
 )
@@ -29,7 +31,8 @@ func people() []schoolmail.Account {
 }
 
 func ExampleBuild() {
-	rules, err := addressbook.ReadRules(strings.NewReader(`
+	var rules addressbook.Rules
+	err := toml.Unmarshal([]byte(`
 [[schools]]
 id = "au"
 name = "Schule Au"
@@ -46,7 +49,7 @@ list = "Klasse {class} (alle)"
   [[books.readers]]
   roles = ["teacher"]
   of = "school"
-`))
+`), &rules)
 	if err != nil {
 		fmt.Println(err)
 		return

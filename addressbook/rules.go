@@ -1,17 +1,10 @@
 package addressbook
 
-import (
-	"fmt"
-	"io"
-
-	"github.com/pelletier/go-toml/v2"
-
-	"github.com/ictmedia/schoolmail"
-)
+import "github.com/ictmedia/schoolmail"
 
 // Rules say which books exist, who is listed in them, who may read them and
-// what is shown of a person. They are plain data that a TOML file can hold
-// (see [ReadRules]); [Rules.Validate] reports all their mistakes at once.
+// what is shown of a person. They are plain data with names for TOML and JSON;
+// [Rules.Validate] reports all their mistakes at once.
 type Rules struct {
 	// Owner marks everything that belongs to this set of rules: folders and
 	// entries without the mark are never touched. Lower-case letters, digits
@@ -215,21 +208,4 @@ func DefaultRules() Rules {
 			},
 		},
 	}
-}
-
-// ReadRules reads rules from TOML. Unknown names are mistakes. The rules are
-// validated.
-func ReadRules(r io.Reader) (Rules, error) {
-	var rules Rules
-	d := toml.NewDecoder(r).DisallowUnknownFields()
-	if err := d.Decode(&rules); err != nil {
-		if missing, ok := err.(*toml.StrictMissingError); ok {
-			return Rules{}, fmt.Errorf("addressbook: rules: unknown names:\n%s", missing.String())
-		}
-		return Rules{}, fmt.Errorf("addressbook: rules: %w", err)
-	}
-	if err := rules.Validate(); err != nil {
-		return Rules{}, err
-	}
-	return rules, nil
 }

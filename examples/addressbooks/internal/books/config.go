@@ -90,17 +90,22 @@ func Open(ctx context.Context, file string, size int) (*Job, error) {
 	return j, err
 }
 
-func readRules(file string) (addressbook.Rules, error) {
+func readRules(file string) (rules addressbook.Rules, err error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return addressbook.Rules{}, err
 	}
 	defer f.Close()
-	rules, err := addressbook.ReadRules(f)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", file, err)
+	if err := toml.NewDecoder(f).DisallowUnknownFields().Decode(&rules); err != nil {
+		if missing, ok := errors.AsType[*toml.StrictMissingError](err); ok {
+			return addressbook.Rules{}, fmt.Errorf("%s: unknown names:\n%s", file, missing.String())
+		}
+		return addressbook.Rules{}, fmt.Errorf("%s: %w", file, err)
 	}
-	return rules, err
+	if err := rules.Validate(); err != nil {
+		return addressbook.Rules{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return rules, nil
 }
 
 func (c *Config) accounts(ctx context.Context) (accounts []schoolmail.Account, err error) {

@@ -2,6 +2,8 @@ package books
 
 import (
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,5 +35,22 @@ func TestSampleFiles(t *testing.T) {
 	}
 	if len(c.OX.Contexts) != 2 || c.LDAP.Password.Reveal() != "..." || c.OX.Contexts[1].ID != 2 {
 		t.Errorf("addressbooks.toml: %+v", c)
+	}
+}
+
+func TestRulesFileWithMistakes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"ownr = \"x\"\n":  "ownr",
+		"owner = \"X\"\n": "lower-case",
+		"owner = \n":      "toml",
+	} {
+		file := filepath.Join(t.TempDir(), "rules.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readRules(file); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want %q", text, err, want)
+		}
 	}
 }
