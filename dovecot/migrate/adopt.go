@@ -43,8 +43,9 @@ func (s *session) adopt(ctx context.Context, f *folderRun, fresh imapwire.Set) (
 		return nil, err
 	}
 	var pool imapwire.Set
-	// Nothing is there that is not known, unless someone else filled it.
-	if ds == nil || ds.Messages > 0 || len(others) > 0 {
+	// The listing tells that nothing is there which is not accounted for, or it has to be looked at.
+	unknown := ds == nil || ds.Messages > 0 && (f.state.DstBound == 0 || ds.UIDNext > f.state.DstBound)
+	if unknown || len(others) > 0 {
 		if err := s.selectTarget(ctx, f.TargetRaw); err != nil {
 			return nil, fmt.Errorf("target: %w", err)
 		}

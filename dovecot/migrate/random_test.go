@@ -101,9 +101,10 @@ func (w *world) step() {
 // cutting gives connections that end after a random number of bytes, in the
 // middle of whatever they carry.
 func cutting(s migrate.Server, rnd *rand.Rand) migrate.Server {
+	own := rand.New(rand.NewPCG(rnd.Uint64(), 1)) // each side dials in a goroutine of its own
 	s.Dial = func(_ context.Context, network, addr string) (net.Conn, error) {
 		c, err := net.Dial(network, addr)
-		return &cutConn{Conn: c, left: 500 + rnd.IntN(60000)}, err
+		return &cutConn{Conn: c, left: 500 + own.IntN(60000)}, err
 	}
 	return s
 }
