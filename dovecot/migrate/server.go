@@ -177,14 +177,21 @@ func (d *side) dial(ctx context.Context, network, addr string) (net.Conn, error)
 	if err != nil || d.limiter == nil {
 		return c, err
 	}
-	return &slowConn{Conn: c, ctx: ctx, limiter: d.limiter}, nil
+	alive, stop := context.WithCancel(context.WithoutCancel(ctx)) // the connection outlives the dialling
+	return &slowConn{Conn: c, alive: alive, stop: stop, limiter: d.limiter}, nil
 }
 
 // slowConn waits after each read until the rate allows what has been read.
 type slowConn struct {
 	net.Conn
-	ctx     context.Context
+	alive   context.Context
+	stop    func()
 	limiter *rate.Limiter
+}
+
+func (s *slowConn) Close() error {
+	s.stop()
+	return s.Conn.Close()
 }
 
 func (s *slowConn) Read(b []byte) (int, error) {
@@ -193,7 +200,7 @@ func (s *slowConn) Read(b []byte) (int, error) {
 	}
 	n, err := s.Conn.Read(b)
 	if n > 0 {
-		if e := s.limiter.WaitN(s.ctx, n); e != nil && err == nil {
+		if e := s.limiter.WaitN(s.alive, n); e != nil && err == nil {
 			err = e
 		}
 	}

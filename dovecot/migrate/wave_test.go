@@ -335,3 +335,24 @@ func TestParseServer(t *testing.T) {
 		}
 	}
 }
+
+// The old server is spared: the rate holds for all connections together.
+func TestBytesPerSecond(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		from, _, f, g, accounts := simulated(2)
+		for _, a := range accounts {
+			from.AddMessage(a.Name, "INBOX", dovecottest.Message{Body: []byte(mail(1, strings.Repeat("x", 1<<20)))})
+		}
+		f.BytesPerSecond = 100_000
+		begin := time.Now()
+		res, err := migrate.New(f, g, dir, nil).RunWave(t.Context(), &migrate.Wave{Name: "w", Accounts: accounts}, nil)
+		if err != nil || res.Failed() != 0 {
+			t.Fatal(err, res)
+		}
+		// 2 MiB at 100 kB/s, less the 64 KiB that may come at once.
+		if took := time.Since(begin); took < 19*time.Second || took > 30*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}

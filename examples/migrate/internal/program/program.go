@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
 	"github.com/ictmedia/schoolmail"
@@ -283,14 +284,20 @@ func writePlan(w io.Writer, account string, p *migrate.FolderPlan) {
 }
 
 func certify(ctx context.Context, m *migrate.Migrator, s *settings, accounts []migrate.Account, w io.Writer) *migrate.WaveCertificate {
-	var each []*migrate.Certificate
-	for _, a := range accounts {
-		c, err := m.Verify(ctx, a, &migrate.VerifyOptions{Sample: s.sample})
-		if err != nil {
-			c = &migrate.Certificate{Account: a.Name, Time: time.Now().UTC(), Error: err.Error(), Stage: migrate.Failed}
-		}
-		each = append(each, c)
+	each := make([]*migrate.Certificate, len(accounts))
+	var g errgroup.Group
+	g.SetLimit(4)
+	for i, a := range accounts {
+		g.Go(func() error {
+			c, err := m.Verify(ctx, a, &migrate.VerifyOptions{Sample: s.sample})
+			if err != nil {
+				c = &migrate.Certificate{Account: a.Name, Time: time.Now().UTC(), Error: err.Error(), Stage: migrate.Failed}
+			}
+			each[i] = c
+			return nil
+		})
 	}
+	g.Wait()
 	sum := migrate.SumCertificates(s.Wave, time.Now(), each)
 	fmt.Fprintf(w, "verified: %d of %d mailboxes complete, %d messages, %s, %d missing\n", sum.Complete, sum.Accounts, sum.Messages, migrate.Bytes(sum.Bytes), sum.Missing)
 	for _, c := range each {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -171,5 +172,14 @@ func TestBars(t *testing.T) {
 	code, err := runWith(t.Context(), s, f, g, accounts, &out, p)
 	if code != exitOK || err != nil || !strings.Contains(out.String(), "500 copied") {
 		t.Errorf("exit %d, %v\n%s", code, err, out.String())
+	}
+}
+
+// The example configuration is one that the program takes.
+func TestExampleConfiguration(t *testing.T) {
+	t.Parallel()
+	s, err := parse([]string{"-config", "../../migrate.toml"}, io.Discard)
+	if err != nil || len(s.Windows) != 2 || s.Rules().Roles["Sent"] != "Gesendete Objekte" || s.Users != filepath.Join("..", "..", "pilot.txt") {
+		t.Errorf("%+v, %v", s, err)
 	}
 }
