@@ -40,7 +40,7 @@ func run(ctx context.Context) (err error) {
 	config := flag.String("config", "", "configuration `file`; empty: a simulated Open-Xchange")
 	apply := flag.Bool("apply", false, "carry out the plan")
 	names := flag.Bool("names", false, "show the people in the plan")
-	people := flag.Int("people", 2000, "people of the made-up district")
+	people := flag.Int("people", 400, "people of the made-up district")
 	measure := flag.Bool("measure", false, "measure a made-up district over days and terms")
 	flag.StringVar(&o.CSV, "csv", "", "write all books as CSV and vCard files to `dir`")
 	flag.BoolVar(&o.Spreadsheet, "spreadsheet", false, "make the CSV files safe to open in a spreadsheet")

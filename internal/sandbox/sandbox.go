@@ -39,6 +39,9 @@ const (
 	MasterLogin    = "oxadminmaster"
 	MasterPassword = "sandbox-master"
 	DoveadmKey     = "sandbox-doveadm-key"
+	UserPassword   = "sandbox-user" // of the service and probe accounts
+	ServiceLogin   = "svc-books"    // in each context, writes address books
+	ProbeLogin     = "probe"        // in each context, an ordinary account like the others there
 	adminPassword  = "sandbox-admin-%d"
 	MailFrom       = "schulinformatik@schulen.example"
 )

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/config"
@@ -37,8 +39,9 @@ type InfoContext struct {
 	AdminPassword string               `json:"admin_password"`
 }
 
-// CreateContexts makes the contexts of the policy, empty but for their
-// administrators, as they are at a site that has run before.
+// CreateContexts makes the contexts of the policy, with their administrators, a
+// service account that writes address books and an ordinary account to probe
+// with, as they are at a site that has run before.
 func (s *Sandbox) CreateContexts() error {
 	for _, c := range s.Policy.Contexts {
 		err := s.OX.State().AddContext(oxtest.Context{ID: int(c.ID), Name: c.Name, Access: "all",
@@ -46,8 +49,26 @@ func (s *Sandbox) CreateContexts() error {
 		if err != nil {
 			return fmt.Errorf("sandbox: context %d: %w", c.ID, err)
 		}
+		for _, u := range []oxtest.User{{Name: ServiceLogin, DisplayName: "Adressbuch-Dienst", Access: "groupware_standard"},
+			{Name: ProbeLogin, DisplayName: "Probe", Access: s.access(c.ID)}} {
+			u.Password = UserPassword
+			u.PrimaryEmail = fmt.Sprintf("%s%d@schulen.example", u.Name, c.ID)
+			if _, err := s.OX.State().AddUser(int(c.ID), u); err != nil {
+				return fmt.Errorf("sandbox: context %d: %w", c.ID, err)
+			}
+		}
 	}
 	return nil
+}
+
+// access is the combination of the people of a context.
+func (s *Sandbox) access(c schoolmail.ContextID) string {
+	for _, p := range s.Policy.Populations {
+		if slices.Contains(p.Contexts, c) {
+			return p.Access
+		}
+	}
+	return ""
 }
 
 // Info describes the running servers.
@@ -84,8 +105,8 @@ func (s *Sandbox) Config(exportDir, stateDir string) *config.Config {
 
 // WriteDir writes what other programs need to work with the running sandbox:
 // the export files of day one (export/), a complete configuration
-// (district.toml), and last sandbox.json, whose presence says that everything
-// is ready.
+// (district.toml, and those of examples/addressbooks and examples/galprobe), and
+// last sandbox.json, whose presence says that everything is ready.
 func (s *Sandbox) WriteDir(dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -106,6 +127,11 @@ func (s *Sandbox) WriteDir(dir string) error {
 	if err := config.WriteFile(filepath.Join(dir, "district.toml"), s.Config(export, filepath.Join(dir, "state"))); err != nil {
 		return err
 	}
+	for name, text := range map[string]string{"addressbooks.toml": s.addressbooksConfig(), "galprobe.toml": s.galprobeConfig()} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
 	b, err := json.MarshalIndent(s.Info(), "", "  ")
 	if err != nil {
 		return err
@@ -115,6 +141,32 @@ func (s *Sandbox) WriteDir(dir string) error {
 		return err
 	}
 	return os.Rename(tmp, ready)
+}
+
+// addressbooksConfig is the configuration of examples/addressbooks.
+func (s *Sandbox) addressbooksConfig() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Configuration of examples/addressbooks for the running sandbox.\n\n[ldap]\nurl = %q\nbind_dn = %q\npassword = %q\nbase_dn = %q\nplaintext = true\n\n[ox]\nurl = %q\n",
+		s.LDAP.URL, s.LDAP.BindDN, s.LDAP.Password.Reveal(), s.LDAP.BaseDN, s.OX.HTTPURL)
+	for _, c := range s.Policy.Contexts {
+		fmt.Fprintf(&b, "\n[[ox.contexts]]\nid = %d\nlogin = %q\npassword = %q\n", c.ID, ServiceLogin+"@"+c.Name, UserPassword)
+	}
+	return b.String()
+}
+
+// galprobeConfig is the configuration of examples/galprobe, for the contexts of
+// pupils.
+func (s *Sandbox) galprobeConfig() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Configuration of examples/galprobe for the running sandbox.\n\nhttp_url = %q\nsoap_urls = [%q]\n", s.OX.HTTPURL, s.OX.SOAPURL)
+	for _, c := range s.Policy.Contexts {
+		if s.access(c.ID) == "groupware_standard" {
+			continue // teachers see the global address book: their access cannot do without
+		}
+		fmt.Fprintf(&b, "\n[[context]]\nid = %d\nname = %q\ncontrol = { login = %q, password = %q }\naccounts = [ { role = \"pupil\", login = %q, password = %q } ]\nexempt = [ %q ]\n",
+			c.ID, c.Name, AdminLogin(c.ID)+"@"+c.Name, AdminPassword(c.ID).Reveal(), ProbeLogin+"@"+c.Name, UserPassword, ServiceLogin)
+	}
+	return b.String()
 }
 
 // Describe prints where everything is.
@@ -130,5 +182,7 @@ func (s *Sandbox) Describe(w io.Writer, dir string) {
 	for _, flags := range []string{"", " -apply"} {
 		fmt.Fprintf(w, "  go run ./examples/provision -config %s -now %s%s\n", toml, s.District.Today(), flags)
 	}
+	fmt.Fprintf(w, "\nand once that is done\n\n  go run ./examples/addressbooks -config %s -apply\n  go run ./examples/galprobe -config %s\n",
+		filepath.Join(dir, "addressbooks.toml"), filepath.Join(dir, "galprobe.toml"))
 	fmt.Fprintf(w, "\nInterrupt (Ctrl-C) ends it, and everything in it is gone.\n")
 }

@@ -12,8 +12,9 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/addressbook"
+	"github.com/ictmedia/schoolmail/internal/provision"
+	"github.com/ictmedia/schoolmail/internal/sandbox"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
-	"github.com/ictmedia/schoolmail/ox/oxtest"
 	"github.com/ictmedia/schoolmail/ucs"
 )
 
@@ -123,24 +124,28 @@ func (c *Config) accounts(ctx context.Context) (accounts []schoolmail.Account, e
 	return accounts, nil
 }
 
-func openSandbox(ctx context.Context, size int) (*Job, error) {
-	s, err := newSandbox(ctx, size, oxtest.HTTPOptions{})
+func openSandbox(ctx context.Context, size int) (_ *Job, err error) {
+	p, err := provision.StartPopulated(ctx, &sandbox.Options{People: size})
 	if err != nil {
 		return nil, err
 	}
-	if err := s.teacherGroups(ctx); err != nil {
-		s.server.Close()
-		return nil, err
+	defer func() {
+		if err != nil {
+			p.Close()
+		}
+	}()
+	j := &Job{Rules: addressbook.DefaultRules(), Accounts: p.Accounts, Today: p.District.Today(), cleanup: p.Close,
+		Provider: addressbook.ProviderOptions{Host: "ldap.schulen.example", BaseDN: p.LDAP.BaseDN, BindDN: "uid=ox,cn=users," + p.LDAP.BaseDN},
 	}
-	j := &Job{
-		Rules: s.rules(), Accounts: s.people.accounts(s.district), Today: s.district.Today(), cleanup: s.server.Close,
-		Provider: addressbook.ProviderOptions{Host: "ldap.schulen.example", BaseDN: "dc=schulen,dc=example", BindDN: "uid=ox,cn=users,dc=schulen,dc=example"},
+	for _, school := range p.District.Schools() {
+		j.Rules.Schools = append(j.Rules.Schools, addressbook.School{ID: school.ID, Name: school.Name})
 	}
-	if j.access, err = s.login(ctx, appsuite.Rate{}, s.base); err != nil {
-		s.server.Close()
-		return nil, err
+	cred := map[schoolmail.ContextID]appsuite.Credentials{}
+	for _, c := range p.Policy.Contexts {
+		cred[c.ID] = appsuite.Credentials{Name: sandbox.ServiceLogin + "@" + c.Name, Password: sandbox.UserPassword}
 	}
-	return j, nil
+	j.access, err = openOX(ctx, p.OX.HTTPURL, cred, nil)
+	return j, err
 }
 
 // Close logs out and ends the sandbox.

@@ -30,12 +30,12 @@ const Latency = 20 * time.Millisecond
 // the limiter's rule (see [replay]).
 func Measure(ctx context.Context, out io.Writer, size int) error {
 	started := time.Now()
-	s, err := newSandbox(ctx, size, oxtest.HTTPOptions{Rate: -1})
+	s, err := newModel(ctx, size, oxtest.HTTPOptions{Rate: -1})
 	if err != nil {
 		return err
 	}
 	defer s.server.Close()
-	m := &measurement{sandbox: s, out: out, rate: appsuite.Rate{Requests: -1}}
+	m := &measurement{model: s, out: out, rate: appsuite.Rate{Requests: -1}}
 	fmt.Fprintf(out, "%d people, %d schools, %d contexts; simulator set up in %v; latency %v per request\n\n",
 		s.district.Len(), len(s.district.Schools()), len(s.contexts), time.Since(started).Round(time.Second), Latency)
 	fmt.Fprintf(out, "%-28s %9s %9s %9s %14s %14s\n", "", "people", "entries", "requests", "no limit", "1500/5 min")
@@ -71,7 +71,7 @@ func Measure(ctx context.Context, out io.Writer, size int) error {
 }
 
 type measurement struct {
-	*sandbox
+	*model
 	out  io.Writer
 	rate appsuite.Rate
 }

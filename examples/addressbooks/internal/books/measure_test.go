@@ -38,12 +38,12 @@ func TestReplayIsTheLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const requests, window = 10, 20 * time.Second
 		fill := func(rate appsuite.Rate) (result, []request) {
-			s, err := newSandbox(t.Context(), 600, oxtest.HTTPOptions{Rate: -1})
+			s, err := newModel(t.Context(), 600, oxtest.HTTPOptions{Rate: -1})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer s.server.Close()
-			m := &measurement{sandbox: s, out: io.Discard, rate: rate}
+			m := &measurement{model: s, out: io.Discard, rate: rate}
 			r, rec, err := m.recorded(t.Context(), func(a *oxAccess) (addressbook.Counts, error) { return m.run(t.Context(), a, nil) })
 			if err != nil {
 				t.Fatal(err)
@@ -67,12 +67,12 @@ func TestReplayIsTheLimiter(t *testing.T) {
 func TestOrdinaryDayFitsTheLimits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, err := newSandbox(t.Context(), 1200, oxtest.HTTPOptions{})
+		s, err := newModel(t.Context(), 1200, oxtest.HTTPOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer s.server.Close()
-		m := &measurement{sandbox: s, out: io.Discard}
+		m := &measurement{model: s, out: io.Discard}
 		if _, err := m.sync(t.Context(), "fill", nil, nil); err != nil {
 			t.Fatal(err)
 		}

@@ -65,7 +65,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			return usage(err)
 		}
 	} else {
-		srv, conf, err := sandbox(ctx, *leaveOpen)
+		srv, conf, err := district(ctx, *leaveOpen)
 		if err != nil {
 			return fail(stderr, err)
 		}

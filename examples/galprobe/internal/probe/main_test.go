@@ -55,7 +55,7 @@ func TestSandbox(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	srv, c, err := sandbox(t.Context(), false)
+	srv, c, err := district(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,13 +69,14 @@ func TestConfig(t *testing.T) {
 		}
 		return file
 	}
-	write("pw", sandboxPassword.Reveal()+"\n")
+	write("admin", c.Contexts[0].Control.Password.Reveal()+"\n")
+	write("pw", c.Contexts[0].Accounts[0].Password.Reveal()+"\n")
 	good := `http_url = "` + c.HTTPURL + `"
 [[context]]
 id = 21
 name = "primary"
 book = "Lehrpersonen"
-control = { login = "oxadmin@primar-1", password_file = "pw" }
+control = { login = "` + c.Contexts[0].Control.Login + `", password_file = "admin" }
 accounts = [ { role = "pupil", login = "probe@primar-1", password_file = "pw" } ]
 `
 	if status, stdout, stderr := start(t, "-config", write("good.toml", good)); status != galprobe.ExitClosed || !strings.Contains(stdout, "3 entries can be read") {

@@ -5,67 +5,57 @@ import (
 	"fmt"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/provision"
+	"github.com/ictmedia/schoolmail/internal/sandbox"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
 )
 
-const (
-	sandboxPassword = schoolmail.Secret("sandbox")
-	serviceLogin    = "svc-books"
-	sandboxBook     = "Lehrpersonen"
-)
+const sandboxBook = "Lehrpersonen"
 
-// sandbox is a simulated Open-Xchange with two contexts, each with pupils or
-// teachers and an address book for them, and the configuration that fits. With
-// leaveOpen one pupil was made without closing the global address book.
-func sandbox(ctx context.Context, leaveOpen bool) (_ *oxtest.Instance, _ *Config, err error) {
-	srv := oxtest.Start()
+// district is the sandbox with a small made-up district, and the configuration
+// to probe two of its contexts: one of primary, one of secondary pupils, as the
+// probe account and as one of the pupils. With leaveOpen there is somebody in
+// the first who was made without closing the global address book.
+func district(ctx context.Context, leaveOpen bool) (_ *provision.Populated, _ *Config, err error) {
+	p, err := provision.StartPopulated(ctx, &sandbox.Options{People: 120})
+	if err != nil {
+		return nil, nil, err
+	}
 	defer func() {
 		if err != nil {
-			srv.Close()
+			p.Close()
 		}
 	}()
-	c := &Config{HTTPURL: srv.HTTPURL, SOAPURLs: []string{srv.SOAPURL}}
-	for _, x := range []struct {
-		id            schoolmail.ContextID
-		name, role    string
-		access, extra string
-	}{
-		{21, "primar-1", "pupil", "webmail", "webmail"},
-		{31, "sekundar-1", "pupil", "pim", "pim"},
-	} {
-		if x.id == 21 && leaveOpen {
-			x.extra = "webmail_plus" // the combination that new users inherit
+	c := &Config{HTTPURL: p.OX.HTTPURL, SOAPURLs: []string{p.OX.SOAPURL}}
+	for _, spec := range p.Policy.Contexts {
+		if spec.ID != 21 && spec.ID != 31 {
+			continue
 		}
-		err := srv.State().AddContext(oxtest.Context{ID: int(x.id), Name: x.name, Access: "all",
-			Admin: oxtest.User{Name: "oxadmin", Password: sandboxPassword.Reveal()}})
-		if err != nil {
-			return nil, nil, err
+		login := func(user string, password schoolmail.Secret) Login {
+			return Login{Role: "pupil", Login: fmt.Sprintf("%s@%s", user, spec.Name), Password: password}
 		}
-		users := []oxtest.User{{Name: serviceLogin, Access: "groupware_standard"}, {Name: "probe", Access: x.extra}}
-		for i := range 20 {
-			users = append(users, oxtest.User{Name: fmt.Sprintf("%s%d", x.role, i), Access: x.access,
-				Fields: map[string]string{"telephone_home1": fmt.Sprintf("031 000 00 %02d", i), "department": "7b"}})
-		}
-		for _, u := range users {
-			u.Password = sandboxPassword.Reveal()
-			if _, err := srv.State().AddUser(int(x.id), u); err != nil {
-				return nil, nil, err
+		x := Context{ID: spec.ID, Name: spec.Name, Book: sandboxBook, Control: login(sandbox.AdminLogin(spec.ID), sandbox.AdminPassword(spec.ID)),
+			Accounts: []Login{login(sandbox.ProbeLogin, sandbox.UserPassword)}, Exempt: []string{sandbox.ServiceLogin}}
+		for _, a := range p.Accounts {
+			if a.Context == spec.ID {
+				x.Accounts = append(x.Accounts, login(a.Username, sandbox.UserPassword))
+				break
 			}
 		}
-		if _, err := srv.State().AddGroup(int(x.id), oxtest.Group{Name: "k7b", Members: []int{4, 5, 6}}); err != nil {
+		if spec.ID == 21 && leaveOpen {
+			// webmail_plus is what new users inherit unless told otherwise.
+			if _, err := p.OX.State().AddUser(int(spec.ID), oxtest.User{Name: "left.open", Password: sandbox.UserPassword, Access: "webmail_plus"}); err != nil {
+				return nil, nil, err
+			}
+			x.Accounts = append(x.Accounts, login("left.open", sandbox.UserPassword))
+		}
+		if err := writeBook(ctx, p.OX.HTTPURL, login(sandbox.ServiceLogin, sandbox.UserPassword).credentials()); err != nil {
 			return nil, nil, err
 		}
-		login := func(user string) Login {
-			return Login{Role: x.role, Login: fmt.Sprintf("%s@%s", user, x.name), Password: sandboxPassword}
-		}
-		if err := writeBook(ctx, srv.HTTPURL, login(serviceLogin).credentials()); err != nil {
-			return nil, nil, err
-		}
-		c.Contexts = append(c.Contexts, Context{ID: x.id, Name: x.name, Book: sandboxBook, Control: login("oxadmin"),
-			Accounts: []Login{login("probe"), login(x.role + "0")}, Exempt: []string{serviceLogin}})
+		c.Contexts = append(c.Contexts, x)
 	}
-	return srv, c, nil
+	return p, c, nil
 }
 
 // writeBook makes an address book that everybody in the context may read.

@@ -18,8 +18,9 @@ import (
 	"github.com/ictmedia/schoolmail/ox/oxtest"
 )
 
-// sandbox is a simulated Open-Xchange in this process with a made-up district.
-type sandbox struct {
+// model is a simulated Open-Xchange in this process with a made-up district, for
+// measuring: it is reached without sockets, so that a virtual clock works.
+type model struct {
 	server   *oxtest.Server
 	base     http.RoundTripper // reaches the server without a socket
 	district *escadatest.District
@@ -35,9 +36,9 @@ const (
 	serviceLogin    = "svc-books"
 )
 
-func newSandbox(ctx context.Context, size int, h oxtest.HTTPOptions) (*sandbox, error) {
+func newModel(ctx context.Context, size int, h oxtest.HTTPOptions) (*model, error) {
 	d := escadatest.NewDistrict(1, &escadatest.Options{People: size})
-	s := &sandbox{
+	s := &model{
 		server:   oxtest.New(oxtest.WithHTTP(h), oxtest.WithoutCallLog()),
 		district: d, people: newPeople(d),
 		contexts: map[schoolmail.ContextID]*ox.ContextClient{},
@@ -57,7 +58,7 @@ func newSandbox(ctx context.Context, size int, h oxtest.HTTPOptions) (*sandbox, 
 }
 
 // provision makes the contexts and users that are not there yet.
-func (s *sandbox) provision(ctx context.Context, accounts []schoolmail.Account) error {
+func (s *model) provision(ctx context.Context, accounts []schoolmail.Account) error {
 	byContext := map[schoolmail.ContextID][]schoolmail.Account{}
 	for _, a := range accounts {
 		byContext[a.Context] = append(byContext[a.Context], a)
@@ -94,7 +95,7 @@ func (s *sandbox) provision(ctx context.Context, accounts []schoolmail.Account) 
 	return g.Wait()
 }
 
-func (s *sandbox) addUser(ctx context.Context, c schoolmail.ContextID, login, display, mail, access string) error {
+func (s *model) addUser(ctx context.Context, c schoolmail.ContextID, login, display, mail, access string) error {
 	_, err := s.contexts[c].Users.Create(ctx, ox.NewUser{
 		Name: login, DisplayName: display, GivenName: "G", FamilyName: "F", PrimaryEmail: mail, Password: sandboxPassword, AccessName: access,
 	})
@@ -102,7 +103,7 @@ func (s *sandbox) addUser(ctx context.Context, c schoolmail.ContextID, login, di
 }
 
 // login opens a session of the service account in each context.
-func (s *sandbox) login(ctx context.Context, rate appsuite.Rate, transport http.RoundTripper) (*oxAccess, error) {
+func (s *model) login(ctx context.Context, rate appsuite.Rate, transport http.RoundTripper) (*oxAccess, error) {
 	cred := map[schoolmail.ContextID]appsuite.Credentials{}
 	for c := range s.contexts {
 		cred[c] = appsuite.Credentials{Name: fmt.Sprintf("%s@schulen%d", serviceLogin, c), Password: sandboxPassword}
@@ -145,35 +146,8 @@ func (a *oxAccess) close() error {
 	return errors.Join(errs...)
 }
 
-// teacherGroups makes the group of each school's teachers, as a provisioning
-// that knows UCS@school would.
-func (s *sandbox) teacherGroups(ctx context.Context) error {
-	members := map[string][]ox.UserID{}
-	for u, err := range s.contexts[adults].Users.All(ctx, nil) {
-		if err != nil {
-			return err
-		}
-		members[u.Name] = append(members[u.Name], u.ID)
-	}
-	bySchool := map[schoolmail.SchoolID][]ox.UserID{}
-	for _, a := range s.people.accounts(s.district) {
-		if a.Role == schoolmail.RoleTeacher {
-			for _, m := range a.Memberships {
-				bySchool[m.School] = append(bySchool[m.School], members[a.Username]...)
-			}
-		}
-	}
-	for _, id := range slices.Sorted(maps.Keys(bySchool)) {
-		_, err := s.contexts[adults].Groups.Create(ctx, ox.Group{Name: "lehrer-" + string(id), DisplayName: "Lehrpersonen " + string(id), Members: bySchool[id]})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // rules are the default rules with the district's names of schools.
-func (s *sandbox) rules() addressbook.Rules {
+func (s *model) rules() addressbook.Rules {
 	rules := addressbook.DefaultRules()
 	for _, school := range s.district.Schools() {
 		rules.Schools = append(rules.Schools, addressbook.School{ID: school.ID, Name: school.Name})
