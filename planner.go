@@ -211,8 +211,14 @@ func (b *builder) strangers(byUsername map[string]*Account) {
 			}
 		}
 	}
-	for c, n := range unknown {
-		b.find("unknown-users", "context %d has %d users that are not in the directory; they are not touched", c, n)
+	if len(unknown) > 0 {
+		all := 0
+		var parts []string
+		for _, c := range sortedIDs(unknown) {
+			all += unknown[c]
+			parts = append(parts, fmt.Sprintf("%d in context %d", unknown[c], c))
+		}
+		b.find("unknown-users", "OX has %d users that are not in the directory (%s); they are not touched", all, strings.Join(parts, ", "))
 	}
 }
 
