@@ -1,6 +1,8 @@
 package migrate
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -18,14 +20,17 @@ const looseAfterCrash = 2 * maxUnsaved
 
 // item is one message of either side during recognition.
 type item struct {
-	uid    uint32
 	size   int64
-	date   time.Time
-	flags  []string
+	date   int64    // seconds since 1970; 0 if unknown
+	flags  []string // shared between items that have the same
+	uid    uint32
 	digest digest
 	loose  digest
 	hashed bool
+	taken  bool // by pair
 }
+
+func (i *item) time() time.Time { return time.Unix(i.date, 0).UTC() }
 
 // adopt finds those of the fresh source messages that the target already has:
 // from an interrupted run, an earlier conversion by whatever tool, another
@@ -158,70 +163,116 @@ func (s *session) adopt(ctx context.Context, f *folderRun, fresh imapwire.Set) (
 	if err := s.record(ctx, f, pairs, others); err != nil {
 		return nil, err
 	}
-	left := fresh
+	var found []uint32
 	for _, p := range pairs {
-		left = left.Without(imapwire.Set{{First: p.src.uid, Last: p.src.uid}})
+		found = append(found, p.src.uid)
 	}
 	for _, o := range known {
-		left = left.Without(imapwire.Set{{First: o.uid, Last: o.uid}})
+		found = append(found, o.uid)
 	}
-	return left, nil
+	slices.Sort(found)
+	var done imapwire.Set
+	for _, uid := range found {
+		done.Add(uid)
+	}
+	return fresh.Without(done), nil
 }
 
 type pairing struct{ src, dst *item }
 
 // pair matches by key, as multisets, preferring equal dates and then the order
-// of UIDs. It returns what is left on both sides.
+// of UIDs. It returns what is left on both sides. A zero key matches nothing.
 func pair(ours, theirs []*item, key func(*item) digest) (pairs []pairing, restOurs, restTheirs []*item) {
-	byKey := map[digest][]*item{}
-	for _, t := range theirs {
-		if k := key(t); k != (digest{}) {
-			byKey[k] = append(byKey[k], t)
-		}
+	sorted := func(items []*item) []*item {
+		out := slices.Clone(items)
+		slices.SortFunc(out, func(a, b *item) int {
+			ka, kb := key(a), key(b)
+			return cmp.Or(bytes.Compare(ka[:], kb[:]), cmp.Compare(a.date, b.date), cmp.Compare(a.uid, b.uid))
+		})
+		return out
 	}
-	taken := map[*item]bool{}
-	match := func(o *item, sameDate bool) bool {
-		k := key(o)
-		list := byKey[k]
-		for i, t := range list {
-			if k != (digest{}) && (!sameDate || t.date.Equal(o.date)) {
-				pairs = append(pairs, pairing{o, t})
-				taken[o], taken[t] = true, true
-				byKey[k] = slices.Delete(slices.Clone(list), i, i+1)
-				return true
+	left, right := sorted(ours), sorted(theirs)
+	for _, i := range slices.Concat(left, right) {
+		i.taken = false
+	}
+	match := func(o, t *item) {
+		o.taken, t.taken = true, true
+		pairs = append(pairs, pairing{o, t})
+	}
+	for len(left) > 0 && len(right) > 0 {
+		k, kr := key(left[0]), key(right[0])
+		if c := bytes.Compare(k[:], kr[:]); c < 0 || k == (digest{}) {
+			left = left[1:]
+			continue
+		} else if c > 0 {
+			right = right[1:]
+			continue
+		}
+		n, m := 1, 1
+		for n < len(left) && key(left[n]) == k {
+			n++
+		}
+		for m < len(right) && key(right[m]) == k {
+			m++
+		}
+		group, other := left[:n], right[:m]
+		left, right = left[n:], right[m:]
+		for i, j := 0, 0; i < n && j < m; { // both ascend by date
+			switch o, t := group[i], other[j]; {
+			case o.date < t.date:
+				i++
+			case o.date > t.date:
+				j++
+			default:
+				match(o, t)
+				i, j = i+1, j+1
 			}
 		}
-		return false
-	}
-	for _, sameDate := range []bool{true, false} {
-		for _, o := range ours {
-			if !taken[o] {
-				match(o, sameDate)
+		j := 0
+		for _, o := range group {
+			for j < m && other[j].taken {
+				j++
+			}
+			if !o.taken && j < m {
+				match(o, other[j])
 			}
 		}
 	}
-	for _, o := range ours {
-		if !taken[o] {
-			restOurs = append(restOurs, o)
+	rest := func(items []*item) (out []*item) {
+		for _, i := range items {
+			if !i.taken {
+				out = append(out, i)
+			}
 		}
+		return out
 	}
-	for _, t := range theirs {
-		if !taken[t] {
-			restTheirs = append(restTheirs, t)
-		}
-	}
-	return pairs, restOurs, restTheirs
+	return pairs, rest(ours), rest(theirs)
 }
 
 // items fetches what recognition needs, by ascending UID.
 func (s *session) items(ctx context.Context, c *imapwire.Client, uids imapwire.Set, items string) ([]*item, error) {
 	var out []*item
+	var slab []item
+	flags := map[string][]string{} // there are few different ones
 	for _, part := range uids.Chunks(fetchCount) {
 		if _, err := c.Fetch(ctx, part, items, "", func(m *imapwire.Message, _ io.Reader, _ int64) error {
 			if !part.Contains(m.UID) {
 				return nil
 			}
-			i := &item{uid: m.UID, size: m.Size, date: m.Date, flags: m.Flags}
+			if len(slab) == 0 {
+				slab = make([]item, 1000)
+			}
+			i := &slab[0]
+			slab = slab[1:]
+			*i = item{uid: m.UID, size: m.Size}
+			if m.HasDate {
+				i.date = m.Date.Unix()
+			}
+			all := strings.Join(m.Flags, " ")
+			if _, ok := flags[all]; !ok {
+				flags[all] = m.Flags
+			}
+			i.flags = flags[all]
 			i.digest, i.hashed = parseDigest(m.SHA1)
 			out = append(out, i)
 			return nil
@@ -229,26 +280,25 @@ func (s *session) items(ctx context.Context, c *imapwire.Client, uids imapwire.S
 			return nil, err
 		}
 	}
-	slices.SortFunc(out, func(a, b *item) int { return int(int64(a.uid) - int64(b.uid)) })
+	slices.SortFunc(out, func(a, b *item) int { return cmp.Compare(a.uid, b.uid) })
 	return slices.CompactFunc(out, func(a, b *item) bool { return a.uid == b.uid }), nil
 }
 
 // hash reads the content of the wanted items and sets their digests.
 func (s *session) hash(ctx context.Context, c *imapwire.Client, items []*item, want func(*item) bool) error {
-	byUID := map[uint32]*item{}
+	byUID := slices.DeleteFunc(slices.Clone(items), func(i *item) bool { return !want(i) })
+	slices.SortFunc(byUID, func(a, b *item) int { return cmp.Compare(a.uid, b.uid) })
 	var uids imapwire.Set
-	for _, i := range items {
-		if want(i) {
-			byUID[i.uid] = i
-			uids.Add(i.uid)
-		}
+	for _, i := range byUID {
+		uids.Add(i.uid)
 	}
 	for _, part := range uids.Chunks(fetchCount) {
 		_, err := c.Fetch(ctx, part, "BODY.PEEK[]", "", func(m *imapwire.Message, body io.Reader, _ int64) error {
-			i := byUID[m.UID]
-			if i == nil || body == nil {
+			at, ok := slices.BinarySearchFunc(byUID, m.UID, func(i *item, uid uint32) int { return cmp.Compare(i.uid, uid) })
+			if !ok || body == nil {
 				return nil
 			}
+			i := byUID[at]
 			exact, loose, err := digestBody(s.st.acct.Digest, body)
 			if err != nil {
 				return err

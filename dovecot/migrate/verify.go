@@ -240,7 +240,7 @@ func (v *verifier) folder(ctx context.Context, target string, maps []Mapping) (f
 		if v.opt.Sample < 1 {
 			unsampled := slices.DeleteFunc(slices.Clone(rest), func(o *item) bool { return sampled(o.uid) })
 			byLook := func(i *item) (d digest) {
-				copy(d[:], fmt.Sprintf("%d %d", i.size, i.date.Unix()))
+				copy(d[:], fmt.Sprintf("%d %d", i.size, i.date))
 				return d
 			}
 			var more []pairing
@@ -276,7 +276,7 @@ func (v *verifier) folder(ctx context.Context, target string, maps []Mapping) (f
 			}
 		}
 		for _, o := range rest {
-			d := Difference{Folder: mp.Source, UID: o.uid, Kind: DifferenceMissing, Text: fmt.Sprintf("%d bytes of %s", o.size, o.date.Format(time.DateOnly))}
+			d := Difference{Folder: mp.Source, UID: o.uid, Kind: DifferenceMissing, Text: fmt.Sprintf("%d bytes of %s", o.size, o.time().Format(time.DateOnly))}
 			if known.Contains(o.uid) {
 				d.Kind = DifferenceRemoved
 				f.Removed++
@@ -320,9 +320,9 @@ func (v *verifier) compare(f *FolderCertificate, mp Mapping, p pairing) (diffs [
 		f.Flags++
 		diffs = append(diffs, Difference{mp.Source, p.src.uid, p.dst.uid, DifferenceFlags, fmt.Sprintf("source %v, target %v", want, have)})
 	}
-	if !p.src.date.Equal(p.dst.date) {
+	if p.src.date != p.dst.date {
 		f.Dates++
-		diffs = append(diffs, Difference{mp.Source, p.src.uid, p.dst.uid, DifferenceDate, fmt.Sprintf("source %s, target %s", p.src.date.Format(time.RFC3339), p.dst.date.Format(time.RFC3339))})
+		diffs = append(diffs, Difference{mp.Source, p.src.uid, p.dst.uid, DifferenceDate, fmt.Sprintf("source %s, target %s", p.src.time().Format(time.RFC3339), p.dst.time().Format(time.RFC3339))})
 	}
 	return diffs
 }

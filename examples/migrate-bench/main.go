@@ -49,14 +49,15 @@ type bench struct {
 func main() {
 	scale := flag.Int("scale", 1, "divide the number of messages by this")
 	nasty := flag.Bool("nasty", true, "also compare on the nasty account")
+	huge := flag.Int("huge", 0, "only measure migrate with so many messages in one folder, and so many folders divided by 100")
 	flag.Parse()
-	if err := run(*scale, *nasty); err != nil {
+	if err := run(*scale, *nasty, *huge); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(scale int, withNasty bool) error {
+func run(scale int, withNasty bool, huge int) error {
 	layouts := []layout{
 		{"5,000 small messages, 1 folder", 1, 5000 / scale, 2400},
 		{"5,000 small messages, 50 folders", 50, 100 / scale, 2400},
@@ -78,6 +79,10 @@ func run(scale int, withNasty bool) error {
 		user := fmt.Sprintf("big%d", i)
 		users = append(users, cyrusd.User{Name: user, Password: password})
 		targets = append(targets, dovecotd.User{Name: user, Password: password})
+	}
+	for _, user := range []string{"huge", "wide"} {
+		users = append(users, cyrusd.User{Name: user, Password: password})
+		targets = append(targets, dovecotd.User{Name: user + "migrate", Password: password})
 	}
 	users = append(users, cyrusd.User{Name: "nasty", Password: password})
 	for _, tool := range tools {
@@ -104,6 +109,9 @@ func run(scale int, withNasty bool) error {
 		return err
 	}
 
+	if huge > 0 {
+		return b.huge(huge)
+	}
 	fmt.Printf("Measured by `go run ./examples/migrate-bench` on %d cores (%s); Cyrus 3.6.1 to Dovecot 2.3.19.1 on loopback, Maildir, mail_fsync=never; the best of %d runs.\n\n", runtime.NumCPU(), runtime.GOOS+"/"+runtime.GOARCH, rounds+1)
 	fmt.Println("| mail | tool | first run | messages/s | MB/s | unchanged run | run with 1 % new | peak memory |")
 	fmt.Println("|---|---|---:|---:|---:|---:|---:|---:|")
@@ -147,6 +155,46 @@ func (b *bench) memory() error {
 }
 
 const bigMailboxes = 8
+
+// huge measures migrate on one folder with n messages and on n/100 folders.
+func (b *bench) huge(n int) error {
+	for user, l := range map[string]layout{"huge": {folders: 1, messages: n, size: 300}, "wide": {folders: n / 100, messages: 1, size: 300}} {
+		if _, err := b.fill(user, l, 0, l.messages); err != nil {
+			return err
+		}
+		first, peak, err := b.tool("migrate", user, 0)
+		if err != nil {
+			return err
+		}
+		second, peak2, err := b.tool("migrate", user, 0)
+		if err != nil {
+			return err
+		}
+		if _, err := b.fill(user, layout{folders: 1, size: 300}, n, n+n/100); err != nil {
+			return err
+		}
+		third, peak3, err := b.tool("migrate", user, 0)
+		if err != nil {
+			return err
+		}
+		// Without its state, everything has to be recognised.
+		if err := os.RemoveAll(filepath.Join(b.dir, "state")); err != nil {
+			return err
+		}
+		lost, peak4, err := b.tool("migrate", user, 0)
+		if err != nil {
+			return err
+		}
+		arrived, err := b.count(user + "migrate")
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%d folders with %d messages each: first run %.1f s (%.0f/s, peak %.0f MB), unchanged %.2f s (%.0f MB), 1 %% new in INBOX %.2f s (%.0f MB), state lost %.1f s (%.0f MB), %d messages at the target\n",
+			l.folders, l.messages, first.Seconds(), float64(l.folders*l.messages)/first.Seconds(), float64(peak)/1e6, second.Seconds(), float64(peak2)/1e6,
+			third.Seconds(), float64(peak3)/1e6, lost.Seconds(), float64(peak4)/1e6, arrived)
+	}
+	return nil
+}
 
 func (b *bench) layout(user string, l layout) error {
 	bytes, err := b.fill(user, l, 0, l.messages)
