@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand"
 	"slices"
 	"testing"
@@ -128,6 +129,18 @@ func TestPromises(t *testing.T) {
 		w := newWorld(rapidTB{t, rt}, p)
 		now := day0
 		for _, records := range drawTerms(rt) {
+			// Now and then an operator puts somebody on hold or releases them.
+			onHold := map[string]Account{}
+			for _, n := range slices.Sorted(maps.Keys(w.accounts)) {
+				a := w.accounts[n]
+				if rapid.IntRange(0, 9).Draw(rt, "hold") == 0 {
+					a.Held = !a.Held
+					w.accounts[n] = a
+				}
+				if a.Held {
+					onHold[n] = clone(a)
+				}
+			}
 			d := delivery(records)
 			st := w.observe()
 			plan, err := NewPlan(p, st, d, now)
@@ -164,6 +177,12 @@ func TestPromises(t *testing.T) {
 			w.sound()
 			// Everybody delivered who was not held back is where allowed.
 			held := map[RecordKey]bool{}
+			for n, a := range onHold {
+				held[a.Key] = true
+				if diff := cmp.Diff(a, w.accounts[n]); diff != "" {
+					rt.Fatalf("%s is on hold and was touched:\n%s", n, diff)
+				}
+			}
 			for _, h := range plan.Held {
 				held[h.Step.Key] = true
 			}
