@@ -35,6 +35,19 @@ type piece struct {
 
 var pieces = sync.Pool{New: func() any { b := make([]byte, pieceSize); return &b }}
 
+// maxBatch is the size to which batches grow in big folders. It stays below
+// what a run may leave unrecorded (see looseAfterCrash).
+const maxBatch = 800
+
+// filled is about how many messages the target folder has.
+func (s *session) filled(f *folderRun) int {
+	n := int(f.appended)
+	if ds := s.dstStatus[f.TargetRaw]; ds != nil {
+		n = max(n, int(ds.Messages))
+	}
+	return n
+}
+
 // errSource marks an error of the source while the target was writing.
 var errSource = errors.New("source")
 
@@ -249,7 +262,14 @@ func (w *writer) Read(b []byte) (int, error) {
 
 func (w *writer) add(m *message) error {
 	o := &w.s.m.opt
-	if len(w.pending) > 0 && (len(w.pending) >= w.limit || w.bytes+m.size > o.BatchBytes) {
+	limit, bytes := w.limit, o.BatchBytes
+	if limit > 1 {
+		// The target's work for a batch grows with the folder, which a Maildir
+		// reads anew after each: batches grow with it.
+		more := min(max(w.s.filled(w.f)/100, limit), max(limit, maxBatch)) / limit
+		limit, bytes = limit*more, bytes*int64(more)
+	}
+	if len(w.pending) > 0 && (len(w.pending) >= limit || w.bytes+m.size > bytes) {
 		if err := w.commit(); err != nil {
 			return err
 		}
