@@ -168,6 +168,9 @@ func (b *builder) doubtful(made []Step, takers []taker) ([]Step, []taker) {
 				n++
 			}
 		}
+		if n > 0 && b.override("repairs", "") != "" {
+			return false
+		}
 		if n > 0 {
 			gone[c] = true
 			b.hold(s, "repairs", fmt.Sprintf("%d accounts live in context %d, which OX does not show: it is not made anew", n, c))
@@ -247,9 +250,9 @@ func (b *builder) doubtful(made []Step, takers []taker) ([]Step, []taker) {
 }
 
 // guardRenames holds back changes of names when a school has suspiciously many
-// of them, such as after two columns were swapped. Without the names there is
-// nothing left of the step that could not wait.
-func (b *builder) guardRenames() {
+// of them, such as after two columns were swapped, and with them everything that
+// is planned for the same people afterwards, since it builds on the new names.
+func (b *builder) guardRenames(takers []taker) []taker {
 	renames := func(s Step) bool {
 		c, ok := s.Action.(ChangeAccount)
 		return ok && (slices.Contains(c.Fields, "given_name") || slices.Contains(c.Fields, "family_name"))
@@ -264,5 +267,24 @@ func (b *builder) guardRenames() {
 	for _, s := range b.guard("renames", steps, nil) {
 		allowed[s.ID] = true
 	}
-	b.steps = slices.DeleteFunc(b.steps, func(s Step) bool { return renames(s) && !allowed[s.ID] })
+	waits := map[RecordKey]bool{}
+	for _, s := range steps {
+		waits[s.Key] = !allowed[s.ID]
+	}
+	later := func(s Step) bool {
+		if !waits[s.Key] || renames(s) && allowed[s.ID] {
+			return false
+		}
+		switch s.Kind() {
+		case KindCancelNotice, KindReactivate: // these come first
+			return false
+		}
+		if !renames(s) {
+			b.hold(s, "renames", "it comes after a change of name that is held back")
+		}
+		return true
+	}
+	b.steps = slices.DeleteFunc(b.steps, later)
+	b.frees = slices.DeleteFunc(b.frees, later)
+	return slices.DeleteFunc(takers, func(t taker) bool { return later(t.step) })
 }

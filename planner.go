@@ -320,12 +320,3 @@ func (b *builder) shield(a *Account) string {
 	}
 	return ""
 }
-
-func sortedKeys[K ~string, V any](m map[K]V) []K {
-	ks := make([]K, 0, len(m))
-	for k := range m {
-		ks = append(ks, k)
-	}
-	slices.Sort(ks)
-	return ks
-}
