@@ -46,7 +46,7 @@ failures, missing messages or held-back accounts (see the report).
 `
 
 type settings struct {
-	migrate.Config
+	Config
 	plan, verify, noCopy bool
 	sample               float64
 	report               string
@@ -98,7 +98,7 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 		if err != nil {
 			return nil, fmt.Errorf("migrate: configuration: %w", err)
 		}
-		c, err := migrate.ReadConfig(value, f)
+		c, err := ReadConfig(value, f)
 		f.Close()
 		if err != nil {
 			return nil, err
