@@ -44,6 +44,8 @@ type bench struct {
 	to   *dovecotd.Server
 	dir  string
 	bin  string // examples/migrate
+
+	oldNames bool // from has the names of Cyrus before 3.0
 }
 
 func main() {
@@ -84,7 +86,6 @@ func run(scale int, withNasty bool, huge int) error {
 		users = append(users, cyrusd.User{Name: user, Password: password})
 		targets = append(targets, dovecotd.User{Name: user + "migrate", Password: password})
 	}
-	users = append(users, cyrusd.User{Name: "nasty", Password: password})
 	for _, tool := range tools {
 		targets = append(targets, dovecotd.User{Name: "nasty" + tool, Password: password})
 	}
@@ -381,7 +382,11 @@ func (b *bench) command(tool, user string, round int) *exec.Cmd {
 		return exec.Command("mbsync", "-c", file, "c")
 	}
 	args := []string{"-c", b.to.ConfigFile(), "-o", "mail_fsync=never", "-o", "imapc_host=" + host, "-o", "imapc_port=" + port, "-o", "imapc_user=" + user,
-		"-o", "imapc_password=" + password, "-o", "imapc_features=rfc822.size fetch-headers", "backup", "-R", "-u", target, "imapc:"}
+		"-o", "imapc_password=" + password, "-o", "imapc_features=rfc822.size fetch-headers"}
+	if b.oldNames {
+		args = append(args, "-o", "imapc_list_prefix=INBOX")
+	}
+	args = append(args, "backup", "-R", "-u", target, "imapc:")
 	return exec.Command("doveadm", args...)
 }
 

@@ -18,6 +18,15 @@ import (
 // nasty compares the tools on an account with what each of them is known to
 // lose, before and after a delta, read by go-imap's client.
 func (b *bench) nasty() error {
+	// The names of Cyrus before 3.0, where most migrations come from.
+	old, err := cyrusd.Run(&cyrusd.Config{OldNames: true, Users: []cyrusd.User{{Name: "nasty", Password: password}}})
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	young := b.from
+	b.from, b.oldNames = old, true
+	defer func() { b.from, b.oldNames = young, false }()
 	c, err := cyrusd.Dial(b.from.IMAPAddr)
 	if err != nil {
 		return err
@@ -35,7 +44,7 @@ func (b *bench) nasty() error {
 		}
 	}
 	do("LOGIN nasty %s", password)
-	for _, f := range []string{"Gesendet", "~tilde", "*stern", "Entw&APw-rfe", "a.b", "Test", "TEST"} {
+	for _, f := range []string{"INBOX.Gesendet", "INBOX.~tilde", "INBOX.*stern", "INBOX.Entw&APw-rfe", "INBOX.a^b", "INBOX.Test", "INBOX.TEST", "INBOX.INBOX", "INBOX.inbox.unter"} {
 		do("CREATE %q", f)
 		put(f, `\Seen`, "01-Feb-2020 10:00:00 +0100", "Message-ID: <"+strings.Trim(f, "&")+"@x>\r\nSubject: in "+f+"\r\n\r\nx\r\n")
 	}
@@ -78,7 +87,7 @@ func (b *bench) nasty() error {
 		return err
 	}
 	do("SELECT INBOX")
-	do("MOVE 1:2 Gesendet")
+	do("MOVE 1:2 INBOX.Gesendet")
 	do("STORE 1 +FLAGS (\\Flagged)")
 	do("STORE 3 +FLAGS (\\Deleted)")
 	do("EXPUNGE")
