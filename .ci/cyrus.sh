@@ -27,8 +27,8 @@ if [ ! -e "$root/.complete" ]; then
 	(
 		cd "$root/deb"
 		# The last five are the shared libraries that a system with Dovecot may lack.
-		apt-get download cyrus-imapd cyrus-common \
-			libical3 libicu72 libpcre3 libxapian30 libjansson4 >&2
+		set -- cyrus-imapd cyrus-common libical3 libicu72 libpcre3 libxapian30 libjansson4
+		apt-get -q download "$@" >&2 || { apt-get -q update >&2 && apt-get -q download "$@" >&2; }
 		for deb in *.deb; do dpkg -x "$deb" ..; done
 	)
 	rm -rf "$root/deb"

@@ -180,6 +180,19 @@ func TestRandomInterruptedRuns(t *testing.T) {
 				if res := sync(t, mig, account(users[i])); len(res.Folders) != 0 {
 					t.Errorf("seed %d, round %d: something to do again: %+v", seed, round, res.Folders[0])
 				}
+				// The state is lost: everything is recognised, nothing is doubled.
+				if round%2 == 1 {
+					if err := os.RemoveAll(dir); err != nil {
+						t.Fatal(err)
+					}
+					killed(t, rnd, source, dov.IMAPAddr, dir, users[i])
+					if res := sync(t, mig, account(users[i])); res.Copied != 0 || res.Failed != 0 {
+						t.Errorf("seed %d, round %d: after the loss of the state: %+v", seed, round, res)
+					}
+					if d := cmp.Diff(want, read(t, dov.IMAPAddr, users[i]).filled()); d != "" {
+						t.Fatalf("seed %d, round %d: after the loss of the state: (-source +target)\n%s", seed, round, d)
+					}
+				}
 			}
 		})
 	}

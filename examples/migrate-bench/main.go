@@ -14,7 +14,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -210,36 +209,44 @@ func (b *bench) layout(user string, l layout) error {
 	}
 	all := map[string]*figures{}
 	for _, tool := range tools {
-		f := &figures{}
-		all[tool] = f
-		var peak2 int64
-		// The machine's other work disturbs: the best of several first runs counts.
-		for r := 1; r <= rounds; r++ {
-			took, _, err := b.tool(tool, user, r)
-			if err == nil && (f.first == 0 || took < f.first) {
+		all[tool] = &figures{}
+	}
+	note := func(tool string, err error) {
+		if err != nil {
+			all[tool].note = " (" + err.Error() + ")"
+		}
+	}
+	// The machine's other work disturbs: the tools take turns, and the best of
+	// several runs counts. Round 0 comes last; its target is the one that later runs go on with.
+	for r := rounds; r >= 0; r-- {
+		for _, tool := range tools {
+			took, peak, err := b.tool(tool, user, r)
+			f := all[tool]
+			if f.first == 0 || took < f.first {
 				f.first = took
 			}
+			f.peak = max(f.peak, peak)
+			note(tool, err)
 		}
-		took, peak, err := b.tool(tool, user, 0)
-		if f.first == 0 || took < f.first {
-			f.first = took
+	}
+	for range rounds + 1 {
+		for _, tool := range tools {
+			took, peak, err := b.tool(tool, user, 0)
+			f := all[tool]
+			if f.second == 0 || took < f.second {
+				f.second = took
+			}
+			f.peak = max(f.peak, peak)
+			note(tool, err)
 		}
-		if f.peak = peak; err != nil {
-			f.note = " (" + err.Error() + ")"
-		}
-		if f.second, peak2, err = b.best(tool, user); err != nil {
-			f.note = " (" + err.Error() + ")"
-		}
-		f.peak = max(f.peak, peak2)
 	}
 	if _, err := b.fill(user, l, l.messages, l.messages+max(l.messages/100, 1)); err != nil {
 		return err
 	}
 	for _, tool := range tools {
 		f := all[tool]
-		if f.third, _, err = b.tool(tool, user, 0); err != nil {
-			f.note = " (" + err.Error() + ")"
-		}
+		f.third, _, err = b.tool(tool, user, 0)
+		note(tool, err)
 		arrived, err := b.count(user + tool)
 		if err != nil {
 			return err
@@ -296,18 +303,6 @@ func (b *bench) fill(user string, l layout, from, to int) (bytes int64, err erro
 		}
 	}
 	return bytes, nil
-}
-
-// best is the best of several runs with nothing to do.
-func (b *bench) best(tool, user string) (took time.Duration, peak int64, err error) {
-	for range rounds + 1 {
-		t, p, e := b.tool(tool, user, 0)
-		if took == 0 || t < took {
-			took = t
-		}
-		peak, err = max(peak, p), errors.Join(err, e)
-	}
-	return took, peak, err
 }
 
 // rounds are the additional first runs, each into an empty target of its own.
