@@ -392,3 +392,41 @@ func TestStartPopulated(t *testing.T) {
 		t.Errorf("%d accounts", n)
 	}
 }
+
+// Reading users by the HTTP API instead of SOAP gives the same plans: a year
+// with transfers, deactivations and returns, and nothing to do after each act.
+func TestReadUsersByHTTP(t *testing.T) {
+	t.Parallel()
+	s := start(t, 60)
+	b, err := os.ReadFile(s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(b), `# read_users = "soap"`, `read_users = "http"`, 1)
+	if text == string(b) {
+		t.Fatal("the configuration has no read_users")
+	}
+	if err := os.WriteFile(s.config(), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next := s.District.Next(nil)
+	for _, act := range []struct {
+		d    *escadatest.District
+		days int
+		want string
+	}{
+		{s.District, 0, "accounts to create"},
+		{next, 0, "to transfer to another context"},
+		{next, 56, "to deactivate"},
+		{s.District, 400, "to open again"},
+	} {
+		s.deliver(t, act.d.Export(nil))
+		day := act.d.Today().AddDays(act.days)
+		if status, out, errs := s.run(t, day, "-apply"); status == 1 || status == 2 || !strings.Contains(out, act.want) {
+			t.Fatalf("%s: status %d, want %q\n%s%s", day, status, act.want, out, errs)
+		}
+		if _, out, errs := s.run(t, day, "-apply"); !strings.Contains(out, "Nothing to do.") {
+			t.Errorf("%s: the second run:\n%s%s", day, out, errs)
+		}
+	}
+}
