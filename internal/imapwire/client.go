@@ -329,7 +329,10 @@ func (c *Client) literalHead(tag, op string, size int64, wait bool) error {
 		if s, done, err := c.response(tag, line, nil); err != nil {
 			return err
 		} else if done {
-			return c.refused(op, s)
+			if err := c.refused(op, s); err != nil {
+				return err
+			}
+			return errors.New("server answers OK before it has the whole command")
 		}
 	}
 }

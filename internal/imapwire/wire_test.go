@@ -396,3 +396,12 @@ func TestSetWithout(t *testing.T) {
 		}
 	}
 }
+
+// An OK in the place of "+" must not let the literal go out as a command.
+func TestOKBeforeLiteral(t *testing.T) {
+	t.Parallel()
+	c := script(t, "* OK [CAPABILITY IMAP4rev1] hi", `CREATE {2}`, "TAG OK done\r\n")
+	if err := c.Create(t.Context(), "\xc3\xbc"); !errors.Is(err, ErrConnection) {
+		t.Errorf("got %v", err)
+	}
+}
