@@ -11,7 +11,7 @@ import (
 func python(t *testing.T) string {
 	t.Helper()
 	for _, p := range []string{"/usr/bin/python3", "python3"} {
-		if exec.Command(p, "-c", "import zeep").Run() == nil {
+		if exec.Command(p, "-c", "from zeep import Client").Run() == nil {
 			return p
 		}
 	}
