@@ -61,6 +61,8 @@ type Result struct {
 	Findings []string        `json:"findings,omitempty"`
 	Begin    time.Time       `json:"begin"`
 	Duration time.Duration   `json:"duration"` // nanoseconds
+
+	known map[Problem]bool // those in Problems
 }
 
 // FolderResult is a part of [Result].

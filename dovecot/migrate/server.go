@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"sync"
 	"syscall"
 	"time"
 
@@ -118,20 +119,31 @@ func newSide(name string, s Server) *side {
 	return d
 }
 
-// connect waits for a free slot and logs in. release gives the slot back.
-func (d *side) connect(ctx context.Context, l Login) (c *imapwire.Client, release func(), err error) {
-	select {
-	case d.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
+// acquire waits for a free connection of both sides, always in the same order,
+// so that accounts cannot wait for each other for ever.
+func acquire(ctx context.Context, sides ...*side) (release []func(), err error) {
+	for _, d := range sides {
+		select {
+		case d.slots <- struct{}{}:
+			release = append(release, sync.OnceFunc(func() { <-d.slots }))
+		case <-ctx.Done():
+			for _, r := range release {
+				r()
+			}
+			return nil, ctx.Err()
+		}
 	}
+	return release, nil
+}
+
+// connect logs in; the caller has acquired the connection.
+func (d *side) connect(ctx context.Context, l Login) (c *imapwire.Client, err error) {
 	defer func() {
 		if err != nil {
 			if c != nil {
 				c.Close()
 			}
-			<-d.slots
-			err = fmt.Errorf("%s %s: %w", d.name, d.Addr, err)
+			c, err = nil, fmt.Errorf("%s %s: %w", d.name, d.Addr, err)
 		}
 	}()
 	opt := &imapwire.Options{TLSConfig: d.TLSConfig, Timeout: d.Timeout, Dial: d.dial}
@@ -142,7 +154,7 @@ func (d *side) connect(ctx context.Context, l Login) (c *imapwire.Client, releas
 		opt.TLS = imapwire.NoTLS
 	}
 	if c, err = imapwire.Dial(ctx, d.Addr, opt); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	switch {
 	case l.Token != "":
@@ -162,10 +174,8 @@ func (d *side) connect(ctx context.Context, l Login) (c *imapwire.Client, releas
 		if _, ok := errors.AsType[*imapwire.Error](err); ok {
 			err = fmt.Errorf("%w: %w", ErrLogin, err)
 		}
-		return c, nil, err
 	}
-	client := c
-	return c, func() { client.Close(); <-d.slots }, nil
+	return c, err
 }
 
 func (d *side) dial(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -22,7 +22,7 @@ type session struct {
 	cutOver bool
 
 	src, dst                 *imapwire.Client
-	srcRelease, dstRelease   func()
+	release                  []func()
 	srcView, dstView         View
 	srcStatus, dstStatus     map[string]*imapwire.Status
 	srcSelected, dstSelected string
@@ -55,22 +55,24 @@ type folderRun struct {
 }
 
 func (s *session) close() {
-	for _, r := range []func(){s.srcRelease, s.dstRelease} {
-		if r != nil {
-			r()
+	for _, c := range []*imapwire.Client{s.src, s.dst} {
+		if c != nil {
+			c.Close()
 		}
 	}
-	s.srcRelease, s.dstRelease = nil, nil
+	for _, r := range s.release {
+		r()
+	}
 }
 
 // connect logs in to both sides and lists their folders, both at once.
 func (s *session) connect(ctx context.Context) error {
-	one := func(ctx context.Context, d *side, l Login, c **imapwire.Client, release *func(), v *View, st *map[string]*imapwire.Status) error {
-		client, rel, err := d.connect(ctx, l)
+	one := func(ctx context.Context, d *side, l Login, c **imapwire.Client, v *View, st *map[string]*imapwire.Status) error {
+		client, err := d.connect(ctx, l)
 		if err != nil {
 			return err
 		}
-		*c, *release = client, rel
+		*c = client
 		ns, err := client.Namespace(ctx)
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.name, err)
@@ -95,12 +97,16 @@ func (s *session) connect(ctx context.Context) error {
 		}
 		return nil
 	}
+	var err error
+	if s.release, err = acquire(ctx, s.m.from, s.m.to); err != nil {
+		return err
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		return one(gctx, s.m.from, s.acct.Source, &s.src, &s.srcRelease, &s.srcView, &s.srcStatus)
+		return one(gctx, s.m.from, s.acct.Source, &s.src, &s.srcView, &s.srcStatus)
 	})
 	g.Go(func() error {
-		return one(gctx, s.m.to, s.acct.Target, &s.dst, &s.dstRelease, &s.dstView, &s.dstStatus)
+		return one(gctx, s.m.to, s.acct.Target, &s.dst, &s.dstView, &s.dstStatus)
 	})
 	if err := g.Wait(); err != nil {
 		return err
@@ -136,9 +142,13 @@ func (s *session) find(format string, args ...any) {
 // problem records a problem once, however often the account is tried in a run.
 func (s *session) problem(f *folderRun, uid uint32, kind, format string, args ...any) (isNew bool) {
 	p := Problem{Folder: f.Source, UID: uid, Kind: kind, Text: fmt.Sprintf(format, args...)}
-	if slices.Contains(s.res.Problems, p) {
+	if s.res.known[p] {
 		return false
 	}
+	if s.res.known == nil {
+		s.res.known = map[Problem]bool{}
+	}
+	s.res.known[p] = true
 	s.res.Problems = append(s.res.Problems, p)
 	return true
 }

@@ -322,3 +322,39 @@ func TestBytesPerSecond(t *testing.T) {
 		}
 	})
 }
+
+// More accounts at a time than the servers allow connections: they take turns.
+func TestConnectionLimits(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		_, to, f, g, accounts := simulated(12)
+		f.Connections, g.Connections = 2, 1
+		dial, open, most := g.Dial, 0, 0
+		var mu gosync.Mutex
+		g.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			open++
+			most = max(most, open)
+			c, err := dial(ctx, network, addr)
+			return &countedConn{Conn: c, closed: gosync.OnceFunc(func() { mu.Lock(); open--; mu.Unlock() })}, err
+		}
+		res, err := migrate.New(f, g, dir, nil).RunWave(t.Context(), &migrate.Wave{Name: "w", Accounts: accounts, Parallel: 12}, nil)
+		if err != nil || res.Failed() != 0 || most != 1 {
+			t.Errorf("%v, %d failed, %d connections at once", err, res.Failed(), most)
+		}
+		if n := len(to.Messages("user11", "INBOX")); n != 16 {
+			t.Errorf("%d messages", n)
+		}
+	})
+}
+
+type countedConn struct {
+	net.Conn
+	closed func()
+}
+
+func (c *countedConn) Close() error {
+	c.closed()
+	return c.Conn.Close()
+}
