@@ -28,6 +28,7 @@ type item struct {
 	loose  digest
 	hashed bool
 	taken  bool // by pair
+	ghost  bool // an interrupted run stored it, and the source has it no more
 }
 
 func (i *item) time() time.Time { return time.Unix(i.date, 0).UTC() }
@@ -37,7 +38,7 @@ func (i *item) time() time.Time { return time.Unix(i.date, 0).UTC() }
 // source folder merged into the same target, or a lost state. It pairs them as
 // multisets, so that three copies at the source stay three, and returns the
 // fresh ones that are left to be copied.
-func (s *session) adopt(ctx context.Context, f *folderRun, fresh imapwire.Set) (imapwire.Set, error) {
+func (s *session) adopt(ctx context.Context, f *folderRun, fresh imapwire.Set, ghosts []*item) (imapwire.Set, error) {
 	ds := s.dstStatus[f.TargetRaw]
 	_, mine, err := s.st.uids(f.SourceRaw)
 	if err != nil {
@@ -75,7 +76,7 @@ func (s *session) adopt(ctx context.Context, f *folderRun, fresh imapwire.Set) (
 	if err != nil {
 		return nil, err
 	}
-	if len(pool) == 0 && len(gone) == 0 || len(fresh) == 0 {
+	if len(pool) == 0 && len(gone) == 0 || len(fresh)+len(ghosts) == 0 {
 		return fresh, nil
 	}
 	first := f.state.DstBound == 0
@@ -93,6 +94,8 @@ func (s *session) adopt(ctx context.Context, f *folderRun, fresh imapwire.Set) (
 	if err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
+
+	ours = append(ours, ghosts...)
 
 	// Exact: equal sizes first, then equal digests of those.
 	sizes := map[int64]bool{}
@@ -115,6 +118,7 @@ func (s *session) adopt(ctx context.Context, f *folderRun, fresh imapwire.Set) (
 	pairs, ours, theirs := pair(ours, theirs, func(i *item) digest { return i.digest })
 
 	// Loose: what another tool or the target itself has changed on the way.
+	ours = slices.DeleteFunc(ours, func(o *item) bool { return o.ghost })
 	if len(theirs) > 0 && len(ours) > 0 {
 		look := ours
 		if !first && !s.resumed {
@@ -142,7 +146,7 @@ func (s *session) adopt(ctx context.Context, f *folderRun, fresh imapwire.Set) (
 	if first && len(pairs) > 0 {
 		s.find("%q: %d messages were at the target already and are not copied again", f.Source, len(pairs))
 	}
-	if first && len(theirs) > 0 && f.state.SrcValidity == 0 {
+	if first && len(theirs) > 0 {
 		s.find("%q: %d messages at the target are not the source's and stay", f.Target, len(theirs))
 	}
 
@@ -354,6 +358,10 @@ func (s *session) tombstones(f *folderRun, pool imapwire.Set) ([]entry, error) {
 func (s *session) record(ctx context.Context, f *folderRun, pairs []pairing, others imapwire.Set) error {
 	changes := map[string]*imapwire.Set{}
 	for _, p := range pairs {
+		if p.src.ghost {
+			f.gone.Add(p.src.uid)
+			continue
+		}
 		want, _ := imapwire.CleanFlags(p.src.flags)
 		have, _ := imapwire.CleanFlags(p.dst.flags)
 		add, remove := flagChanges(have, want)

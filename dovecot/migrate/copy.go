@@ -311,16 +311,27 @@ func (w *writer) commit() error {
 	if w.app == nil {
 		return nil
 	}
+	s, batch := w.s, w.pending
+	intents := make([]intent, len(batch))
+	for i, m := range batch {
+		intents[i] = intent{Folder: w.f.SourceRaw, Validity: w.f.validity, UID: m.uid, Size: m.size, Digest: m.digest.String(), Flags: m.flags}
+		if !m.date.IsZero() {
+			intents[i].Date = m.date.Unix()
+		}
+	}
+	if err := s.st.intend(intents); err != nil {
+		return err
+	}
 	got, err := w.app.Commit()
-	batch := w.pending
 	w.app, w.pending, w.bytes = nil, nil, 0
-	s := w.s
 	if err != nil {
 		if s.dst.Err() != nil {
 			return w.lost(err)
 		}
+		s.st.underWay = nil
 		return w.refuse(batch, err)
 	}
+	s.st.underWay = nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if got.UIDs == nil && !s.noUID {

@@ -40,9 +40,15 @@ func (s *session) syncFolder(ctx context.Context, f *folderRun) error {
 	}
 	fresh := live.Without(known)
 	f.gone = known.Without(live)
+	f.validity = sel.UIDValidity
+	old := known.Without(f.gone)
+	ghosts, err := s.ghosts(f, sel.UIDValidity, live)
+	if err != nil {
+		return err
+	}
 
-	if len(fresh) > 0 {
-		rest, err := s.adopt(ctx, f, fresh)
+	if len(fresh)+len(ghosts) > 0 {
+		rest, err := s.adopt(ctx, f, fresh, ghosts)
 		if err != nil {
 			return err
 		}
@@ -55,7 +61,7 @@ func (s *session) syncFolder(ctx context.Context, f *folderRun) error {
 			}
 		}
 	}
-	if old := known.Without(f.gone); len(old) > 0 && !s.afterCutOver() && (sel.HighestModSeq == 0 || sel.HighestModSeq != f.state.SrcModSeq) {
+	if len(old) > 0 && !s.afterCutOver() && (sel.HighestModSeq == 0 || sel.HighestModSeq != f.state.SrcModSeq) {
 		if err := s.flags(ctx, f, old, sel); err != nil {
 			return err
 		}
@@ -259,11 +265,21 @@ func (s *session) vanishedFolders(ctx context.Context) ([]*folderRun, error) {
 		}
 		f := &folderRun{state: st, Mapping: Mapping{SourceRaw: raw, TargetRaw: st.Target}}
 		f.Source, f.Target = s.srcView.name(raw), s.dstView.name(st.Target)
-		src, _, err := s.st.uids(raw)
+		ghosts, err := s.ghosts(f, st.SrcValidity, nil)
 		if err != nil {
 			return nil, err
 		}
-		f.gone = src
+		if len(ghosts) > 0 {
+			if _, err := s.adopt(ctx, f, nil, ghosts); err != nil {
+				return nil, err
+			}
+			if err := s.st.save(nil); err != nil {
+				return nil, err
+			}
+		}
+		if f.gone, _, err = s.st.uids(raw); err != nil {
+			return nil, err
+		}
 		out = append(out, f)
 	}
 	slices.SortFunc(out, func(a, b *folderRun) int { return strings.Compare(b.SourceRaw, a.SourceRaw) }) // children first

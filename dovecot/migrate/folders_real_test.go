@@ -130,8 +130,12 @@ func TestFolderRemovedAtTarget(t *testing.T) {
 	// Made anew by the user with other UIDs: what it lacks comes again, and it is said.
 	do(t, d, "DELETE weg")
 	do(t, d, "CREATE weg")
+	put(t, d, "weg", "", "", mail(1, "")) // restored from a backup
 	put(t, c, "weg", "", "", mail(10, ""))
 	res := sync(t, m, a)
+	if res.Adopted != 1 || res.Copied != 4 {
+		t.Errorf("%+v", res)
+	}
 	if diff := cmp.Diff(map[string]int{"weg": 5}, look()); diff != "" || !strings.Contains(strings.Join(res.Findings, " "), "made anew") {
 		t.Errorf("%s %q", diff, res.Findings)
 	}

@@ -153,6 +153,8 @@ func (m *Migrator) attempts(ctx context.Context, a Account, cutOver bool, res *R
 		if err == nil {
 			return nil
 		}
+		st.intents = append(st.intents, st.underWay...)
+		st.underWay = nil
 		if e, ok := errors.AsType[*Error](err); ok && !e.Temporary() || ctx.Err() != nil {
 			if ctx.Err() == nil && st.acct.Stage != CutOver && st.acct.Stage != Verified {
 				st.acct.Reason = err.Error()

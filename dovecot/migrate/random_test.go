@@ -165,6 +165,9 @@ func TestRandomInterruptedRuns(t *testing.T) {
 				}
 				for range 3 {
 					killed(t, rnd, source, dov.IMAPAddr, dir, users[i])
+					for range 3 { // the source goes on between
+						w.step()
+					}
 				}
 				cut, stop := context.WithTimeout(t.Context(), 20*time.Second)
 				mig := migrate.New(cutting(insecure(source), rnd), cutting(insecure(dov.IMAPAddr), rnd), dir, &migrate.Options{Batch: 5, Settle: settle, Attempts: 2})

@@ -33,6 +33,11 @@ type state struct {
 	saved   []byte // acct as stored
 	fresh   bool   // there was no state before
 	damaged string // the name under which an unreadable file was kept
+
+	intentFile *os.File
+	intents    []intent // of an interrupted run, until this one has ended
+	intended   bool     // the file holds something
+	underWay   []intent // the batch without an answer yet
 }
 
 var (
@@ -142,10 +147,16 @@ func openState(dir, account string) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("migrate: state %s: %w", file, err)
 	}
+	if err := s.openIntents(strings.TrimSuffix(file, ".db") + ".intent"); err != nil {
+		s.db.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
-func (s *state) close() error { return s.db.Close() }
+func (s *state) close() error {
+	return errors.Join(s.intentFile.Close(), s.db.Close())
+}
 
 // folders reads all folder records.
 func (s *state) folders() (map[string]*folderState, error) {
@@ -205,7 +216,7 @@ func (s *state) save(folders map[string]*folderState) error {
 		return fmt.Errorf("migrate: state: %w", err)
 	}
 	s.pending, s.saved, s.flushed = s.pending[:0], raw, time.Now()
-	return nil
+	return s.settled()
 }
 
 // put remembers an entry for the next save, and saves when enough has come

@@ -48,6 +48,7 @@ type folderRun struct {
 	gone    imapwire.Set // source UIDs that have vanished
 	removed bool         // the user has removed the target folder
 
+	validity   uint32 // of the source, now
 	seen       uint32 // target UIDs below it were looked at in this run
 	appended   uint32 // the highest target UID that we made
 	failed     int    // messages of this attempt that did not arrive
@@ -360,6 +361,9 @@ func (s *session) prepare(ctx context.Context) error {
 		if f.state.DstValidity == 0 {
 			f.state.DstValidity = ds.UIDValidity
 		}
+		if ss := s.srcStatus[f.SourceRaw]; ss != nil && f.state.SrcValidity == 0 {
+			f.state.SrcValidity = ss.UIDValidity
+		}
 		f.state.Complete = false
 		changed[f.SourceRaw] = f.state
 	}
@@ -452,7 +456,12 @@ func (s *session) finish() error {
 	if worked {
 		a.Synced = now
 	}
+	s.st.intents = nil
+	s.st.intended = true
 	s.res.Stage = a.Stage
 	s.res.Odd += s.src.OddCount + s.dst.OddCount
-	return s.st.save(changed)
+	if err := s.st.save(changed); err != nil {
+		return err
+	}
+	return s.st.settled()
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	gosync "sync"
@@ -357,4 +358,79 @@ type countedConn struct {
 func (c *countedConn) Close() error {
 	c.closed()
 	return c.Conn.Close()
+}
+
+// The run is cut off when everything has been sent, and the server stores it a
+// while later: the next run waits for that instead of sending it again.
+func TestStoredAfterTheCut(t *testing.T) {
+	t.Parallel()
+	from, to := dovecottest.NewServer(), dovecottest.NewServer()
+	defer from.Close()
+	defer to.Close()
+	for _, s := range []*dovecottest.Server{from, to} {
+		s.SetUsers(dovecottest.User{Name: "a", Password: password})
+	}
+	for i := range 5 {
+		from.AddMessage("a", "INBOX", dovecottest.Message{Body: []byte(mail(i, ""))})
+	}
+	to.AddIMAPFault(dovecottest.IMAPFault{Command: "APPEND", Delay: 300 * time.Millisecond})
+	ctx, cut := context.WithCancel(t.Context())
+	target := insecure(to.IMAPAddr)
+	target.Dial = func(_ context.Context, network, addr string) (net.Conn, error) {
+		c, err := net.Dial(network, addr)
+		return &writeSpy{Conn: c, wrote: func(b []byte) {
+			if bytes.Contains(b, []byte("APPEND")) {
+				cut()
+			}
+		}}, err
+	}
+	dir := t.TempDir()
+	o := &migrate.Options{Settle: time.Second}
+	if res, err := migrate.New(insecure(from.IMAPAddr), target, dir, o).Sync(ctx, account("a")); err == nil {
+		t.Fatalf("not cut off: %+v", res)
+	}
+	res := sync(t, migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), dir, o), account("a"))
+	if n := len(to.Messages("a", "INBOX")); n != 5 {
+		t.Errorf("%d messages, want 5: %+v", n, res)
+	}
+}
+
+type writeSpy struct {
+	net.Conn
+	wrote func([]byte)
+}
+
+func (w *writeSpy) Write(b []byte) (int, error) {
+	n, err := w.Conn.Write(b)
+	w.wrote(b[:n])
+	return n, err
+}
+
+// A keyword that the target has not taken before goes ahead of a literal that
+// waits for its consent; later ones do not wait.
+func TestNewKeywordsWait(t *testing.T) {
+	t.Parallel()
+	from, to := dovecottest.New(), dovecottest.New()
+	for _, s := range []*dovecottest.Server{from, to} {
+		s.SetUsers(dovecottest.User{Name: "a", Password: password})
+	}
+	for _, flags := range [][]string{{`\Seen`}, {"$Label1"}, {"$Label1"}} {
+		from.AddMessage("a", "INBOX", dovecottest.Message{Flags: flags, Body: []byte(mail(1, ""))})
+	}
+	side := func(s *dovecottest.Server, log *bytes.Buffer) migrate.Server {
+		return migrate.Server{Addr: "simulated:143", Security: migrate.Insecure, Dial: func(context.Context, string, string) (net.Conn, error) {
+			c, srv := net.Pipe()
+			go s.ServeIMAP(srv)
+			return &writeSpy{Conn: c, wrote: func(b []byte) { log.Write(b) }}, nil
+		}}
+	}
+	var sent, ignored bytes.Buffer
+	sync(t, migrate.New(side(from, &ignored), side(to, &sent), t.TempDir(), &migrate.Options{Batch: 1}), account("a"))
+	var got []string
+	for _, m := range regexp.MustCompile(`\(([^()]*)\) "[^"]*" \{\d+(\+?)\}`).FindAllStringSubmatch(sent.String(), -1) {
+		got = append(got, m[1]+m[2])
+	}
+	if d := cmp.Diff([]string{`\Seen+`, "$Label1", "$Label1+"}, got); d != "" {
+		t.Errorf("%s\n%s", d, sent.String())
+	}
 }

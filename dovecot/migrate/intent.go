@@ -1,0 +1,111 @@
+package migrate
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/ictmedia/schoolmail/internal/imapwire"
+)
+
+// intent is a message that is about to be stored at the target. It is written
+// to a file beside the state before the batch's last byte is sent, so that a
+// killed run's messages are known for ours even when the source has deleted
+// them before the next run. The file is not synced: it outlives the process,
+// and what a crash of the machine takes from it is found as foreign mail at
+// the target, which stays.
+type intent struct {
+	Folder   string   `json:"f"` // source, raw
+	Validity uint32   `json:"v"` // of the source folder
+	UID      uint32   `json:"u"`
+	Size     int64    `json:"s"`
+	Date     int64    `json:"t,omitempty"`
+	Digest   string   `json:"d"`
+	Flags    []string `json:"k,omitempty"`
+}
+
+// openIntents reads what an interrupted run has left and keeps the file open.
+func (s *state) openIntents(file string) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("migrate: state: %w", err)
+	}
+	s.intentFile = f
+	r := bufio.NewReader(f)
+	for {
+		line, err := r.ReadBytes('\n')
+		var i intent
+		if err == nil && json.Unmarshal(line, &i) == nil { // a torn last line is left out
+			s.intents = append(s.intents, i)
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("migrate: state: %w", err)
+		}
+	}
+	if len(s.intents) > 0 { // after a torn line begin a new one
+		_, err = f.WriteString("\n")
+	}
+	return err
+}
+
+// intend records a batch before it is sent to its end.
+func (s *state) intend(list []intent) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	for _, i := range list {
+		if err := e.Encode(i); err != nil {
+			return err
+		}
+	}
+	if _, err := s.intentFile.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("migrate: state: %w", err)
+	}
+	s.intended, s.underWay = true, list
+	return nil
+}
+
+// settled empties the file when the state knows all that it says, and nothing
+// of an interrupted run is left to look at.
+func (s *state) settled() error {
+	if len(s.intents) > 0 || !s.intended {
+		return nil
+	}
+	s.intended = false
+	if err := s.intentFile.Truncate(0); err != nil {
+		return fmt.Errorf("migrate: state: %w", err)
+	}
+	return nil
+}
+
+// ghosts are the messages that an interrupted run was storing and the source
+// no longer has.
+func (s *session) ghosts(f *folderRun, validity uint32, live imapwire.Set) ([]*item, error) {
+	if len(s.st.intents) == 0 {
+		return nil, nil
+	}
+	if err := s.st.flush(f.SourceRaw); err != nil {
+		return nil, err
+	}
+	known, _, err := s.st.uids(f.SourceRaw)
+	if err != nil {
+		return nil, err
+	}
+	var out []*item
+	seen := map[uint32]bool{}
+	for _, i := range s.st.intents {
+		if i.Folder != f.SourceRaw || i.Validity != validity || live.Contains(i.UID) || known.Contains(i.UID) || seen[i.UID] {
+			continue
+		}
+		if d, ok := parseDigest(i.Digest); ok {
+			seen[i.UID] = true
+			out = append(out, &item{uid: i.UID, size: i.Size, date: i.Date, flags: i.Flags, digest: d, hashed: true, ghost: true})
+		}
+	}
+	return out, nil
+}
