@@ -390,7 +390,7 @@ func TestStoredAfterTheCut(t *testing.T) {
 		t.Fatalf("not cut off: %+v", res)
 	}
 	res := sync(t, migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), dir, o), account("a"))
-	if n := len(to.Messages("a", "INBOX")); n != 5 {
+	if n := len(to.Messages("a", "INBOX")); n != 5 || res.Adopted != 5 || res.Copied != 0 {
 		t.Errorf("%d messages, want 5: %+v", n, res)
 	}
 }
