@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -114,32 +115,15 @@ func fileName(s schoolmail.SchoolID) string {
 
 // writePasswords replaces a file as a whole: after a crash either the old or
 // the new one is there.
-func writePasswords(file string, rows [][]string) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
+func writePasswords(file string, rows [][]string) error {
+	return writeFile(file, func(out io.Writer) error {
+		w := csv.NewWriter(out)
+		w.Comma = ';'
+		if err := w.Write(passwordHeader); err != nil {
+			return err
 		}
-	}()
-	w := csv.NewWriter(f) // CreateTemp makes files with mode 0600
-	w.Comma = ';'
-	if err := w.Write(passwordHeader); err != nil {
-		return err
-	}
-	if err := w.WriteAll(rows); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
+		return w.WriteAll(rows)
+	})
 }
 
 // of answers [schoolmail.ApplyOptions.InitialPassword].
