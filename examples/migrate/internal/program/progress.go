@@ -20,9 +20,10 @@ type progress struct {
 
 	mu    sync.Mutex
 	pool  *mpb.Progress
+	total *mpb.Bar // the wave's; it ends last, see done
 	bar   map[string]*mpb.Bar
 	last  map[string]time.Time
-	state string
+	known migrate.WaveStatus
 }
 
 func newProgress(w io.Writer, bars bool) *progress {
@@ -57,6 +58,12 @@ func (p *progress) start(e migrate.Started) {
 	}
 	if p.pool == nil {
 		p.pool = mpb.New(mpb.WithOutput(p.w), mpb.WithWidth(40), mpb.WithAutoRefresh())
+		// Room for one more than there are keeps the bar until done ends it.
+		p.total = p.pool.AddBar(int64(p.known.Accounts)+1, mpb.BarRemoveOnComplete(), mpb.BarPriority(1<<30),
+			mpb.PrependDecorators(decor.Any(func(s decor.Statistics) string {
+				return fmt.Sprintf("accounts %d of %d ", s.Current, s.Total-1)
+			})))
+		p.total.SetCurrent(int64(p.known.Finished))
 	}
 	p.bar[e.Account] = p.pool.AddBar(int64(e.Messages), mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name(e.Account, decor.WCSyncSpaceR), decor.CountersNoUnit("%d of %d ")),
@@ -95,8 +102,12 @@ func (p *progress) wave(s migrate.WaveStatus) {
 	if s.ETA > 0 {
 		eta = fmt.Sprintf(", about %s left", s.ETA)
 	}
-	if s.State != p.state {
-		p.state = s.State
+	changed := s.State != p.known.State
+	p.known = s
+	if p.total != nil {
+		p.total.SetCurrent(int64(s.Finished))
+	}
+	if changed {
 		p.line("%s: %s: %d of %d accounts finished, %d failed%s", s.Wave, s.State, s.Finished, s.Accounts, s.Failed, eta)
 	} else if eta != "" && time.Since(p.last["\x00wave"]) > 30*time.Second {
 		p.last["\x00wave"] = time.Now()
@@ -112,7 +123,9 @@ func (p *progress) line(format string, args ...any) {
 	fmt.Fprintf(p.w, format+"\n", args...)
 }
 
-// done ends the bars; afterwards there are lines only.
+// done ends the bars; afterwards there are lines only. The pool draws a line
+// only when it next draws a bar, so the wave's bar completes last: that draws
+// what was said since, which would be lost if no bar were left.
 func (p *progress) done() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,8 +133,9 @@ func (p *progress) done() {
 		for _, b := range p.bar {
 			b.Abort(true)
 		}
+		p.total.SetTotal(-1, true)
 		p.pool.Wait()
-		p.pool, p.bars = nil, false
+		p.pool, p.total, p.bars = nil, nil, false
 		clear(p.bar)
 	}
 }
