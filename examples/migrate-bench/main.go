@@ -51,14 +51,15 @@ func main() {
 	scale := flag.Int("scale", 1, "divide the number of messages by this")
 	nasty := flag.Bool("nasty", true, "also compare on the nasty account")
 	huge := flag.Int("huge", 0, "only measure migrate with so many messages in one folder, and so many folders divided by 100")
+	bound := flag.Bool("bound", false, "only measure what 200 messages of 2 MB cost on the clock and on the processors, and what the servers alone need for them")
 	flag.Parse()
-	if err := run(*scale, *nasty, *huge); err != nil {
+	if err := run(*scale, *nasty, *huge, *bound); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(scale int, withNasty bool, huge int) error {
+func run(scale int, withNasty bool, huge int, bound bool) error {
 	layouts := []layout{
 		{"5,000 small messages, 1 folder", 1, 5000 / scale, 2400},
 		{"5,000 small messages, 50 folders", 50, 100 / scale, 2400},
@@ -74,6 +75,11 @@ func run(scale int, withNasty bool, huge int) error {
 			for r := range rounds + 1 {
 				targets = append(targets, dovecotd.User{Name: targetOf(src, tool, r), Password: password})
 			}
+		}
+	}
+	for _, size := range []int{0, 4, 16, 64} {
+		for r := range rounds + 1 {
+			targets = append(targets, dovecotd.User{Name: targetOf("layout2", fmt.Sprintf("append%d", size), r), Password: password})
 		}
 	}
 	for i := range bigMailboxes {
@@ -111,6 +117,9 @@ func run(scale int, withNasty bool, huge int) error {
 
 	if huge > 0 {
 		return b.huge(huge)
+	}
+	if bound {
+		return b.bound(layouts[2])
 	}
 	fmt.Printf("Measured by `go run ./examples/migrate-bench` on %d cores (%s); Cyrus 3.6.1 to Dovecot 2.3.19.1 on loopback, Maildir, mail_fsync=never; the best of %d runs.\n\n", runtime.NumCPU(), runtime.GOOS+"/"+runtime.GOARCH, rounds+1)
 	fmt.Println("| mail | tool | first run | messages/s | MB/s | unchanged run | run with 1 % new | peak memory |")
