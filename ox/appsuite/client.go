@@ -51,6 +51,8 @@ type Client struct {
 	opts  Options
 	pacer *pacer
 
+	logins chan struct{} // token: one login at a time
+
 	mu      sync.Mutex
 	stats   Stats
 	refused map[string]refusal // login name -> what was refused
@@ -122,7 +124,7 @@ func New(baseURL string, opts *Options) (*Client, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Client{
-		base: u, opts: o, pacer: newPacer(o.Rate),
+		base: u, opts: o, pacer: newPacer(o.Rate), logins: make(chan struct{}, 1),
 		stats:   Stats{Requests: map[string]int{}, Items: map[string]int{}},
 		refused: map[string]refusal{},
 	}, nil

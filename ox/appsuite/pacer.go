@@ -67,7 +67,21 @@ func (p *pacer) wait(ctx context.Context) error {
 	p.take(start)
 	p.waited += start.Sub(now)
 	p.mu.Unlock()
-	return sleep(ctx, start.Sub(now))
+	for d := start.Sub(now); d > 0; d = p.pausedFor() { // a pause may have come meanwhile
+		if err := sleep(ctx, d); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// pausedFor is how much is left of a pause. It counts as waited.
+func (p *pacer) pausedFor() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d := max(0, time.Until(p.paused))
+	p.waited += d
+	return d
 }
 
 // earliest is when the next request may start.

@@ -194,8 +194,12 @@ func (c *Client) sendOnce(ctx context.Context, hc *http.Client, rq *Request, tar
 		e := fail(KindLimited, resp.StatusCode, nil)
 		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now(), c.pacer.per)
 		return nil, e
-	case resp.StatusCode == http.StatusForbidden:
+	case resp.StatusCode == http.StatusForbidden && rq.Plain && rq.Module != "multiple":
+		// So OX says that a session is gone where it does not answer with JSON.
 		return out, fail(KindSession, resp.StatusCode, nil)
+	case resp.StatusCode == http.StatusForbidden:
+		// Not from OX, but from something in front of it.
+		return out, fail(KindPermission, resp.StatusCode, nil)
 	case resp.StatusCode == http.StatusNotFound:
 		return out, fail(KindNotFound, resp.StatusCode, errors.New("the server has no such module"))
 	case resp.StatusCode == http.StatusBadRequest:

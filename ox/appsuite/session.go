@@ -74,6 +74,14 @@ func (c *Client) Login(ctx context.Context, cred Credentials) (*Session, error) 
 
 func (c *Client) login(ctx context.Context, cred Credentials) (login, error) {
 	const op = "login"
+	// One at a time, so that what one learns of a refusal keeps the next from
+	// trying: many at once could lock out the address before any was answered.
+	select {
+	case c.logins <- struct{}{}:
+		defer func() { <-c.logins }()
+	case <-ctx.Done():
+		return login{}, &Error{Op: op, Kind: KindNotSent, Err: ctx.Err()}
+	}
 	c.mu.Lock()
 	r, known := c.refused[cred.Name]
 	failed := c.failed
@@ -103,7 +111,8 @@ func (c *Client) login(ctx context.Context, cred Credentials) (login, error) {
 	c.count(func(s *Stats) { s.Logins++ })
 	resp, err := c.send(ctx, hc, rq, "")
 	if err != nil {
-		if e, ok := errors.AsType[*Error](err); ok && e.Kind == KindLogin {
+		if e, ok := errors.AsType[*Error](err); ok && refusesLogin(e) {
+			e.Kind = KindLogin
 			c.mu.Lock()
 			c.failed++
 			c.refused[cred.Name] = refusal{cred.Password, e}
@@ -124,6 +133,20 @@ func (c *Client) login(ctx context.Context, cred Credentials) (login, error) {
 		id: answer.Session, http: hc, user: UserID(answer.User),
 		context: schoolmail.ContextID(answer.Context), locale: answer.Locale,
 	}, nil
+}
+
+// refusesLogin reports whether an answer to a login says no. Authentication
+// plug-ins have codes of their own, so every error that OX reports counts, except
+// those that say to try again.
+func refusesLogin(e *Error) bool {
+	if e.Code == "" {
+		return false
+	}
+	switch e.Kind {
+	case KindUnavailable, KindLimited, KindSession:
+		return false
+	}
+	return true
 }
 
 // Context is the context that the account belongs to.
@@ -163,11 +186,24 @@ func (s *Session) call(ctx context.Context, rq *Request) (*Response, error) {
 			return nil, &e
 		}
 		resp, err := s.c.send(ctx, l.http, rq, l.id)
-		if err == nil || !errors.Is(err, ErrSession) || attempt > 0 {
+		if err == nil || !errors.Is(err, ErrSession) {
+			return resp, err
+		}
+		e, ok := errors.AsType[*Error](err)
+		forbidden := ok && e.Status == http.StatusForbidden
+		if attempt > 0 {
+			if forbidden {
+				e.Kind = KindPermission // to a fresh session, too
+			}
 			return resp, err
 		}
 		if rerr := s.renew(ctx, serial); rerr != nil {
 			return resp, rerr
+		}
+		if forbidden {
+			// A page does not say why; the old session may still be there, and
+			// would count against the account for an hour.
+			_, _ = s.c.send(ctx, l.http, logoutRequest(), l.id)
 		}
 		s.c.count(func(st *Stats) { st.Retries++ })
 	}
@@ -208,6 +244,8 @@ func (s *Session) renew(ctx context.Context, serial int) error {
 	return nil
 }
 
+func logoutRequest() *Request { return &Request{Module: "login", Action: "logout", Plain: true} }
+
 // Logout ends the session. Calling it again does nothing. Pass a context that is
 // still alive: [context.WithoutCancel] in a deferred call.
 func (s *Session) Logout(ctx context.Context) error {
@@ -219,7 +257,7 @@ func (s *Session) Logout(ctx context.Context) error {
 	if closed {
 		return nil
 	}
-	_, err := s.c.send(ctx, l.http, &Request{Module: "login", Action: "logout", Plain: true}, l.id)
+	_, err := s.c.send(ctx, l.http, logoutRequest(), l.id)
 	if errors.Is(err, ErrSession) {
 		return nil // gone already
 	}
