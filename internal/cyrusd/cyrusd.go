@@ -17,6 +17,7 @@ package cyrusd
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -45,6 +46,10 @@ type Config struct {
 	// OldNames switches to the names before Cyrus 3.0: altnamespace and
 	// unixhierarchysep off, "INBOX.Sent" with separator ".".
 	OldNames bool
+	// ExpungeMode and DeleteMode are "immediate" when empty; with "delayed",
+	// which is what sites have, expunged messages and deleted folders stay on
+	// disk where IMAP does not show them.
+	ExpungeMode, DeleteMode string
 	// Extra is appended to imapd.conf as it is.
 	Extra string
 }
@@ -232,11 +237,12 @@ idlesocket: %[1]s/socket/idle
 notifysocket: %[1]s/socket/notify
 failedloginpause: 0
 duplicatesuppression: no
-delete_mode: immediate
-expunge_mode: immediate
+delete_mode: %[7]s
+expunge_mode: %[8]s
 sievedir: %[1]s/conf/sieve
 %[5]s%[6]s
-`, s.Dir, s.systemUser(), s.AdminUser, s.ProxyUser, names, s.cfg.Extra)
+`, s.Dir, s.systemUser(), s.AdminUser, s.ProxyUser, names, s.cfg.Extra,
+		cmp.Or(s.cfg.DeleteMode, "immediate"), cmp.Or(s.cfg.ExpungeMode, "immediate"))
 	services := fmt.Sprintf(`START {
   recover cmd="%[1]s/ctl_cyrusdb -C %[2]s -r"
 }

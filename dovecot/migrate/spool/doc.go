@@ -1,0 +1,2 @@
+// Package spool converts a Cyrus spool on disk.
+package spool

@@ -1,0 +1,229 @@
+package spool
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/ictmedia/schoolmail/internal/imapwire"
+)
+
+// maxUserDB is the largest database of one user that is read.
+const maxUserDB = 64 << 20
+
+// errNoDB means that there is no such file.
+var errNoDB = errors.New("no such database")
+
+// userDB reads one of a user's databases, NAME.kind in the directories by
+// name and kind.db in those by id of INBOX.
+func (s *store) userDB(user, inboxID, kind string) (keys map[string]string, file string, err error) {
+	if s.Config == "" {
+		return nil, "", errNoDB
+	}
+	name, domain := internalUser(user)
+	tops := []string{""}
+	if domain != "" {
+		tops = append(matches(s.Config, "domain", "?", domain), matches(s.Config, "domain", domain)...)
+	}
+	var files []string
+	if len(inboxID) > 2 && !strings.ContainsAny(inboxID, "/.") {
+		files = append(files, filepath.Join(s.Config, "user", "uuid", inboxID[:1], inboxID[1:2], inboxID, kind+".db"))
+	}
+	for _, top := range tops {
+		for _, dir := range append(matches(s.Config, top, "user"), matches(s.Config, top, "user", "?")...) {
+			files = append(files, filepath.Join(s.Config, dir, name+"."+kind))
+		}
+	}
+	for _, file := range files {
+		b, err := readLimited(file, maxUserDB)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return nil, file, err
+		}
+		keys, err := parseDB(b)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", file, err)
+		}
+		return keys, file, err
+	}
+	return nil, "", errNoDB
+}
+
+// parseDB reads a database in the formats flat and skiplist.
+func parseDB(b []byte) (map[string]string, error) {
+	switch {
+	case bytes.HasPrefix(b, []byte(skiplistMagic)):
+		return parseSkiplist(b)
+	case bytes.HasPrefix(b, []byte("\241\002\213\015")):
+		return nil, errors.New("the format is neither flat nor skiplist (cvt_cyrusdb converts it)")
+	}
+	keys := map[string]string{}
+	for line := range strings.Lines(string(b)) {
+		k, v, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		if !ok {
+			return nil, fmt.Errorf("%w: a line without TAB", ErrDamaged)
+		}
+		keys[k] = v
+	}
+	return keys, nil
+}
+
+const (
+	skiplistMagic  = "\241\002\213\015skiplist file\x00\x00\x00"
+	skiplistHeader = 48
+
+	skiplistInOrder = 1
+	skiplistAdd     = 2
+	skiplistDelete  = 4
+	skiplistCommit  = 255
+	skiplistDummy   = 257
+)
+
+// parseSkiplist reads the records in the order of the file: first those of the
+// last checkpoint, then a log of additions and deletions with commits between.
+// What no commit follows has not happened.
+func parseSkiplist(b []byte) (map[string]string, error) {
+	if len(b) < skiplistHeader {
+		return nil, fmt.Errorf("%w: skiplist without a header", ErrDamaged)
+	}
+	if v := binary.BigEndian.Uint32(b[20:]); v != 1 {
+		return nil, fmt.Errorf("%w: skiplist of version %d", ErrDamaged, v)
+	}
+	logStart := int64(binary.BigEndian.Uint32(b[40:]))
+	type change struct {
+		key, value string
+		remove     bool
+	}
+	keys, at := map[string]string{}, map[uint32]string{}
+	var pending []change
+	commit := func() {
+		for _, c := range pending {
+			if c.remove {
+				delete(keys, c.key)
+			} else {
+				keys[c.key] = c.value
+			}
+		}
+		pending = pending[:0]
+	}
+	i := skiplistHeader
+	word := func() (uint32, bool) {
+		if i+4 > len(b) {
+			return 0, false
+		}
+		v := binary.BigEndian.Uint32(b[i:])
+		i += 4
+		return v, true
+	}
+	text := func() (string, bool) {
+		n, ok := word()
+		if !ok || int64(n) > int64(len(b)-i) {
+			return "", false
+		}
+		s := string(b[i : i+int(n)])
+		i = min(i+(int(n)+3)&^3, len(b))
+		return s, true
+	}
+	for i+4 <= len(b) {
+		start := i
+		kind, _ := word()
+		switch kind {
+		case skiplistDummy, skiplistInOrder, skiplistAdd:
+			key, ok1 := text()
+			value, ok2 := text()
+			if !ok1 || !ok2 {
+				return keys, nil // a torn tail
+			}
+			for { // pointers, ended by -1
+				p, ok := word()
+				if !ok {
+					return keys, nil
+				}
+				if p == 1<<32-1 {
+					break
+				}
+			}
+			if kind != skiplistDummy {
+				at[uint32(start)] = key
+				pending = append(pending, change{key: key, value: value})
+			}
+			if int64(i) <= logStart {
+				commit()
+			}
+		case skiplistDelete:
+			off, ok := word()
+			if !ok {
+				return keys, nil
+			}
+			pending = append(pending, change{key: at[off], remove: true})
+		case skiplistCommit:
+			commit()
+		default:
+			return nil, fmt.Errorf("%w: skiplist record of kind %d at %d", ErrDamaged, kind, start)
+		}
+	}
+	return keys, nil
+}
+
+// subscriptions returns the folders of the user's own that the user has
+// subscribed, in the form of [mailbox].folder.
+func (s *store) subscriptions(user, inboxID string) (map[string]bool, error) {
+	keys, _, err := s.userDB(user, inboxID, "sub")
+	if err != nil {
+		return nil, err
+	}
+	name, domain := internalUser(user)
+	out := map[string]bool{}
+	for k := range keys {
+		if strings.HasPrefix(k, "\x1f") {
+			continue // the version
+		}
+		if rest, ok := strings.CutPrefix(k, "NINBOX"); ok && (rest == "" || rest[0] == '\x1f') {
+			// Since 3.6 levels end in a unit separator, and dots are dots.
+			rest = strings.ReplaceAll(strings.TrimPrefix(rest, "\x1f"), ".", "^")
+			out[strings.ReplaceAll(rest, "\x1f", ".")] = true
+			continue
+		}
+		if d, rest, ok := strings.Cut(k, "!"); ok && d == domain {
+			k = rest
+		}
+		if rest, ok := strings.CutPrefix(k, "user."+name); ok && (rest == "" || rest[0] == '.') {
+			out[strings.TrimPrefix(rest, ".")] = true
+		}
+	}
+	return out, nil
+}
+
+// parseSeen reads an entry of the seen database: version, time of the last
+// reading, last UID, time of the last change, UIDs as a sequence set.
+func parseSeen(s string) (imapwire.Set, error) {
+	f := strings.Fields(s)
+	if len(f) < 4 || f[0] != "1" {
+		return nil, fmt.Errorf("%w: seen entry %.40q", ErrDamaged, s)
+	}
+	var set imapwire.Set
+	if len(f) == 4 {
+		return set, nil // nothing has been read
+	}
+	last := uint64(0)
+	for part := range strings.SplitSeq(f[4], ",") {
+		a, b, ok := strings.Cut(part, ":")
+		if !ok {
+			b = a
+		}
+		from, err1 := strconv.ParseUint(a, 10, 32)
+		to, err2 := strconv.ParseUint(b, 10, 32)
+		if err1 != nil || err2 != nil || from == 0 || to < from || from <= last {
+			return nil, fmt.Errorf("%w: seen entry %.40q", ErrDamaged, s)
+		}
+		set.AddRange(uint32(from), uint32(to))
+		last = to
+	}
+	return set, nil
+}
