@@ -1,12 +1,16 @@
 package schoolmail
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
 
 // guardNames are the guards that a policy limits and an override may lift.
-var guardNames = []string{"leavers", "deactivations", "purges", "transfers", "collapse", "renames", "repairs", "creates"}
+var guardNames = []string{"leavers", "deactivations", "purges", "transfers", "collapse", "renames", "schools", "repairs", "creates"}
+
+// guardWords say what a guard counts, where its name does not.
+var guardWords = map[string]string{"renames": "changes of name", "schools": "changes of school", "repairs": "users missing in OX"}
 
 // headcount is how people are counted for limits: by school and role, and
 // transfers by the context they leave and role.
@@ -44,6 +48,8 @@ func (b *builder) limit(guard string) Limit {
 		return l.Deactivations
 	case "purges":
 		return l.Purges
+	case "schools": // people move between schools when they move between contexts
+		return l.Transfers
 	case "renames":
 		return renameLimit
 	case "repairs":
@@ -113,11 +119,17 @@ func (b *builder) guard(name string, steps, waiting []Step) []Step {
 		}
 	}
 	head := func(s Step) headcount {
-		if t, ok := s.Action.(TransferContext); ok {
-			return leaving(t.Before.Context, t.Before.Role)
+		switch act := s.Action.(type) {
+		case TransferContext:
+			return leaving(act.Before.Context, act.Before.Role)
+		case ChangeAccount: // counts where the person was
+			if len(act.Before.Memberships) > 0 {
+				return headcount{act.Before.Memberships[0].School, act.Before.Role}
+			}
 		}
 		return headcount{s.School, s.Role}
 	}
+	what := cmp.Or(guardWords[name], name)
 	for _, s := range append(waiting, steps...) {
 		next[head(s)]++
 	}
@@ -125,12 +137,12 @@ func (b *builder) guard(name string, steps, waiting []Step) []Step {
 	for _, s := range steps {
 		h := head(s)
 		most := max(limit.Free, total[h]*limit.SchoolPercent/100)
-		if past[h]+next[h] <= most || b.override(name, s.School) != "" {
+		if past[h]+next[h] <= most || b.override(name, s.School) != "" || b.override(name, h.school) != "" {
 			ok = append(ok, s)
 			continue
 		}
-		b.hold(s, name, fmt.Sprintf("%d %s among the %d %ss of %s within %d days are more than the %d allowed",
-			past[h]+next[h], name, total[h], h.role, h.school, window, most))
+		b.hold(s, name, fmt.Sprintf("%d %s among the %d %s of %s within %d days are more than the %d allowed",
+			past[h]+next[h], what, total[h], h.role.people(), h.school, window, most))
 	}
 	if b.override(name, "") != "" {
 		return ok
@@ -143,12 +155,12 @@ func (b *builder) guard(name string, steps, waiting []Step) []Step {
 	most := max(limit.Free, all*limit.DistrictPercent/100)
 	return slices.DeleteFunc(ok, func(s Step) bool {
 		if n := allPast + len(ok); n > most {
-			b.hold(s, name, fmt.Sprintf("%d %s in the district within %d days are more than the %d allowed", n, name, window, most))
+			b.hold(s, name, fmt.Sprintf("%d %s in the district within %d days are more than the %d allowed", n, what, window, most))
 			return true
 		}
 		n, most := pastByRole[s.Role]+perRole[s.Role], max(limit.Free, byRole[s.Role]*limit.DistrictPercent/100)
 		if n > most {
-			b.hold(s, name, fmt.Sprintf("%d %s among the %ss of the district within %d days are more than the %d allowed", n, name, s.Role, window, most))
+			b.hold(s, name, fmt.Sprintf("%d %s among the %s of the district within %d days are more than the %d allowed", n, what, s.Role.people(), window, most))
 			return true
 		}
 		return false
@@ -249,38 +261,55 @@ func (b *builder) doubtful(made []Step, takers []taker) ([]Step, []taker) {
 	return made, takers
 }
 
-// guardRenames holds back changes of names when a school has suspiciously many
-// of them, such as after two columns were swapped, and with them everything that
-// is planned for the same people afterwards, since it builds on the new names.
-func (b *builder) guardRenames(takers []taker) []taker {
-	renames := func(s Step) bool {
-		c, ok := s.Action.(ChangeAccount)
-		return ok && (slices.Contains(c.Fields, "given_name") || slices.Contains(c.Fields, "family_name"))
+// guardChanges holds back changes of names, and of schools, when a school has
+// suspiciously many of them: two columns were swapped, or the codes of the
+// schools are new. With them waits everything that is planned for the same
+// people afterwards, since it builds on them.
+func (b *builder) guardChanges(takers []taker) []taker {
+	renames := func(c ChangeAccount) bool {
+		return slices.Contains(c.Fields, "given_name") || slices.Contains(c.Fields, "family_name")
 	}
-	var steps []Step
-	for _, s := range b.steps {
-		if renames(s) {
-			steps = append(steps, s)
+	leaves := func(c ChangeAccount) bool { // none of the schools stays
+		return len(c.Before.Memberships) > 0 && !slices.ContainsFunc(c.Before.Memberships, func(m Membership) bool {
+			return slices.ContainsFunc(c.After.Memberships, func(o Membership) bool { return o.School == m.School })
+		})
+	}
+	waits := map[RecordKey]string{} // -> guard
+	for _, g := range []struct {
+		name    string
+		applies func(ChangeAccount) bool
+	}{{"renames", renames}, {"schools", leaves}} {
+		var steps []Step
+		for _, s := range b.steps {
+			if c, ok := s.Action.(ChangeAccount); ok && waits[s.Key] == "" && g.applies(c) {
+				steps = append(steps, s)
+			}
+		}
+		allowed := map[RecordKey]bool{}
+		for _, s := range b.guard(g.name, steps, nil) {
+			allowed[s.Key] = true
+		}
+		for _, s := range steps {
+			if !allowed[s.Key] {
+				waits[s.Key] = g.name
+			}
 		}
 	}
-	allowed := map[string]bool{}
-	for _, s := range b.guard("renames", steps, nil) {
-		allowed[s.ID] = true
-	}
-	waits := map[RecordKey]bool{}
-	for _, s := range steps {
-		waits[s.Key] = !allowed[s.ID]
+	held := map[string]bool{}
+	for _, h := range b.plan.Held {
+		held[h.Step.ID] = true
 	}
 	later := func(s Step) bool {
-		if !waits[s.Key] || renames(s) && allowed[s.ID] {
+		guard := waits[s.Key]
+		if guard == "" {
 			return false
 		}
 		switch s.Kind() {
 		case KindCancelNotice, KindReactivate: // these come first
 			return false
 		}
-		if !renames(s) {
-			b.hold(s, "renames", "it comes after a change of name that is held back")
+		if !held[s.ID] {
+			b.hold(s, guard, "it comes after a change that is held back")
 		}
 		return true
 	}

@@ -137,7 +137,7 @@ func TestTransferGuard(t *testing.T) {
 	w, rs := guardDistrict(t, p)
 	for i := range rs {
 		if rs[i].Role == RolePupil && rs[i].Memberships[0].School == "ps-a" {
-			rs[i].Memberships = []Membership{{School: "ss-new", Level: "secondary"}}
+			rs[i].Memberships = []Membership{{School: "ps-a", Level: "secondary", Classes: []string{"7a"}}}
 		}
 	}
 	// On an ordinary day 40 pupils of a school do not change level.

@@ -127,12 +127,12 @@ func (b *builder) want(a *Account, r *Record, ms []Membership) {
 
 // uncertain returns why the record of somebody who is delivered may lack a
 // membership, or "": an unreadable row without a key may have been theirs.
-func (b *builder) uncertain(a *Account, role Role, more []Membership) string {
+func (b *builder) uncertain(a *Account, more []Membership) string {
 	if b.lost != "" {
 		return b.lost
 	}
 	for _, m := range slices.Concat(a.Memberships, more) {
-		if why := b.notDelivered(m.School, role); why != "" {
+		if why := b.schools[m.School]; why != "" {
 			return why
 		}
 		if b.lostAt[m.School] {
@@ -224,7 +224,7 @@ func (b *builder) present(a *Account, r *Record) {
 	b.want(&w, r, ms)
 	place := b.placeAt(a.Username, a.Context)
 	allowed := slices.Contains(pop.Contexts, a.Context)
-	if why := b.uncertain(a, r.Role, ms); why != "" {
+	if why := b.uncertain(a, ms); why != "" {
 		// One of the person's rows may be among those lost: nothing is taken away.
 		w.Memberships = union(cur.Memberships, w.Memberships)
 		if !allowed && place != nil {
@@ -367,7 +367,7 @@ func (b *builder) absent(a *Account, ended bool) {
 	shield := b.shield(a)
 	if ended {
 		if shield = b.shielded[a.Key]; shield == "" {
-			shield = b.uncertain(a, a.Role, nil)
+			shield = b.uncertain(a, nil)
 		}
 	}
 	if a.State == Deactivated && shield == "" {

@@ -61,7 +61,7 @@ type builder struct {
 	places   map[string][]*Place    // by user name
 	records  map[RecordKey]*Record  // usable ones
 	shielded map[RecordKey]string   // keys whose absence must not count, with the reason
-	schools  map[headcount]string   // schools, or one role there, whose absences must not count, with the reason
+	schools  map[SchoolID]string    // schools whose absences must not count, with the reason
 	absence  string                 // why absence does not count at all; empty: it counts
 	lost     string                 // why any record may lack a row
 	lostAt   map[SchoolID]bool      // schools that have an unreadable row without a key
@@ -149,7 +149,7 @@ func (b *builder) index() {
 
 	b.records = make(map[RecordKey]*Record, len(b.delivery.Records))
 	b.shielded = map[RecordKey]string{}
-	b.schools, b.lostAt = map[headcount]string{}, map[SchoolID]bool{}
+	b.schools, b.lostAt = map[SchoolID]string{}, map[SchoolID]bool{}
 	for k := range twice {
 		b.shielded[k] = "two accounts have this record"
 	}
@@ -235,7 +235,7 @@ func (b *builder) rejections() {
 			delete(b.records, r.Key)
 		case r.School != "":
 			b.lostAt[r.School] = true
-			b.schools[headcount{school: r.School}] = "an unreadable row of the school may be about the person"
+			b.schools[r.School] = "an unreadable row of the school may be about the person"
 		default:
 			b.lost = "a row that could not be read may be about the person"
 			b.absence = "a row that could not be read may be about anybody"
@@ -252,7 +252,9 @@ func (b *builder) collapse() {
 		return
 	}
 	// Counted for each role and, with no role, for the school as a whole: a
-	// missing file of teachers must not hide among the pupils.
+	// missing file of teachers must not hide among the pupils. Whichever it is,
+	// the whole school counts as not delivered: of an export that lost half of
+	// the pupils nobody knows what it lost of the teachers.
 	sent, missing := map[headcount]int{}, map[headcount]int{}
 	delivered := make(map[RecordKey]bool, len(b.delivery.Records))
 	for i := range b.delivery.Records {
@@ -284,25 +286,17 @@ func (b *builder) collapse() {
 	})
 	for _, h := range heads {
 		n, all := sent[h], sent[h]+missing[h]
-		if missing[h] < 4 || n*100 >= all*b.policy.Guards.CollapsePercent || h.role != "" && b.schools[headcount{school: h.school}] != "" {
+		if missing[h] < 4 || n*100 >= all*b.policy.Guards.CollapsePercent || b.schools[h.school] != "" {
 			continue
 		}
-		who := "people"
-		if h.role != "" {
-			who = string(h.role) + "s"
-		}
+		who := h.role.people()
 		if by := b.override("collapse", h.school); by != "" {
 			b.find("override", "school %s delivers %d of %d %s; accepted by %s", h.school, n, all, who, by)
 			continue
 		}
-		b.schools[h] = fmt.Sprintf("school %s delivered %d of %d %s: it counts as not delivered", h.school, n, all, who)
+		b.schools[h.school] = fmt.Sprintf("school %s delivered %d of %d %s: it counts as not delivered", h.school, n, all, who)
 		b.find("school-not-delivered", "school %s delivered %d of %d %s: nobody missing there is treated as gone", h.school, n, all, who).School = h.school
 	}
-}
-
-// notDelivered returns why a school's absences of a role do not count, or "".
-func (b *builder) notDelivered(s SchoolID, r Role) string {
-	return cmp.Or(b.schools[headcount{school: s}], b.schools[headcount{s, r}])
 }
 
 // shield returns why the absence of an account does not count, or "".
@@ -314,7 +308,7 @@ func (b *builder) shield(a *Account) string {
 		return why
 	}
 	for _, m := range a.Memberships {
-		if why := b.notDelivered(m.School, a.Role); why != "" {
+		if why := b.schools[m.School]; why != "" {
 			return why
 		}
 	}

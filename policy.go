@@ -64,9 +64,11 @@ type Window struct {
 // only in the district, since nothing but the names is left of them.
 //
 // Besides these, changes of names and users missing in OX are limited to what
-// an ordinary week brings, and nobody is created while OX shows many users that
-// the directory does not, or under the name of somebody whose departure is held
-// back. Overrides lift these as "renames", "repairs" and "creates".
+// an ordinary week brings, and people who change from all their schools to
+// others by the limits of transfers (new codes for the schools look like this).
+// Nobody is created while OX shows many users that the directory does not, or
+// under the name of somebody whose departure is held back. Overrides lift these
+// as "renames", "repairs", "schools" and "creates".
 type Guards struct {
 	WindowDays int         `json:"window_days"` // 0 means 7
 	Usual      GuardLimits `json:"usual"`
@@ -97,7 +99,7 @@ type Limit struct {
 // Override lifts one guard for one school (or the district, School empty) on
 // and before a day, in somebody's name.
 type Override struct {
-	Guard  string   `json:"guard"` // "leavers", "deactivations", "purges", "transfers", "collapse", "renames", "repairs", "creates"
+	Guard  string   `json:"guard"` // "leavers", "deactivations", "purges", "transfers", "collapse", "renames", "schools", "repairs", "creates"
 	School SchoolID `json:"school,omitempty"`
 	Until  Date     `json:"until"`
 	By     string   `json:"by"`

@@ -15,6 +15,17 @@ const (
 	RoleStaff   Role = "staff"
 )
 
+// people names several people of the role, "" being anybody.
+func (r Role) people() string {
+	switch r {
+	case "":
+		return "people"
+	case RoleStaff:
+		return "members of staff"
+	}
+	return string(r) + "s"
+}
+
 // Valid reports whether r is one of the known roles.
 func (r Role) Valid() bool { return r == RolePupil || r == RoleTeacher || r == RoleStaff }
 

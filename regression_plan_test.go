@@ -107,6 +107,39 @@ func TestCollapsedSchoolKeepsMemberships(t *testing.T) {
 	}
 }
 
+// Of an export that lost most pupils of a school nobody knows what it lost of
+// the teachers: nothing is taken from them either.
+func TestCollapsedRoleShieldsTheSchool(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	p.Guards.CollapsePercent = 50
+	for i := range p.Contexts {
+		p.Contexts[i].Capacity = 100
+	}
+	w := newWorld(t, p)
+	var rs []Record
+	for i := range 10 {
+		rs = append(rs, person(fmt.Sprint("p", i), "Ida", "Abel", RolePupil, at("b", "primary")))
+	}
+	for i := range 5 {
+		rs = append(rs, person(fmt.Sprint("t", i), "Jo", "Frei", RoleTeacher, at("a", "primary"), at("b", "primary")))
+	}
+	w.run(p, delivery(rs), day0)
+	// Six of ten pupils are missing, one of five teachers, and the place of another.
+	less := slices.Clone(rs[6:14])
+	less[7].Memberships = []Membership{at("a", "primary")}
+	plan := planOf(t, p, w, less, day0.AddDays(1))
+	held := 0
+	for _, h := range plan.Held {
+		if h.Step.Kind() == KindNotice && strings.Contains(h.Why, "4 of 10 pupils") {
+			held++
+		}
+	}
+	if len(plan.Steps) != 0 || held != 7 {
+		t.Errorf("%d notices are held back:\n%s", held, plan.Summary())
+	}
+}
+
 // The removal of an old copy that is gone already frees no seat.
 func TestGoneCopyFreesNoSeat(t *testing.T) {
 	t.Parallel()
@@ -245,6 +278,10 @@ func TestWrongPictures(t *testing.T) {
 	}{
 		{"the record ids are new", each(func(r *Record) { r.Key.ID = "new-" + r.Key.ID }), "", map[Kind]int{KindCreate: 100, KindNotice: 100}, "creates", KindCreate, 100},
 		{"the columns of the names are swapped", each(func(r *Record) { r.GivenName, r.FamilyName = r.FamilyName, r.GivenName }), "", map[Kind]int{KindChange: 100}, "renames", KindChange, 100},
+		{"the codes of the schools are new", each(func(r *Record) {
+			r.Memberships = []Membership{{School: "x-" + r.Memberships[0].School, Level: "primary"}}
+		}),
+			"transfers", map[Kind]int{KindChange: 100}, "schools", KindChange, 100},
 		{"the teachers' file is missing", func(rs []Record, _ *State) []Record {
 			return slices.DeleteFunc(rs, func(r Record) bool { return r.Role == RoleTeacher })
 		}, "leavers", map[Kind]int{KindNotice: 20}, "collapse", KindNotice, 20},

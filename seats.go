@@ -146,7 +146,7 @@ func (b *builder) place() {
 	slices.SortStableFunc(others, bySchool)
 	takers = append(takers, others...)
 	made, takers = b.doubtful(made, takers)
-	takers = b.guardRenames(takers)
+	takers = b.guardChanges(takers)
 
 	b.schedule(made, takers, users, before, grace)
 }

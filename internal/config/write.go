@@ -252,7 +252,7 @@ func (p *printer) policy(c *Config) {
 	if len(c.Overrides) == 0 {
 		p.line("")
 		p.line("# [[override]]      # lifts one guard, in somebody's name")
-		p.line("# guard  = \"leavers\"   # leavers, deactivations, purges, transfers, collapse, renames, repairs or creates")
+		p.line("# guard  = \"leavers\"   # leavers, deactivations, purges, transfers, collapse, renames, schools, repairs or creates")
 		p.line("# school = \"sek-lindenhof\"   # leave it out for the whole district")
 		p.line("# until  = \"2027-08-27\"")
 		p.line("# by     = \"A. Muster\"")
@@ -264,7 +264,7 @@ func (p *printer) policy(c *Config) {
 			comments = []string{"Each lifts one guard, in somebody's name."}
 		}
 		p.section("[[override]]", comments...)
-		p.need("guard", o.Guard, "leavers, deactivations, purges, transfers, collapse, renames, repairs or creates")
+		p.need("guard", o.Guard, "leavers, deactivations, purges, transfers, collapse, renames, schools, repairs or creates")
 		p.key("school", o.School, schoolmail.SchoolID(""), "empty: the whole district")
 		p.need("until", o.Until, "last day")
 		p.need("by", o.By, "")
