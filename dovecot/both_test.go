@@ -18,7 +18,8 @@ import (
 
 // A site is what the scenarios run against: the simulator or the real Dovecot.
 type site interface {
-	client(t *testing.T) *dovecot.Client
+	// client returns a client; o may set what the site itself does not.
+	client(t *testing.T, o ...dovecot.Options) *dovecot.Client
 	home(user string) string
 	imapAddr() string
 	// setUsers changes accounts in the directory.
@@ -44,6 +45,7 @@ var scenarios = []struct {
 	{"odd names", []account{{name: "odd@s.test"}}, testOddNames},
 	{"messages", []account{{name: "msg1@s.test"}, {name: "msg2@s.test"}}, testMessages},
 	{"quota", []account{{name: "quota@s.test", quota: 10 << 10}}, testQuota},
+	{"set quota", []account{{name: "setquota@s.test", quota: 10 << 20}, {name: "default@s.test"}}, testSetQuota},
 	{"acl", []account{{name: "acl@s.test"}}, testACL},
 	{"sessions", []account{{name: "12345"}, {name: "123456"}}, testSessions},
 	{"ensure", []account{{name: "ensure@s.test", quota: 20 << 20}}, testEnsure},
@@ -70,7 +72,7 @@ func runScenarios(t *testing.T, s site) {
 
 func TestSimulator(t *testing.T) {
 	t.Parallel()
-	s := simulated{dovecottest.NewServer(dovecottest.WithMailRoot("/srv/mail"), dovecottest.WithMailboxes(
+	s := simulated{dovecottest.NewServer(dovecottest.WithMailRoot("/srv/mail"), dovecottest.WithAuthCache(), dovecottest.WithQuotaDict("proxy::quota"), dovecottest.WithMailboxes(
 		dovecottest.Mailbox{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}))}
 	t.Cleanup(s.Server.Close)
 	for _, sc := range scenarios {
@@ -81,7 +83,7 @@ func TestSimulator(t *testing.T) {
 
 func TestRealDovecot(t *testing.T) {
 	t.Parallel()
-	cfg := &dovecotd.Config{ACL: true, Mailboxes: []dovecotd.Mailbox{{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}}}
+	cfg := &dovecotd.Config{ACL: true, AuthCache: true, QuotaDict: true, Mailboxes: []dovecotd.Mailbox{{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}}}
 	for _, sc := range scenarios {
 		for _, a := range sc.users {
 			cfg.Users = append(cfg.Users, realUser(a))
@@ -93,8 +95,8 @@ func TestRealDovecot(t *testing.T) {
 
 type simulated struct{ *dovecottest.Server }
 
-func (s simulated) client(t *testing.T) *dovecot.Client {
-	return newClient(t, s.URL, &dovecot.Options{APIKey: schoolmail.Secret(s.APIKey), MailRoot: s.MailRoot})
+func (s simulated) client(t *testing.T, o ...dovecot.Options) *dovecot.Client {
+	return siteClient(t, s.URL, s.APIKey, s.MailRoot, o)
 }
 func (s simulated) home(user string) string { return s.MailRoot + "/" + user }
 func (s simulated) imapAddr() string        { return s.IMAPAddr }
@@ -107,8 +109,8 @@ func (s simulated) removeUsers(_ *testing.T, names ...string) { s.RemoveUsers(na
 
 type installed struct{ *dovecotd.Server }
 
-func (s installed) client(t *testing.T) *dovecot.Client {
-	return newClient(t, s.URL, &dovecot.Options{APIKey: schoolmail.Secret(s.APIKey), MailRoot: s.Dir + "/mail"})
+func (s installed) client(t *testing.T, o ...dovecot.Options) *dovecot.Client {
+	return siteClient(t, s.URL, s.APIKey, s.Dir+"/mail", o)
 }
 func (s installed) home(user string) string { return s.Home(user) }
 func (s installed) imapAddr() string        { return s.IMAPAddr }
@@ -133,6 +135,16 @@ func realUser(a account) dovecotd.User {
 		u.QuotaRule = fmt.Sprintf("*:bytes=%d", a.quota)
 	}
 	return u
+}
+
+func siteClient(t *testing.T, url, key, mailRoot string, o []dovecot.Options) *dovecot.Client {
+	t.Helper()
+	var opts dovecot.Options
+	if len(o) > 0 {
+		opts = o[0]
+	}
+	opts.APIKey, opts.MailRoot = schoolmail.Secret(key), mailRoot
+	return newClient(t, url, &opts)
 }
 
 func newClient(t *testing.T, url string, o *dovecot.Options) *dovecot.Client {
@@ -383,6 +395,57 @@ func testQuota(t *testing.T, s site) {
 		{Root: "User quota", StorageUsed: 1 << 10, StorageLimit: 10 << 10, MessagesUsed: 1}})
 	_, err := c.Quota(ctx, "nobody@s.test")
 	wantKind(t, err, dovecot.ErrNoUser)
+}
+
+func testSetQuota(t *testing.T, s site) {
+	const user, other = "setquota@s.test", "default@s.test"
+	ctx, c := t.Context(), s.client(t, dovecot.Options{QuotaDict: "proxy::quota"})
+	limit := func(user string) int64 {
+		t.Helper()
+		return get[[]dovecot.Quota](t)(c.Quota(ctx, user))[0].StorageLimit
+	}
+	before := limit(other)
+	wantSame(t, "limit of the directory", limit(user), int64(10<<20))
+	// From the directory's own limit up, down, to what is no whole KiB, to none.
+	for _, set := range []struct{ bytes, want int64 }{{20 << 20, 20 << 20}, {20 << 20, 20 << 20}, {5 << 20, 5 << 20}, {1025, 2048}, {0, 0}, {30 << 20, 30 << 20}} {
+		must(t, c.SetQuota(ctx, user, set.bytes))
+		wantSame(t, "limit", limit(user), set.want)
+	}
+	wantSame(t, "limit of somebody else", limit(other), before)
+
+	// It is a limit.
+	must(t, c.SetQuota(ctx, user, 2000))
+	wantKind(t, c.Save(ctx, user, "INBOX", message(strings.Repeat("long ", 4000))), dovecot.ErrOverQuota)
+
+	// Ensure sets it along with the rest, once.
+	want := dovecot.Want{Mailboxes: []string{"Drafts"}, QuotaBytes: 40 << 20}
+	state := get[dovecot.State](t)(c.Ensure(ctx, user, want))
+	wantSame(t, "missing", state.Missing(want), []string(nil))
+	sets := c.Stats().Commands["dictSet"]
+	wantSame(t, "second run", get[dovecot.State](t)(c.Ensure(ctx, user, want)), state)
+	wantSame(t, "dictSet on the second run", c.Stats().Commands["dictSet"]-sets, int64(0))
+
+	// The server would write all of these.
+	sets = c.Stats().Commands["dictSet"]
+	wantKind(t, c.SetQuota(ctx, "nobody@s.test", 1<<20), dovecot.ErrNoUser)
+	for _, name := range []string{"*", "setquota?s.test", "", "../../setquota@s.test", "a\nb"} {
+		wantKind(t, c.SetQuota(ctx, name, 1<<20), dovecot.ErrInvalid)
+	}
+	wantKind(t, c.SetQuota(ctx, user, -1), dovecot.ErrInvalid)
+	wantSame(t, "sent", c.Stats().Commands["dictSet"]-sets, int64(0))
+
+	// Sites without a dict.
+	wantKind(t, s.client(t).SetQuota(ctx, user, 1<<20), dovecot.ErrUnsupported)
+	_, err := s.client(t).Ensure(ctx, user, dovecot.Want{QuotaBytes: 50 << 20})
+	wantKind(t, err, dovecot.ErrQuotaDiffers)
+	for _, uri := range []string{"proxy::none", "bogus:x"} {
+		err := s.client(t, dovecot.Options{QuotaDict: uri}).SetQuota(ctx, user, 1<<20)
+		wantKind(t, err, dovecot.ErrUnsupported)
+		if e, _ := errors.AsType[*dovecot.Error](err); e.Temporary() {
+			t.Errorf("%s: temporary: %v", uri, err)
+		}
+	}
+	wantSame(t, "limit at the end", limit(user), int64(40<<20))
 }
 
 func testACL(t *testing.T, s site) {

@@ -43,6 +43,12 @@ type Options struct {
 	// everything when it is empty.
 	MailRoot string
 
+	// QuotaDict is the URI of the dict that the userdb reads storage limits
+	// from, such as "proxy::quota", in the words of the server's configuration.
+	// [Client.SetQuota] and [Client.Ensure] write to it. Empty: limits are the
+	// directory's business.
+	QuotaDict string
+
 	// Concurrency is the number of requests under way at a time per host; 8
 	// when 0. Each one costs the server a process (service doveadm has
 	// process_limit 100 unless configured).
@@ -72,6 +78,7 @@ type Client struct {
 	http      *http.Client
 	maxAnswer int64
 	mailRoot  string
+	quotaDict string
 	log       *slog.Logger
 
 	infoMu sync.Mutex
@@ -95,7 +102,7 @@ func New(baseURL string, o *Options) (*Client, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	c := &Client{http: httpClient(o), maxAnswer: o.MaxAnswer, mailRoot: o.MailRoot, log: o.Logger}
+	c := &Client{http: httpClient(o), maxAnswer: o.MaxAnswer, mailRoot: o.MailRoot, quotaDict: o.QuotaDict, log: o.Logger}
 	if c.maxAnswer <= 0 {
 		c.maxAnswer = 64 << 20
 	}

@@ -35,15 +35,14 @@
 // mailbox path, quota get, quota recalc, who, kick, search, fetch, expunge,
 // flags add, flags remove, save, copy, move, acl get, acl set, acl add,
 // acl remove, acl delete, acl rights, backup, sync, index, force-resync,
-// fs stat, fs delete, reload, log errors, director status, director move; each
+// fs stat, fs delete, dict set, reload, log errors, director status, director move; each
 // only where the method of that name is called.
 //
 // # Life of an account
 //
 //   - Created in the directory: [Client.Ensure] flushes what the server
 //     remembers of the name, makes INBOX and the folders asked for, subscribes
-//     them, and compares the quota in force with the one wanted. Setting a
-//     quota is the directory's job: doveadm cannot.
+//     them, and sees to the quota, see "Quota" below.
 //   - Looked at: [Client.Inspect], and [State.Missing] to plan.
 //   - Locked: in the directory; then [Client.FlushAuthCache] and
 //     [Client.Kick], or open sessions and cached passwords go on working.
@@ -51,6 +50,55 @@
 //     directory has the new login, [Client.DeleteHome] once all is well.
 //   - Purged: [Client.RemoveMail] while the directory still has the user, or
 //     [Client.DeleteHome]. doveadm has no command that removes a user.
+//
+// # Quota
+//
+// doveadm has no command to set a limit; a limit is a field of the userdb.
+// There are two kinds of sites:
+//
+//   - The userdb is LDAP (UCS), with quota_rule from an attribute of the person:
+//     whoever writes the directory sets the quota. [Client.Ensure] flushes the
+//     caches and compares; [ErrQuotaDiffers] is temporary, since the directory
+//     may be on its way.
+//   - The userdb reads limits from a dict, for itself or after LDAP: name the
+//     dict in Options.QuotaDict, and [Client.SetQuota] and Ensure write there.
+//     The key is priv/quota/limit/storage, in KiB, as with the quota plugin's
+//     own quota_set. Users without an entry keep the limit that they have.
+//
+// A dict of files, in dovecot.conf of 2.3 after the userdb that there is, to
+// which "result_success = continue-ok" and "result_failure = return-fail" are
+// added:
+//
+//	dict {
+//	  quota = fs:posix:prefix=/var/lib/dovecot/quota/
+//	}
+//	service dict {
+//	  unix_listener dict {
+//	    mode = 0660
+//	    group = dovecot
+//	  }
+//	}
+//	userdb {
+//	  driver = dict
+//	  args = /etc/dovecot/quota-dict.conf
+//	}
+//
+// and quota-dict.conf:
+//
+//	uri = proxy::quota
+//	iterate_disable = yes
+//	key limit {
+//	  key = %u/quota/limit/storage
+//	}
+//	userdb_fields {
+//	  quota_rule = *:storage=%{dict:limit}
+//	}
+//
+// Options.QuotaDict is then "proxy::quota". With SQL the dict maps
+// priv/quota/limit/storage to a column, and the userdb reads that column. A
+// limit is in force for sessions that begin after it was set. The IMAP command
+// SETQUOTA, which administrators may use with quota_set, is no way: it ends the
+// imap process of 2.3.19.1 with signal 11.
 //
 // # Errors
 //

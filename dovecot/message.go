@@ -128,12 +128,13 @@ func (c *Client) Save(ctx context.Context, user, mailbox, message string) error 
 
 // Copy copies the messages that a query finds in the mail of one user to a
 // mailbox of another (or the same), with flags and dates. When the target is
-// over quota the server ends without an answer, after some messages.
+// over quota, Dovecot 2.3.19 copies everything nevertheless and ends without an
+// answer: [ErrUnknownOutcome].
 func (c *Client) Copy(ctx context.Context, user, mailbox, fromUser string, query ...string) error {
 	return c.copyOrMove(ctx, "copy", user, mailbox, fromUser, query)
 }
 
-// Move is Copy that then removes the messages at the source.
+// Move is Copy that then removes the messages at the source. It asks no quota.
 func (c *Client) Move(ctx context.Context, user, mailbox, fromUser string, query ...string) error {
 	return c.copyOrMove(ctx, "move", user, mailbox, fromUser, query)
 }

@@ -14,7 +14,9 @@ type Want struct {
 	// folders that the site's configuration names ("Sent", "Drafts", ...).
 	// Those with auto=subscribe in the configuration need not be listed.
 	Mailboxes []string
-	// QuotaBytes is the storage limit that the directory sets; 0 does not look.
+	// QuotaBytes is the storage limit, in bytes; 0 does not look. It is set
+	// where [Options.QuotaDict] allows it; elsewhere it is the directory that
+	// sets it, and this is what to compare with.
 	QuotaBytes int64
 }
 
@@ -49,14 +51,10 @@ func (s State) Missing(w Want) []string {
 	return list
 }
 
-// quotaIs compares in KiB, the server's unit, to which it rounds up.
+// quotaIs compares in KiB, the server's unit, to which it rounds up. A user's
+// quota_rule concerns the first root; others have limits of their own.
 func (s State) quotaIs(limit int64) bool {
-	for _, q := range s.Quota {
-		if q.StorageLimit>>10 != (limit+1023)>>10 {
-			return false
-		}
-	}
-	return len(s.Quota) > 0
+	return len(s.Quota) > 0 && s.Quota[0].StorageLimit>>10 == (limit+1023)>>10
 }
 
 // Inspect reads the state of a user's mail, in one request, and changes
@@ -117,8 +115,9 @@ func (c *Client) inspect(ctx context.Context, user string, flushed bool) (State,
 // host) and changes nothing.
 //
 // It first flushes the user's entries in the authentication caches. A quota
-// in force other than the one wanted is [ErrQuotaDiffers], after everything
-// else has been done; only the directory can change it.
+// in force other than the one wanted is set when there is an [Options.QuotaDict]
+// (see [Client.SetQuota]); otherwise it is [ErrQuotaDiffers], after everything
+// else has been done, and for the directory to change.
 func (c *Client) Ensure(ctx context.Context, user string, w Want) (State, error) {
 	if w.QuotaBytes < 0 {
 		return State{}, refuse("quotaGet", user, "", "negative quota")
@@ -145,7 +144,13 @@ func (c *Client) Ensure(ctx context.Context, user string, w Want) (State, error)
 		}
 	}
 	if w.QuotaBytes > 0 && !s.quotaIs(w.QuotaBytes) {
-		return s, &Error{Op: "quotaGet", User: user, Host: c.hosts[0].name, Kind: ErrQuotaDiffers, Err: fmt.Errorf("want %d bytes, have %s", w.QuotaBytes, limits(s.Quota))}
+		if c.quotaDict == "" {
+			return s, c.quotaDiffers(user, w.QuotaBytes, s.Quota)
+		}
+		if err := c.SetQuota(ctx, user, w.QuotaBytes); err != nil {
+			return s, err
+		}
+		return c.Inspect(ctx, user)
 	}
 	return s, nil
 }

@@ -2,8 +2,11 @@ package dovecot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
 )
 
 // Quota is one quota root of a user.
@@ -17,12 +20,8 @@ type Quota struct {
 }
 
 // Quota returns the quota roots of a user, in the server's order. Without the
-// quota plugin the server does not know the command: [ErrUnsupported].
-//
-// doveadm has no command to set a limit. It comes from the userdb (quota_rule,
-// for UCS an attribute in LDAP) or from the configuration: write it there,
-// call [Client.FlushAuthCache], and read it here; [Client.Ensure] does the
-// last two.
+// quota plugin the server does not know the command: [ErrUnsupported]. To set a
+// limit see [Client.SetQuota].
 func (c *Client) Quota(ctx context.Context, user string) ([]Quota, error) {
 	o := userOp("quotaGet", user, "", nil).repeatable()
 	rows, err := c.rows(ctx, o)
@@ -66,6 +65,89 @@ func quotaValue(s string) (int64, error) {
 		return 0, fmt.Errorf("quota value %q", s)
 	}
 	return n, nil
+}
+
+// quotaKey is where a dict keeps a user's storage limit, in KiB: the key that
+// the quota plugin's own quota_set writes.
+const quotaKey = "priv/quota/limit/storage"
+
+// SetQuota sets a user's storage limit, in bytes, of which the server keeps
+// whole KiB, rounded up; 0 means none. It then makes the hosts forget the old
+// one and reads the limit in force: another one is [ErrQuotaDiffers].
+//
+// doveadm has no command for this. What there is, is a dict that the site's
+// userdb reads limits from and that doveadm can write, [Options.QuotaDict]; the
+// package comment shows a configuration. Without one, which is the rule where
+// users and their limits are in LDAP, or when the dict is not in the server's
+// configuration, the answer is [ErrUnsupported]: write the limit to the
+// directory then, and let [Client.Ensure] wait for it. A dict that does not work
+// at the moment is [ErrTemporary].
+//
+// The limit is written at every host, with the same value, so that each may
+// have a dict of its own. Repeating it is harmless. Dovecot 2.4 names dicts in
+// another way: [ErrUnsupported].
+func (c *Client) SetQuota(ctx context.Context, user string, limit int64) error {
+	o := userOp("dictSet", user, quotaKey, Params{"dictUri": c.quotaDict, "key": quotaKey, "value": strconv.FormatInt((limit+1023)>>10, 10)}).repeatable()
+	switch {
+	case limit < 0:
+		return o.refuse("negative quota")
+	case strings.Contains(user, "/"):
+		// A dict of files makes a path of it, and "../" leads out of the dict.
+		return o.refuse("user name contains /")
+	case c.quotaDict == "":
+		return &Error{Op: "dictSet", User: user, Kind: ErrUnsupported, Err: errors.New("Options.QuotaDict is not set")}
+	}
+	if err := o.check(); err != nil {
+		return err
+	}
+	info, err := c.Server(ctx)
+	if err != nil {
+		return err
+	}
+	if info.Commands["dictSet"]["dictUri"] != String {
+		return &Error{Op: "dictSet", User: user, Host: c.hosts[0].name, Kind: ErrUnsupported}
+	}
+	// dictSet asks no userdb and would make an entry for anybody.
+	if _, err := c.User(ctx, user); err != nil {
+		return err
+	}
+	if err := c.everywhere(ctx, o, func(*host, answer) error { return nil }); err != nil {
+		return c.dictFailure(ctx, err)
+	}
+	if _, err := c.FlushAuthCache(ctx, user); err != nil {
+		return err
+	}
+	quotas, err := c.Quota(ctx, user)
+	if err != nil {
+		return err
+	}
+	if !(State{Quota: quotas}).quotaIs(limit) {
+		return c.quotaDiffers(user, limit, quotas)
+	}
+	return nil
+}
+
+// dictFailure tells a dict that the configuration does not have from one that
+// does not work: both answer exit code 75, and only the log knows.
+func (c *Client) dictFailure(ctx context.Context, err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Kind != ErrTemporary {
+		return err
+	}
+	// The server's clock may differ a little.
+	lines, _ := c.LogErrors(ctx, time.Now().Add(-2*time.Minute))
+	name := c.quotaDict[strings.LastIndexByte(c.quotaDict, ':')+1:]
+	for _, l := range lines {
+		if l.Host == e.Host && (strings.Contains(l.Text, "Unconfigured dictionary name '"+name+"'") || strings.Contains(l.Text, "dict_init("+c.quotaDict+") failed")) {
+			e.Kind, e.Err = ErrUnsupported, fmt.Errorf("dict %q is not in the server's configuration", c.quotaDict)
+			break
+		}
+	}
+	return err
+}
+
+func (c *Client) quotaDiffers(user string, limit int64, have []Quota) error {
+	return &Error{Op: "quotaGet", User: user, Host: c.hosts[0].name, Kind: ErrQuotaDiffers, Err: fmt.Errorf("want %d bytes, have %s", limit, limits(have))}
 }
 
 // RecalcQuota makes the server count the user's mail anew, as after files

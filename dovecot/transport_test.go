@@ -338,6 +338,37 @@ func TestMoveMailNotDone(t *testing.T) {
 	wantKind(t, err, dovecot.ErrTemporary)
 }
 
+// TestSetQuotaFaults: a dict that fails at the moment is temporary, whatever
+// was in the log before, and the next try completes the work.
+func TestSetQuotaFaults(t *testing.T) {
+	t.Parallel()
+	sim := dovecottest.NewServer(dovecottest.WithQuotaDict("proxy::quota"), dovecottest.WithAuthCache())
+	t.Cleanup(sim.Close)
+	sim.SetUsers(dovecottest.User{Name: "a@s.test"})
+	ctx, c := t.Context(), newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key", QuotaDict: "proxy::quota"})
+	wantKind(t, newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key", QuotaDict: "proxy::none"}).SetQuota(ctx, "a@s.test", 1<<20), dovecot.ErrUnsupported)
+	for _, tc := range []struct {
+		name  string
+		fault dovecottest.Fault
+		kind  dovecot.Kind
+	}{
+		{"dict down", dovecottest.Fault{Command: "dictSet", ExitCode: 75}, dovecot.ErrTemporary},
+		{"lost answer", dovecottest.Fault{Command: "dictSet", DropAfter: true}, dovecot.ErrUnknownOutcome},
+		{"flush lost", dovecottest.Fault{Command: "authCacheFlush", Drop: true}, dovecot.ErrUnknownOutcome},
+		{"look failed", dovecottest.Fault{Command: "quotaGet", ExitCode: 75}, dovecot.ErrTemporary},
+	} {
+		sim.AddFault(tc.fault)
+		err := c.SetQuota(ctx, "a@s.test", 7<<20)
+		wantKind(t, err, tc.kind)
+		if e, _ := errors.AsType[*dovecot.Error](err); !e.Temporary() {
+			t.Errorf("%s: not temporary: %v", tc.name, err)
+		}
+		must(t, c.SetQuota(ctx, "a@s.test", 7<<20))
+		must(t, c.SetQuota(ctx, "a@s.test", 8<<20))
+	}
+	wantSame(t, "limit", get[[]dovecot.Quota](t)(c.Quota(ctx, "a@s.test"))[0].StorageLimit, int64(8<<20))
+}
+
 // TestHosts: what every host knows only for itself is asked of all.
 func TestHosts(t *testing.T) {
 	t.Parallel()
@@ -401,6 +432,8 @@ func TestSeries24(t *testing.T) {
 	}
 	_, err := c.Backends(ctx)
 	wantKind(t, err, dovecot.ErrUnsupported)
+	c = newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key", QuotaDict: "proxy::quota"})
+	wantKind(t, c.SetQuota(ctx, "a@s.test", 1<<20), dovecot.ErrUnsupported)
 }
 
 func TestDirector(t *testing.T) {

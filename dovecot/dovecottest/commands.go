@@ -62,6 +62,9 @@ var otherCommands = map[string]func(*Server, args) (result, error){
 	"fsStat":         fsStat,
 	"fsDelete":       fsDelete,
 	"fsIterDirs":     fsIterDirs,
+	"dictSet":        dictSet,
+	"dictGet":        dictGet,
+	"dictUnset":      dictUnset,
 	"reload":         func(*Server, args) (result, error) { return result{}, nil },
 	"mailboxMutf7":   func(*Server, args) (result, error) { return result{}, nil },
 	"logErrors":      logErrors,
@@ -99,6 +102,10 @@ func (s *Server) command(d *declared, params map[string]any) (result, error) {
 		return result{}, exit(75)
 	}
 	one := func(u User) ([]row, error) {
+		if u.badLimit() {
+			s.logf("Failed to initialize quota: Invalid quota root quota: Invalid rule *:storage=%s", *u.limit)
+			return nil, exit(75)
+		}
 		st := s.store(u)
 		st.mu.Lock()
 		defer st.mu.Unlock()
@@ -128,6 +135,12 @@ func (s *Server) command(d *declared, params map[string]any) (result, error) {
 		u, ok := s.User(n)
 		if !ok || !matchUser(name, n) {
 			continue
+		}
+		s.mu.Lock()
+		u = s.withLimit(u)
+		s.mu.Unlock()
+		if u.badLimit() {
+			continue // passed over in silence
 		}
 		rows, err := one(u)
 		if err == errDied {
@@ -173,6 +186,9 @@ func userdb(s *Server, a args) (result, error) {
 		}
 		if u.QuotaBytes > 0 {
 			fields["quota_rule"] = fmt.Sprintf("*:bytes=%d", u.QuotaBytes)
+		}
+		if u.limit != nil {
+			fields["quota_rule"] = "*:storage=" + *u.limit
 		}
 		if f := a.str("field"); f != "" {
 			for k := range fields {

@@ -344,12 +344,13 @@ func mailboxMetadataGet(s *Server, c *mailContext) ([]row, error) {
 func quotaGet(s *Server, c *mailContext) ([]row, error) {
 	bytes, count := c.st.usage()
 	limit, percent := "-", "0"
-	if l := s.limit(c.user); l > 0 {
-		limit = strconv.FormatInt((l+1023)/1024, 10)
-		percent = strconv.FormatInt(bytes*100/l, 10)
+	used := (bytes + 1023) / 1024
+	if l := (s.limit(c.user) + 1023) / 1024; l > 0 {
+		limit = strconv.FormatInt(l, 10)
+		percent = strconv.FormatInt(used*100/l, 10)
 	}
 	return []row{
-		{{"root", "User quota"}, {"type", "STORAGE"}, {"value", strconv.FormatInt((bytes+1023)/1024, 10)}, {"limit", limit}, {"percent", percent}},
+		{{"root", "User quota"}, {"type", "STORAGE"}, {"value", strconv.FormatInt(used, 10)}, {"limit", limit}, {"percent", percent}},
 		{{"root", "User quota"}, {"type", "MESSAGE"}, {"value", strconv.FormatInt(count, 10)}, {"limit", "-"}, {"percent", "0"}},
 	}, nil
 }

@@ -169,7 +169,7 @@ func simulator(t *testing.T, opts ...dovecottest.Option) *dovecottest.Server {
 		dovecottest.Mailbox{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"},
 		dovecottest.Mailbox{Name: "Drafts", SpecialUse: `\Drafts`, Auto: "create"},
 		dovecottest.Mailbox{Name: "Trash", SpecialUse: `\Trash`},
-	), dovecottest.WithQuota(100 << 20)}, opts...)
+	), dovecottest.WithQuota(100 << 20), dovecottest.WithQuotaDict("proxy::quota")}, opts...)
 	s := dovecottest.NewServer(opts...)
 	t.Cleanup(s.Close)
 	for _, u := range testUsers {
@@ -184,6 +184,7 @@ func realServer(t *testing.T) *dovecotd.Server {
 	cfg := &dovecotd.Config{
 		QuotaRule: "*:storage=100M",
 		ACL:       true,
+		QuotaDict: true,
 		Mailboxes: []dovecotd.Mailbox{
 			{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"},
 			{Name: "Drafts", SpecialUse: `\Drafts`, Auto: "create"},

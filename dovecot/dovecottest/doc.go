@@ -36,7 +36,7 @@
 // save, copy, move, expunge, flagsAdd, flagsRemove, flagsReplace, aclGet,
 // aclSet, aclAdd, aclRemove, aclDelete, aclRights, backup and sync (between
 // homes of the same server), index, forceResync, purge, reload, logErrors,
-// mailboxMutf7, fsStat, fsDelete, fsIterDirs, directorStatus and directorMove.
+// mailboxMutf7, fsStat, fsDelete, fsIterDirs, dictSet, dictGet, dictUnset (see [WithQuotaDict]), directorStatus and directorMove.
 // All others of the 104 that Dovecot lists are known by name and parameters
 // and answer exit code 75.
 //

@@ -64,6 +64,7 @@ func declaration(series24 bool) []*declared {
 		}
 		d.params = slices.DeleteFunc(d.params, func(p param) bool {
 			return (d.name == "copy" || d.name == "move") && p.name == "sourceType" || d.name == "kick" && p.name == "force" ||
+				strings.HasPrefix(d.name, "dict") && p.name == "dictUri" || // dicts have names in the configuration
 				(d.name == "sync" || d.name == "backup") && (p.name == "replicatorNotify" || p.name == "defaultDestination" || p.name == "legacyDsync")
 		})
 		for i, p := range d.params {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -38,10 +39,13 @@ type User struct {
 	// Home is the home directory; empty means MailRoot/Name. Users with the
 	// same home share mail, and a user whose Home changes leaves it behind.
 	Home string
-	// QuotaBytes is the user's storage limit; 0 means the server's default.
+	// QuotaBytes is the user's storage limit; 0 means the server's default. An
+	// entry in the dict of [WithQuotaDict] comes before it.
 	QuotaBytes int64
 	// Backend is where a director places the user; empty means the first.
 	Backend string
+
+	limit *string // the dict's entry, in KiB
 }
 
 // config is what options set.
@@ -51,6 +55,7 @@ type config struct {
 	separator              string
 	mailboxes              []Mailbox
 	quota                  int64
+	quotaDict              string
 	mailRoot               string
 	series24               bool
 	authCache              bool
@@ -97,6 +102,11 @@ func WithMailboxes(boxes ...Mailbox) Option {
 // default is 1 GiB, 0 is none.
 func WithQuota(bytes int64) Option { return func(c *config) { c.quota = bytes } }
 
+// WithQuotaDict makes the userdb read storage limits from a dict of this URI,
+// such as "proxy::quota", that dictSet can write: in KiB, under the key
+// "priv/quota/limit/storage". Without it the server has no dict.
+func WithQuotaDict(uri string) Option { return func(c *config) { c.quotaDict = uri } }
+
 // WithMailRoot sets the directory of homes; the default is "/srv/mail". It
 // exists in the simulator only.
 func WithMailRoot(dir string) Option { return func(c *config) { c.mailRoot = dir } }
@@ -140,6 +150,8 @@ type Server struct {
 	APIKey, MasterUser, MasterPassword string
 	// MailRoot is the directory of homes.
 	MailRoot string
+	// QuotaDict is the URI of the dict with storage limits, if any.
+	QuotaDict string
 
 	cfg      config
 	declared []*declared
@@ -147,6 +159,7 @@ type Server struct {
 	mu        sync.Mutex
 	users     map[string]User
 	cache     map[string]cached // with the auth cache: name -> answer
+	dict      map[string]string // full key -> value
 	stores    map[string]*store // by home
 	sessions  map[*session]bool
 	nextPID   int
@@ -183,7 +196,7 @@ func New(opts ...Option) *Server {
 			apiKey: "test-key", master: "master", masterPassword: "test-master", separator: "/",
 			mailboxes: StandardMailboxes(), quota: 1 << 30, mailRoot: "/srv/mail", now: time.Now,
 		},
-		users: map[string]User{}, cache: map[string]cached{}, stores: map[string]*store{},
+		users: map[string]User{}, cache: map[string]cached{}, dict: map[string]string{}, stores: map[string]*store{},
 		sessions: map[*session]bool{}, nextPID: 1000, placed: map[string]string{}, keepCalls: true,
 		imapSeen: map[string]int64{}, imapConn: map[net.Conn]bool{},
 	}
@@ -191,7 +204,7 @@ func New(opts ...Option) *Server {
 		o(&s.cfg)
 	}
 	s.declared = declaration(s.cfg.series24)
-	s.APIKey, s.MailRoot = s.cfg.apiKey, s.cfg.mailRoot
+	s.APIKey, s.MailRoot, s.QuotaDict = s.cfg.apiKey, s.cfg.mailRoot, s.cfg.quotaDict
 	s.MasterUser, s.MasterPassword = s.cfg.master, s.cfg.masterPassword
 	return s
 }
@@ -296,6 +309,7 @@ func (s *Server) lookup(name string) (User, bool) {
 			s.users[name] = u
 		}
 	}
+	u = s.withLimit(u)
 	if s.cfg.authCache {
 		s.cache[name] = cached{u, ok}
 	}
@@ -326,8 +340,30 @@ func (s *Server) storeAt(home string) *store {
 	return st
 }
 
+// withLimit adds what the dict says. The caller holds s.mu.
+func (s *Server) withLimit(u User) User {
+	if v, ok := s.dict[dictKey(u.Name, quotaKey)]; ok {
+		u.limit = &v
+	}
+	return u
+}
+
+// badLimit reports whether the dict gives a limit that is none, so that the
+// user's mail cannot be opened.
+func (u User) badLimit() bool {
+	if u.limit == nil {
+		return false
+	}
+	_, err := strconv.ParseUint(*u.limit, 10, 53)
+	return err != nil
+}
+
 // limit returns the storage limit of a user in bytes, 0 for none.
 func (s *Server) limit(u User) int64 {
+	if u.limit != nil {
+		n, _ := strconv.ParseInt(*u.limit, 10, 64)
+		return n << 10
+	}
 	if u.QuotaBytes > 0 {
 		return u.QuotaBytes
 	}

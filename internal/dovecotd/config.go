@@ -39,6 +39,9 @@ type Config struct {
 	QuotaRule string
 	// NoQuota leaves the quota plugin out.
 	NoQuota bool
+	// QuotaDict lets the userdb read limits from a dict, too, that doveadm can
+	// write: [Server.QuotaDict].
+	QuotaDict bool
 	// ACL loads the acl plugin (vfile backend).
 	ACL bool
 
@@ -92,6 +95,17 @@ func (u User) line() string {
 	// user:password:uid:gid:(gecos):home:(shell):extra
 	return fmt.Sprintf("%s:{PLAIN}%s::::%s::%s\n", u.Name, u.Password, u.Home, strings.Join(extra, " "))
 }
+
+// dictConfig is the userdb that reads the limits.
+const dictConfig = `uri = proxy::quota
+iterate_disable = yes
+key limit {
+  key = %u/quota/limit/storage
+}
+userdb_fields {
+  quota_rule = *:storage=%{dict:limit}
+}
+`
 
 // account is the system user that owns the mail: an instance started by root
 // must not write mail as root, and one started by anybody else cannot change
@@ -203,7 +217,16 @@ func (s *Server) render(p ports) string {
 
 	w("passdb {\n  driver = passwd-file\n  args = %s\n  master = yes\n  result_success = continue\n}", filepath.Join(s.Dir, "masters"))
 	w("passdb {\n  driver = passwd-file\n  args = %s\n}", s.usersFile())
-	w("userdb {\n  driver = passwd-file\n  args = username_format=%%u %s\n  default_fields = home=%s/%%u\n}", s.usersFile(), filepath.Join(s.Dir, "mail"))
+	then := ""
+	if c.QuotaDict {
+		then = "\n  result_success = continue-ok\n  result_failure = return-fail"
+	}
+	w("userdb {\n  driver = passwd-file\n  args = username_format=%%u %s\n  default_fields = home=%s/%%u%s\n}", s.usersFile(), filepath.Join(s.Dir, "mail"), then)
+	if c.QuotaDict {
+		w("userdb {\n  driver = dict\n  args = %s\n}", s.dictFile())
+		w("dict {\n  quota = fs:posix:prefix=%s/\n}", filepath.Join(s.Dir, "quota"))
+		w("service dict {\n  unix_listener dict {\n    mode = 0666\n  }\n}")
+	}
 
 	w("service imap-login {\n  chroot =\n  inet_listener imap {\n    port = %d\n  }\n  inet_listener imaps {\n    port = 0\n  }\n}", p.imap)
 	w("service doveadm {\n  inet_listener http {\n    port = %d\n  }\n  inet_listener dsync {\n    port = %d\n  }\n}", p.http, p.doveadm)

@@ -52,6 +52,9 @@ type Server struct {
 	// MasterUser may log in as anybody, by SASL PLAIN with an authorization
 	// identity or as "user*master".
 	MasterUser, MasterPassword string
+	// QuotaDict is the URI of the dict with storage limits, with
+	// Config.QuotaDict: key "priv/quota/limit/storage", in KiB.
+	QuotaDict string
 
 	cfg         Config
 	user, group string
@@ -148,6 +151,19 @@ func (s *Server) prepare() (err error) {
 	master := fmt.Sprintf("%s:{PLAIN}%s\n", s.MasterUser, s.MasterPassword)
 	if err := os.WriteFile(filepath.Join(s.Dir, "masters"), []byte(master), 0o644); err != nil {
 		return err
+	}
+	if s.cfg.QuotaDict {
+		s.QuotaDict = "proxy::quota"
+		dir := filepath.Join(s.Dir, "quota")
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+		if err := os.Chmod(dir, 0o777); err != nil { // the dict service has a user of its own
+			return err
+		}
+		if err := os.WriteFile(s.dictFile(), []byte(dictConfig), 0o644); err != nil {
+			return err
+		}
 	}
 	for _, u := range s.cfg.Users {
 		s.users[u.Name] = u
@@ -297,6 +313,7 @@ func (s *Server) Log() string {
 	return string(b)
 }
 
+func (s *Server) dictFile() string  { return filepath.Join(s.Dir, "quota-dict.conf") }
 func (s *Server) logFile() string   { return filepath.Join(s.Dir, "log") }
 func (s *Server) usersFile() string { return filepath.Join(s.Dir, "users") }
 
