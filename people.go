@@ -34,6 +34,12 @@ func (b *builder) people() {
 	for _, k := range newcomers {
 		b.newcomer(b.records[k])
 	}
+	if e := b.early; e.coming > 0 {
+		b.find("not-yet-here", "%s in the export will be at a school later, first on %s: no account is made before", people(e.coming), e.first)
+	}
+	if e := b.early; e.gone > 0 {
+		b.find("no-longer-here", "%s in the export whose time at school is over never had an account: none is made", people(e.gone))
+	}
 	b.guards()
 }
 
@@ -64,7 +70,8 @@ func (b *builder) current(r *Record) []Membership {
 // newcomer plans an account for a record that has none.
 func (b *builder) newcomer(r *Record) {
 	if !slices.ContainsFunc(r.Memberships, func(m Membership) bool { return m.On(b.now) }) {
-		return // gone before we ever saw them, or not yet here
+		b.early.see(r, b.now)
+		return
 	}
 	if b.shielded[r.Key] != "" {
 		return
@@ -86,6 +93,32 @@ func (b *builder) newcomer(r *Record) {
 	}
 	b.want(&a, r, ms)
 	b.seek(seeker{acc: a, access: pop.Access, reason: fmt.Sprintf("%s at %s, first appears in the delivery", r.Role, schoolsOf(a.Memberships))}, pop)
+}
+
+// early counts people without an account who are at no school today.
+type early struct {
+	coming, gone int
+	first        Date // day on which the first of them come
+}
+
+func (e *early) see(r *Record, now Date) {
+	first := Date(0)
+	for _, m := range r.Memberships {
+		if m.From > now && (first.IsZero() || m.From < first) {
+			first = m.From
+		}
+	}
+	if first.IsZero() {
+		e.gone++
+		return
+	}
+	if e.coming++; e.first.IsZero() || first < e.first {
+		e.first = first
+	}
+}
+
+func people(n int) string {
+	return fmt.Sprintf("%d %s", n, [2]string{"person", "people"}[plural(n)])
 }
 
 func (b *builder) noPopulation(r *Record) {

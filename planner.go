@@ -63,6 +63,7 @@ type builder struct {
 	shielded map[RecordKey]string   // keys whose absence must not count, with the reason
 	schools  map[SchoolID]string    // schools whose absences must not count, with the reason
 	absence  string                 // why absence does not count at all; empty: it counts
+	early    early                  // newcomers of other days
 	lost     string                 // why any record may lack a row
 	lostAt   map[SchoolID]bool      // schools that have an unreadable row without a key
 	names    *names

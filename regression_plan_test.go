@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func person(id, given, family string, role Role, ms ...Membership) Record {
@@ -490,5 +492,28 @@ func TestStrangerInAnAllowedContext(t *testing.T) {
 				t.Errorf("the stranger is now %+v", got)
 			}
 		})
+	}
+}
+
+// Who comes later, or has come and gone, gets no account today, and an operator
+// who wonders why is told.
+func TestPeopleOfOtherDays(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	soon, later, gone := at("a", "primary"), at("a", "primary"), at("a", "primary")
+	soon.From, later.From, gone.Until = day0.AddDays(3), day0.AddDays(9), day0.AddDays(-1)
+	d := delivery([]Record{person("1", "Ida", "Abel", RolePupil, later), person("2", "Udo", "Abel", RolePupil, soon), person("3", "Jo", "Abel", RolePupil, gone)})
+	plan, err := NewPlan(p, newWorld(t, p).observe(), d, day0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range plan.Findings {
+		got = append(got, f.Text)
+	}
+	want := []string{"1 person in the export whose time at school is over never had an account: none is made",
+		"2 people in the export will be at a school later, first on 2026-08-13: no account is made before"}
+	if diff := cmp.Diff(want, got); diff != "" || plan.Count()[KindCreate] != 0 {
+		t.Errorf("(-want +got)\n%s%s", diff, plan.Summary())
 	}
 }

@@ -15,7 +15,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/sandbox"
 )
 
@@ -31,7 +33,8 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, &sandbox.Options{People: *people, Seed: *seed, Latency: *latency}, *dir); err != nil {
+	if err := run(ctx, &sandbox.Options{People: *people, Seed: *seed, Latency: *latency,
+		Start: sandbox.FirstDay(schoolmail.DateOf(time.Now()))}, *dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

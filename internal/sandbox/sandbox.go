@@ -32,6 +32,20 @@ type Options struct {
 	Schools int           // 0 means one per 500 people, between 4 and 60
 	Seed    uint64        // of the district; 0 means 1
 	Latency time.Duration // of every OX and doveadm request
+	// Start is the district's first day; 0 means 10 August 2026.
+	Start schoolmail.Date
+}
+
+// FirstDay returns a day to start a district on for programs that plan for
+// today: 10 August 2026, or where the clock has not got so far yet, the last
+// 10 August. People come to their schools on it, and nobody gets an account
+// before.
+func FirstDay(today schoolmail.Date) schoolmail.Date {
+	day := schoolmail.NewDate(2026, time.August, 10)
+	for y := 2026; day > today && y > 1; y-- {
+		day = schoolmail.NewDate(y, time.August, 10)
+	}
+	return day
 }
 
 // Credentials are of the simulated servers only.
@@ -73,7 +87,7 @@ func Start(opt *Options) (_ *Sandbox, err error) {
 	o.Seed = cmp.Or(o.Seed, 1)
 	o.Schools = cmp.Or(o.Schools, min(max(o.People/500, 4), 60))
 
-	s := &Sandbox{District: escadatest.NewDistrict(o.Seed, &escadatest.Options{Schools: o.Schools, People: o.People})}
+	s := &Sandbox{District: escadatest.NewDistrict(o.Seed, &escadatest.Options{Schools: o.Schools, People: o.People, Start: o.Start})}
 	defer func() {
 		if err != nil {
 			s.Close()

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/config"
 	"github.com/ictmedia/schoolmail/internal/sandbox"
 )
@@ -28,6 +29,21 @@ func ExampleStart() {
 	// <nil>
 }
 
+// Whenever the sandbox is started, its first day is not in the future.
+func TestFirstDay(t *testing.T) {
+	t.Parallel()
+	for today, want := range map[string]string{"2026-08-10": "2026-08-10", "2026-11-23": "2026-08-10", "2031-01-01": "2026-08-10",
+		"2026-08-09": "2025-08-10", "2025-08-10": "2025-08-10", "2024-02-29": "2023-08-10"} {
+		d, err := schoolmail.ParseDate(today)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sandbox.FirstDay(d).String(); got != want {
+			t.Errorf("on %s: %s, want %s", today, got, want)
+		}
+	}
+}
+
 // TestWriteDir: what other programs rely on is in the folder, and true.
 func TestWriteDir(t *testing.T) {
 	t.Parallel()
@@ -43,6 +59,19 @@ func TestWriteDir(t *testing.T) {
 	for range 2 { // over an old one as well
 		if err := s.WriteDir(dir); err != nil {
 			t.Fatal(err)
+		}
+	}
+	other := t.TempDir() // somebody's own
+	for _, name := range []string{"export", "district.toml"} {
+		mine := filepath.Join(other, name)
+		if err := os.Mkdir(mine, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.WriteDir(other); err == nil || !strings.Contains(err.Error(), "left alone") {
+			t.Errorf("a folder with %s: %v", name, err)
+		}
+		if err := os.Remove(mine); err != nil {
+			t.Error(err)
 		}
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "sandbox.json"))

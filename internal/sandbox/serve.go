@@ -2,8 +2,10 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -113,8 +115,17 @@ func (s *Sandbox) WriteDir(dir string) error {
 		return err
 	}
 	ready := filepath.Join(dir, "sandbox.json")
-	os.Remove(ready) // of an earlier sandbox whose ports are gone
 	export := filepath.Join(dir, "export")
+	if !exists(ready) && !exists(ready+".new") {
+		for _, name := range []string{"export", "district.toml"} {
+			if exists(filepath.Join(dir, name)) {
+				return fmt.Errorf("sandbox: %s holds %s but no sandbox.json, so it is not a sandbox's folder: it is left alone, choose another", dir, name)
+			}
+		}
+	}
+	if err := os.Rename(ready, ready+".new"); err != nil && !errors.Is(err, fs.ErrNotExist) { // of an earlier sandbox whose ports are gone
+		return err
+	}
 	if err := os.RemoveAll(export); err != nil {
 		return err
 	}
@@ -141,6 +152,11 @@ func (s *Sandbox) WriteDir(dir string) error {
 		return err
 	}
 	return os.Rename(tmp, ready)
+}
+
+func exists(file string) bool {
+	_, err := os.Lstat(file)
+	return err == nil
 }
 
 // addressbooksConfig is the configuration of examples/addressbooks.
