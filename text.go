@@ -39,7 +39,11 @@ func (p *Plan) WriteText(w io.Writer) error {
 		b.WriteString("\nHeld back\n")
 		tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		for _, h := range p.Held {
-			fmt.Fprintf(tw, "  %s\t%s\t%s\n", h.Step.Kind(), h.Step.Subject, h.Why)
+			guard := ""
+			if h.Guard != "" {
+				guard = " (guard " + h.Guard + ")"
+			}
+			fmt.Fprintf(tw, "  %s\t%s\t%s%s\n", h.Step.Kind(), h.Step.Subject, h.Why, guard)
 		}
 		tw.Flush()
 	}

@@ -153,9 +153,13 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		switch {
 		case act.Result != nil:
 			fmt.Fprintln(stdout, act.Line())
-			failures(stdout, act)
+			attend(stdout, act, "the report")
+			if n := act.created(); n > 0 {
+				fmt.Fprintf(stdout, "  initial passwords of %d new accounts, by school: %s\n", n, site.PasswordDir)
+			}
 		case *plan != "" || *out != "": // the whole plan is there
 			fmt.Fprint(stdout, act.Plan.Summary())
+			attend(stdout, act, "the plan")
 		default:
 			if err := act.Plan.WriteText(stdout); err != nil {
 				return fail(ExitFailed, "%v", err)
@@ -174,16 +178,16 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if !*apply && *applyPlan == "" {
 		if *plan != "" {
-			fmt.Fprintf(stdout, "\nThe plan is in %s; review it and apply it with -apply-plan %[1]s.\n", *plan)
+			fmt.Fprintf(stdout, "\nThe plan is in %s; review it (-out FOLDER writes it as text and HTML too) and apply it with -apply-plan %[1]s.\n", *plan)
 		}
 		fmt.Fprintln(stdout, "\nThis was only the plan: no server was written to.")
 	}
 	return finish(worst(acts), acts)
 }
 
-// failures lists what was held back and what failed, as far as it fits a
-// terminal.
-func failures(w io.Writer, a *Act) {
+// attend lists what failed, what is held back and what to look at, as far as it
+// fits a terminal.
+func attend(w io.Writer, a *Act, rest string) {
 	const most = 20
 	n := 0
 	say := func(format string, args ...any) {
@@ -191,19 +195,22 @@ func failures(w io.Writer, a *Act) {
 			fmt.Fprintf(w, format, args...)
 		}
 	}
-	for _, o := range a.Result.Outcomes {
-		if o.Status != schoolmail.StatusDone {
-			say("  %s %s %s: %s\n", o.Status, o.Kind, o.Subject, o.Error)
-		}
+	r := a.Report()
+	for _, f := range r.Failures {
+		say("  failed: %s %s: %s\n", f.Kind, f.Subject, f.Error)
 	}
-	for _, f := range a.Plan.Findings {
+	for _, g := range r.HeldGroups() {
+		at := ""
+		if g.School != "" {
+			at = " at " + g.School
+		}
+		say("  held back: %d x %s%s: %s: %s\n", g.Count(), g.Kind, at, g.Reason(), g.Names())
+	}
+	for _, f := range r.Findings {
 		say("  look at %s: %s\n", f.Kind, f.Text)
 	}
-	for _, h := range a.Plan.Held {
-		say("  held back %s %s: %s\n", h.Step.Kind(), h.Step.Subject, h.Why)
-	}
 	if n > most {
-		fmt.Fprintf(w, "  ... and %d more: see the report (-out)\n", n-most)
+		fmt.Fprintf(w, "  ... and %d more: see %s\n", n-most, rest)
 	}
 }
 
@@ -214,7 +221,12 @@ type told struct {
 	w io.Writer
 }
 
-func (t *told) Phase(what string) { fmt.Fprintln(t.w, what) }
+func (t *told) Phase(what string) {
+	fmt.Fprintln(t.w, what)
+	if l, ok := t.Progress.(*lines); ok {
+		l.restart()
+	}
+}
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)

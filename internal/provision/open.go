@@ -120,6 +120,9 @@ func Open(set Settings) (_ *Site, err error) {
 			return nil, fmt.Errorf("state folder: %w", err)
 		}
 		file, err := journal.Open(filepath.Join(set.StateDir, "journal.jsonl"))
+		if errors.Is(err, journal.ErrLocked) {
+			return nil, fmt.Errorf("another run is under way, nothing was done: %w", err)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -56,6 +56,13 @@ func (l *lines) Phase(what string) {
 	l.last, l.failed = time.Now(), 0
 }
 
+// restart begins a new part of the run without saying so.
+func (l *lines) restart() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last, l.failed = time.Now(), 0
+}
+
 func (l *lines) Observe(e schoolmail.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -230,7 +230,8 @@ func TestRubbish(t *testing.T) {
 		{"Windows-1252", func(e escadatest.Export) { e.EncodeWindows1252() }, 3, "renames"},
 		{"truncated", func(e escadatest.Export) { e.Truncate(e.Names()[0], len(e[e.Names()[0]])*2/3) }, 3, "incomplete"},
 		{"double ids", func(e escadatest.Export) { e.DoubleIDs(30) }, 3, ".csv:"},
-		{"half of a school gone", func(e escadatest.Export) { e.DropSchool(string(firstSchool()), 700) }, 3, "school-not-delivered"},
+		{"most of a school gone", func(e escadatest.Export) { e.DropSchool(string(firstSchool()), 700) }, 3, "school-not-delivered"},
+		{"half of a school gone", func(e escadatest.Export) { e.DropSchool(string(firstSchool()), 500) }, 3, "held back: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

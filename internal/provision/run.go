@@ -55,6 +55,17 @@ func (a *Act) Exit() int {
 	return ExitDone
 }
 
+// created returns how many accounts the act has made.
+func (a *Act) created() int {
+	n := 0
+	for i, s := range a.Plan.Steps {
+		if s.Kind() == schoolmail.KindCreate && a.Result != nil && a.Result.Outcomes[i].Status == schoolmail.StatusDone {
+			n++
+		}
+	}
+	return n
+}
+
 // informative are the findings that keep nobody from anything.
 var informative = map[string]bool{"override": true, "unknown-users": true, "second-copy": true, "not-yet-here": true, "no-longer-here": true}
 
@@ -69,6 +80,13 @@ func attention(p *schoolmail.Plan) bool {
 // what happens before anything is written; what happens later is in the acts.
 func Run(ctx context.Context, s *Site, c Command, p Progress) ([]*Act, error) {
 	var acts []*Act
+	var reviewed *schoolmail.Plan
+	if c.ApplyPlan != "" {
+		var err error
+		if reviewed, err = readPlan(c.ApplyPlan); err != nil {
+			return nil, &InputError{err}
+		}
+	}
 	for {
 		act := &Act{Title: "Run of " + c.Now.String()}
 		before := s.Requests()
@@ -82,7 +100,7 @@ func Run(ctx context.Context, s *Site, c Command, p Progress) ([]*Act, error) {
 		again := false
 		switch {
 		case c.ApplyPlan != "":
-			act.Plan, err = s.approved(c, w)
+			act.Plan, err = reviewed, s.approved(c, w, reviewed)
 		case c.Apply && len(acts) == 0:
 			if act.Plan = s.cutOff(c, w); act.Plan != nil {
 				act.Title, again = "The plan that was cut off", true
@@ -122,7 +140,9 @@ func (s *Site) apply(ctx context.Context, act *Act, p Progress) error {
 		err = pw.prepare(act.Plan)
 	}
 	if err == nil && !act.Plan.Empty() {
-		err = savePlan(s.PlanFile, act.Plan)
+		if err = savePlan(s.PlanFile, act.Plan); err != nil {
+			err = fmt.Errorf("state folder: the plan under way cannot be kept, nothing was done: %w", err)
+		}
 	}
 	if err != nil {
 		return err
@@ -147,11 +167,7 @@ func (s *Site) apply(ctx context.Context, act *Act, p Progress) error {
 // gives the same end as if nothing had happened; anything else is planned anew,
 // with what was done so far as the state of the world.
 func (s *Site) cutOff(c Command, w *World) *schoolmail.Plan {
-	b, err := os.ReadFile(s.PlanFile)
-	if err != nil {
-		return nil
-	}
-	plan, err := schoolmail.DecodePlan(b)
+	plan, err := readPlan(s.PlanFile)
 	if err != nil {
 		return nil
 	}
@@ -162,19 +178,23 @@ func (s *Site) cutOff(c Command, w *World) *schoolmail.Plan {
 	return plan
 }
 
-// approved reads a plan that somebody has reviewed, and refuses it unless the
-// world is still the one it was made for. A plan that was cut off while it was
-// applied has changed the world itself; then the journal vouches for it, and
-// each step looks before it writes.
-func (s *Site) approved(c Command, w *World) (*schoolmail.Plan, error) {
-	b, err := os.ReadFile(c.ApplyPlan)
+func readPlan(file string) (*schoolmail.Plan, error) {
+	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
 	plan, err := schoolmail.DecodePlan(b)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.ApplyPlan, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	return plan, nil
+}
+
+// approved refuses a plan that somebody has reviewed unless the world is still
+// the one it was made for. A plan that was cut off while it was applied has
+// changed the world itself; then the journal vouches for it, and each step looks
+// before it writes.
+func (s *Site) approved(c Command, w *World, plan *schoolmail.Plan) error {
 	h := plan.Header
 	var changed []error
 	if h.Delivery != w.Delivery.Fingerprint {
@@ -190,9 +210,9 @@ func (s *Site) approved(c Command, w *World) (*schoolmail.Plan, error) {
 		changed = append(changed, fmt.Errorf("the plan is for %s, today is %s", h.Now, c.Now))
 	}
 	if len(changed) > 0 {
-		return nil, fmt.Errorf("%s: since the plan was made, this is no longer so; make and review a new one:\n%w", c.ApplyPlan, errors.Join(changed...))
+		return fmt.Errorf("%s no longer fits; make and review a new plan, since\n%w", c.ApplyPlan, errors.Join(changed...))
 	}
-	return plan, nil
+	return nil
 }
 
 // begun reports whether the journal says that a plan was begun and not ended.

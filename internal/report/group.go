@@ -13,39 +13,47 @@ const (
 	shownItems    = 200
 )
 
-// group is a number of held steps with the same reason.
-type group struct {
+// Group is a number of held steps with the same reason.
+type Group struct {
 	Kind, School, Why, Guard string
 	Subjects                 []string
 }
 
 // Count returns the number of steps in the group.
-func (g group) Count() int { return len(g.Subjects) }
+func (g Group) Count() int { return len(g.Subjects) }
 
 // Names lists the first subjects.
-func (g group) Names() string {
+func (g Group) Names() string {
 	if len(g.Subjects) <= shownSubjects {
 		return strings.Join(g.Subjects, ", ")
 	}
 	return strings.Join(g.Subjects[:shownSubjects], ", ") + ", ..."
 }
 
-// heldGroups puts held steps with the same reason together.
-func heldGroups(held []Held) []group {
-	var groups []group
+// Reason is why the steps are held back, with the guard that an override lifts.
+func (g Group) Reason() string {
+	if g.Guard == "" {
+		return g.Why
+	}
+	return g.Why + " (guard " + g.Guard + ")"
+}
+
+// HeldGroups puts held steps with the same reason together.
+func (a *Act) HeldGroups() []Group {
+	var groups []Group
 	index := map[Held]int{}
-	for _, h := range held {
+	for _, h := range a.Held {
 		key := h
 		key.Subject = ""
 		i, ok := index[key]
 		if !ok {
 			i = len(groups)
 			index[key] = i
-			groups = append(groups, group{Kind: h.Kind, School: h.School, Why: h.Why, Guard: h.Guard})
+			groups = append(groups, Group{Kind: h.Kind, School: h.School, Why: h.Why, Guard: h.Guard})
 		}
 		groups[i].Subjects = append(groups[i].Subjects, h.Subject)
 	}
-	slices.SortStableFunc(groups, func(a, b group) int {
+	slices.SortStableFunc(groups, func(a, b Group) int {
 		return cmp.Or(cmp.Compare(a.Guard, b.Guard), cmp.Compare(a.School, b.School), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Why, b.Why))
 	})
 	return groups

@@ -20,7 +20,6 @@ type actView struct {
 	Ribbons      *ribbons
 	Matrix       matrix
 	Names        map[int]string
-	HeldGroups   []group
 	Failures     []Failure
 	MoreFailures int
 	Findings     []Finding
@@ -38,7 +37,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	views := make([]actView, len(r.Acts))
 	for i := range r.Acts {
 		a := &r.Acts[i]
-		v := actView{Act: a, ID: i + 1, Sum: a.Sum(), Matrix: newMatrix(a.Flows), Names: contextNames(a.Contexts), HeldGroups: heldGroups(a.Held)}
+		v := actView{Act: a, ID: i + 1, Sum: a.Sum(), Matrix: newMatrix(a.Flows), Names: contextNames(a.Contexts)}
 		if len(a.Contexts) > 0 {
 			v.Bars = drawBars(a.Contexts)
 		}

@@ -85,8 +85,8 @@ func (a *Act) text(b *strings.Builder) {
 	}
 	if len(a.Held) > 0 {
 		fmt.Fprintf(b, "\nHeld back\n")
-		for _, g := range heldGroups(a.Held) {
-			fmt.Fprintf(b, "  %d x %s%s: %s (%s)\n", g.Count(), g.Kind, in(g.School), g.Why, g.Names())
+		for _, g := range a.HeldGroups() {
+			fmt.Fprintf(b, "  %d x %s%s: %s (%s)\n", g.Count(), g.Kind, in(g.School), g.Reason(), g.Names())
 		}
 	}
 	if len(a.Failures) > 0 {
