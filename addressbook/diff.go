@@ -26,6 +26,7 @@ func Diff(rules Rules, have Snapshot, want ContextBooks, today schoolmail.Date) 
 	d.findFolders()
 	d.desire(want)
 	d.match()
+	d.guard()
 	for _, n := range d.nodes {
 		d.folder(n)
 	}
@@ -68,7 +69,8 @@ type differ struct {
 	children map[string][]*found
 	nodes    []*node // parents first
 	refused  map[string]int
-	wanted   map[[2]string]*node // by parent and title, filled when needed
+	wanted   map[[2]string]*node // by parent and folded title, filled when needed
+	held     bool                // too much would go: nothing is taken away
 	plan     Plan
 }
 
@@ -219,14 +221,21 @@ func (n *node) parentID() (string, bool) {
 	return n.parent.folder.ID, true
 }
 
+// fold makes titles comparable as people read them. Open-Xchange 8.19 lets
+// titles stand side by side that differ in case, other releases do not.
+func fold(title string) string { return strings.ToLower(strings.TrimSpace(title)) }
+
 // matchPlace finds a node's folder by place and title.
 func (d *differ) matchPlace(n *node) {
+	if n.folder != nil {
+		return
+	}
 	if n.parent != nil && n.parent.blocked {
 		n.blocked = true
 		return
 	}
 	parent, ok := n.parentID()
-	if !ok || n.folder != nil {
+	if !ok {
 		return
 	}
 	if d.foreignAt(parent, n.title()) {
@@ -235,7 +244,7 @@ func (d *differ) matchPlace(n *node) {
 		return
 	}
 	for _, f := range d.children[parent] {
-		if f.ours && f.node == nil && strings.TrimSpace(f.Title) == n.title() {
+		if f.ours && f.node == nil && fold(f.Title) == fold(n.title()) {
 			n.folder, f.node = f, n
 			return
 		}
@@ -245,7 +254,7 @@ func (d *differ) matchPlace(n *node) {
 // foreignAt reports whether somebody else's folder has the title.
 func (d *differ) foreignAt(parent, title string) bool {
 	return slices.ContainsFunc(d.children[parent], func(f *found) bool {
-		return !f.ours && strings.TrimSpace(f.Title) == title
+		return !f.ours && fold(f.Title) == fold(title)
 	})
 }
 
@@ -328,20 +337,27 @@ func (d *differ) folder(n *node) {
 	f := n.folder
 	p.ID = f.ID
 	moved, retitled := !parentExists || parent != f.Parent, strings.TrimSpace(f.Title) != n.title()
-	if (moved || retitled) && d.foreignAt(parent, n.title()) {
+	switch {
+	case (moved || retitled) && d.foreignAt(parent, n.title()):
 		d.finding(strings.Join(n.path, "/"), "a folder of this name exists that is not ours; ours stays under its old name")
 		moved, retitled = false, false
+	case n.parent != nil && n.parent.blocked:
+		moved, retitled = false, false // its container cannot be made
 	}
-	if moved {
+	if moved && !d.held {
 		p.Move, p.Parent = true, parent
 	}
-	if retitled {
+	if retitled && !d.held {
 		p.Title, p.Swap = n.title(), d.titleWanted(f)
 	}
-	if !slices.Equal(f.Permissions, n.perms) {
+	if !slices.Equal(f.Permissions, n.perms) && !d.held {
 		p.Permissions = n.perms
 	}
 	d.entries(&p, f, n.entries)
+	if d.held {
+		p.Drop = nil
+		p.Change = slices.DeleteFunc(p.Change, func(c EntryChange) bool { return c.After.IsList() })
+	}
 	if f.foreign > 0 {
 		d.finding(strings.Join(n.path, "/"), itoa(f.foreign)+" entries are not ours and stay")
 	}

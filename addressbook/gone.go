@@ -20,6 +20,41 @@ func parseMark(s string) (schoolmail.Date, bool) {
 	return d, err == nil && !d.IsZero()
 }
 
+// mayAlwaysVanish is the number of books or people that are never too many.
+const (
+	booksMayVanish  = 5
+	peopleMayVanish = 20
+)
+
+// guard holds back everything that takes something away if too many of the
+// people in the books would vanish without others in their place. Then the
+// directory was hardly read completely.
+func (d *differ) guard() {
+	have, want := map[string]bool{}, map[string]bool{}
+	for _, f := range d.folders {
+		if f.ours {
+			for _, e := range f.Entries {
+				if d.rules.kindOf(e.Key) == personKey {
+					have[e.Key] = true
+				}
+			}
+		}
+	}
+	for _, n := range d.nodes {
+		for _, e := range n.entries {
+			if d.rules.kindOf(e.Key) == personKey {
+				want[e.Key] = true
+			}
+		}
+	}
+	lost := len(have) - len(want) // somebody new stands for somebody gone
+	if lost <= peopleMayVanish || lost*100 <= len(have)*d.rules.maxGonePercent() {
+		return
+	}
+	d.held, d.plan.Held = true, true
+	d.finding("", itoa(lost)+" of "+itoa(len(have))+" people would vanish, more than max_gone_percent allows; nothing is taken away")
+}
+
 // leftovers plans our folders that nothing asks for any more: hidden at once,
 // removed when the grace is over, children before their containers.
 func (d *differ) leftovers() {
@@ -40,7 +75,11 @@ func (d *differ) leftovers() {
 			fresh++
 		}
 	}
-	if fresh > 5 && fresh*100 > books*d.rules.maxGonePercent() {
+	if d.held {
+		return
+	}
+	if fresh > booksMayVanish && fresh*100 > books*d.rules.maxGonePercent() {
+		d.plan.Held = true
 		d.finding("", itoa(fresh)+" of "+itoa(books)+" books would vanish, more than max_gone_percent allows; none is hidden or removed")
 		return
 	}
@@ -118,11 +157,11 @@ func (d *differ) titleWanted(f *found) bool {
 		d.wanted = map[[2]string]*node{}
 		for _, n := range d.nodes {
 			if parent, ok := n.parentID(); ok {
-				d.wanted[[2]string{parent, n.title()}] = n
+				d.wanted[[2]string{parent, fold(n.title())}] = n
 			}
 		}
 	}
-	n := d.wanted[[2]string{f.Parent, strings.TrimSpace(f.Title)}]
+	n := d.wanted[[2]string{f.Parent, fold(f.Title)}]
 	return n != nil && n != f.node
 }
 

@@ -102,6 +102,9 @@ func (s *oxStore) Load(ctx context.Context) (Snapshot, error) {
 		}
 		out.Users = append(out.Users, User{ID: int(u.ID), Login: u.Login, Mail: u.Mail})
 	}
+	if !slices.ContainsFunc(out.Users, func(u User) bool { return u.ID == out.Self }) {
+		return Snapshot{}, errors.New("the list of users does not have the service account in it")
+	}
 	for g, err := range s.session.Groups(ctx) {
 		if err != nil {
 			return Snapshot{}, err
@@ -167,7 +170,11 @@ func (s *oxStore) folders(ctx context.Context, out Snapshot, known map[string][]
 		}
 		entries := make([]Stored, 0, len(l.Contacts))
 		for _, c := range l.Contacts {
-			entries = append(entries, Stored{ID: string(c.ID), Modified: int64(c.Modified), Entry: s.entry(c)})
+			e := s.entry(c)
+			if int(c.CreatedBy) != out.Self { // a copy made by hand has our key, too
+				e.Key = ""
+			}
+			entries = append(entries, Stored{ID: string(c.ID), Modified: int64(c.Modified), Entry: e})
 		}
 		out.Folders[index[id]].Entries = entries
 	}

@@ -15,6 +15,10 @@ type Plan struct {
 	Context  schoolmail.ContextID
 	Folders  []FolderPlan // in the order of work: containers, books, then what goes
 	Findings []Finding
+
+	// Held says that something is not done because too much would vanish at
+	// once; a finding says what.
+	Held bool
 }
 
 // FolderPlan is what is to do with one folder.

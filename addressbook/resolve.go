@@ -22,6 +22,7 @@ func newResolver(have Snapshot, want ContextBooks) *resolver {
 		byLogin: map[string]int{}, byMail: map[string]int{},
 		groups: map[string]Group{}, mails: map[string]string{}, missing: map[string]bool{},
 	}
+	shared := map[string]bool{} // addresses of several users tell nobody
 	for _, u := range have.Users {
 		if u.ID != have.Self && u.ID != have.Admin {
 			r.all = append(r.all, u.ID)
@@ -30,8 +31,15 @@ func newResolver(have Snapshot, want ContextBooks) *resolver {
 			r.byLogin[strings.ToLower(u.Login)] = u.ID
 		}
 		if u.Login == "" && u.Mail != "" {
-			r.byMail[strings.ToLower(u.Mail)] = u.ID
+			m := strings.ToLower(u.Mail)
+			if _, ok := r.byMail[m]; ok {
+				shared[m] = true
+			}
+			r.byMail[m] = u.ID
 		}
+	}
+	for m := range shared {
+		delete(r.byMail, m)
 	}
 	twice := map[string]bool{}
 	for _, g := range have.Groups {

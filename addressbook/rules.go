@@ -17,10 +17,12 @@ type Rules struct {
 	// GraceDays is how long a book whose class or school is gone is kept,
 	// hidden from everybody, before it is removed. 0 means 14, -1 none.
 	GraceDays int `toml:"grace_days" json:"grace_days"`
-	// MaxGonePercent is how many of a context's books may vanish in one run.
-	// If more would, none is hidden or removed and a finding says so: more
-	// likely the people could not be read. Up to five may always vanish.
-	// 0 means 50; 100 lifts the limit.
+	// MaxGonePercent is how many of a context's books, and how many of the
+	// people in them (those who come in their place counted off), may vanish in
+	// one run. If more would, a finding says so and nothing is hidden or removed;
+	// if it is people, nobody loses access either: more likely they could not be
+	// read. Up to five books and twenty people may always vanish, but never
+	// everybody in all contexts. 0 means 50; 100 lifts the limits.
 	MaxGonePercent int `toml:"max_gone_percent" json:"max_gone_percent"`
 	// KeepLeaving also lists and admits people whose leaving was noticed but
 	// whose account still works.

@@ -102,6 +102,10 @@ func (r Report) Err() error {
 	return errors.Join(errs...)
 }
 
+// ErrNobody is what [Sync] answers if nobody has a place in any context, unless
+// [Rules.MaxGonePercent] is 100: the people were not read.
+var ErrNobody = errors.New("addressbook: nobody has a place in any context; nothing is done")
+
 // Sync brings the contexts for which there is a store to what is desired. It
 // can be interrupted at any point and started again: what is left to do is
 // found by looking. Contexts do not disturb each other; see [Report.Err].
@@ -111,6 +115,9 @@ func (r Report) Err() error {
 func Sync(ctx context.Context, rules Rules, want Desired, stores map[schoolmail.ContextID]Store, today schoolmail.Date, opts *Options) (Report, error) {
 	if err := rules.Validate(); err != nil {
 		return Report{}, err
+	}
+	if len(want.Contexts) == 0 && len(stores) > 0 && rules.maxGonePercent() < 100 {
+		return Report{Findings: want.Findings}, ErrNobody
 	}
 	o := opts.orDefault()
 	var mu sync.Mutex
@@ -213,6 +220,8 @@ func (w *worker) run(ctx context.Context) error {
 		if broken != nil {
 			last = broken
 			w.emit(Event{Context: w.want.Context, Stage: Repeating, Err: last})
+		}
+		if last != nil { // perhaps because a user or a group is gone
 			w.have, err = w.store.Load(ctx)
 		} else {
 			w.have, err = w.store.Reload(ctx, w.have, slices.Sorted(maps.Keys(w.touched)))
@@ -276,7 +285,15 @@ func (w *worker) progress(n int) {
 func (w *worker) apply(ctx context.Context, plan Plan) error {
 	w.done, w.total = 0, 0
 	for _, f := range plan.Folders {
-		w.total += 1 + len(f.Add) + len(f.Change) + len(f.Drop)
+		if f.Swap {
+			w.total++
+		}
+		if f.Create() || f.Delete || f.Move || f.Title != "" || f.Permissions != nil {
+			w.total++
+		}
+		if !f.Delete {
+			w.total += len(f.Add) + len(f.Change) + len(f.Drop)
+		}
 	}
 	a := &applier{worker: w, ids: map[string]string{}}
 	for _, step := range []func(context.Context, Plan) error{
@@ -452,10 +469,29 @@ func (a *applier) writeEntries(ctx context.Context, plan Plan) error {
 	return a.write(ctx, tasks)
 }
 
+// deleteFolders looks once more before it deletes: a folder takes everything in
+// it along, and the run may have taken a while since it was read.
 func (a *applier) deleteFolders(ctx context.Context, plan Plan) error {
-	byDepth := map[int][]task{}
 	for _, f := range plan.Folders {
 		if f.Delete {
+			a.touched[f.ID] = true
+		}
+	}
+	if !slices.ContainsFunc(plan.Folders, func(f FolderPlan) bool { return f.Delete }) {
+		return nil
+	}
+	now, err := a.store.Reload(ctx, a.have, slices.Sorted(maps.Keys(a.touched)))
+	if err != nil {
+		return err
+	}
+	now.Context = a.want.Context
+	stillDue := map[string]bool{}
+	for _, f := range Diff(a.rules, now, a.want, a.today).Folders {
+		stillDue[f.ID] = f.Delete
+	}
+	byDepth := map[int][]task{}
+	for _, f := range plan.Folders {
+		if f.Delete && stillDue[f.ID] {
 			byDepth[len(f.Path)] = append(byDepth[len(f.Path)], task{
 				op: DeleteFolder{ID: f.ID},
 				ok: func(Result) { a.report.Done.FoldersDeleted++ },

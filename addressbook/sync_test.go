@@ -247,9 +247,14 @@ func TestUnreadablePeopleDoNotEmptyTheBooks(t *testing.T) {
 	stores := storesFor(people)
 	mustSync(t, rules, mustBuild(t, rules, people), stores, someDay, nil)
 	before := stores[1].(*fakeStore).shape()
-	r := mustSync(t, rules, Desired{}, stores, someDay+1, nil)
+	want := mustBuild(t, rules, people)
+	want.Contexts = want.Contexts[1:]
+	r := mustSync(t, rules, want, stores, someDay+1, nil)
 	if stores[1].(*fakeStore).shape() != before {
 		t.Error("the books of context 1 were touched")
+	}
+	if !r.Contexts[0].Plan.Held {
+		t.Error("the plan does not say that something is held")
 	}
 	if got := fmt.Sprint(r.Contexts[0].Plan.Findings); !strings.Contains(got, "10 of 10 books would vanish") {
 		t.Errorf("findings %s", got)

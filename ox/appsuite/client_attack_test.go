@@ -138,3 +138,30 @@ func TestForbidden(t *testing.T) {
 		t.Errorf("%d logins, %d logouts: the old session is left", in, out)
 	}
 }
+
+// An answer that has no list is not an empty list.
+func TestMissingListsAreNotEmpty(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{}`, `{"data":null}`, `{"timestamp":5}`, `{"data":{}}`, `{"data":"x"}`} {
+		f := &fakeServer{handle: map[string]func(*http.Request, string) fakeAnswer{}}
+		for _, op := range []string{"contacts all", "contacts list", "user all", "group all", "folders list"} {
+			f.handle[op] = func(*http.Request, string) fakeAnswer { return ok(body) }
+		}
+		f.handle["multiple"] = func(*http.Request, string) fakeAnswer { return ok("[" + body + "]") }
+		s := f.session(t, Options{})
+		_, contacts := Collect(s.Contacts(t.Context(), "33"))
+		_, byID := Collect(s.ContactsByID(t.Context(), []ContactRef{{"33", "7"}}))
+		_, users := Collect(s.Users(t.Context()))
+		_, groups := Collect(s.Groups(t.Context()))
+		_, folders := Collect(s.Folders(t.Context(), "2"))
+		listings, err := Collect(s.Listings(t.Context(), []FolderID{"33"}))
+		if err != nil || len(listings) != 1 {
+			t.Fatal(err)
+		}
+		for what, err := range map[string]error{"contacts": contacts, "list": byID, "users": users, "groups": groups, "folders": folders, "listings": listings[0].Err} {
+			if !errors.Is(err, ErrProtocol) {
+				t.Errorf("%s answered %s: %v", what, body, err)
+			}
+		}
+	}
+}

@@ -132,6 +132,9 @@ func (s *Session) VisibleFolders(ctx context.Context) iter.Seq2[Folder, error] {
 			return
 		}
 		for _, part := range []json.RawMessage{parts.Private, parts.Public, parts.Shared} {
+			if len(part) == 0 || string(part) == "null" {
+				continue // no folders of this kind
+			}
 			if !yieldFolders(rq, part, yield) {
 				return
 			}
@@ -157,9 +160,6 @@ func (s *Session) Folders(ctx context.Context, parent FolderID) iter.Seq2[Folder
 }
 
 func yieldFolders(rq *Request, data json.RawMessage, yield func(Folder, error) bool) bool {
-	if string(data) == "null" {
-		return true
-	}
 	rows, err := parseRows(data, len(folderColumns))
 	if err != nil {
 		yield(Folder{}, protocolError(rq, err))

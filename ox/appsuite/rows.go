@@ -13,13 +13,11 @@ import (
 
 var errRow = errors.New("row does not fit the columns asked for")
 
-// parseRows splits a list answer into rows of the given width.
+// parseRows splits a list answer into rows of the given width. An answer without
+// a list is no empty list: taken for one, it would say that everything is gone.
 func parseRows(data json.RawMessage, width int) ([][]json.RawMessage, error) {
-	if len(data) == 0 {
-		return nil, nil
-	}
 	var rows [][]json.RawMessage
-	if err := json.Unmarshal(data, &rows); err != nil {
+	if err := json.Unmarshal(data, &rows); err != nil || rows == nil {
 		return nil, errNotJSON
 	}
 	for _, r := range rows {
