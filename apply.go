@@ -158,7 +158,9 @@ type applier struct {
 	plan   *Plan
 	stop   context.CancelCauseFunc
 	copies map[copyKey]copyProof
-	before map[string]bool // steps of this plan that an earlier run has done
+	before map[string]bool     // steps of this plan that an earlier run has done
+	repeat bool                // an earlier run has done the whole plan
+	chain  map[RecordKey][]int // indexes of a person's steps
 
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -193,9 +195,11 @@ func (a *applier) prepare() {
 	a.changed = sync.NewCond(&a.mu)
 	a.outcomes = make([]Outcome, len(a.plan.Steps))
 	a.byID = make(map[string]int, len(a.plan.Steps))
+	a.chain = make(map[RecordKey][]int, len(a.plan.Steps))
 	a.users, a.capacity, a.queue = map[ContextID]int{}, map[ContextID]int{}, map[ContextID][]int{}
 	for i, s := range a.plan.Steps {
 		a.byID[s.ID] = i
+		a.chain[s.Key] = append(a.chain[s.Key], i)
 		o := Outcome{Step: s.ID, Kind: s.Kind(), Subject: s.Subject, School: s.School}
 		if t, ok := s.Action.(TransferContext); ok {
 			o.From, o.To = t.Before.Context, t.After.Context

@@ -101,6 +101,47 @@ func TestApplyTwice(t *testing.T) {
 	}
 }
 
+// A finished plan that is applied again writes nothing, whatever it did with a
+// person, and above all makes nobody a second time in the context they left.
+func TestApplyFinishedPlanAgain(t *testing.T) {
+	t.Parallel()
+	for _, grace := range []int{0, 7} {
+		p := smallPolicy(grace)
+		p.Populations[1].Contexts = []ContextID{30}
+		w := newWorld(t, p)
+		here := []Membership{{School: "ps-a", Level: "primary", Classes: []string{"6a"}}}
+		there := []Membership{{School: "ss-b", Level: "secondary", Classes: []string{"7a"}}}
+		r := func(id, family string, ms []Membership) Record {
+			return Record{Key: RecordKey{"escada", id}, Role: RolePupil, GivenName: "Ida", FamilyName: family, Memberships: ms}
+		}
+		apart := func(day int, records ...Record) {
+			t.Helper()
+			d, now := delivery(records), day0.AddDays(day)
+			plan := w.run(p, d, now)
+			writes, users := w.writes, len(w.contexts[20].users)+len(w.contexts[30].users)
+			res, err := Apply(context.Background(), plan, w.ports(), &ApplyOptions{InitialPassword: testPassword})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range res.Outcomes {
+				if o.Status != StatusDone {
+					t.Errorf("grace %d, day %d: %s %s: %s", grace, day, o.Step, o.Status, o.Error)
+				}
+			}
+			if n := w.writes - writes; n != 0 || len(w.contexts[20].users)+len(w.contexts[30].users) != users {
+				t.Errorf("grace %d, day %d: the second time wrote %d things of\n%s", grace, day, n, plan.Summary())
+			}
+		}
+		a, b, c := r("1", "Abel", here), r("2", "Bär", here), r("3", "Caduff", here)
+		apart(0, a, b, c)
+		apart(1, r("1", "Abel-Muster", there), r("2", "Bär", there), r("4", "Dufour", here)) // changed and moved; moved; gone; new
+		apart(20, r("1", "Abel-Muster", there), r("2", "Bär", there), r("3", "Caduff", there), r("4", "Dufour", here))
+		apart(21, r("4", "Dufour", there))
+		apart(80, r("4", "Dufour", there))
+		apart(90, r("1", "Abel", here), r("4", "Dufour", there)) // open again, another name, and moved
+	}
+}
+
 func TestApplyGivesUp(t *testing.T) {
 	t.Parallel()
 	p := smallPolicy(0)

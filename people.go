@@ -376,13 +376,15 @@ func differs(p *Place, a *Account) string {
 // dropCopy adds the removal of an old copy whose grace is over.
 func (b *builder) dropCopy(s *seeker, now bool) {
 	a := *s.before
-	if a.Previous.Context == 0 || !now && b.now < a.Previous.Since.AddDays(b.policy.LifeCycle.TransferGraceDays) {
+	if a.Previous.Context == 0 || !now && b.now < a.Previous.Since.AddDays(max(0, b.policy.LifeCycle.TransferGraceDays)) {
 		return
 	}
 	next := a
 	next.Previous = Previous{}
 	if b.placeAt(a.Username, a.Previous.Context) == nil || a.Previous.Context == a.Context {
-		s.step = append(s.step, b.step(KindChange, &a, "the old copy is gone already", ChangeAccount{Before: a, After: next, Fields: []string{"previous"}}))
+		forget := b.step(KindChange, &a, "the old copy is gone already", ChangeAccount{Before: a, After: next, Fields: []string{"previous"}})
+		forget.ID = "forget-copy:" + a.Key.String() // there may be another change
+		s.step = append(s.step, forget)
 		s.before = &next
 		s.acc.Previous = Previous{}
 		return

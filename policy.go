@@ -45,9 +45,14 @@ type Naming struct {
 
 // LifeTimes are the periods of the life cycle in days.
 type LifeTimes struct {
-	NoticeDays        int `json:"notice_days"`         // notice to deactivation; 0 means 56, less is refused
-	PurgeDays         int `json:"purge_days"`          // deactivation to purge; 0 means 180
-	TransferGraceDays int `json:"transfer_grace_days"` // old copy kept after a transfer; 0 means delete at once
+	NoticeDays int `json:"notice_days"` // notice to deactivation; 0 means 56, less is refused
+	PurgeDays  int `json:"purge_days"`  // deactivation to purge; 0 means 180
+	// TransferGraceDays is how long the old copy is kept after a transfer; 0
+	// means 14, below 0 that it is deleted at once. Two weeks are longer than
+	// the window of the guards, which know of transfers only by their old copies,
+	// and long enough for somebody to miss something; until then the copy takes
+	// a seat in the old context.
+	TransferGraceDays int `json:"transfer_grace_days"`
 }
 
 // Window is a span of days, both included.
@@ -60,7 +65,8 @@ type Window struct {
 // Guards limit how much may change. Everything is counted over WindowDays up
 // to today, what earlier runs did included: leavers and deactivations by school
 // and role; transfers by the context they leave and role, as long as the
-// directory remembers them (a TransferGraceDays of at least WindowDays); purges
+// directory remembers them (a TransferGraceDays of at least WindowDays, as by
+// default); purges
 // only in the district, since nothing but the names is left of them.
 //
 // Besides these, changes of names and users missing in OX are limited to what

@@ -11,6 +11,7 @@ import (
 const (
 	DefaultNoticeDays       = 56 // eight weeks
 	DefaultPurgeDays        = 180
+	DefaultTransferGrace    = 14
 	DefaultCapacity         = 8000
 	DefaultMaxUsername      = 20
 	DefaultMaxPupilUsername = 15
@@ -47,6 +48,7 @@ func (p Policy) WithDefaults() Policy {
 	}
 	def(&p.LifeCycle.NoticeDays, DefaultNoticeDays)
 	def(&p.LifeCycle.PurgeDays, DefaultPurgeDays)
+	def(&p.LifeCycle.TransferGraceDays, DefaultTransferGrace)
 	def(&p.Naming.MaxUsername, DefaultMaxUsername)
 	def(&p.Naming.MaxPupilUsername, DefaultMaxPupilUsername)
 	def(&p.Guards.WindowDays, DefaultGuardWindowDays)
@@ -137,8 +139,8 @@ func (p Policy) Validate() error {
 	if n := p.LifeCycle.PurgeDays; n < 1 {
 		bad("life_cycle: purge_days %d: expected at least 1", n)
 	}
-	if n := p.LifeCycle.TransferGraceDays; n < 0 {
-		bad("life_cycle: transfer_grace_days %d: expected 0 or more", n)
+	if n := p.LifeCycle.TransferGraceDays; n < -1 {
+		bad("life_cycle: transfer_grace_days %d: expected a number of days, or -1 for none", n)
 	}
 	if n := p.Naming.MaxPupilUsername; n < 5 || n > p.Naming.MaxUsername || p.Naming.MaxUsername > 64 {
 		bad("naming: max_pupil_username %d, max_username %d: expected 5 <= pupil <= user <= 64", n, p.Naming.MaxUsername)

@@ -17,6 +17,9 @@ var day0 = NewDate(2026, 8, 10)
 
 // smallPolicy has three small contexts: teachers, and two that pupils share.
 func smallPolicy(grace int) Policy {
+	if grace == 0 {
+		grace = -1 // none
+	}
 	all := Limit{SchoolPercent: 100, DistrictPercent: 100, Free: 1000}
 	limits := GuardLimits{all, all, all, all}
 	return Policy{

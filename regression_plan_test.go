@@ -517,3 +517,49 @@ func TestPeopleOfOtherDays(t *testing.T) {
 		t.Errorf("(-want +got)\n%s%s", diff, plan.Summary())
 	}
 }
+
+// Somebody whose old copy vanished from OX and whose class changes on the day
+// on which the grace ends has two changes, and the plan can be applied.
+func TestGoneCopyAndChange(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(7)
+	p.Populations[1].Contexts = []ContextID{30}
+	w := newWorld(t, p)
+	w.run(p, delivery(ida("primary")), day0)
+	w.run(p, delivery(ida("secondary")), day0.AddDays(1))
+	delete(w.contexts[20].users, "ida.abel")
+	rs := ida("secondary")
+	rs[0].FamilyName = "Abel-Muster"
+	if n := w.run(p, delivery(rs), day0.AddDays(8)).Count(); n[KindChange] != 2 {
+		t.Errorf("%v", n)
+	}
+	w.sound()
+}
+
+// Who returns to another school, whatever its name, is first brought back and
+// then changed.
+func TestReturnToAnotherSchool(t *testing.T) {
+	t.Parallel()
+	for _, days := range []int{10, 80} { // notice; deactivated
+		p := smallPolicy(0)
+		w := newWorld(t, p)
+		d := delivery([]Record{person("1", "Ida", "Abel", RolePupil, at("m", "primary"))})
+		w.run(p, d, day0)
+		for _, gone := range []int{1, 70} {
+			if gone < days {
+				w.run(p, delivery(nil), day0.AddDays(gone))
+			}
+		}
+		for i, school := range []SchoolID{"a", "z"} {
+			back := delivery([]Record{person("1", "Ida", "Abel", RolePupil, at(school, "primary"))})
+			plan := planOf(t, p, w, back.Records, day0.AddDays(days))
+			if len(plan.Steps) != 2 || plan.Steps[1].Kind() != KindChange {
+				t.Errorf("after %d days back at %s:\n%s", days, school, plan.Summary())
+			}
+			if i == 1 {
+				w.run(p, back, day0.AddDays(days))
+				w.sound()
+			}
+		}
+	}
+}

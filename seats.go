@@ -257,8 +257,16 @@ func ids(cs []ContextID) string {
 func (b *builder) schedule(made []Step, takers []taker, users, before map[ContextID]int, grace bool) {
 	b.plan.Steps = append(b.plan.Steps, made...)
 	var closing []Step
+	// School by school, but the steps of one person stay together and in order,
+	// also of somebody who comes back to another school.
+	school := map[RecordKey]SchoolID{}
+	for _, s := range b.steps {
+		if _, ok := school[s.Key]; !ok {
+			school[s.Key] = s.School
+		}
+	}
 	slices.SortStableFunc(b.steps, func(x, y Step) int {
-		return cmp.Or(strings.Compare(string(x.School), string(y.School)), x.Key.Compare(y.Key))
+		return cmp.Or(strings.Compare(string(school[x.Key]), string(school[y.Key])), x.Key.Compare(y.Key))
 	})
 	for _, s := range b.steps {
 		if k := s.Kind(); k == KindNotice || k == KindDeactivate {

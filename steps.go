@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // effect does one outside effect with its intent on record before and its
@@ -31,7 +32,7 @@ func (a *applier) do(ctx context.Context, s *Step) error {
 	case DropCopy:
 		return a.dropCopy(ctx, s, act)
 	case SendNotice:
-		if done, err := a.already(ctx, &act.Before, &act.After); done || err != nil {
+		if done, err := a.already(ctx, s, &act.Before, &act.After); done || err != nil {
 			return err
 		}
 		if err := a.notify(ctx, s, NoticeLeaving, &act.Before, act.After.NoticedOn, act.Due); err != nil {
@@ -39,7 +40,7 @@ func (a *applier) do(ctx context.Context, s *Step) error {
 		}
 		return a.changeDirectory(ctx, s, "record-notice", act.Before, act.After)
 	case CancelNotice:
-		if done, err := a.already(ctx, &act.Before, &act.After); done || err != nil {
+		if done, err := a.already(ctx, s, &act.Before, &act.After); done || err != nil {
 			return err
 		}
 		if err := a.notify(ctx, s, NoticeCancelled, &act.Before, act.Before.NoticedOn, 0); err != nil {
@@ -75,19 +76,70 @@ func (a *applier) as(ctx context.Context, want *Account) (Account, error) {
 	return live, nil
 }
 
-// already reports whether the account is as the step leaves it: an earlier run
-// did the step, but was cut off before it could say so. An account that is
-// neither as before nor as after is an error.
-func (a *applier) already(ctx context.Context, before, after *Account) (bool, error) {
+// already reports whether the account is as the step leaves it, or a later step
+// of the plan for the same person: an earlier run did the step, but was cut off
+// before it could say so, or the plan is applied a second time. An account that
+// is neither as before nor as after is an error.
+func (a *applier) already(ctx context.Context, s *Step, before, after *Account) (bool, error) {
 	live, err := a.as(ctx, before)
 	if err == nil {
 		return false, nil
 	}
-	if live.Key == after.Key && !live.Held && live.State == after.State && live.Context == after.Context &&
-		live.NoticedOn == after.NoticedOn && live.Deactivated == after.Deactivated {
+	if live.at(after) || a.past(s, &live) {
 		return true, nil
 	}
 	return false, err
+}
+
+// at reports whether a live account is where and in which state another is.
+func (a *Account) at(o *Account) bool {
+	return a.Key == o.Key && !a.Held && a.State == o.State && a.Context == o.Context &&
+		a.NoticedOn == o.NoticedOn && a.Deactivated == o.Deactivated
+}
+
+// past reports whether a live account is as a later step for the same person
+// leaves it, elsewhere or in another state than this step does.
+func (a *applier) past(s *Step, live *Account) bool {
+	_, after := states(s.Action)
+	if after == nil || live.at(after) {
+		return false
+	}
+	for _, i := range a.chain[s.Key] {
+		if i <= a.byID[s.ID] {
+			continue
+		}
+		if _, later := states(a.plan.Steps[i].Action); later != nil && live.at(later) {
+			return true
+		}
+	}
+	return false
+}
+
+// states returns the account before and after an action; nil: there is none.
+func states(act Action) (before, after *Account) {
+	switch act := act.(type) {
+	case CreateAccount:
+		return nil, &act.Account
+	case ChangeAccount:
+		return &act.Before, &act.After
+	case RepairPlace:
+		return &act.Account, &act.Account
+	case TransferContext:
+		return &act.Before, &act.After
+	case DropCopy:
+		return &act.Before, &act.After
+	case SendNotice:
+		return &act.Before, &act.After
+	case CancelNotice:
+		return &act.Before, &act.After
+	case Deactivate:
+		return &act.Before, &act.After
+	case Reactivate:
+		return &act.Before, &act.After
+	case Purge:
+		return &act.Account, nil
+	}
+	return nil, nil
 }
 
 func (a *applier) changeDirectory(ctx context.Context, s *Step, name string, before, after Account) error {
@@ -112,8 +164,6 @@ func (a *applier) ensureUser(ctx context.Context, s *Step, acc *Account, access 
 // active. Whatever is there already is left and completed.
 func (a *applier) create(ctx context.Context, s *Step, act CreateAccount) error {
 	acc := act.Account
-	pending := acc
-	pending.State = Pending
 	if a.InitialPassword == nil {
 		return errors.New("schoolmail: no source of initial passwords was given")
 	}
@@ -121,19 +171,8 @@ func (a *applier) create(ctx context.Context, s *Step, act CreateAccount) error 
 	if err != nil {
 		return fmt.Errorf("schoolmail: initial password of %s: %w", acc.Username, err)
 	}
-	if act.Resume {
-		live, err := a.Directory.Account(ctx, acc.Username)
-		switch {
-		case err != nil:
-			return fmt.Errorf("schoolmail: read account %s: %w", acc.Username, err)
-		case live.Key != acc.Key || live.Held || live.State != Pending && live.State != Active:
-			return fmt.Errorf("schoolmail: account %s is %s: %w", acc.Username, live.State, ErrConflict)
-		}
-		pending.State = live.State
-		if err := a.changeDirectory(ctx, s, "complete-account", live, pending); err != nil {
-			return err
-		}
-	} else if err := a.effect(ctx, s, "create-account", func() error { return a.Directory.CreateAccount(ctx, pending, password) }); err != nil {
+	pending, whole, err := a.makePending(ctx, s, act, password)
+	if whole || err != nil {
 		return err
 	}
 	if err := a.ensureUser(ctx, s, &acc, act.Access); err != nil {
@@ -145,17 +184,52 @@ func (a *applier) create(ctx context.Context, s *Step, act CreateAccount) error 
 	return a.changeDirectory(ctx, s, "activate-account", pending, acc)
 }
 
+// makePending sees to it that the directory has the account, and returns it as
+// it is there, or that there is nothing left to do because a run of the whole
+// plan has done it before.
+func (a *applier) makePending(ctx context.Context, s *Step, act CreateAccount, password Secret) (pending Account, whole bool, err error) {
+	pending = act.Account
+	pending.State = Pending
+	if act.Resume || a.repeat {
+		live, err := a.Directory.Account(ctx, pending.Username)
+		gone := errors.Is(err, ErrNotFound)
+		switch {
+		case err != nil && !(gone && a.repeat):
+			return pending, false, fmt.Errorf("schoolmail: read account %s: %w", pending.Username, err)
+		case gone:
+		case a.repeat && live.State != Pending && (live.at(&act.Account) || a.past(s, &live)):
+			return pending, true, nil
+		case live.Key != pending.Key || live.Held || live.State != Pending && live.State != Active || a.repeat && live.State != Pending:
+			return pending, false, fmt.Errorf("schoolmail: account %s is %s in context %d: %w", pending.Username, live.State, live.Context, ErrConflict)
+		case act.Resume:
+			pending.State = live.State
+			return pending, false, a.changeDirectory(ctx, s, "complete-account", live, pending)
+		}
+	}
+	return pending, false, a.effect(ctx, s, "create-account", func() error { return a.Directory.CreateAccount(ctx, pending, password) })
+}
+
 // oxFields are the changes that OX has to hear of.
 var oxFields = map[string]bool{"given_name": true, "family_name": true, "display_name": true, "language": true, "role": true, "context": true}
 
 func (a *applier) change(ctx context.Context, s *Step, act ChangeAccount) error {
+	inOX := act.After.Context != 0 && slices.ContainsFunc(act.Fields, func(f string) bool { return oxFields[f] })
+	if chain := a.chain[s.Key]; inOX || chain[len(chain)-1] != a.byID[s.ID] {
+		// Whoever has moved on already must not get a user where they were.
+		if live, err := a.as(ctx, &act.Before); err != nil {
+			if a.past(s, &live) {
+				return nil
+			}
+			if !live.at(&act.After) {
+				return err
+			}
+		}
+	}
 	if err := a.changeDirectory(ctx, s, "change-account", act.Before, act.After); err != nil {
 		return err
 	}
-	for _, f := range act.Fields {
-		if oxFields[f] && act.After.Context != 0 {
-			return a.ensureUser(ctx, s, &act.After, act.Access)
-		}
+	if inOX {
+		return a.ensureUser(ctx, s, &act.After, act.Access)
 	}
 	return nil
 }
@@ -170,7 +244,7 @@ func (a *applier) notify(ctx context.Context, s *Step, k NoticeKind, acc *Accoun
 // deactivate closes OX first and the directory last: until the directory says
 // so the account is still leaving, and a cut-off run is repeated.
 func (a *applier) deactivate(ctx context.Context, s *Step, act Deactivate) error {
-	done, err := a.already(ctx, &act.Before, &act.After)
+	done, err := a.already(ctx, s, &act.Before, &act.After)
 	if err != nil {
 		return err
 	}
@@ -199,7 +273,7 @@ func (a *applier) deactivate(ctx context.Context, s *Step, act Deactivate) error
 }
 
 func (a *applier) reactivate(ctx context.Context, s *Step, act Reactivate) error {
-	if done, err := a.already(ctx, &act.Before, &act.After); done || err != nil {
+	if done, err := a.already(ctx, s, &act.Before, &act.After); done || err != nil {
 		return err
 	}
 	if act.After.Context != 0 {

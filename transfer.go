@@ -48,6 +48,7 @@ func (a *applier) prove() error {
 			a.before[e.Step] = true
 		case e.Effect == "plan" && e.Phase == Done && e.Plan == a.plan.Header.ID:
 			clear(a.before) // it was finished; the world may have been set back since
+			a.repeat = true
 		case e.Effect == effectCopy && e.Phase == Intent:
 			a.copies[k] = copyProof{}
 		case e.Effect == effectCopy && e.Phase == Done:
@@ -216,6 +217,9 @@ func (a *applier) settle(ctx context.Context, s *Step, act TransferContext) erro
 func (a *applier) dropCopy(ctx context.Context, s *Step, act DropCopy) error {
 	live, err := a.as(ctx, &act.Before)
 	if err != nil {
+		if a.past(s, &live) {
+			return nil
+		}
 		return err
 	}
 	if act.Before.Previous.Context == live.Context {

@@ -370,13 +370,14 @@ func TestMistakes(t *testing.T) {
 			`[export]|export: optional: column "id" cannot be optional`,
 			`delimiter = ";;"|export.delimiter: expected one character`,
 		}},
-		{"policy", replace("contexts = [11]", "contexts = [12]", "capacity = 500", "capacity = 1", "[life_cycle]\n", "[life_cycle]\nnotice_days = 7\n", "[naming]\n", "[naming]\nmax_username = 100\n") +
+		{"policy", replace("contexts = [11]", "contexts = [12]", "capacity = 500", "capacity = 1", "[life_cycle]\n", "[life_cycle]\ntransfer_grace_days = 0\nnotice_days = 7\n", "[naming]\n", "[naming]\nmax_username = 100\n") +
 			"[[term_change]]\nname = \"t\"\nfrom = \"2027-08-02\"\n[[override]]\nguard = \"all\"\n", []string{
 			`[[context]]2|context[2]: context 21: capacity 1: expected at least 2 (the administrator takes one seat)`,
 			`[[context]]2|context[2]: context 21: headroom 20: expected 0 to capacity-1`,
 			`[[population]]|population[1]: population "teachers": context 12 is not declared`,
 			`[naming]|naming: naming: max_pupil_username 15, max_username 100: expected 5 <= pupil <= user <= 64`,
 			`[life_cycle]|life_cycle: life_cycle: notice_days 7: at least 56 are promised to leavers`,
+			`transfer_grace_days = 0|life_cycle.transfer_grace_days: 0: expected a number of days, or -1`,
 			`[[term_change]]|term_change[1]: term change "t": from "2027-08-02" until "": expected two days in order`,
 			`[[override]]|override[1]: override number 1: guard "all": expected one of`,
 			`[[override]]|override[1]: override number 1: by, reason and until must be given`,

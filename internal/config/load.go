@@ -257,6 +257,10 @@ func (l *loader) defaults() {
 	number(&c.Naming.MaxPupilUsername, d.Naming.MaxPupilUsername)
 	number(&c.LifeCycle.NoticeDays, d.LifeCycle.NoticeDays)
 	number(&c.LifeCycle.PurgeDays, d.LifeCycle.PurgeDays)
+	if _, given := l.lines["life_cycle.transfer_grace_days"]; given && c.LifeCycle.TransferGraceDays == 0 {
+		l.bad("life_cycle.transfer_grace_days", "0: expected a number of days, or -1 to delete the old copy at once")
+	}
+	number(&c.LifeCycle.TransferGraceDays, d.LifeCycle.TransferGraceDays)
 	number(&c.Guards.WindowDays, d.Guards.WindowDays)
 	number(&c.Guards.CollapsePercent, d.Guards.CollapsePercent)
 	limits := func(have *Limits, d Limits) {

@@ -204,7 +204,7 @@ func (p *printer) policy(c *Config) {
 	p.section("[life_cycle]", "In days.")
 	p.key("notice_days", c.LifeCycle.NoticeDays, def.LifeCycle.NoticeDays, "from the notice to the deactivation; at least 56")
 	p.key("purge_days", c.LifeCycle.PurgeDays, def.LifeCycle.PurgeDays, "from the deactivation to the removal")
-	p.key("transfer_grace_days", c.LifeCycle.TransferGraceDays, 0, "the old copy of a transferred user is kept so long")
+	p.key("transfer_grace_days", c.LifeCycle.TransferGraceDays, def.LifeCycle.TransferGraceDays, "the old copy of a transferred user is kept so long; -1: deleted at once")
 
 	p.section("[guards]", "How much may change in a few days, what earlier runs did included. What exceeds a limit is held back and reported.")
 	p.key("window_days", c.Guards.WindowDays, def.Guards.WindowDays, "")

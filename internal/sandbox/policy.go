@@ -30,7 +30,6 @@ func Policy(people int, start schoolmail.Date) schoolmail.Policy {
 			{Name: "primary", Roles: []schoolmail.Role{schoolmail.RolePupil}, Levels: []schoolmail.Level{escadatest.Primary},
 				Contexts: []schoolmail.ContextID{21, 22, 23}, Domain: "lernende.example", Access: "webmail"},
 		},
-		LifeCycle: schoolmail.LifeTimes{TransferGraceDays: 14},
 	}
 	year := start.Time().Year()
 	for y := year; y < year+3; y++ {
