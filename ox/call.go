@@ -42,8 +42,6 @@ const (
 	repeatable traits = 1 << iota
 	// userWrite: takes OX's lock on user writes in the context.
 	userWrite
-	// single: one at a time in the whole installation.
-	single
 	// bySchema: refused while the context's schema is being updated.
 	bySchema
 	// long: works synchronously on large data, so it has no usual duration.
@@ -71,7 +69,7 @@ func traitsOf(op *soap.Operation) traits {
 	case oxcontext.OpDelete, oxcontext.OpDowngrade:
 		t |= userWrite | long | bySchema
 	case oxusercopy.OpCopyUser:
-		t |= userWrite | single | long
+		t |= userWrite | long
 	case oxuser.OpChangeModuleAccessGlobal, oxutil.OpRegisterDatabase, oxutil.OpCreateSchema,
 		oxutil.OpCheckCountsConsistency, oxcontext.OpDisableAll, oxcontext.OpEnableAll:
 		t |= long
@@ -118,13 +116,6 @@ func (c *Client) do(ctx context.Context, k *call) error {
 	k.secrets = append(k.secrets, k.cred.Password)
 	k.looksUpLogin = k.op == oxuser.OpChange || k.op == oxuser.OpGetData || k.op == oxuser.OpGetMultipleData
 	fill(k.req, k.context, k.cred)
-	if t&single != 0 {
-		release, err := c.copies.acquire(ctx, 0)
-		if err != nil {
-			return k.canceled(err, nil)
-		}
-		defer release()
-	}
 	if t&userWrite != 0 {
 		release, err := c.lanes.acquire(ctx, k.context)
 		if err != nil {
@@ -159,8 +150,8 @@ func (c *Client) do(ctx context.Context, k *call) error {
 
 // attempt sends the request once.
 func (c *Client) attempt(ctx context.Context, k *call, t traits) *Error {
-	server := c.servers.pick(k.context)
-	if err := server.limit.acquire(ctx); err != nil {
+	server, err := c.servers.acquire(ctx, k.context)
+	if err != nil {
 		return k.canceled(err, nil)
 	}
 	timeout := c.opt.Timeout
@@ -187,10 +178,10 @@ func (c *Client) attempt(ctx context.Context, k *call, t traits) *Error {
 			o = healthy
 		}
 	case e.Kind == ErrCanceled:
-	case e.Kind == ErrUnreachable, e.Kind == ErrLostAnswer && !e.Timeout(), e.Kind == ErrStatus && e.Temporary():
+	case e.Kind == ErrLostAnswer && e.Timeout() && t&long != 0:
+		o = trouble // such a call may take longer than anybody waits
+	case e.Kind == ErrUnreachable, e.Kind == ErrLostAnswer, e.Kind == ErrProtocol, e.Kind == ErrStarting, e.Kind == ErrStatus && e.Temporary():
 		server.failed()
-		o = trouble
-	case e.Kind == ErrLostAnswer, e.Kind == ErrProtocol, e.Kind == ErrStarting:
 		o = trouble
 	case e.HTTPStatus != 0:
 		server.answered()
@@ -259,10 +250,10 @@ func (r *retrier) again(e *Error) (time.Duration, bool) {
 		if now.Sub(r.locked) > opt.DatabaseUpdateWait {
 			return 0, false
 		}
-		if r.k.source != 0 {
-			return r.grow(time.Second, time.Minute), true
+		if r.traits&bySchema != 0 && r.k.source == 0 && r.k.context != 0 {
+			return 0, true // the schema's gate holds the next attempt back
 		}
-		return 0, true // the schema's gate holds the next attempt back
+		return r.grow(time.Second, time.Minute), true
 	case ErrStarting, ErrUnreachable:
 	case ErrLostAnswer, ErrProtocol:
 		if r.traits&repeatable == 0 {
@@ -278,10 +269,13 @@ func (r *retrier) again(e *Error) (time.Duration, bool) {
 	if r.tries++; r.tries > opt.Retries {
 		return 0, false
 	}
-	if e.Kind != ErrStarting && e.HTTPStatus != 429 {
-		if ok, _ := r.c.servers.pick(r.k.context).usable(); ok && len(r.c.servers) > 1 {
+	if e.HTTPStatus != 429 && len(r.c.servers) > 1 {
+		if ok, _ := r.c.servers.pick(r.k.context).usable(); ok {
 			return 0, true // another server is in service
 		}
+	}
+	if !e.Temporary() {
+		return 0, false
 	}
 	return r.grow(firstPause, 10*time.Second), true
 }

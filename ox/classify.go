@@ -2,8 +2,12 @@ package ox
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
+	"html"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/ictmedia/schoolmail"
@@ -33,37 +37,46 @@ var kindsByDetail = map[string]Kind{
 	"ExecutionException":          ErrJob,
 }
 
-// kindsByText refines (or, for faults without detail, finds) the kind by the
-// text. The first match counts.
+// kindsByText refines a kind by the text, or finds it for a fault without
+// detail. The first match counts. A text holds names that people have chosen, so
+// a rule applies only to the kinds that it can be a special case of.
 var kindsByText = []struct {
 	prefix, contains string
 	kind             Kind
+	of               []Kind
 }{
-	{prefix: "User update conflict", kind: ErrLockConflict},
-	{contains: "UCP-0003", kind: ErrCopyConflict},
-	{contains: "TRY_AGAIN", kind: ErrStarting},
-	{prefix: "Authentication failed", kind: ErrCredentials},
-	{prefix: "Permission denied", kind: ErrPermissionDenied},
-	{prefix: "Schema ", contains: "is locked or is now being updated", kind: ErrDatabaseUpdate},
-	{prefix: "The displayname is already used", kind: ErrDisplayNameUsed},
-	{contains: "An infostore folder named", kind: ErrDisplayNameUsed}, // FLD-0075: differs in upper and lower case only
-	{prefix: "Primary mail address", contains: "already exists", kind: ErrAddressUsed},
-	{prefix: "User ", contains: "already exists in", kind: ErrUserExists},
-	{prefix: "Group already exists", kind: ErrGroupExists},
-	{prefix: "Group ", contains: "already exists in this context", kind: ErrGroupExists},
-	{prefix: "Member already exists in group", kind: ErrAlreadyMember},
-	{prefix: "No such access combination name", kind: ErrNoSuchCombination},
-	{prefix: "Cannot map ", contains: "already in use", kind: ErrMappingUsed},
-	{prefix: "A mapping with login info", kind: ErrMappingUsed},
-	{prefix: "Context ", contains: "already exists!", kind: ErrContextExists},
-	{prefix: "The context ", contains: "does not exist", kind: ErrNoSuchContext},
-	{prefix: "Context ", contains: "does not exist", kind: ErrNoSuchContext},
-	{prefix: "No such user", kind: ErrNoSuchUser},
-	{prefix: "No such group", kind: ErrNoSuchGroup},
-	{prefix: "No such resource", kind: ErrNoSuchResource},
-	{prefix: "Mandatory fields", kind: ErrInvalidData},
-	{prefix: "Illegal chars", kind: ErrInvalidData},
+	{prefix: "User update conflict", kind: ErrLockConflict, of: fromStorage},
+	{prefix: "Cannot map ", contains: "already in use", kind: ErrMappingUsed, of: fromStorage},
+	{prefix: "A mapping with login info", kind: ErrMappingUsed, of: fromStorage},
+	{contains: "UCP-0003", kind: ErrCopyConflict, of: fromStorage},
+	{contains: "Categories=TRY_AGAIN", kind: ErrStarting, of: fromStorage},
+	{contains: "FLD-0075", kind: ErrDisplayNameUsed, of: fromStorage}, // differs in upper and lower case only
+	{prefix: "The displayname is already used", kind: ErrDisplayNameUsed, of: fromData},
+	{prefix: "Primary mail address", contains: "already exists", kind: ErrAddressUsed, of: fromData},
+	{prefix: "User ", contains: "already exists in", kind: ErrUserExists, of: append([]Kind{ErrUserExists}, fromData...)},
+	{prefix: "Group already exists", kind: ErrGroupExists, of: fromData},
+	{prefix: "Group ", contains: "already exists in this context", kind: ErrGroupExists, of: fromData},
+	{prefix: "Member already exists in group", kind: ErrAlreadyMember, of: fromData},
+	{prefix: "No such access combination name", kind: ErrNoSuchCombination, of: fromData},
+	{prefix: "Context ", contains: "already exists!", kind: ErrContextExists, of: append([]Kind{ErrContextExists}, fromData...)},
+	{prefix: "Permission denied", kind: ErrPermissionDenied, of: []Kind{ErrCredentials, ErrRemote, ErrServer}},
+	{prefix: "Authentication failed", kind: ErrCredentials, of: fromAny},
+	{prefix: "Schema ", contains: "is locked or is now being updated", kind: ErrDatabaseUpdate, of: fromAny},
+	{prefix: "The context ", contains: "does not exist", kind: ErrNoSuchContext, of: fromAny},
+	{prefix: "Context ", contains: "does not exist", kind: ErrNoSuchContext, of: fromAny},
+	{prefix: "No such user", kind: ErrNoSuchUser, of: fromAny},
+	{prefix: "No such group", kind: ErrNoSuchGroup, of: fromAny},
+	{prefix: "No such resource", kind: ErrNoSuchResource, of: fromAny},
+	{prefix: "Mandatory fields", kind: ErrInvalidData, of: fromAny},
+	{prefix: "Illegal chars", kind: ErrInvalidData, of: fromAny},
 }
+
+// Where the special cases come from: ErrServer is a fault without detail.
+var (
+	fromStorage = []Kind{ErrStorage, ErrRemote, ErrServer}
+	fromData    = []Kind{ErrInvalidData, ErrStorage, ErrRemote, ErrServer}
+	fromAny     = []Kind{ErrStorage, ErrRemote, ErrServer}
+)
 
 const exceptionPackage = "com.openexchange.admin.rmi.exceptions."
 
@@ -133,18 +146,17 @@ func kindOf(f *soap.Fault) (Kind, string) {
 		}
 		text = rest
 	}
+	if kind == "" {
+		if kind = ErrServer; f.Code != "Server" {
+			return ErrNotUnderstood, text
+		}
+	}
 	for _, t := range kindsByText {
-		if strings.HasPrefix(text, t.prefix) && strings.Contains(text, t.contains) {
+		if slices.Contains(t.of, kind) && strings.HasPrefix(text, t.prefix) && strings.Contains(text, t.contains) {
 			return t.kind, text
 		}
 	}
-	switch {
-	case kind != "":
-		return kind, text
-	case f.Code != "Server":
-		return ErrNotUnderstood, text
-	}
-	return ErrServer, text
+	return kind, text
 }
 
 // loginUnknown recognises a trap: user change, getData and getMultipleData look
@@ -152,15 +164,24 @@ func kindOf(f *soap.Fault) (Kind, string) {
 // "No such user LOGIN in context N" when there is none. Taken for a missing
 // target it would make every user look gone.
 func (k *call) loginUnknown(message string) bool {
-	return k.looksUpLogin && k.login != "" &&
-		strings.HasPrefix(message, fmt.Sprintf("No such user %s in context ", k.login))
+	rest, ok := strings.CutPrefix(message, "No such user ")
+	name, _, found := strings.Cut(rest, " in context ")
+	// Servers may lower-case logins (AUTO_TO_LOWERCASE_UID).
+	return k.looksUpLogin && k.login != "" && ok && found && strings.EqualFold(name, k.login)
 }
 
 // redact removes the secrets of the request from a text.
 func (k *call) redact(s string) string {
 	for _, secret := range k.secrets {
-		if len(secret) > 2 {
-			s = strings.ReplaceAll(s, string(secret), "[redacted]")
+		if len(secret) <= 2 {
+			continue
+		}
+		// A request that is thrown back holds it with references.
+		var escaped strings.Builder
+		_ = xml.EscapeText(&escaped, []byte(secret))
+		xmlOnly := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "&#xD;").Replace(string(secret))
+		for _, form := range []string{string(secret), xmlOnly, escaped.String(), html.EscapeString(string(secret)), url.QueryEscape(string(secret))} {
+			s = strings.ReplaceAll(s, form, "[redacted]")
 		}
 	}
 	return s

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ictmedia/schoolmail"
@@ -18,8 +18,9 @@ import (
 // does too.
 type Options struct {
 	// HTTPClient sends the requests. The default keeps connections alive, checks
-	// TLS certificates and does not follow redirects. It needs no Timeout: calls
-	// are limited by their context and by the timeouts below.
+	// TLS certificates. It needs no Timeout: calls are limited by their context and
+	// by the timeouts below. Redirects are not followed, whatever it says: requests
+	// carry passwords.
 	HTTPClient *http.Client
 	// Timeout limits one request; 2 minutes when zero.
 	Timeout time.Duration
@@ -43,6 +44,14 @@ type Options struct {
 	// DatabaseUpdateWait is how long a call waits while its schema is being
 	// updated; 15 minutes when zero.
 	DatabaseUpdateWait time.Duration
+	// CopyWait is how long the client looks for a copied user whose answer got lost;
+	// 5 minutes when zero. The server may still be at work on him, so nobody else
+	// is copied meanwhile.
+	CopyWait time.Duration
+	// CopyLock, if not nil, is held around each copy of a user: a lock that all
+	// programs share which copy users in the installation. It waits as long as ctx
+	// lets it.
+	CopyLock func(ctx context.Context) (unlock func(), err error)
 	// BypassAccessChecks says that the server runs with
 	// com.openexchange.admin.bypassAccessCombinationChecks=true, so that
 	// [Access.Check], which is applied before access is sent, allows what that allows.
@@ -66,17 +75,20 @@ func (o *Options) withDefaults() Options {
 	set(&out.Retries, 5)
 	set(&out.LockWait, 5*time.Minute)
 	set(&out.DatabaseUpdateWait, 15*time.Minute)
+	set(&out.CopyWait, 5*time.Minute)
 	if out.Logger == nil {
 		out.Logger = slog.New(slog.DiscardHandler)
 	}
-	if out.HTTPClient == nil {
+	hc := http.Client{}
+	if out.HTTPClient != nil {
+		hc = *out.HTTPClient
+	} else {
 		tr := http.DefaultTransport.(*http.Transport).Clone()
 		tr.MaxIdleConnsPerHost = out.MaxInFlight
-		out.HTTPClient = &http.Client{
-			Transport:     tr,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+		hc.Transport = tr
 	}
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	out.HTTPClient = &hc
 	return out
 }
 
@@ -102,11 +114,11 @@ type Client struct {
 	master   Credentials
 	servers  cluster
 	lanes    lanes
-	copies   lanes // one lane for the whole installation, key 0
+	copies   lanes         // one lane for the whole installation, key 0
+	doubt    *doubtfulCopy // guarded by copies
 	schemas  schemas
 	counters counters
-	copying  sync.Mutex // guards hasCopy
-	hasCopy  bool
+	hasCopy  atomic.Bool // the servers are known to copy
 }
 
 // New returns a client for the servers of one installation. endpoints are the

@@ -51,6 +51,10 @@ func (s *Contexts) get(ctx context.Context, k call) (Context, error) {
 	if r.Return_ == nil {
 		return Context{}, &Error{Op: k.name, Context: k.context, Kind: ErrNoSuchContext, NotDone: true}
 	}
+	out := contextFrom(r.Return_)
+	if out.ID != k.context {
+		return Context{}, k.otherAnswer()
+	}
 	return s.from(r.Return_), nil
 }
 

@@ -37,9 +37,12 @@ type CopyOptions struct {
 // name and primary address are free in the target and that a quota there has room
 // for what the source's own file store holds. Copies run one at a time in the whole installation, because two at once
 // break each other on the server; that holds for all users of this Client, so
-// see to it that no other program copies. OX retries a failing copy without
-// limit: [Options].LongTimeout ends the wait, after which CopyUser looks whether
-// the user has arrived.
+// see to it that no other program copies, or share a lock with it
+// ([Options].CopyLock). OX retries a failing copy without limit:
+// [Options].LongTimeout ends the wait. Whenever the answer is lost, CopyUser looks
+// for the user in the target for as long as [Options].CopyWait says, and nobody
+// else is copied meanwhile, since the server may still be at work. An
+// [ErrLostAnswer] after that means that he has not arrived.
 func (c *Client) CopyUser(ctx context.Context, username string, from, to *ContextClient, opt *CopyOptions) (UserID, error) {
 	k := call{name: "copy user", op: oxusercopy.OpCopyUser, context: to.id, source: from.id, subject: username, cred: c.master,
 		req: &oxusercopy.CopyUser{
@@ -56,6 +59,22 @@ func (c *Client) CopyUser(ctx context.Context, username string, from, to *Contex
 	if err := c.copyAvailable(ctx, &k); err != nil {
 		return 0, err
 	}
+	release, err := c.copies.acquire(ctx, 0)
+	if err != nil {
+		return 0, k.canceled(err, nil)
+	}
+	defer release()
+	if c.opt.CopyLock != nil {
+		unlock, err := c.opt.CopyLock(ctx)
+		if err != nil {
+			return 0, k.notLocked(ctx, err)
+		}
+		defer unlock()
+	}
+	if _, err := c.settleDoubt(ctx); err != nil {
+		return 0, k.canceled(err, nil)
+	}
+	// From here on nobody else is copied, so that what is free stays free.
 	source, err := from.Users.Get(ctx, UserRef{Name: username})
 	if err != nil {
 		return 0, err
@@ -72,19 +91,18 @@ func (c *Client) CopyUser(ctx context.Context, username string, from, to *Contex
 		if err == nil {
 			e = &Error{Op: k.name, Context: k.context, Subject: k.subject, Kind: ErrProtocol, Message: "no user in the answer"}
 		}
-		// The name was free a moment ago. Whoever has it now is the copy.
-		if !e.Temporary() && e.Kind != ErrUserExists {
-			return 0, e
-		}
-		got, lookErr := to.Users.Get(ctx, UserRef{Name: username})
 		switch {
-		case lookErr == nil && got.PrimaryEmail == source.PrimaryEmail && got.DisplayName == source.DisplayName:
-			return got.ID, nil
-		case lookErr != nil && !is(lookErr, ErrNoSuchUser):
-			return 0, errors.Join(e, lookErr)
+		case !e.NotDone && (e.Kind == ErrLostAnswer || e.Kind == ErrProtocol || e.Kind == ErrStatus || e.Kind == ErrCanceled):
+			c.doubt = &doubtfulCopy{source: source, to: to, until: time.Now().Add(c.opt.CopyWait)}
+			arrived, err := c.settleDoubt(ctx)
+			switch {
+			case err != nil && e.Kind != ErrCanceled:
+				return 0, k.canceled(err, e)
+			case arrived != 0:
+				return arrived, nil
+			}
+			return 0, e
 		case e.Kind != ErrCopyConflict, try >= c.opt.Retries:
-			// A copy that has not arrived may still be at work on the server; a second
-			// one would block the target context.
 			return 0, e
 		}
 		if cause := sleep(ctx, min(time.Second<<min(try, 5), 30*time.Second)); cause != nil {
@@ -93,13 +111,52 @@ func (c *Client) CopyUser(ctx context.Context, username string, from, to *Contex
 	}
 }
 
+// notLocked is the error of a copy whose lock was not to be had.
+func (k *call) notLocked(ctx context.Context, err error) *Error {
+	if ctx.Err() != nil {
+		return k.canceled(context.Cause(ctx), nil)
+	}
+	return &Error{Op: k.name, Context: k.context, Subject: k.subject, Kind: ErrCopyConflict, Message: "the lock for copies is not to be had", Err: err, NotDone: true}
+}
+
+// doubtfulCopy is a copy whose answer got lost: the server may have made it, may
+// still be at work on it, or may never have heard of it.
+type doubtfulCopy struct {
+	source User
+	to     *ContextClient
+	until  time.Time
+}
+
+// settleDoubt waits until the copy in doubt, if there is one, has arrived, or has
+// not for so long that it will not. A second copy beside it could break both, or
+// block the target context. The error is the context's.
+func (c *Client) settleDoubt(ctx context.Context) (arrived UserID, err error) {
+	for pause := time.Second; c.doubt != nil; pause = min(2*pause, 15*time.Second) {
+		d := c.doubt
+		got, err := d.to.Users.Get(ctx, UserRef{Name: d.source.Name})
+		left := time.Until(d.until)
+		switch {
+		case err == nil && sameSet([]string{got.PrimaryEmail}, []string{d.source.PrimaryEmail}) && got.DisplayName == d.source.DisplayName:
+			c.doubt = nil
+			return got.ID, nil
+		case ctx.Err() != nil:
+			return 0, context.Cause(ctx)
+		case err == nil || left <= 0: // somebody else has the name, so that the copy will be refused
+			c.doubt = nil
+			return 0, nil
+		}
+		if err := sleep(ctx, min(pause, left)); err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
 // copyAvailable asks once whether the servers have the copy service, which is an
 // extra package: without it the service's address is not found. Any other answer
 // leaves the verdict to the copy itself.
 func (c *Client) copyAvailable(ctx context.Context, k *call) error {
-	c.copying.Lock()
-	defer c.copying.Unlock()
-	if c.hasCopy {
+	if c.hasCopy.Load() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.opt.Timeout)
@@ -117,7 +174,9 @@ func (c *Client) copyAvailable(ctx context.Context, k *call) error {
 		return &Error{Op: k.name, Service: k.op.String(), Context: k.context, Subject: k.subject, Kind: ErrNoService, HTTPStatus: resp.StatusCode,
 			Message: "the servers lack the packages open-xchange-admin-user-copy and open-xchange-admin-soap-usercopy", NotDone: true}
 	}
-	c.hasCopy = resp.StatusCode == http.StatusOK
+	if resp.StatusCode == http.StatusOK {
+		c.hasCopy.Store(true)
+	}
 	return nil
 }
 

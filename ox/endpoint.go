@@ -1,6 +1,7 @@
 package ox
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -68,4 +69,19 @@ func (c cluster) pick(id schoolmail.ContextID) *endpoint {
 		}
 	}
 	return best
+}
+
+// acquire picks the server for a context and waits for a slot there. If the
+// server goes out of service meanwhile, whoever waits goes on to the next one.
+func (c cluster) acquire(ctx context.Context, id schoolmail.ContextID) (*endpoint, error) {
+	for {
+		e := c.pick(id)
+		if err := e.limit.acquire(ctx); err != nil {
+			return nil, err
+		}
+		if ok, _ := e.usable(); ok || c.pick(id) == e {
+			return e, nil
+		}
+		e.limit.giveBack()
+	}
 }

@@ -2,8 +2,10 @@ package ox
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/ictmedia/schoolmail"
@@ -169,7 +171,11 @@ func (e *Error) Is(target error) bool {
 // safe; see [Error.NotDone] for whether the work may have been done.
 func (e *Error) Temporary() bool {
 	switch e.Kind {
-	case ErrLockConflict, ErrDatabaseUpdate, ErrStarting, ErrCopyConflict, ErrUnreachable, ErrLostAnswer, ErrProtocol:
+	case ErrUnreachable:
+		// A server that cannot prove who it is, or speaks no TLS, will not tomorrow.
+		_, untrusted := errors.AsType[*tls.CertificateVerificationError](e.Err)
+		return !untrusted && !errors.Is(e.Err, http.ErrSchemeMismatch)
+	case ErrLockConflict, ErrDatabaseUpdate, ErrStarting, ErrCopyConflict, ErrLostAnswer, ErrProtocol:
 		return true
 	case ErrStatus:
 		return e.HTTPStatus == 429 || e.HTTPStatus >= 502 && e.HTTPStatus <= 504

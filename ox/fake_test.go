@@ -110,12 +110,50 @@ func (f *fakeServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if resp == nil && !op.Void() {
 		resp = op.NewResponse()
 		setSample(reflect.ValueOf(resp).Elem(), 0)
+		aboutWhatWasAsked(op, body, resp)
 	}
 	out, err := soap.EncodeResponse(op, resp)
 	if err != nil {
 		return nil, err
 	}
 	return response(http.StatusOK, "text/xml; charset=UTF-8", out), nil
+}
+
+// aboutWhatWasAsked gives the answer to a read the ids and names of the request.
+func aboutWhatWasAsked(op *soap.Operation, body []byte, resp any) {
+	if op.Name != "getData" && op.Name != "getMultipleData" {
+		return
+	}
+	_, decoded, _ := soap.NewRequestDecoder(op.Request.Space, []*soap.Operation{op}).Decode(body)
+	req, answer := reflect.ValueOf(decoded).Elem(), reflect.ValueOf(resp).Elem().FieldByName("Return_")
+	for _, name := range []string{"User", "Grp", "Res", "Users", "Grps", "Resources", "Ctx"} {
+		asked := req.FieldByName(name)
+		if !asked.IsValid() {
+			continue
+		}
+		if asked.Kind() != reflect.Slice {
+			copyRef(answer.Elem(), asked.Elem())
+			return
+		}
+		sample := answer.Index(0).Elem()
+		answer.SetZero()
+		for i := range asked.Len() {
+			one := reflect.New(sample.Type())
+			one.Elem().Set(sample)
+			copyRef(one.Elem(), asked.Index(i).Elem())
+			answer.Set(reflect.Append(answer, one))
+		}
+		return
+	}
+}
+
+// copyRef copies the id and the name that a request gave.
+func copyRef(dst, src reflect.Value) {
+	for _, name := range []string{"Id", "Name"} {
+		if f := src.FieldByName(name); f.IsValid() && !f.IsNil() {
+			dst.FieldByName(name).Set(f)
+		}
+	}
 }
 
 func response(status int, contentType string, body []byte) *http.Response {

@@ -87,14 +87,19 @@ func (s *Groups) run(ctx context.Context, k call) error { return s.cc.c.do(ctx, 
 
 // Get reads a group with its members.
 func (s *Groups) Get(ctx context.Context, ref GroupRef) (Group, error) {
-	r, err := invoke[oxgroup.GetDataResponse](ctx, s.cc.c, s.call("read group", oxgroup.OpGetData, ref.String(), &oxgroup.GetData{Grp: ref.to()}))
+	k := s.call("read group", oxgroup.OpGetData, ref.String(), &oxgroup.GetData{Grp: ref.to()})
+	r, err := invoke[oxgroup.GetDataResponse](ctx, s.cc.c, k)
 	if err != nil {
 		return Group{}, err
 	}
 	if r.Return_ == nil {
 		return Group{}, &Error{Op: "read group", Context: s.cc.id, Subject: ref.String(), Kind: ErrNoSuchGroup, NotDone: true}
 	}
-	return groupFrom(r.Return_), nil
+	out := groupFrom(r.Return_)
+	if ref.ID != 0 && out.ID != ref.ID || ref.ID == 0 && !strings.EqualFold(out.Name, ref.Name) {
+		return Group{}, k.otherAnswer()
+	}
+	return out, nil
 }
 
 // Default returns the id of the group that every user joins, usually
@@ -134,7 +139,8 @@ func (s *Groups) Load(ctx context.Context, ids []GroupID) iter.Seq2[Group, error
 			for _, id := range ids {
 				req.Grps = append(req.Grps, GroupRef{ID: id}.to())
 			}
-			return stream(ctx, s.cc.c, s.call("read groups", oxgroup.OpGetMultipleData, "", req), groupFrom)
+			return loaded(ctx, s.cc.c, s.call("read groups", oxgroup.OpGetMultipleData, "", req), ids,
+				func(g *oxgroup.Group) (GroupID, Group) { return GroupID(val(g.Id)), groupFrom(g) })
 		})
 	})
 }

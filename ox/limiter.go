@@ -29,9 +29,9 @@ type pace struct {
 type outcome int
 
 const (
-	healthy outcome = iota // an answer, be it a fault of the caller's making
+	healthy outcome = iota // an answer
 	trouble                // no answer, or one that shows the server in trouble
-	noSign                 // cancelled, or an operation of no usual duration
+	noSign                 // cancelled, a fault, or an operation of no usual duration
 )
 
 const slowerBy = 100 * time.Millisecond // below that, differences in latency are noise
@@ -68,6 +68,14 @@ func (l *limiter) acquire(ctx context.Context) error {
 	l.inFlight--
 	l.admit()
 	return context.Cause(ctx)
+}
+
+// giveBack gives a slot back that was not used.
+func (l *limiter) giveBack() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inFlight--
+	l.admit()
 }
 
 // release gives a slot back and learns from the answer to op, which was asked

@@ -205,7 +205,51 @@ func loadUsers[T any](ctx context.Context, u *Users, ids []UserID, convert func(
 			for i, id := range ids {
 				req.Users[i] = UserRef{ID: id}.to()
 			}
-			return stream(ctx, u.cc.c, u.call("read users", oxuser.OpGetMultipleData, "", req), convert)
+			return loaded(ctx, u.cc.c, u.call("read users", oxuser.OpGetMultipleData, "", req), ids,
+				func(g *oxuser.User) (UserID, T) { return UserID(val(g.Id)), convert(g) })
 		})
 	})
+}
+
+// loaded is stream for a call that asks for certain ids. OX answers all of them
+// or none; anything else is no answer to this question, and would make somebody
+// appear or disappear.
+func loaded[ID comparable, G, T any](ctx context.Context, c *Client, k call, asked []ID, convert func(*G) (ID, T)) ([]T, error) {
+	list, err := stream(ctx, c, k, func(g *G) item[ID, T] {
+		id, v := convert(g)
+		return item[ID, T]{id, v}
+	})
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[ID]bool, len(asked))
+	for _, id := range asked {
+		seen[id] = false
+	}
+	out := make([]T, len(list))
+	for i, it := range list {
+		if _, ok := seen[it.id]; !ok {
+			return nil, k.otherAnswer()
+		}
+		seen[it.id] = true
+		out[i] = it.value
+	}
+	for _, there := range seen {
+		if !there {
+			return nil, k.otherAnswer()
+		}
+	}
+	return out, nil
+}
+
+type item[ID, T any] struct {
+	id    ID
+	value T
+}
+
+// otherAnswer is the error of an answer that is about something else than was
+// asked for.
+func (k *call) otherAnswer() *Error {
+	return &Error{Op: k.name, Service: k.op.String(), Context: k.context, Subject: k.subject, Kind: ErrProtocol, HTTPStatus: 200,
+		Message: "the answer is not about what was asked for"}
 }

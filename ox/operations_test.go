@@ -242,12 +242,12 @@ func TestOperations(t *testing.T) {
 	t.Parallel()
 	var requests []golden
 	for _, op := range allOperations() {
-		f := &fakeServer{answer: func(op *soap.Operation, _ []byte, _ *http.Request) (any, error, bool) {
+		f := &fakeServer{answer: func(op *soap.Operation, body []byte, _ *http.Request) (any, error, bool) {
 			switch op { // so that a copy finds its target free
 			case oxuser.OpExists:
 				return &oxuser.ExistsResponse{Return_: new(false)}, nil, true
 			case oxcontext.OpGetData:
-				return &oxcontext.GetDataResponse{Return_: &oxcontext.Context{Id: new(int32(42)), Name: new("old")}}, nil, true
+				return &oxcontext.GetDataResponse{Return_: &oxcontext.Context{Id: decodeRequest(t, op, body).(*oxcontext.GetData).Ctx.Id, Name: new("old")}}, nil, true
 			}
 			return nil, nil, false
 		}}

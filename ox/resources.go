@@ -139,7 +139,8 @@ func (s *Resources) Load(ctx context.Context, ids []ResourceID) iter.Seq2[Resour
 			for _, id := range ids {
 				req.Resources = append(req.Resources, ResourceRef{ID: id}.to())
 			}
-			return stream(ctx, s.cc.c, s.call("read resources", oxresource.OpGetMultipleData, "", req), resourceFrom)
+			return loaded(ctx, s.cc.c, s.call("read resources", oxresource.OpGetMultipleData, "", req), ids,
+				func(g *oxresource.Resource) (ResourceID, Resource) { return ResourceID(val(g.Id)), resourceFrom(g) })
 		})
 	})
 }

@@ -6,10 +6,13 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
 	"github.com/ictmedia/schoolmail/ox/internal/oxgroup"
@@ -120,6 +123,7 @@ func TestCopySettles(t *testing.T) {
 	t.Parallel()
 	source := &oxuser.GetDataResponse{Return_: &oxuser.User{Id: new(int32(3)), Name: new("mia"), Display_name: new("Mia"), PrimaryEmail: new("mia@s.ch")}}
 	arrived := &oxuser.GetDataResponse{Return_: &oxuser.User{Id: new(int32(9)), Name: new("mia"), Display_name: new("Mia"), PrimaryEmail: new("mia@s.ch")}}
+	other := &oxuser.GetDataResponse{Return_: &oxuser.User{Id: new(int32(9)), Name: new("mia"), Display_name: new("Mia Other"), PrimaryEmail: new("mia@s.ch")}}
 	made := &oxusercopy.CopyUserResponse{Return_: &oxusercopy.User{Id: new(int32(9))}}
 	disturbed := fakeFault{"StorageException", "UCP-0003 Categories=ERROR Message='Unexpected problem occurred.'"}
 	for _, tt := range []struct {
@@ -129,8 +133,13 @@ func TestCopySettles(t *testing.T) {
 	}{
 		{"made", []any{made}, []any{source}, nil},
 		{"lost, but it has arrived", []any{io.ErrUnexpectedEOF}, []any{source, arrived}, nil},
-		{"lost, and it has not", []any{io.ErrUnexpectedEOF}, []any{source, noUser}, ErrLostAnswer},
-		{"another program copied", []any{disturbed, disturbed, made}, []any{source, noUser, noUser}, nil},
+		{"lost, and it arrives while we look", []any{io.ErrUnexpectedEOF}, []any{source, noUser, noUser, arrived}, nil},
+		{"lost, and it never arrives", []any{io.ErrUnexpectedEOF}, []any{source, noUser, noUser, noUser, noUser}, ErrLostAnswer},
+		{"lost in a proxy", []any{504}, []any{source, noUser, arrived}, nil},
+		{"a page instead of an answer", []any{500}, []any{source, noUser, arrived}, nil},
+		{"lost, and somebody else has the name now", []any{io.ErrUnexpectedEOF}, []any{source, other}, ErrLostAnswer},
+		{"somebody took the name in that moment", []any{fakeFault{"UserExistsException", "User mia already exists in context 8"}}, []any{source}, ErrUserExists},
+		{"another program copied", []any{disturbed, disturbed, made}, []any{source}, nil},
 		{"refused", []any{fakeFault{"StorageException", "quota"}}, []any{source}, ErrStorage},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -148,7 +157,7 @@ func TestCopySettles(t *testing.T) {
 					}
 					return nil, nil, false
 				}}
-				c := newFake(t, f, nil)
+				c := newFake(t, f, &Options{CopyWait: 5 * time.Second}) // looks after 0, 1, 3 and 5 s
 				id, err := c.CopyUser(t.Context(), "mia", c.Context(7, testAdmin), c.Context(8, testAdmin), &CopyOptions{AddressFree: yes})
 				if tt.want == nil && (err != nil || id != 9) || tt.want != nil && !errors.Is(err, tt.want) {
 					t.Errorf("got %v, %v; want %v", id, err, tt.want)
@@ -181,15 +190,141 @@ func TestLongOperationsHaveTheirOwnTimeout(t *testing.T) {
 			}
 			return nil, nil, false
 		}}
-		c := newFake(t, f, &Options{LongTimeout: 10 * time.Minute})
+		c := newFake(t, f, &Options{LongTimeout: 10 * time.Minute, CopyWait: time.Minute})
 		start := time.Now()
 		_, err := c.CopyUser(t.Context(), "mia", c.Context(7, testAdmin), c.Context(8, testAdmin), &CopyOptions{AddressFree: yes})
 		e, ok := errors.AsType[*Error](err)
 		if !ok || e.Kind != ErrLostAnswer || !e.Timeout() || e.NotDone {
 			t.Errorf("got %v", err)
 		}
-		if took := time.Since(start); took != 10*time.Minute {
+		if took := time.Since(start); took != 11*time.Minute {
 			t.Errorf("took %v", took)
 		}
 	})
+}
+
+// TestNothingIsCopiedBesideACopyInDoubt: a copy whose answer got lost may still
+// be at work on the server.
+func TestNothingIsCopiedBesideACopyInDoubt(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(r *http.Request) (any, error, bool){
+		"reset":    func(*http.Request) (any, error, bool) { return nil, io.ErrUnexpectedEOF, true },
+		"proxy":    func(*http.Request) (any, error, bool) { return 504, nil, true },
+		"given up": func(r *http.Request) (any, error, bool) { <-r.Context().Done(); return nil, r.Context().Err(), true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const works = 3 * time.Minute // what the server takes for a copy
+				var busy gauge
+				var here sync.Map // name -> true
+				f := &fakeServer{answer: func(op *soap.Operation, body []byte, r *http.Request) (any, error, bool) {
+					switch op {
+					case oxusercopy.OpCopyUser:
+						name := *decodeRequest(t, op, body).(*oxusercopy.CopyUser).User.Name
+						leave := busy.enter()
+						time.AfterFunc(works, func() { here.Store(name, true); leave() })
+						if name == "mia" {
+							return lose(r)
+						}
+						time.Sleep(works)
+						return &oxusercopy.CopyUserResponse{Return_: &oxusercopy.User{Id: new(int32(9))}}, nil, true
+					case oxuser.OpExists:
+						return &oxuser.ExistsResponse{Return_: new(false)}, nil, true
+					case oxuser.OpGetData:
+						req := decodeRequest(t, op, body).(*oxuser.GetData)
+						if _, ok := here.Load(*req.User.Name); *req.Ctx.Id == 8 && !ok {
+							return nil, noUser, true
+						}
+						return &oxuser.GetDataResponse{Return_: &oxuser.User{Id: new(int32(9)), Name: req.User.Name}}, nil, true
+					}
+					return nil, nil, false
+				}}
+				c := newFake(t, f, nil)
+				copyOf := func(ctx context.Context, name string) error {
+					return second(c.CopyUser(ctx, name, c.Context(7, testAdmin), c.Context(8, testAdmin), &CopyOptions{AddressFree: yes}))
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				if name == "given up" {
+					ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+				}
+				defer cancel()
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					if err := copyOf(ctx, "mia"); name == "given up" && !errors.Is(err, ErrCanceled) || name != "given up" && err != nil {
+						t.Errorf("got %v", err)
+					}
+				})
+				synctest.Wait()
+				wg.Go(func() {
+					if err := copyOf(t.Context(), "tom"); err != nil {
+						t.Error(err)
+					}
+				})
+				wg.Wait()
+				if n := busy.most.Load(); n != 1 {
+					t.Errorf("%d copies at once", n)
+				}
+				time.Sleep(works)
+			})
+		})
+	}
+}
+
+// TestCopiesOfTheSameAddress: what one copy takes is no longer free for the next.
+func TestCopiesOfTheSameAddress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		taken, copies, locked := false, 0, 0
+		f := &fakeServer{answer: func(op *soap.Operation, _ []byte, _ *http.Request) (any, error, bool) {
+			time.Sleep(10 * time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			switch op {
+			case oxusercopy.OpCopyUser:
+				taken = true
+				copies++
+				return &oxusercopy.CopyUserResponse{Return_: &oxusercopy.User{Id: new(int32(9))}}, nil, true
+			case oxuser.OpExists:
+				return &oxuser.ExistsResponse{Return_: new(false)}, nil, true
+			case oxuser.OpGetData:
+				return &oxuser.GetDataResponse{Return_: &oxuser.User{Id: new(int32(3)), Name: new("mia")}}, nil, true
+			}
+			return nil, nil, false
+		}}
+		c := newFake(t, f, &Options{CopyLock: func(context.Context) (func(), error) { locked++; return func() {}, nil }})
+		free := func(context.Context, string) (bool, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return !taken, nil
+		}
+		var refused atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 3 {
+			wg.Go(func() {
+				err := second(c.CopyUser(t.Context(), "mia", c.Context(schoolmail.ContextID(10+i), testAdmin), c.Context(8, testAdmin), &CopyOptions{AddressFree: free}))
+				if errors.Is(err, ErrAddressUsed) {
+					refused.Add(1)
+				} else if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if copies != 1 || refused.Load() != 2 || locked != 3 {
+			t.Errorf("%d copies of one address, %d refused, locked %d times", copies, refused.Load(), locked)
+		}
+	})
+}
+
+// TestCopyLock: without the lock that programs share nothing is copied.
+func TestCopyLock(t *testing.T) {
+	t.Parallel()
+	f := &fakeServer{}
+	c := newFake(t, f, &Options{CopyLock: func(context.Context) (func(), error) { return nil, errors.New("disk full") }})
+	err := second(c.CopyUser(t.Context(), "mia", c.Context(7, testAdmin), c.Context(8, testAdmin), nil))
+	if e, ok := errors.AsType[*Error](err); !ok || e.Kind != ErrCopyConflict || !e.NotDone || len(f.requests) != 0 {
+		t.Errorf("got %v after %v", err, f.ops())
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
@@ -49,14 +50,20 @@ func (k *call) invalid(cause error) error {
 
 // Get reads one user.
 func (u *Users) Get(ctx context.Context, ref UserRef) (User, error) {
-	r, err := invoke[oxuser.GetDataResponse](ctx, u.cc.c, u.call("read user", oxuser.OpGetData, ref.String(), &oxuser.GetData{User: ref.to()}))
+	k := u.call("read user", oxuser.OpGetData, ref.String(), &oxuser.GetData{User: ref.to()})
+	r, err := invoke[oxuser.GetDataResponse](ctx, u.cc.c, k)
 	if err != nil {
 		return User{}, err
 	}
 	if r.Return_ == nil {
 		return User{}, &Error{Op: "read user", Context: u.cc.id, Subject: ref.String(), Kind: ErrNoSuchUser, NotDone: true}
 	}
-	return userFrom(r.Return_), nil
+	out := userFrom(r.Return_)
+	// Servers may lower-case logins.
+	if ref.ID != 0 && out.ID != ref.ID || ref.ID == 0 && !strings.EqualFold(out.Name, ref.Name) {
+		return User{}, k.otherAnswer()
+	}
+	return out, nil
 }
 
 // Exists reports whether there is a user. It costs a third of [Users.Get].

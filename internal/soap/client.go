@@ -19,7 +19,8 @@ import (
 type Options struct {
 	// HTTPClient sends the requests. The default has a transport of its own, with
 	// keep-alive connections and TLS verification, and no time limit: limit a
-	// call with its context. It should not follow redirects.
+	// call with its context. Redirects are not followed, whatever it says:
+	// requests carry passwords.
 	HTTPClient *http.Client
 	// MaxAnswer limits the bytes of an answer that is decoded as a whole; 64 MiB
 	// when zero.
@@ -64,14 +65,16 @@ func NewClient(base string, opt *Options) (*Client, error) {
 	if opt != nil {
 		c.opt = *opt
 	}
-	if c.opt.HTTPClient == nil {
+	hc := http.Client{}
+	if c.opt.HTTPClient != nil {
+		hc = *c.opt.HTTPClient
+	} else {
 		tr := http.DefaultTransport.(*http.Transport).Clone()
 		tr.MaxIdleConnsPerHost = 64
-		c.opt.HTTPClient = &http.Client{
-			Transport:     tr,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+		hc.Transport = tr
 	}
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.opt.HTTPClient = &hc
 	if c.opt.MaxAnswer <= 0 {
 		c.opt.MaxAnswer = 64 << 20
 	}
