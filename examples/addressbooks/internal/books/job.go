@@ -21,37 +21,45 @@ type Outputs struct {
 }
 
 // Run plans, or with apply syncs, and prints what it found and did; names says
-// whether the plan names people.
-func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) error {
+// whether the plan names people. held says that something was held back because
+// too much would have vanished. What was done is printed also if Run fails.
+func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) (held bool, err error) {
 	want, err := addressbook.Build(j.Rules, j.Accounts)
 	if err != nil {
-		return err
+		return false, usageError{err}
+	}
+	if err := j.login(ctx); err != nil {
+		return false, err
 	}
 	report, err := addressbook.Sync(ctx, j.Rules, want, j.access.stores, j.Today, &addressbook.Options{DryRun: !apply, Observer: j.Observer})
-	if err != nil {
-		return err
-	}
 	for _, f := range report.Findings {
 		fmt.Fprintln(out, "!", f)
 	}
 	for _, c := range report.Contexts {
+		held = held || c.Plan.Held
 		switch {
 		case !apply || names:
 			if err := c.Plan.WriteText(out, names); err != nil {
-				return err
+				return held, err
 			}
 		default:
 			for _, f := range c.Plan.Findings {
 				fmt.Fprintln(out, "!", f)
 			}
 		}
-		if apply {
+		switch {
+		case c.Err != nil:
+			fmt.Fprintf(out, "context %d not finished: %v\n", c.Plan.Context, c.Done)
+		case apply:
 			fmt.Fprintf(out, "context %d done: %v\n", c.Plan.Context, c.Done)
 		}
 	}
 	st := j.access.client.Stats()
 	fmt.Fprintf(out, "%d requests, %d operations in batches, %v waited for the rate limit\n", st.Total(), sum(st.Items), st.Waited)
-	return report.Err()
+	if rerr := report.Err(); rerr != nil {
+		err = rerr // says of each context what kept it
+	}
+	return held, err
 }
 
 func sum(m map[string]int) int {
@@ -129,9 +137,27 @@ func (j *Job) writeProvider(out io.Writer, dir string) error {
 	return nil
 }
 
-func writeFile(name string, data []byte, mode os.FileMode) error {
+// writeFile replaces a file as a whole, so that it never is half written or has
+// the mode of an older one.
+func writeFile(name string, data []byte, mode os.FileMode) (err error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(name, data, mode)
+	f, err := os.CreateTemp(filepath.Dir(name), ".addressbooks-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := errors.Join(f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
 }

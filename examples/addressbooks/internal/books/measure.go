@@ -29,10 +29,16 @@ const Latency = 20 * time.Millisecond
 // Open-Xchange's default limit come from the same requests, sent again on paper through
 // the limiter's rule (see [replay]).
 func Measure(ctx context.Context, out io.Writer, size int) error {
+	_, _, err := measured(ctx, out, size)
+	return err
+}
+
+// measured is Measure that also gives the ordinary day and the rewrite.
+func measured(ctx context.Context, out io.Writer, size int) (day, rewrite result, err error) {
 	started := time.Now()
 	s, err := newModel(ctx, size, oxtest.HTTPOptions{Rate: -1})
 	if err != nil {
-		return err
+		return day, rewrite, err
 	}
 	defer s.server.Close()
 	m := &measurement{model: s, out: out, rate: appsuite.Rate{Requests: -1}}
@@ -51,23 +57,21 @@ func Measure(ctx context.Context, out io.Writer, size int) error {
 		{"first day of term, 30 %", func(d *escadatest.District) *escadatest.District { return d.Day(1, 300) }, nil},
 		{"next school year", func(d *escadatest.District) *escadatest.District { return d.Next(nil) }, nil},
 	}
-	var day result
 	for _, step := range steps {
 		r, err := m.sync(ctx, step.name, step.next, step.opts)
 		if err != nil {
-			return err
+			return day, rewrite, err
 		}
 		if step.name == "ordinary day, 0.2 %" {
 			day = r
 		}
 	}
-	rewrite, err := m.rewrite(ctx)
-	if err != nil {
-		return err
+	if rewrite, err = m.rewrite(ctx); err != nil {
+		return day, rewrite, err
 	}
 	fmt.Fprintf(out, "\nordinary day: %.1f %% of the rewrite's requests, %v within the default limit\n",
 		100*float64(day.requests)/float64(rewrite.requests), day.limited.Round(10*time.Millisecond))
-	return nil
+	return day, rewrite, nil
 }
 
 type measurement struct {

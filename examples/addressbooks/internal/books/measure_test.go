@@ -19,14 +19,19 @@ import (
 var size = flag.Int("people", 0, "measure a district of this size under a virtual clock")
 
 // TestMeasureVirtually prints the table of [Measure] under a virtual clock: the
-// times are those of latency and limiter alone.
+// times are those of latency and limiter alone. A district of 32,000 must keep an
+// ordinary day within two minutes and 5 % of a rewrite's requests.
 func TestMeasureVirtually(t *testing.T) {
 	if *size == 0 {
 		t.Skip("asks for -people N, for example 32000")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		if err := Measure(t.Context(), os.Stdout, *size); err != nil {
+		day, rewrite, err := measured(t.Context(), os.Stdout, *size)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if *size >= 32000 && (day.entries == 0 || day.limited > 2*time.Minute || 20*day.requests >= rewrite.requests) {
+			t.Errorf("ordinary day: %+v, rewrite: %+v", day, rewrite)
 		}
 	})
 }
@@ -103,8 +108,8 @@ func TestJobInTheSandbox(t *testing.T) {
 	}
 	var out strings.Builder
 	for range 2 {
-		if err := j.Run(t.Context(), &out, true, false); err != nil {
-			t.Fatal(err)
+		if held, err := j.Run(t.Context(), &out, true, false); err != nil || held {
+			t.Fatal(held, err)
 		}
 	}
 	err = j.Write(&out, Outputs{CSV: dir + "/csv", HTML: dir + "/books.html", Provider: dir + "/ldap"})

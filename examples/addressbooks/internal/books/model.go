@@ -118,23 +118,45 @@ type oxAccess struct {
 	stores   map[schoolmail.ContextID]addressbook.Store
 }
 
+// openOX logs in to all contexts. A context that cannot be logged in to gets a
+// store that says so, and so does not stand in the way of the others.
 func openOX(ctx context.Context, url string, cred map[schoolmail.ContextID]appsuite.Credentials, opts *appsuite.Options) (*oxAccess, error) {
 	client, err := appsuite.New(url, opts)
 	if err != nil {
-		return nil, err
+		return nil, usageError{err}
 	}
 	a := &oxAccess{client: client, stores: map[schoolmail.ContextID]addressbook.Store{}}
 	for _, c := range slices.Sorted(maps.Keys(cred)) {
 		session, err := client.Login(ctx, cred[c])
-		if err == nil {
-			a.sessions = append(a.sessions, session)
-			a.stores[c], err = addressbook.NewStore(session, nil)
-		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("context %d: %w", c, err), a.close())
+			a.stores[c] = noStore{err}
+			continue
+		}
+		a.sessions = append(a.sessions, session)
+		if a.stores[c], err = addressbook.NewStore(session, nil); err != nil {
+			return nil, errors.Join(err, a.close())
 		}
 	}
 	return a, nil
+}
+
+// noStore is a context that cannot be reached.
+type noStore struct{ err error }
+
+func (s noStore) Load(context.Context) (addressbook.Snapshot, error) {
+	return addressbook.Snapshot{}, s.err
+}
+
+func (s noStore) Reload(context.Context, addressbook.Snapshot, []string) (addressbook.Snapshot, error) {
+	return addressbook.Snapshot{}, s.err
+}
+
+func (s noStore) Write(context.Context, []addressbook.Op) ([]addressbook.Result, error) {
+	return nil, s.err
+}
+
+func (s noStore) Fill(context.Context, string, []addressbook.Entry) ([]addressbook.Result, error) {
+	return nil, s.err
 }
 
 // close logs out: a session that is left open counts against the account for an hour.

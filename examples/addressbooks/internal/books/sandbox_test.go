@@ -29,8 +29,8 @@ func TestSandboxConfig(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b strings.Builder
-		if err := j.Run(t.Context(), &b, apply, false); err != nil {
-			t.Errorf("%v\n%s", err, b.String())
+		if held, err := j.Run(t.Context(), &b, apply, false); err != nil || held {
+			t.Errorf("held %v, %v\n%s", held, err, b.String())
 		}
 		if err := j.Close(); err != nil {
 			t.Error(err)
