@@ -1,0 +1,554 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ictmedia/schoolmail/dovecot/migrate"
+)
+
+// Layouts of the target's folders, Dovecot's LAYOUT of mail_location.
+const (
+	LayoutMaildir = ""   // Maildir++: Maildir/.A.B
+	LayoutFS      = "fs" // Maildir/A/B
+)
+
+// Options of a [Converter]. The zero value is for Maildir++ with the
+// hierarchy separator "/".
+type Options struct {
+	// Folders are the same rules as those of the migration over IMAP. Without
+	// FolderPlan, name in Roles every folder that Dovecot's configuration marks
+	// by another than its English name, and Archive if it has one.
+	Folders migrate.FolderRules
+	// FolderPlan asks both servers where each folder goes, usually
+	// [migrate.Migrator.Plan]. It takes the place of Folders, and knows what the
+	// spool does not tell: special use and the folders that Dovecot is to make.
+	FolderPlan func(ctx context.Context, account string) (*migrate.FolderPlan, error)
+	// Separator and Prefix are those of Dovecot's personal namespace; "/" and none.
+	Separator, Prefix string
+	// Layout is LayoutMaildir or LayoutFS.
+	Layout string
+	// Owner of the files. The default is the owner of the Maildir, or of the
+	// directory it is made in; that must not be root.
+	Owner *Owner
+	// KeepDeleted leaves messages at the target that were deleted at the source.
+	KeepDeleted bool
+	// MaxDeleted holds deletions back when they are more than this share of an
+	// account's delivered messages (and more than 20). 0 means 0.5.
+	MaxDeleted float64
+	// Parallel is the number of accounts at a time in [Converter.ConvertAll]; 0 means 4.
+	Parallel int
+	// NoSync leaves it to the system when data reach the disk: faster, and
+	// after a power failure the Maildir and the state have to be thrown away.
+	NoSync bool
+	// Observer is told what happens; [migrate.Finished] carries the result in
+	// the terms of that package.
+	Observer migrate.Observer
+	// Now is the clock, time.Now when nil.
+	Now func() time.Time
+
+	fault func(op, path string) error // see disk
+}
+
+// Account is one mailbox to convert.
+type Account struct {
+	// Name is the account's name in results and in the state.
+	Name string
+	// Source is the login name at Cyrus, Name when empty.
+	Source string
+	// Maildir is the directory that holds cur and new of INBOX. It is made
+	// when missing, with the directory above it.
+	Maildir string
+}
+
+func (a *Account) source() string {
+	if a.Source != "" {
+		return a.Source
+	}
+	return a.Name
+}
+
+// Outcome is the end of one account in [Converter.ConvertAll].
+type Outcome struct {
+	Account Account
+	Result  *Result
+	Err     error
+}
+
+// Converter brings accounts of one spool into Maildirs. It may be used by
+// several goroutines.
+type Converter struct {
+	store *store
+	state string
+	opt   Options
+	marks func() map[string]migrate.Role
+}
+
+// New makes a Converter. The directory state holds a file for each account;
+// it is made when needed, and may be the one of the migration over IMAP.
+//
+// Which mailbox lies where is read once, at the first use; a Converter is for
+// one run over many accounts, and the next run makes a new one.
+func New(src Source, state string, opt *Options) *Converter {
+	c := &Converter{store: newStore(src), state: state}
+	if opt != nil {
+		c.opt = *opt
+	}
+	if c.opt.Separator == "" {
+		c.opt.Separator = "/"
+	}
+	if c.opt.MaxDeleted == 0 {
+		c.opt.MaxDeleted = 0.5
+	}
+	if c.opt.Parallel <= 0 {
+		c.opt.Parallel = 4
+	}
+	if c.opt.Now == nil {
+		c.opt.Now = time.Now
+	}
+	c.marks = sync.OnceValue(func() map[string]migrate.Role {
+		b, err := readLimited(filepath.Join(src.Config, "annotations.db"), 1<<30)
+		if err != nil {
+			return nil
+		}
+		return scanMarks(b)
+	})
+	return c
+}
+
+// Accounts lists the users who have mailboxes in the spool, sorted.
+func (c *Converter) Accounts() ([]string, error) {
+	users, err := c.store.accounts()
+	if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	return users, nil
+}
+
+// Unreadable lists mailbox directories whose user is not known, because their
+// cyrus.header is damaged. Cyrus' reconstruct mends them.
+func (c *Converter) Unreadable() ([]string, error) {
+	byID, err := c.store.byID()
+	var out []string
+	for _, b := range byID[""] {
+		out = append(out, b.meta("cyrus.header"))
+	}
+	return out, err
+}
+
+// check refuses a spool that looks like a file system that is not mounted.
+func (c *Converter) check() error {
+	if len(c.store.Partitions) == 0 {
+		return fmt.Errorf("%w: no partition is named", ErrSource)
+	}
+	for _, p := range c.store.Partitions {
+		for _, dir := range []string{p.Data, p.Meta, p.Archive} {
+			if dir == "" && dir != p.Data {
+				continue
+			}
+			d, err := os.Open(dir)
+			if err != nil {
+				return fmt.Errorf("%w: %w", ErrSource, err)
+			}
+			names, err := d.Readdirnames(1)
+			d.Close()
+			if len(names) == 0 {
+				return fmt.Errorf("%w: %s is empty (%v)", ErrSource, dir, err)
+			}
+		}
+	}
+	return nil
+}
+
+// open finds an account's mailboxes, with INBOX first.
+func (c *Converter) open(ctx context.Context, acct Account) ([]mailbox, error) {
+	if acct.Name == "" || !filepath.IsAbs(acct.Maildir) {
+		return nil, fmt.Errorf("an account needs a name and the absolute path of its Maildir, not %q", acct.Maildir)
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	boxes, err := c.store.mailboxes(ctx, acct.source())
+	if err != nil {
+		return nil, err
+	}
+	if len(boxes) == 0 || boxes[0].folder != "" {
+		return nil, ErrNoMailbox
+	}
+	return boxes, nil
+}
+
+// Plan tells what Convert would do with each folder. It changes nothing.
+func (c *Converter) Plan(ctx context.Context, acct Account) (*Plan, error) {
+	fail := func(err error) (*Plan, error) { return nil, &Error{acct.Name, "plan", err} }
+	boxes, err := c.open(ctx, acct)
+	if err != nil {
+		return fail(err)
+	}
+	st, err := peekState(c.state, acct.Name)
+	if err != nil {
+		return fail(err)
+	}
+	p, err := c.plan(ctx, acct, boxes, st, nil)
+	if err != nil {
+		return fail(err)
+	}
+	return p, nil
+}
+
+// ConvertAll converts several accounts at a time. One that fails stops no
+// other; the outcomes are in the order of the accounts.
+func (c *Converter) ConvertAll(ctx context.Context, accounts []Account) []Outcome {
+	out := make([]Outcome, len(accounts))
+	var g errgroup.Group
+	g.SetLimit(c.opt.Parallel)
+	for i, a := range accounts {
+		g.Go(func() error {
+			out[i].Account = a
+			if out[i].Err = ctx.Err(); out[i].Err == nil {
+				out[i].Result, out[i].Err = c.Convert(ctx, a)
+			}
+			return nil
+		})
+	}
+	g.Wait()
+	return out
+}
+
+// Convert brings one account to its Maildir, or brings what is new since the
+// last time. The result is returned with an error, too, as far as it got.
+func (c *Converter) Convert(ctx context.Context, acct Account) (*Result, error) {
+	r := &run{c: c, acct: acct, d: &disk{noSync: c.opt.NoSync, fault: c.opt.fault}, now: c.opt.Now(),
+		res: &Result{Account: acct.Name, Begin: c.opt.Now().UTC()}}
+	err := r.convert(ctx)
+	r.res.Duration = c.opt.Now().Sub(r.now)
+	for _, f := range r.res.Folders {
+		r.res.Total.add(f)
+	}
+	if err != nil {
+		err = &Error{acct.Name, r.op, err}
+	}
+	if o := c.opt.Observer; o != nil {
+		o.Observe(migrate.Finished{Account: acct.Name, Result: r.res.migrate(), Err: err})
+	}
+	return r.res, err
+}
+
+// migrate says the same in the terms of the migration over IMAP.
+func (r *Result) migrate() *migrate.Result {
+	m := &migrate.Result{Account: r.Account, Stage: migrate.FirstCopy, Copied: r.Total.Copied, Bytes: r.Total.Bytes,
+		Adopted: r.Total.Adopted, Flags: r.Total.Flags, Deleted: r.Total.Removed, Failed: r.Total.Failed,
+		Checked: len(r.Folders) + r.Unchanged, Findings: r.Findings, Begin: r.Begin, Duration: r.Duration}
+	for _, f := range r.Folders {
+		m.Folders = append(m.Folders, &migrate.FolderResult{Source: f.Source, Target: f.Target, Copied: f.Copied, Bytes: f.Bytes,
+			Adopted: f.Adopted, Flags: f.Flags, Deleted: f.Removed, Failed: f.Failed})
+	}
+	for _, p := range r.Problems {
+		m.Problems = append(m.Problems, migrate.Problem{Folder: p.Folder, UID: p.UID, Kind: p.Kind, Text: strings.TrimSpace(p.Text + " " + p.Path)})
+	}
+	return m
+}
+
+// run is one run over one account.
+type run struct {
+	c    *Converter
+	acct Account
+	d    *disk
+	st   *state
+	res  *Result
+	now  time.Time
+	op   string // under way, for the error
+
+	removals []removal
+	known    int // messages delivered so far, of all folders
+	done     int
+	bytes    int64
+	seen     map[string]string // the user's database, read when it is needed
+	seenErr  error
+	seenFile string
+}
+
+// removal is what has gone at the source in one folder.
+type removal struct {
+	folder string
+	t      *target
+	uids   []uint32
+	files  []string // "" where the target has none any more
+	result *FolderResult
+	state  *folderState
+}
+
+func (r *run) find(format string, args ...any) {
+	r.res.Findings = append(r.res.Findings, fmt.Sprintf(format, args...))
+}
+
+func (r *run) problem(folder string, uid uint32, kind, path, format string, args ...any) {
+	r.res.Problems = append(r.res.Problems, Problem{folder, uid, kind, path, fmt.Sprintf(format, args...)})
+}
+
+func (r *run) convert(ctx context.Context) (err error) {
+	r.op = "open"
+	boxes, err := r.c.open(ctx, r.acct)
+	if err != nil {
+		return err
+	}
+	if r.d.owner = r.c.opt.Owner; r.d.owner == nil {
+		if r.d.owner, err = ownerFor(r.acct.Maildir); err != nil {
+			return err
+		}
+	}
+	if r.st, err = openState(r.c.state, r.acct.Name); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.st.close()) }()
+	if r.st.folders[""] != nil && !exists(filepath.Join(r.acct.Maildir, uidlistName)) {
+		return fmt.Errorf("%w: %s", ErrTargetNew, r.acct.Maildir)
+	}
+	inbox, _ := boxes[0].header()
+	subs, err := r.c.store.subscriptions(r.acct.source(), inbox.uniqueID)
+	if err != nil {
+		r.find("the subscriptions are not known: %v", err)
+	}
+
+	r.op = "plan"
+	p, err := r.c.plan(ctx, r.acct, boxes, r.st, subs)
+	if err != nil {
+		return err
+	}
+	r.res.Left, r.res.Findings = p.Left, append(r.res.Findings, p.Findings...)
+	if o := r.c.opt.Observer; o != nil {
+		n := 0
+		for _, f := range p.Folders {
+			n += f.Messages
+		}
+		o.Observe(migrate.Started{Account: r.acct.Name, Folders: len(p.Folders), Messages: n})
+	}
+
+	r.op = "copy"
+	if !exists(filepath.Dir(r.acct.Maildir)) {
+		if err := r.d.mkdir(filepath.Dir(r.acct.Maildir)); err != nil {
+			return err
+		}
+	}
+	for i := range p.Folders {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		f := &p.Folders[i]
+		if err := r.folder(ctx, f); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			r.problem(f.Source, 0, ProblemFolder, f.Dir, "%v", err)
+			if errors.Is(err, ErrUIDValidity) {
+				r.res.Left = append(r.res.Left, Left{f.Source, f.Messages, LeftNumbers, err.Error()})
+			}
+		}
+	}
+	r.op = "delete"
+	if err := r.vanished(boxes, p); err != nil {
+		return err
+	}
+	if err := r.remove(); err != nil {
+		return err
+	}
+	r.op = "subscribe"
+	if err := r.subscribe(p, subs); err != nil {
+		return err
+	}
+	r.op = "state"
+	return r.st.save(r.d)
+}
+
+// vanished gathers what was delivered from folders that the source no longer has.
+func (r *run) vanished(boxes []mailbox, p *Plan) error {
+	var gone []string
+	for name := range r.st.folders {
+		if !slices.ContainsFunc(boxes, func(b mailbox) bool { return b.folder == name }) {
+			gone = append(gone, name)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	slices.Sort(gone)
+	if bad, err := r.c.Unreadable(); err != nil || len(bad) > 0 {
+		r.find("folders have gone at the source, or are among those whose header is damaged (%s); nothing is deleted for them", strings.Join(bad, ", "))
+		return err
+	}
+	for _, name := range gone {
+		fs := r.st.folders[name]
+		source := strings.Join(r.c.display(name), "/")
+		dir, err := r.c.dir(r.acct.Maildir, fs.Target)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(p.Folders, func(f PlannedFolder) bool { return f.Dir == dir }) {
+			r.find("%q is gone at the source and another folder has taken its place at the target; its messages stay there", source)
+			if err := r.forget(name); err != nil {
+				return err
+			}
+			continue
+		}
+		t := &target{d: r.d, dir: dir, naming: naming{fs.Validity, folderTag(r.acct.source(), name, fs.ID, fs.Validity)}}
+		if err := t.read(fs.Foreign); err != nil {
+			return err
+		}
+		known, err := r.st.entries(name)
+		if err != nil {
+			return err
+		}
+		res := &FolderResult{Source: source, Target: fs.Target, UIDValidity: fs.Validity}
+		r.res.Folders = append(r.res.Folders, res)
+		r.known += len(known)
+		r.find("%q is gone at the source; the folder at the target stays, without the messages that came from there", source)
+		r.removals = append(r.removals, newRemoval(name, t, known, res, nil))
+	}
+	return nil
+}
+
+func newRemoval(folder string, t *target, gone map[uint32]entry, res *FolderResult, st *folderState) removal {
+	m := removal{folder: folder, t: t, result: res, state: st}
+	for uid := range gone {
+		m.uids = append(m.uids, uid)
+	}
+	slices.Sort(m.uids)
+	for _, uid := range m.uids {
+		m.files = append(m.files, t.find(uid).name)
+	}
+	return m
+}
+
+// remove follows deletions, when all folders have been dealt with: a message
+// that moved is at the target at every moment.
+func (r *run) remove() error {
+	gone := 0
+	for _, m := range r.removals {
+		gone += len(m.uids)
+	}
+	if gone > 20 && float64(gone) > r.c.opt.MaxDeleted*float64(r.known) && !r.c.opt.KeepDeleted {
+		for _, m := range r.removals {
+			if len(m.uids) == 0 {
+				continue
+			}
+			r.problem(m.result.Source, 0, ProblemHeldBack, "", "%d messages have gone at the source (%d of %d in the account, more than the limit); they stay at the target", len(m.uids), gone, r.known)
+			if m.state != nil {
+				m.state.Print = ""
+			}
+		}
+		return nil
+	}
+	for _, m := range r.removals {
+		for i, uid := range m.uids {
+			if m.files[i] != "" && !r.c.opt.KeepDeleted {
+				err := r.d.remove(filepath.Join(m.t.dir, m.files[i]))
+				if err == nil {
+					m.result.Removed++
+				} else if !errors.Is(err, fs.ErrNotExist) {
+					return err
+				} else if m.t.moved(uid) {
+					// Its flags changed this moment; the next run finds it.
+					if m.state != nil {
+						m.state.Print = ""
+					}
+					continue
+				}
+			}
+			r.st.remove(m.folder, uid)
+			if err := r.st.saveSometimes(r.d); err != nil {
+				return err
+			}
+		}
+		if m.state == nil {
+			if err := r.forget(m.folder); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) forget(folder string) error {
+	if err := r.st.save(r.d); err != nil {
+		return err
+	}
+	if err := r.d.step("state", folder); err != nil {
+		return err
+	}
+	return r.st.forget(folder)
+}
+
+// subscribe adds what the source has subscribed since the last run to
+// Dovecot's file: what the user has unsubscribed since stays so.
+func (r *run) subscribe(p *Plan, subs map[string]bool) error {
+	var add [][]string
+	var marks []*folderState
+	for _, f := range p.Folders {
+		fs := r.st.folders[f.box.folder]
+		if fs == nil || subs == nil || fs.Subscribed == subs[f.box.folder] {
+			continue
+		}
+		if subs[f.box.folder] {
+			levels := []string{"INBOX"}
+			if f.raw != "INBOX" {
+				levels = strings.Split(f.raw, r.c.opt.Separator)
+			}
+			add = append(add, levels)
+		}
+		marks = append(marks, fs)
+	}
+	if len(add) > 0 {
+		if err := r.d.subscribe(filepath.Join(r.acct.Maildir, "subscriptions"), add); err != nil {
+			return err
+		}
+	}
+	for _, fs := range marks {
+		fs.Subscribed = !fs.Subscribed
+	}
+	return nil
+}
+
+const subscriptionsHeader = "V\t2\n\n"
+
+// subscribe adds folders to Dovecot's list: after "V TAB 2" and an empty line
+// the levels of one folder in each line, with TABs between. Before 2.3 there
+// is no heading, and levels are joined by dots.
+func (d *disk) subscribe(file string, add [][]string) error {
+	old, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	text, sep := string(old), "."
+	if text == "" || strings.HasPrefix(text, "V\t") {
+		sep = "\t"
+	}
+	if text == "" {
+		text = subscriptionsHeader
+	} else if !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	lines := strings.Split(text, "\n")
+	for _, levels := range add {
+		if line := strings.Join(levels, sep); !slices.Contains(lines, line) {
+			text += line + "\n"
+		}
+	}
+	if text == string(old) {
+		return nil
+	}
+	return d.replace(file, file+".schoolmail", func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	})
+}

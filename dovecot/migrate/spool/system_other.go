@@ -1,0 +1,9 @@
+//go:build !unix
+
+package spool
+
+import "os"
+
+func fileOwner(os.FileInfo) *Owner { return nil }
+
+func processGone(int) bool { return false }
