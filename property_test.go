@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -62,16 +63,26 @@ func delivery(rs []Record) Delivery {
 	return Delivery{Source: "escada", Kind: DeliveryFull, Fingerprint: Fingerprint(rs), Records: rs, Rows: len(rs)}
 }
 
-// drawTerms draws some terms: in each, people stay, change, leave and come.
+// drawTerms draws some terms: in each, people stay, change, leave, come and return.
 func drawTerms(t *rapid.T) [][]Record {
 	var terms [][]Record
-	var cur []Record
+	var cur, gone []Record
 	next := 0
 	for range rapid.IntRange(1, 4).Draw(t, "terms") {
 		var now []Record
+		gone = slices.DeleteFunc(gone, func(r Record) bool {
+			if rapid.IntRange(0, 3).Draw(t, "returns") > 0 {
+				return false
+			}
+			c := drawRecord(t, 0)
+			c.Key = r.Key
+			now = append(now, c)
+			return true
+		})
 		for _, r := range cur {
 			switch rapid.IntRange(0, 5).Draw(t, "fate") {
 			case 0: // leaves
+				gone = append(gone, r)
 			case 1:
 				c := drawRecord(t, 0)
 				c.Key = r.Key
@@ -132,6 +143,14 @@ func TestPromises(t *testing.T) {
 		w := newWorld(rapidTB{t, rt}, p)
 		now := day0
 		for _, records := range drawTerms(rt) {
+			// Now and then somebody clears away old copies in OX.
+			if rapid.IntRange(0, 3).Draw(rt, "clear") == 0 {
+				for _, a := range w.accounts {
+					if c := w.contexts[a.Previous.Context]; c != nil {
+						delete(c.users, a.Username)
+					}
+				}
+			}
 			// Now and then an operator puts somebody on hold or releases them.
 			onHold := map[string]Account{}
 			for _, n := range slices.Sorted(maps.Keys(w.accounts)) {
@@ -189,6 +208,9 @@ func TestPromises(t *testing.T) {
 			for _, h := range plan.Held {
 				held[h.Step.Key] = true
 			}
+			for _, f := range plan.Findings { // a move that waits for a school's delivery
+				held[f.Key] = held[f.Key] || f.Kind == "move-suspended"
+			}
 			for i := range records {
 				r := &records[i]
 				if held[r.Key] {
@@ -199,7 +221,9 @@ func TestPromises(t *testing.T) {
 				for _, a := range w.accounts {
 					if a.Key == r.Key {
 						if n++; a.State != Active || !slices.Contains(pop.Contexts, a.Context) {
-							rt.Fatalf("%s is %s in context %d, population %s", a.Username, a.State, a.Context, pop.Name)
+							var b strings.Builder
+							plan.WriteText(&b)
+							rt.Fatalf("%s is %s in context %d, population %s\n%s", a.Username, a.State, a.Context, pop.Name, b.String())
 						}
 					}
 				}

@@ -167,7 +167,7 @@ func TestGoneCopyFreesNoSeat(t *testing.T) {
 		rs = append(rs, person("n"+n, n, "Neu", RolePupil, at("ps-a", "primary")))
 	}
 	plan := w.run(p, delivery(rs), day0.AddDays(9))
-	wantSteps(t, plan, []string{"change:escada/1", "create:escada/na", "create:escada/nb"}, []string{"create:escada/nc"})
+	wantSteps(t, plan, []string{"forget-copy:escada/1", "create:escada/na", "create:escada/nb"}, []string{"create:escada/nc"})
 	w.sound()
 }
 
