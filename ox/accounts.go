@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strings"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
@@ -152,8 +153,9 @@ func (s *Accounts) call(name string, op *soap.Operation, subject string, req any
 	return call{name: name, op: op, context: s.cc.id, subject: subject, req: req, cred: s.cc.cred}
 }
 
-// Create gives an account to its holders. It is not repeated when the answer is
-// lost: look with [Accounts.All].
+// Create gives an account to its holders. If the answer is lost, Create looks
+// whether one of them has an account of this address and name before it tries
+// again; that is then taken for the one just made.
 func (s *Accounts) Create(ctx context.Context, n NewAccount, holders AccountHolders) error {
 	k := s.call("create mail account", oxsecaccount.OpCreate, n.PrimaryAddress, nil)
 	k.secrets = append(k.secrets, n.Mail.Password, n.Transport.Password)
@@ -162,7 +164,23 @@ func (s *Accounts) Create(ctx context.Context, n NewAccount, holders AccountHold
 		return k.invalid(err)
 	}
 	k.req = &oxsecaccount.Create{AccountDataOnCreate: n.to(), Users: users, Groups: groups}
-	return s.cc.c.do(ctx, &k)
+	_, err = settle(ctx, s.cc.c, []Kind{ErrStorage, ErrInvalidData},
+		func() (struct{}, error) { return struct{}{}, s.cc.c.do(ctx, &k) },
+		func() (struct{}, sighting, error) {
+			what := absent
+			for a, err := range s.All(ctx, holders) {
+				switch {
+				case err != nil:
+					return struct{}{}, absent, err
+				case strings.EqualFold(a.PrimaryAddress, n.PrimaryAddress) && a.Name == n.Name:
+					return struct{}{}, asWanted, nil
+				case strings.EqualFold(a.PrimaryAddress, n.PrimaryAddress):
+					what = different
+				}
+			}
+			return struct{}{}, what, nil
+		})
+	return err
 }
 
 // All lists the secondary accounts of users and groups.

@@ -2,6 +2,7 @@ package ox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -32,6 +33,13 @@ func (r *HTTPReader) Places(ctx context.Context, id schoolmail.ContextID) iter.S
 		fail := func(kind Kind, message string, err error) {
 			yield(schoolmail.Place{}, &Error{Op: op, Context: id, Kind: kind, Message: message, Err: err, NotDone: true})
 		}
+		failed := func(err error) {
+			if ctx.Err() != nil {
+				fail(ErrCanceled, "", err)
+				return
+			}
+			fail(kindOfHTTP(err), "", err)
+		}
 		cred, err := r.Credentials(id)
 		if err != nil {
 			fail(ErrCredentials, "", err)
@@ -39,13 +47,13 @@ func (r *HTTPReader) Places(ctx context.Context, id schoolmail.ContextID) iter.S
 		}
 		session, err := r.Client.Login(ctx, cred)
 		if err != nil {
-			fail(ErrCredentials, "", err)
+			failed(err)
 			return
 		}
 		defer func() { _ = session.Logout(context.WithoutCancel(ctx)) }()
 		me, err := session.Me(ctx)
 		if err != nil {
-			fail(ErrServer, "", err)
+			failed(err)
 			return
 		}
 		if me.Context != int(id) {
@@ -54,7 +62,7 @@ func (r *HTTPReader) Places(ctx context.Context, id schoolmail.ContextID) iter.S
 		}
 		for u, err := range session.Users(ctx) {
 			if err != nil {
-				fail(ErrServer, "", err)
+				failed(err)
 				return
 			}
 			if u.Login == "" {
@@ -68,4 +76,24 @@ func (r *HTTPReader) Places(ctx context.Context, id schoolmail.ContextID) iter.S
 			}
 		}
 	}
+}
+
+// kindOfHTTP is the kind of an error of the HTTP API.
+func kindOfHTTP(err error) Kind {
+	for _, k := range []struct {
+		is   error
+		kind Kind
+	}{
+		{appsuite.ErrLogin, ErrCredentials},
+		{appsuite.ErrPermission, ErrPermissionDenied},
+		{appsuite.ErrUnavailable, ErrUnreachable},
+		{appsuite.ErrLimited, ErrUnreachable},
+		{appsuite.ErrSession, ErrUnreachable},
+		{appsuite.ErrProtocol, ErrProtocol},
+	} {
+		if errors.Is(err, k.is) {
+			return k.kind
+		}
+	}
+	return ErrServer
 }

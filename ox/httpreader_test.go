@@ -1,6 +1,7 @@
 package ox_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -101,6 +102,27 @@ func TestHTTPReaderWrongPassword(t *testing.T) {
 	}
 	for _, err := range r.Places(t.Context(), 10) {
 		if !errors.Is(err, ox.ErrCredentials) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// TestHTTPReaderErrors: a server that is down is no wrong password.
+func TestHTTPReaderErrors(t *testing.T) {
+	t.Parallel()
+	srv, _ := district(t)
+	r := httpReader(t, srv)
+	srv.Close()
+	for _, err := range r.Places(t.Context(), 10) {
+		e, ok := errors.AsType[*ox.Error](err)
+		if !ok || errors.Is(err, ox.ErrCredentials) || !e.Temporary() {
+			t.Errorf("got %v", err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range r.Places(ctx, 10) {
+		if !errors.Is(err, ox.ErrCanceled) || !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -32,6 +32,12 @@ func (g *Groupware) Observe(ctx context.Context, ids []schoolmail.ContextID) ([]
 				return err
 			}
 			places, err := g.places(ctx, id)
+			if is(err, ErrNoSuchContext, ErrCredentials) {
+				// A context that is deleted meanwhile refuses its administrator.
+				if _, err := g.c.Contexts.Get(ctx, id); is(err, ErrNoSuchContext) {
+					return nil
+				}
+			}
 			if err != nil {
 				return err
 			}

@@ -148,11 +148,11 @@ func (c *Client) roundTrip(ctx context.Context, op *Operation, body []byte, resp
 		return &HTTPError{Op: op, Status: hresp.StatusCode, Text: extract(r, hresp.Header.Get("Content-Type"), body)}
 	}
 	err = decodeAnswer(op, r, resp, hresp.StatusCode, c.opt.MaxAnswer)
-	if err == nil {
+	_, isFault := err.(*Fault)
+	if err == nil || isFault {
 		// What is left is white space; reading it keeps the connection usable.
-		_, err = io.Copy(io.Discard, io.LimitReader(r, 64<<10))
-		if err != nil {
-			err = &ProtocolError{Op: op, Reason: "answer is cut off", Err: err}
+		if _, rest := io.Copy(io.Discard, io.LimitReader(r, 64<<10)); rest != nil && !isFault {
+			err = &ProtocolError{Op: op, Reason: "answer is cut off", Err: rest}
 		}
 	}
 	if err != nil && ctx.Err() != nil && isReadError(err) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -73,6 +75,7 @@ func TestFaults(t *testing.T) {
 		{"truncated", xmlType, envelope(`<createResponse xmlns="urn:s"><return/></createResponse>`)[:130], 200, false, isProtocol("cut off")},
 		{"empty 202", xmlType, "", 202, false, isProtocol("cut off")},
 		{"empty 202 of a void operation", "", "", 202, true, func(err error) bool { return err == nil }},
+		{"nothing at all for a void operation", "", "", 200, true, isProtocol("cut off")},
 		{"empty body", xmlType, envelope(""), 200, false, isProtocol("empty body")},
 		{"empty body of a void operation", xmlType, envelope(""), 200, true, func(err error) bool { return err == nil }},
 		{"empty body with status 500", xmlType, envelope(""), 500, true, isProtocol("empty body")},
@@ -249,5 +252,41 @@ func TestObserve(t *testing.T) {
 	}
 	if len(seen) != 1 || seen[0].Op != opChange || seen[0].Status != 200 || seen[0].Sent == 0 || seen[0].Received != int64(len(answer)) {
 		t.Errorf("got %+v", seen)
+	}
+}
+
+// TestFaultsKeepTheConnection: a fault is an answer like another, and no reason
+// to open a new connection.
+func TestFaultsKeepTheConnection(t *testing.T) {
+	t.Parallel()
+	var opened atomic.Int64
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", xmlType)
+		w.WriteHeader(500)
+		io.WriteString(w, envelope(`<soap:Fault><faultcode>soap:Server</faultcode><faultstring>no</faultstring></soap:Fault>`))
+		w.(http.Flusher).Flush() // chunked, as OX answers
+		io.WriteString(w, "\n")
+	}))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	srv.Start()
+	t.Cleanup(srv.Close)
+	c, err := NewClient(srv.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.CloseIdleConnections)
+	for range 5 {
+		var f *Fault
+		if err := c.Call(context.Background(), opChange, &change{}, nil); !errors.As(err, &f) {
+			t.Fatal(err)
+		}
+	}
+	if n := opened.Load(); n != 1 {
+		t.Errorf("%d connections for 5 faults", n)
 	}
 }

@@ -44,6 +44,11 @@ type Options struct {
 	// the server's address.
 	DAVRoot string
 
+	// ControlClient is how the control accounts reach OX where rules of a proxy
+	// refuse calls to everybody: past the proxy, or from a trusted address. Without
+	// it such calls prove nothing. Default: the client of [Run].
+	ControlClient *appsuite.Client
+
 	// HTTPClient is used for CardDAV. Default: one with a timeout of a minute.
 	HTTPClient *http.Client
 
@@ -54,6 +59,7 @@ type Options struct {
 // run is what all probers of a run share.
 type run struct {
 	client    *appsuite.Client
+	control   *appsuite.Client
 	davRoot   string
 	userAgent string
 	http      *http.Client
@@ -99,11 +105,21 @@ func Run(ctx context.Context, client *appsuite.Client, server string, targets []
 	if r.http == nil {
 		r.http = &http.Client{Timeout: time.Minute}
 	}
+	if r.control = r.opts.ControlClient; r.control == nil {
+		r.control = client
+	}
+	total := func() int {
+		n := client.Stats().Total()
+		if r.control != client {
+			n += r.control.Stats().Total()
+		}
+		return n
+	}
 	if len(targets) == 0 {
 		return nil, errors.New("galprobe: no targets")
 	}
 	e := &Evidence{Format: "schoolmail-galprobe-1", Started: time.Now().UTC(), Server: root, ServerVersion: r.opts.ServerVersion}
-	before := client.Stats().Total()
+	before := total()
 	for _, t := range targets {
 		ce, version, err := r.target(ctx, t)
 		if err != nil {
@@ -118,7 +134,7 @@ func Run(ctx context.Context, client *appsuite.Client, server string, targets []
 		e.Contexts = append(e.Contexts, ce)
 	}
 	e.Finished = time.Now().UTC()
-	e.Requests = client.Stats().Total() - before
+	e.Requests = total() - before
 	e.Count()
 	return e, nil
 }
@@ -129,7 +145,7 @@ func (r *run) target(ctx context.Context, t Target) (ce ContextEvidence, version
 	if len(t.Accounts) == 0 {
 		return ce, "", errors.New("galprobe: no ordinary account given")
 	}
-	control, err := r.login(ctx, t.Control)
+	control, err := r.login(ctx, r.control, t.Control)
 	if err != nil {
 		return ce, "", fmt.Errorf("galprobe: control account: %w", err)
 	}
@@ -144,7 +160,7 @@ func (r *run) target(ctx context.Context, t Target) (ce ContextEvidence, version
 	}()
 	ours := []int{control.self.user}
 	for _, a := range t.Accounts {
-		p, err := r.login(ctx, a.Credentials)
+		p, err := r.login(ctx, r.client, a.Credentials)
 		if err != nil {
 			return ce, version, fmt.Errorf("galprobe: account of role %s: %w", a.Role, err)
 		}
@@ -206,8 +222,8 @@ func (r *run) target(ctx context.Context, t Target) (ce ContextEvidence, version
 	return ce, version, nil
 }
 
-func (r *run) login(ctx context.Context, cred appsuite.Credentials) (*prober, error) {
-	s, err := r.client.Login(ctx, cred)
+func (r *run) login(ctx context.Context, client *appsuite.Client, cred appsuite.Credentials) (*prober, error) {
+	s, err := client.Login(ctx, cred)
 	if err != nil {
 		return nil, err
 	}

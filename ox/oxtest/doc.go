@@ -41,7 +41,7 @@
 // # What it does beyond
 //
 // Options set latencies, an older interface ([Version710]), and the switches of
-// the server's configuration files. [Server.Inject] makes chosen calls fail: faults,
+// the server's configuration files, and how many users a context may have. [Server.Inject] makes chosen calls fail: faults,
 // HTTP errors, connections dropped before or after the work, answers cut off or
 // slow. [Server.Calls] lists what was called, when, and how many calls were under way;
 // [State.Snapshot] and [State.Restore] go back to an earlier state, for crash

@@ -105,6 +105,11 @@ func WithSharedDisplayNames() Option { return func(s *Server) { s.state.sharedDi
 // flag (com.openexchange.admin.bypassAccessCombinationChecks=true).
 func WithBypassedAccessChecks() Option { return func(s *Server) { s.state.bypassAccessChecks = true } }
 
+// WithCapacity lets no context have more than so many users, guests and admin
+// not counted, as the restriction Context.MaxUser of the reseller package does.
+// The core of OX knows no such limit; the text of the fault is ours.
+func WithCapacity(users int) Option { return func(s *Server) { s.state.capacity = users } }
+
 // WithoutCallLog counts calls but does not keep them; for long runs.
 func WithoutCallLog() Option { return func(s *Server) { s.log.off = true } }
 

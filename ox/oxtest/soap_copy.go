@@ -87,6 +87,9 @@ func (s *State) copyUser(src, dest *ctxRef, ref *userRef) (int, *soap.Fault) {
 	if to.userByName(u.name()) != nil {
 		return 0, s.fault(kindUserExists, "User %s already exists in context %d", u.name(), to.id)
 	}
+	if f := s.checkCapacity(to); f != nil {
+		return 0, f
+	}
 	size := u.personalData.DriveBytes >> 20
 	if to.maxQuota >= 0 && to.usedQuota+size > to.maxQuota {
 		return 0, s.fault(kindStorage, "UCP-0016 Categories=USER_INPUT Message='The quota of context %d does not suffice for the files of user %s.'", to.id, u.name())

@@ -153,3 +153,22 @@ func TestCopyUser(t *testing.T) {
 	b.ok(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: &oxgroup.Context{Id: id32(20)}, Grp: &oxgroup.Group{Id: id32(1)},
 		Members: []*oxgroup.User{{Id: id32(u.ID)}}, Auth: &oxgroup.Credentials{Login: new("oxadmin"), Password: new("secret")}}, nil)
 }
+
+// TestCapacity: a full context takes nobody, neither made nor copied.
+func TestCapacity(t *testing.T) {
+	t.Parallel()
+	b := start(t, WithCapacity(2))
+	full := "Maximum number of users per context reached: 2"
+	id := b.create(10, person("a"))
+	b.create(10, person("b"))
+	b.refused("StorageException", full, oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Usrdata: person("c"), Auth: adminAuth}, new(oxuser.CreateResponse))
+	other := b.create(20, person("d"))
+	copyOf := func(id, from, to int) *oxusercopy.CopyUser {
+		return &oxusercopy.CopyUser{User: &oxusercopy.User{Id: id32(id)}, Src: &oxusercopy.Context{Id: id32(from)}, Dest: &oxusercopy.Context{Id: id32(to)},
+			Auth: &oxusercopy.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}}
+	}
+	b.refused("StorageException", full, oxusercopy.OpCopyUser, copyOf(other, 20, 10), new(oxusercopy.CopyUserResponse))
+	b.ok(oxusercopy.OpCopyUser, copyOf(id, 10, 20), new(oxusercopy.CopyUserResponse))
+	b.ok(oxuser.OpDelete, &oxuser.Delete{Ctx: userCtx(10), User: &oxuser.User{Id: id32(id)}, Auth: adminAuth}, nil)
+	b.create(10, person("c"))
+}

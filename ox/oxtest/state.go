@@ -50,6 +50,7 @@ type settings struct {
 	masterOverride              bool // MASTER_ACCOUNT_OVERRIDE
 	bypassAccessChecks          bool // com.openexchange.admin.bypassAccessCombinationChecks
 	sharedDisplayNames          bool // com.openexchange.user.enforceUniqueDisplayName=false
+	capacity                    int  // users of a context, 0 for any number
 }
 
 // contextState is one context. Everything is guarded by State.mu.

@@ -165,7 +165,27 @@ func (s *State) checkCreate(c *contextState, in *oxuser.User, isAdmin bool) *soa
 	if c.userByName(*in.Name) != nil {
 		return s.fault(kindData, "User %s already exists in this context", *in.Name)
 	}
-	return s.checkPrimary(c, *in.PrimaryEmail, 0)
+	if f := s.checkPrimary(c, *in.PrimaryEmail, 0); f != nil || isAdmin {
+		return f
+	}
+	return s.checkCapacity(c)
+}
+
+// checkCapacity refuses one more user in a context that is full.
+func (s *State) checkCapacity(c *contextState) *soap.Fault {
+	if s.capacity == 0 {
+		return nil
+	}
+	n := 0
+	for _, u := range c.users {
+		if !u.guest && u.id != c.adminID {
+			n++
+		}
+	}
+	if n >= s.capacity {
+		return s.fault(kindStorage, "Maximum number of users per context reached: %d", s.capacity)
+	}
+	return nil
 }
 
 // changeUser applies a change to the stored fields of a user.
