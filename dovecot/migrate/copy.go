@@ -39,6 +39,13 @@ var pieces = sync.Pool{New: func() any { b := make([]byte, pieceSize); return &b
 // what a run may leave unrecorded (see looseAfterCrash).
 const maxBatch = 800
 
+// A batch that has taken less than quickBatch may have moreWhenQuick times the
+// bytes: every answer costs a wait for the target, which matters when large messages travel fast.
+const (
+	quickBatch    = 500 * time.Millisecond
+	moreWhenQuick = 16
+)
+
 // filled is about how many messages the target folder has.
 func (s *session) filled(f *folderRun) int {
 	n := int(f.appended)
@@ -217,9 +224,8 @@ type writer struct {
 	bytes   int64
 	refused imapwire.Set
 
-	left int64  // of the current message
-	data []byte // rest of the current piece
-	cur  piece
+	begun time.Time // of the batch
+	left  int64     // of the current message
 }
 
 func (w *writer) run() error {
@@ -238,24 +244,20 @@ func (w *writer) run() error {
 	}
 }
 
-// Read gives the current message's content to the Appender.
-func (w *writer) Read(b []byte) (int, error) {
-	if w.left == 0 {
-		return 0, io.EOF
-	}
-	if len(w.data) == 0 {
+// WriteTo gives the current message's content to the Appender.
+func (w *writer) WriteTo(to io.Writer) (n int64, err error) {
+	for w.left > 0 {
 		p, ok := <-w.ch
 		if !ok {
-			return 0, errSource
+			return n, errSource
 		}
-		w.cur, w.data = p, p.data
-	}
-	n := copy(b, w.data)
-	w.data = w.data[n:]
-	w.left -= int64(n)
-	if len(w.data) == 0 {
-		w.cur.release()
-		w.cur = piece{}
+		k, err := to.Write(p.data)
+		p.release()
+		n += int64(k)
+		w.left -= int64(k)
+		if err != nil {
+			return n, err
+		}
 	}
 	return n, nil
 }
@@ -269,13 +271,16 @@ func (w *writer) add(m *message) error {
 		more := min(max(w.s.filled(w.f)/100, limit), max(limit, maxBatch)) / limit
 		limit, bytes = limit*more, bytes*int64(more)
 	}
+	if w.app != nil && time.Since(w.begun) < quickBatch {
+		bytes *= moreWhenQuick
+	}
 	if len(w.pending) > 0 && (len(w.pending) >= limit || w.bytes+m.size > bytes) {
 		if err := w.commit(); err != nil {
 			return err
 		}
 	}
 	if w.app == nil {
-		w.app = w.s.dst.Append(w.ctx, w.f.TargetRaw)
+		w.app, w.begun = w.s.dst.Append(w.ctx, w.f.TargetRaw), time.Now()
 	}
 	w.pending = append(w.pending, m)
 	w.bytes += m.size
@@ -293,7 +298,7 @@ func (w *writer) add(m *message) error {
 	if w.s.dst.Err() != nil {
 		return w.lost(err)
 	}
-	if _, e := io.Copy(io.Discard, w); e != nil { // refused before the content
+	if _, e := w.WriteTo(io.Discard); e != nil { // refused before the content
 		return e
 	}
 	return w.commit()

@@ -23,7 +23,8 @@ type Options struct {
 	MaxDeleted float64
 
 	// Batch is the number of messages in one MULTIAPPEND, 0 means 100, and
-	// BatchBytes the size that ends one, 0 means 4 MiB.
+	// BatchBytes the size that ends one, 0 means 4 MiB; a batch that has
+	// taken less than half a second may become 16 times as large.
 	Batch      int
 	BatchBytes int64
 

@@ -27,28 +27,27 @@ type Appender struct {
 	tag     string
 	n       int
 	err     error // the command has been answered already, or cannot go on
-	copyBuf []byte
 }
 
 // Append begins to store messages in a mailbox.
 func (c *Client) Append(ctx context.Context, mailbox string) *Appender {
-	return &Appender{c: c, ctx: ctx, mailbox: mailbox, stop: c.watch(ctx), copyBuf: make([]byte, 64<<10)}
+	return &Appender{c: c, ctx: ctx, mailbox: mailbox, stop: c.watch(ctx)}
 }
 
-// Add sends one message of exactly size bytes from body. The flags must be
+// Add sends one message of exactly size bytes, which body writes. The flags must be
 // clean. A zero date lets the server take the present time. wait makes the
 // literal a synchronising one, so that the server can refuse the flags before
 // it sees the body; do that for flags the server has not accepted before.
 // The error is the server's refusal (of all messages so far), an error of
 // body, or fatal; after it only Commit may be called.
-func (a *Appender) Add(flags []string, date time.Time, size int64, body io.Reader, wait bool) error {
+func (a *Appender) Add(flags []string, date time.Time, size int64, body io.WriterTo, wait bool) error {
 	if a.err == nil {
 		a.err = a.add(flags, date, size, body, wait)
 	}
 	return a.err
 }
 
-func (a *Appender) add(flags []string, date time.Time, size int64, body io.Reader, wait bool) error {
+func (a *Appender) add(flags []string, date time.Time, size int64, body io.WriterTo, wait bool) error {
 	c := a.c
 	if c.err != nil {
 		return c.err
@@ -80,19 +79,42 @@ func (a *Appender) add(flags []string, date time.Time, size int64, body io.Reade
 		}
 		return fatal(err)
 	}
-	n, err := io.CopyBuffer(onlyWriter{c.bw}, io.LimitReader(body, size), a.copyBuf)
-	if err == nil && n < size {
+	to := &exactly{w: c.bw, left: size}
+	if size >= directSize { // past the buffer: copying it there costs as much as the rest of our work
+		if err := c.bw.Flush(); err != nil {
+			return fatal(err)
+		}
+		to.w = c.conn
+	}
+	_, err := body.WriteTo(to)
+	if err == nil && to.left > 0 {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
 		// The literal cannot be completed, and nothing may be stored half.
-		return fatal(fmt.Errorf("message of %d bytes ends after %d: %w", size, n, err))
+		return fatal(fmt.Errorf("message of %d bytes ends after %d: %w", size, size-to.left, err))
 	}
 	return nil
 }
 
-// onlyWriter hides bufio.Writer's ReadFrom, which would read in small pieces.
-type onlyWriter struct{ io.Writer }
+// directSize is from where on a message's content does not go through the
+// connection's buffer.
+const directSize = 64 << 10
+
+// exactly refuses what is more than announced: the server would take it for commands.
+type exactly struct {
+	w    io.Writer
+	left int64
+}
+
+func (e *exactly) Write(p []byte) (int, error) {
+	if int64(len(p)) > e.left {
+		return 0, errors.New("content goes on")
+	}
+	n, err := e.w.Write(p)
+	e.left -= int64(n)
+	return n, err
+}
 
 // Len is the number of messages added.
 func (a *Appender) Len() int { return a.n }
