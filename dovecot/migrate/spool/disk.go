@@ -115,6 +115,14 @@ func (d *disk) rename(from, to string) error {
 	return os.Rename(from, to)
 }
 
+// link gives a file a second name, which must be free.
+func (d *disk) link(from, to string) error {
+	if err := d.step("link", to); err != nil {
+		return err
+	}
+	return os.Link(from, to)
+}
+
 func (d *disk) remove(path string) error {
 	if !exists(path) {
 		return fs.ErrNotExist

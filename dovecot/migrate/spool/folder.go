@@ -177,6 +177,9 @@ func (f *folderRun) open(ctx context.Context) error {
 	f.t = &target{d: f.d, dir: p.Dir, inbox: p.raw == "INBOX",
 		naming: naming{f.h.uidValidity, folderTag(f.acct.source(), p.box.folder, p.header.uniqueID, f.h.uidValidity)}}
 	f.first = f.fs == nil
+	if err := f.d.unlockDead(p.Dir); err != nil {
+		return err
+	}
 	if err := f.t.read(f.first || f.fs.Foreign); err != nil {
 		return err
 	}

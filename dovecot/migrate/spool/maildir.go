@@ -92,6 +92,16 @@ var maildirSubs = []string{"tmp", "new", "cur"}
 
 // prepare makes the directories.
 func (t *target) prepare() error {
+	// In the layout fs there may be levels in between that are no folders.
+	var missing []string
+	for dir := filepath.Dir(t.dir); !exists(dir); dir = filepath.Dir(dir) {
+		missing = append(missing, dir)
+	}
+	for _, dir := range slices.Backward(missing) {
+		if err := t.d.mkdir(dir); err != nil {
+			return err
+		}
+	}
 	if err := t.d.mkdir(t.dir); err != nil {
 		return err
 	}

@@ -187,17 +187,26 @@ func (d *disk) lock(ctx context.Context, path string) (unlock func() error, err 
 	if err != nil {
 		return nil, err
 	}
+	// Written beside it and linked, so that there is never a lock that does
+	// not say whose it is.
+	own := lock + ".schoolmail"
+	if err := d.remove(own); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	f, err := d.create(own)
+	if err != nil {
+		return nil, err
+	}
+	_, err = fmt.Fprintf(d.writer(f), "%d:%s", os.Getpid(), host)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, d.remove(own)) }()
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		f, err := d.create(lock)
-		if err == nil {
-			_, err = fmt.Fprintf(d.writer(f), "%d:%s", os.Getpid(), host)
-			if err = errors.Join(err, f.Close()); err != nil {
-				return nil, err
-			}
+		if err := d.link(own, lock); err == nil {
 			return func() error { return d.remove(lock) }, nil
-		}
-		if !errors.Is(err, fs.ErrExist) {
+		} else if !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
 		if abandoned(lock, host) {
@@ -215,6 +224,24 @@ func (d *disk) lock(ctx context.Context, path string) (unlock func() error, err 
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// unlockDead removes locks of a run that was killed.
+func (d *disk) unlockDead(dir string) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{uidlistName, keywordsName} {
+		lock := filepath.Join(dir, name+".lock")
+		if abandoned(lock, host) {
+			err = errors.Join(err, d.remove(lock))
+		}
+		if own := lock + ".schoolmail"; exists(own) {
+			err = errors.Join(err, d.remove(own))
+		}
+	}
+	return err
 }
 
 // abandoned reports whether nobody will give a lock back: its process is gone,
