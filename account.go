@@ -41,6 +41,7 @@ type Account struct {
 	Language    string       `json:"language,omitempty"`
 	Memberships []Membership `json:"memberships,omitempty"` // schools with their classes, sorted; From, Until and Level empty
 	Context     ContextID    `json:"context,omitempty"`     // 0: none
+	Access      string       `json:"access,omitempty"`      // OX access combination that it was given; empty: not known, as of accounts not made here
 	State       LifeCycle    `json:"state,omitempty"`
 	NoticedOn   Date         `json:"noticed_on,omitzero"`     // day the leaver's notice was recorded
 	Deactivated Date         `json:"deactivated_on,omitzero"` // day of the deactivation

@@ -91,6 +91,7 @@ func (b *builder) newcomer(r *Record) {
 		Key: r.Key, Username: username, State: Active,
 		Mail: b.names.address(addressBase(r.GivenName, r.FamilyName), pop.Domain),
 	}
+	a.Access = pop.Access
 	b.want(&a, r, ms)
 	b.seek(seeker{acc: a, access: pop.Access, reason: fmt.Sprintf("%s at %s, first appears in the delivery", r.Role, schoolsOf(a.Memberships))}, pop)
 }
@@ -209,6 +210,7 @@ func changes(before, after *Account) []string {
 	add("phone", before.Phone != after.Phone)
 	add("notice_mail", before.NoticeMail != after.NoticeMail)
 	add("language", before.Language != after.Language)
+	add("access", before.Access != after.Access)
 	return f
 }
 
@@ -231,7 +233,7 @@ func (b *builder) present(a *Account, r *Record) {
 	case Pending:
 		w := cur
 		b.want(&w, r, ms)
-		w.State = Active
+		w.State, w.Access = Active, pop.Access
 		s := seeker{acc: w, before: a, access: pop.Access, resume: true, reason: "an earlier run was interrupted while it made the account"}
 		if p := b.placeAt(a.Username, a.Context); p != nil {
 			s.place, s.pin = p, a.Context
@@ -246,7 +248,7 @@ func (b *builder) present(a *Account, r *Record) {
 		cur = next
 	case Deactivated:
 		next := cur
-		next.State, next.NoticedOn, next.Deactivated = Active, 0, 0
+		next.State, next.NoticedOn, next.Deactivated, next.Access = Active, 0, 0, pop.Access
 		chain = append(chain, b.step(KindReactivate, &cur, "the record is delivered again", Reactivate{Before: cur, After: next, Access: pop.Access}))
 		cur = next
 	default:
@@ -257,9 +259,12 @@ func (b *builder) present(a *Account, r *Record) {
 	b.want(&w, r, ms)
 	place := b.placeAt(a.Username, a.Context)
 	allowed := slices.Contains(pop.Contexts, a.Context)
+	if cur.Access != "" { // else it is not ours to change
+		w.Access = pop.Access
+	}
 	if why := b.uncertain(a, ms); why != "" {
 		// One of the person's rows may be among those lost: nothing is taken away.
-		w.Memberships = union(cur.Memberships, w.Memberships)
+		w.Memberships, w.Access = union(cur.Memberships, w.Memberships), cur.Access
 		if !allowed && place != nil {
 			b.find("move-suspended", "%s would move from context %d, now %s; but %s", a.Username, a.Context, pop.Name, why).Key = a.Key
 			wider := *pop
@@ -268,6 +273,10 @@ func (b *builder) present(a *Account, r *Record) {
 		}
 	}
 	fields := changes(&cur, &w)
+	if place != nil && !allowed { // the access of the new population waits for the new context
+		w.Access = cur.Access
+		fields = changes(&cur, &w)
+	}
 
 	if place == nil || !allowed {
 		// A copy needs a source; without one the person gets a new place.
@@ -298,7 +307,6 @@ func (b *builder) present(a *Account, r *Record) {
 		pop = &free
 		if place != nil {
 			if len(fields) > 0 {
-				// The access of the new population waits for the new context.
 				s.step = append(s.step, b.change(cur, w, fields, ""))
 				s.before = &w
 			}
@@ -340,6 +348,8 @@ func changeReason(before, after *Account, fields []string) string {
 		switch f {
 		case "memberships":
 			parts = append(parts, fmt.Sprintf("from %s to %s", schoolsOf(before.Memberships), schoolsOf(after.Memberships)))
+		case "access":
+			parts = append(parts, fmt.Sprintf("access from %s to %s", before.Access, after.Access))
 		case "role":
 			parts = append(parts, fmt.Sprintf("from %s to %s", before.Role, after.Role))
 		default:

@@ -225,6 +225,9 @@ func TestPromises(t *testing.T) {
 							plan.WriteText(&b)
 							rt.Fatalf("%s is %s in context %d, population %s\n%s", a.Username, a.State, a.Context, pop.Name, b.String())
 						}
+						if got := w.contexts[a.Context].users[a.Username].spec.Access; got != pop.Access || a.Access != got {
+							rt.Fatalf("%s has access %q, the directory says %q, %s have %q", a.Username, got, a.Access, pop.Name, pop.Access)
+						}
 					}
 				}
 				if n != 1 {

@@ -563,3 +563,26 @@ func TestReturnToAnotherSchool(t *testing.T) {
 		}
 	}
 }
+
+// Whoever becomes part of another population in the same context gets its
+// access; accounts whose access was not given by schoolmail keep theirs.
+func TestAccessFollowsThePopulation(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	w := newWorld(t, p)
+	w.run(p, delivery(ida("primary")), day0)
+	access := func() string { return w.contexts[20].users["ida.abel"].spec.Access }
+	if got := access(); got != "webmail" {
+		t.Fatal(got)
+	}
+	plan := w.run(p, delivery(ida("secondary")), day0.AddDays(1))
+	if len(plan.Steps) != 1 || plan.Steps[0].Reason != "access from webmail to pim" || access() != "pim" || w.accounts["ida.abel"].Access != "pim" {
+		t.Errorf("access %q after\n%s", access(), plan.Summary())
+	}
+	a := w.accounts["ida.abel"]
+	a.Access = ""
+	w.accounts["ida.abel"] = a
+	if plan := planOf(t, p, w, ida("primary"), day0.AddDays(2)); !plan.Empty() {
+		t.Errorf("an adopted account:\n%s", plan.Summary())
+	}
+}

@@ -189,6 +189,9 @@ func (b *builder) taker(s *seeker, c ContextID, grace bool) (taker, bool) {
 	}
 	after := s.acc
 	after.Context = c
+	if s.before == nil || after.Access != "" || s.place != nil && !s.stays() {
+		after.Access = s.access
+	}
 	switch {
 	case s.before == nil || s.resume:
 		act := CreateAccount{Account: after, Access: s.access, Resume: s.resume, SeatExists: s.place != nil}

@@ -210,7 +210,7 @@ func (a *applier) makePending(ctx context.Context, s *Step, act CreateAccount, p
 }
 
 // oxFields are the changes that OX has to hear of.
-var oxFields = map[string]bool{"given_name": true, "family_name": true, "display_name": true, "language": true, "role": true, "context": true}
+var oxFields = map[string]bool{"given_name": true, "family_name": true, "display_name": true, "language": true, "role": true, "access": true, "context": true}
 
 func (a *applier) change(ctx context.Context, s *Step, act ChangeAccount) error {
 	inOX := act.After.Context != 0 && slices.ContainsFunc(act.Fields, func(f string) bool { return oxFields[f] })
@@ -225,10 +225,18 @@ func (a *applier) change(ctx context.Context, s *Step, act ChangeAccount) error 
 			}
 		}
 	}
+	// The access is remembered by the directory alone, which therefore hears of
+	// it only when OX has it; what else differs in OX the next plan sees.
+	first := slices.Contains(act.Fields, "access") && act.Before.Context == act.After.Context
+	if inOX && first {
+		if err := a.ensureUser(ctx, s, &act.After, act.Access); err != nil {
+			return err
+		}
+	}
 	if err := a.changeDirectory(ctx, s, "change-account", act.Before, act.After); err != nil {
 		return err
 	}
-	if inOX {
+	if inOX && !first {
 		return a.ensureUser(ctx, s, &act.After, act.Access)
 	}
 	return nil

@@ -216,6 +216,9 @@ func (w *world) EnsureUser(ctx context.Context, c ContextID, spec UserSpec) (p P
 			p, err = w.add(c, worldUser{spec: spec, data: "data of " + spec.Username})
 			return err
 		}
+		if spec.Access == "" { // left as it is
+			spec.Access = u.spec.Access
+		}
 		if Fingerprint(u.spec) != Fingerprint(spec) {
 			w.writes++
 			u.spec = spec

@@ -43,12 +43,12 @@
 // univentionFreeAttributes; another attribute of that class can be chosen),
 // which UCS sets aside for the site's own purposes:
 //
-//	schoolmail1;state=leaving;noticed=2026-10-01;previous=4/1717/2026-08-10;held=yes;notice=a%3Bb@example.org
+//	schoolmail1;state=leaving;noticed=2026-10-01;previous=4/1717/2026-08-10;held=yes;notice=a%3Bb@example.org;access=pim
 //
 // state is pending, active, leaving or deactivated; noticed and deactivated
 // are days; previous is context, OX user id and day; held=yes puts the account
-// on hold; notice is the private address. Values are percent-encoded where
-// they hold a blank, a control character, ";" or "%". Fields that this version
+// on hold; notice is the private address; access the OX access combination that
+// the account was given. Values are percent-encoded where they hold a blank, a control character, ";" or "%". Fields that this version
 // does not know are kept. A text that cannot be read, or that says deactivated
 // while a login is open, is a [Warning] and puts the account on hold: it is
 // never guessed at. An account with a record key but without a text counts as

@@ -46,6 +46,7 @@ var fields = []field{
 		copy: func(d, s *schoolmail.Account) { d.Deactivated = s.Deactivated }},
 	{name: "previous place", text: func(a *schoolmail.Account) string { return fmt.Sprint(a.Previous) },
 		copy: func(d, s *schoolmail.Account) { d.Previous = s.Previous }},
+	stringField("access", func(a *schoolmail.Account) *string { return &a.Access }),
 	{name: "hold", text: func(a *schoolmail.Account) string { return fmt.Sprint(a.Held) },
 		copy: func(d, s *schoolmail.Account) { d.Held = s.Held }},
 }

@@ -22,6 +22,7 @@ type lifeRecord struct {
 	previous    schoolmail.Previous
 	held        bool
 	noticeMail  string
+	access      string
 	retired     schoolmail.Date // of a tombstone
 	tombstone   bool
 	extra       []string // fields of a later version, kept as they are
@@ -91,6 +92,11 @@ func (r *lifeRecord) set(key, value string) (known bool, err error) {
 			return true, fmt.Errorf("empty address")
 		}
 		r.noticeMail = value
+	case "access":
+		if value == "" {
+			return true, fmt.Errorf("empty name")
+		}
+		r.access = value
 	default:
 		return false, nil
 	}
@@ -162,6 +168,9 @@ func (r lifeRecord) String() string {
 	if r.noticeMail != "" {
 		put("notice", r.noticeMail)
 	}
+	if r.access != "" {
+		put("access", r.access)
+	}
 	if r.tombstone {
 		put("retired", r.retired.String())
 	}
@@ -196,11 +205,11 @@ func unescapeState(v string) (string, error) {
 // lifeOf takes the fields that live in the state text out of an account.
 func lifeOf(a schoolmail.Account, extra []string) lifeRecord {
 	return lifeRecord{state: a.State, noticed: a.NoticedOn, deactivated: a.Deactivated, previous: a.Previous,
-		held: a.Held, noticeMail: a.NoticeMail, extra: extra}
+		held: a.Held, noticeMail: a.NoticeMail, access: a.Access, extra: extra}
 }
 
 // into puts them into an account.
 func (r lifeRecord) into(a *schoolmail.Account) {
-	a.State, a.NoticedOn, a.Deactivated, a.Previous, a.Held, a.NoticeMail =
-		r.state, r.noticed, r.deactivated, r.previous, r.held, r.noticeMail
+	a.State, a.NoticedOn, a.Deactivated, a.Previous, a.Held, a.NoticeMail, a.Access =
+		r.state, r.noticed, r.deactivated, r.previous, r.held, r.noticeMail, r.access
 }

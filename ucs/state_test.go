@@ -21,6 +21,8 @@ func TestParseState(t *testing.T) {
 		{text: "schoolmail1;state=active;previous=4/1717/2026-10-01;held=yes;notice=a%3Bb@x",
 			want: lifeRecord{state: schoolmail.Active, previous: schoolmail.Previous{Context: 4, UserID: 1717, Since: day}, held: true, noticeMail: "a;b@x"}},
 		{text: "schoolmail1;state=active;later=x%20y;z=", want: lifeRecord{state: schoolmail.Active, extra: []string{"later=x%20y", "z="}}},
+		{text: "schoolmail1;state=active;access=pim", want: lifeRecord{state: schoolmail.Active, access: "pim"}},
+		{text: "schoolmail1;state=active;access=", err: "state text: access: empty name"},
 		{text: "schoolmail1;retired=2026-10-01", want: lifeRecord{tombstone: true, retired: day}},
 		{text: "schoolmail1;retired=", want: lifeRecord{tombstone: true}},
 		{text: "", err: `state text does not begin with "schoolmail1"`},
