@@ -134,11 +134,11 @@ func parseRow(raw json.RawMessage) (Row, error) {
 	return row, nil
 }
 
-// number reads a decimal value of a row; an absent one is 0.
+// number reads a decimal value of a row, which must be there.
 func number[T ~int | ~int64 | ~uint32 | ~uint64](r Row, key string) (T, error) {
 	s, ok := r[key]
 	if !ok {
-		return 0, nil
+		return 0, fmt.Errorf("no field %q", key)
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil || uint64(T(n)) != n {

@@ -1,6 +1,7 @@
 package dovecot
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -60,6 +61,14 @@ func FuzzParseAnswers(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestNoProxy: HTTP_PROXY in the environment does not send the key elsewhere.
+func TestNoProxy(t *testing.T) {
+	t.Parallel()
+	if httpClient(&Options{}).Transport.(*http.Transport).Proxy != nil {
+		t.Error("requests go to a proxy if the environment says so")
+	}
 }
 
 func TestMailLocation(t *testing.T) {

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -504,8 +507,25 @@ func testSessions(t *testing.T, s site) {
 	if line, err := other.ReadString('\n'); err != nil || !strings.HasPrefix(line, "* BYE") {
 		t.Errorf("kicked session reads %q, %v", line, err)
 	}
-	_, err := c.Kick(ctx, "1234?")
-	wantKind(t, err, dovecot.ErrInvalid)
+	// A name that reads as an address is one to the server: everybody's.
+	login(t, s, "12345")
+	for _, mask := range []string{"127.0.0.1", "127.1", "127.0.0.0/8", "0x7f.1"} {
+		if x := get[[]dovecot.Session](t)(c.Who(ctx, mask)); !slices.ContainsFunc(x, func(x dovecot.Session) bool { return x.User == "12345" }) {
+			t.Errorf("Who(%q): %v", mask, x)
+		}
+		_, err := c.Kick(ctx, mask)
+		wantKind(t, err, dovecot.ErrInvalid)
+	}
+	for _, name := range []string{"1234?", "::1", "::/0", "fe80::1"} {
+		_, err := c.Kick(ctx, name)
+		wantKind(t, err, dovecot.ErrInvalid)
+	}
+	for _, name := range []string{"127", "1.2.3.4.5", "a.b", "1.b"} { // are names
+		get[bool](t)(c.Kick(ctx, name))
+	}
+	if !get[bool](t)(c.Kick(ctx, "12345")) {
+		t.Error("the session is gone")
+	}
 }
 
 func testEnsure(t *testing.T, s site) {
@@ -737,11 +757,49 @@ func testMailstore(t *testing.T, s site) {
 	for range 2 { // gone is success
 		must(t, port.RemoveMailbox(ctx, a))
 	}
-	if m := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, a.Mail)); len(m) != 1 || m[0].Messages != 0 {
+	// MailRoot is set, so that the home goes, too.
+	if m := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, a.Mail)); len(m) != 0 {
 		t.Errorf("left: %+v", m)
 	}
 	must(t, port.RemoveMailbox(ctx, schoolmail.Account{Mail: "nobody@s.test"}))
 	wantKind(t, port.EnsureMailbox(ctx, schoolmail.Account{Mail: "nobody@s.test"}), dovecot.ErrNoUser)
+}
+
+// TestBrokenNames: folders on disk whose names are none, as a conversion or a
+// restored backup may leave them, hide the state of all others. Removal works
+// nevertheless where homes may be deleted, and says so where not.
+func TestBrokenNames(t *testing.T) {
+	t.Parallel()
+	const user = "broken@s.test"
+	s := installed{dovecotd.Start(t, &dovecotd.Config{Users: []dovecotd.User{{Name: user, Password: "pw"}}})}
+	ctx, c := t.Context(), s.client(t)
+	must(t, c.Save(ctx, user, "INBOX", message("x")))
+	uid, gid := s.MailOwner()
+	for _, name := range []string{".&bogus", ".caf\xe9", ".tab\tx"} {
+		for _, d := range []string{"", "cur", "new", "tmp"} {
+			dir := filepath.Join(s.home(user), "Maildir", name, d)
+			must(t, os.Mkdir(dir, 0o755))
+			must(t, os.Chown(dir, uid, gid))
+		}
+	}
+	_, err := c.Status(ctx, user)
+	wantKind(t, err, dovecot.ErrNotFound)
+	if !strings.Contains(err.Error(), "a mailbox that is listed cannot be opened") {
+		t.Errorf("the error does not help: %v", err)
+	}
+	port := dovecot.NewMailstore(c, nil, dovecot.Want{})
+	a := schoolmail.Account{Mail: user}
+	must(t, port.EnsureMailbox(ctx, a))
+
+	careful := newClient(t, s.URL, &dovecot.Options{APIKey: schoolmail.Secret(s.APIKey)}) // no MailRoot
+	err = dovecot.NewMailstore(careful, nil, dovecot.Want{}).RemoveMailbox(ctx, a)
+	wantKind(t, err, dovecot.ErrNotFound)
+	for range 2 {
+		must(t, port.RemoveMailbox(ctx, a))
+	}
+	if _, err := os.Stat(filepath.Join(s.home(user), "Maildir", ".&bogus")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the home is still there: %v", err)
+	}
 }
 
 func testMaintenance(t *testing.T, s site) {

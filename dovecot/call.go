@@ -29,6 +29,8 @@ type op struct {
 	user    string
 	subject string
 	again   bool // may be repeated without harm
+	object  bool // answers an object instead of rows
+	not     Kind // an error that is none, if any
 }
 
 // user makes an op for a mail command of a user.
@@ -70,10 +72,7 @@ func (c *Client) run(ctx context.Context, h *host, o op) (answer, error) {
 		err.Op, err.User, err.Subject, err.again = o.call.Command, o.user, o.subject, o.again
 		return answer{}, err
 	}
-	if err := o.failure(h, answers[0]); err != nil {
-		return answers[0], err
-	}
-	return answers[0], nil
+	return answers[0], o.failure(h, answers[0])
 }
 
 // failure turns a failed answer into an error.
@@ -81,7 +80,10 @@ func (o op) failure(h *host, a answer) error {
 	e := &Error{Op: o.call.Command, User: o.user, Subject: o.subject, Host: h.name, Status: http.StatusOK, again: o.again}
 	switch a.errType {
 	case "":
-		return nil
+		if a.object != nil == o.object {
+			return nil
+		}
+		e.Kind, e.Err = ErrProtocol, errors.New("answer of another shape")
 	case "exitCode":
 		e.Kind, e.ExitCode = kindOf(a.exitCode), a.exitCode
 	case "unknownMethod":
@@ -92,6 +94,9 @@ func (o op) failure(h *host, a answer) error {
 		e.Kind = ErrForbidden
 	default:
 		e.Kind, e.Err = ErrServer, errors.New(a.errType)
+	}
+	if o.not != "" && e.Kind == o.not {
+		return nil
 	}
 	return e
 }
@@ -120,7 +125,8 @@ func (c *Client) malformed(o op, err error) error {
 // be refused and at worst end the server process without an answer.
 //
 // A "user" with * or ? is refused: it would run the command for every user
-// that matches. To do just that, use "allUsers" or loop over [Client.Users].
+// that matches. To do just that, use "allUsers" or loop over [Client.Users]. The
+// command "user" has no rows: see [Client.User] and [Client.Users].
 func (c *Client) Do(ctx context.Context, command string, p Params) ([]Row, error) {
 	o, err := c.verify(ctx, Call{command, p})
 	if err != nil {
@@ -132,7 +138,10 @@ func (c *Client) Do(ctx context.Context, command string, p Params) ([]Row, error
 // verify checks a call against the server's own list of commands.
 func (c *Client) verify(ctx context.Context, call Call) (op, error) {
 	user, _ := call.Params["user"].(string)
-	o := op{call: call, user: user}
+	o := op{call: call, user: user, object: call.Command == "user"}
+	if o.object {
+		return o, o.refuse("it answers no rows")
+	}
 	info, err := c.Server(ctx)
 	if err != nil {
 		return o, err

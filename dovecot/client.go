@@ -57,7 +57,7 @@ type Options struct {
 	// HTTPClient sends the requests. When nil, New makes one with TLS as its
 	// TLS configuration, a dial timeout of 10 s and no limit on the answer,
 	// since commands such as backup may run for hours: limit calls by their
-	// context. Redirects are never followed.
+	// context. It uses no proxy. Redirects are never followed.
 	HTTPClient *http.Client
 	// TLS is used when HTTPClient is nil; nil means the system's certificates.
 	TLS *tls.Config
@@ -73,16 +73,16 @@ type Options struct {
 // Client talks to the doveadm HTTP API of one Dovecot host or cluster. It may
 // be used by many goroutines at once.
 type Client struct {
-	hosts     []*host // hosts[0] is the one for mail
-	auth      string
+	hosts     []*host           // hosts[0] is the one for mail
+	authorize func(http.Header) // a function, since printing a Client would show a string
 	http      *http.Client
 	maxAnswer int64
 	mailRoot  string
 	quotaDict string
 	log       *slog.Logger
 
-	infoMu sync.Mutex
-	info   *ServerInfo
+	infoLock chan struct{} // of one: whoever waits for it can be called off
+	info     *ServerInfo
 
 	stats counters
 }
@@ -102,7 +102,7 @@ func New(baseURL string, o *Options) (*Client, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	c := &Client{http: httpClient(o), maxAnswer: o.MaxAnswer, mailRoot: o.MailRoot, quotaDict: o.QuotaDict, log: o.Logger}
+	c := &Client{http: httpClient(o), authorize: func(http.Header) {}, infoLock: make(chan struct{}, 1), maxAnswer: o.MaxAnswer, mailRoot: o.MailRoot, quotaDict: o.QuotaDict, log: o.Logger}
 	if c.maxAnswer <= 0 {
 		c.maxAnswer = 64 << 20
 	}
@@ -122,12 +122,16 @@ func New(baseURL string, o *Options) (*Client, error) {
 	}
 	switch {
 	case o.APIKey != "":
-		c.auth = "X-Dovecot-API " + base64.StdEncoding.EncodeToString([]byte(o.APIKey.Reveal()))
+		c.authorize = authorization("X-Dovecot-API " + base64.StdEncoding.EncodeToString([]byte(o.APIKey.Reveal())))
 	case o.Password != "":
-		c.auth = "Basic " + base64.StdEncoding.EncodeToString([]byte("doveadm:"+o.Password.Reveal()))
+		c.authorize = authorization("Basic " + base64.StdEncoding.EncodeToString([]byte("doveadm:"+o.Password.Reveal())))
 	}
 	c.stats.commands = map[string]int64{}
 	return c, nil
+}
+
+func authorization(value string) func(http.Header) {
+	return func(h http.Header) { h.Set("Authorization", value) }
 }
 
 func httpClient(o *Options) *http.Client {
@@ -137,6 +141,7 @@ func httpClient(o *Options) *http.Client {
 	} else {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.TLSClientConfig = o.TLS.Clone()
+		t.Proxy = nil // the environment's would see the key
 		// Dovecot closes every connection after one answer.
 		t.DisableKeepAlives = true
 		hc.Transport = t
@@ -203,18 +208,23 @@ func (c *Client) send(ctx context.Context, h *host, method string, body []byte) 
 	case h.slot <- struct{}{}:
 		defer func() { <-h.slot }()
 	case <-ctx.Done():
-		return nil, &Error{Kind: ErrUnavailable, Err: context.Cause(ctx)}
+		return nil, notSent(ctx, h)
 	}
 	c.stats.requests.Add(1)
 	out, err := c.roundTrip(ctx, h, method, body)
 	if err != nil {
-		err.Host = h.name
+		err.Host, err.cancelled = h.name, ctx.Err() == context.Canceled
 		c.stats.failed.Add(1)
 		if err.Kind == ErrUnknownOutcome {
 			c.stats.unknown.Add(1)
 		}
 	}
 	return out, err
+}
+
+// notSent is the error of a call whose context ended while it waited.
+func notSent(ctx context.Context, h *host) *Error {
+	return &Error{Host: h.name, Kind: ErrUnavailable, Err: context.Cause(ctx), cancelled: ctx.Err() == context.Canceled}
 }
 
 func (c *Client) roundTrip(ctx context.Context, h *host, method string, body []byte) ([]byte, *Error) {
@@ -228,9 +238,7 @@ func (c *Client) roundTrip(ctx context.Context, h *host, method string, body []b
 	if err != nil {
 		return nil, &Error{Kind: ErrInvalid, Err: err}
 	}
-	if c.auth != "" {
-		req.Header.Set("Authorization", c.auth)
-	}
+	c.authorize(req.Header)
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -316,15 +324,27 @@ func (c *Client) post(ctx context.Context, h *host, calls []Call) ([]answer, *Er
 	if err == nil && len(answers) != len(calls) {
 		err = fmt.Errorf("%d answers to %d commands", len(answers), len(calls))
 	}
-	for i := range answers {
-		if err == nil && answers[i].tag != strconv.Itoa(i+1) {
-			err = fmt.Errorf("answer %d has the tag %q", i+1, answers[i].tag)
-		}
+	if err == nil {
+		answers, err = byTag(answers)
 	}
 	if err != nil {
 		return nil, &Error{Host: h.name, Kind: ErrProtocol, Status: http.StatusOK, Err: err}
 	}
 	return answers, nil
+}
+
+// byTag puts answers in the order of their commands. Dovecot answers in order;
+// the tags say what belongs together all the same.
+func byTag(answers []answer) ([]answer, error) {
+	sorted := make([]answer, len(answers))
+	for _, a := range answers {
+		n, err := strconv.Atoi(a.tag)
+		if err != nil || n < 1 || n > len(answers) || sorted[n-1].tag != "" {
+			return nil, fmt.Errorf("unexpected answer with the tag %q", a.tag)
+		}
+		sorted[n-1] = a
+	}
+	return sorted, nil
 }
 
 // encode writes the request: [["command", {params}, "tag"], ...], the tags

@@ -82,7 +82,8 @@ type Error struct {
 	// Err is the cause, such as a network error; may be nil.
 	Err error
 
-	again bool // the command may be repeated without harm
+	again     bool // the command may be repeated without harm
+	cancelled bool // by the caller
 }
 
 // Error returns, for instance:
@@ -126,8 +127,12 @@ func (e *Error) Unwrap() []error {
 // ErrQuotaDiffers, and after
 // ErrUnknownOutcome for commands that do no harm the second time, such as those
 // that only read. A command such as mailboxCreate
-// whose outcome is unknown is never temporary: look first.
+// whose outcome is unknown is never temporary: look first. Nor is one that was
+// called off by its context, other than by a deadline.
 func (e *Error) Temporary() bool {
+	if e.cancelled {
+		return false
+	}
 	switch e.Kind {
 	case ErrTemporary, ErrUnavailable, ErrQuotaDiffers:
 		return true

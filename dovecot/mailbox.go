@@ -78,7 +78,9 @@ type MailboxStatus struct {
 // sorted by name; no mask means all. Mailboxes that do not exist on disk yet
 // are left out, which for a new user includes INBOX; asked for by name, INBOX
 // and those that the configuration creates by itself are created. A single mask without a wildcard that matches nothing is
-// [ErrNotFound]. Mailboxes that others share with the user are left out, too.
+// [ErrNotFound]. Mailboxes that others share with the user are left out, too. A
+// folder on disk whose name cannot be one, as after a bad conversion, makes the
+// server refuse the status of all.
 func (c *Client) Status(ctx context.Context, user string, masks ...string) ([]MailboxStatus, error) {
 	if len(masks) == 0 {
 		masks = []string{"*"}
@@ -86,9 +88,18 @@ func (c *Client) Status(ctx context.Context, user string, masks ...string) ([]Ma
 	o := statusOp(user, masks)
 	rows, err := c.rows(ctx, o)
 	if err != nil {
-		return nil, err
+		return nil, ofAll(o, err)
 	}
 	return c.statuses(o, rows)
+}
+
+// ofAll explains the failure of a status of all mailboxes, in which one that
+// cannot be opened hides the others.
+func ofAll(o op, err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && o.subject == "" && (e.Kind == ErrNotFound || e.Kind == ErrInvalid && e.ExitCode != 0) {
+		e.Err = errors.New("a mailbox that is listed cannot be opened, such as a folder with an impossible name; the server's log names it")
+	}
+	return err
 }
 
 func statusOp(user string, masks []string) op {
@@ -125,6 +136,9 @@ func statusOf(r Row) (MailboxStatus, error) {
 		var sec int64
 		sec, errs[7] = number[int64](r, "firstsaved")
 		m.FirstSaved = time.Unix(sec, 0).UTC()
+	}
+	if _, ok := r["mailbox"]; !ok {
+		return m, errors.New("no mailbox")
 	}
 	return m, errors.Join(errs[:]...)
 }

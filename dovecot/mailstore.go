@@ -59,11 +59,32 @@ func (m *Mailstore) Disconnect(ctx context.Context, a schoolmail.Account) error 
 	return err
 }
 
-// RemoveMailbox removes all mail, see [Client.RemoveMail]. A user that Dovecot
-// does not know has none.
+// RemoveMailbox removes all mail, see [Client.RemoveMail], and, when
+// Options.MailRoot is set, the home with what is left in it, see
+// [Client.DeleteHome]. A user that Dovecot does not know has none: the account
+// must be one that the userdb still finds, if only without a password.
 func (m *Mailstore) RemoveMailbox(ctx context.Context, a schoolmail.Account) error {
-	err := m.c.RemoveMail(ctx, m.login(a))
+	login := m.login(a)
+	u, err := m.c.User(ctx, login)
 	if errors.Is(err, ErrNoUser) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = m.c.RemoveMail(ctx, login)
+	if m.c.mailRoot == "" {
+		return err
+	}
+	// What single mailboxes have against it, the home need not have.
+	if err != nil && !isKind(err, ErrNotFound) && !isKind(err, ErrInvalid) && !isKind(err, ErrIncomplete) {
+		return err
+	}
+	deleted, herr := m.c.DeleteHome(ctx, u.Home)
+	if herr != nil {
+		return errors.Join(err, herr)
+	}
+	if deleted {
 		return nil
 	}
 	return err

@@ -86,9 +86,9 @@ func (c *Client) inspect(ctx context.Context, user string, flushed bool) (State,
 	if err != nil {
 		return State{}, err
 	}
-	for _, err := range errs {
+	for i, err := range errs {
 		if err != nil {
-			return State{}, err // the others say the same
+			return State{}, ofAll(ops[i], err) // the others say the same
 		}
 	}
 	answers, ops = answers[first:], ops[first:]

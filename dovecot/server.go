@@ -48,12 +48,18 @@ type ServerInfo struct {
 // Server returns what the server offers, by GET /doveadm/v1. The answer is
 // kept for the life of the client.
 func (c *Client) Server(ctx context.Context) (*ServerInfo, error) {
-	c.infoMu.Lock()
-	defer c.infoMu.Unlock()
+	o := op{call: Call{Command: "GET /doveadm/v1"}, again: true}
+	select {
+	case c.infoLock <- struct{}{}:
+		defer func() { <-c.infoLock }()
+	case <-ctx.Done():
+		err := notSent(ctx, c.hosts[0])
+		err.Op, err.again = o.call.Command, true
+		return nil, err
+	}
 	if c.info != nil {
 		return c.info, nil
 	}
-	o := op{call: Call{Command: "GET /doveadm/v1"}, again: true}
 	data, serr := c.send(ctx, c.hosts[0], http.MethodGet, nil)
 	if serr != nil {
 		serr.Op, serr.again = o.call.Command, true

@@ -50,7 +50,7 @@ func (c *Client) User(ctx context.Context, name string) (User, error) {
 }
 
 func lookup(name string) op {
-	return op{call: Call{"user", Params{"userMask": []string{name}}}, user: name, again: true}
+	return op{call: Call{"user", Params{"userMask": []string{name}}}, user: name, again: true, object: true}
 }
 
 // userOf reads the answer to a lookup of one user.
@@ -85,7 +85,7 @@ func (c *Client) Exists(ctx context.Context, name string) (bool, error) {
 // its driver; for LDAP it needs iterate_attrs and iterate_filter.
 func (c *Client) Users(ctx context.Context, mask string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		o := op{call: Call{"user", Params{"userMask": []string{mask}}}, subject: mask, again: true}
+		o := op{call: Call{"user", Params{"userMask": []string{mask}}}, subject: mask, again: true, object: true}
 		if !strings.ContainsAny(mask, "*?") {
 			yield("", o.refuse("a mask needs * or ?; for one user call User"))
 			return

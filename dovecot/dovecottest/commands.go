@@ -2,6 +2,7 @@ package dovecottest
 
 import (
 	"fmt"
+	"net/netip"
 	"path"
 	"slices"
 	"strconv"
@@ -225,12 +226,50 @@ func (s *Server) sessionsFor(masks []string) []*session {
 	defer s.mu.Unlock()
 	var list []*session
 	for x := range s.sessions {
-		if len(masks) == 0 || matchUser(masks[0], x.user.Name) {
+		if len(masks) == 0 || x.matches(masks[0]) {
 			list = append(list, x)
 		}
 	}
 	slices.SortFunc(list, func(a, b *session) int { return a.pid - b.pid })
 	return list
+}
+
+// matches tells whether a mask of who and kick selects a session: one that
+// reads as an address or a network is about the client's address.
+func (x *session) matches(mask string) bool {
+	if net, ok := network(mask); ok {
+		ip, err := netip.ParseAddr(x.ip)
+		return err == nil && net.Contains(ip)
+	}
+	return matchUser(mask, x.user.Name)
+}
+
+// network reads "10.1.2.3", "10.1.0.0/16", "::1" and what inet_aton makes of
+// fewer parts: "127.1".
+func network(mask string) (netip.Prefix, bool) {
+	addr, bits, some := strings.Cut(mask, "/")
+	ip, err := netip.ParseAddr(addr)
+	if err != nil {
+		parts := strings.Split(addr, ".")
+		var n uint64
+		for i, p := range parts {
+			v, err := strconv.ParseUint(p, 0, 32)
+			if err != nil || len(parts) < 2 || len(parts) > 4 {
+				return netip.Prefix{}, false
+			}
+			if i < len(parts)-1 {
+				v <<= 24 - 8*i
+			}
+			n += v
+		}
+		ip = netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+	}
+	if !some {
+		return netip.PrefixFrom(ip, ip.BitLen()), true
+	}
+	n, err := strconv.Atoi(bits)
+	net := netip.PrefixFrom(ip, n)
+	return net, err == nil && net.IsValid()
 }
 
 func who(s *Server, a args) (result, error) {
