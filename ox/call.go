@@ -181,7 +181,7 @@ func (c *Client) attempt(ctx context.Context, k *call, t traits) *Error {
 	case e.Kind == ErrLostAnswer && e.Timeout() && t&long != 0:
 		o = trouble // such a call may take longer than anybody waits
 	case e.Kind == ErrUnreachable, e.Kind == ErrLostAnswer, e.Kind == ErrProtocol, e.Kind == ErrStarting, e.Kind == ErrStatus && e.Temporary():
-		server.failed()
+		server.failed(start)
 		o = trouble
 	case e.HTTPStatus != 0:
 		server.answered()

@@ -88,7 +88,10 @@
 //
 // Two copies at the same time break each other on the server, or hang for ever
 // and take other writes with them, whatever contexts they are about. A Client
-// therefore makes one at a time. See to it that no other program copies.
+// therefore makes one at a time, and after a lost answer it waits until the copy
+// has arrived or has not for a long time, before it makes another. See to it that
+// no other program copies; [Options].CopyLock is the place for a lock that
+// programs share.
 //
 // # The scheduler
 //
@@ -101,9 +104,10 @@
 //
 // Requests to one server are limited to a number that grows while the server
 // answers well and halves when answers fail or slow down. With several
-// endpoints, a context stays with one server as long as that is in service; if it
-// is not, requests go to the next one, provided the first has not received them
-// or repeating them does no harm.
+// endpoints, a context stays with one server as long as that is in service. One
+// that cannot be reached, does not answer in time, answers something else or is
+// just starting is left alone for a while, and requests go to the next one, provided
+// the first has not received them or repeating them does no harm.
 //
 // These are waited for, within the limits in [Options]: another writer's lock, a
 // database schema that is being updated (which holds back all contexts of that

@@ -17,6 +17,7 @@ type endpoint struct {
 
 	mu       sync.Mutex
 	failures int       // in a row
+	last     time.Time // when it failed last
 	until    time.Time // out of service until then
 }
 
@@ -34,12 +35,18 @@ func (e *endpoint) usable() (bool, time.Duration) {
 	return d <= 0, d
 }
 
-func (e *endpoint) failed() {
+// failed notes that a request which began at start got no proper answer. Requests
+// that were under way together fail together, which counts once.
+func (e *endpoint) failed(start time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if start.Before(e.last) {
+		return
+	}
+	e.last = time.Now()
 	pause := min(firstPause<<min(e.failures, 10), maxPause)
 	e.failures++
-	e.until = time.Now().Add(pause)
+	e.until = e.last.Add(pause)
 }
 
 func (e *endpoint) answered() {

@@ -164,6 +164,47 @@ func ExampleGroups_AddMembers() {
 	// Class 7b [3 4]
 }
 
+// What a copy needs besides the copy; [ox.Groupware] does it in one call.
+func ExampleClient_CopyUser() {
+	srv, client := exampleSchool()
+	defer srv.Close()
+	ctx := context.Background()
+	admin := ox.Credentials{Login: "oxadmin", Password: "secret"}
+	primary, secondary := client.Context(10, admin), client.Context(20, admin)
+
+	id, err := client.CopyUser(ctx, "anna.10", primary, secondary, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	anna := ox.UserRef{ID: id}
+	before, err := secondary.Users.Access(ctx, anna)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Access by name opens the global address book, which a copy cannot see.
+	if err := secondary.Users.SetAccessName(ctx, anna, "groupware_standard"); err != nil {
+		log.Fatal(err)
+	}
+	after, err := secondary.Users.Access(ctx, anna)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(before.Has(ox.AccessGlobalAddressBookDisabled), after.Has(ox.AccessGlobalAddressBookDisabled))
+	// A copy is in no group.
+	if err := secondary.Groups.AddMembers(ctx, ox.GroupRef{ID: ox.DefaultGroup}, id); err != nil {
+		log.Fatal(err)
+	}
+	// The source is still there, and a second copy is refused.
+	_, err = client.CopyUser(ctx, "anna.10", primary, secondary, nil)
+	fmt.Println(errors.Is(err, ox.ErrUserExists))
+	if err := primary.Users.Delete(ctx, ox.Reassign{}, ox.UserRef{Name: "anna.10"}); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// true false
+	// true
+}
+
 // A user moves to another context with everything that is his.
 func ExampleGroupware() {
 	srv, client := exampleSchool()

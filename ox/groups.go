@@ -160,7 +160,7 @@ func (s *Groups) OfUser(ctx context.Context, ref UserRef) iter.Seq2[Group, error
 // answer is lost, Create looks whether the group is there before it tries again.
 func (s *Groups) Create(ctx context.Context, g Group) (Group, error) {
 	k := s.call("create group", oxgroup.OpCreate, g.Name, &oxgroup.Create{Grp: &oxgroup.Group{
-		Name: text(g.Name), Displayname: text(g.DisplayName), Members: memberIDs(g.Members)}})
+		Name: text(g.Name), Displayname: text(g.DisplayName), Members: memberIDs(unique(g.Members))}})
 	if g.Name == "" || g.DisplayName == "" {
 		return Group{}, k.invalid(errors.New("mandatory fields not set: Name and DisplayName"))
 	}

@@ -333,7 +333,9 @@ func (g *Groupware) CopyUser(ctx context.Context, username string, from, to scho
 // addresses, contact data, settings, attributes, and access, which must be the
 // source's or that of a named combination (a copy whose access was never set has
 // neither). A difference is [ErrCopyDiffers]. The data in the modules cannot be
-// seen this way.
+// seen this way, nor counted: the only number that the API has of it, the used
+// quota, is that of a whole context or of a file store of one's own, and a copy
+// does not keep that.
 func (g *Groupware) VerifyCopy(ctx context.Context, from, to schoolmail.Place) error {
 	source, err := g.context("verify copy", from.Context)
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 )
 
-// HTTPReader reads the users of contexts by the HTTP API: three requests per
-// context, and some 200 bytes per user instead of 23 KB. It logs in as the
+// HTTPReader reads the users of contexts by the HTTP API: one request for all
+// users of a context, three more to log in, to see where that led, and to log out,
+// and some 200 bytes per user instead of 23 KB. It logs in as the
 // context's administrator, who must be allowed to see the global address book,
 // or OX keeps the login names back; that is an error.
 //

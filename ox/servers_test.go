@@ -116,6 +116,28 @@ func TestQueueLeavesADeadServer(t *testing.T) {
 	})
 }
 
+// TestFailuresTogetherCountOnce: a moment in which all requests under way fail is
+// one failure, not a server that keeps failing.
+func TestFailuresTogetherCountOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var e endpoint
+		start := time.Now()
+		time.Sleep(time.Second)
+		for range 8 {
+			e.failed(start)
+		}
+		if ok, wait := e.usable(); ok || wait != firstPause {
+			t.Errorf("out of service for %v, want %v", wait, firstPause)
+		}
+		time.Sleep(firstPause)
+		e.failed(time.Now())
+		if _, wait := e.usable(); wait != 2*firstPause {
+			t.Errorf("then for %v, want %v", wait, 2*firstPause)
+		}
+	})
+}
+
 // TestSchemaLockOfOtherCalls: calls that are about no one schema wait as well,
 // with growing pauses.
 func TestSchemaLockOfOtherCalls(t *testing.T) {

@@ -44,18 +44,21 @@ func (o *ProxyOptions) plain() string {
 	return "(?:" + strings.Join(out, "|") + ")"
 }
 
+// separator is what a servlet container could take for one slash.
+const separator = `/(?:\.?(?:;[^/?]*)?/)*`
+
 // odd matches everything that a servlet container could take for one of the
-// prefixes: with parameters behind segments, and segments in between.
+// prefixes, with parameters behind segments and empty segments in between.
 func (o *ProxyOptions) odd() string {
 	var out []string
 	for _, p := range o.prefixes() {
 		var path strings.Builder
 		for segment := range strings.SplitSeq(strings.Trim(p, "/"), "/") {
-			path.WriteString("/" + regexp.QuoteMeta(segment) + "(?:;[^/?]*)?/(?:[^?]*/)?")
+			path.WriteString(separator + regexp.QuoteMeta(segment) + "(?:;[^/?]*)?")
 		}
-		out = append(out, strings.TrimSuffix(path.String(), "/(?:[^?]*/)?"))
+		out = append(out, path.String())
 	}
-	return "(?:" + strings.Join(out, "|") + ")/(?:[^?]*/)?"
+	return "(?:" + strings.Join(out, "|") + ")" + separator
 }
 
 // Parameters as a client writes them. What is left of a query when these are
@@ -102,8 +105,9 @@ map "$schoolmail_trusted $request_method $uri?$args" $schoolmail_lists_people {
 		`"~^0 GET ` + plain + `user/me\?" 0;`,
 		`"~^0 GET ` + plain + `user\?` + ownDataParams + `" 0;`,
 		`"~^0 PUT ` + plain + `user\?` + writeParams + `" 0;`,
-		`"~*^0 \S+ (?:[^?]*)` + odd + `(?:user|group|halo)(?:[/;?])" 1;`,
-		`"~*^0 \S+ (?:[^?]*)` + odd + `contacts(?:[/;][^?]*)?\?(?:` + byUser + `)" 1;`,
+		`"~^0 \S+ [^?]*/\.\.;" 1;`,
+		`"~*^0 \S+ ` + odd + `(?:user|group|halo)(?:[/;?])" 1;`,
+		`"~*^0 \S+ ` + odd + `contacts(?:[/;][^?]*)?\?(?:` + byUser + `)" 1;`,
 	} {
 		b.WriteString("    " + rule + "\n")
 	}
@@ -133,9 +137,10 @@ option http-buffer-request
 		fmt.Fprintf(&b, "acl ox_trusted src %s\n", strings.Join(t, " "))
 		unless = " !ox_trusted"
 	}
-	fmt.Fprintf(&b, `acl ox_people path,url_dec -m reg -i '%[2]s(?:user|group|halo)(?:[/;]|$)'
-acl ox_contacts path,url_dec -m reg -i '%[2]scontacts(?:[/;]|$)'
-acl ox_multiple path,url_dec -m reg -i '%[2]smultiple(?:[/;]|$)'
+	fmt.Fprintf(&b, `acl ox_people path,url_dec -m reg -i '^%[2]s(?:user|group|halo)(?:[/;]|$)'
+acl ox_contacts path,url_dec -m reg -i '^%[2]scontacts(?:[/;]|$)'
+acl ox_multiple path,url_dec -m reg -i '^%[2]smultiple(?:[/;]|$)'
+acl ox_dots path,url_dec -m reg '/\.\.(?:[/;]|$)'
 acl ox_me path -m reg '^%[1]suser/me$'
 acl ox_user path -m reg '^%[1]suser$'
 acl ox_own query -m reg '^%[3]s'
@@ -155,7 +160,7 @@ http-request set-var(txn.ox_allowed) bool(true) if METH_GET ox_user ox_own
 http-request set-var(txn.ox_allowed) bool(true) if { method PUT } ox_user ox_write
 `, plain, odd, ownDataParams, writeParams, byUser)
 	for _, cond := range []string{
-		"ox_people !{ var(txn.ox_allowed) -m bool }", "ox_contacts !ox_query", "ox_contacts ox_by_user",
+		"ox_dots", "ox_people !{ var(txn.ox_allowed) -m bool }", "ox_contacts !ox_query", "ox_contacts ox_by_user",
 		"ox_multiple ox_packed", "ox_multiple ox_cut", "ox_multiple !ox_length", "ox_multiple ox_coded", "ox_multiple ox_charset",
 	} {
 		fmt.Fprintf(&b, "http-request deny deny_status 403 if %s%s\n", cond, unless)

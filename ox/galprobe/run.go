@@ -87,7 +87,8 @@ const maxOthers = 3 // people that are asked for one by one
 
 // Run probes the targets one after the other. server is the address given to
 // [appsuite.New]. A context that cannot be probed is reported in the evidence
-// and does not stop the others; the error is set only if ctx ends.
+// and does not stop the others; the error is set only if ctx ends, and then the
+// evidence holds what was found until then.
 func Run(ctx context.Context, client *appsuite.Client, server string, targets []Target, opts *Options) (*Evidence, error) {
 	r := &run{client: client, userAgent: "schoolmail-galprobe/1.0"}
 	if opts != nil {
@@ -123,19 +124,22 @@ func Run(ctx context.Context, client *appsuite.Client, server string, targets []
 	for _, t := range targets {
 		ce, version, err := r.target(ctx, t)
 		if err != nil {
-			if ctx.Err() != nil {
-				return e, fmt.Errorf("galprobe: %w", ctx.Err())
-			}
 			ce.Error = err.Error()
 		}
 		if version != "" {
 			e.ServerVersion = version
 		}
 		e.Contexts = append(e.Contexts, ce)
+		if ctx.Err() != nil {
+			break
+		}
 	}
 	e.Finished = time.Now().UTC()
 	e.Requests = total() - before
 	e.Count()
+	if err := ctx.Err(); err != nil {
+		return e, fmt.Errorf("galprobe: %w", err)
+	}
 	return e, nil
 }
 

@@ -25,6 +25,7 @@ func TestSimulator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Logf("\n%s", report)
 	for _, r := range report.Refuted() {
 		t.Errorf("%s: %s: %v", r.ID, r.Text, r.Err)
 	}
