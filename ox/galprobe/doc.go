@@ -31,7 +31,10 @@
 // 8.19 still gives everybody the list of all users of the context with their
 // names and primary addresses, and the groups with their members' numbers. Such
 // findings are Limited, marked as beyond OX and counted apart. If they show more
-// than that, they are Open. What can be done about them is in [Remedies].
+// than that, they are Open. What can be done about them is in [Remedies]; rules
+// for the proxy in front of OX write [WriteNginx] and [WriteHAProxy]. To prove
+// such rules, probe through the proxy and let the control account come past it
+// ([Options.ControlClient]).
 //
 // # Evidence
 //

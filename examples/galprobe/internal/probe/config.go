@@ -20,6 +20,7 @@ import (
 //
 //	http_url  = "https://ox.example.net/ajax/"   # or .../appsuite/api/
 //	soap_urls = ["https://ox.example.net/webservices"]   # for -close; may be left out
+//	control_url = "https://ox-inside.example.net/ajax/"  # past the proxy whose rules are probed; may be left out
 //
 //	[[context]]
 //	id       = 21
@@ -34,6 +35,7 @@ import (
 // the context's administrator.
 type Config struct {
 	HTTPURL       string    `toml:"http_url"`
+	ControlURL    string    `toml:"control_url"`    // how the control accounts reach OX past a proxy; default: http_url
 	DAVRoot       string    `toml:"dav_root"`       // where /carddav/ lies; default: the server's root
 	ServerVersion string    `toml:"server_version"` // for the evidence, if the server does not tell
 	SOAPURLs      []string  `toml:"soap_urls"`

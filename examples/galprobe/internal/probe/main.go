@@ -74,7 +74,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	status, err := run(ctx, c, *closeAll, *evidence, stdout)
 	if err != nil {
-		return fail(stderr, err)
+		return max(fail(stderr, err), status) // open stays open
 	}
 	if *remedies {
 		for _, r := range galprobe.Remedies() {
@@ -114,20 +114,31 @@ func run(ctx context.Context, c *Config, closeAll bool, file string, stdout io.W
 	if err != nil {
 		return 0, err
 	}
+	opts := &galprobe.Options{ServerVersion: c.ServerVersion, DAVRoot: c.DAVRoot}
+	if c.ControlURL != "" {
+		if opts.ControlClient, err = appsuite.New(c.ControlURL, nil); err != nil {
+			return 0, err
+		}
+	}
 	var access []galprobe.AccessReport
 	if len(c.SOAPURLs) > 0 || closeAll {
 		for _, x := range c.Contexts {
-			r, err := checkAccess(ctx, c, x, closeAll)
+			cc, err := c.provisioning(x)
 			if err != nil {
 				return 0, err
+			}
+			r, err := checkAccess(ctx, cc, x, closeAll)
+			if err != nil && r.Error == "" {
+				r.Error = err.Error()
 			}
 			access = append(access, r)
 		}
 	}
-	e, err := galprobe.Run(ctx, client, c.HTTPURL, c.targets(), &galprobe.Options{ServerVersion: c.ServerVersion, DAVRoot: c.DAVRoot})
-	if err != nil {
-		return 0, err
+	e, failure := galprobe.Run(ctx, client, c.HTTPURL, c.targets(), opts)
+	if e == nil {
+		return 0, failure
 	}
+	// What was found is written also if the run was stopped.
 	e.Access = access
 	if err := e.WriteText(stdout); err != nil {
 		return 0, err
@@ -137,19 +148,15 @@ func run(ctx context.Context, c *Config, closeAll bool, file string, stdout io.W
 			return 0, err
 		}
 	}
-	return e.ExitCode(), nil
+	return e.ExitCode(), failure
 }
 
-func checkAccess(ctx context.Context, c *Config, x Context, closeAll bool) (galprobe.AccessReport, error) {
-	cc, err := c.provisioning(x)
-	if err != nil {
-		return galprobe.AccessReport{}, err
-	}
+func checkAccess(ctx context.Context, cc *ox.ContextClient, x Context, closeAll bool) (galprobe.AccessReport, error) {
 	var exempt []int
 	for _, name := range x.Exempt {
 		u, err := cc.Users.Get(ctx, ox.UserRef{Name: name})
 		if err != nil {
-			return galprobe.AccessReport{}, err
+			return galprobe.AccessReport{Context: x.ID}, err
 		}
 		exempt = append(exempt, int(u.ID))
 	}

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -96,7 +97,46 @@ accounts = [ { role = "pupil", login = "probe@primar-1", password_file = "pw" } 
 			t.Errorf("%s: status %d, %s", name, status, stderr)
 		}
 	}
+	// The control account past a proxy that is not there, and the others as before.
+	elsewhere := "control_url = \"http://127.0.0.1:1/ajax/\"\n" + good
+	if status, stdout, stderr := start(t, "-config", write("control.toml", elsewhere)); status != galprobe.ExitFailed || !strings.Contains(stdout, "not probed: galprobe: control account") {
+		t.Errorf("control_url: status %d\n%s%s", status, stdout, stderr)
+	}
+	// Permissions that cannot be looked at do not keep anything from being probed.
+	file := filepath.Join(dir, "evidence.json")
+	noExempt := "soap_urls = [\"" + c.SOAPURLs[0] + "\"]\n" + good + "exempt = [ \"nobody.at.all\" ]\n"
+	if status, stdout, stderr := start(t, "-evidence", file, "-config", write("exempt.toml", noExempt)); status != galprobe.ExitFailed ||
+		!strings.Contains(stdout, "not finished: ") || !strings.Contains(stdout, "3 entries can be read") {
+		t.Errorf("exempt: status %d\n%s%s", status, stdout, stderr)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Error(err)
+	}
 	if status, _, stderr := start(t, "-close", "-config", write("good.toml", good)); status != galprobe.ExitFailed || !strings.Contains(stderr, "soap_urls") {
 		t.Errorf("-close without provisioning: %d %s", status, stderr)
+	}
+}
+
+// What was found until the program is stopped is written.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	srv, c, err := district(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	c.SOAPURLs = nil
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	file := filepath.Join(t.TempDir(), "evidence.json")
+	var out bytes.Buffer
+	if _, err := run(ctx, c, false, file, &out); err == nil {
+		t.Error("no error")
+	}
+	if !strings.Contains(out.String(), "not probed: ") {
+		t.Errorf("output:\n%s", out.String())
+	}
+	if b, err := os.ReadFile(file); err != nil || !strings.Contains(string(b), `"requests"`) {
+		t.Errorf("evidence: %v", err)
 	}
 }
