@@ -119,6 +119,19 @@ func (p Position) String() string {
 	return b.String()
 }
 
+// Mistake is a sort of mistake in an export, for programs that explain it.
+type Mistake string
+
+// The sorts of mistakes.
+const (
+	MistakeRow           Mistake = "row"           // the row as a whole cannot be read: number of fields, quotes, cut off
+	MistakeMissing       Mistake = "missing"       // a field is empty that must not be
+	MistakeValue         Mistake = "value"         // a field has not the form that was agreed on
+	MistakeContradiction Mistake = "contradiction" // not as in another row of the person
+	MistakeDoubleID      Mistake = "double-id"     // one id for two people, or two that differ only in case
+	MistakeRepeat        Mistake = "repeat"        // the same row a second time
+)
+
 // Rejection is one mistake in an export. A row may have several.
 //
 // A rejected row shields its person: whoever may stand behind it is present,
@@ -126,9 +139,10 @@ func (p Position) String() string {
 // known, nobody of that school is treated as gone; if neither, nobody at all.
 type Rejection struct {
 	Position
-	Reason string    `json:"reason"`           // what is wrong and what was expected
-	Key    RecordKey `json:"key,omitzero"`     // whose row it is, where the row tells
-	School SchoolID  `json:"school,omitempty"` // at which school, where the row tells
+	Mistake Mistake   `json:"mistake,omitempty"`
+	Reason  string    `json:"reason"`           // what is wrong and what was expected
+	Key     RecordKey `json:"key,omitzero"`     // whose row it is, where the row tells
+	School  SchoolID  `json:"school,omitempty"` // at which school, where the row tells
 	// Harmless says that the person could be read all the same (an optional
 	// field was dropped), so nothing needs shielding.
 	Harmless bool `json:"harmless,omitempty"`

@@ -211,7 +211,12 @@ func TestRejections(t *testing.T) {
 			}
 			want := schoolmail.Rejection{
 				Position: schoolmail.Position{File: "x.csv", Line: 3, Column: tt.column},
-				Reason:   d.Rejected[0].Reason, Harmless: tt.flags&harmless != 0,
+				Reason:   d.Rejected[0].Reason, Harmless: tt.flags&harmless != 0, Mistake: schoolmail.MistakeValue,
+			}
+			if tt.column == "" {
+				want.Mistake = schoolmail.MistakeRow
+			} else if strings.Contains(tt.expect, "empty") {
+				want.Mistake = schoolmail.MistakeMissing
 			}
 			if tt.flags&byKey != 0 {
 				want.Key = schoolmail.RecordKey{Source: "escada", ID: "17"}

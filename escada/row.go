@@ -32,6 +32,16 @@ type fault struct {
 	harmless bool
 }
 
+func (f *fault) mistake() schoolmail.Mistake {
+	switch {
+	case f.column == "":
+		return schoolmail.MistakeRow
+	case strings.HasPrefix(f.reason, "empty"):
+		return schoolmail.MistakeMissing
+	}
+	return schoolmail.MistakeValue
+}
+
 // header maps columns to field numbers, -1 if the column is absent.
 type header struct {
 	index  [len(allColumns)]int
