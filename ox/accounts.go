@@ -24,10 +24,10 @@ type AccountHolders struct {
 
 func (h AccountHolders) to() (users []*oxsecaccount.User, groups []*oxsecaccount.Group, err error) {
 	for _, id := range h.Users {
-		users = append(users, &oxsecaccount.User{Id: new(int32(id))})
+		users = append(users, &oxsecaccount.User{Id: new(int32Of(int(id)))})
 	}
 	for _, id := range h.Groups {
-		groups = append(groups, &oxsecaccount.Group{Id: new(int32(id))})
+		groups = append(groups, &oxsecaccount.Group{Id: new(int32Of(int(id)))})
 	}
 	if len(users)+len(groups) == 0 {
 		return nil, nil, errors.New("neither users nor groups given")

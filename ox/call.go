@@ -293,7 +293,7 @@ func fill(req any, id schoolmail.ContextID, cred Credentials) {
 	for _, name := range []string{"Ctx", "Context"} {
 		if f := v.FieldByName(name); f.IsValid() && f.IsNil() && id != 0 {
 			f.Set(reflect.New(f.Type().Elem()))
-			f.Elem().FieldByName("Id").Set(reflect.ValueOf(new(int32(id))))
+			f.Elem().FieldByName("Id").Set(reflect.ValueOf(new(int32Of(int(id)))))
 		}
 	}
 	for _, name := range []string{"Auth", "Cred"} {

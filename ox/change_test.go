@@ -2,6 +2,7 @@ package ox
 
 import (
 	"errors"
+	"math"
 	"reflect"
 	"slices"
 	"testing"
@@ -54,6 +55,64 @@ func TestWhatOXWouldRefuse(t *testing.T) {
 				t.Errorf("got %v after %d requests", err, len(f.requests))
 			}
 		})
+	}
+}
+
+// TestWhatCannotBeEmptied: what cannot be said on the wire is refused, for it
+// would mean "unchanged" there; and what says nothing is not sent.
+func TestWhatCannotBeEmptied(t *testing.T) {
+	t.Parallel()
+	contexts := func(ch ContextChange) func(*Client) error {
+		return func(c *Client) error { return c.Contexts.Change(t.Context(), 7, ch) }
+	}
+	resources := func(ch ResourceChange) func(*Client) error {
+		return func(c *Client) error {
+			return c.Context(7, testAdmin).Resources.Change(t.Context(), ResourceRef{ID: 5}, ch)
+		}
+	}
+	groups := func(ch GroupChange) func(*Client) error {
+		return func(c *Client) error {
+			return c.Context(7, testAdmin).Groups.Change(t.Context(), GroupRef{ID: 5}, ch)
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		call func(*Client) error
+		ok   bool
+	}{
+		{"context without mappings", contexts(ContextChange{LoginMappings: []string{}}), false},
+		{"context without name", contexts(ContextChange{Name: new("")}), false},
+		{"no change of a context", contexts(ContextChange{}), true},
+		{"resource without permissions", resources(ResourceChange{Permissions: []ResourcePermission{}}), false},
+		{"resource without name", resources(ResourceChange{Name: new("")}), false},
+		{"no change of a resource", resources(ResourceChange{}), true},
+		{"group without name", groups(GroupChange{Name: new("")}), false},
+		{"no change of a group", groups(GroupChange{}), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := &fakeServer{}
+			err := tt.call(newFake(t, f, nil))
+			if (err == nil) != tt.ok || err != nil && !errors.Is(err, ErrInvalidData) || len(f.requests) != 0 {
+				t.Errorf("got %v after %v", err, f.ops())
+			}
+		})
+	}
+}
+
+// TestHugeNumbers: a number beyond what the wire carries never becomes another
+// one's.
+func TestHugeNumbers(t *testing.T) {
+	t.Parallel()
+	if math.MaxInt == math.MaxInt32 {
+		t.Skip("no such numbers here")
+	}
+	huge := math.MaxInt32
+	huge += huge + 2 + 3 // 3 in 32 bits
+	for _, got := range []int32{*number(huge), *intTo(&huge), memberIDs([]UserID{UserID(huge)})[0], *(UserRef{ID: UserID(huge)}).to().Id} {
+		if got != math.MaxInt32 {
+			t.Errorf("%d became %d", huge, got)
+		}
 	}
 }
 

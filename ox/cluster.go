@@ -86,7 +86,7 @@ func (s *Cluster) RegisterDatabase(ctx context.Context, ch DatabaseChange, schem
 	k.secrets = append(k.secrets, ch.Password)
 	req := &oxutil.RegisterDatabase{Db: ch.to()}
 	if schemas > 0 {
-		req.CreateSchemas, req.OptNumberOfSchemas = new(true), new(int32(schemas))
+		req.CreateSchemas, req.OptNumberOfSchemas = new(true), new(int32Of(schemas))
 	}
 	k.req = req
 	r, err := invoke[oxutil.RegisterDatabaseResponse](ctx, s.c, k)

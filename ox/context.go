@@ -58,7 +58,7 @@ type NewContext struct {
 type ContextChange struct {
 	Name     *string
 	MaxQuota *int64 // MB; [Unlimited]
-	// LoginMappings replace all but the id. If Name changes and they do not, the old
+	// LoginMappings replace all but the id; they cannot be emptied. If Name changes and they do not, the old
 	// name is replaced by the new one, which OX does not do by itself.
 	LoginMappings []string
 	FilestoreID   *int // moves the pointer, not the files

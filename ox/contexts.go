@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -216,9 +217,17 @@ func (s *Contexts) Create(ctx context.Context, n NewContext) (Context, error) {
 		})
 }
 
-// Change writes to a context.
+// Change writes to a context. A change that says nothing is not sent.
 func (s *Contexts) Change(ctx context.Context, id schoolmail.ContextID, ch ContextChange) error {
 	k := s.call("change context", oxcontext.OpChange, id, nil)
+	switch {
+	case reflect.ValueOf(ch).IsZero():
+		return nil
+	case ch.Name != nil && *ch.Name == "":
+		return k.invalid(errors.New("the name cannot be cleared"))
+	case ch.LoginMappings != nil && len(ch.LoginMappings) == 0:
+		return k.invalid(errors.New("the login mappings cannot be emptied"))
+	}
 	if ch.Name != nil && ch.LoginMappings == nil {
 		now, err := s.Get(ctx, id)
 		if err != nil {

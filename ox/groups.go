@@ -62,7 +62,7 @@ func groupFrom(g *oxgroup.Group) Group {
 func memberIDs(ids []UserID) []int32 {
 	out := make([]int32, len(ids))
 	for i, id := range ids {
-		out[i] = int32(id)
+		out[i] = int32Of(int(id))
 	}
 	return out
 }
@@ -208,6 +208,9 @@ func (s *Groups) Change(ctx context.Context, ref GroupRef, ch GroupChange) error
 	}
 	if ch.Name == nil && ch.DisplayName == nil {
 		return nil
+	}
+	if ch.Name != nil && *ch.Name == "" {
+		return k.invalid(errors.New("the name cannot be cleared"))
 	}
 	now, err := s.Get(ctx, ref)
 	if err != nil {

@@ -36,7 +36,7 @@ func (s *Jobs) List(ctx context.Context) (string, error) {
 
 // Result returns what a job left, as text; a failed job is [ErrJob].
 func (s *Jobs) Result(ctx context.Context, job int) (string, error) {
-	r, err := invoke[oxtask.GetTaskResultsResponse](ctx, s.c, s.call("read result of job", oxtask.OpGetTaskResults, &oxtask.GetTaskResults{Id: new(int32(job))}))
+	r, err := invoke[oxtask.GetTaskResultsResponse](ctx, s.c, s.call("read result of job", oxtask.OpGetTaskResults, &oxtask.GetTaskResults{Id: new(int32Of(job))}))
 	if err != nil {
 		return "", err
 	}
@@ -48,7 +48,7 @@ func (s *Jobs) Result(ctx context.Context, job int) (string, error) {
 
 // Delete removes a job from the list.
 func (s *Jobs) Delete(ctx context.Context, job int) error {
-	k := s.call("delete job", oxtask.OpDeleteJob, &oxtask.DeleteJob{I: new(int32(job))})
+	k := s.call("delete job", oxtask.OpDeleteJob, &oxtask.DeleteJob{I: new(int32Of(job))})
 	return s.c.do(ctx, &k)
 }
 

@@ -150,7 +150,7 @@ func (u *Users) ids(ctx context.Context, q *UserQuery) ([]UserID, error) {
 	k := u.call("list users", oxuser.OpListAll, "", nil)
 	var length, offset *int32
 	if q.Length != 0 {
-		length, offset = new(int32(q.Length)), new(int32(q.Offset))
+		length, offset = new(int32Of(q.Length)), new(int32Of(q.Offset))
 	}
 	pattern := q.Pattern
 	if pattern == "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -80,7 +81,7 @@ func resourceFrom(g *oxresource.Resource) Resource {
 func permissionsTo(list []ResourcePermission) []*oxresource.ResourcePermission {
 	var out []*oxresource.ResourcePermission
 	for _, p := range list {
-		out = append(out, &oxresource.ResourcePermission{Entity: new(int32(p.Entity)), Group: &p.Group, Privilege: new(string(p.Privilege))})
+		out = append(out, &oxresource.ResourcePermission{Entity: new(int32Of(p.Entity)), Group: &p.Group, Privilege: new(string(p.Privilege))})
 	}
 	return out
 }
@@ -212,8 +213,15 @@ func checkPermissions(list []ResourcePermission) error {
 // Change writes to a resource.
 func (s *Resources) Change(ctx context.Context, ref ResourceRef, ch ResourceChange) error {
 	k := s.call("change resource", oxresource.OpChange, ref.String(), nil)
-	if err := checkPermissions(ch.Permissions); err != nil {
+	switch err := checkPermissions(ch.Permissions); {
+	case reflect.ValueOf(ch).IsZero():
+		return nil
+	case err != nil:
 		return k.invalid(err)
+	case ch.Permissions != nil && len(ch.Permissions) == 0:
+		return k.invalid(errors.New("the permissions cannot be emptied: {0, true, BookDirectly} makes the resource unmanaged"))
+	case ch.Name != nil && *ch.Name == "":
+		return k.invalid(errors.New("the name cannot be cleared"))
 	}
 	if ref.ID == 0 {
 		if ch.Name != nil && *ch.Name != ref.Name {

@@ -38,8 +38,11 @@ func number[N ~int](n N) *int32 {
 	if n == 0 {
 		return nil
 	}
-	return new(int32(n))
+	return new(int32Of(int(n)))
 }
+
+// int32Of keeps a number that the wire cannot carry from becoming another one.
+func int32Of(n int) int32 { return int32(min(max(n, math.MinInt32), math.MaxInt32)) }
 
 // quota reads a quota; OX leaves it out when there is none.
 func quota(p *int64) int64 {
@@ -53,7 +56,7 @@ func intTo(p *int) *int32 {
 	if p == nil {
 		return nil
 	}
-	return new(int32(min(max(*p, math.MinInt32), math.MaxInt32)))
+	return new(int32Of(*p))
 }
 
 func secretTo(s schoolmail.Secret) *string { return text(s.Reveal()) }

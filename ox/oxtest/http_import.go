@@ -60,7 +60,11 @@ func importCSV(rq *httpRequest) (httpReply, *httpError) {
 	if f == nil || f.module != "contacts" || f.id == folderGAB || !rq.visible(f) || rq.rights(f).folder < levelCreate {
 		return httpReply{}, cannot
 	}
-	table, problem := readTable(decodeText(file, rq.params["charset"]))
+	text := decodeText(file, rq.params["charset"])
+	if l := rq.api.opts.ImportLimit; l > 0 {
+		text = firstLines(text, l+2)
+	}
+	table, problem := readTable(text)
 	if problem != nil {
 		return httpReply{}, problem
 	}
@@ -73,11 +77,25 @@ func importCSV(rq *httpRequest) (httpReply, *httpError) {
 	out := []map[string]any{}
 	for i, row := range table.rows {
 		if l := rq.api.opts.ImportLimit; l > 0 && i > l {
-			break // one row more than the limit, and not a word about the others
+			break
 		}
 		out = append(out, im.row(row))
 	}
 	return httpReply{data: out, timestamp: rq.who.pim.clock}, nil
+}
+
+// firstLines is what is read of a file under a limit: the titles, one row more
+// than the limit, and not a word about the others. Line breaks within cells count.
+func firstLines(text string, n int) string {
+	at := 0
+	for range n {
+		i := strings.IndexByte(text[at:], '\n')
+		if i < 0 {
+			return text
+		}
+		at += i + 1
+	}
+	return text[:at]
 }
 
 // uploadedFile reads the one part named "file".

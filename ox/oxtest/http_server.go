@@ -25,7 +25,8 @@ type HTTPOptions struct {
 	FuzzyImport bool
 
 	// ImportLimit is the number of rows an import may have, 0 for no limit. Like
-	// OX, the simulator writes one row more and drops the rest silently.
+	// OX, the simulator writes one row more and drops the rest silently, and counts
+	// lines: a line break within a cell makes the cut come earlier, perhaps amid a row.
 	ImportLimit int
 
 	// NumberIDs writes contact ids as numbers, as older releases do.
