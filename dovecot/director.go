@@ -46,15 +46,17 @@ func (c *Client) BackendOf(ctx context.Context, user string) (current, hashed st
 	if len(rows) != 1 {
 		return "", "", c.malformed(o, fmt.Errorf("%d rows", len(rows)))
 	}
-	if rows[0]["expires"] != "" {
-		current = rows[0]["status"]
+	if current = rows[0]["status"]; current == "n/a" {
+		current = ""
 	}
 	return current, rows[0]["hashed"], nil
 }
 
 // MoveBackend assigns a user to another mail server of the director until the
 // assignment expires (director_user_expire), ending the user's sessions. An
-// unknown server is [ErrNotFound].
+// unknown server is [ErrNotFound]. While an earlier move of the user is under
+// way, some seconds, it is [ErrTemporary]. Mail does not move along: backends
+// are meant to share their storage.
 func (c *Client) MoveBackend(ctx context.Context, user, backend string) error {
 	o := op{call: Call{"directorMove", Params{"user": user, "host": backend}}, user: user, subject: backend, again: true}
 	if err := checkUser(user); err != nil {

@@ -2,6 +2,7 @@ package dovecot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -300,7 +301,7 @@ func lost(before, after State) []string {
 // be used. Repeating it is harmless. Lock the account first, or mail programs
 // and deliveries bring things back.
 //
-// Only mailboxes stored in the user's own home are touched.
+// Only mailboxes stored in the user's own home, or below INBOX, are touched.
 func (c *Client) RemoveMail(ctx context.Context, user string) error {
 	u, err := c.User(ctx, user)
 	if err != nil {
@@ -313,10 +314,24 @@ func (c *Client) RemoveMail(ctx context.Context, user string) error {
 	if err != nil {
 		return err
 	}
+	// A director knows another home than the backend, or none: what lies in
+	// the folder of INBOX is the user's own, too.
+	roots := []string{u.Home}
+	if len(list) > 0 {
+		inbox, err := c.mailboxPath(ctx, user, "INBOX")
+		if err != nil {
+			return err
+		}
+		roots = append(roots, inbox)
+	}
 	slices.Reverse(list) // sorted, so that children now come before parents
 	for _, m := range list {
-		if err := c.own(ctx, u, m.Mailbox); err != nil {
+		p, err := c.mailboxPath(ctx, user, m.Mailbox)
+		if err != nil {
 			return err
+		}
+		if !slices.ContainsFunc(roots, func(root string) bool { return isWithin(p, root) }) {
+			return refuse("mailboxDelete", user, m.Mailbox, "the mailbox does not lie in the user's home")
 		}
 		if isInbox(m.Mailbox) {
 			if m.Messages > 0 {
@@ -350,16 +365,22 @@ func (c *Client) RemoveMail(ctx context.Context, user string) error {
 	return nil
 }
 
-// own refuses a mailbox that does not lie in the user's home, such as one that
-// somebody else shares.
-func (c *Client) own(ctx context.Context, u User, mailbox string) error {
-	o := userOp("mailboxPath", u.Name, mailbox, Params{"mailbox": []string{mailbox}}).repeatable()
+// mailboxPath returns where a mailbox lies on the host that has it.
+func (c *Client) mailboxPath(ctx context.Context, user, mailbox string) (string, error) {
+	o := userOp("mailboxPath", user, mailbox, Params{"mailbox": []string{mailbox}}).repeatable()
 	rows, err := c.rows(ctx, o)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if len(rows) != 1 || u.Home == "" || !strings.HasPrefix(path.Clean(rows[0]["path"]), path.Clean(u.Home)+"/") {
-		return refuse("mailboxDelete", u.Name, mailbox, "the mailbox does not lie in the user's home")
+	if len(rows) != 1 || !path.IsAbs(rows[0]["path"]) {
+		return "", c.malformed(o, errors.New("no path"))
 	}
-	return nil
+	return path.Clean(rows[0]["path"]), nil
+}
+
+// isWithin reports whether a clean path is a folder or lies in it; nothing lies
+// in "" or "/".
+func isWithin(p, folder string) bool {
+	folder = path.Clean(folder)
+	return path.IsAbs(folder) && folder != "/" && (p == folder || strings.HasPrefix(p, folder+"/"))
 }

@@ -436,22 +436,6 @@ func TestSeries24(t *testing.T) {
 	wantKind(t, c.SetQuota(ctx, "a@s.test", 1<<20), dovecot.ErrUnsupported)
 }
 
-func TestDirector(t *testing.T) {
-	t.Parallel()
-	sim := dovecottest.NewServer(dovecottest.WithDirector("10.0.0.1", "10.0.0.2"))
-	t.Cleanup(sim.Close)
-	ctx, c := t.Context(), newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key"})
-	must(t, c.MoveBackend(ctx, "a@s.test", "10.0.0.2"))
-	wantKind(t, c.MoveBackend(ctx, "a@s.test", "10.0.0.9"), dovecot.ErrNotFound)
-	wantSame(t, "backends", get[[]dovecot.Backend](t)(c.Backends(ctx)), []dovecot.Backend{{Host: "10.0.0.1", Up: true}, {Host: "10.0.0.2", Up: true, Users: 1}})
-	now, hashed, err := c.BackendOf(ctx, "a@s.test")
-	must(t, err)
-	wantSame(t, "placed", []string{now, hashed}, []string{"10.0.0.2", "10.0.0.1"})
-	now, _, err = c.BackendOf(ctx, "b@s.test")
-	must(t, err)
-	wantSame(t, "not placed", now, "")
-}
-
 // TestLog: records of requests carry no names.
 func TestLog(t *testing.T) {
 	t.Parallel()

@@ -122,6 +122,9 @@ func (s *Server) command(d *declared, params map[string]any) (result, error) {
 	if !strings.ContainsAny(name, "*?") {
 		s.mu.Lock()
 		u, ok := s.lookup(name)
+		if ok {
+			s.place(name)
+		}
 		s.mu.Unlock()
 		if !ok {
 			return result{}, exit(67)
@@ -440,14 +443,27 @@ func directorStatus(s *Server, a args) (result, error) {
 		}
 		return result{rows: rows}, nil
 	}
-	hashed := s.cfg.backends[0]
-	if u := s.users[a.str("user")]; u.Backend != "" {
-		hashed = u.Backend
-	}
+	hashed := s.hashed(a.str("user"))
 	if p, ok := s.placed[a.str("user")]; ok {
 		return result{rows: []row{{{"status", p}, {"expires", s.cfg.now().Add(15 * time.Minute).Format(time.DateTime)}, {"hashed", hashed}, {"initial-config", hashed}}}}, nil
 	}
-	return result{rows: []row{{{"status", ""}, {"expires", ""}, {"hashed", hashed}, {"initial-config", hashed}}}}, nil
+	return result{rows: []row{{{"status", "n/a"}, {"expires", "-1"}, {"hashed", hashed}, {"initial-config", hashed}}}}, nil
+}
+
+// hashed is the backend that the director chooses by itself.
+func (s *Server) hashed(user string) string {
+	if u := s.users[user]; u.Backend != "" {
+		return u.Backend
+	}
+	return s.cfg.backends[0]
+}
+
+// place assigns a user at whose mail somebody looks through the director. The
+// caller holds s.mu.
+func (s *Server) place(user string) {
+	if len(s.cfg.backends) > 0 && s.placed[user] == "" {
+		s.placed[user] = s.hashed(user)
+	}
 }
 
 func directorMove(s *Server, a args) (result, error) {

@@ -50,6 +50,11 @@ type Config struct {
 	// authCacheFlush.
 	AuthCache bool
 
+	// Listen is the loopback address of all listeners, "127.0.0.1" when empty,
+	// and DoveadmPort the port of the doveadm TCP protocol, a free one when 0.
+	Listen      string
+	DoveadmPort int
+
 	// Extra is appended to dovecot.conf as it is.
 	Extra string
 }
@@ -155,7 +160,7 @@ func (s *Server) render(p ports) string {
 	w("base_dir = %s", filepath.Join(s.Dir, "run"))
 	w("state_dir = %s", filepath.Join(s.Dir, "state"))
 	w("log_path = %s", s.logFile())
-	w("listen = 127.0.0.1")
+	w("listen = %s", s.listen())
 	w("protocols = imap")
 	w("ssl = no")
 	w("disable_plaintext_auth = no")

@@ -172,7 +172,10 @@ func (s *Server) prepare() (err error) {
 }
 
 func (s *Server) launch(bin string) error {
-	p, err := freePorts()
+	p, err := freePorts(s.listen())
+	if s.cfg.DoveadmPort != 0 {
+		p.doveadm = s.cfg.DoveadmPort
+	}
 	if err != nil {
 		return err
 	}
@@ -191,9 +194,9 @@ func (s *Server) launch(bin string) error {
 	done := make(chan struct{})
 	go func() { cmd.Wait(); close(done) }()
 	s.cmd, s.done = cmd, done
-	s.IMAPAddr = fmt.Sprintf("127.0.0.1:%d", p.imap)
-	s.DoveadmAddr = fmt.Sprintf("127.0.0.1:%d", p.doveadm)
-	s.URL = fmt.Sprintf("http://127.0.0.1:%d", p.http)
+	s.IMAPAddr = fmt.Sprintf("%s:%d", s.listen(), p.imap)
+	s.DoveadmAddr = fmt.Sprintf("%s:%d", s.listen(), p.doveadm)
+	s.URL = fmt.Sprintf("http://%s:%d", s.listen(), p.http)
 
 	deadline := time.Now().Add(20 * time.Second)
 	for !greets(s.IMAPAddr) {
@@ -322,11 +325,13 @@ func executable(path string) bool {
 	return err == nil && fi.Mode()&0o111 != 0
 }
 
+func (s *Server) listen() string { return orDefault(s.cfg.Listen, "127.0.0.1") }
+
 // freePorts asks the kernel for three free ports.
-func freePorts() (ports, error) {
+func freePorts(addr string) (ports, error) {
 	var n [3]int
 	for i := range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", addr+":0")
 		if err != nil {
 			return ports{}, err
 		}
