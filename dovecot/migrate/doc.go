@@ -71,7 +71,10 @@
 //     end as [ErrNoMailbox], never as an empty mailbox.
 //   - ACLs, Sieve scripts and quotas are not moved; see package dovecot.
 //   - Moves at the source are a new copy and a deletion; the content travels again.
-//   - A Cyrus spool on disk cannot be read; the way is IMAP.
+//   - UIDs and UIDVALIDITY can be kept after all when the first copy is made from
+//     Cyrus' spool on disk by package dovecot/migrate/spool; a run of this
+//     package goes on from there and brings what the spool does not tell. It reads
+//     the target's messages once to recognise them.
 //
 // Sources: the behaviour of Cyrus 3.6.1 and Dovecot 2.3.19.1, RFC 3501, 3502,
 // 4315, 6154, 7162.

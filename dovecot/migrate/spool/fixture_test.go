@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // fake is a mailbox that the test writes in the layout of a version.
@@ -97,8 +99,22 @@ func (b *fake) write(tb testing.TB, root, user string, l layout) {
 	if err := os.WriteFile(filepath.Join(dir, "cyrus.header"), []byte(head), 0o600); err != nil {
 		tb.Fatal(err)
 	}
+	stamp(tb, filepath.Join(dir, "cyrus.header"))
 	index := writeIndex(l, indexHeader{lastUID: max(b.next, 1) - 1, uidValidity: b.validity}, records)
 	if err := os.WriteFile(filepath.Join(dir, "cyrus.index"), index, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	stamp(tb, filepath.Join(dir, "cyrus.index"))
+}
+
+var stamps atomic.Int64
+
+// stamp gives a file a time of its own: two versions written at once could
+// not be told apart by the clock of the file system.
+func stamp(tb testing.TB, file string) {
+	tb.Helper()
+	at := time.Unix(1590000000+stamps.Add(1), 0)
+	if err := os.Chtimes(file, at, at); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -130,6 +146,7 @@ func seenDB(tb testing.TB, config, user string, skip bool, boxes ...*fake) {
 	if err := os.WriteFile(filepath.Join(dir, user+".seen"), data, 0o600); err != nil {
 		tb.Fatal(err)
 	}
+	stamp(tb, filepath.Join(dir, user+".seen"))
 }
 
 // lines is a mailbox in the form of readMaildir.
