@@ -293,3 +293,26 @@ func TestOpenXchangeExoticNames(t *testing.T) {
 		nothingLeft(t, rules, want, w.stores, someDay)
 	}
 }
+
+// A server that imports only so many lines of a file, and so cuts a row with a
+// line break in the middle, leaves nothing behind that belongs to nobody.
+func TestOpenXchangeImportLimit(t *testing.T) {
+	t.Parallel()
+	var people []schoolmail.Account
+	for i := range 12 {
+		a := someone(fmt.Sprintf("t%02d teacher 1 au", i))
+		a.Phone = fmt.Sprintf("+41 %d\nor %d", i, i)
+		people = append(people, a)
+	}
+	rules := exactRules()
+	want := mustBuild(t, rules, people)
+	free := newWorld(t, people, oxtest.HTTPOptions{})
+	mustSync(t, rules, want, free.stores, someDay, &Options{ImportFrom: -1})
+	for limit := 1; limit < 9; limit++ {
+		w := newWorld(t, people, oxtest.HTTPOptions{ImportLimit: limit})
+		mustSync(t, rules, want, w.stores, someDay, &Options{ImportFrom: 1})
+		if diff := cmp.Diff(free.shape(), w.shape()); diff != "" {
+			t.Fatalf("limit %d: -free +limited\n%s", limit, diff)
+		}
+	}
+}

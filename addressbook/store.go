@@ -76,4 +76,4 @@ type Result struct {
 
 // ErrExists is what a Store answers (wrapped) to [CreateFolder] when the
 // parent has a folder of that title already.
-var ErrExists = errors.New("folder exists")
+var ErrExists = errors.New("folder exists, perhaps one that the service account may not see")

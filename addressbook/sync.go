@@ -413,6 +413,13 @@ func (a *applier) id(f FolderPlan) string {
 	return a.ids[pathKey(f.Path)]
 }
 
+// importable reports whether an entry can be imported as CSV: a server with an
+// import limit counts lines, and could cut one with line breaks within.
+func importable(e Entry) bool {
+	return !e.IsList() && !slices.ContainsFunc([]string{e.DisplayName, e.GivenName, e.FamilyName, e.Phone, e.School, e.Class},
+		func(s string) bool { return strings.ContainsAny(s, "\r\n") })
+}
+
 // fillFolders fills large new books by CSV import.
 func (a *applier) fillFolders(ctx context.Context, plan Plan) error {
 	a.filled = map[int]bool{}
@@ -423,9 +430,12 @@ func (a *applier) fillFolders(ctx context.Context, plan Plan) error {
 		}
 		var people []Entry
 		for _, e := range f.Add {
-			if !e.IsList() {
+			if importable(e) {
 				people = append(people, e)
 			}
+		}
+		if len(people) == 0 {
+			continue
 		}
 		a.filled[i] = true
 		a.touched[id] = true
@@ -460,7 +470,7 @@ func (a *applier) writeEntries(ctx context.Context, plan Plan) error {
 			tasks = append(tasks, task{ChangeEntry{id, c.Stored, c.After}, id, func(Result) { a.report.Done.EntriesChanged++ }})
 		}
 		for _, e := range f.Add {
-			if a.filled[i] && !e.IsList() {
+			if a.filled[i] && importable(e) {
 				continue
 			}
 			tasks = append(tasks, task{AddEntry{id, e}, id, func(Result) { a.report.Done.EntriesAdded++ }})

@@ -22,7 +22,8 @@ import (
 //
 // The contacts go up in chunks of [Options.ImportChunk], and the number of rows
 // answered is compared with the number sent: a server with an import limit drops
-// the rest of a file without a word. There is one result per contact. A row that
+// the rest of a file without a word. It counts lines, so it can also cut a contact
+// whose values hold line breaks in the middle: do not import such. There is one result per contact. A row that
 // was written with a warning (for instance without an address that OX found
 // wrong) has both its id and Err set.
 //

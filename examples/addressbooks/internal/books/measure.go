@@ -29,22 +29,33 @@ const Latency = 20 * time.Millisecond
 // Open-Xchange's default limit come from the same requests, sent again on paper through
 // the limiter's rule (see [replay]).
 func Measure(ctx context.Context, out io.Writer, size int) error {
-	_, _, err := measured(ctx, out, size)
+	_, _, err := measured(ctx, out, size, false)
 	return err
 }
 
-// measured is Measure that also gives the ordinary day and the rewrite.
-func measured(ctx context.Context, out io.Writer, size int) (day, rewrite result, err error) {
+// measured is Measure that also gives the ordinary day and the rewrite. With
+// limits the simulator enforces its limit and the clients keep to it, so that all
+// times are with limits, and six minutes pass between the runs: for a virtual
+// clock.
+func measured(ctx context.Context, out io.Writer, size int, limits bool) (day, rewrite result, err error) {
 	started := time.Now()
-	s, err := newModel(ctx, size, oxtest.HTTPOptions{Rate: -1})
+	server, m := oxtest.HTTPOptions{Rate: -1}, &measurement{out: out, rate: appsuite.Rate{Requests: -1}}
+	if limits {
+		server, m = oxtest.HTTPOptions{}, &measurement{out: out, gap: 6 * time.Minute}
+	}
+	s, err := newModel(ctx, size, server)
 	if err != nil {
 		return day, rewrite, err
 	}
 	defer s.server.Close()
-	m := &measurement{model: s, out: out, rate: appsuite.Rate{Requests: -1}}
+	m.model = s
 	fmt.Fprintf(out, "%d people, %d schools, %d contexts; simulator set up in %v; latency %v per request\n\n",
 		s.district.Len(), len(s.district.Schools()), len(s.contexts), time.Since(started).Round(time.Second), Latency)
-	fmt.Fprintf(out, "%-28s %9s %9s %9s %14s %14s\n", "", "people", "entries", "requests", "no limit", "1500/5 min")
+	column := "no limit"
+	if limits {
+		column = "limit kept"
+	}
+	fmt.Fprintf(out, "%-28s %9s %9s %9s %14s %14s\n", "", "people", "entries", "requests", column, "1500/5 min")
 
 	steps := []struct {
 		name string
@@ -78,6 +89,7 @@ type measurement struct {
 	*model
 	out  io.Writer
 	rate appsuite.Rate
+	gap  time.Duration // before each run
 }
 
 type result struct {
@@ -180,6 +192,7 @@ func (m *measurement) timed(ctx context.Context, work func(*oxAccess) (addressbo
 
 // recorded runs work with sessions of its own and a record of all requests.
 func (m *measurement) recorded(ctx context.Context, work func(*oxAccess) (addressbook.Counts, error)) (result, []request, error) {
+	time.Sleep(m.gap)
 	rec := &recorder{base: m.base}
 	start := time.Now()
 	a, err := m.login(ctx, m.rate, rec)

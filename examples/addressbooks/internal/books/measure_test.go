@@ -26,12 +26,19 @@ func TestMeasureVirtually(t *testing.T) {
 		t.Skip("asks for -people N, for example 32000")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		day, rewrite, err := measured(t.Context(), os.Stdout, *size)
+		day, rewrite, err := measured(t.Context(), os.Stdout, *size, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if *size >= 32000 && (day.entries == 0 || day.limited > 2*time.Minute || 20*day.requests >= rewrite.requests) {
-			t.Errorf("ordinary day: %+v, rewrite: %+v", day, rewrite)
+		kept, keptRewrite, err := measured(t.Context(), os.Stdout, *size, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *size >= 32000 && (day.entries == 0 || kept.free > 2*time.Minute || 20*day.requests >= rewrite.requests) {
+			t.Errorf("ordinary day: %+v, with limits %+v, rewrite: %+v", day, kept, rewrite)
+		}
+		if d := keptRewrite.free - rewrite.limited; d.Abs() > 5*time.Second {
+			t.Errorf("rewrite with limits: %v, on paper %v", keptRewrite.free, rewrite.limited)
 		}
 	})
 }
