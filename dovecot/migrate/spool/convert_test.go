@@ -482,3 +482,44 @@ func TestSubscriptions(t *testing.T) {
 		})
 	}
 }
+
+// The state is lost: nothing is doubled, and what the user had removed comes
+// back, as nobody can tell it from what never arrived. Its UID is its own as
+// long as the list has it, and a new one when Dovecot has dropped it.
+func TestLostState(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := &fake{validity: 5}
+	for range 4 { // duplicates on purpose
+		a.add("Subject: the same\r\n\r\n", `\Seen`)
+	}
+	a.write(t, w.root, "anna", layouts["3.6"])
+	w.convert(t)
+	files, _ := filepath.Glob(filepath.Join(w.dir(""), "cur", "*.U2V*"))
+	if len(files) != 1 || os.Remove(files[0]) != nil {
+		t.Fatalf("%q", files)
+	}
+	os.RemoveAll(w.state)
+	res := w.convert(t)
+	if d := cmp.Diff(a.lines(), readMaildir(t, w.dir(""))); d != "" || res.Total.Adopted != 3 || res.Total.Copied != 1 || res.Total.Renumbered != 0 {
+		t.Errorf("%+v %s", res.Total, d)
+	}
+	if res = w.convert(t); res.Unchanged != 1 {
+		t.Errorf("%+v", res)
+	}
+	file := filepath.Join(w.dir(""), uidlistName)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(b), "\n")
+	if err := os.WriteFile(file, []byte(strings.Join(slices.Delete(lines, 2, 3), "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(files[0])
+	os.RemoveAll(w.state)
+	res = w.convert(t)
+	if got := readMaildir(t, w.dir("")); res.Total.Renumbered != 1 || len(got) != 5 || got[4] != "V5 N6" {
+		t.Errorf("%+v %q", res.Total, got)
+	}
+}

@@ -95,7 +95,7 @@
 // deleted ([Options].KeepDeleted, [Options].MaxDeleted). A folder whose files have not
 // changed since is not looked into. A lost state doubles nothing: the files are
 // recognised by name, and those of an earlier conversion by UID and content;
-// but what users had removed comes back, with a new UID.
+// but what users had removed comes back.
 //
 // A folder whose UIDVALIDITY has changed at either side is refused
 // ([ErrUIDValidity]), an account whose Maildir has vanished as a whole

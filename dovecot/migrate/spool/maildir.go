@@ -83,9 +83,9 @@ type target struct {
 	// foreign are other files by UID, only when they are asked for.
 	foreign map[uint32]onDisk
 	letters [maxKeywords]string
-	// meanwhile are those of ours that somebody has put into the uidlist since
-	// it was read.
-	meanwhile map[uint32]bool
+	// entries are base names of ours in the uidlist, by source UID: those
+	// without a file, and all when the list was changed since it was read.
+	entries map[uint32]string
 }
 
 var maildirSubs = []string{"tmp", "new", "cur"}
@@ -149,7 +149,7 @@ func (t *target) names(sub string, f func(name string)) error {
 // read looks at what is there. With foreign, files that are not ours are
 // gathered too.
 func (t *target) read(foreign bool) error {
-	t.ours, t.theirs, t.foreign = map[uint32]onDisk{}, 0, nil
+	t.ours, t.theirs, t.foreign, t.entries = map[uint32]onDisk{}, 0, nil, map[uint32]string{}
 	var bases map[string]string
 	if foreign {
 		bases, t.foreign = map[string]string{}, map[uint32]onDisk{}
@@ -177,6 +177,8 @@ func (t *target) read(foreign bool) error {
 			if o, ok := t.ours[source]; ok {
 				o.uid, o.listed = uid, true
 				t.ours[source] = o
+			} else {
+				t.entries[source] = base
 			}
 			return
 		}
@@ -226,10 +228,10 @@ func (t *target) locked(ctx context.Context, f func() error) (err error) {
 	}
 	if (err == nil) != t.list.exists || t.list.exists && !same(st, t.list.stat) {
 		validity := t.list.validity
-		t.meanwhile = map[uint32]bool{}
+		t.entries = map[uint32]string{}
 		if t.list, err = readUIDList(path, func(_ uint32, base string) {
 			if uid, ok := t.naming.uid(base); ok {
-				t.meanwhile[uid] = true
+				t.entries[uid] = base
 			}
 		}); err != nil {
 			return err
@@ -287,8 +289,9 @@ func (t *target) deliver(ctx context.Context, batch []arrival) (renumbered []uin
 		next := t.list.next
 		var lines []byte
 		for _, a := range batch {
-			if t.meanwhile[a.uid] {
-				continue
+			base := onDisk{name: a.name}.base()
+			if t.entries[a.uid] == base {
+				continue // an entry whose file had gone, or that Dovecot has made
 			}
 			uid := a.uid
 			if uid < next {
@@ -299,7 +302,7 @@ func (t *target) deliver(ctx context.Context, batch []arrival) (renumbered []uin
 				return errors.New("no UIDs are left")
 			}
 			next = uid + 1
-			lines = fmt.Appendf(lines, "%d :%s\n", uid, onDisk{name: a.name}.base())
+			lines = fmt.Appendf(lines, "%d :%s\n", uid, base)
 		}
 		if len(lines) == 0 {
 			return nil
