@@ -20,7 +20,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // days: the files "DAY export.csv" (id;role;family;given;school;level;class),
 // optionally "DAY rejected.csv" (file;line;column;reason;id;school) and "DAY
 // options" (lines "delta" or "incomplete: reason" or "no apply"), and then
-// "DAY plan.txt", the plan as the operator reads it. Each plan is applied to a
+// "DAY plan.txt", the plan as the operator reads it, optionally followed by "DAY
+// undo.txt", the plan that takes it back (it is not applied). Each plan is applied to a
 // directory, OX and mail server in memory; planning again must find nothing.
 func TestGoldenPlans(t *testing.T) {
 	files, err := filepath.Glob("testdata/plans/*.txtar")
@@ -48,7 +49,7 @@ func TestGoldenPlans(t *testing.T) {
 					t.Fatal(err)
 				}
 				d := Delivery{Source: "escada", Kind: DeliveryFull, Fingerprint: "of-" + day}
-				apply, want := true, ""
+				apply, want, back := true, "", (*string)(nil)
 				for ; i < len(ar.Files) && strings.HasPrefix(ar.Files[i].Name, day+" "); i++ {
 					f := ar.Files[i]
 					data := string(f.Data)
@@ -79,6 +80,9 @@ func TestGoldenPlans(t *testing.T) {
 					case day + " plan.txt":
 						want = data
 						continue
+					case day + " undo.txt":
+						back = &data
+						continue
 					default:
 						t.Fatalf("unknown file %q", f.Name)
 					}
@@ -98,8 +102,23 @@ func TestGoldenPlans(t *testing.T) {
 				}
 				out = append(out, txtar.File{Name: day + " plan.txt", Data: []byte(b.String())})
 				if apply {
-					w.run(p, d, now)
+					applied := w.run(p, d, now)
 					w.sound()
+					if back != nil {
+						undo, err := NewUndo(p, w.observe(), d, applied, now)
+						if err != nil {
+							t.Fatal(err)
+						}
+						undo.Header.ID = "(id)"
+						b.Reset()
+						if err := undo.WriteText(&b); err != nil {
+							t.Fatal(err)
+						}
+						if diff := cmp.Diff(*back, b.String()); diff != "" && !*update {
+							t.Errorf("undo of %s: (-golden +now)\n%s", day, diff)
+						}
+						out = append(out, txtar.File{Name: day + " undo.txt", Data: []byte(b.String())})
+					}
 					if again := w.run(p, d, now); !again.Empty() {
 						t.Errorf("%s: planning again finds:\n%s", day, again.Summary())
 					}

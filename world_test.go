@@ -216,6 +216,11 @@ func (w *world) EnsureUser(ctx context.Context, c ContextID, spec UserSpec) (p P
 			p, err = w.add(c, worldUser{spec: spec, data: "data of " + spec.Username})
 			return err
 		}
+		for n, o := range x.users {
+			if n != spec.Username && strings.EqualFold(o.spec.DisplayName, spec.DisplayName) {
+				w.t.Errorf("display name %q is given to %s, %s has it in context %d", spec.DisplayName, spec.Username, n, c)
+			}
+		}
 		if spec.Access == "" { // left as it is
 			spec.Access = u.spec.Access
 		}
