@@ -2,11 +2,18 @@ package dovecot_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +21,7 @@ import (
 
 	"github.com/ictmedia/schoolmail/dovecot"
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
+	"github.com/ictmedia/schoolmail/internal/dovecotd"
 )
 
 // soon bounds what would otherwise wait for ever when it is broken.
@@ -152,6 +160,72 @@ func TestServerListCancel(t *testing.T) {
 	}
 	release <- true
 	must(t, soon(t, "the first call", first))
+}
+
+// TestAuthentication: key and password, in the clear and with TLS, right and
+// wrong, and a certificate that is not trusted.
+func TestAuthentication(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewUnstartedServer(nil)
+	srv.StartTLS() // for its certificate
+	t.Cleanup(srv.Close)
+	trust := srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	pair := srv.TLS.Certificates[0]
+	check := func(t *testing.T, url string) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for _, tc := range []struct {
+			name string
+			o    dovecot.Options
+			kind dovecot.Kind
+		}{
+			{"key", dovecot.Options{APIKey: "the key"}, ""},
+			{"password", dovecot.Options{Password: "the password"}, ""},
+			{"key before password", dovecot.Options{APIKey: "the key", Password: "wrong"}, ""},
+			{"wrong key", dovecot.Options{APIKey: "the password"}, dovecot.ErrUnauthorized},
+			{"wrong password", dovecot.Options{Password: "the key"}, dovecot.ErrUnauthorized},
+			{"nothing", dovecot.Options{}, dovecot.ErrUnauthorized},
+		} {
+			tc.o.TLS = &tls.Config{RootCAs: trust}
+			found, err := newClient(t, url, &tc.o).Exists(ctx, "a@s.test")
+			switch {
+			case tc.kind != "":
+				wantKind(t, err, tc.kind)
+			case err != nil || !found:
+				t.Errorf("%s: %v, %v", tc.name, found, err)
+			}
+		}
+		if strings.HasPrefix(url, "https") {
+			_, err := newClient(t, url, &dovecot.Options{APIKey: "the key"}).Exists(ctx, "a@s.test")
+			wantKind(t, err, dovecot.ErrUnavailable) // not a certificate of the system's
+		}
+	}
+	t.Run("simulator", func(t *testing.T) {
+		t.Parallel()
+		sim := dovecottest.New(dovecottest.WithAPIKey("the key"), dovecottest.WithPassword("the password"))
+		sim.SetUsers(dovecottest.User{Name: "a@s.test"})
+		plain := httptest.NewServer(sim)
+		t.Cleanup(plain.Close)
+		check(t, plain.URL)
+		secure := httptest.NewUnstartedServer(sim)
+		secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+		secure.StartTLS()
+		t.Cleanup(secure.Close)
+		check(t, secure.URL)
+	})
+	t.Run("real", func(t *testing.T) {
+		t.Parallel()
+		cert, key := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
+		der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+		must(t, err)
+		must(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}), 0o644))
+		must(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+		for _, cfg := range []dovecotd.Config{{}, {CertFile: cert, KeyFile: key}} {
+			cfg.APIKey, cfg.DoveadmPassword = "the key", "the password"
+			cfg.Users = []dovecotd.User{{Name: "a@s.test", Password: "pw"}}
+			check(t, dovecotd.Start(t, &cfg).URL)
+		}
+	})
 }
 
 // TestKickReachesAll: a host that hangs keeps no other from being asked.

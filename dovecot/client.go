@@ -57,7 +57,9 @@ type Options struct {
 	// HTTPClient sends the requests. When nil, New makes one with TLS as its
 	// TLS configuration, a dial timeout of 10 s and no limit on the answer,
 	// since commands such as backup may run for hours: limit calls by their
-	// context. It uses no proxy. Redirects are never followed.
+	// context. It uses no proxy. Redirects are never followed. One of your own
+	// must not have DisableKeepAlives set: Dovecot 2.3.19 then leaves a request
+	// with a wrong key without an answer.
 	HTTPClient *http.Client
 	// TLS is used when HTTPClient is nil; nil means the system's certificates.
 	TLS *tls.Config
@@ -142,8 +144,8 @@ func httpClient(o *Options) *http.Client {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.TLSClientConfig = o.TLS.Clone()
 		t.Proxy = nil // the environment's would see the key
-		// Dovecot closes every connection after one answer.
-		t.DisableKeepAlives = true
+		// Dovecot closes every connection after one answer. It must not be asked
+		// to: 2.3.19 answers "Connection: close" with a wrong key by silence.
 		hc.Transport = t
 	}
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -24,6 +24,7 @@
 //   - the missing comma after an unknown command in a batch, stale exit codes,
 //     commands carried out before the JSON turns out to be broken, who's rows
 //     beside their array;
+//   - silence for a wrong key in a request with "Connection: close";
 //   - * and ? in a user name running a command for everybody;
 //   - deleting INBOX, which empties it and fails;
 //   - an APPEND with flags or a date that are refused, and a literal sent

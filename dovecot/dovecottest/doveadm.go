@@ -95,6 +95,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !s.authorized(r.Header.Get("Authorization")) {
+		if r.Close && post && !s.cfg.series24 {
+			// 2.3.19 forgets to answer; the client has to give up.
+			io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+			return
+		}
 		if s.cfg.apiKey != "" {
 			w.Header().Add("WWW-Authenticate", "X-Dovecot-API")
 		}

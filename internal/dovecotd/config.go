@@ -23,6 +23,10 @@ type Config struct {
 	// ("mailbox list"). Empty means all.
 	AllowedCommands []string
 
+	// CertFile and KeyFile (PEM) switch TLS on for the doveadm HTTP API, which
+	// then is not offered in the clear.
+	CertFile, KeyFile string
+
 	// Separator is the hierarchy separator of the personal namespace, "/"
 	// when empty, and Prefix its prefix, such as "INBOX/".
 	Separator, Prefix string
@@ -162,7 +166,13 @@ func (s *Server) render(p ports) string {
 	w("log_path = %s", s.logFile())
 	w("listen = %s", s.listen())
 	w("protocols = imap")
-	w("ssl = no")
+	ssl := ""
+	if c.CertFile != "" {
+		ssl = "\n    ssl = yes"
+		w("ssl = yes\nssl_cert = <%s\nssl_key = <%s", c.CertFile, c.KeyFile)
+	} else {
+		w("ssl = no")
+	}
 	w("disable_plaintext_auth = no")
 	w("auth_mechanisms = plain login")
 	w("auth_failure_delay = 0")
@@ -234,7 +244,7 @@ func (s *Server) render(p ports) string {
 	}
 
 	w("service imap-login {\n  chroot =\n  inet_listener imap {\n    port = %d\n  }\n  inet_listener imaps {\n    port = 0\n  }\n}", p.imap)
-	w("service doveadm {\n  inet_listener http {\n    port = %d\n  }\n  inet_listener dsync {\n    port = %d\n  }\n}", p.http, p.doveadm)
+	w("service doveadm {\n  inet_listener http {\n    port = %d%s\n  }\n  inet_listener dsync {\n    port = %d\n  }\n}", p.http, ssl, p.doveadm)
 	w("doveadm_api_key = %s", s.APIKey)
 	w("doveadm_password = %s", s.DoveadmPassword)
 	if len(c.AllowedCommands) > 0 {

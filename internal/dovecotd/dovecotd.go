@@ -197,6 +197,9 @@ func (s *Server) launch(bin string) error {
 	s.IMAPAddr = fmt.Sprintf("%s:%d", s.listen(), p.imap)
 	s.DoveadmAddr = fmt.Sprintf("%s:%d", s.listen(), p.doveadm)
 	s.URL = fmt.Sprintf("http://%s:%d", s.listen(), p.http)
+	if s.cfg.CertFile != "" {
+		s.URL = "https" + strings.TrimPrefix(s.URL, "http")
+	}
 
 	deadline := time.Now().Add(20 * time.Second)
 	for !greets(s.IMAPAddr) {
