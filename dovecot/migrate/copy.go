@@ -121,7 +121,7 @@ func (s *session) read(ctx context.Context, f *folderRun, uids imapwire.Set, ch 
 	}
 	for _, part := range uids.Chunks(fetchCount) {
 		meta := make(map[uint32]imapwire.Message, min(part.Len(), fetchCount))
-		if _, err := s.src.Fetch(ctx, part, items, "", func(m *imapwire.Message, _ io.Reader, _ int64) error {
+		if err := s.src.Fetch(ctx, part, items, "", func(m *imapwire.Message, _ io.Reader, _ int64) error {
 			if part.Contains(m.UID) {
 				meta[m.UID] = *m
 			}
@@ -142,7 +142,7 @@ func (s *session) read(ctx context.Context, f *folderRun, uids imapwire.Set, ch 
 			}
 			want.Add(uid)
 		}
-		_, err := s.src.Fetch(ctx, want, "BODY.PEEK[]", "", func(m *imapwire.Message, body io.Reader, size int64) error {
+		err := s.src.Fetch(ctx, want, "BODY.PEEK[]", "", func(m *imapwire.Message, body io.Reader, size int64) error {
 			info, ok := meta[m.UID]
 			if !ok || body == nil && !m.Missing {
 				return nil // something unasked for

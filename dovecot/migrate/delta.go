@@ -123,7 +123,7 @@ func (s *session) flags(ctx context.Context, f *folderRun, old imapwire.Set, sel
 	for _, part := range old.Chunks(5 * fetchCount) {
 		now := map[uint32][]string{}
 		var touched imapwire.Set
-		if _, err := s.src.Fetch(ctx, part, "FLAGS", mod, func(m *imapwire.Message, _ io.Reader, _ int64) error {
+		if err := s.src.Fetch(ctx, part, "FLAGS", mod, func(m *imapwire.Message, _ io.Reader, _ int64) error {
 			if m.HasFlags && part.Contains(m.UID) {
 				flags, bad := imapwire.CleanFlags(m.Flags)
 				if len(bad) > 0 {

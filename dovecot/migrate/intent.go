@@ -85,7 +85,7 @@ func (s *state) settled() error {
 
 // ghosts are the messages that an interrupted run was storing and the source
 // no longer has.
-func (s *session) ghosts(f *folderRun, validity uint32, live imapwire.Set) ([]*item, error) {
+func (s *session) ghosts(f *folderRun, validity uint32, live imapwire.Set) ([]item, error) {
 	if len(s.st.intents) == 0 {
 		return nil, nil
 	}
@@ -96,7 +96,7 @@ func (s *session) ghosts(f *folderRun, validity uint32, live imapwire.Set) ([]*i
 	if err != nil {
 		return nil, err
 	}
-	var out []*item
+	var out []item
 	seen := map[uint32]bool{}
 	for _, i := range s.st.intents {
 		if i.Folder != f.SourceRaw || i.Validity != validity || live.Contains(i.UID) || known.Contains(i.UID) || seen[i.UID] {
@@ -104,7 +104,7 @@ func (s *session) ghosts(f *folderRun, validity uint32, live imapwire.Set) ([]*i
 		}
 		if d, ok := parseDigest(i.Digest); ok {
 			seen[i.UID] = true
-			out = append(out, &item{uid: i.UID, size: i.Size, date: i.Date, flags: i.Flags, digest: d, hashed: true, ghost: true})
+			out = append(out, item{uid: i.UID, size: size32(i.Size), date: i.Date, digest: d})
 		}
 	}
 	return out, nil

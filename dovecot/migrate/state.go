@@ -270,13 +270,27 @@ func (s *state) each(bucket []byte, folder string, f func(uid uint32, e entry) e
 
 // uids returns the source UIDs of a folder and the target UIDs they went to.
 func (s *state) uids(folder string) (src, dst imapwire.Set, err error) {
-	err = s.each(bucketMsgs, folder, func(uid uint32, e entry) error {
-		src.Add(uid)
-		if e.dst != 0 {
-			dst.Add(e.dst)
+	var to []uint32
+	err = s.db.View(func(tx *bolt.Tx) error {
+		b := tx.Bucket(bucketMsgs).Bucket([]byte(folder))
+		if b == nil {
+			return nil
 		}
-		return nil
+		return b.ForEach(func(k, v []byte) error { // without decoding all of it: there may be 200,000
+			if len(k) != 4 || len(v) < 28 {
+				return fmt.Errorf("migrate: state: damaged entry in folder %q", folder)
+			}
+			src.Add(binary.BigEndian.Uint32(k))
+			if uid := binary.BigEndian.Uint32(v); uid != 0 {
+				to = append(to, uid)
+			}
+			return nil
+		})
 	})
+	slices.Sort(to) // their order is another where an earlier tool has stored them
+	for _, uid := range to {
+		dst.Add(uid)
+	}
 	return src, dst, err
 }
 

@@ -38,6 +38,9 @@ type session struct {
 	noUID     bool            // reported: the target does not tell UIDs
 	done      int             // for Progress
 	doneBytes int64
+
+	flagSets  [][]string // see flagSet
+	flagIndex map[string]uint32
 }
 
 // folderRun is one source folder with something to do.

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -177,7 +178,7 @@ func (v *verifier) run(ctx context.Context) (*Certificate, error) {
 }
 
 // open selects a folder read-only and fetches what is compared.
-func (v *verifier) open(ctx context.Context, c *imapwire.Client, raw string, digests bool) ([]*item, error) {
+func (v *verifier) open(ctx context.Context, c *imapwire.Client, raw string, digests bool) ([]item, error) {
 	sel, err := c.Select(ctx, raw, true)
 	if err != nil || sel.Messages == 0 {
 		return nil, err
@@ -203,15 +204,15 @@ func (v *verifier) folder(ctx context.Context, target string, maps []Mapping) (f
 		return f, nil, fmt.Errorf("target: %w", err)
 	}
 	f.TargetMessages = len(theirs)
-	for _, t := range theirs {
-		f.TargetBytes += t.size
+	for i := range theirs {
+		f.TargetBytes += int64(theirs[i].size)
 	}
 	free := v.st.acct.Digest == kindSHA1 && v.src.Has("DIGEST=SHA1")
 	sampled := func(uid uint32) bool {
 		// A fixed choice that spreads over the folder: the same messages at every verification.
 		return v.opt.Sample >= 1 || float64(uid*2654435761%1000) < v.opt.Sample*1000
 	}
-	used := map[*item]int{}
+	used := make([]int32, len(theirs)) // how many source messages each is the counterpart of
 	for _, mp := range maps {
 		f.Sources = append(f.Sources, mp.Source)
 		ours, err := v.open(ctx, v.src, mp.SourceRaw, free)
@@ -219,55 +220,56 @@ func (v *verifier) folder(ctx context.Context, target string, maps []Mapping) (f
 			return f, nil, fmt.Errorf("source: %w", err)
 		}
 		f.SourceMessages += len(ours)
-		sizes := map[int64]bool{}
-		for _, o := range ours {
-			f.SourceBytes += o.size
+		sizes := new(sizeSet)
+		for i := range ours {
+			o := &ours[i]
+			f.SourceBytes += int64(o.size)
 			if sampled(o.uid) {
-				sizes[o.size] = true
+				sizes.add(o.size)
 				f.Digests++
+			} else {
+				o.digest = digest{}
 			}
 		}
-		if err := v.hash(ctx, v.src, ours, func(i *item) bool { return sampled(i.uid) && !i.hashed }); err != nil {
+		if err := v.hash(ctx, v.src, ours, func(i int) bool { return sampled(ours[i].uid) && ours[i].digest == digest{} },
+			func(i int, exact, _ digest) { ours[i].digest = exact }); err != nil {
 			return f, nil, fmt.Errorf("source: %w", err)
 		}
-		if err := v.hash(ctx, v.dst, theirs, func(i *item) bool { return sizes[i.size] && !i.hashed }); err != nil {
+		if err := v.hashExact(ctx, v.dst, theirs, sizes); err != nil {
 			return f, nil, fmt.Errorf("target: %w", err)
 		}
-		byDigest := func(i *item) digest { return i.digest }
 		// Each source folder is paired with the whole target folder: a message
 		// that two merged folders share is there once for both.
-		pairs, rest, left := pair(ours, theirs, byDigest)
+		pairs, rest, left := pair(candidates{ours, all(ours), byDigest(ours)}, candidates{theirs, all(theirs), byDigest(theirs)})
 		if v.opt.Sample < 1 {
-			unsampled := slices.DeleteFunc(slices.Clone(rest), func(o *item) bool { return sampled(o.uid) })
-			byLook := func(i *item) (d digest) {
-				copy(d[:], fmt.Sprintf("%d %d", i.size, i.date))
-				return d
-			}
+			unsampled := slices.DeleteFunc(slices.Clone(rest), func(i int32) bool { return sampled(ours[i].uid) })
 			var more []pairing
-			more, _, left = pair(unsampled, left, byLook)
+			more, _, left = pair(byLook(ours, unsampled), byLook(theirs, left))
 			pairs = append(pairs, more...)
-			rest = without(rest, more)
+			rest = without(rest, more, len(ours))
 		}
 		if len(rest) > 0 && len(left) > 0 {
-			need := func(i *item) bool { return i.loose == digest{} }
-			if err := v.hash(ctx, v.src, rest, need); err != nil {
+			ourKeys, err := v.hashLoose(ctx, v.src, ours, rest)
+			if err != nil {
 				return f, nil, fmt.Errorf("source: %w", err)
 			}
-			if err := v.hash(ctx, v.dst, left, need); err != nil {
+			theirKeys, err := v.hashLoose(ctx, v.dst, theirs, left)
+			if err != nil {
 				return f, nil, fmt.Errorf("target: %w", err)
 			}
-			changed, _, _ := pair(rest, left, func(i *item) digest { return i.loose })
+			changed, _, _ := pair(candidates{ours, rest, func(i int32) *digest { return &ourKeys[i] }}, candidates{theirs, left, func(i int32) *digest { return &theirKeys[i] }})
 			for _, p := range changed {
+				o, t := &ours[p.src], &theirs[p.dst]
 				f.Content++
-				diffs = append(diffs, Difference{mp.Source, p.src.uid, p.dst.uid, DifferenceContent, fmt.Sprintf("%d bytes at the source, %d at the target", p.src.size, p.dst.size)})
+				diffs = append(diffs, Difference{mp.Source, o.uid, t.uid, DifferenceContent, fmt.Sprintf("%d bytes at the source, %d at the target", o.size, t.size)})
 				used[p.dst]++
 			}
-			rest = without(rest, changed)
+			rest = without(rest, changed, len(ours))
 		}
 		f.Equal += len(pairs)
 		for _, p := range pairs {
 			used[p.dst]++
-			diffs = append(diffs, v.compare(&f, mp, p)...)
+			diffs = append(diffs, v.compare(&f, mp, &ours[p.src], &theirs[p.dst])...)
 		}
 		known := imapwire.Set{}
 		if len(rest) > 0 {
@@ -275,7 +277,8 @@ func (v *verifier) folder(ctx context.Context, target string, maps []Mapping) (f
 				return f, nil, err
 			}
 		}
-		for _, o := range rest {
+		for _, i := range rest {
+			o := &ours[i]
 			d := Difference{Folder: mp.Source, UID: o.uid, Kind: DifferenceMissing, Text: fmt.Sprintf("%d bytes of %s", o.size, o.time().Format(time.DateOnly))}
 			if known.Contains(o.uid) {
 				d.Kind = DifferenceRemoved
@@ -287,14 +290,26 @@ func (v *verifier) folder(ctx context.Context, target string, maps []Mapping) (f
 		}
 	}
 	for _, n := range used {
-		if n > 1 {
-			f.Shared += n - 1
+		if n == 0 {
+			f.Extra++
+		} else {
+			f.Shared += int(n) - 1
 		}
 	}
-	f.Extra = len(theirs) - len(used)
 	// What is missing comes first, should the list be cut.
 	slices.SortStableFunc(diffs, func(a, b Difference) int { return missingFirst(a) - missingFirst(b) })
 	return f, diffs[:min(len(diffs), v.opt.MaxDifferences)], nil
+}
+
+// byLook pairs by size and date, for messages whose content is not compared.
+func byLook(items []item, index []int32) candidates {
+	keys := make([]digest, len(items))
+	for _, i := range index {
+		keys[i] = digest{0: 1}
+		binary.BigEndian.PutUint32(keys[i][4:], items[i].size)
+		binary.BigEndian.PutUint64(keys[i][8:], uint64(items[i].date))
+	}
+	return candidates{items, index, func(i int32) *digest { return &keys[i] }}
 }
 
 func missingFirst(d Difference) int {
@@ -304,25 +319,24 @@ func missingFirst(d Difference) int {
 	return 1
 }
 
-func without(items []*item, pairs []pairing) []*item {
-	gone := map[*item]bool{}
+func without(index []int32, pairs []pairing, n int) []int32 {
+	gone := make([]bool, n)
 	for _, p := range pairs {
 		gone[p.src] = true
 	}
-	return slices.DeleteFunc(slices.Clone(items), func(i *item) bool { return gone[i] })
+	return slices.DeleteFunc(slices.Clone(index), func(i int32) bool { return gone[i] })
 }
 
 // compare looks at flags and date of a pair.
-func (v *verifier) compare(f *FolderCertificate, mp Mapping, p pairing) (diffs []Difference) {
-	have, _ := imapwire.CleanFlags(p.dst.flags)
-	want, _ := imapwire.CleanFlags(p.src.flags)
+func (v *verifier) compare(f *FolderCertificate, mp Mapping, o, t *item) (diffs []Difference) {
+	have, want := v.cleanFlags(t), v.cleanFlags(o)
 	if add, remove := flagChanges(have, want); len(add)+len(remove) > 0 {
 		f.Flags++
-		diffs = append(diffs, Difference{mp.Source, p.src.uid, p.dst.uid, DifferenceFlags, fmt.Sprintf("source %v, target %v", want, have)})
+		diffs = append(diffs, Difference{mp.Source, o.uid, t.uid, DifferenceFlags, fmt.Sprintf("source %v, target %v", want, have)})
 	}
-	if p.src.date != p.dst.date {
+	if o.date != t.date {
 		f.Dates++
-		diffs = append(diffs, Difference{mp.Source, p.src.uid, p.dst.uid, DifferenceDate, fmt.Sprintf("source %s, target %s", p.src.time().Format(time.RFC3339), p.dst.time().Format(time.RFC3339))})
+		diffs = append(diffs, Difference{mp.Source, o.uid, t.uid, DifferenceDate, fmt.Sprintf("source %s, target %s", o.time().Format(time.RFC3339), t.time().Format(time.RFC3339))})
 	}
 	return diffs
 }

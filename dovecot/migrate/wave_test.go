@@ -395,6 +395,36 @@ func TestStoredAfterTheCut(t *testing.T) {
 	}
 }
 
+// The same, and the source deletes two of the five before the next run: they
+// are known for ours and go at the target, too.
+func TestStoredAfterTheCutAndDeleted(t *testing.T) {
+	t.Parallel()
+	from, to := dovecottest.NewServer(), dovecottest.NewServer()
+	defer from.Close()
+	defer to.Close()
+	for _, s := range []*dovecottest.Server{from, to} {
+		s.SetUsers(dovecottest.User{Name: "a", Password: password})
+	}
+	for i := range 5 {
+		from.AddMessage("a", "INBOX", dovecottest.Message{Body: []byte(mail(i, ""))})
+	}
+	to.AddMessage("a", "INBOX", dovecottest.Message{Body: []byte(mail(99, ""))}) // the user's own
+	to.AddIMAPFault(dovecottest.IMAPFault{Command: "APPEND", DropAfter: true, Times: 1})
+	dir := t.TempDir()
+	o := &migrate.Options{Settle: 100 * time.Millisecond, Attempts: 1}
+	if res, err := migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), dir, o).Sync(t.Context(), account("a")); err == nil {
+		t.Fatalf("no answer was lost: %+v", res)
+	}
+	c := client(t, from.IMAPAddr, "a")
+	do(t, c, "SELECT INBOX")
+	do(t, c, `STORE 2:3 +FLAGS (\Deleted)`)
+	do(t, c, "EXPUNGE")
+	res := sync(t, migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), dir, o), account("a"))
+	if n := len(to.Messages("a", "INBOX")); n != 4 || res.Copied != 0 || res.Adopted != 3 || res.Deleted != 2 {
+		t.Errorf("%d messages, want 4: %+v", n, res)
+	}
+}
+
 type writeSpy struct {
 	net.Conn
 	wrote func([]byte)

@@ -102,7 +102,7 @@ func (b *bench) fetchOnly(user string) (time.Duration, error) {
 	if _, err := c.Select(context.Background(), "INBOX", true); err != nil {
 		return 0, err
 	}
-	_, err = c.Fetch(context.Background(), imapwire.Set{{First: 1, Last: 1 << 31}}, "BODY.PEEK[]", "", func(_ *imapwire.Message, body io.Reader, _ int64) error {
+	err = c.Fetch(context.Background(), imapwire.Set{{First: 1, Last: 1 << 31}}, "BODY.PEEK[]", "", func(_ *imapwire.Message, body io.Reader, _ int64) error {
 		_, err := io.Copy(io.Discard, body)
 		return err
 	})

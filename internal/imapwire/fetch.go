@@ -27,49 +27,28 @@ type Message struct {
 }
 
 // Fetch runs UID FETCH. items are IMAP items, "FLAGS INTERNALDATE BODY.PEEK[]";
-// UID is added. mod is "" or a modifier such as "(CHANGEDSINCE 5 VANISHED)".
+// UID is added. mod is "" or a modifier such as "(CHANGEDSINCE 5)".
 //
 // f is called once for each message. body is the content of BODY[] or RFC822
 // as it arrives, nil if it was not asked for or the server has none; it need not be read to its
 // end. When body is there, m holds only what the server sent in front of it:
 // Cyrus and Dovecot send everything else first. A body in front of the UID is
 // an error. An error of f ends the command and with it the connection.
-// vanished are the UIDs of "* VANISHED (EARLIER)".
-func (c *Client) Fetch(ctx context.Context, uids Set, items, mod string, f func(m *Message, body io.Reader, size int64) error) (vanished Set, err error) {
+func (c *Client) Fetch(ctx context.Context, uids Set, items, mod string, f func(m *Message, body io.Reader, size int64) error) error {
 	if len(uids) == 0 {
-		return nil, nil
+		return nil
 	}
 	args := []any{"FETCH", uids.String(), "(UID " + items + ")"}
 	if mod != "" {
 		args = append(args, mod)
 	}
-	_, err = c.exec(ctx, "UID", func(name string, _ uint32) (bool, error) {
-		switch name {
-		case "VANISHED":
-			c.r.spaces()
-			if c.r.peek() == '(' {
-				if _, err := c.r.value(0); err != nil {
-					return true, err
-				}
-				c.r.spaces()
-			}
-			s, ok := ParseSet(c.r.word())
-			if !ok {
-				return true, errSyntax
-			}
-			for _, r := range s {
-				vanished.AddRange(r.First, r.Last)
-			}
-			return true, nil
-		case "FETCH":
-			return true, c.fetchResponse(f)
+	_, err := c.exec(ctx, "UID", func(name string, _ uint32) (bool, error) {
+		if name != "FETCH" {
+			return false, nil
 		}
-		return false, nil
+		return true, c.fetchResponse(f)
 	}, args...)
-	if e, ok := errors.AsType[*Error](err); ok {
-		e.Op = "UID FETCH"
-	}
-	return vanished, err
+	return opError(err, "UID FETCH")
 }
 
 func (c *Client) fetchResponse(f func(*Message, io.Reader, int64) error) error {

@@ -373,15 +373,6 @@ func each(op string, names []string) []command {
 // Noop lets the server send what it has to say.
 func (c *Client) Noop(ctx context.Context) error { return c.simple(ctx, "NOOP") }
 
-// Enable switches extensions on (RFC 5161), such as "QRESYNC"; without ENABLE
-// it does nothing.
-func (c *Client) Enable(ctx context.Context, names ...string) error {
-	if !c.Has("ENABLE") {
-		return nil
-	}
-	return c.simple(ctx, "ENABLE", strings.Join(names, " "))
-}
-
 // ID tells the server who we are (RFC 2971), if it wants to know.
 func (c *Client) ID(ctx context.Context, name string) error {
 	if !c.Has("ID") {

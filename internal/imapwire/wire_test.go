@@ -102,7 +102,7 @@ func TestFetch(t *testing.T) {
 		Body    string
 	}
 	var got []row
-	vanished, err := c.Fetch(t.Context(), Set{{1, 9}}, "FLAGS INTERNALDATE BODY.PEEK[]", "", func(m *Message, body io.Reader, size int64) error {
+	err := c.Fetch(t.Context(), Set{{1, 9}}, "FLAGS INTERNALDATE BODY.PEEK[]", "", func(m *Message, body io.Reader, size int64) error {
 		r := row{UID: m.UID, Flags: m.Flags, Missing: m.Missing}
 		if m.HasDate {
 			r.Date = FormatDate(m.Date)
@@ -128,9 +128,6 @@ func TestFetch(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
-	}
-	if vanished.String() != "1:3,8" {
-		t.Errorf("vanished %v", vanished)
 	}
 	if err := c.Noop(t.Context()); err != nil {
 		t.Error(err)
