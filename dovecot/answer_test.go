@@ -71,6 +71,27 @@ func TestNoProxy(t *testing.T) {
 	}
 }
 
+// TestIsWithin: what RemoveMail takes for the user's own.
+func TestIsWithin(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		path, folder string
+		want         bool
+	}{
+		{"/h/u/Maildir/.X", "/h/u", true},
+		{"/h/u/Maildir", "/h/u/Maildir/", true},
+		{"/h/ulla/Maildir", "/h/u", false},
+		{"/h/other/Maildir/.X", "/h/u/Maildir", false},
+		{"/h/u/x", "", false},
+		{"/h/u/x", "/", false},
+		{"/h/u/x", ".", false},
+	} {
+		if got := isWithin(tc.path, tc.folder); got != tc.want {
+			t.Errorf("isWithin(%q, %q) = %v", tc.path, tc.folder, got)
+		}
+	}
+}
+
 func TestMailLocation(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ mail, want string }{
@@ -78,6 +99,9 @@ func TestMailLocation(t *testing.T) {
 		{"maildir:~/Maildir:INDEX=~/index", "maildir:/h/u/Maildir:INDEX=/h/u/index"},
 		{"mdbox:%h/mdbox", "mdbox:/h/u/mdbox"},
 		{"maildir:/srv/x", "maildir:/srv/x"},
+		{"maildir:~", "maildir:/h/u"}, // left as it is, it would be the new login's own home
+		{"maildir:~:INDEX=~:LAYOUT=fs", "maildir:/h/u:INDEX=/h/u:LAYOUT=fs"},
+		{"maildir:/srv/~x/a=b", "maildir:/srv/~x/a=b"},
 		{"", ""},
 	} {
 		if got := (User{Home: "/h/u", Mail: tc.mail}).MailLocation(); got != tc.want {

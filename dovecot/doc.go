@@ -141,6 +141,12 @@
 //   - The summary that who gives of several users is malformed in 2.3.19:
 //     read anyway, and not asked for.
 //   - fsDelete deletes any path as root: only below Options.MailRoot.
+//   - kick takes a name that reads as an address for one, and ends everybody's
+//     connections from there: refused.
+//   - dictSet asks no userdb, and a dict of files makes a path of the user's
+//     name: [Client.SetQuota] looks the user up and refuses "/".
+//   - A wrong key is met with silence when the request asks to close the
+//     connection: it does not.
 //
 // # Clusters
 //
@@ -148,7 +154,10 @@
 // about mail go to one URL, a proxy or director, which passes them to the
 // user's backend (doveadm_port must be set there, or it works on its own
 // files). Sessions, caches and files are each host's own: name all hosts in
-// Options.Hosts and the calls that concern them go to every one.
+// Options.Hosts and the calls that concern them go to every one. A director
+// answers [Client.User] from its own userdb; its homes must be the backends' for
+// [Client.DeleteHome] and [Client.MoveMail] to find them. When the backend is
+// down the connection ends without an answer: [ErrUnknownOutcome].
 //
 // # Speed
 //

@@ -29,9 +29,19 @@ func (u User) MailLocation() string {
 	if u.Mail == "" || u.Home == "" {
 		return ""
 	}
-	loc := strings.ReplaceAll(u.Mail, "%h", u.Home)
-	loc = strings.ReplaceAll(loc, ":~/", ":"+u.Home+"/")
-	return strings.ReplaceAll(loc, "=~/", "="+u.Home+"/")
+	parts := strings.Split(strings.ReplaceAll(u.Mail, "%h", u.Home), ":")
+	for i, p := range parts {
+		key, value, found := strings.Cut(p, "=")
+		if !found {
+			key, value = "", p
+		} else {
+			key += "="
+		}
+		if value == "~" || strings.HasPrefix(value, "~/") {
+			parts[i] = key + u.Home + value[1:]
+		}
+	}
+	return strings.Join(parts, ":")
 }
 
 // User looks a user up in the userdb. An unknown one is [ErrNoUser]. That a
