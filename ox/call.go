@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/bits"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -165,7 +166,8 @@ func (c *Client) attempt(ctx context.Context, k *call, t traits) *Error {
 		resp = k.resp()
 	}
 	start := time.Now()
-	e := k.classify(ctx, server.client.Call(one, k.op, k.req, resp))
+	ex := server.client.Exchange(one, k.op, k.req, resp)
+	e := k.classify(ctx, ex.Err)
 	if e != nil && e.Kind == ErrLostAnswer && one.Err() != nil {
 		e.Err = context.Cause(one)
 	}
@@ -186,7 +188,7 @@ func (c *Client) attempt(ctx context.Context, k *call, t traits) *Error {
 	case e.HTTPStatus != 0:
 		server.answered()
 	}
-	server.limit.release(k.op.String(), start, o)
+	server.limit.release(likeness{k.op.String(), bits.Len64(uint64(ex.Sent+ex.Received) >> 10)}, start, o)
 	if e == nil && t&bySchema != 0 {
 		c.schemas.unlocked(k.context, start)
 	}

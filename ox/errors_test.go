@@ -198,3 +198,38 @@ func TestTemporary(t *testing.T) {
 		t.Error("a deadline is no timeout")
 	}
 }
+
+// TestEveryDeclaredFault: every kind of fault that any operation declares has a
+// kind of error, with either status.
+func TestEveryDeclaredFault(t *testing.T) {
+	t.Parallel()
+	seen := make(map[string]bool)
+	for _, op := range allOperations() {
+		for _, name := range op.Faults {
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+			for _, status := range []int{200, 500} {
+				answer := roundTripper(func(*http.Request) (*http.Response, error) {
+					return response(status, "text/xml; charset=UTF-8", fakeFault{name, "whatever it is; exceptionId -3-4"}.envelope()), nil
+				})
+				c, err := New([]string{"http://ox/webservices"}, testAdmin, &Options{HTTPClient: &http.Client{Transport: answer}, Retries: -1, DatabaseUpdateWait: 1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.schemas.first = 1
+				err = second(c.Context(7, testAdmin).Users.Exists(t.Context(), UserRef{ID: 3}))
+				e, ok := errors.AsType[*Error](err)
+				if !ok || e.Kind != kindsByDetail[name] || e.Kind == "" || e.ExceptionID != "-3-4" || e.Message != "whatever it is" {
+					t.Errorf("%s with status %d: got %v", name, status, err)
+				}
+			}
+		}
+	}
+	for name := range kindsByDetail {
+		if !seen[name] {
+			t.Errorf("no operation declares %s", name)
+		}
+	}
+}

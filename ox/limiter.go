@@ -17,10 +17,17 @@ type limiter struct {
 	inFlight int
 	waiting  []chan struct{} // oldest first; closed to let one in
 	lastCut  time.Time
-	pace     map[string]*pace // by operation
+	pace     map[likeness]*pace
 }
 
-// pace is how fast an operation usually is and has been lately.
+// likeness is what requests have in common whose durations can be compared: the
+// operation, and the size of request and answer within a factor of two.
+type likeness struct {
+	op   string
+	size int // binary digits of the kilobytes
+}
+
+// pace is how fast requests of a kind usually are and have been lately.
 type pace struct {
 	usual, lately time.Duration
 }
@@ -37,7 +44,7 @@ const (
 const slowerBy = 100 * time.Millisecond // below that, differences in latency are noise
 
 func newLimiter(start, max int) *limiter {
-	return &limiter{min: 1, max: float64(max), limit: float64(min(start, max)), pace: make(map[string]*pace)}
+	return &limiter{min: 1, max: float64(max), limit: float64(min(start, max)), pace: make(map[likeness]*pace)}
 }
 
 // acquire waits for a slot.
@@ -78,9 +85,9 @@ func (l *limiter) giveBack() {
 	l.admit()
 }
 
-// release gives a slot back and learns from the answer to op, which was asked
-// for at start.
-func (l *limiter) release(op string, start time.Time, o outcome) {
+// release gives a slot back and learns from the answer to a request of a kind that
+// was begun at start.
+func (l *limiter) release(op likeness, start time.Time, o outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	full := l.inFlight >= int(l.limit)
@@ -109,7 +116,7 @@ func (l *limiter) admit() {
 }
 
 // slow reports whether op has become much slower than usual.
-func (l *limiter) slow(op string, d time.Duration) bool {
+func (l *limiter) slow(op likeness, d time.Duration) bool {
 	p := l.pace[op]
 	if p == nil {
 		l.pace[op] = &pace{usual: d, lately: d}

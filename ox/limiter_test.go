@@ -1,11 +1,16 @@
 package ox
 
 import (
+	"bytes"
 	"context"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/soap"
+	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 )
 
 // server is a machine that serves some requests at once at full speed and gets
@@ -38,7 +43,7 @@ func serve(l *limiter, workers int, duration, latency time.Duration, most int, f
 				if fails != nil && fails() {
 					o = trouble
 				}
-				l.release("op", start, o)
+				l.release(likeness{op: "op"}, start, o)
 			}
 		})
 	}
@@ -67,7 +72,7 @@ func TestLimiterHalvesOnTrouble(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 		for range 8 { // they failed together: one cut
-			l.release("op", start, trouble)
+			l.release(likeness{op: "op"}, start, trouble)
 		}
 		if limit, _ := l.state(); limit != 16 {
 			t.Errorf("limit %d, want 16", limit)
@@ -75,7 +80,7 @@ func TestLimiterHalvesOnTrouble(t *testing.T) {
 		for range 10 {
 			time.Sleep(time.Millisecond)
 			_ = l.acquire(t.Context())
-			l.release("op", time.Now(), trouble)
+			l.release(likeness{op: "op"}, time.Now(), trouble)
 		}
 		if limit, _ := l.state(); limit != 1 {
 			t.Errorf("limit %d, want 1: there is always one", limit)
@@ -122,15 +127,51 @@ func TestLimiterCancelPassesTheSlotOn(t *testing.T) {
 			if err := l.acquire(t.Context()); err != nil {
 				t.Error(err)
 			}
-			l.release("op", time.Now(), healthy)
+			l.release(likeness{op: "op"}, time.Now(), healthy)
 		})
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
-		l.release("op", time.Now(), healthy)
+		l.release(likeness{op: "op"}, time.Now(), healthy)
 		wg.Wait()
 		if _, inFlight := l.state(); inFlight != 0 || len(l.waiting) != 0 {
 			t.Errorf("%d in flight, %d waiting", inFlight, len(l.waiting))
+		}
+	})
+}
+
+// TestLimiterMindsSizes: a large read takes longer than a small one, which says
+// nothing about the server's health.
+func TestLimiterMindsSizes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeServer{answer: func(op *soap.Operation, body []byte, _ *http.Request) (any, error, bool) {
+			if op == oxuser.OpGetMultipleData {
+				time.Sleep(20*time.Millisecond + 4*time.Millisecond*time.Duration(bytes.Count(body, []byte("<users>"))))
+			}
+			return nil, nil, false
+		}}
+		c := newFake(t, f, nil)
+		var wg sync.WaitGroup
+		for i := range 24 {
+			wg.Go(func() {
+				ids := make([]UserID, 10)
+				if i%4 == 0 {
+					ids = make([]UserID, 300)
+				}
+				for n := range ids {
+					ids[n] = UserID(n + 3)
+				}
+				for range 6 {
+					if err := discard(c.Context(7, testAdmin).Users.Load(t.Context(), ids)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if st := c.Stats().Servers[0]; st.Limit < 16 {
+			t.Errorf("limit %d at a healthy server", st.Limit)
 		}
 	})
 }

@@ -92,18 +92,23 @@ func (c *Client) CloseIdleConnections() { c.opt.HTTPClient.CloseIdleConnections(
 
 // Call carries out one operation; see [Caller]. It sends exactly one request.
 func (c *Client) Call(ctx context.Context, op *Operation, req, resp any) error {
+	return c.Exchange(ctx, op, req, resp).Err
+}
+
+// Exchange is Call for those who want to know more of the request than its error.
+func (c *Client) Exchange(ctx context.Context, op *Operation, req, resp any) Exchange {
 	body, err := EncodeRequest(op, req)
 	if err != nil {
-		return err
+		return Exchange{Op: op, Err: err}
 	}
 	ex := Exchange{Op: op, Endpoint: c.base.JoinPath(op.Service).Redacted(), Sent: int64(len(body))}
 	start := time.Now()
 	err = c.roundTrip(ctx, op, body, resp, &ex)
+	ex.Duration, ex.Err = time.Since(start), err
 	if c.opt.Observe != nil {
-		ex.Duration, ex.Err = time.Since(start), err
 		c.opt.Observe(ex)
 	}
-	return err
+	return ex
 }
 
 func (c *Client) roundTrip(ctx context.Context, op *Operation, body []byte, resp any, ex *Exchange) error {
