@@ -9,6 +9,10 @@
 //	migrate -from imaps://cyradm@old.example -to imaps://master@new.example \
 //	        -users pilot.txt -state /var/lib/migrate -report pilot.json
 //
+// The first copy can be made from the files of Cyrus, which is faster and keeps UIDs:
+//
+//	migrate -spool /var/spool/cyrus/mail -maildir /srv/mail/%u/Maildir -state /var/lib/migrate
+//
 // Run it as often as you like; -h explains all flags.
 package main
 

@@ -302,3 +302,31 @@ func FuzzDB(f *testing.F) {
 		}
 	})
 }
+
+func FuzzUIDList(f *testing.F) {
+	f.Add("3 V5 N4 Gabc\n1 :1.x.y\n3 W12 S10 :2.x.y\n")
+	f.Add("3 V5 N4\n1 :1.x.y\n2 :2.x")
+	f.Fuzz(func(t *testing.T, text string) {
+		l := uidlist{}
+		last := uint32(0)
+		err := l.parse(strings.NewReader(text), func(uid uint32, base string) {
+			if uid <= last || base == "" || strings.ContainsAny(base, ":\n") {
+				t.Fatalf("entry %d %q after %d", uid, base, last)
+			}
+			last = uid
+		})
+		if err != nil {
+			if !errors.Is(err, ErrDamaged) {
+				t.Fatalf("untyped error %v", err)
+			}
+			return
+		}
+		if l.next <= last && last < 1<<32-1 || l.validity == 0 {
+			t.Fatalf("%+v, last %d", l, last)
+		}
+		again := uidlist{}
+		if err := again.parse(strings.NewReader(l.headerLine()), nil); err != nil || again.validity != l.validity || again.next != l.next {
+			t.Fatalf("header %q: %+v, %v", l.headerLine(), again, err)
+		}
+	})
+}

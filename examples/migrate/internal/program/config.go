@@ -41,6 +41,8 @@ type Config struct {
 		Forbidden   string
 		NoNameTable bool `toml:"no_name_table"`
 	}
+
+	Spool SpoolConfig // for the conversion from disk
 }
 
 // ReadConfig reads TOML strictly: an unknown key is a mistake, named with its place.

@@ -32,12 +32,24 @@ const (
 
 const usage = `usage: migrate -from URL -to URL [flags]
        migrate -config FILE [flags]
+       migrate -spool DIR -maildir PATTERN [flags]
        migrate                      a demonstration on two servers in the process
 
 URLs are imaps://ADMIN@HOST or imap://ADMIN@HOST (which demands STARTTLS); the
 admin acts for the users of the list by SASL PLAIN. Without -users, user and
 password of the URLs are those of the one mailbox. Passwords may stand in the
 URL, in the configuration, or in the files of -from-password and -to-password.
+
+With -spool the first copy is made from Cyrus' files on disk into Maildirs, with
+UIDs and UIDVALIDITY kept; run it as often as you like, and then migrate over
+IMAP with the same -state, which brings the rest:
+
+  migrate -spool /var/spool/cyrus/mail -spool-config /var/lib/cyrus \
+          -maildir /srv/mail/%u/Maildir -users pilot.txt -state /var/lib/migrate -plan
+
+Without -users it takes everybody in the spool. With -from and -to as well the
+folders are planned over IMAP, which knows of special use. The table [spool]
+of the configuration has more; -convert does what it says.
 
 To pause, make the file PAUSE in the state directory; remove it to go on.
 Exit codes: 0 done, 1 failed or interrupted, 2 bad flags or files, 3 done with
@@ -48,6 +60,7 @@ failures, missing messages or held-back accounts (see the report).
 type settings struct {
 	Config
 	plan, verify, noCopy bool
+	convert              bool
 	sample               float64
 	report               string
 	fromFile, toFile     string
@@ -70,6 +83,13 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			return exitFailed
 		}
 		return exitOK
+	}
+	if s.convert {
+		code, err := convert(ctx, s, stdout)
+		if err != nil {
+			fmt.Fprintln(stderr, err)
+		}
+		return code
 	}
 	from, to, accounts, err := s.sides()
 	if err != nil {
@@ -127,15 +147,35 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	fs.BoolVar(&s.noCopy, "no-copy", false, "with -verify: compare only")
 	fs.Float64Var(&s.sample, "sample", 1, "with -verify: share of messages compared by content")
 	fs.StringVar(&s.report, "report", "", "`file` for the report: JSON, or a page if it ends in .html (needs -verify)")
+	spoolDirs := ""
+	fs.StringVar(&spoolDirs, "spool", "", "convert from disk: Cyrus' partition `directory`, several with commas")
+	fs.StringVar(&s.Spool.Config, "spool-config", s.Spool.Config, "Cyrus' configdirectory: subscriptions, and what users have read before 2.4")
+	fs.BoolVar(&s.Spool.OldNames, "spool-old-names", s.Spool.OldNames, "unixhierarchysep is off at Cyrus, the default before 3.0")
+	fs.StringVar(&s.Spool.Maildir, "maildir", s.Spool.Maildir, "`pattern` of the Maildirs: %u is the user, %n and %d its parts")
+	fs.StringVar(&s.Spool.Owner, "owner", s.Spool.Owner, "`USER:GROUP` of the Maildirs (default: of the directory they are in)")
+	fs.BoolVar(&s.convert, "convert", false, "convert from disk as [spool] of the configuration says")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, err
 		}
 		return nil, errors.New("migrate: see migrate -h")
 	}
+	if spoolDirs != "" {
+		s.convert = true
+		s.Spool.Partitions = strings.Split(spoolDirs, ",")
+	}
 	switch {
 	case fs.NArg() > 0:
 		return nil, fmt.Errorf("migrate: unexpected argument %q", fs.Arg(0))
+	case s.convert && (s.verify || s.noCopy || s.CutOver):
+		return nil, errors.New("migrate: -verify, -no-copy and -cut-over belong to the migration over IMAP, not to the conversion from disk")
+	case s.convert && strings.HasSuffix(s.report, ".html"):
+		return nil, errors.New("migrate: the report of a conversion is JSON")
+	case s.convert && (s.From == "") != (s.To == ""):
+		return nil, errors.New("migrate: to plan over IMAP both -from and -to are needed")
+	case s.convert:
+		_, _, err := s.Spool.source()
+		return s, err
 	case len(args) > 0 && (s.From == "" || s.To == ""):
 		return nil, errors.New("migrate: -from and -to are needed (or -config with both)")
 	case strings.HasSuffix(s.report, ".html") && !s.verify:
@@ -155,8 +195,8 @@ func or(s, def string) string {
 	return s
 }
 
-// sides makes servers and accounts of the settings.
-func (s *settings) sides() (from, to migrate.Server, accounts []migrate.Account, err error) {
+// servers makes servers of the settings.
+func (s *settings) servers() (from, to migrate.Server, err error) {
 	side := func(url string, password schoolmail.Secret, file string) (migrate.Server, error) {
 		srv, err := migrate.ParseServer(url, s.Insecure)
 		if err != nil {
@@ -176,10 +216,15 @@ func (s *settings) sides() (from, to migrate.Server, accounts []migrate.Account,
 	}
 	from, err1 := side(s.From, s.FromPassword, s.fromFile)
 	to, err2 := side(s.To, s.ToPassword, s.toFile)
-	if err := errors.Join(err1, err2); err != nil {
+	from.Connections, to.Connections, from.BytesPerSecond = s.FromConnections, s.ToConnections, s.FromBytesPerSecond
+	return from, to, errors.Join(err1, err2)
+}
+
+// sides makes servers and accounts of the settings.
+func (s *settings) sides() (from, to migrate.Server, accounts []migrate.Account, err error) {
+	if from, to, err = s.servers(); err != nil {
 		return from, to, nil, err
 	}
-	from.Connections, to.Connections, from.BytesPerSecond = s.FromConnections, s.ToConnections, s.FromBytesPerSecond
 	if s.Users == "" {
 		if from.Admin == "" || to.Admin == "" {
 			return from, to, nil, errors.New("migrate: without -users both URLs need a user")
@@ -206,6 +251,7 @@ func (s *settings) sides() (from, to migrate.Server, accounts []migrate.Account,
 type Report struct {
 	Wave        *migrate.WaveResult      `json:"wave,omitempty"`
 	Certificate *migrate.WaveCertificate `json:"certificate,omitempty"`
+	Spool       []SpoolReport            `json:"spool,omitempty"` // of a conversion from disk
 }
 
 func run(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer) (int, error) {
