@@ -26,6 +26,8 @@ func TestValidateReportsEverything(t *testing.T) {
 				Readers: []Reader{{Roles: []schoolmail.Role{schoolmail.RolePupil}, Of: "here"}}},
 			{Name: "b", Each: PerSchool, Roles: []schoolmail.Role{schoolmail.RolePupil}, Folder: []string{"X"}, List: "{class}",
 				Readers: []Reader{{Roles: []schoolmail.Role{schoolmail.RolePupil}, Of: PerSchool}}},
+			{Name: "b/au", Each: District, Roles: []schoolmail.Role{schoolmail.RolePupil}, Folder: []string{"Y"},
+				Readers: []Reader{{Roles: []schoolmail.Role{schoolmail.RolePupil}, Of: District}}},
 		},
 	}
 	got := strings.ReplaceAll(rules.Validate().Error(), "addressbook: rules: ", "")
@@ -58,7 +60,8 @@ book "a": folder: needs {school} or {school_id}, otherwise the books of all scho
 book "a": folder: needs {class}, otherwise the books of all classes fall together
 book "b": folder: needs {school} or {school_id}, otherwise the books of all schools fall together
 book "b": list: {class}: a book for each school has no class
-book "b": has the same folder as book "a"`
+book "b": has the same folder as book "a"
+book "b/au": name: expected 1 to 60 letters, digits, blanks, "-", "_" or "."`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}

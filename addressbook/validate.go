@@ -12,6 +12,7 @@ import (
 
 var (
 	ownerPattern       = regexp.MustCompile(`^[a-z0-9-]{1,20}$`)
+	rulePattern        = regexp.MustCompile(`^[\pL\pN _.-]{1,60}$`) // no "/": keys of books are made of it
 	placeholderPattern = regexp.MustCompile(`\{[^{}]*\}`)
 )
 
@@ -44,6 +45,9 @@ func (r Rules) Validate() error {
 				v.errorf("%s: the name is used twice", where)
 			}
 			names[b.Name] = true
+			if !rulePattern.MatchString(b.Name) {
+				v.errorf("%s: name: expected 1 to 60 letters, digits, blanks, \"-\", \"_\" or \".\"", where)
+			}
 		}
 		v.book(where, b)
 		place := strings.ToLower(strings.Join(b.Folder, "\x00"))
