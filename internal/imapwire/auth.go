@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
+	"strings"
 )
 
 func (c *Client) startTLS(ctx context.Context, cfg *tls.Config) error {
@@ -35,33 +36,40 @@ func (c *Client) Login(ctx context.Context, user string, password string) error 
 // authzid means authcid itself.
 func (c *Client) AuthPlain(ctx context.Context, authzid, authcid string, password string) error {
 	raw := authzid + "\x00" + authcid + "\x00" + password
-	return c.authenticate(ctx, "PLAIN", []byte(raw))
+	return c.authenticate(ctx, "PLAIN", raw, "*")
 }
 
-// AuthBearer authenticates with an OAuth token by OAUTHBEARER (RFC 7628).
+// AuthBearer authenticates with an OAuth token by OAUTHBEARER (RFC 7628), or
+// by its forerunner XOAUTH2 where the server has only that.
 func (c *Client) AuthBearer(ctx context.Context, user string, token string) error {
-	raw := "n,a=" + user + ",\x01auth=Bearer " + token + "\x01\x01"
-	return c.authenticate(ctx, "OAUTHBEARER", []byte(raw))
+	if !c.Has("AUTH=OAUTHBEARER") && c.Has("AUTH=XOAUTH2") {
+		return c.authenticate(ctx, "XOAUTH2", "user="+user+"\x01auth=Bearer "+token+"\x01\x01", "")
+	}
+	name := strings.NewReplacer("=", "=3D", ",", "=2C").Replace(user) // RFC 5801, saslname
+	return c.authenticate(ctx, "OAUTHBEARER", "n,a="+name+",\x01auth=Bearer "+token+"\x01\x01", "AQ==")
 }
 
-func (c *Client) authenticate(ctx context.Context, mech string, raw []byte) error {
-	initial := base64.StdEncoding.EncodeToString(raw)
+// authenticate sends the credentials with the command or after the server's
+// first "+". A further one carries the reason of a refusal (RFC 7628, section
+// 3.2.3), which comes as such once the client has sent the mechanism's give-up line.
+func (c *Client) authenticate(ctx context.Context, mech, raw, giveUp string) error {
 	return c.loggedIn(ctx, func() error {
+		answers := []string{base64.StdEncoding.EncodeToString([]byte(raw)), giveUp}
+		args := []any{mech}
 		if c.Has("SASL-IR") {
-			return c.simple(ctx, "AUTHENTICATE", mech, initial)
+			args, answers = append(args, answers[0]), answers[1:]
 		}
-		return c.authenticateSlow(ctx, mech, initial)
+		return c.exchange(ctx, "AUTHENTICATE", args, answers)
 	})
 }
 
-// authenticateSlow waits for the server's "+" before the credentials.
-func (c *Client) authenticateSlow(ctx context.Context, mech, initial string) error {
-	const op = "AUTHENTICATE"
+// exchange sends a command and one of the answers for each "+".
+func (c *Client) exchange(ctx context.Context, op string, args []any, answers []string) error {
 	if c.err != nil {
 		return c.err
 	}
 	defer c.watch(ctx)()
-	tag, err := c.send(op, mech)
+	tag, err := c.send(op, args...)
 	if err == nil {
 		err = c.bw.Flush()
 	}
@@ -71,16 +79,21 @@ func (c *Client) authenticateSlow(ctx context.Context, mech, initial string) err
 			break
 		}
 		if len(line) > 0 && line[0] == '+' {
-			c.bw.WriteString(initial + "\r\n")
-			if err = c.bw.Flush(); err == nil {
-				_, err := c.finish(ctx, op, tag, nil)
-				return err
+			if len(answers) == 0 {
+				err = errors.New("server asks again and again")
+				break
 			}
-			break
+			c.bw.WriteString(answers[0] + "\r\n")
+			answers = answers[1:]
+			err = c.bw.Flush()
+			continue
 		}
 		var s status
 		var done bool
 		if s, done, err = c.response(tag, line, nil); done && err == nil {
+			if s.word == "OK" {
+				c.takeCapabilities(s)
+			}
 			return c.refused(op, s)
 		}
 	}
