@@ -123,7 +123,7 @@ func people(n int) string {
 }
 
 func (b *builder) noPopulation(r *Record) {
-	f := b.find("no-population", "record %s: no population of the policy takes a %s at %s; the person is left alone", r.Key.ID, r.Role, schoolsOf(b.current(r)))
+	f := b.find("no-population", "record %s: no population of the policy takes the role %s at %s; the person is left alone", r.Key.ID, r.Role, schoolsOf(b.current(r)))
 	f.Key = r.Key
 }
 

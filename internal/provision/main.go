@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/term"
@@ -35,6 +36,16 @@ Usage:
   provision -config district.toml -apply-plan plan.json
       ... and applies exactly this plan. It is refused when the export, the
       policy or the servers have changed since.
+  provision -config district.toml -undo plan.json
+      Plans to take back what this plan has done, as far as that is possible;
+      -plan and -apply go with it as above. As long as the export says the same,
+      the next ordinary run does it all again.
+
+Whatever is applied leaves a folder with the plan (text, JSON), the report
+(text, JSON, HTML) and acknowledgement.csv, which tells the school
+administration in German and French which records were not taken as sent: the
+folder that -out names, or one of its own in the state folder, under runs/. They
+name people; delete them when nobody needs them any more.
 
 Every run can be repeated at any time, also after a crash, and then does only
 what is missing. An example for cron, at two in the morning:
@@ -61,6 +72,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		dryRun    = fs.Bool("dry-run", false, "only plan; this is the default, the flag makes it explicit")
 		plan      = fs.String("plan", "", "save the plan to this `file`")
 		applyPlan = fs.String("apply-plan", "", "apply the reviewed plan in this `file`")
+		undo      = fs.String("undo", "", "plan to take back what the plan in this `file` has done")
 		out       = fs.String("out", "", "write plan and reports (text, JSON, HTML) to this `folder`")
 		people    = fs.Int("people", 400, "sandbox: `number` of people in the district")
 		seed      = fs.Uint64("seed", 1, "sandbox: `number` that the district is made from")
@@ -82,10 +94,10 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case fs.NArg() > 0:
 		return fail(ExitUsage, "unexpected argument %q; -h explains the flags", fs.Arg(0))
-	case *conf == "" && (*apply || *dryRun || *plan != "" || *applyPlan != "" || !now.IsZero()):
-		return fail(ExitUsage, "-apply, -dry-run, -plan, -apply-plan and -now need -config")
-	case *applyPlan != "" && (*apply || *plan != ""):
-		return fail(ExitUsage, "-apply-plan goes with neither -apply nor -plan")
+	case *conf == "" && (*apply || *dryRun || *plan != "" || *applyPlan != "" || *undo != "" || !now.IsZero()):
+		return fail(ExitUsage, "-apply, -dry-run, -plan, -apply-plan, -undo and -now need -config")
+	case *applyPlan != "" && (*apply || *plan != "" || *undo != ""):
+		return fail(ExitUsage, "-apply-plan goes with neither -apply nor -plan nor -undo")
 	case *dryRun && (*apply || *applyPlan != ""):
 		return fail(ExitUsage, "-dry-run contradicts -apply and -apply-plan")
 	case *people < 20 || *people > 200000:
@@ -99,9 +111,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	rep := &report.Report{Title: "schoolmail", Written: time.Now()}
 	finish := func(status int, acts []*Act) int {
 		for _, a := range acts {
-			if a.Plan != nil {
-				rep.Acts = append(rep.Acts, a.Report())
-			}
+			rep.Acts = append(rep.Acts, a.Report())
 		}
 		if *out != "" && len(rep.Acts) > 0 {
 			if err := writeOut(*out, rep, acts); err != nil {
@@ -148,7 +158,10 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		now = schoolmail.DateOf(time.Now())
 	}
 	rep.Title = site.Name
-	acts, err := Run(ctx, site, Command{Now: now, Apply: *apply, SavePlan: *plan, ApplyPlan: *applyPlan}, progress)
+	acts, err := Run(ctx, site, Command{Now: now, Apply: *apply, SavePlan: *plan, ApplyPlan: *applyPlan, Undo: *undo}, progress)
+	if n := len(acts); *out == "" && n > 0 && acts[n-1].Result != nil {
+		*out = filepath.Join(site.RunsDir, now.String()+"-"+acts[n-1].Plan.Header.ID)
+	}
 	for _, act := range acts {
 		switch {
 		case act.Result != nil:
@@ -156,6 +169,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			attend(stdout, act, "the report")
 			if n := act.created(); n > 0 {
 				fmt.Fprintf(stdout, "  initial passwords of %d new accounts, by school: %s\n", n, site.PasswordDir)
+			}
+			if n := len(act.acknowledgement().lines); n > 0 && !act.Undo {
+				fmt.Fprintf(stdout, "  not taken as sent: %d records or rows; acknowledgement.csv is for the school administration\n", n)
 			}
 		case *plan != "" || *out != "": // the whole plan is there
 			fmt.Fprint(stdout, act.Plan.Summary())
@@ -173,6 +189,18 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		status := ExitFailed
 		if _, bad := errors.AsType[*InputError](err); bad {
 			status = ExitUsage
+		}
+		if a := refuse(err); a != nil && (*out != "" || *apply) {
+			dir := cmp.Or(*out, filepath.Join(site.RunsDir, now.String()+"-refused"))
+			err := os.MkdirAll(dir, 0o700)
+			if err == nil {
+				err = writeFile(filepath.Join(dir, "acknowledgement.csv"), a.write)
+			}
+			if err != nil {
+				fail(status, "acknowledgement: %v", err)
+			} else {
+				fmt.Fprintf(stdout, "%s is for the school administration.\n", filepath.Join(dir, "acknowledgement.csv"))
+			}
 		}
 		return finish(fail(status, "%v", err), acts)
 	}

@@ -191,6 +191,7 @@ func Open(set Settings) (_ *Site, err error) {
 		DirectoryFirst: set.OXHTTPURL != "",
 		Groupware:      gw.Observe,
 		PlanFile:       filepath.Join(set.StateDir, "current-plan.json"),
+		RunsDir:        filepath.Join(set.StateDir, "runs"),
 		PasswordDir:    filepath.Join(set.StateDir, "initial-passwords"),
 		Parallel:       set.Parallel,
 		Requests: func() map[string]int64 {

@@ -211,6 +211,52 @@ func TestPlanReviewApply(t *testing.T) {
 	}
 }
 
+// TestUndo takes a change of the school year back: whoever was there before is
+// as before, newcomers stay, and the next ordinary run does it all again.
+func TestUndo(t *testing.T) {
+	t.Parallel()
+	s := start(t, 60)
+	if status, out, errs := s.run(t, s.District.Today(), "-apply"); status != 0 {
+		t.Fatalf("status %d\n%s%s", status, out, errs)
+	}
+	before, _ := s.look(t)
+	next := s.District.Next(nil)
+	day := next.Today()
+	s.deliver(t, next.Export(nil))
+	out := filepath.Join(s.dir, "out")
+	if status, text, errs := s.run(t, day, "-apply", "-out", out); status != 0 {
+		t.Fatalf("status %d\n%s%s", status, text, errs)
+	}
+	changed, _ := s.look(t)
+	undo := filepath.Join(s.dir, "undo.json")
+	if status, text, errs := s.run(t, day, "-undo", filepath.Join(out, "plan.json"), "-plan", undo); status != 3 || !strings.Contains(text, "notices to take back") ||
+		!strings.Contains(text, "an account that was made stays") {
+		t.Fatalf("status %d\n%s%s", status, text, errs)
+	}
+	if same, _ := s.look(t); cmp.Diff(changed, same) != "" {
+		t.Error("planning an undo has changed something")
+	}
+	if status, text, errs := s.run(t, day, "-apply-plan", undo); status != 3 {
+		t.Fatalf("status %d\n%s%s", status, text, errs)
+	}
+	after, _ := s.look(t)
+	after = slices.DeleteFunc(after, func(a schoolmail.Account) bool {
+		return !slices.ContainsFunc(before, func(b schoolmail.Account) bool { return b.Username == a.Username })
+	})
+	for i := range after {
+		after[i].Previous = schoolmail.Previous{} // the newer copies are kept for the grace
+	}
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("(-before +undone)\n%s", diff)
+	}
+	if status, text, errs := s.run(t, day, "-undo", filepath.Join(out, "plan.json"), "-apply"); status != 3 || !strings.Contains(text, "no longer as the plan left it") {
+		t.Errorf("a second undo: status %d\n%s%s", status, text, errs)
+	}
+	if status, text, errs := s.run(t, day, "-apply"); status == 1 || !strings.Contains(text, "leavers to notify") {
+		t.Errorf("the next ordinary run: status %d\n%s%s", status, text, errs)
+	}
+}
+
 // TestRubbish feeds damaged exports after a first provisioning: the exit status
 // says so, the position is named where there is one, and nobody is lost.
 func TestRubbish(t *testing.T) {
@@ -247,6 +293,13 @@ func TestRubbish(t *testing.T) {
 			status, out, errs := s.run(t, day.AddDays(1), "-apply")
 			if status != test.status || !strings.Contains(out+errs, test.says) {
 				t.Errorf("status %d, want %d and %q:\n%s%s", status, test.status, test.says, out, errs)
+			}
+			acks, err := filepath.Glob(filepath.Join(s.dir, "state", "runs", day.AddDays(1).String()+"-*", "acknowledgement.csv"))
+			if err != nil || len(acks) != 1 {
+				t.Fatal(acks, err)
+			}
+			if ack, err := os.ReadFile(acks[0]); err != nil || bytes.Count(ack, []byte("\n")) < 2 {
+				t.Errorf("the school administration is told %q (%v)", ack, err)
 			}
 			now, nowPlaces := s.look(t)
 			if test.status == 2 || test.name == "Windows-1252" {

@@ -115,7 +115,12 @@ func (a *Act) Report() report.Act {
 	return r
 }
 
-// writeOut leaves the plan and the reports of the acts in a folder.
+func (a *Act) acknowledgement() *acknowledgement {
+	return acknowledge(&a.World.Delivery, a.Plan, a.Result)
+}
+
+// writeOut leaves the plans, the acknowledgements of the deliveries and the
+// report in a folder.
 func writeOut(dir string, rep *report.Report, acts []*Act) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -124,15 +129,21 @@ func writeOut(dir string, rep *report.Report, acts []*Act) error {
 		if a.Plan == nil {
 			continue
 		}
-		name := "plan"
+		number := ""
 		if len(acts) > 1 {
-			name = fmt.Sprintf("plan-%d", i+1)
+			number = fmt.Sprintf("-%d", i+1)
 		}
+		name := "plan" + number
 		if err := writeFile(filepath.Join(dir, name+".txt"), a.Plan.WriteText); err != nil {
 			return err
 		}
 		if err := savePlan(filepath.Join(dir, name+".json"), a.Plan); err != nil {
 			return err
+		}
+		if !a.Undo {
+			if err := writeFile(filepath.Join(dir, "acknowledgement"+number+".csv"), a.acknowledgement().write); err != nil {
+				return err
+			}
 		}
 	}
 	for name, write := range map[string]func(io.Writer) error{"report.txt": rep.WriteText, "report.json": rep.WriteJSON, "report.html": rep.WriteHTML} {

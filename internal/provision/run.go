@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,11 +29,13 @@ type Command struct {
 	Apply     bool   // plan and apply
 	SavePlan  string // write the plan (JSON) to this file
 	ApplyPlan string // apply exactly the plan in this file
+	Undo      string // take back what the plan in this file has done
 }
 
 // Act is one run and what came of it.
 type Act struct {
 	Title    string
+	Undo     bool // the plan takes an earlier one back
 	World    *World
 	Plan     *schoolmail.Plan
 	Result   *schoolmail.Result // nil: only planned
@@ -80,10 +83,10 @@ func attention(p *schoolmail.Plan) bool {
 // what happens before anything is written; what happens later is in the acts.
 func Run(ctx context.Context, s *Site, c Command, p Progress) ([]*Act, error) {
 	var acts []*Act
-	var reviewed *schoolmail.Plan
-	if c.ApplyPlan != "" {
+	var given *schoolmail.Plan
+	if file := cmp.Or(c.ApplyPlan, c.Undo); file != "" {
 		var err error
-		if reviewed, err = readPlan(c.ApplyPlan); err != nil {
+		if given, err = readPlan(file); err != nil {
 			return nil, &InputError{err}
 		}
 	}
@@ -100,7 +103,10 @@ func Run(ctx context.Context, s *Site, c Command, p Progress) ([]*Act, error) {
 		again := false
 		switch {
 		case c.ApplyPlan != "":
-			act.Plan, err = reviewed, s.approved(c, w, reviewed)
+			act.Plan, err = given, s.approved(c, w, given)
+		case c.Undo != "":
+			act.Title, act.Undo = "Undo of plan "+given.Header.ID, true
+			act.Plan, err = schoolmail.NewUndo(s.Policy, w.State, w.Delivery, given, c.Now)
 		case c.Apply && len(acts) == 0:
 			if act.Plan = s.cutOff(c, w); act.Plan != nil {
 				act.Title, again = "The plan that was cut off", true

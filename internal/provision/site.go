@@ -32,6 +32,8 @@ type Site struct {
 	// PlanFile keeps the plan that is being applied, so that the next run can
 	// go on with it after a crash.
 	PlanFile string
+	// RunsDir is where an applied plan leaves plan and reports, in a folder each.
+	RunsDir string
 	// PasswordDir is where the lists of initial passwords go.
 	PasswordDir string
 	// Parallel is how many people are worked on at once.
