@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
+	"net/http"
 	"net/netip"
 	"os"
 	"slices"
@@ -287,6 +289,57 @@ func TestFaultsAreNotTakenForClosed(t *testing.T) {
 	}
 	if v["folder"] != galprobe.Closed {
 		t.Errorf("folder: %s", v["folder"])
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Answers that are not what OX answers, such as a page of a proxy with status 200
+// or an envelope without data, are not taken for closed. The control account gets
+// real ones, so that there is a positive control.
+func TestOddAnswersAreNotTakenForClosed(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t, "groupware_standard", "") // all of it is open
+	control, err := appsuite.New(srv.HTTPURL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cred := func(u string) appsuite.Credentials {
+		return appsuite.Credentials{Name: u + "@primar", Password: "secret"}
+	}
+	for name, body := range map[string]string{"no data": "{}", "null": `{"data":null}`, "page": "<html>Please wait</html>", "nothing": ""} {
+		base := http.DefaultTransport
+		client, err := appsuite.New(srv.HTTPURL, &appsuite.Options{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			resp, err := base.RoundTrip(r)
+			if err != nil || strings.HasSuffix(r.URL.Path, "/login") {
+				return resp, err
+			}
+			resp.Body.Close()
+			resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+			resp.Header.Set("Content-Type", "text/html")
+			return resp, nil
+		})}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := galprobe.Run(t.Context(), client, srv.HTTPURL, []galprobe.Target{{
+			Control: cred("oxadmin"), Accounts: []galprobe.Account{{Role: "pupil", Credentials: cred("eva")}},
+		}}, &galprobe.Options{ControlClient: control})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, v := range verdicts(e.Contexts[0].Accounts[0]) {
+			switch path {
+			case "carddav": // not spoiled
+			case "portraits", "find", "profile": // whose form is not confirmed
+			default:
+				if v != galprobe.Failed {
+					t.Errorf("%s: %s: %s, want failed", name, path, v)
+				}
+			}
+		}
 	}
 }
 

@@ -206,23 +206,31 @@ func (a *asker) listRows(resp *appsuite.Response, columns []column) {
 }
 
 func (a *asker) rows(resp *appsuite.Response, width int) [][]json.RawMessage {
-	if resp == nil || len(resp.Data) == 0 {
+	if resp == nil {
 		return nil
 	}
 	var rows [][]json.RawMessage
 	err := json.Unmarshal(resp.Data, &rows)
+	if err == nil && rows == nil {
+		err = errors.New("there is no list") // which is not an empty one
+	}
 	for _, r := range rows {
 		if len(r) != width {
 			err = errors.New("a row does not have the columns asked for")
 		}
 	}
 	if err != nil {
-		if a.o.failed == nil {
-			a.o.failed = errors.New("galprobe: unexpected form of answer to " + a.o.calls[len(a.o.calls)-1].Request)
-		}
+		a.unexpected()
 		return nil
 	}
 	return rows
+}
+
+// unexpected notes that the last answer cannot be read: it proves nothing.
+func (a *asker) unexpected() {
+	if a.o.failed == nil {
+		a.o.failed = errors.New("galprobe: unexpected form of answer to " + a.o.calls[len(a.o.calls)-1].Request)
+	}
 }
 
 // objects counts the entries of other people in any JSON value: objects that

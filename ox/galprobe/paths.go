@@ -3,7 +3,6 @@ package galprobe
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -92,8 +91,8 @@ func askCapability(a *asker) {
 	var list []struct {
 		ID string `json:"id"`
 	}
-	if json.Unmarshal(resp.Data, &list) != nil {
-		a.o.failed = fmt.Errorf("galprobe: unexpected form of the capabilities")
+	if json.Unmarshal(resp.Data, &list) != nil || list == nil {
+		a.unexpected()
 		return
 	}
 	for _, c := range list {
@@ -109,8 +108,8 @@ func askFolderList(a *asker) {
 		return
 	}
 	var parts map[string][][]json.RawMessage
-	if json.Unmarshal(resp.Data, &parts) != nil {
-		a.o.failed = fmt.Errorf("galprobe: unexpected form of the folder list")
+	if json.Unmarshal(resp.Data, &parts) != nil || parts == nil {
+		a.unexpected()
 		return
 	}
 	for _, rows := range parts {
@@ -124,7 +123,12 @@ func askFolderList(a *asker) {
 
 func askFolder(a *asker) {
 	for _, id := range []string{"6", "con://0/6"} {
-		if resp := a.call("folders", "get", values("tree", "0", "id", id), nil); resp != nil && resp.Data != nil {
+		resp := a.call("folders", "get", values("tree", "0", "id", id), nil)
+		switch {
+		case resp == nil:
+		case resp.Data == nil:
+			a.unexpected()
+		default:
 			a.add(1, true)
 		}
 	}
@@ -202,6 +206,8 @@ func askExport(a *asker) {
 				a.add(max(bytes.Count(bytes.TrimSpace(resp.Body), []byte("\n")), 1), true)
 			case bytes.Contains(resp.Body, []byte("BEGIN:VCARD")):
 				a.add(bytes.Count(resp.Body, []byte("BEGIN:VCARD")), true)
+			default:
+				a.unexpected() // OX refuses with an error, not with a page
 			}
 		}
 	}
@@ -287,12 +293,13 @@ func askGroups(a *asker) {
 	}
 	if resp := a.call("group", "search", nil, map[string]string{"pattern": "*"}); resp != nil {
 		var list []group
-		if json.Unmarshal(resp.Data, &list) == nil {
-			for _, g := range list {
-				count(g.Name, string(g.Members))
-			}
-			a.add(len(list), false)
+		if json.Unmarshal(resp.Data, &list) != nil || list == nil {
+			a.unexpected()
 		}
+		for _, g := range list {
+			count(g.Name, string(g.Members))
+		}
+		a.add(len(list), false)
 	}
 	if resp := a.call("group", "get", values("id", "0"), nil); resp != nil {
 		var g group
@@ -329,12 +336,12 @@ func askMultiple(a *asker) {
 		Code string          `json:"code"`
 	}
 	if json.Unmarshal(resp.Body, &answers) != nil || len(answers) != len(items) {
-		a.o.failed = fmt.Errorf("galprobe: unexpected form of the answer to multiple")
+		a.unexpected()
 		return
 	}
 	for i, ans := range answers {
 		r := &appsuite.Response{Data: ans.Data}
-		if ans.Code != "" || string(ans.Data) == "null" {
+		if ans.Code != "" {
 			continue
 		}
 		if i == 2 {
