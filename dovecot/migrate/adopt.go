@@ -33,7 +33,7 @@ func (s *session) adopt(ctx context.Context, f *folderRun, fresh imapwire.Set, g
 	// The listing tells that nothing is there which is not accounted for, or it has to be looked at.
 	unknown := ds == nil || ds.Messages > 0 && (f.state.DstBound == 0 || ds.UIDNext > f.state.DstBound)
 	if unknown || len(others) > 0 {
-		if err := s.selectTarget(ctx, f.TargetRaw); err != nil {
+		if err := s.selectTarget(ctx, f); err != nil {
 			return nil, fmt.Errorf("target: %w", err)
 		}
 		bound := max(f.state.DstBound, 1)
@@ -152,7 +152,7 @@ func (s *session) storeFlags(ctx context.Context, f *folderRun, changes map[stri
 	if len(changes) == 0 {
 		return nil
 	}
-	if err := s.selectTarget(ctx, f.TargetRaw); err != nil {
+	if err := s.selectTarget(ctx, f); err != nil {
 		return fmt.Errorf("target: %w", err)
 	}
 	keys := make([]string, 0, len(changes))

@@ -129,11 +129,12 @@ func (s *session) read(ctx context.Context, f *folderRun, uids imapwire.Set, ch 
 		}); err != nil {
 			return fmt.Errorf("source: %w", err)
 		}
-		var want imapwire.Set
+		var want, silent imapwire.Set
 		for uid := range part.All() {
 			m, ok := meta[uid]
 			if !ok {
-				continue // gone since
+				silent.Add(uid) // gone since, or the answer could not be read
+				continue
 			}
 			if s.limit > 0 && m.Size > s.limit {
 				s.lose(f, uid, ProblemTooBig, "%d bytes, the target takes %d", m.Size, s.limit)
@@ -197,13 +198,13 @@ func (s *session) read(ctx context.Context, f *folderRun, uids imapwire.Set, ch 
 		} else if err != nil {
 			return fmt.Errorf("source: %w", err)
 		}
-		if len(meta) > 0 {
+		if len(meta)+len(silent) > 0 {
 			live, err := s.src.Search(ctx, "ALL")
 			if err != nil {
 				return fmt.Errorf("source: %w", err)
 			}
 			for uid := range part.All() {
-				if _, ok := meta[uid]; ok && live.Contains(uid) {
+				if _, ok := meta[uid]; (ok || silent.Contains(uid)) && live.Contains(uid) {
 					s.lose(f, uid, ProblemMissing, "the source lists the message and does not send it")
 				}
 			}
@@ -336,7 +337,6 @@ func (w *writer) commit() error {
 		s.st.underWay = nil
 		return w.refuse(batch, err)
 	}
-	s.st.underWay = nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if got.UIDs == nil && !s.noUID {
@@ -344,6 +344,9 @@ func (w *writer) commit() error {
 		s.find("the target does not tell the UIDs of new messages: later changes of flags and deletions are not followed")
 	}
 	if got.UIDValidity != 0 && got.UIDValidity != w.f.state.DstValidity {
+		if w.f.state.DstValidity != 0 && s.filled(w.f) > 0 {
+			return fmt.Errorf("target: %q: %w", w.f.Target, errRenumbered)
+		}
 		w.f.state.DstValidity = got.UIDValidity
 	}
 	next := nextUID(got.UIDs)
@@ -364,6 +367,7 @@ func (w *writer) commit() error {
 		s.done++
 		s.doneBytes += m.size
 	}
+	s.st.underWay = nil // all of the batch will be in the state with the next save
 	s.m.observe(Progress{s.acct.Name, w.f.Source, s.done, s.doneBytes})
 	return nil
 }

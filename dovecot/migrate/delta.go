@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -25,11 +26,9 @@ func (s *session) syncFolder(ctx context.Context, f *folderRun) error {
 	if err := s.validity(f, sel); err != nil {
 		return err
 	}
-	var live imapwire.Set
-	if sel.Messages > 0 {
-		if live, err = s.src.Search(ctx, "ALL"); err != nil {
-			return fmt.Errorf("source: %w", err)
-		}
+	sel, live, err := s.live(ctx, f, sel)
+	if err != nil {
+		return fmt.Errorf("source: %w", err)
 	}
 	if err := s.st.flush(f.SourceRaw); err != nil {
 		return err
@@ -40,6 +39,10 @@ func (s *session) syncFolder(ctx context.Context, f *folderRun) error {
 	}
 	fresh := live.Without(known)
 	f.gone = known.Without(live)
+	if live.Len() < int(sel.Messages) {
+		s.lose(f, 0, ProblemFolder, "the source counts %d messages and lists %d of them: nothing is deleted at the target", sel.Messages, live.Len())
+		f.gone = nil
+	}
 	f.validity = sel.UIDValidity
 	old := known.Without(f.gone)
 	ghosts, err := s.ghosts(f, sel.UIDValidity, live)
@@ -78,10 +81,37 @@ func (s *session) syncFolder(ctx context.Context, f *folderRun) error {
 	return s.st.dropOld(f.SourceRaw)
 }
 
+// live asks for all UIDs of a source folder. When they are fewer than the
+// server counts, messages went meanwhile, or the answer could not be read: it asks again.
+func (s *session) live(ctx context.Context, f *folderRun, sel *imapwire.Selected) (*imapwire.Selected, imapwire.Set, error) {
+	for attempt := 1; ; attempt++ {
+		if sel.Messages == 0 {
+			return sel, nil, nil
+		}
+		live, err := s.src.Search(ctx, "ALL")
+		if err != nil || live.Len() >= int(sel.Messages) || attempt == 3 {
+			return sel, live, err
+		}
+		if sel, err = s.selectSource(ctx, f.SourceRaw); err != nil {
+			return sel, nil, err
+		}
+	}
+}
+
 // validity handles a UIDVALIDITY that changed on either side.
 func (s *session) validity(f *folderRun, sel *imapwire.Selected) error {
 	st := f.state
 	ds := s.dstStatus[f.TargetRaw]
+	if ds != nil && st.DstValidity != 0 && st.DstValidity != ds.UIDValidity && s.afterCutOver() && !s.renewed {
+		// Its user has removed it and made another: what was in it stays away.
+		if err := s.st.flush(f.SourceRaw); err != nil {
+			return err
+		}
+		if err := s.forgetTargets(f.SourceRaw); err != nil {
+			return err
+		}
+		st.DstValidity, st.DstBound = ds.UIDValidity, max(ds.UIDNext, 1)
+	}
 	if ds != nil && st.DstValidity != 0 && st.DstValidity != ds.UIDValidity {
 		// The folder at the target is another one: nothing of ours is in it for sure.
 		s.find("%q was made anew at the target: what it lacks is copied again", f.Target)
@@ -259,6 +289,9 @@ func (s *session) vanishedFolders(ctx context.Context) ([]*folderRun, error) {
 			continue
 		} else if s.src.Err() != nil {
 			return nil, fmt.Errorf("source: %w", err)
+		} else if !noSuchMailbox(err) {
+			s.find("%q is not listed at the source, which answers %q: nothing is deleted at the target", s.srcView.name(raw), err)
+			continue
 		}
 		if err := s.st.save(nil); err != nil {
 			return nil, err
@@ -284,6 +317,20 @@ func (s *session) vanishedFolders(ctx context.Context) ([]*folderRun, error) {
 	}
 	slices.SortFunc(out, func(a, b *folderRun) int { return strings.Compare(b.SourceRaw, a.SourceRaw) }) // children first
 	return out, nil
+}
+
+// noSuchMailbox reports whether a refusal says that the mailbox does not
+// exist. A backend that is down or a missing right is no reason to delete anything.
+func noSuchMailbox(err error) bool {
+	if imapwire.IsCode(err, "NONEXISTENT") {
+		return true
+	}
+	e, ok := errors.AsType[*imapwire.Error](err)
+	if !ok || e.Status != "NO" || e.Code != "" {
+		return false
+	}
+	text := strings.ToLower(e.Text)
+	return slices.ContainsFunc([]string{"exist", "no such", "unknown", "not found"}, func(s string) bool { return strings.Contains(text, s) })
 }
 
 // deleteGone removes the messages of one folder that are gone at the source,
@@ -315,7 +362,7 @@ func (s *session) deleteGone(ctx context.Context, f *folderRun) error {
 	}
 	dst = dst.Without(others).Without(rest)
 	if len(dst) > 0 && !s.m.opt.KeepDeleted && s.dstStatus[f.TargetRaw] != nil {
-		if err := s.selectTarget(ctx, f.TargetRaw); err != nil {
+		if err := s.selectTarget(ctx, f); err != nil {
 			return fmt.Errorf("target: %w", err)
 		}
 		if err := s.dst.StoreFlags(ctx, dst, "+", []string{`\Deleted`}); err != nil {

@@ -86,6 +86,12 @@ func read(tb testing.TB, addr, user string) box {
 	return out
 }
 
+// lineOf is how a line of a box begins for a message.
+func lineOf(message string) string {
+	h := sha256.Sum256([]byte(message))
+	return fmt.Sprintf("%x %d", h[:6], len(message))
+}
+
 // renamed moves folders of a snapshot, as the folder plan would, merging.
 func (b box) renamed(names map[string]string) box {
 	out := box{}

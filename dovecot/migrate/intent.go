@@ -73,7 +73,7 @@ func (s *state) intend(list []intent) error {
 // settled empties the file when the state knows all that it says, and nothing
 // of an interrupted run is left to look at.
 func (s *state) settled() error {
-	if len(s.intents) > 0 || !s.intended {
+	if len(s.intents)+len(s.underWay) > 0 || !s.intended {
 		return nil
 	}
 	s.intended = false

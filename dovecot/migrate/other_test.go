@@ -96,9 +96,9 @@ func TestOddSource(t *testing.T) {
 		"NAMESPACE": "* NAMESPACE ((\"INBOX.\" \".\")) NIL NIL\r\n",
 		"LIST":      "* LIST () \".\" INBOX\r\n* LIST (\\XYZ) \".\" \"INBOX.Entw\xfcrfe\"\r\n* LIST () \".\" {5}\r\nINBOX\r\ngarbage\r\n\r\n* XYZZY {3}\r\nabc\r\n",
 		"LSUB":      "* LSUB () \".\" \"INBOX.Entw\xfcrfe\"\r\n",
-		"STATUS":    "* STATUS INBOX (MESSAGES 5 UIDNEXT 9 UIDVALIDITY 7)\r\n",
-		"EXAMINE":   "* 5 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 9] x\r\n* FLAGS (a]b)\r\n",
-		"SEARCH":    "* SEARCH 1 2 3 4 8\r\n",
+		"STATUS":    "* STATUS INBOX (MESSAGES 6 UIDNEXT 11 UIDVALIDITY 7)\r\n",
+		"EXAMINE":   "* 6 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 11] x\r\n* FLAGS (a]b)\r\n",
+		"SEARCH":    "* SEARCH 1 2 3 4 8 10\r\n",
 		"META": "* 1 FETCH (UID 1 FLAGS (\\Seen) INTERNALDATE \"01-Feb-2020 10:00:00 +0000\" RFC822.SIZE 20)\r\n" +
 			"* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent a]b \"q u\") INTERNALDATE \"31-Feb-2020 10:00:00 +0000\" RFC822.SIZE 20)\r\n" +
 			"* 3 FETCH (UID 3 FLAGS () INTERNALDATE NIL RFC822.SIZE 0)\r\n" +
@@ -111,7 +111,7 @@ func TestOddSource(t *testing.T) {
 	to, toAddr := plainServer(t)
 	m := migrate.New(srv, to, t.TempDir(), &migrate.Options{Attempts: 1})
 	res, err := m.Sync(t.Context(), account("anna"))
-	if err != nil || res.Copied != 2 || res.Failed != 3 {
+	if err != nil || res.Copied != 2 || res.Failed != 4 {
 		t.Errorf("%+v, %v", res, err)
 	}
 	var got []string
@@ -119,8 +119,8 @@ func TestOddSource(t *testing.T) {
 		got = append(got, fmt.Sprintf("%d %s", p.UID, p.Kind))
 	}
 	slices.Sort(got)
-	// 2 was copied without its date and two keywords; 3 is empty, 4 was not sent, 8 has no content.
-	if d := cmp.Diff([]string{"2 date", "2 keyword", "3 empty", "4 missing", "8 missing"}, got); d != "" {
+	// 2 was copied without its date and two keywords; 3 is empty, 4 was not sent, 8 has no content, of 10 nothing is told.
+	if d := cmp.Diff([]string{"10 missing", "2 date", "2 keyword", "3 empty", "4 missing", "8 missing"}, got); d != "" {
 		t.Error(d)
 	}
 	if n := len(read(t, toAddr, "anna")["INBOX"]); n != 2 {
@@ -128,6 +128,36 @@ func TestOddSource(t *testing.T) {
 	}
 	if _, ok := read(t, toAddr, "anna")["Drafts"]; !ok {
 		t.Error("the folder with the 8-bit name did not become Drafts")
+	}
+}
+
+// A source whose list of UIDs cannot be read, or is shorter than its own
+// count: that is no reason to delete anything at the target.
+func TestUnreadableSearch(t *testing.T) {
+	t.Parallel()
+	for name, search := range map[string]string{"odd": "* SEARCHED 1 2\r\n", "short": "* SEARCH 1\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			answers := map[string]string{
+				"NAMESPACE": "* NAMESPACE ((\"\" \".\")) NIL NIL\r\n",
+				"LIST":      "* LIST () \".\" INBOX\r\n",
+				"STATUS":    "* STATUS INBOX (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 7)\r\n",
+				"EXAMINE":   "* 2 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 3] x\r\n",
+				"SEARCH":    "* SEARCH 1 2\r\n",
+				"META":      "* 1 FETCH (UID 1 FLAGS () RFC822.SIZE 14)\r\n* 2 FETCH (UID 2 FLAGS () RFC822.SIZE 14)\r\n",
+				"BODY":      "* 1 FETCH (UID 1 BODY[] {14}\r\nSubject: 1\r\n\r\n)\r\n* 2 FETCH (UID 2 BODY[] {14}\r\nSubject: 2\r\n\r\n)\r\n",
+			}
+			to, toAddr := plainServer(t)
+			m := migrate.New(scripted(t, answers), to, t.TempDir(), &migrate.Options{Attempts: 1})
+			if res := sync(t, m, account("anna")); res.Copied != 2 {
+				t.Fatalf("%+v", res)
+			}
+			answers["SEARCH"] = search
+			res := sync(t, m, account("anna"))
+			if n := len(read(t, toAddr, "anna")["INBOX"]); n != 2 || res.Deleted != 0 || res.Failed != 1 {
+				t.Errorf("%d messages are left of 2: %+v", n, res)
+			}
+		})
 	}
 }
 

@@ -41,7 +41,9 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Temporary reports whether running again may help.
-func (e *Error) Temporary() bool { return imapwire.Temporary(e.Err) || errors.Is(e.Err, ErrBusy) }
+func (e *Error) Temporary() bool {
+	return imapwire.Temporary(e.Err) || errors.Is(e.Err, ErrBusy) || errors.Is(e.Err, errRenumbered)
+}
 
 // Result is what one run did for one account.
 type Result struct {

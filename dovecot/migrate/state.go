@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -132,8 +133,10 @@ func openState(dir, account string) (*state, error) {
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, ErrBusy
 	}
-	if err != nil && statErr == nil {
-		// An unreadable file is put aside: the run goes on as if it were lost.
+	_, fromSystem := errors.AsType[syscall.Errno](err)
+	if err != nil && statErr == nil && !fromSystem {
+		// A damaged file is put aside: the run goes on as if it were lost. A
+		// missing right or a full disk is not damage.
 		if s.db != nil {
 			s.db.Close()
 		}

@@ -35,6 +35,7 @@ type session struct {
 	batch     int             // messages per APPEND at present
 	limit     int64           // largest message the target takes, 0 if unlimited
 	refusal   error           // the target's last one
+	renewed   bool            // the target's whole mailbox is a new one
 	noUID     bool            // reported: the target does not tell UIDs
 	done      int             // for Progress
 	doneBytes int64
@@ -226,9 +227,9 @@ func (s *session) begin(ctx context.Context) error {
 		s.find("%s", f)
 	}
 	// A new UIDVALIDITY of INBOX means that the whole target is a new one.
-	lost := false
+	lost := false // the whole of it
 	if in, ds := s.folders["INBOX"], s.dstStatus["INBOX"]; in != nil && ds != nil && in.DstValidity != 0 && in.DstValidity != ds.UIDValidity {
-		lost = true
+		lost, s.renewed = true, true
 		s.find("the target's mailbox was made anew since the last run: what it lacks is copied again")
 	}
 	s.runs = nil
@@ -429,15 +430,24 @@ func (s *session) selectSource(ctx context.Context, raw string) (*imapwire.Selec
 	return sel, err
 }
 
-func (s *session) selectTarget(ctx context.Context, raw string) error {
-	if s.dstSelected == raw {
+// errRenumbered: a target folder was removed and made again during the run, so
+// that the UIDs noted for it mean nothing, or other messages. The next attempt
+// lists the target anew.
+var errRenumbered = errors.New("the target folder was made anew meanwhile")
+
+func (s *session) selectTarget(ctx context.Context, f *folderRun) error {
+	if s.dstSelected == f.TargetRaw {
 		return s.dst.Noop(ctx)
 	}
-	_, err := s.dst.Select(ctx, raw, false)
-	if err == nil {
-		s.dstSelected = raw
+	sel, err := s.dst.Select(ctx, f.TargetRaw, false)
+	if err != nil {
+		return err
 	}
-	return err
+	s.dstSelected = f.TargetRaw
+	if v := f.state.DstValidity; v != 0 && sel.UIDValidity != 0 && sel.UIDValidity != v {
+		return fmt.Errorf("%q: %w", f.Target, errRenumbered)
+	}
+	return nil
 }
 
 // finish records the end of the run.
