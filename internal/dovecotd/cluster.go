@@ -19,13 +19,13 @@ type Cluster struct {
 }
 
 // StartCluster starts a cluster for the length of the test; cfg is that of the
-// backends, Users that of all. It needs the addresses 127.0.0.2 and 127.0.0.3,
+// backends, Users that of all. It needs the addresses 127.0.0.2 to 127.0.0.4,
 // which every Linux has.
 func StartCluster(tb testing.TB, cfg Config) *Cluster {
 	tb.Helper()
 	c := &Cluster{IPs: [2]string{"127.0.0.2", "127.0.0.3"}}
 	// The director knows one port for all backends.
-	port, err := commonPort(append(c.IPs[:], "127.0.0.1")...)
+	port, err := commonPort(c.IPs[:]...)
 	if err != nil {
 		if os.Getenv("SCHOOLMAIL_REQUIRE_SERVERS") == "1" {
 			tb.Fatal(err)
@@ -42,7 +42,7 @@ func StartCluster(tb testing.TB, cfg Config) *Cluster {
 	for i, u := range cfg.Users {
 		front.Users[i] = User{Name: u.Name, Password: u.Password, Fields: []string{"proxy=y"}}
 	}
-	ring, err := commonPort("127.0.0.1")
+	ring, err := commonPort(ringIP)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -51,8 +51,12 @@ func StartCluster(tb testing.TB, cfg Config) *Cluster {
 	return c
 }
 
+// ringIP is an address of its own for the directors' talk among themselves, where
+// no other test takes the port away.
+const ringIP = "127.0.0.4"
+
 const directorConfig = `
-director_servers = 127.0.0.1:%d
+director_servers = ` + ringIP + `:%d
 director_mail_servers = %s %s
 doveadm_port = %d
 service director {
@@ -67,6 +71,7 @@ service director {
     mode = 0666
   }
   inet_listener {
+    address = ` + ringIP + `
     port = %d
   }
 }

@@ -172,10 +172,7 @@ func (s *Server) prepare() (err error) {
 }
 
 func (s *Server) launch(bin string) error {
-	p, err := freePorts(s.listen())
-	if s.cfg.DoveadmPort != 0 {
-		p.doveadm = s.cfg.DoveadmPort
-	}
+	p, err := freePorts(s.listen(), s.cfg.DoveadmPort)
 	if err != nil {
 		return err
 	}
@@ -201,7 +198,7 @@ func (s *Server) launch(bin string) error {
 		s.URL = "https" + strings.TrimPrefix(s.URL, "http")
 	}
 
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !greets(s.IMAPAddr) {
 		select {
 		case <-done:
@@ -330,18 +327,23 @@ func executable(path string) bool {
 
 func (s *Server) listen() string { return orDefault(s.cfg.Listen, "127.0.0.1") }
 
-// freePorts asks the kernel for three free ports.
-func freePorts(addr string) (ports, error) {
-	var n [3]int
-	for i := range n {
+// freePorts asks the kernel for free ports, that for doveadm unless it is given.
+func freePorts(addr string, doveadm int) (ports, error) {
+	var n []int
+	for len(n) < 3 {
 		l, err := net.Listen("tcp", addr+":0")
 		if err != nil {
 			return ports{}, err
 		}
 		defer l.Close()
-		n[i] = l.Addr().(*net.TCPAddr).Port
+		if p := l.Addr().(*net.TCPAddr).Port; p != doveadm {
+			n = append(n, p)
+		}
 	}
-	return ports{n[0], n[1], n[2]}, nil
+	if doveadm == 0 {
+		doveadm = n[2]
+	}
+	return ports{n[0], n[1], doveadm}, nil
 }
 
 func tail(s string, lines int) string {
