@@ -98,7 +98,10 @@ func (p *Plan) Summary() string {
 			fmt.Fprintf(&b, "%6d %s\n", c, kindWords[k][plural(c)])
 		}
 	}
-	if p.Empty() {
+	switch {
+	case p.Empty() && len(p.Held) > 0:
+		b.WriteString("Nothing to do but what is held back.\n")
+	case p.Empty():
 		b.WriteString("Nothing to do.\n")
 	}
 	if c := len(p.Held); c > 0 {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/term"
@@ -234,7 +235,7 @@ func attend(w io.Writer, a *Act, rest string) {
 		}
 		say("  held back: %d x %s%s: %s: %s\n", g.Count(), g.Kind, at, g.Reason(), g.Names())
 	}
-	for _, f := range r.Findings {
+	for _, f := range slices.Concat(a.Plan.Findings, a.World.Findings) {
 		say("  look at %s: %s\n", f.Kind, f.Text)
 	}
 	if n > most {

@@ -479,7 +479,7 @@ func TestReadUsersByHTTP(t *testing.T) {
 		if status, out, errs := s.run(t, day, "-apply"); status == 1 || status == 2 || !strings.Contains(out, act.want) {
 			t.Fatalf("%s: status %d, want %q\n%s%s", day, status, act.want, out, errs)
 		}
-		if _, out, errs := s.run(t, day, "-apply"); !strings.Contains(out, "Nothing to do.") {
+		if _, out, errs := s.run(t, day, "-apply"); !strings.Contains(out, "Nothing to do") {
 			t.Errorf("%s: the second run:\n%s%s", day, out, errs)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/report"
@@ -103,11 +104,12 @@ func (a *Act) Report() report.Act {
 		r.Flows = append(r.Flows, report.Flow{From: int(k[0]), To: int(k[1]), People: flows[k]})
 	}
 	for _, f := range slices.Concat(p.Findings, a.World.Findings) {
-		where := string(f.School)
+		where, text := string(f.School), f.Text
 		if f.Position.File != "" {
 			where = f.Position.String()
+			text = strings.TrimPrefix(text, where+": ")
 		}
-		r.Findings = append(r.Findings, report.Finding{Kind: f.Kind, Where: where, Text: f.Text})
+		r.Findings = append(r.Findings, report.Finding{Kind: f.Kind, Where: where, Text: text})
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Requests)) {
 		r.Requests = append(r.Requests, report.Requests{Server: name, Count: int(a.Requests[name])})

@@ -91,7 +91,7 @@ func Run(ctx context.Context, s *Site, c Command, p Progress) ([]*Act, error) {
 		}
 	}
 	for {
-		act := &Act{Title: "Run of " + c.Now.String()}
+		act := &Act{Title: "Run"}
 		before := s.Requests()
 		p.Phase("reading the export and the servers")
 		w, err := s.Look(ctx, c.Now)
@@ -109,7 +109,7 @@ func Run(ctx context.Context, s *Site, c Command, p Progress) ([]*Act, error) {
 			act.Plan, err = schoolmail.NewUndo(s.Policy, w.State, w.Delivery, given, c.Now)
 		case c.Apply && len(acts) == 0:
 			if act.Plan = s.cutOff(c, w); act.Plan != nil {
-				act.Title, again = "The plan that was cut off", true
+				act.Title, again = "Rest of a plan that was cut off", true
 				break
 			}
 			fallthrough
@@ -127,7 +127,7 @@ func Run(ctx context.Context, s *Site, c Command, p Progress) ([]*Act, error) {
 		}
 		acts = append(acts, act)
 		if c.Apply || c.ApplyPlan != "" {
-			p.Phase(fmt.Sprintf("%s: applying plan %s, %d steps", act.Title, act.Plan.Header.ID, len(act.Plan.Steps)))
+			p.Phase(fmt.Sprintf("%s of %s: applying plan %s, %d steps", act.Title, c.Now, act.Plan.Header.ID, len(act.Plan.Steps)))
 			if err := s.apply(ctx, act, p); err != nil {
 				return acts, err
 			}
