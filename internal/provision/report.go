@@ -23,6 +23,15 @@ func (a *Act) Report() report.Act {
 	if a.Result == nil {
 		r.Notes = append(r.Notes, "Planned only: nothing was written.")
 	}
+	kept := 0
+	for i, s := range p.Steps {
+		if t, ok := s.Action.(schoolmail.TransferContext); ok && t.KeepCopy && (a.Result == nil || a.Result.Outcomes[i].Status == schoolmail.StatusDone) {
+			kept++
+		}
+	}
+	if kept > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("Old copies of people who are transferred are kept for the grace and take a seat in their old context so long: %d.", kept))
+	}
 	planned, held := p.Count(), map[schoolmail.Kind]int{}
 	for _, h := range p.Held {
 		held[h.Step.Kind()]++
