@@ -32,15 +32,17 @@
 //   - Nobody is deactivated without a notice at least 56 days old; who returns
 //     gets the same account, address and mailbox.
 //   - User names and addresses are unique, and never given to somebody else.
-//   - Leavers, deactivations, purges and transfers are limited per school and
-//     district ([Guards]). What is too much is held back, visibly.
+//   - Leavers, deactivations, purges, transfers, and changes of name and school
+//     are limited per school and district ([Guards]). What is too much is held
+//     back, visibly.
 //
 // # Applying
 //
 // [Apply] carries a plan out over four small interfaces ([Directory],
 // [Groupware], [Mailstore], [Notifier]) and writes a [Journal] before and after
 // each outside effect. It can be stopped at any point: observe, plan and apply
-// again, and only what is missing is done.
+// again, and only what is missing is done. [NewUndo] makes the plan that takes
+// back what a plan has done, as far as that can be taken back.
 //
 // Do not build a [Plan] by hand, and do not change one: Apply trusts its order.
 package schoolmail

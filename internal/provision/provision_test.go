@@ -182,6 +182,20 @@ func TestPlanReviewApply(t *testing.T) {
 	if status, _, errs := s.run(t, day.AddDays(1), "-apply-plan", file); status != 2 || !strings.Contains(errs, "the plan is for") {
 		t.Errorf("on another day: status %d %s", status, errs)
 	}
+	toml, err := os.ReadFile(s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rewrite := func(text []byte) {
+		if err := os.WriteFile(s.config(), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rewrite(bytes.Replace(toml, []byte("# purge_days = 180"), []byte("purge_days = 181"), 1))
+	if status, _, errs := s.run(t, day, "-apply-plan", file); status != 2 || !strings.Contains(errs, "the policy has changed") {
+		t.Errorf("with another policy: status %d %s", status, errs)
+	}
+	rewrite(toml)
 	if status, out, errs := s.run(t, day, "-apply-plan", file); status != 0 {
 		t.Fatalf("status %d\n%s%s", status, out, errs)
 	}
