@@ -1,7 +1,9 @@
 package migrate_test
 
 import (
+	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -143,5 +145,51 @@ func TestStateThatCannotBeOpened(t *testing.T) {
 	res := sync(t, m, account("a"))
 	if res.Copied != 1 || !strings.Contains(strings.Join(res.Findings, " "), "damaged") {
 		t.Errorf("a damaged state: %+v", res)
+	}
+}
+
+// Mail that moves at the source while it is compared may be seen in neither
+// folder: such a certificate is no proof.
+func TestVerifyWhileTheSourceChanges(t *testing.T) {
+	t.Parallel()
+	from, to := dovecottest.NewServer(), dovecottest.NewServer()
+	defer from.Close()
+	defer to.Close()
+	for _, s := range []*dovecottest.Server{from, to} {
+		s.SetUsers(dovecottest.User{Name: "a", Password: password})
+	}
+	c := client(t, from.IMAPAddr, "a")
+	do(t, c, "CREATE box")
+	put(t, c, "box", "", "", mail(1, ""))
+	source := insecure(from.IMAPAddr)
+	var move func()
+	source.Dial = func(_ context.Context, network, addr string) (net.Conn, error) {
+		nc, err := net.Dial(network, addr)
+		return &writeSpy{Conn: nc, wrote: func(b []byte) {
+			if move != nil && strings.Contains(string(b), "EXAMINE") && strings.Contains(string(b), "box") {
+				f := move
+				move = nil
+				f()
+			}
+		}}, err
+	}
+	m := migrate.New(source, insecure(to.IMAPAddr), t.TempDir(), nil)
+	sync(t, m, account("a"))
+	cert, err := m.Verify(t.Context(), account("a"), nil)
+	if err != nil || !cert.Complete || len(cert.Changed) != 0 {
+		t.Fatalf("at rest: %+v, %v", cert, err)
+	}
+	put(t, c, "box", "", "", mail(2, "")) // not at the target
+	do(t, c, "SELECT box")
+	move = func() { // INBOX has been read
+		do(t, c, "COPY 2 INBOX")
+		do(t, c, `STORE 2 +FLAGS (\Deleted)`)
+		do(t, c, "EXPUNGE")
+	}
+	if cert, err = m.Verify(t.Context(), account("a"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if cert.Complete || cert.Total().Missing == 0 && len(cert.Changed) == 0 {
+		t.Errorf("a proof without the message that moved: %+v", cert)
 	}
 }

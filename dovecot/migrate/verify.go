@@ -66,11 +66,15 @@ type Certificate struct {
 	Stage       Stage               `json:"stage"`
 	Sample      float64             `json:"sample"`   // share of messages compared by content
 	Digest      string              `json:"digest"`   // "sha1" or "sha256"
-	Complete    bool                `json:"complete"` // nothing is missing
+	Complete    bool                `json:"complete"` // nothing is missing, and the source was at rest
 	Folders     []FolderCertificate `json:"folders"`
 	Differences []Difference        `json:"differences,omitempty"`
-	Skipped     []string            `json:"skipped,omitempty"` // folders that stay behind by rule
-	Error       string              `json:"error,omitempty"`   // why there is no comparison
+	// Changed are source folders into which mail came while they were being
+	// compared. A message that moved between two folders meanwhile may have been seen in
+	// neither, so that this is no proof; verify again when the source is at rest.
+	Changed []string `json:"changed,omitempty"`
+	Skipped []string `json:"skipped,omitempty"` // folders that stay behind by rule
+	Error   string   `json:"error,omitempty"`   // why there is no comparison
 }
 
 // Total sums the folders up.
@@ -173,8 +177,31 @@ func (v *verifier) run(ctx context.Context) (*Certificate, error) {
 		cert.Folders = append(cert.Folders, f)
 		cert.Differences = append(cert.Differences, diffs...)
 	}
-	cert.Complete = cert.Total().Missing == 0
+	if cert.Changed, err = v.changed(ctx); err != nil {
+		return nil, fmt.Errorf("source: %w", err)
+	}
+	cert.Complete = cert.Total().Missing == 0 && len(cert.Changed) == 0
 	return cert, nil
+}
+
+// changed lists the source once more: a folder that is new, or has new UIDs
+// since the first listing, has changed.
+func (v *verifier) changed(ctx context.Context) ([]string, error) {
+	boxes, err := v.src.List(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, b := range boxes {
+		if imapwire.InboxName(b.Name) {
+			b.Name = "INBOX"
+		}
+		old := v.srcStatus[b.Name]
+		if b.Status != nil && (old == nil || old.UIDNext != b.Status.UIDNext || old.UIDValidity != b.Status.UIDValidity) {
+			out = append(out, v.srcView.name(b.Name))
+		}
+	}
+	return out, nil
 }
 
 // open selects a folder read-only and fetches what is compared.

@@ -167,7 +167,8 @@ const bigMailboxes = 8
 
 // huge measures migrate on one folder with n messages and on n/100 folders.
 func (b *bench) huge(n int) error {
-	for user, l := range map[string]layout{"huge": {folders: 1, messages: n, size: 300}, "wide": {folders: n / 100, messages: 1, size: 300}} {
+	for _, l := range []layout{{name: "huge", folders: 1, messages: n, size: 300}, {name: "wide", folders: n / 100, messages: 1, size: 300}} {
+		user := l.name
 		if _, err := b.fill(user, l, 0, l.messages); err != nil {
 			return err
 		}
