@@ -130,11 +130,14 @@ func Run(cfg *Config) (*Server, error) {
 	s.passwords[s.AdminUser] = s.AdminPassword
 	s.passwords[s.ProxyUser] = s.ProxyPassword
 	err := s.prepare()
-	for range 5 { // a port may be taken between its choice and its use
-		if err == nil {
-			if err = s.launch(); err == nil {
+	if err == nil {
+		// A port may be taken between its choice and its use, of which master
+		// tells the system log only; and a loaded machine may need its time.
+		for _, patience := range []time.Duration{15 * time.Second, 30 * time.Second, 60 * time.Second} {
+			if err = s.launch(patience); err == nil {
 				break
 			}
+			s.terminate()
 		}
 	}
 	if err == nil {
@@ -202,7 +205,7 @@ func (s *Server) systemUser() string {
 	return "cyrus"
 }
 
-func (s *Server) launch() error {
+func (s *Server) launch(patience time.Duration) error {
 	var ports [2]int
 	for i := range ports {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -224,6 +227,7 @@ func (s *Server) launch() error {
 	conf := fmt.Sprintf(`configdirectory: %[1]s/conf
 partition-default: %[1]s/spool
 defaultpartition: default
+servername: %[9]s
 cyrus_user: %[2]s
 admins: %[3]s
 proxyservers: %[4]s
@@ -242,7 +246,7 @@ expunge_mode: %[8]s
 sievedir: %[1]s/conf/sieve
 %[5]s%[6]s
 `, s.Dir, s.systemUser(), s.AdminUser, s.ProxyUser, names, s.cfg.Extra,
-		cmp.Or(s.cfg.DeleteMode, "immediate"), cmp.Or(s.cfg.ExpungeMode, "immediate"))
+		cmp.Or(s.cfg.DeleteMode, "immediate"), cmp.Or(s.cfg.ExpungeMode, "immediate"), s.name())
 	services := fmt.Sprintf(`START {
   recover cmd="%[1]s/ctl_cyrusdb -C %[2]s -r"
 }
@@ -274,11 +278,15 @@ EVENTS {
 	go func() { cmd.Wait(); close(done) }()
 	s.cmd, s.done = cmd, done
 
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		c, err := Dial(s.IMAPAddr)
 		if err == nil {
-			return c.Close()
+			c.Close()
+			if strings.Contains(c.greeting, s.name()) {
+				return nil
+			}
+			return errors.New("another server has taken the port")
 		}
 		select {
 		case <-done:
@@ -290,6 +298,9 @@ EVENTS {
 		}
 	}
 }
+
+// name is in the greeting, which proves that it is this instance that answers.
+func (s *Server) name() string { return filepath.Base(s.Dir) }
 
 // answerLogins is saslauthd: four strings (user, password, service, realm),
 // each after its length in two bytes, answered by "OK" or "NO" in the same form.
@@ -359,18 +370,24 @@ func (s *Server) Stop() {
 		if s.auth != nil {
 			s.auth.Close()
 		}
-		if s.cmd == nil {
-			return
-		}
-		// SIGTERM ends master and its children at once; SIGQUIT would wait for sessions.
-		s.cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-s.done:
-		case <-time.After(10 * time.Second):
-			s.cmd.Process.Kill()
-			<-s.done
-		}
+		s.terminate()
 	})
+}
+
+// terminate ends master, if it runs.
+func (s *Server) terminate() {
+	if s.cmd == nil {
+		return
+	}
+	// SIGTERM ends master and its children at once; SIGQUIT would wait for sessions.
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.done:
+	case <-time.After(10 * time.Second):
+		s.cmd.Process.Kill()
+		<-s.done
+	}
+	s.cmd = nil
 }
 
 // Close stops the instance and removes its directory.
@@ -383,8 +400,9 @@ func (s *Server) Close() error {
 // but tags. It is on purpose not the client under test.
 type Conn struct {
 	net.Conn
-	r *bufio.Reader
-	n int
+	r        *bufio.Reader
+	n        int
+	greeting string
 }
 
 // Dial connects and reads the greeting.
@@ -408,6 +426,7 @@ func NewConn(nc net.Conn) (*Conn, error) {
 		nc.Close()
 		return nil, err
 	}
+	c.greeting = line
 	return c, nil
 }
 

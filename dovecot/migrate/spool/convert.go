@@ -271,7 +271,6 @@ type run struct {
 	op   string // under way, for the error
 
 	removals []removal
-	known    int // messages delivered so far, of all folders
 	done     int
 	bytes    int64
 	seen     map[string]string // the user's database, read when it is needed
@@ -311,7 +310,12 @@ func (r *run) convert(ctx context.Context) (err error) {
 	if r.st, err = openState(r.c.state, r.acct.Name); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.st.close()) }()
+	defer func() {
+		if err != nil { // what has been delivered is written down in any case
+			r.st.save(r.d)
+		}
+		err = errors.Join(err, r.st.close())
+	}()
 	if r.st.folders[""] != nil && !exists(filepath.Join(r.acct.Maildir, uidlistName)) {
 		return fmt.Errorf("%w: %s", ErrTargetNew, r.acct.Maildir)
 	}
@@ -411,7 +415,6 @@ func (r *run) vanished(boxes []mailbox, p *Plan) error {
 		}
 		res := &FolderResult{Source: source, Target: fs.Target, UIDValidity: fs.Validity}
 		r.res.Folders = append(r.res.Folders, res)
-		r.known += len(known)
 		r.find("%q is gone at the source; the folder at the target stays, without the messages that came from there", source)
 		r.removals = append(r.removals, newRemoval(name, t, known, res, nil))
 	}
@@ -437,12 +440,22 @@ func (r *run) remove() error {
 	for _, m := range r.removals {
 		gone += len(m.uids)
 	}
-	if gone > 20 && float64(gone) > r.c.opt.MaxDeleted*float64(r.known) && !r.c.opt.KeepDeleted {
+	known := 0
+	if gone > 20 && !r.c.opt.KeepDeleted {
+		if err := r.st.save(r.d); err != nil {
+			return err
+		}
+		var err error
+		if known, err = r.st.count(); err != nil {
+			return err
+		}
+	}
+	if gone > 20 && float64(gone) > r.c.opt.MaxDeleted*float64(known) && !r.c.opt.KeepDeleted {
 		for _, m := range r.removals {
 			if len(m.uids) == 0 {
 				continue
 			}
-			r.problem(m.result.Source, 0, ProblemHeldBack, "", "%d messages have gone at the source (%d of %d in the account, more than the limit); they stay at the target", len(m.uids), gone, r.known)
+			r.problem(m.result.Source, 0, ProblemHeldBack, "", "%d messages have gone at the source (%d of %d in the account, more than the limit); they stay at the target", len(m.uids), gone, known)
 			if m.state != nil {
 				m.state.Print = ""
 			}

@@ -204,7 +204,6 @@ func (f *folderRun) open(ctx context.Context) error {
 	if f.known, err = f.st.entries(p.box.folder); err != nil {
 		return err
 	}
-	f.run.known += len(f.known)
 	return nil
 }
 
@@ -345,6 +344,9 @@ func (t *target) letterOf(flag string) byte {
 func (f *folderRun) messages(ctx context.Context, x *indexReader) error {
 	f.buf = make([]byte, copyBuffer)
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		r, err := x.next()
 		if err == io.EOF {
 			return f.deliver(ctx)
@@ -603,9 +605,6 @@ func (f *folderRun) deliver(ctx context.Context) error {
 	f.batch, f.size = f.batch[:0], 0
 	if o := f.c.opt.Observer; o != nil {
 		o.Observe(migrate.Progress{Account: f.acct.Name, Folder: f.plan.Source, Messages: f.done, Bytes: f.bytes})
-	}
-	if err := ctx.Err(); err != nil {
-		return errors.Join(err, f.st.save(f.d))
 	}
 	return f.st.saveSometimes(f.d)
 }

@@ -64,6 +64,7 @@ func TestReadReal(t *testing.T) {
 		sub   string // relative path of anna's INBOX, with * for what is not fixed
 	}{
 		"by id":                   {false, "", "uuid/*/*/*"},
+		"skiplist subscriptions":  {false, "subscription_db: skiplist\n", "uuid/*/*/*"},
 		"by id, old names":        {true, "", "uuid/*/*/*"},
 		"by name":                 {true, "mailbox_legacy_dirs: yes\n", "user/anna"},
 		"by name, hashed":         {true, "mailbox_legacy_dirs: yes\nhashimapspool: yes\n", "a/user/anna"},
@@ -81,7 +82,11 @@ func TestReadReal(t *testing.T) {
 			do(t, conn, "CREATE %q", prefix+"A"+sep+"B")
 			do(t, conn, "CREATE %q", prefix+"weg")
 			do(t, conn, "DELETE %q", prefix+"weg")
-			do(t, conn, "SUBSCRIBE %q", prefix+"A"+sep+"B")
+			for range 3 {
+				do(t, conn, "SUBSCRIBE INBOX")
+				do(t, conn, "SUBSCRIBE %q", prefix+"A"+sep+"B")
+				do(t, conn, "UNSUBSCRIBE INBOX")
+			}
 			flags := []string{`\Answered`, `\Flagged`, `\Deleted`, `\Draft`, `\Seen`, `$Label1`, `NonJunk $Label1`, ``}
 			for i, f := range flags {
 				put(t, conn, "INBOX", f, "02-Feb-2020 10:00:00 +0100", mail(i))

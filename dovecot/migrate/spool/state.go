@@ -155,6 +155,20 @@ func (s *state) entries(folder string) (map[uint32]entry, error) {
 	return out, err
 }
 
+// count is the number of saved entries of all folders.
+func (s *state) count() (n int, err error) {
+	err = s.db.View(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketMessages).ForEachBucket(func(k []byte) error {
+			c := tx.Bucket(bucketMessages).Bucket(k).Cursor()
+			for key, _ := c.First(); key != nil; key, _ = c.Next() {
+				n++
+			}
+			return nil
+		})
+	})
+	return n, err
+}
+
 const maxUnsaved = 1000
 
 func (s *state) put(folder string, uid uint32, e entry) {

@@ -293,7 +293,12 @@ func walk(ctx context.Context, root, rel, folder string, found func(rel, folder 
 	for {
 		entries, err := f.ReadDir(1000)
 		for _, e := range entries {
-			if e.IsDir() {
+			is := e.IsDir()
+			if e.Type()&fs.ModeSymlink != 0 { // sites move large mailboxes so
+				st, err := os.Stat(filepath.Join(dir, e.Name()))
+				is = err == nil && st.IsDir()
+			}
+			if is {
 				subs = append(subs, e.Name())
 			}
 		}
