@@ -302,6 +302,9 @@ func (r *run) convert(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := checkMigrate(r.c.state, r.acct.Name); err != nil {
+		return err
+	}
 	if r.d.owner = r.c.opt.Owner; r.d.owner == nil {
 		if r.d.owner, err = ownerFor(r.acct.Maildir); err != nil {
 			return err

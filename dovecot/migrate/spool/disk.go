@@ -44,6 +44,9 @@ func (d *disk) mkdir(path string) error {
 		if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
+		if err := d.syncDir(filepath.Dir(path)); err != nil {
+			return err
+		}
 	}
 	if d.owner == nil {
 		return nil
@@ -105,7 +108,10 @@ func (d *disk) replace(path, tmp string, write func(io.Writer) error) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return d.rename(tmp, path)
+	if err := d.rename(tmp, path); err != nil {
+		return err
+	}
+	return d.syncDir(filepath.Dir(path))
 }
 
 func (d *disk) rename(from, to string) error {

@@ -26,7 +26,8 @@
 //  4. Run the migration over IMAP, with the same folder rules and the same state
 //     directory: it recognises every message that is there, and brings what came since,
 //     special use and the folders that the converter leaves (see below). From
-//     now on do not convert any more; the IMAP migration follows changes.
+//     now on it follows changes, and the converter refuses the account
+//     ([ErrMigrated]): it would bring once more what came over IMAP.
 //  5. Let the users in, cut over, verify, as package migrate describes.
 //
 // What users delete at the target before step 4 comes back with it, because the
@@ -81,7 +82,8 @@
 // that mail arrives there: a message that Dovecot receives takes the next UID, and
 // later ones from the source that had this UID get another (counted as
 // Renumbered). An empty folder that provisioning has made is given the
-// source's UIDVALIDITY; one with messages and another UIDVALIDITY is left to IMAP. With mdbox or
+// source's UIDVALIDITY (Dovecot logs a warning, and asks a session that has it
+// open to log in again); one with messages and another UIDVALIDITY is left to IMAP. With mdbox or
 // sdbox at the target, or a mail_location with CONTROL or INDEX elsewhere, the
 // package is of no use: it writes Maildir with everything in its place.
 //

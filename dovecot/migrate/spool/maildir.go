@@ -319,17 +319,11 @@ func (t *target) deliver(ctx context.Context, batch []arrival) (renumbered []uin
 }
 
 // begin gives the folder the source's UIDVALIDITY before the first message
-// comes. What Dovecot keeps of an empty folder is thrown away with it.
+// comes. Dovecot's index of an empty folder stays: Dovecot notices the change and
+// begins it anew, also in sessions that have the folder open, which the
+// index must not be taken away from.
 func (t *target) begin(ctx context.Context, next uint32) error {
 	return t.locked(ctx, func() error {
-		if t.list.exists {
-			// An index with another UIDVALIDITY would make Dovecot change ours.
-			for _, f := range []string{"dovecot.index", "dovecot.index.log", "dovecot.index.log.2", "dovecot.index.cache"} {
-				if err := t.d.remove(filepath.Join(t.dir, f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-					return err
-				}
-			}
-		}
 		l := uidlist{validity: t.naming.validity, next: next}
 		if err := t.d.writeUIDList(t.dir, &l, false); err != nil {
 			return err

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -296,6 +297,9 @@ func TestCyrusToDovecot(t *testing.T) {
 	}
 	if n := len(readIMAP(t, to.IMAPAddr, "anna", false)["INBOX"]); n != before+1+3 {
 		t.Errorf("INBOX had %d messages and has %d", before, n)
+	}
+	if _, err := converter().Convert(t.Context(), acct); !errors.Is(err, ErrMigrated) {
+		t.Errorf("after the migration over IMAP has begun: %v", err)
 	}
 	if mres = syncIMAP(t, from, to, "anna", state); mres.Copied+mres.Adopted+mres.Flags+mres.Deleted != 0 {
 		t.Errorf("over IMAP, again: %+v", mres)

@@ -17,6 +17,9 @@ var (
 	// ErrTargetNew: the account was converted before, and its Maildir is not
 	// there any more. To begin again remove the account's state file.
 	ErrTargetNew = errors.New("the Maildir of an earlier conversion is gone")
+	// ErrMigrated: the migration over IMAP has begun with this account (its
+	// state is in the same directory). What it has brought would be doubled.
+	ErrMigrated = errors.New("the migration over IMAP has begun with this account, and goes on with it")
 	// ErrSource: a partition is empty or not there, as a file system that is
 	// not mounted. Nothing is concluded from that.
 	ErrSource = errors.New("no spool")

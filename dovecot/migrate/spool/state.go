@@ -69,6 +69,32 @@ func stateFile(dir, account string) string {
 	return filepath.Join(dir, b.String()+".spool")
 }
 
+// checkMigrate looks at the state that package migrate keeps of the same
+// account: once it knows a folder, what that package has brought would be
+// brought again.
+func checkMigrate(dir, account string) error {
+	file := strings.TrimSuffix(stateFile(dir, account), ".spool") + ".db"
+	if !exists(file) {
+		return nil
+	}
+	db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: time.Second, ReadOnly: true})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return ErrBusy
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMigrated, err)
+	}
+	defer db.Close()
+	return db.View(func(tx *bolt.Tx) error {
+		if b := tx.Bucket(bucketFolders); b != nil {
+			if k, _ := b.Cursor().First(); k != nil {
+				return ErrMigrated
+			}
+		}
+		return nil
+	})
+}
+
 func openState(dir, account string) (*state, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("state: %w", err)

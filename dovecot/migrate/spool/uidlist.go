@@ -170,9 +170,6 @@ func (d *disk) writeUIDList(dir string, l *uidlist, keep bool) error {
 		return bw.Flush()
 	})
 	if err == nil {
-		err = d.syncDir(dir)
-	}
-	if err == nil {
 		l.exists, l.torn = true, false
 		l.stat, err = os.Stat(path)
 	}
