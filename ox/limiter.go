@@ -8,7 +8,10 @@ import (
 
 // limiter bounds the requests in flight at one server and adapts the bound: it
 // grows by one per full round of good answers while the bound is in use, and
-// halves when answers fail or become several times slower than usual.
+// halves when answers fail or become several times slower than usual. What is
+// usual is not learned from slow answers, or an overloaded server would soon look
+// healthy, except when there is only one request of ours at a time, and a little
+// after each cut.
 type limiter struct {
 	min, max float64
 
@@ -123,12 +126,17 @@ func (l *limiter) slow(op likeness, d time.Duration) bool {
 		return false
 	}
 	p.lately += (d - p.lately) / 4
-	if d < p.usual {
+	switch {
+	case d < p.usual:
 		p.usual += (d - p.usual) / 4
-	} else {
+	case l.limit <= l.min:
+		// There is nothing else of ours that could slow the server down.
+		p.usual += (d - p.usual) / 8
+	case d <= 3*p.usual || d-p.usual <= slowerBy:
 		p.usual += (d - p.usual) / 64
 	}
 	if p.lately > 3*p.usual && p.lately-p.usual > slowerBy {
+		p.usual += p.usual / 8 // if it stays so slow with fewer requests, that is usual
 		p.lately = p.usual
 		return true
 	}
