@@ -63,14 +63,16 @@
 //   - A folder is ours if the service account made it and our keys are in it
 //     (or nothing). Its head entry, the distribution list or a card with the folder's
 //     title, tells which book it is, whatever its title.
-//   - Everything else is foreign and never touched: entries without a key,
-//     folders that others made, folders that stand in the way.
+//   - Everything else is foreign and never touched: entries without a key or
+//     made by somebody else (such as copies of ours), folders that others made,
+//     folders that stand in the way, if only in capitals.
 //
 // A book whose class or school is gone is hidden from everybody at once; its
 // head entry gets the date, and after [Rules.GraceDays] it is removed. If the
-// class comes back meanwhile, so does the book. If more books than
-// [Rules.MaxGonePercent] vanish at once, none does: the people were not read
-// completely.
+// class comes back meanwhile, so does the book. If more books or people than
+// [Rules.MaxGonePercent] would vanish at once, the people were hardly read
+// completely: nothing is taken away then ([Plan].Held says so), and nothing is done
+// at all if there is nobody ([ErrNobody]). Before a folder is removed it is read once more.
 //
 // A class that moves up takes its folder along: if at least half of the people
 // in a folder are those of a book with another name, the folder gets that name,
