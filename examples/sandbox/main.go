@@ -21,11 +21,35 @@ import (
 	"github.com/ictmedia/schoolmail/internal/sandbox"
 )
 
+const usage = `sandbox keeps the simulated servers of a made-up district running on loopback
+ports until it is interrupted.
+
+Usage:
+
+  sandbox -dir DIR [-people N] [-seed N] [-latency TIME]
+
+It writes the configurations of the programs (district.toml, addressbooks.toml,
+galprobe.toml), the export of day one (export/) and, when all servers answer,
+sandbox.json with their addresses and passwords. An example, in two terminals:
+
+  go run ./examples/sandbox -people 400 -dir /tmp/district
+  go run ./examples/provision -config /tmp/district/district.toml -apply
+
+Exit status: 0 interrupted; 1 failed; 2 bad flags.
+
+Flags:
+
+`
+
 func main() {
 	people := flag.Int("people", 400, "`number` of people in the district")
 	seed := flag.Uint64("seed", 1, "`number` that the district is made from")
 	latency := flag.Duration("latency", 0, "`time` that each request to OX and doveadm takes")
 	dir := flag.String("dir", "", "`folder` for the configuration, the export and sandbox.json (needed)")
+	flag.Usage = func() {
+		fmt.Fprint(flag.CommandLine.Output(), usage)
+		flag.PrintDefaults()
+	}
 	flag.Parse()
 	if *dir == "" || flag.NArg() > 0 || *people < 20 {
 		fmt.Fprintln(os.Stderr, "sandbox: -dir DIR is needed, -people at least 20; -h explains the flags")
