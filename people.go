@@ -1,6 +1,7 @@
 package schoolmail
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -259,12 +260,11 @@ func (b *builder) present(a *Account, r *Record) {
 	b.want(&w, r, ms)
 	place := b.placeAt(a.Username, a.Context)
 	allowed := slices.Contains(pop.Contexts, a.Context)
-	if cur.Access != "" { // else it is not ours to change
-		w.Access = pop.Access
-	}
+	access := pop.Access
 	if why := b.uncertain(a, ms); why != "" {
 		// One of the person's rows may be among those lost: nothing is taken away.
-		w.Memberships, w.Access = union(cur.Memberships, w.Memberships), cur.Access
+		w.Memberships = union(cur.Memberships, w.Memberships)
+		access = cmp.Or(cur.Access, access)
 		if !allowed && place != nil {
 			b.find("move-suspended", "%s would move from context %d, now %s; but %s", a.Username, a.Context, pop.Name, why).Key = a.Key
 			wider := *pop
@@ -272,15 +272,16 @@ func (b *builder) present(a *Account, r *Record) {
 			pop, allowed = &wider, true
 		}
 	}
-	fields := changes(&cur, &w)
-	if place != nil && !allowed { // the access of the new population waits for the new context
-		w.Access = cur.Access
-		fields = changes(&cur, &w)
+	// Where it is not known what was given it stays so, and the access of a new
+	// population waits for its context.
+	if cur.Access != "" && (place == nil || allowed) {
+		w.Access = access
 	}
+	fields := changes(&cur, &w)
 
 	if place == nil || !allowed {
 		// A copy needs a source; without one the person gets a new place.
-		s := seeker{before: &cur, place: place, access: pop.Access, step: chain}
+		s := seeker{before: &cur, place: place, access: access, step: chain}
 		switch {
 		case allowed:
 			s.pin = a.Context
@@ -319,11 +320,11 @@ func (b *builder) present(a *Account, r *Record) {
 		return
 	}
 	if len(fields) > 0 {
-		chain = append(chain, b.change(cur, w, fields, pop.Access))
+		chain = append(chain, b.change(cur, w, fields, access))
 	}
 	inOX := slices.ContainsFunc(fields, func(f string) bool { return oxFields[f] }) || a.State == Deactivated
 	if d := differs(place, &w); d != "" && !inOX {
-		chain = append(chain, b.step(KindRepair, &w, "in OX "+d+" not as in the directory", RepairPlace{Account: w, Access: pop.Access}))
+		chain = append(chain, b.step(KindRepair, &w, "in OX "+d+" not as in the directory", RepairPlace{Account: w, Access: access}))
 	}
 	b.steps = append(b.steps, chain...)
 	if b.policy.context(a.Context) == nil {
@@ -333,7 +334,7 @@ func (b *builder) present(a *Account, r *Record) {
 	b.dropCopy(&s, false)
 	b.frees = append(b.frees, s.step...)
 	s.step = nil
-	s.place, s.access, s.reason = place, pop.Access, fmt.Sprintf("context %d is over its capacity", a.Context)
+	s.place, s.access, s.reason = place, access, fmt.Sprintf("context %d is over its capacity", a.Context)
 	b.seek(s, pop)
 }
 

@@ -208,7 +208,9 @@ func TestPromises(t *testing.T) {
 			for _, h := range plan.Held {
 				held[h.Step.Key] = true
 			}
-			for _, f := range plan.Findings { // a move that waits for a school's delivery
+			waiting := false
+			for _, f := range plan.Findings { // what waits for a school's delivery
+				waiting = waiting || f.Kind == "school-not-delivered"
 				held[f.Key] = held[f.Key] || f.Kind == "move-suspended"
 			}
 			for i := range records {
@@ -225,7 +227,7 @@ func TestPromises(t *testing.T) {
 							plan.WriteText(&b)
 							rt.Fatalf("%s is %s in context %d, population %s\n%s", a.Username, a.State, a.Context, pop.Name, b.String())
 						}
-						if got := w.contexts[a.Context].users[a.Username].spec.Access; got != pop.Access || a.Access != got {
+						if got := w.contexts[a.Context].users[a.Username].spec.Access; a.Access != got || got != pop.Access && !waiting {
 							rt.Fatalf("%s has access %q, the directory says %q, %s have %q", a.Username, got, a.Access, pop.Name, pop.Access)
 						}
 					}
