@@ -523,3 +523,68 @@ func TestLostState(t *testing.T) {
 		t.Errorf("%+v %q", res.Total, got)
 	}
 }
+
+// A record that cannot be read is no deletion.
+func TestDamagedLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := &fake{validity: 5}
+	for i := range 3 {
+		a.add(fmt.Sprintf("Subject: %d\r\n\r\n", i))
+	}
+	a.write(t, w.root, "anna", layouts["3.6"])
+	w.convert(t)
+	file := filepath.Join(w.root, "user", "anna", "cyrus.index")
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string][]byte{
+		"a bit":   append(append(slices.Clone(whole[:160+112+50]), whole[160+112+50]^1), whole[160+112+51:]...),
+		"the end": whole[:len(whole)-50],
+	} {
+		if err := os.WriteFile(file, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		stamp(t, file)
+		res := w.convert(t)
+		if d := cmp.Diff(a.lines(), readMaildir(t, w.dir(""))); d != "" || res.Total.Removed != 0 || len(res.Problems) != 1 || res.Problems[0].Kind != ProblemRecord {
+			t.Errorf("%s: %+v\n%s", name, res, d)
+		}
+	}
+	if err := os.WriteFile(file, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stamp(t, file)
+	if res := w.convert(t); res.Total.Present != 3 || len(res.Problems) != 0 {
+		t.Errorf("%+v", res)
+	}
+}
+
+// A folder that the user has removed at the target is made again for new mail
+// alone, and with the letters of its keywords.
+func TestFolderRemovedAtTarget(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	inbox, a := &fake{validity: 5}, &fake{folder: "A", validity: 6}
+	a.add("Subject: 1\r\n\r\n", "first")
+	write := func() {
+		inbox.write(t, w.root, "anna", layouts["3.6"])
+		a.write(t, w.root, "anna", layouts["3.6"])
+	}
+	write()
+	w.convert(t)
+	os.RemoveAll(w.dir("A"))
+	a.msgs[0].flags = []string{"first", `\Seen`}
+	write()
+	if res := w.convert(t); res.Total.Gone != 1 || exists(w.dir("A")) || len(res.Problems) != 0 {
+		t.Fatalf("%+v", res)
+	}
+	a.add("Subject: 2\r\n\r\n", "first", "second")
+	write()
+	res := w.convert(t)
+	want := slices.Delete(a.lines(), 0, 1)
+	if d := cmp.Diff(want, readMaildir(t, w.dir("A"))); d != "" || res.Total.Copied != 1 || res.Total.Gone != 1 {
+		t.Errorf("%+v\n%s", res, d)
+	}
+}
