@@ -28,8 +28,10 @@ type copyProof struct {
 	userID int // of the copy; 0: the answer was lost
 }
 
+// EffectCopy is the effect under which the journal has the copies of users.
+const EffectCopy = "copy-user"
+
 const (
-	effectCopy    = "copy-user"
 	effectDiscard = "discard-copy"
 	effectSwitch  = "switch-directory"
 	effectStep    = "step" // all of a step is done
@@ -49,11 +51,11 @@ func (a *applier) prove() error {
 		case e.Effect == "plan" && e.Phase == Done && e.Plan == a.plan.Header.ID:
 			clear(a.before) // it was finished; the world may have been set back since
 			a.repeat = true
-		case e.Effect == effectCopy && e.Phase == Intent:
+		case e.Effect == EffectCopy && e.Phase == Intent:
 			a.copies[k] = copyProof{}
-		case e.Effect == effectCopy && e.Phase == Done:
+		case e.Effect == EffectCopy && e.Phase == Done:
 			a.copies[k] = copyProof{userID: e.UserID}
-		case e.Effect == effectCopy && e.Phase == Failed, // looked afterwards: nobody there
+		case e.Effect == EffectCopy && e.Phase == Failed, // looked afterwards: nobody there
 			e.Effect == effectDiscard && e.Phase == Done,
 			e.Effect == effectSwitch && e.Phase == Done:
 			delete(a.copies, k)
@@ -80,7 +82,7 @@ func (a *applier) settleProofs(ctx context.Context) error {
 		return cmp.Or(strings.Compare(x.username, y.username), int(x.to-y.to))
 	})
 	for _, k := range keys {
-		e := JournalEntry{Effect: effectCopy, Phase: Failed, Subject: k.username, To: k.to, Error: "nobody there"}
+		e := JournalEntry{Effect: EffectCopy, Phase: Failed, Subject: k.username, To: k.to, Error: "nobody there"}
 		if live, err := a.Directory.Account(ctx, k.username); err == nil && live.Context == k.to {
 			e.Effect, e.Phase, e.Error = effectSwitch, Done, ""
 		} else if _, err := a.Groupware.User(ctx, k.to, k.username); !errors.Is(err, ErrNotFound) {
@@ -172,7 +174,7 @@ func (a *applier) copyUser(ctx context.Context, s *Step, act TransferContext, sr
 	if err := context.Cause(ctx); err != nil {
 		return Place{}, err
 	}
-	e := JournalEntry{Step: s.ID, Effect: effectCopy, Phase: Intent, Subject: username, From: from, To: to}
+	e := JournalEntry{Step: s.ID, Effect: EffectCopy, Phase: Intent, Subject: username, From: from, To: to}
 	if err := a.journal(e); err != nil {
 		return Place{}, err
 	}

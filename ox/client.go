@@ -18,7 +18,7 @@ import (
 // does too.
 type Options struct {
 	// HTTPClient sends the requests. The default keeps connections alive, checks
-	// TLS certificates. It needs no Timeout: calls are limited by their context and
+	// TLS certificates and uses no proxy. It needs no Timeout: calls are limited by their context and
 	// by the timeouts below. Redirects are not followed, whatever it says: requests
 	// carry passwords.
 	HTTPClient *http.Client
@@ -84,7 +84,7 @@ func (o *Options) withDefaults() Options {
 		hc = *out.HTTPClient
 	} else {
 		tr := http.DefaultTransport.(*http.Transport).Clone()
-		tr.MaxIdleConnsPerHost = out.MaxInFlight
+		tr.MaxIdleConnsPerHost, tr.Proxy = out.MaxInFlight, nil
 		hc.Transport = tr
 	}
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -57,6 +57,7 @@ func (l *loader) check() {
 		l.need("ox.http_url", o.HTTPURL, "the URL of the HTTP API, because ox.read_users is http")
 	}
 	l.between("ox.max_in_flight", o.MaxInFlight, 0, 1000)
+	l.between("ox.copy_wait_seconds", o.CopyWaitSeconds, 0, 24*3600)
 
 	v := &c.Dovecot
 	l.url("dovecot.doveadm_url", v.URL, "https", "http")
@@ -68,6 +69,9 @@ func (l *loader) check() {
 	}
 	l.oneOf("dovecot.login", v.Login, "mail", "username")
 	l.between("dovecot.quota_mb", v.QuotaMB, 0, 1<<40)
+	if v.QuotaDict != "" && v.QuotaMB == 0 {
+		l.bad("dovecot.quota_dict", "expected dovecot.quota_mb beside it, the limit to set")
+	}
 	l.between("dovecot.concurrency", v.Concurrency, 0, 1000)
 
 	s := &c.SMTP

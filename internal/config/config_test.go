@@ -353,10 +353,11 @@ func TestMistakes(t *testing.T) {
 		{"type", replace("[site]", "[site]\nparallel = \"many\""), []string{`parallel = "many"|site.parallel: `}},
 		{"date", text + "[[term_change]]\nfrom = \"1.2.2027\"\n", []string{`from = "1.2.2027"|term_change.from: `}},
 		{"date without quotes", text + "[[term_change]]\nfrom = 2027-08-02\n", []string{`from = 2027-08-02|term_change.from: expected the date in quotes, as in "2027-08-02"`}},
-		{"values", replace("[site]", "[site]\nlanguage = \"rm\"\nparallel = 5000", "[dovecot]", "[dovecot]\nlogin = \"uid\"\npassword = \"x\"", `addr = "127.0.0.1:25"`, `addr = "relay"`, `from = "it@`, `from = "IT <it@`), []string{
+		{"values", replace("[site]", "[site]\nlanguage = \"rm\"\nparallel = 5000", "[dovecot]", "[dovecot]\nlogin = \"uid\"\nquota_dict = \"proxy::quota\"\npassword = \"x\"", `addr = "127.0.0.1:25"`, `addr = "relay"`, `from = "it@`, `from = "IT <it@`), []string{
 			`language = "rm"|site.language: "rm": expected one of de, fr, it, en`,
 			`parallel = 5000|site.parallel: 5000: expected 1 to 1000`,
 			`login = "uid"|dovecot.login: "uid": expected one of mail, username`,
+			`quota_dict = |dovecot.quota_dict: expected dovecot.quota_mb beside it, the limit to set`,
 			`api_key = "dovecot-secret"|dovecot.api_key: expected api_key (or api_key_file) or password (or password_file), one of them`,
 			`addr = "relay"|smtp.addr: "relay": expected host:port`,
 			`from = "IT <it@|smtp.from: "IT <it@example.org": expected a mail address alone`,

@@ -118,7 +118,8 @@ type OX struct {
 	MaxQuotaMB         int64             `toml:"max_quota_mb"` // of new contexts; 0: unlimited
 	TimeZone           string            `toml:"time_zone"`
 	MaxInFlight        int               `toml:"max_in_flight"`
-	ReadUsers          string            `toml:"read_users"` // "soap" or "http"
+	CopyWaitSeconds    int               `toml:"copy_wait_seconds"` // see [ox.Options].CopyWait
+	ReadUsers          string            `toml:"read_users"`        // "soap" or "http"
 }
 
 // Dovecot is the section [dovecot].
@@ -133,7 +134,8 @@ type Dovecot struct {
 	MailRoot     string            `toml:"mail_root"`
 	Login        string            `toml:"login"`     // under which name Dovecot knows people: "mail" or "username"
 	Mailboxes    []string          `toml:"mailboxes"` // besides INBOX
-	QuotaMB      int64             `toml:"quota_mb"`  // to check; 0: not looked at
+	QuotaMB      int64             `toml:"quota_mb"`  // 0: not looked at
+	QuotaDict    string            `toml:"quota_dict"`
 	Concurrency  int               `toml:"concurrency"`
 }
 

@@ -139,6 +139,7 @@ func (p *printer) servers(c *Config) {
 	p.key("time_zone", o.TimeZone, "", "of new users, for example Europe/Zurich; empty: the server's default")
 	p.key("read_users", o.ReadUsers, "soap", "how users are read: soap, or http with a hundredth of the bytes (needs http_url, and administrators who see the global address book)")
 	p.key("max_in_flight", o.MaxInFlight, 0, "requests under way at one server; 0: 32")
+	p.key("copy_wait_seconds", o.CopyWaitSeconds, 0, "how long a server may be at work on a user copy that nobody waits for any more; 0: 300")
 
 	v := &c.Dovecot
 	p.section("[dovecot]", "Dovecot: the doveadm HTTP API.")
@@ -150,7 +151,8 @@ func (p *printer) servers(c *Config) {
 	p.key("mail_root", v.MailRoot, "", "below it lie all homes; empty: homes are never deleted")
 	p.key("login", v.Login, "mail", "under which name Dovecot knows people: mail (as on UCS) or username")
 	p.key("mailboxes", v.Mailboxes, []string(nil), "made for everybody besides INBOX")
-	p.key("quota_mb", v.QuotaMB, int64(0), "the quota that the directory sets, to check it; 0: not looked at")
+	p.key("quota_mb", v.QuotaMB, int64(0), "the quota of a mailbox: checked, and set where quota_dict is given; 0: not looked at")
+	p.key("quota_dict", v.QuotaDict, "", "the dict that Dovecot reads quota limits from, such as proxy::quota; empty: the directory sets them")
 	p.key("concurrency", v.Concurrency, 0, "requests under way per host; 0: 8")
 
 	s := &c.SMTP

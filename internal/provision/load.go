@@ -3,6 +3,7 @@ package provision
 import (
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot"
@@ -25,10 +26,10 @@ func FromConfig(c *config.Config) (Settings, error) {
 		OXEndpoints: o.SOAPURLs,
 		OXMaster:    ox.Credentials{Login: o.MasterLogin, Password: o.MasterPassword},
 		OXAdmins:    map[schoolmail.ContextID]ox.Credentials{},
-		OX:          ox.Options{MaxInFlight: o.MaxInFlight},
+		OX:          ox.Options{MaxInFlight: o.MaxInFlight, CopyWait: time.Duration(o.CopyWaitSeconds) * time.Second},
 		Groupware:   ox.GroupwareOptions{AdminAccess: o.AdminAccess, MaxQuota: o.MaxQuotaMB, TimeZone: o.TimeZone},
 		DoveadmURL:  v.URL,
-		Doveadm: dovecot.Options{APIKey: v.APIKey, Password: v.Password, Hosts: v.Hosts, MailRoot: v.MailRoot,
+		Doveadm: dovecot.Options{APIKey: v.APIKey, Password: v.Password, Hosts: v.Hosts, MailRoot: v.MailRoot, QuotaDict: v.QuotaDict,
 			Concurrency: v.Concurrency},
 		LoginByUID: v.Login == "username",
 		Mail:       dovecot.Want{Mailboxes: v.Mailboxes, QuotaBytes: v.QuotaMB << 20},
@@ -53,7 +54,7 @@ func FromConfig(c *config.Config) (Settings, error) {
 			return s, err
 		}
 		tr := http.DefaultTransport.(*http.Transport).Clone()
-		tr.TLSClientConfig, tr.MaxIdleConnsPerHost = t, 64
+		tr.TLSClientConfig, tr.MaxIdleConnsPerHost, tr.Proxy = t, 64, nil
 		s.OX.HTTPClient = &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	if v.CAFile != "" {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot"
@@ -194,6 +195,7 @@ func Open(set Settings) (_ *Site, err error) {
 		RunsDir:        filepath.Join(set.StateDir, "runs"),
 		PasswordDir:    filepath.Join(set.StateDir, "initial-passwords"),
 		Parallel:       set.Parallel,
+		CopyWait:       cmp.Or(set.OX.CopyWait, 5*time.Minute), // as in package ox
 		Requests: func() map[string]int64 {
 			m := map[string]int64{"ldap": int64(dir.Stats().Total()), "smtp": int64(mailer.Sent())}
 			m["ox-soap"] = oxc.Stats().Total.Requests

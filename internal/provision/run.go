@@ -153,6 +153,9 @@ func (s *Site) apply(ctx context.Context, act *Act, p Progress) error {
 	if err != nil {
 		return err
 	}
+	if err := s.awaitCopies(ctx, act.Plan, p); err != nil {
+		return err
+	}
 	start := time.Now()
 	act.Result, act.Err = schoolmail.Apply(ctx, act.Plan, s.Ports, &schoolmail.ApplyOptions{
 		InitialPassword: pw.of, Observer: p, Parallel: s.Parallel, Clock: time.Now,

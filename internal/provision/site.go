@@ -38,6 +38,9 @@ type Site struct {
 	PasswordDir string
 	// Parallel is how many people are worked on at once.
 	Parallel int
+	// CopyWait is how long a groupware server may be at work on a copy of a user
+	// that nobody waits for any more.
+	CopyWait time.Duration
 	// Requests counts what was sent to each server so far.
 	Requests func() map[string]int64
 	// Close ends all connections and unlocks the journal.

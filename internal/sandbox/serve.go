@@ -93,7 +93,8 @@ func (s *Sandbox) Config(exportDir, stateDir string) *config.Config {
 		Export: config.Export{Dir: exportDir},
 		Directory: config.Directory{URL: s.LDAP.URL, BindDN: s.LDAP.BindDN, Password: s.LDAP.Password, BaseDN: s.LDAP.BaseDN,
 			Plaintext: true, CreateSchools: true},
-		OX:      config.OX{SOAPURLs: []string{s.OX.SOAPURL}, HTTPURL: s.OX.URL + "/ajax/", MasterLogin: MasterLogin, MasterPassword: MasterPassword},
+		OX: config.OX{SOAPURLs: []string{s.OX.SOAPURL}, HTTPURL: s.OX.URL + "/ajax/", MasterLogin: MasterLogin, MasterPassword: MasterPassword,
+			CopyWaitSeconds: 1}, // the simulator copies at once
 		Dovecot: config.Dovecot{URL: s.Doveadm.URL, APIKey: DoveadmKey, Login: "mail"},
 		SMTP:    config.SMTP{Addr: s.SMTP.Addr(), From: MailFrom},
 		State:   config.State{Dir: stateDir},
