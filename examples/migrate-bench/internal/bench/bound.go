@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package bench
 
 import (
 	"context"
@@ -71,11 +71,11 @@ func (b *bench) bound(l layout) error {
 			}
 		}
 	}
-	fmt.Printf("%d messages, %.0f MB; the best of %d runs.\n\n", l.messages, float64(bytes)/1e6, rounds+1)
-	fmt.Println("| what | time | processor: program | source | target | all |")
-	fmt.Println("|---|---:|---:|---:|---:|---:|")
+	fmt.Fprintf(b.out, "%d messages, %.0f MB; the best of %d runs.\n\n", l.messages, float64(bytes)/1e6, rounds+1)
+	fmt.Fprintln(b.out, "| what | time | processor: program | source | target | all |")
+	fmt.Fprintln(b.out, "|---|---:|---:|---:|---:|---:|")
 	for i, w := range ways {
-		fmt.Printf("| %s | %s |\n", w.name, best[i])
+		fmt.Fprintf(b.out, "| %s | %s |\n", w.name, best[i])
 	}
 	return nil
 }

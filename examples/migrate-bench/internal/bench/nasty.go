@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package bench
 
 import (
 	"crypto/sha256"
@@ -59,8 +59,8 @@ func (b *bench) nasty() error {
 	if failed != nil {
 		return failed
 	}
-	fmt.Println("\n| nasty account | tool | messages | byte for byte | flags and keywords equal | after a delta: messages | byte for byte | flags and keywords equal |")
-	fmt.Println("|---|---|---:|---:|---:|---:|---:|---:|")
+	fmt.Fprintln(b.out, "\n| nasty account | tool | messages | byte for byte | flags and keywords equal | after a delta: messages | byte for byte | flags and keywords equal |")
+	fmt.Fprintln(b.out, "|---|---|---:|---:|---:|---:|---:|---:|")
 	results := map[string][]string{}
 	round := func() error {
 		want, err := snapshot(b.from.IMAPAddr, "nasty")
@@ -99,7 +99,7 @@ func (b *bench) nasty() error {
 		return err
 	}
 	for _, tool := range tools {
-		fmt.Printf("| | %s | %s |\n", tool, strings.Join(results[tool], " | "))
+		fmt.Fprintf(b.out, "| | %s | %s |\n", tool, strings.Join(results[tool], " | "))
 	}
 	return nil
 }
