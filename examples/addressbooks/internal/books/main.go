@@ -23,11 +23,45 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+const help = `addressbooks gives everybody the address books that the rules allow, in all
+Open-Xchange contexts: books per school and class with their readers, kept as the
+directory says.
+
+Usage:
+
+  addressbooks [-apply] [-html FILE] [-csv DIR]
+      Without -config: a simulated Open-Xchange and a made-up district in this
+      process. Nothing outside is touched.
+  addressbooks -config addressbooks.toml
+      Shows what would be done. Writes nothing.
+  addressbooks -config addressbooks.toml -apply
+      Does it. The second run finds nothing to do.
+  addressbooks -measure -people 32000
+      Measures a made-up district: first fill, ordinary day, first day of term,
+      full rewrite.
+
+Every run can be repeated at any time, also after a crash. An example for cron,
+at three in the morning:
+
+  0 3 * * *  addressbooks -config /etc/schoolmail/addressbooks.toml -apply
+
+Exit status: 0 all done; 1 failed, or not all contexts could be done; 2 bad flags,
+rules or configuration, nothing was done; 3 done, but something was held back
+because too much would have vanished: read the findings.
+
+Flags:
+
+`
+
 // Main is the program: it parses the arguments (without the program's name),
 // runs, and returns the exit status.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("addressbooks", flag.ContinueOnError)
 	fs.SetOutput(stderr)
+	fs.Usage = func() {
+		fmt.Fprint(fs.Output(), help)
+		fs.PrintDefaults()
+	}
 	var o Outputs
 	config := fs.String("config", "", "configuration `file`; empty: a simulated Open-Xchange")
 	apply := fs.Bool("apply", false, "carry out the plan")

@@ -19,10 +19,41 @@ import (
 
 const exitUsage = 2
 
+const help = `galprobe proves that the global address books of a site's Open-Xchange contexts
+are closed: it logs in as ordinary accounts and tries every way to read other
+people. It shows counts and never names.
+
+Usage:
+
+  galprobe [-leave-open]
+      Without -config: with a simulated Open-Xchange in this process.
+  galprobe -config galprobe.toml [-evidence FILE]
+      Probes the contexts of the site; changes nothing.
+  galprobe -config galprobe.toml -close
+      First takes the book from all users who are not exempt.
+  galprobe -nginx|-haproxy [-trusted NETWORKS]
+      Prints rules for the proxy in front of Open-Xchange, against the user
+      list, which Open-Xchange itself cannot close.
+
+An example for cron, on Sundays:
+
+  0 5 * * 0  galprobe -config /etc/schoolmail/galprobe.toml -evidence /var/log/schoolmail/gal.json
+
+Exit status: 0 everything that Open-Xchange can close is closed; 1 something could
+not be asked or proved; 2 bad flags or configuration; 3 something is open.
+
+Flags:
+
+`
+
 // Main runs the program and returns its exit status.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("galprobe", flag.ContinueOnError)
 	fs.SetOutput(stderr)
+	fs.Usage = func() {
+		fmt.Fprint(fs.Output(), help)
+		fs.PrintDefaults()
+	}
 	config := fs.String("config", "", "configuration `file`; empty: a simulated Open-Xchange")
 	evidence := fs.String("evidence", "", "write the evidence as JSON to `file`")
 	closeAll := fs.Bool("close", false, "first take the permission on the global address book from all users who are not exempt")

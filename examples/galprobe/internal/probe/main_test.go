@@ -34,12 +34,13 @@ func TestSandbox(t *testing.T) {
 		"nginx":           {[]string{"-nginx", "-trusted", "10.0.0.0/8,::1/128"}, 0, "::1/128 1;"},
 		"haproxy":         {[]string{"-haproxy"}, 0, "http-request deny"},
 		"bad network":     {[]string{"-haproxy", "-trusted", "x"}, exitUsage, ""},
+		"help":            {[]string{"-h"}, 0, "Exit status: 0 everything"},
 		"bad flag":        {[]string{"-x"}, exitUsage, ""},
 		"argument":        {[]string{"x"}, exitUsage, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, stdout, stderr := start(t, tc.args...)
-			if status != tc.status || !strings.Contains(stdout, tc.want) {
+			if status != tc.status || !strings.Contains(stdout+stderr, tc.want) {
 				t.Errorf("status %d, want %d; %q is missing in\n%s%s", status, tc.status, tc.want, stdout, stderr)
 			}
 		})

@@ -179,7 +179,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	if err := b.memory(50<<20/o.scale); err != nil {
+	if err := b.memory(50 << 20 / o.scale); err != nil {
 		return err
 	}
 	if o.nasty {
