@@ -237,12 +237,9 @@ func (c *content) copy(r io.Reader, buf []byte) error {
 		if b := buf[:n]; n > 0 {
 			h.Write(b)
 			c.size += int64(n)
-			// Nearly always each LF has its CR.
-			if lf, crlf := bytes.Count(b, []byte{'\n'}), bytes.Count(b, []byte("\r\n")); true {
-				if b[0] == '\n' && last == '\r' {
-					crlf++
-				}
-				c.bare += int64(lf - crlf)
+			c.bare += int64(bytes.Count(b, []byte{'\n'}) - bytes.Count(b, []byte("\r\n")))
+			if b[0] == '\n' && last == '\r' { // the pair was cut in two
+				c.bare--
 			}
 			last = b[n-1]
 			if _, err := c.w.Write(b); err != nil {
