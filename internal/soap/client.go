@@ -70,7 +70,7 @@ func NewClient(base string, opt *Options) (*Client, error) {
 		hc = *c.opt.HTTPClient
 	} else {
 		tr := http.DefaultTransport.(*http.Transport).Clone()
-		tr.MaxIdleConnsPerHost = 64
+		tr.MaxIdleConnsPerHost, tr.Proxy = 64, nil
 		hc.Transport = tr
 	}
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

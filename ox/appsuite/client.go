@@ -15,7 +15,7 @@ import (
 type Options struct {
 	// HTTPClient supplies transport and timeout. Its Jar and CheckRedirect are
 	// not used: each session has its own jar, and redirects are refused. The
-	// default has a timeout of two minutes.
+	// default has a timeout of two minutes and uses no proxy.
 	HTTPClient *http.Client
 
 	// UserAgent is sent with every request; OX binds sessions to it and counts
@@ -130,14 +130,11 @@ func New(baseURL string, opts *Options) (*Client, error) {
 	}, nil
 }
 
-// defaultTransport is Go's, with a connection kept for each of many sessions at work.
+// defaultTransport is Go's, with a connection kept for each of many sessions at
+// work, and without a proxy from the environment, which would see passwords.
 func defaultTransport() http.RoundTripper {
-	t, ok := http.DefaultTransport.(*http.Transport)
-	if !ok {
-		return http.DefaultTransport
-	}
-	t = t.Clone()
-	t.MaxIdleConnsPerHost = 16
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost, t.Proxy = 16, nil
 	return t
 }
 
