@@ -131,11 +131,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		defer sb.Close()
 		rep.Title = "A school year in the sandbox"
 		rep.Facts = []report.Fact{{Name: "District", Value: fmt.Sprintf("%d people, %d schools, seed %d", *people, len(sb.District.Schools()), *seed)}}
-		if !*quiet {
-			fmt.Fprintf(stdout, "A school year of a made-up district on simulated servers: %d people, %d schools.\n", *people, len(sb.District.Schools()))
-			progress = &told{Progress: progress, w: stdout}
-		}
-		acts, err := Year(ctx, sb, progress)
+		fmt.Fprintf(stdout, "A school year of a made-up district on simulated servers: %d people, %d schools.\n", *people, len(sb.District.Schools()))
+		acts, err := Year(ctx, sb, &told{Progress: progress, w: stdout})
 		if err != nil {
 			return finish(fail(ExitFailed, "%v", err), acts)
 		}
