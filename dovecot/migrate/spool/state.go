@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/ictmedia/schoolmail/dovecot/migrate"
 )
 
 // ErrBusy means that another process converts the same account.
@@ -56,43 +57,25 @@ type pendingEntry struct {
 	remove bool
 }
 
+// stateFile lies beside the one of the migration over IMAP.
 func stateFile(dir, account string) string {
-	var b strings.Builder
-	for _, c := range []byte(account) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '_', c == '@', c == '.' && b.Len() > 0:
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "%%%02x", c)
-		}
-	}
-	return filepath.Join(dir, b.String()+".spool")
+	return strings.TrimSuffix(migrate.StateFile(dir, account), ".db") + ".spool"
 }
 
 // checkMigrate looks at the state that package migrate keeps of the same
 // account: once it knows a folder, what that package has brought would be
 // brought again.
 func checkMigrate(dir, account string) error {
-	file := strings.TrimSuffix(stateFile(dir, account), ".spool") + ".db"
-	if !exists(file) {
-		return nil
-	}
-	db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: time.Second, ReadOnly: true})
-	if errors.Is(err, bolterrors.ErrTimeout) {
+	began, err := migrate.Began(dir, account)
+	switch {
+	case errors.Is(err, migrate.ErrBusy):
 		return ErrBusy
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("%w: %w", ErrMigrated, err)
+	case began:
+		return ErrMigrated
 	}
-	defer db.Close()
-	return db.View(func(tx *bolt.Tx) error {
-		if b := tx.Bucket(bucketFolders); b != nil {
-			if k, _ := b.Cursor().First(); k != nil {
-				return ErrMigrated
-			}
-		}
-		return nil
-	})
+	return nil
 }
 
 func openState(dir, account string) (*state, error) {
