@@ -193,28 +193,6 @@ func union(x, y []Membership) []Membership {
 	return out
 }
 
-// changes lists what differs between an account and what is wanted of it.
-func changes(before, after *Account) []string {
-	var f []string
-	add := func(name string, differs bool) {
-		if differs {
-			f = append(f, name)
-		}
-	}
-	add("given_name", before.GivenName != after.GivenName)
-	add("family_name", before.FamilyName != after.FamilyName)
-	add("display_name", before.DisplayName != after.DisplayName)
-	add("role", before.Role != after.Role)
-	add("memberships", !slices.EqualFunc(before.Memberships, after.Memberships, func(x, y Membership) bool {
-		return x.School == y.School && slices.Equal(x.Classes, y.Classes)
-	}))
-	add("phone", before.Phone != after.Phone)
-	add("notice_mail", before.NoticeMail != after.NoticeMail)
-	add("language", before.Language != after.Language)
-	add("access", before.Access != after.Access)
-	return f
-}
-
 // present plans for somebody who has an account and is delivered.
 func (b *builder) present(a *Account, r *Record) {
 	ms := b.current(r)

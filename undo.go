@@ -171,30 +171,6 @@ func (u *undoer) back(cur Account, s Step) (Account, string) {
 	return next, ""
 }
 
-// setField takes one field, as [changes] names it, from another account.
-func setField(dst, src *Account, field string) {
-	switch field {
-	case "given_name":
-		dst.GivenName = src.GivenName
-	case "family_name":
-		dst.FamilyName = src.FamilyName
-	case "display_name":
-		dst.DisplayName = src.DisplayName
-	case "role":
-		dst.Role = src.Role
-	case "memberships":
-		dst.Memberships = src.Memberships
-	case "phone":
-		dst.Phone = src.Phone
-	case "notice_mail":
-		dst.NoticeMail = src.NoticeMail
-	case "language":
-		dst.Language = src.Language
-	case "access":
-		dst.Access = src.Access
-	}
-}
-
 // arrange orders the steps so that no context ever holds more than its
 // capacity. A transfer for which there is no seat is held back with all that
 // belongs to it.

@@ -1,0 +1,54 @@
+package schoolmail
+
+import "slices"
+
+// accountField is one thing about an account that a delivery or the policy can
+// change and an undo can set back.
+type accountField struct {
+	name    string
+	differs func(a, b *Account) bool
+	copy    func(dst, src *Account)
+}
+
+// accountFields in the order in which plans name them.
+var accountFields = []accountField{
+	fieldOf("given_name", func(a *Account) *string { return &a.GivenName }),
+	fieldOf("family_name", func(a *Account) *string { return &a.FamilyName }),
+	fieldOf("display_name", func(a *Account) *string { return &a.DisplayName }),
+	fieldOf("role", func(a *Account) *Role { return &a.Role }),
+	{"memberships", func(a, b *Account) bool {
+		return !slices.EqualFunc(a.Memberships, b.Memberships, func(x, y Membership) bool {
+			return x.School == y.School && slices.Equal(x.Classes, y.Classes)
+		})
+	}, func(dst, src *Account) { dst.Memberships = src.Memberships }},
+	fieldOf("phone", func(a *Account) *string { return &a.Phone }),
+	fieldOf("notice_mail", func(a *Account) *string { return &a.NoticeMail }),
+	fieldOf("language", func(a *Account) *string { return &a.Language }),
+	fieldOf("access", func(a *Account) *string { return &a.Access }),
+}
+
+func fieldOf[T ~string](name string, at func(*Account) *T) accountField {
+	return accountField{name,
+		func(a, b *Account) bool { return *at(a) != *at(b) },
+		func(dst, src *Account) { *at(dst) = *at(src) }}
+}
+
+// changes lists what differs between an account and what is wanted of it.
+func changes(before, after *Account) []string {
+	var names []string
+	for _, f := range accountFields {
+		if f.differs(before, after) {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// setField takes one field, as [changes] names it, from another account.
+func setField(dst, src *Account, name string) {
+	for _, f := range accountFields {
+		if f.name == name {
+			f.copy(dst, src)
+		}
+	}
+}
