@@ -105,7 +105,7 @@ type Notifier interface {
 }
 
 // Journal records what Apply is about to do and has done. Append returns only
-// when the entry is on stable storage. Package internal/journal has the file
+// when the entry is on stable storage. Package site/journal has the file
 // implementation.
 type Journal interface {
 	Append(e JournalEntry) error

@@ -13,11 +13,11 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/ictmedia/schoolmail/internal/provision"
+	"github.com/ictmedia/schoolmail/site"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(provision.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(site.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail"
-	"github.com/ictmedia/schoolmail/internal/sandbox"
+	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
 const usage = `sandbox keeps the simulated servers of a made-up district running on loopback
@@ -57,15 +57,15 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, &sandbox.Options{People: *people, Seed: *seed, Latency: *latency,
-		Start: sandbox.FirstDay(schoolmail.DateOf(time.Now()))}, *dir); err != nil {
+	if err := run(ctx, &sitetest.Options{People: *people, Seed: *seed, Latency: *latency,
+		Start: sitetest.FirstDay(schoolmail.DateOf(time.Now()))}, *dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, opt *sandbox.Options, dir string) error {
-	s, err := sandbox.Start(opt)
+func run(ctx context.Context, opt *sitetest.Options, dir string) error {
+	s, err := sitetest.Start(opt)
 	if err != nil {
 		return err
 	}

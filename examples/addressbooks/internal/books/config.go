@@ -13,9 +13,9 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/addressbook"
-	"github.com/ictmedia/schoolmail/internal/provision"
-	"github.com/ictmedia/schoolmail/internal/sandbox"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
+	"github.com/ictmedia/schoolmail/site"
+	"github.com/ictmedia/schoolmail/site/sitetest"
 	"github.com/ictmedia/schoolmail/ucs"
 )
 
@@ -193,7 +193,7 @@ func (c *Config) accounts(ctx context.Context) (accounts []schoolmail.Account, e
 }
 
 func openSandbox(ctx context.Context, size int) (*Job, error) {
-	p, err := provision.StartPopulated(ctx, &sandbox.Options{People: size})
+	p, err := site.StartPopulated(ctx, &sitetest.Options{People: size})
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func openSandbox(ctx context.Context, size int) (*Job, error) {
 	}
 	j.url, j.cred = p.OX.HTTPURL, map[schoolmail.ContextID]appsuite.Credentials{}
 	for _, c := range p.Policy.Contexts {
-		j.cred[c.ID] = appsuite.Credentials{Name: sandbox.ServiceLogin + "@" + c.Name, Password: sandbox.UserPassword}
+		j.cred[c.ID] = appsuite.Credentials{Name: sitetest.ServiceLogin + "@" + c.Name, Password: sitetest.UserPassword}
 	}
 	return j, nil
 }

@@ -13,8 +13,8 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/addressbook"
-	"github.com/ictmedia/schoolmail/internal/provision"
-	"github.com/ictmedia/schoolmail/internal/sandbox"
+	"github.com/ictmedia/schoolmail/site"
+	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
 func start(t *testing.T, args ...string) (status int, stdout, stderr string) {
@@ -64,7 +64,7 @@ func TestFlags(t *testing.T) {
 // others get their books, and the error says which did not.
 func TestOneContextRefusesTheLogin(t *testing.T) {
 	t.Parallel()
-	p, err := provision.StartPopulated(t.Context(), &sandbox.Options{People: 60})
+	p, err := site.StartPopulated(t.Context(), &sitetest.Options{People: 60})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,15 +5,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ictmedia/schoolmail/internal/provision"
-	"github.com/ictmedia/schoolmail/internal/sandbox"
+	"github.com/ictmedia/schoolmail/site"
+	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
 // With a configuration: people from the directory over LDAP, books into OX, the
 // second run with nothing to do, and the same from the sandbox without one.
 func TestSandboxConfig(t *testing.T) {
 	t.Parallel()
-	p, err := provision.StartPopulated(t.Context(), &sandbox.Options{People: 60})
+	p, err := site.StartPopulated(t.Context(), &sitetest.Options{People: 60})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,10 +5,10 @@ import (
 	"fmt"
 
 	"github.com/ictmedia/schoolmail"
-	"github.com/ictmedia/schoolmail/internal/provision"
-	"github.com/ictmedia/schoolmail/internal/sandbox"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
+	"github.com/ictmedia/schoolmail/site"
+	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
 const sandboxBook = "Lehrpersonen"
@@ -17,8 +17,8 @@ const sandboxBook = "Lehrpersonen"
 // to probe two of its contexts: one of primary, one of secondary pupils, as the
 // probe account and as one of the pupils. With leaveOpen there is somebody in
 // the first who was made without closing the global address book.
-func district(ctx context.Context, leaveOpen bool) (_ *provision.Populated, _ *Config, err error) {
-	p, err := provision.StartPopulated(ctx, &sandbox.Options{People: 120})
+func district(ctx context.Context, leaveOpen bool) (_ *site.Populated, _ *Config, err error) {
+	p, err := site.StartPopulated(ctx, &sitetest.Options{People: 120})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -35,22 +35,22 @@ func district(ctx context.Context, leaveOpen bool) (_ *provision.Populated, _ *C
 		login := func(user string, password schoolmail.Secret) Login {
 			return Login{Role: "pupil", Login: fmt.Sprintf("%s@%s", user, spec.Name), Password: password}
 		}
-		x := Context{ID: spec.ID, Name: spec.Name, Book: sandboxBook, Control: login(sandbox.AdminLogin(spec.ID), sandbox.AdminPassword(spec.ID)),
-			Accounts: []Login{login(sandbox.ProbeLogin, sandbox.UserPassword)}, Exempt: []string{sandbox.ServiceLogin}}
+		x := Context{ID: spec.ID, Name: spec.Name, Book: sandboxBook, Control: login(sitetest.AdminLogin(spec.ID), sitetest.AdminPassword(spec.ID)),
+			Accounts: []Login{login(sitetest.ProbeLogin, sitetest.UserPassword)}, Exempt: []string{sitetest.ServiceLogin}}
 		for _, a := range p.Accounts {
 			if a.Context == spec.ID {
-				x.Accounts = append(x.Accounts, login(a.Username, sandbox.UserPassword))
+				x.Accounts = append(x.Accounts, login(a.Username, sitetest.UserPassword))
 				break
 			}
 		}
 		if spec.ID == 21 && leaveOpen {
 			// webmail_plus is what new users inherit unless told otherwise.
-			if _, err := p.OX.State().AddUser(int(spec.ID), oxtest.User{Name: "left.open", Password: sandbox.UserPassword, Access: "webmail_plus"}); err != nil {
+			if _, err := p.OX.State().AddUser(int(spec.ID), oxtest.User{Name: "left.open", Password: sitetest.UserPassword, Access: "webmail_plus"}); err != nil {
 				return nil, nil, err
 			}
-			x.Accounts = append(x.Accounts, login("left.open", sandbox.UserPassword))
+			x.Accounts = append(x.Accounts, login("left.open", sitetest.UserPassword))
 		}
-		if err := writeBook(ctx, p.OX.HTTPURL, login(sandbox.ServiceLogin, sandbox.UserPassword).credentials()); err != nil {
+		if err := writeBook(ctx, p.OX.HTTPURL, login(sitetest.ServiceLogin, sitetest.UserPassword).credentials()); err != nil {
 			return nil, nil, err
 		}
 		c.Contexts = append(c.Contexts, x)

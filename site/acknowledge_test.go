@@ -1,0 +1,117 @@
+package site
+
+import (
+	"encoding/csv"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/escada"
+	"github.com/ictmedia/schoolmail/site/sitetest"
+)
+
+var update = flag.Bool("update", false, "write the golden file anew")
+
+const acknowledged = `PersonId;Rolle;Name;Vorname;Schule;Stufe;Klasse;Von;Bis;EMailPrivat;Telefon;Sprache
+1;S;Abel;Ida;ps-a;P;1a;;;;;
+2;X;Bär;Udo;ps-a;P;1a;31.02.2026;;;;
+3;S;;Gian;ps-a;P;1a;;;;;
+4;S;Dufour;Léa;ps-a
+5;S;Egli;Max;ps-a;P;1a;;;;;
+5;S;Egli;Max;ps-a;P;1a;;;;;
+6;L;Frei;Ruth;ps-a;;;;;keine;;
+7;S;Gut;Mia;ps-a;P;1a;;;;;
+7;S;Gut;Lia;ps-a;P;1b;;;;;
+a8;S;Hug;Jan;ps-a;P;1a;;;;;
+A8;S;Hug;Jan;ps-a;P;1a;;;;;
+9;M;Iten;Eva;ps-a;;;;;;;
+=2+3;S;Jost;Tim;ps-a;P;;;;;;
+`
+
+// TestAcknowledgement reads an export with all sorts of mistakes.
+func TestAcknowledgement(t *testing.T) {
+	t.Parallel()
+	d, err := escada.Read(t.Context(), fstest.MapFS{"export.csv": {Data: []byte(acknowledged)}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := sitetest.Policy(60, schoolmail.NewDate(2026, 8, 10))
+	p.Populations[0].Roles = []schoolmail.Role{schoolmail.RoleTeacher}
+	var gone []schoolmail.Account
+	for _, id := range []string{"20", "21", "22", "23", "24", "25", "26"} {
+		gone = append(gone, schoolmail.Account{Key: schoolmail.RecordKey{Source: "escada", ID: id}, Username: "x" + id, Mail: "x" + id + "@x.example", Role: schoolmail.RolePupil,
+			State: schoolmail.Active, Context: 21, Memberships: []schoolmail.Membership{{School: "ps-b"}}})
+	}
+	plan, err := schoolmail.NewPlan(p, schoolmail.State{Accounts: gone}, d, schoolmail.NewDate(2026, 8, 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := &schoolmail.Result{}
+	for _, s := range plan.Steps {
+		o := schoolmail.Outcome{Step: s.ID, Status: schoolmail.StatusDone}
+		if s.Key.ID == "1" {
+			o.Status = schoolmail.StatusFailed
+		}
+		result.Outcomes = append(result.Outcomes, o)
+	}
+	var b strings.Builder
+	if err := acknowledge(&d, plan, result).write(&b); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join("testdata", "acknowledgement.csv")
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("(-update writes it anew) (-golden +now)\n%s", diff)
+	}
+	r := csv.NewReader(strings.NewReader(strings.TrimPrefix(b.String(), "\ufeff")))
+	r.Comma = ';'
+	rows, err := r.ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, row := range rows[1:] {
+		if row[1] != "" && seen[row[1]] {
+			t.Errorf("record %s has two lines", row[1])
+		}
+		seen[row[1]] = true
+		if row[3] == "" || row[4] == "" || strings.Contains(row[3]+row[4], "%") || strings.HasPrefix(row[1], "=") {
+			t.Errorf("%q", row)
+		}
+	}
+}
+
+// Whatever sort of mistake or finding there is has its words.
+func TestAcknowledgementHasAllWords(t *testing.T) {
+	t.Parallel()
+	for _, m := range []schoolmail.Mistake{schoolmail.MistakeRow, schoolmail.MistakeMissing, schoolmail.MistakeValue, schoolmail.MistakeContradiction,
+		schoolmail.MistakeDoubleID, schoolmail.MistakeRepeat} {
+		if mistakes[m].de == "" || mistakes[m].fr == "" {
+			t.Errorf("%s", m)
+		}
+	}
+	if a := refuse(errors.New("another")); a != nil {
+		t.Error("an error of a server is told to the school administration")
+	}
+	_, err := escada.Read(t.Context(), fstest.MapFS{"a.csv": {Data: []byte("x")}, "b.csv": {}}, nil)
+	a := refuse(&InputError{err})
+	if a == nil || len(a.lines) < 2 || !slices.Equal(a.lines[0].de, []string{unusable.de}) || a.lines[0].where[0] == a.lines[1].where[0] {
+		t.Errorf("%v: %+v", err, a)
+	}
+}

@@ -1,0 +1,28 @@
+package site_test
+
+import (
+	"testing"
+
+	"github.com/ictmedia/schoolmail/site"
+	"github.com/ictmedia/schoolmail/site/sitetest"
+)
+
+// BenchmarkYear plays the year of a district of 1,000 people, simulators
+// included, and reports requests per person and act.
+func BenchmarkYear(b *testing.B) {
+	const people = 1000
+	for b.Loop() {
+		sb, err := sitetest.Start(&sitetest.Options{People: people})
+		if err != nil {
+			b.Fatal(err)
+		}
+		acts, err := site.Year(b.Context(), sb, site.Quiet{})
+		sb.Close()
+		if err != nil {
+			b.Fatal(err)
+		}
+		for server, n := range acts[0].Requests {
+			b.ReportMetric(float64(n)/people, server+"/person-created")
+		}
+	}
+}

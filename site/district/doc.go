@@ -1,0 +1,387 @@
+// Package district reads the one configuration file of the example programs: a
+// TOML file that names the servers and holds the site's policy.
+//
+//	c, err := district.Load("district.toml")
+//	plan, err := schoolmail.NewPlan(c.Policy(), ...)
+//
+// Load checks everything and reports all mistakes at once, each with file, line,
+// column and key; unknown keys and sections are mistakes too, since a
+// misspelt limit is no limit. What is left out gets the default that the
+// written config names in its comments: [Write] produces a complete, commented
+// file from any Config, which is the reference for operators.
+//
+// # Secrets
+//
+// Each password and key can stand in the file itself or in a file of its own:
+//
+//	password      = "..."
+//	password_file = "ox.secret"   # relative to the config file
+//
+// Of such a file the trailing line end is cut off. Config.Warnings says which
+// files with secrets other users of the machine can read. Error messages never
+// show values of secrets or lines of the file.
+//
+// # Paths
+//
+// Relative paths are relative to the directory of the config file.
+package district
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/escada"
+)
+
+// Config is a whole configuration, defaults filled in and secrets read.
+type Config struct {
+	File     string   `toml:"-"` // where it was read from
+	Warnings []string `toml:"-"` // what does not hinder but should be mended
+
+	Site      Site      `toml:"site"`
+	Export    Export    `toml:"export"`
+	Directory Directory `toml:"directory"`
+	OX        OX        `toml:"ox"`
+	Dovecot   Dovecot   `toml:"dovecot"`
+	SMTP      SMTP      `toml:"smtp"`
+	State     State     `toml:"state"`
+
+	Populations []Population `toml:"population"`
+	Contexts    []Context    `toml:"context"`
+	Naming      Naming       `toml:"naming"`
+	LifeCycle   LifeCycle    `toml:"life_cycle"`
+	Guards      Guards       `toml:"guards"`
+	TermChanges []TermChange `toml:"term_change"`
+	Overrides   []Override   `toml:"override"`
+}
+
+// Site is the section [site].
+type Site struct {
+	Name     string `toml:"name"`     // in reports and notices
+	Language string `toml:"language"` // of people whose record names none: de, fr, it or en
+	Parallel int    `toml:"parallel"` // people worked on at once
+}
+
+// Export is the section [export]; see [escada.Profile] for its fields.
+type Export struct {
+	Dir           string                       `toml:"dir"`
+	Source        string                       `toml:"source"`
+	Delimiter     string                       `toml:"delimiter"`
+	Encoding      escada.Encoding              `toml:"encoding"`
+	DateFormat    string                       `toml:"date_format"`
+	Columns       map[escada.Column][]string   `toml:"columns"`
+	Optional      []escada.Column              `toml:"optional"`
+	Roles         map[schoolmail.Role][]string `toml:"roles"`
+	Levels        map[string][]string          `toml:"levels"`
+	ClassOptional bool                         `toml:"class_optional"`
+	Files         []string                     `toml:"files"`
+	DeltaFiles    []string                     `toml:"delta_files"`
+	RequiredFiles []string                     `toml:"required_files"`
+	Trailer       string                       `toml:"trailer"`
+	OpenEnd       bool                         `toml:"open_end"`
+	Strict        bool                         `toml:"strict"`
+}
+
+// Directory is the section [directory]: UCS@school over LDAP.
+type Directory struct {
+	URL               string            `toml:"url"`
+	BindDN            string            `toml:"bind_dn"`
+	Password          schoolmail.Secret `toml:"password"`
+	PasswordFile      string            `toml:"password_file"`
+	BaseDN            string            `toml:"base_dn"`
+	Plaintext         bool              `toml:"plaintext"`
+	CAFile            string            `toml:"ca_file"`
+	PoolSize          int               `toml:"pool_size"`
+	PageSize          int               `toml:"page_size"`
+	CreateSchools     bool              `toml:"create_schools"`
+	OXAccess          string            `toml:"ox_access"`
+	MailHomeServer    string            `toml:"mail_home_server"`
+	StateAttribute    string            `toml:"state_attribute"`
+	S4Connector       bool              `toml:"s4_connector"`
+	ObjectIdentifiers bool              `toml:"object_identifiers"`
+	UDMURL            string            `toml:"udm_url"` // the UDM REST API, for programs that write through it
+}
+
+// OX is the section [ox].
+type OX struct {
+	SOAPURLs           []string          `toml:"soap_urls"` // each ends in /webservices
+	HTTPURL            string            `toml:"http_url"`  // of the HTTP API, for address books
+	MasterLogin        string            `toml:"master_login"`
+	MasterPassword     schoolmail.Secret `toml:"master_password"`
+	MasterPasswordFile string            `toml:"master_password_file"`
+	CAFile             string            `toml:"ca_file"`
+	AdminAccess        string            `toml:"admin_access"`
+	MaxQuotaMB         int64             `toml:"max_quota_mb"` // of new contexts; 0: unlimited
+	TimeZone           string            `toml:"time_zone"`
+	MaxInFlight        int               `toml:"max_in_flight"`
+	CopyWaitSeconds    int               `toml:"copy_wait_seconds"` // see [ox.Options].CopyWait
+	ReadUsers          string            `toml:"read_users"`        // "soap" or "http"
+}
+
+// Dovecot is the section [dovecot].
+type Dovecot struct {
+	URL          string            `toml:"doveadm_url"`
+	APIKey       schoolmail.Secret `toml:"api_key"`
+	APIKeyFile   string            `toml:"api_key_file"`
+	Password     schoolmail.Secret `toml:"password"`
+	PasswordFile string            `toml:"password_file"`
+	Hosts        []string          `toml:"hosts"`
+	CAFile       string            `toml:"ca_file"`
+	MailRoot     string            `toml:"mail_root"`
+	Login        string            `toml:"login"`     // under which name Dovecot knows people: "mail" or "username"
+	Mailboxes    []string          `toml:"mailboxes"` // besides INBOX
+	QuotaMB      int64             `toml:"quota_mb"`  // 0: not looked at
+	QuotaDict    string            `toml:"quota_dict"`
+	Concurrency  int               `toml:"concurrency"`
+}
+
+// SMTP is the section [smtp]: the relay for notices.
+type SMTP struct {
+	Addr         string            `toml:"addr"` // host:port
+	From         string            `toml:"from"`
+	Hello        string            `toml:"hello"`
+	Username     string            `toml:"username"`
+	Password     schoolmail.Secret `toml:"password"`
+	PasswordFile string            `toml:"password_file"`
+	Plaintext    bool              `toml:"plaintext"`
+	CAFile       string            `toml:"ca_file"`
+}
+
+// State is the section [state].
+type State struct {
+	Dir string `toml:"dir"` // journal, plans, reports, initial passwords
+}
+
+// Population is a section [[population]]; see [schoolmail.Population].
+type Population struct {
+	Name     string                 `toml:"name"`
+	Roles    []schoolmail.Role      `toml:"roles"`
+	Levels   []schoolmail.Level     `toml:"levels"`
+	Schools  []schoolmail.SchoolID  `toml:"schools"`
+	Contexts []schoolmail.ContextID `toml:"contexts"`
+	Domain   string                 `toml:"domain"`
+	Access   string                 `toml:"access"`
+}
+
+// Context is a section [[context]]; see [schoolmail.ContextSpec].
+type Context struct {
+	ID                schoolmail.ContextID `toml:"id"`
+	Name              string               `toml:"name"`
+	Capacity          int                  `toml:"capacity"`
+	Headroom          int                  `toml:"headroom"`
+	AdminLogin        string               `toml:"admin_login"`
+	AdminPassword     schoolmail.Secret    `toml:"admin_password"`
+	AdminPasswordFile string               `toml:"admin_password_file"`
+}
+
+// Naming is the section [naming]; see [schoolmail.Naming].
+type Naming struct {
+	MaxUsername      int `toml:"max_username"`
+	MaxPupilUsername int `toml:"max_pupil_username"`
+}
+
+// LifeCycle is the section [life_cycle]; see [schoolmail.LifeTimes].
+type LifeCycle struct {
+	NoticeDays        int `toml:"notice_days"`
+	PurgeDays         int `toml:"purge_days"`
+	TransferGraceDays int `toml:"transfer_grace_days"`
+}
+
+// Guards is the section [guards]; see [schoolmail.Guards].
+type Guards struct {
+	WindowDays      int    `toml:"window_days"`
+	CollapsePercent int    `toml:"collapse_percent"`
+	Usual           Limits `toml:"usual"`
+	TermChange      Limits `toml:"term_change"`
+}
+
+// Limits are the sections [guards.usual] and [guards.term_change]. A limit that
+// is left out is the default one; all of them are set after Load.
+type Limits struct {
+	Leavers       *Limit `toml:"leavers"`
+	Deactivations *Limit `toml:"deactivations"`
+	Purges        *Limit `toml:"purges"`
+	Transfers     *Limit `toml:"transfers"`
+}
+
+// Limit is one limit; see [schoolmail.Limit].
+type Limit struct {
+	SchoolPercent   int `toml:"school_percent"`
+	DistrictPercent int `toml:"district_percent"`
+	Free            int `toml:"free"`
+}
+
+// TermChange is a section [[term_change]].
+type TermChange struct {
+	Name  string          `toml:"name"`
+	From  schoolmail.Date `toml:"from"`
+	Until schoolmail.Date `toml:"until"`
+}
+
+// Override is a section [[override]]; see [schoolmail.Override].
+type Override struct {
+	Guard  string              `toml:"guard"`
+	School schoolmail.SchoolID `toml:"school"`
+	Until  schoolmail.Date     `toml:"until"`
+	By     string              `toml:"by"`
+	Reason string              `toml:"reason"`
+}
+
+// Policy returns the site's policy with its defaults filled in.
+func (c *Config) Policy() schoolmail.Policy {
+	p := schoolmail.Policy{
+		Source:    c.Export.Source,
+		Naming:    schoolmail.Naming(c.Naming),
+		LifeCycle: schoolmail.LifeTimes(c.LifeCycle),
+		Guards: schoolmail.Guards{
+			WindowDays: c.Guards.WindowDays, CollapsePercent: c.Guards.CollapsePercent,
+			Usual: c.Guards.Usual.policy(), TermChange: c.Guards.TermChange.policy(),
+		},
+	}
+	for _, q := range c.Populations {
+		p.Populations = append(p.Populations, schoolmail.Population(q))
+	}
+	for _, x := range c.Contexts {
+		p.Contexts = append(p.Contexts, schoolmail.ContextSpec{ID: x.ID, Name: x.Name, Capacity: x.Capacity, Headroom: x.Headroom})
+	}
+	for _, w := range c.TermChanges {
+		p.TermChanges = append(p.TermChanges, schoolmail.Window(w))
+	}
+	for _, o := range c.Overrides {
+		p.Overrides = append(p.Overrides, schoolmail.Override(o))
+	}
+	return p.WithDefaults()
+}
+
+func (l Limits) policy() schoolmail.GuardLimits {
+	limit := func(l *Limit) schoolmail.Limit {
+		if l == nil {
+			return schoolmail.Limit{}
+		}
+		return schoolmail.Limit(*l)
+	}
+	return schoolmail.GuardLimits{
+		Leavers: limit(l.Leavers), Deactivations: limit(l.Deactivations), Purges: limit(l.Purges), Transfers: limit(l.Transfers),
+	}
+}
+
+// FromPolicy sets all sections that the policy knows. Credentials of contexts
+// that c has already stay.
+func (c *Config) FromPolicy(p schoolmail.Policy) {
+	p = p.WithDefaults()
+	c.Export.Source = p.Source
+	c.Naming, c.LifeCycle = Naming(p.Naming), LifeCycle(p.LifeCycle)
+	c.Guards = Guards{p.Guards.WindowDays, p.Guards.CollapsePercent, fromLimits(p.Guards.Usual), fromLimits(p.Guards.TermChange)}
+	before := map[schoolmail.ContextID]Context{}
+	for _, x := range c.Contexts {
+		before[x.ID] = x
+	}
+	c.Populations, c.Contexts, c.TermChanges, c.Overrides = nil, nil, nil, nil
+	for _, q := range p.Populations {
+		c.Populations = append(c.Populations, Population(q))
+	}
+	for _, s := range p.Contexts {
+		x := before[s.ID]
+		x.ID, x.Name, x.Capacity, x.Headroom = s.ID, s.Name, s.Capacity, s.Headroom
+		c.Contexts = append(c.Contexts, x)
+	}
+	for _, w := range p.TermChanges {
+		c.TermChanges = append(c.TermChanges, TermChange(w))
+	}
+	for _, o := range p.Overrides {
+		c.Overrides = append(c.Overrides, Override(o))
+	}
+}
+
+func fromLimits(g schoolmail.GuardLimits) Limits {
+	limit := func(l schoolmail.Limit) *Limit { return new(Limit(l)) }
+	return Limits{limit(g.Leavers), limit(g.Deactivations), limit(g.Purges), limit(g.Transfers)}
+}
+
+// Profile returns how exports are to be read.
+func (c *Config) Profile() *escada.Profile {
+	e := c.Export
+	p := &escada.Profile{
+		Source: e.Source, Encoding: e.Encoding, Columns: e.Columns, Optional: e.Optional, DateFormat: e.DateFormat, Roles: e.Roles,
+		ClassOptional: e.ClassOptional, Files: e.Files, DeltaFiles: e.DeltaFiles, RequiredFiles: e.RequiredFiles,
+		Trailer: e.Trailer, OpenEnd: e.OpenEnd, Strict: e.Strict,
+	}
+	for _, r := range e.Delimiter {
+		p.Delimiter = r
+		break
+	}
+	if e.Levels != nil {
+		p.Levels = map[schoolmail.Level][]string{}
+		for level, codes := range e.Levels {
+			p.Levels[schoolmail.Level(level)] = codes
+		}
+	}
+	return p
+}
+
+// TLS returns the settings for a connection that trusts the authorities in a
+// PEM file, or those of the system if caFile is empty.
+func TLS(caFile string) (*tls.Config, error) {
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caFile == "" {
+		return t, nil
+	}
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, fmt.Errorf("config: certificates: %w", err)
+	}
+	t.RootCAs = x509.NewCertPool()
+	if !t.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("config: certificates: %s: expected certificates in PEM form", caFile)
+	}
+	return t, nil
+}
+
+// Error is one mistake in a config file.
+type Error struct {
+	File         string
+	Line, Column int    // 0: not known
+	Key          string // dotted, such as "ox.master_login"; array sections are numbered from 1: "context[2].id"
+	Message      string
+}
+
+// Error returns "file:line:column: key: message".
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	if e.Line > 0 {
+		fmt.Fprintf(&b, ":%d", e.Line)
+		if e.Column > 0 {
+			fmt.Fprintf(&b, ":%d", e.Column)
+		}
+	}
+	if e.Key != "" {
+		fmt.Fprintf(&b, ": %s", e.Key)
+	}
+	return b.String() + ": " + e.Message
+}
+
+// Errors are all mistakes of a config file, in the order of its lines.
+type Errors []*Error
+
+// Error returns all mistakes, one a line.
+func (es Errors) Error() string {
+	lines := make([]string, len(es))
+	for i, e := range es {
+		lines[i] = e.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns the single errors.
+func (es Errors) Unwrap() []error {
+	errs := make([]error, len(es))
+	for i, e := range es {
+		errs[i] = e
+	}
+	return errs
+}

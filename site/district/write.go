@@ -1,0 +1,275 @@
+package district
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/escada"
+)
+
+// Write writes a complete, commented config file: what c sets, and everything
+// else with its default as a comment. Loading it gives c back. A secret whose
+// _file is set is not written; others are written as they are, so whoever calls
+// Write keeps the file from other eyes, as [WriteFile] does.
+func Write(w io.Writer, c *Config) error {
+	p := &printer{}
+	p.line("# Configuration of schoolmail's programs (TOML).")
+	p.line("# A line that begins with \"# key =\" shows the default of a key that is not set.")
+	p.line("# Relative paths are relative to this file. Every password and key can stand in a file")
+	p.line("# of its own instead: password_file = \"ox.secret\".")
+	p.line("# Try it without changing anything: go run ./examples/provision -config THIS-FILE")
+	p.servers(c)
+	p.policy(c)
+	_, err := io.WriteString(w, p.b.String())
+	return err
+}
+
+// WriteFile writes the config to a file that only its owner can read. An
+// existing file is replaced as a whole.
+func WriteFile(file string, c *Config) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(file), ".config-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if err := Write(f, c); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	if err := os.Rename(f.Name(), file); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	return nil
+}
+
+func (p *printer) servers(c *Config) {
+	p.section("[site]")
+	p.key("name", c.Site.Name, "schoolmail", "in reports and notices")
+	p.key("language", c.Site.Language, "de", "of people whose record names none: de, fr, it or en")
+	p.key("parallel", c.Site.Parallel, 16, "people worked on at the same time")
+
+	e := &c.Export
+	p.section("[export]", "The school administration's export: CSV files in a directory, one row per person, school and class.")
+	p.need("dir", e.Dir, "all files directly in it that match \"files\"")
+	p.key("source", e.Source, "escada", "name of the source system; accounts of other sources are never touched")
+	p.key("delimiter", e.Delimiter, ";", "between fields")
+	p.key("encoding", e.Encoding, escada.EncodingAuto, "auto (UTF-8, else Windows-1252), utf-8 or windows-1252")
+	p.key("date_format", e.DateFormat, "dd.mm.yyyy", "of dd, mm, yyyy")
+	p.key("files", e.Files, []string{"*.csv", "*.txt"}, "names of the files")
+	p.key("delta_files", e.DeltaFiles, []string(nil), "names of files that list only changes: who is absent there has not left")
+	p.key("required_files", e.RequiredFiles, []string(nil), "names of files without which the export is incomplete")
+	p.key("trailer", e.Trailer, "", "first field of a last row that counts the rows; empty: there is none")
+	p.key("open_end", e.OpenEnd, false, "the last line has no line end")
+	p.key("class_optional", e.ClassOptional, false, "pupils may be without a class")
+	p.key("strict", e.Strict, false, "mistakes in optional fields reject the row")
+	p.key("optional", e.Optional, []escada.Column(nil), "columns that may be missing: "+list(escada.Columns()[5:]))
+	if len(e.Columns) == 0 {
+		p.line("# [export.columns]   # titles of columns, where they are not the usual German or French ones")
+		p.line("# id = [\"PersonId\"]")
+	} else {
+		p.section("[export.columns]", "titles of columns, where they are not the usual German or French ones")
+		for _, k := range slices.Sorted(maps.Keys(e.Columns)) {
+			p.need(string(k), e.Columns[k], "")
+		}
+	}
+	if e.Roles == nil {
+		p.line("# [export.roles]     # codes of the roles; these are the usual ones, shortened")
+		p.line("# pupil   = [\"S\", \"Schüler\", \"Élève\"]")
+		p.line("# teacher = [\"L\", \"Lehrperson\", \"Enseignant\"]")
+		p.line("# staff   = [\"M\", \"Personal\", \"Collaborateur\"]")
+	} else {
+		p.section("[export.roles]", "codes of the roles")
+		for _, k := range slices.Sorted(maps.Keys(e.Roles)) {
+			p.need(quoteKey(string(k)), e.Roles[k], "")
+		}
+	}
+	if e.Levels == nil {
+		p.line("# [export.levels]    # codes of the levels; these are the usual ones, shortened")
+		p.line("# primary   = [\"P\", \"Primar\", \"Primaire\"]")
+		p.line("# secondary = [\"S\", \"Sek\", \"Secondaire\"]")
+	} else {
+		p.section("[export.levels]", "codes of the levels; the keys are the words that populations use")
+		for _, k := range slices.Sorted(maps.Keys(e.Levels)) {
+			p.need(quoteKey(k), e.Levels[k], "")
+		}
+	}
+
+	d := &c.Directory
+	p.section("[directory]", "UCS@school's LDAP server, the primary.")
+	p.need("url", d.URL, "ldap://host:7389 with StartTLS, or ldaps://host:7636")
+	p.key("bind_dn", d.BindDN, "", "who may write accounts; empty: anonymous")
+	p.secret("password", d.Password, d.PasswordFile)
+	p.key("base_dn", d.BaseDN, "", "empty: ask the server")
+	p.key("plaintext", d.Plaintext, false, "no StartTLS; only for servers on this machine")
+	p.key("ca_file", d.CAFile, "", "certificates to trust (PEM); empty: the system's")
+	p.key("pool_size", d.PoolSize, 0, "connections; 0: 8")
+	p.key("page_size", d.PageSize, 0, "entries per page of a search; 0: 1000")
+	p.key("create_schools", d.CreateSchools, false, "make schools that do not exist; otherwise that is an error")
+	p.key("ox_access", d.OXAccess, "", "written to oxAccess of accounts with a context; empty: not written")
+	p.key("mail_home_server", d.MailHomeServer, "", "written to univentionMailHomeServer of new accounts; empty: not written")
+	p.key("state_attribute", d.StateAttribute, "", "keeps the life cycle; empty: univentionFreeAttribute20")
+	p.key("s4_connector", d.S4Connector, false, "the domain has Samba/AD: write placeholder SIDs")
+	p.key("object_identifiers", d.ObjectIdentifiers, false, "write univentionObjectIdentifier, as UCS 5.2-2 and later do")
+	p.key("udm_url", d.UDMURL, "", "the UDM REST API, for programs that write through it")
+
+	o := &c.OX
+	p.section("[ox]", "Open-Xchange: the SOAP provisioning API.")
+	p.need("soap_urls", o.SOAPURLs, "every server of the cluster; each URL ends in /webservices")
+	p.key("http_url", o.HTTPURL, "", "the HTTP API, for address books; for example https://host/appsuite/api")
+	p.need("master_login", o.MasterLogin, "the master administrator")
+	p.secret("master_password", o.MasterPassword, o.MasterPasswordFile)
+	p.key("ca_file", o.CAFile, "", "certificates to trust (PEM); empty: the system's")
+	p.key("admin_access", o.AdminAccess, "all", "access combination of the administrators of new contexts")
+	p.key("max_quota_mb", o.MaxQuotaMB, int64(0), "file quota of new contexts; 0: unlimited")
+	p.key("time_zone", o.TimeZone, "", "of new users, for example Europe/Zurich; empty: the server's default")
+	p.key("read_users", o.ReadUsers, "soap", "how users are read: soap, or http with a hundredth of the bytes (needs http_url, and administrators who see the global address book)")
+	p.key("max_in_flight", o.MaxInFlight, 0, "requests under way at one server; 0: 32")
+	p.key("copy_wait_seconds", o.CopyWaitSeconds, 0, "how long a server may be at work on a user copy that nobody waits for any more; 0: 300")
+
+	v := &c.Dovecot
+	p.section("[dovecot]", "Dovecot: the doveadm HTTP API.")
+	p.need("doveadm_url", v.URL, "of a proxy, a director or the only server")
+	p.secret("api_key", v.APIKey, v.APIKeyFile)
+	p.secret("password", v.Password, v.PasswordFile)
+	p.key("hosts", v.Hosts, []string(nil), "the URLs of the other hosts of a cluster")
+	p.key("ca_file", v.CAFile, "", "certificates to trust (PEM); empty: the system's")
+	p.key("mail_root", v.MailRoot, "", "below it lie all homes; empty: homes are never deleted")
+	p.key("login", v.Login, "mail", "under which name Dovecot knows people: mail (as on UCS) or username")
+	p.key("mailboxes", v.Mailboxes, []string(nil), "made for everybody besides INBOX")
+	p.key("quota_mb", v.QuotaMB, int64(0), "the quota of a mailbox: checked, and set where quota_dict is given; 0: not looked at")
+	p.key("quota_dict", v.QuotaDict, "", "the dict that Dovecot reads quota limits from, such as proxy::quota; empty: the directory sets them")
+	p.key("concurrency", v.Concurrency, 0, "requests under way per host; 0: 8")
+
+	s := &c.SMTP
+	p.section("[smtp]", "The mail relay for notices to leavers.")
+	p.need("addr", s.Addr, "host:port")
+	p.need("from", s.From, "sender of the notices")
+	p.key("hello", s.Hello, "", "our name in EHLO; empty: localhost")
+	p.key("username", s.Username, "", "empty: no authentication")
+	p.secret("password", s.Password, s.PasswordFile)
+	p.key("plaintext", s.Plaintext, false, "do not insist on STARTTLS; only for relays in the same network")
+	p.key("ca_file", s.CAFile, "", "certificates to trust (PEM); empty: the system's")
+
+	p.section("[state]")
+	p.need("dir", c.State.Dir, "journal, plans, reports and initial passwords; keep it, and keep it private")
+}
+
+func (p *printer) policy(c *Config) {
+	for i, x := range c.Contexts {
+		comments := []string(nil)
+		if i == 0 {
+			comments = []string{"The contexts. One that does not exist is created, with this administrator."}
+		}
+		p.section("[[context]]", comments...)
+		p.need("id", int(x.ID), "")
+		p.need("name", x.Name, "")
+		p.key("capacity", x.Capacity, schoolmail.DefaultCapacity, "most users in it, the administrator included")
+		p.key("headroom", x.Headroom, 0, "seats that newcomers leave free as long as another context has room")
+		p.need("admin_login", x.AdminLogin, "")
+		p.secret("admin_password", x.AdminPassword, x.AdminPasswordFile)
+	}
+	for i, q := range c.Populations {
+		comments := []string(nil)
+		if i == 0 {
+			comments = []string{"Who lives where. The first population that matches a person decides."}
+		}
+		p.section("[[population]]", comments...)
+		p.need("name", q.Name, "")
+		p.need("roles", q.Roles, "pupil, teacher, staff")
+		p.key("levels", q.Levels, []schoolmail.Level(nil), "empty: all")
+		p.key("schools", q.Schools, []schoolmail.SchoolID(nil), "empty: all")
+		p.need("contexts", q.Contexts, "ids of the contexts that they may live in")
+		p.need("domain", q.Domain, "of new mail addresses")
+		p.need("access", q.Access, "OX access combination")
+	}
+
+	def := schoolmail.Policy{}.WithDefaults()
+	p.section("[naming]", "User names are given.family; on UCS@school 20 characters fit, for pupils 15 (\"exam-\" is put before).")
+	p.key("max_username", c.Naming.MaxUsername, def.Naming.MaxUsername, "")
+	p.key("max_pupil_username", c.Naming.MaxPupilUsername, def.Naming.MaxPupilUsername, "")
+
+	p.section("[life_cycle]", "In days.")
+	p.key("notice_days", c.LifeCycle.NoticeDays, def.LifeCycle.NoticeDays, "from the notice to the deactivation; at least 56")
+	p.key("purge_days", c.LifeCycle.PurgeDays, def.LifeCycle.PurgeDays, "from the deactivation to the removal")
+	p.key("transfer_grace_days", c.LifeCycle.TransferGraceDays, def.LifeCycle.TransferGraceDays, "the old copy of a transferred user is kept so long; -1: deleted at once")
+
+	p.section("[guards]", "How much may change in a few days, what earlier runs did included. What exceeds a limit is held back and reported.")
+	p.key("window_days", c.Guards.WindowDays, def.Guards.WindowDays, "")
+	p.key("collapse_percent", c.Guards.CollapsePercent, def.Guards.CollapsePercent, "a school that delivers less of its people counts as not delivered")
+	limits := func(head, comment string, have, def Limits) {
+		p.section(head, comment)
+		for _, l := range []struct {
+			name      string
+			have, def *Limit
+		}{
+			{"leavers", have.Leavers, def.Leavers}, {"deactivations", have.Deactivations, def.Deactivations},
+			{"purges", have.Purges, def.Purges}, {"transfers", have.Transfers, def.Transfers},
+		} {
+			if l.have == nil {
+				l.have = l.def
+			}
+			if *l.have == *l.def {
+				p.write("# ", l.name, *l.def, "")
+			} else {
+				p.need(l.name, *l.have, "")
+			}
+		}
+	}
+	limits("[guards.usual]", "Per school and role in percent, in the whole district in percent; \"free\" ones per school and role are always allowed.",
+		c.Guards.Usual, fromLimits(def.Guards.Usual))
+	limits("[guards.term_change]", "The limits within a [[term_change]].", c.Guards.TermChange, fromLimits(def.Guards.TermChange))
+
+	if len(c.TermChanges) == 0 {
+		p.line("")
+		p.line("# [[term_change]]   # days, both included, in which the wider limits hold")
+		p.line("# name  = \"Schulbeginn 2027\"")
+		p.line("# from  = \"2027-08-02\"")
+		p.line("# until = \"2027-08-27\"")
+	}
+	for i, t := range c.TermChanges {
+		comments := []string(nil)
+		if i == 0 {
+			comments = []string{"Days, both included, in which the wider limits hold."}
+		}
+		p.section("[[term_change]]", comments...)
+		p.key("name", t.Name, "", "")
+		p.need("from", t.From, "")
+		p.need("until", t.Until, "")
+	}
+	if len(c.Overrides) == 0 {
+		p.line("")
+		p.line("# [[override]]      # lifts one guard, in somebody's name")
+		p.line("# guard  = \"leavers\"   # leavers, deactivations, purges, transfers, collapse, renames, schools, repairs or creates")
+		p.line("# school = \"sek-lindenhof\"   # leave it out for the whole district")
+		p.line("# until  = \"2027-08-27\"")
+		p.line("# by     = \"A. Muster\"")
+		p.line("# reason = \"the school closes\"")
+	}
+	for i, o := range c.Overrides {
+		comments := []string(nil)
+		if i == 0 {
+			comments = []string{"Each lifts one guard, in somebody's name."}
+		}
+		p.section("[[override]]", comments...)
+		p.need("guard", o.Guard, "leavers, deactivations, purges, transfers, collapse, renames, schools, repairs or creates")
+		p.key("school", o.School, schoolmail.SchoolID(""), "empty: the whole district")
+		p.need("until", o.Until, "last day")
+		p.need("by", o.By, "")
+		p.need("reason", o.Reason, "")
+	}
+}

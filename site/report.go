@@ -1,0 +1,166 @@
+package site
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/site/report"
+)
+
+// Report turns an act into what the report shows.
+func (a *Act) Report() report.Act {
+	p := a.Plan
+	r := report.Act{Name: a.Title, Day: p.Header.Now.String(), Plan: p.Header.ID, Duration: report.Duration(a.World.Read + a.Planned + a.Applied)}
+	if a.Err != nil {
+		r.Notes = append(r.Notes, "The run ended early: "+a.Err.Error())
+	}
+	if a.Result == nil {
+		r.Notes = append(r.Notes, "Planned only: nothing was written.")
+	}
+	kept := 0
+	for i, s := range p.Steps {
+		if t, ok := s.Action.(schoolmail.TransferContext); ok && t.KeepCopy && (a.Result == nil || a.Result.Outcomes[i].Status == schoolmail.StatusDone) {
+			kept++
+		}
+	}
+	if kept > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("Old copies of people who are transferred are kept for the grace and take a seat in their old context so long: %d.", kept))
+	}
+	planned, held := p.Count(), map[schoolmail.Kind]int{}
+	for _, h := range p.Held {
+		held[h.Step.Kind()]++
+		r.Held = append(r.Held, report.Held{Kind: string(h.Step.Kind()), Subject: h.Step.Subject, School: string(h.Step.School), Why: h.Why, Guard: h.Guard})
+	}
+	type tally struct{ done, failed, skipped int }
+	ended := map[schoolmail.Kind]tally{}
+	// Contexts fill as far as the plan was carried out.
+	after := map[schoolmail.ContextID]int{}
+	flows := map[[2]schoolmail.ContextID]int{}
+	for i, s := range p.Steps {
+		done := true
+		if a.Result != nil {
+			o := a.Result.Outcomes[i]
+			t := ended[s.Kind()]
+			switch o.Status {
+			case schoolmail.StatusDone:
+				t.done++
+			case schoolmail.StatusFailed:
+				t.failed++
+				r.Failures = append(r.Failures, report.Failure{Kind: string(s.Kind()), Subject: s.Subject, Error: o.Error})
+			case schoolmail.StatusSkipped:
+				t.skipped++
+				r.Failures = append(r.Failures, report.Failure{Kind: string(s.Kind()), Subject: s.Subject, Error: "skipped: " + o.Error})
+			}
+			ended[s.Kind()] = t
+			done = o.Status == schoolmail.StatusDone
+		}
+		if !done {
+			continue
+		}
+		switch act := s.Action.(type) {
+		case schoolmail.CreateAccount:
+			flows[[2]schoolmail.ContextID{0, act.Account.Context}]++
+			if !act.SeatExists {
+				after[act.Account.Context]++
+			}
+		case schoolmail.ChangeAccount:
+			if act.Before.Context != act.After.Context {
+				flows[[2]schoolmail.ContextID{act.Before.Context, act.After.Context}]++
+				after[act.After.Context]++
+			}
+		case schoolmail.RepairPlace:
+			if act.Missing {
+				after[act.Account.Context]++
+			}
+		case schoolmail.TransferContext:
+			flows[[2]schoolmail.ContextID{act.Before.Context, act.After.Context}]++
+			if !act.SeatExists {
+				after[act.After.Context]++
+			}
+			if !act.KeepCopy {
+				after[act.Before.Context]--
+			}
+		case schoolmail.DropCopy:
+			after[act.Before.Previous.Context]--
+		case schoolmail.Purge:
+			flows[[2]schoolmail.ContextID{act.Account.Context, 0}]++
+			if act.UserID != 0 {
+				after[act.Account.Context]--
+			}
+		}
+	}
+	for _, k := range schoolmail.Kinds {
+		if planned[k]+held[k] > 0 {
+			t := ended[k]
+			r.Steps = append(r.Steps, report.Steps{Kind: string(k), Planned: planned[k], Done: t.done, Failed: t.failed, Skipped: t.skipped, Held: held[k]})
+		}
+	}
+	for _, f := range p.Forecast {
+		r.Contexts = append(r.Contexts, report.Fill{Context: int(f.Context), Name: f.Name, Capacity: f.Capacity, Before: f.Before, Peak: f.Peak, After: f.Before + after[f.Context]})
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(flows), func(x, y [2]schoolmail.ContextID) int {
+		if x[0] != y[0] {
+			return int(x[0] - y[0])
+		}
+		return int(x[1] - y[1])
+	}) {
+		r.Flows = append(r.Flows, report.Flow{From: int(k[0]), To: int(k[1]), People: flows[k]})
+	}
+	for _, f := range slices.Concat(p.Findings, a.World.Findings) {
+		where, text := string(f.School), f.Text
+		if f.Position.File != "" {
+			where = f.Position.String()
+			text = strings.TrimPrefix(text, where+": ")
+		}
+		r.Findings = append(r.Findings, report.Finding{Kind: f.Kind, Where: where, Text: text})
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.Requests)) {
+		r.Requests = append(r.Requests, report.Requests{Server: name, Count: int(a.Requests[name])})
+	}
+	return r
+}
+
+func (a *Act) acknowledgement() *acknowledgement {
+	return acknowledge(&a.World.Delivery, a.Plan, a.Result)
+}
+
+// writeOut leaves the plans, the acknowledgements of the deliveries and the
+// report in a folder.
+func writeOut(dir string, rep *report.Report, acts []*Act) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for i, a := range acts {
+		if a.Plan == nil {
+			continue
+		}
+		number := ""
+		if len(acts) > 1 {
+			number = fmt.Sprintf("-%d", i+1)
+		}
+		name := "plan" + number
+		if err := writeFile(filepath.Join(dir, name+".txt"), a.Plan.WriteText); err != nil {
+			return err
+		}
+		if err := savePlan(filepath.Join(dir, name+".json"), a.Plan); err != nil {
+			return err
+		}
+		if !a.Undo {
+			if err := writeFile(filepath.Join(dir, "acknowledgement"+number+".csv"), a.acknowledgement().write); err != nil {
+				return err
+			}
+		}
+	}
+	for name, write := range map[string]func(io.Writer) error{"report.txt": rep.WriteText, "report.json": rep.WriteJSON, "report.html": rep.WriteHTML} {
+		if err := writeFile(filepath.Join(dir, name), write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
