@@ -36,7 +36,7 @@ func TestGoldenPlans(t *testing.T) {
 			}
 			p := smallPolicy(7)
 			p.Populations[1].Contexts = []ContextID{30}
-			p.Populations[2].Levels = []Level{"primary"}
+			p.Populations[2].Levels = []SchoolLevel{"primary"}
 			if strings.Contains(string(ar.Comment), "guards: default") {
 				p.Guards = Guards{}
 			}
@@ -148,7 +148,7 @@ func goldenRows(t *testing.T, data string, fields int) [][]string {
 func goldenRecords(t *testing.T, data string) []Record {
 	var rs []Record
 	for _, row := range goldenRows(t, data, 7) {
-		m := Membership{School: SchoolID(row[4]), Level: Level(row[5])}
+		m := Membership{School: SchoolID(row[4]), Level: SchoolLevel(row[5])}
 		if row[6] != "" {
 			m.Classes = strings.Split(row[6], "+")
 		}

@@ -19,13 +19,13 @@ type Policy struct {
 // population in the policy's order that matches any current membership of a
 // person decides.
 type Population struct {
-	Name     string      `json:"name"`
-	Roles    []Role      `json:"roles"`
-	Levels   []Level     `json:"levels,omitempty"`  // empty: all
-	Schools  []SchoolID  `json:"schools,omitempty"` // empty: all
-	Contexts []ContextID `json:"contexts"`
-	Domain   string      `json:"domain"` // mail domain of new addresses
-	Access   string      `json:"access"` // OX access combination of its people
+	Name     string        `json:"name"`
+	Roles    []Role        `json:"roles"`
+	Levels   []SchoolLevel `json:"levels,omitempty"`  // empty: all
+	Schools  []SchoolID    `json:"schools,omitempty"` // empty: all
+	Contexts []ContextID   `json:"contexts"`
+	Domain   string        `json:"domain"` // mail domain of new addresses
+	Access   string        `json:"access"` // OX access combination of its people
 }
 
 // ContextSpec declares a context. One that does not exist is created.

@@ -27,7 +27,7 @@ func smallPolicy(grace int) Policy {
 		Source: "escada",
 		Populations: []Population{
 			{Name: "teachers", Roles: []Role{RoleTeacher, RoleStaff}, Contexts: []ContextID{10}, Domain: "teachers.example", Access: "groupware_standard"},
-			{Name: "secondary", Roles: []Role{RolePupil}, Levels: []Level{"secondary"}, Contexts: []ContextID{30, 20}, Domain: "pupils.example", Access: "pim"},
+			{Name: "secondary", Roles: []Role{RolePupil}, Levels: []SchoolLevel{"secondary"}, Contexts: []ContextID{30, 20}, Domain: "pupils.example", Access: "pim"},
 			{Name: "primary", Roles: []Role{RolePupil}, Contexts: []ContextID{20}, Domain: "pupils.example", Access: "webmail"},
 		},
 		Contexts:  []ContextSpec{{ID: 10, Name: "c10", Capacity: 9}, {ID: 20, Name: "c20", Capacity: 9, Headroom: 1}, {ID: 30, Name: "c30", Capacity: 7}},
@@ -384,7 +384,7 @@ func TestCrash(t *testing.T) {
 	t.Parallel()
 	for _, grace := range []int{0, 7} {
 		p := smallPolicy(grace)
-		a := func(id, given, family string, role Role, school SchoolID, level Level, class string) Record {
+		a := func(id, given, family string, role Role, school SchoolID, level SchoolLevel, class string) Record {
 			return Record{Key: RecordKey{"escada", id}, Role: role, GivenName: given, FamilyName: family,
 				Memberships: []Membership{{School: school, Level: level, Classes: []string{class}}}}
 		}

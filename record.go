@@ -34,9 +34,9 @@ func (r Role) Valid() bool { return r == RolePupil || r == RoleTeacher || r == R
 // consists of ASCII letters, digits, "-" and "_".
 type SchoolID string
 
-// Level is a stage of schooling, such as "primary" or "secondary". Levels are
+// SchoolLevel is a stage of schooling, such as "primary" or "secondary". Levels are
 // the site's own words; a [Policy] refers to them.
-type Level string
+type SchoolLevel string
 
 // RecordKey identifies a person in the school administration for ever: the
 // name of the source system and the person's id there. Keys compare exactly.
@@ -63,11 +63,11 @@ func (k RecordKey) Compare(o RecordKey) int {
 // Membership says that a person is at a school. From and Until are the first
 // and the last day; zero means open.
 type Membership struct {
-	School  SchoolID `json:"school"`
-	Level   Level    `json:"level,omitempty"`
-	Classes []string `json:"classes,omitempty"` // names within the school, without the school's prefix; sorted
-	From    Date     `json:"from,omitzero"`
-	Until   Date     `json:"until,omitzero"`
+	School  SchoolID    `json:"school"`
+	Level   SchoolLevel `json:"level,omitempty"`
+	Classes []string    `json:"classes,omitempty"` // names within the school, without the school's prefix; sorted
+	From    Date        `json:"from,omitzero"`
+	Until   Date        `json:"until,omitzero"`
 }
 
 // On reports whether the membership holds on day d.
@@ -119,17 +119,23 @@ func (p Position) String() string {
 	return b.String()
 }
 
-// Mistake is a sort of mistake in an export, for programs that explain it.
-type Mistake string
+// RejectionKind is a sort of mistake in an export, for programs that explain it.
+type RejectionKind string
 
 // The sorts of mistakes.
 const (
-	MistakeRow           Mistake = "row"           // the row as a whole cannot be read: number of fields, quotes, cut off
-	MistakeMissing       Mistake = "missing"       // a field is empty that must not be
-	MistakeValue         Mistake = "value"         // a field has not the form that was agreed on
-	MistakeContradiction Mistake = "contradiction" // not as in another row of the person
-	MistakeDoubleID      Mistake = "double-id"     // one id for two people, or two that differ only in case
-	MistakeRepeat        Mistake = "repeat"        // the same row a second time
+	// RejectedUnreadable: the row as a whole cannot be read (number of fields, quotes, cut off).
+	RejectedUnreadable RejectionKind = "row"
+	// RejectedMissing: a field is empty that must not be.
+	RejectedMissing RejectionKind = "missing"
+	// RejectedValue: a field has not the form that was agreed on.
+	RejectedValue RejectionKind = "value"
+	// RejectedContradiction: a field is not as in another row of the person.
+	RejectedContradiction RejectionKind = "contradiction"
+	// RejectedDoubleID: one id for two people, or two ids that differ only in case.
+	RejectedDoubleID RejectionKind = "double-id"
+	// RejectedRepeat: the same row a second time.
+	RejectedRepeat RejectionKind = "repeat"
 )
 
 // Rejection is one mistake in an export. A row may have several.
@@ -139,10 +145,10 @@ const (
 // known, nobody of that school is treated as gone; if neither, nobody at all.
 type Rejection struct {
 	Position
-	Mistake Mistake   `json:"mistake,omitempty"`
-	Reason  string    `json:"reason"`           // what is wrong and what was expected
-	Key     RecordKey `json:"key,omitzero"`     // whose row it is, where the row tells
-	School  SchoolID  `json:"school,omitempty"` // at which school, where the row tells
+	Kind   RejectionKind `json:"kind,omitempty"`
+	Reason string        `json:"reason"`           // what is wrong and what was expected
+	Key    RecordKey     `json:"key,omitzero"`     // whose row it is, where the row tells
+	School SchoolID      `json:"school,omitempty"` // at which school, where the row tells
 	// Harmless says that the person could be read all the same (an optional
 	// field was dropped), so nothing needs shielding.
 	Harmless bool `json:"harmless,omitempty"`

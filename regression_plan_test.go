@@ -14,10 +14,10 @@ func person(id, given, family string, role Role, ms ...Membership) Record {
 	return Record{Key: RecordKey{"escada", id}, Role: role, GivenName: given, FamilyName: family, Memberships: ms}
 }
 
-func at(s SchoolID, l Level) Membership { return Membership{School: s, Level: l} }
+func at(s SchoolID, l SchoolLevel) Membership { return Membership{School: s, Level: l} }
 
 // ida is the only pupil of many of these stories.
-func ida(l Level) []Record {
+func ida(l SchoolLevel) []Record {
 	return []Record{person("1", "Ida", "Abel", RolePupil, at("ps-a", l))}
 }
 
@@ -176,7 +176,7 @@ func TestGoneCopyFreesNoSeat(t *testing.T) {
 func TestReactivationTakesNoUncountedSeat(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		level    Level
+		level    SchoolLevel
 		do, held []string
 	}{
 		{"primary", []string{"reactivate:escada/1"}, []string{"repair:escada/1"}},

@@ -20,7 +20,7 @@ func (a place) compare(b place) int {
 type stay struct {
 	school      schoolmail.SchoolID
 	class       string
-	level       schoolmail.Level
+	level       schoolmail.SchoolLevel
 	from, until schoolmail.Date
 	at          place
 }
@@ -68,10 +68,10 @@ func (f *folder) key(id string) schoolmail.RecordKey {
 }
 
 // reject notes a mistake. column may be empty.
-func (f *folder) reject(at place, c Column, id string, school schoolmail.SchoolID, harmless bool, m schoolmail.Mistake, reason string) {
+func (f *folder) reject(at place, c Column, id string, school schoolmail.SchoolID, harmless bool, m schoolmail.RejectionKind, reason string) {
 	r := schoolmail.Rejection{
 		Position: schoolmail.Position{File: f.files[at.file], Line: at.line},
-		Mistake:  m, Reason: reason, Key: f.key(id), School: school, Harmless: harmless,
+		Kind:     m, Reason: reason, Key: f.key(id), School: school, Harmless: harmless,
 	}
 	if c != "" {
 		r.Column = f.layout.title(c)
@@ -123,18 +123,18 @@ func (f *folder) compare(p *person, e entry, at place) {
 			// One of the two rows may be about somebody whose own id stands
 			// nowhere: without a key the rejection shields the whole school.
 			stranger = true
-			f.reject(at, ColumnID, "", e.school, false, schoolmail.MistakeDoubleID, "the same id as "+f.where(p.at)+
+			f.reject(at, ColumnID, "", e.school, false, schoolmail.RejectedDoubleID, "the same id as "+f.where(p.at)+
 				" with another name or role: this row may be about somebody else, nobody of the school counts as gone")
 			if p.school != e.school {
-				f.reject(p.at, ColumnID, "", p.school, false, schoolmail.MistakeDoubleID, "the same id as "+f.where(at)+
+				f.reject(p.at, ColumnID, "", p.school, false, schoolmail.RejectedDoubleID, "the same id as "+f.where(at)+
 					" with another name or role: this row may be about somebody else, nobody of the school counts as gone")
 			}
 		}
-		f.reject(at, c, e.id, e.school, false, schoolmail.MistakeContradiction, "not as in "+f.where(p.at)+
+		f.reject(at, c, e.id, e.school, false, schoolmail.RejectedContradiction, "not as in "+f.where(p.at)+
 			": expected the same in all rows of a person, or another id for another person")
 		if !p.clashTold {
 			p.clashTold = true
-			f.reject(p.at, ColumnID, p.id, p.school, false, schoolmail.MistakeDoubleID, "the same id stands at "+f.where(at)+
+			f.reject(p.at, ColumnID, p.id, p.school, false, schoolmail.RejectedDoubleID, "the same id stands at "+f.where(at)+
 				" with another name or role: expected one id for one person")
 		}
 	}
@@ -158,7 +158,7 @@ func (f *folder) compare(p *person, e entry, at place) {
 			if f.layout.Strict {
 				p.bad = true
 			}
-			f.reject(at, c, e.id, e.school, !f.layout.Strict, schoolmail.MistakeContradiction, "not as in other rows of the person: one of them was taken")
+			f.reject(at, c, e.id, e.school, !f.layout.Strict, schoolmail.RejectedContradiction, "not as in other rows of the person: one of them was taken")
 		}
 	}
 	merge(ColumnNoticeMail, &p.mail, e.mail)
@@ -205,7 +205,7 @@ func (f *folder) refuseCaseTwins() {
 			p, twin *person
 		}{{first, a, b}, {id, b, a}} {
 			x.p.bad = true
-			f.reject(x.p.at, ColumnID, x.id, x.p.school, false, schoolmail.MistakeDoubleID, "differs only in case from the id at "+f.where(x.twin.at)+
+			f.reject(x.p.at, ColumnID, x.id, x.p.school, false, schoolmail.RejectedDoubleID, "differs only in case from the id at "+f.where(x.twin.at)+
 				": expected ids that differ otherwise")
 		}
 	}
@@ -220,7 +220,7 @@ func (f *folder) memberships(p *person) []schoolmail.Membership {
 			last := kept[len(kept)-1]
 			first := last.at
 			if last.at = s.at; last == s {
-				f.reject(s.at, "", p.id, s.school, true, schoolmail.MistakeRepeat, "repeats "+f.where(first))
+				f.reject(s.at, "", p.id, s.school, true, schoolmail.RejectedRepeat, "repeats "+f.where(first))
 				continue
 			}
 		}
@@ -246,7 +246,7 @@ func (f *folder) membership(p *person, stays []stay) schoolmail.Membership {
 		if s.level != m.Level {
 			if p.role == schoolmail.RolePupil {
 				p.bad = true
-				f.reject(s.at, ColumnLevel, p.id, s.school, false, schoolmail.MistakeContradiction, fmt.Sprintf("not as in %s: expected one level for a pupil at a school", f.where(first.at)))
+				f.reject(s.at, ColumnLevel, p.id, s.school, false, schoolmail.RejectedContradiction, fmt.Sprintf("not as in %s: expected one level for a pupil at a school", f.where(first.at)))
 			} else if m.Level == "" || s.level != "" && s.level < m.Level {
 				m.Level = s.level
 			}

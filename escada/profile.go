@@ -82,7 +82,7 @@ type Profile struct {
 	Roles map[schoolmail.Role][]string
 	// Levels gives the codes for each level in the same way. Default: codes
 	// for the levels "primary" and "secondary".
-	Levels map[schoolmail.Level][]string
+	Levels map[schoolmail.SchoolLevel][]string
 	// ClassOptional accepts pupils without a class.
 	ClassOptional bool
 	// Files are patterns (as in path.Match, without regard to case) of the
@@ -128,7 +128,7 @@ var defaultRoles = map[schoolmail.Role][]string{
 	schoolmail.RoleStaff:   {"M", "Mitarbeiter", "Mitarbeiterin", "Personal", "Collaborateur", "Collaboratrice", "Staff"},
 }
 
-var defaultLevels = map[schoolmail.Level][]string{
+var defaultLevels = map[schoolmail.SchoolLevel][]string{
 	"primary":   {"P", "PS", "Primar", "Primarstufe", "Primaire", "Primary"},
 	"secondary": {"S", "Sek", "Sek I", "Sekundar", "Sekundarstufe", "Secondaire", "Secondary"},
 }
@@ -152,13 +152,13 @@ type layout struct {
 	Profile
 	titles map[string]Column // folded title -> column
 	roles  map[string]schoolmail.Role
-	levels map[string]schoolmail.Level
+	levels map[string]schoolmail.SchoolLevel
 	dates  dateFormat
 }
 
 // compile fills in the defaults and checks everything. p may be nil.
 func (p *Profile) compile() (*layout, error) {
-	l := &layout{titles: map[string]Column{}, roles: map[string]schoolmail.Role{}, levels: map[string]schoolmail.Level{}}
+	l := &layout{titles: map[string]Column{}, roles: map[string]schoolmail.Role{}, levels: map[string]schoolmail.SchoolLevel{}}
 	if p != nil {
 		l.Profile = *p
 	}

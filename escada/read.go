@@ -273,7 +273,7 @@ func (r *reader) file(number int, name string, data []byte) {
 		at := place{number, row.line}
 		last, short = row, false
 		if trailer >= 0 {
-			r.fold.reject(at, "", "", "", false, schoolmail.MistakeRow, "a row after the trailer: expected the end of the file")
+			r.fold.reject(at, "", "", "", false, schoolmail.RejectedUnreadable, "a row after the trailer: expected the end of the file")
 			rows++
 			continue
 		}
@@ -308,7 +308,7 @@ func (r *reader) file(number int, name string, data []byte) {
 // row reads one row and reports whether it was too short or broken.
 func (r *reader) row(p *rowParser, s *scanner, row row, at place) (short bool) {
 	if row.fault != "" {
-		r.fold.reject(at, "", "", "", false, schoolmail.MistakeRow, row.fault)
+		r.fold.reject(at, "", "", "", false, schoolmail.RejectedUnreadable, row.fault)
 		return true
 	}
 	fields := s.fields
@@ -316,7 +316,7 @@ func (r *reader) row(p *rowParser, s *scanner, row row, at place) (short bool) {
 		fields = fields[:len(fields)-1] // superfluous delimiters, as spreadsheets write them
 	}
 	if len(fields) != p.fields {
-		r.fold.reject(at, "", "", "", false, schoolmail.MistakeRow, fmt.Sprintf("%d fields: expected %d as in the header", len(fields), p.fields))
+		r.fold.reject(at, "", "", "", false, schoolmail.RejectedUnreadable, fmt.Sprintf("%d fields: expected %d as in the header", len(fields), p.fields))
 		return len(fields) < p.fields
 	}
 	e := p.parse(fields)
@@ -333,7 +333,7 @@ func (r *reader) row(p *rowParser, s *scanner, row row, at place) (short bool) {
 	}
 	rejected := p.fatal()
 	for _, f := range p.faults {
-		r.fold.reject(at, f.column, e.id, e.school, f.harmless, f.mistake(), f.reason)
+		r.fold.reject(at, f.column, e.id, e.school, f.harmless, f.kind(), f.reason)
 	}
 	if rejected {
 		r.fold.refuse(e.id, at)

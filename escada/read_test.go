@@ -211,12 +211,12 @@ func TestRejections(t *testing.T) {
 			}
 			want := schoolmail.Rejection{
 				Position: schoolmail.Position{File: "x.csv", Line: 3, Column: tt.column},
-				Reason:   d.Rejected[0].Reason, Harmless: tt.flags&harmless != 0, Mistake: schoolmail.MistakeValue,
+				Reason:   d.Rejected[0].Reason, Harmless: tt.flags&harmless != 0, Kind: schoolmail.RejectedValue,
 			}
 			if tt.column == "" {
-				want.Mistake = schoolmail.MistakeRow
+				want.Kind = schoolmail.RejectedUnreadable
 			} else if strings.Contains(tt.expect, "empty") {
-				want.Mistake = schoolmail.MistakeMissing
+				want.Kind = schoolmail.RejectedMissing
 			}
 			if tt.flags&byKey != 0 {
 				want.Key = schoolmail.RecordKey{Source: "escada", ID: "17"}
@@ -585,7 +585,7 @@ func TestProfileMistakes(t *testing.T) {
 		Columns:  map[escada.Column][]string{"bogus": {"X"}, escada.ColumnID: {"Nr", "Klasse", "?"}, escada.ColumnRole: {"NR."}},
 		Optional: []escada.Column{escada.ColumnID, "nothing"},
 		Roles:    map[schoolmail.Role][]string{"boss": {"B"}, "pupil": {"B", ""}, "staff": nil},
-		Levels:   map[schoolmail.Level][]string{"": {"X"}},
+		Levels:   map[schoolmail.SchoolLevel][]string{"": {"X"}},
 		Files:    []string{"[a"}, Trailer: "Klasse",
 	}
 	_, err := read(t, &escada.Options{Profile: p}, nil)

@@ -18,7 +18,7 @@ type entry struct {
 	role          schoolmail.Role
 	family, given string
 	school        schoolmail.SchoolID
-	level         schoolmail.Level
+	level         schoolmail.SchoolLevel
 	class         string
 	from, until   schoolmail.Date
 	mail, phone   string
@@ -32,14 +32,14 @@ type fault struct {
 	harmless bool
 }
 
-func (f *fault) mistake() schoolmail.Mistake {
+func (f *fault) kind() schoolmail.RejectionKind {
 	switch {
 	case f.column == "":
-		return schoolmail.MistakeRow
+		return schoolmail.RejectedUnreadable
 	case strings.HasPrefix(f.reason, "empty"):
-		return schoolmail.MistakeMissing
+		return schoolmail.RejectedMissing
 	}
-	return schoolmail.MistakeValue
+	return schoolmail.RejectedValue
 }
 
 // header maps columns to field numbers, -1 if the column is absent.

@@ -25,7 +25,7 @@ var names = rapid.StringMatching(`[A-ZÄÖÜÉa-zçñß][a-zäöüéàß';",.\-|
 
 // records draws valid records with different keys.
 func records(t *rapid.T, source string) []schoolmail.Record {
-	levels := []schoolmail.Level{"primary", "secondary"}
+	levels := []schoolmail.SchoolLevel{"primary", "secondary"}
 	ids := rapid.SliceOfNDistinct(rapid.StringMatching(`[A-Z0-9;"._/-]{1,12}`), 0, 12, strings.ToLower).Draw(t, "ids")
 	out := make([]schoolmail.Record, 0, len(ids))
 	for _, id := range ids {

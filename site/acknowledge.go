@@ -16,18 +16,18 @@ import (
 // done, in its languages. %s stands for the title of the column.
 type explanation struct{ de, fr string }
 
-var mistakes = map[schoolmail.Mistake]explanation{
-	schoolmail.MistakeRow: {"Die Zeile ist nicht lesbar (Anzahl Felder, Anführungszeichen oder abgeschnitten).",
+var mistakes = map[schoolmail.RejectionKind]explanation{
+	schoolmail.RejectedUnreadable: {"Die Zeile ist nicht lesbar (Anzahl Felder, Anführungszeichen oder abgeschnitten).",
 		"La ligne est illisible (nombre de champs, guillemets ou ligne tronquée)."},
-	schoolmail.MistakeMissing: {"Das Feld «%s» ist leer.", "Le champ «%s» est vide."},
-	schoolmail.MistakeValue: {"Das Feld «%s» hat nicht die vereinbarte Form.",
+	schoolmail.RejectedMissing: {"Das Feld «%s» ist leer.", "Le champ «%s» est vide."},
+	schoolmail.RejectedValue: {"Das Feld «%s» hat nicht die vereinbarte Form.",
 		"Le champ «%s» n'a pas la forme convenue."},
-	schoolmail.MistakeContradiction: {"Das Feld «%s» widerspricht einer anderen Zeile derselben Person.",
+	schoolmail.RejectedContradiction: {"Das Feld «%s» widerspricht einer anderen Zeile derselben Person.",
 		"Le champ «%s» contredit une autre ligne de la même personne."},
-	schoolmail.MistakeDoubleID: {"Diese Id steht für zwei Personen, oder zwei Ids unterscheiden sich nur in Gross- und Kleinschreibung.",
+	schoolmail.RejectedDoubleID: {"Diese Id steht für zwei Personen, oder zwei Ids unterscheiden sich nur in Gross- und Kleinschreibung.",
 		"Cet identifiant désigne deux personnes, ou deux identifiants ne diffèrent que par la casse."},
-	schoolmail.MistakeRepeat: {"Die Zeile steht zweimal da; sie gilt einmal.", "La ligne figure deux fois; elle compte une fois."},
-	"":                       {"Die Zeile enthält einen Fehler.", "La ligne contient une erreur."},
+	schoolmail.RejectedRepeat: {"Die Zeile steht zweimal da; sie gilt einmal.", "La ligne figure deux fois; elle compte une fois."},
+	"":                        {"Die Zeile enthält einen Fehler.", "La ligne contient une erreur."},
 }
 
 // findings are those that concern what was delivered.
@@ -101,7 +101,7 @@ func (a *acknowledgement) note(key schoolmail.RecordKey, other, where string, sc
 func acknowledge(d *schoolmail.Delivery, p *schoolmail.Plan, r *schoolmail.Result) *acknowledgement {
 	a := &acknowledgement{index: map[string]*ackLine{}}
 	for _, x := range d.Rejected {
-		e, ok := mistakes[x.Mistake]
+		e, ok := mistakes[x.Kind]
 		if !ok {
 			e = mistakes[""]
 		}

@@ -100,8 +100,8 @@ func TestAcknowledgement(t *testing.T) {
 // Whatever sort of mistake or finding there is has its words.
 func TestAcknowledgementHasAllWords(t *testing.T) {
 	t.Parallel()
-	for _, m := range []schoolmail.Mistake{schoolmail.MistakeRow, schoolmail.MistakeMissing, schoolmail.MistakeValue, schoolmail.MistakeContradiction,
-		schoolmail.MistakeDoubleID, schoolmail.MistakeRepeat} {
+	for _, m := range []schoolmail.RejectionKind{schoolmail.RejectedUnreadable, schoolmail.RejectedMissing, schoolmail.RejectedValue, schoolmail.RejectedContradiction,
+		schoolmail.RejectedDoubleID, schoolmail.RejectedRepeat} {
 		if mistakes[m].de == "" || mistakes[m].fr == "" {
 			t.Errorf("%s", m)
 		}

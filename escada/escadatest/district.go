@@ -11,8 +11,8 @@ import (
 
 // The levels of a district's schools.
 const (
-	Primary   schoolmail.Level = "primary"
-	Secondary schoolmail.Level = "secondary"
+	Primary   schoolmail.SchoolLevel = "primary"
+	Secondary schoolmail.SchoolLevel = "secondary"
 )
 
 // The last grade at each level.
@@ -40,7 +40,7 @@ type Options struct {
 type School struct {
 	ID    schoolmail.SchoolID
 	Name  string
-	Level schoolmail.Level
+	Level schoolmail.SchoolLevel
 	// Feeds is the secondary school that the pupils of a primary school go to.
 	Feeds schoolmail.SchoolID
 }
@@ -50,9 +50,9 @@ type District struct {
 	seed     uint64
 	opts     Options
 	schools  []School
-	byLevel  map[schoolmail.Level][]int // indexes of schools
-	people   []person                   // by id
-	gone     []person                   // who left and may return
+	byLevel  map[schoolmail.SchoolLevel][]int // indexes of schools
+	people   []person                         // by id
+	gone     []person                         // who left and may return
 	lastID   int
 	today    schoolmail.Date
 	history  uint64 // which calls led here
@@ -149,21 +149,21 @@ func (d *District) makeSchools(r random) {
 		}
 	}
 	slices.SortFunc(d.schools, func(a, b School) int { return cmp.Compare(a.ID, b.ID) })
-	d.byLevel = map[schoolmail.Level][]int{}
+	d.byLevel = map[schoolmail.SchoolLevel][]int{}
 	for i, s := range d.schools {
 		d.byLevel[s.Level] = append(d.byLevel[s.Level], i)
 	}
 }
 
 // schoolsOf returns the indexes of the schools of a level.
-func (d *District) schoolsOf(level schoolmail.Level) []int { return d.byLevel[level] }
+func (d *District) schoolsOf(level schoolmail.SchoolLevel) []int { return d.byLevel[level] }
 
 func (d *District) index(id schoolmail.SchoolID) int {
 	i, _ := slices.BinarySearchFunc(d.schools, id, func(s School, id schoolmail.SchoolID) int { return cmp.Compare(s.ID, id) })
 	return i
 }
 
-func levelOf(grade int) schoolmail.Level {
+func levelOf(grade int) schoolmail.SchoolLevel {
 	if grade <= lastPrimary {
 		return Primary
 	}
@@ -181,7 +181,7 @@ func (d *District) someone(r random, role schoolmail.Role) person {
 }
 
 // class draws one of the classes that a grade of a school has, some 20 pupils each.
-func (d *District) class(r random, level schoolmail.Level, grade int) string {
+func (d *District) class(r random, level schoolmail.SchoolLevel, grade int) string {
 	pupils := d.opts.People * (1000 - d.opts.Teachers - d.opts.Staff) / 1000
 	parallel := (pupils/lastSecondary/len(d.schoolsOf(level)) + 19) / 20
 	return fmt.Sprintf("%d%c", grade, 'a'+r.intn(min(26, max(1, parallel))))

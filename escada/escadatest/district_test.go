@@ -63,7 +63,7 @@ func TestDefaultDistrict(t *testing.T) {
 		t.Fatalf("%d people, %d schools", len(records), len(d.Schools()))
 	}
 	roles := map[schoolmail.Role]int{}
-	levels := map[schoolmail.Level]int{}
+	levels := map[schoolmail.SchoolLevel]int{}
 	names := map[string]int{}
 	two := 0
 	for _, r := range records {

@@ -36,7 +36,7 @@ func small() *Config {
 		},
 		Populations: []Population{
 			{Name: "teachers", Roles: []schoolmail.Role{"teacher", "staff"}, Contexts: []schoolmail.ContextID{11}, Domain: "schule.example.org", Access: "groupware_standard"},
-			{Name: "pupils", Roles: []schoolmail.Role{"pupil"}, Levels: []schoolmail.Level{"primary", "secondary"}, Contexts: []schoolmail.ContextID{21}, Domain: "lernen.example.org", Access: "webmail"},
+			{Name: "pupils", Roles: []schoolmail.Role{"pupil"}, Levels: []schoolmail.SchoolLevel{"primary", "secondary"}, Contexts: []schoolmail.ContextID{21}, Domain: "lernen.example.org", Access: "webmail"},
 		},
 	}
 }

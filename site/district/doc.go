@@ -158,13 +158,13 @@ type State struct {
 
 // Population is a section [[population]]; see [schoolmail.Population].
 type Population struct {
-	Name     string                 `toml:"name"`
-	Roles    []schoolmail.Role      `toml:"roles"`
-	Levels   []schoolmail.Level     `toml:"levels"`
-	Schools  []schoolmail.SchoolID  `toml:"schools"`
-	Contexts []schoolmail.ContextID `toml:"contexts"`
-	Domain   string                 `toml:"domain"`
-	Access   string                 `toml:"access"`
+	Name     string                   `toml:"name"`
+	Roles    []schoolmail.Role        `toml:"roles"`
+	Levels   []schoolmail.SchoolLevel `toml:"levels"`
+	Schools  []schoolmail.SchoolID    `toml:"schools"`
+	Contexts []schoolmail.ContextID   `toml:"contexts"`
+	Domain   string                   `toml:"domain"`
+	Access   string                   `toml:"access"`
 }
 
 // Context is a section [[context]]; see [schoolmail.ContextSpec].
@@ -315,9 +315,9 @@ func (c *Config) Profile() *escada.Profile {
 		break
 	}
 	if e.Levels != nil {
-		p.Levels = map[schoolmail.Level][]string{}
+		p.Levels = map[schoolmail.SchoolLevel][]string{}
 		for level, codes := range e.Levels {
-			p.Levels[schoolmail.Level(level)] = codes
+			p.Levels[schoolmail.SchoolLevel(level)] = codes
 		}
 	}
 	return p

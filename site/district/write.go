@@ -191,7 +191,7 @@ func (p *printer) policy(c *Config) {
 		p.section("[[population]]", comments...)
 		p.need("name", q.Name, "")
 		p.need("roles", q.Roles, "pupil, teacher, staff")
-		p.key("levels", q.Levels, []schoolmail.Level(nil), "empty: all")
+		p.key("levels", q.Levels, []schoolmail.SchoolLevel(nil), "empty: all")
 		p.key("schools", q.Schools, []schoolmail.SchoolID(nil), "empty: all")
 		p.need("contexts", q.Contexts, "ids of the contexts that they may live in")
 		p.need("domain", q.Domain, "of new mail addresses")

@@ -25,9 +25,9 @@ func Policy(people int, start schoolmail.Date) schoolmail.Policy {
 		Populations: []schoolmail.Population{
 			{Name: "staff", Roles: []schoolmail.Role{schoolmail.RoleTeacher, schoolmail.RoleStaff}, Contexts: []schoolmail.ContextID{10},
 				Domain: "schulen.example", Access: "groupware_standard"},
-			{Name: "secondary", Roles: []schoolmail.Role{schoolmail.RolePupil}, Levels: []schoolmail.Level{escadatest.Secondary},
+			{Name: "secondary", Roles: []schoolmail.Role{schoolmail.RolePupil}, Levels: []schoolmail.SchoolLevel{escadatest.Secondary},
 				Contexts: []schoolmail.ContextID{31, 32}, Domain: "lernende.example", Access: "pim"},
-			{Name: "primary", Roles: []schoolmail.Role{schoolmail.RolePupil}, Levels: []schoolmail.Level{escadatest.Primary},
+			{Name: "primary", Roles: []schoolmail.Role{schoolmail.RolePupil}, Levels: []schoolmail.SchoolLevel{escadatest.Primary},
 				Contexts: []schoolmail.ContextID{21, 22, 23}, Domain: "lernende.example", Access: "webmail"},
 		},
 	}
