@@ -3,6 +3,10 @@ package schoolmail
 // ContextID is the number of an Open-Xchange context. Zero means none.
 type ContextID int
 
+// UserID is the number of an Open-Xchange user within its context. Users, groups and
+// resources of a context share one sequence, and a number is never given again. Zero means none.
+type UserID int
+
 // LifeCycle is the state of an account.
 type LifeCycle string
 
@@ -22,7 +26,7 @@ const (
 // the old copy is kept there.
 type Previous struct {
 	Context ContextID `json:"context"`
-	UserID  int       `json:"user_id"` // id of the old copy in that context
+	UserID  UserID    `json:"user_id"` // id of the old copy in that context
 	Since   Date      `json:"since"`   // day of the transfer
 }
 
@@ -53,7 +57,7 @@ type Account struct {
 // Place is a user as Open-Xchange has it.
 type Place struct {
 	Context     ContextID `json:"context"`
-	UserID      int       `json:"user_id"`
+	UserID      UserID    `json:"user_id"`
 	Username    string    `json:"username"`
 	Mail        string    `json:"mail,omitempty"`
 	DisplayName string    `json:"display_name,omitempty"`

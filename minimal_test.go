@@ -41,7 +41,7 @@ func TestTransfersAreMinimal(t *testing.T) {
 					a.Memberships = append(a.Memberships, Membership{School: m.School, Classes: m.Classes})
 				}
 				st.Accounts = append(st.Accounts, a)
-				st.Places = append(st.Places, Place{Context: c.ID, UserID: 10 + i, Username: a.Username, Mail: a.Mail, DisplayName: a.DisplayName,
+				st.Places = append(st.Places, Place{Context: c.ID, UserID: UserID(10 + i), Username: a.Username, Mail: a.Mail, DisplayName: a.DisplayName,
 					GivenName: a.GivenName, FamilyName: a.FamilyName, MailEnabled: true})
 			}
 			records, people = append(records, r), append(people, q)

@@ -121,7 +121,7 @@ type TransferContext struct {
 	After      Account `json:"after"`
 	Access     string  `json:"access"`
 	KeepCopy   bool    `json:"keep_copy"`             // the old copy stays for the grace
-	OldCopy    int     `json:"old_copy"`              // OX id in the old context
+	OldCopy    UserID  `json:"old_copy"`              // OX id in the old context
 	SeatExists bool    `json:"seat_exists,omitempty"` // an interrupted run left its copy in the target already
 }
 
@@ -160,7 +160,7 @@ type Reactivate struct {
 // Purge removes account, OX user and mail for ever and reserves the names.
 type Purge struct {
 	Account Account `json:"account"`
-	UserID  int     `json:"user_id"` // OX id; 0: no user found
+	UserID  UserID  `json:"user_id"` // OX id; 0: no user found
 }
 
 // Kind implements Action.
@@ -348,13 +348,13 @@ func (st State) sorted() State {
 		a.Aliases = slices.Sorted(slices.Values(a.Aliases))
 	}
 	st.Contexts = slices.Clone(st.Contexts)
-	slices.SortFunc(st.Contexts, func(a, b Context) int { return int(a.ID) - int(b.ID) })
+	slices.SortFunc(st.Contexts, func(a, b Context) int { return cmp.Compare(a.ID, b.ID) })
 	st.Places = slices.Clone(st.Places)
 	slices.SortFunc(st.Places, func(a, b Place) int {
 		if a.Context != b.Context {
 			return int(a.Context) - int(b.Context)
 		}
-		return a.UserID - b.UserID
+		return cmp.Compare(a.UserID, b.UserID)
 	})
 	st.Retired = slices.Clone(st.Retired)
 	slices.SortFunc(st.Retired, func(a, b RetiredName) int { return strings.Compare(a.Name, b.Name) })

@@ -124,7 +124,7 @@ type JournalEntry struct {
 	Subject string       `json:"subject,omitempty"` // user name
 	From    ContextID    `json:"from,omitempty"`
 	To      ContextID    `json:"to,omitempty"`
-	UserID  int          `json:"user_id,omitempty"` // OX id, where the effect made one
+	UserID  UserID       `json:"user_id,omitempty"` // OX id, where the effect made one
 	Error   string       `json:"error,omitempty"`
 }
 

@@ -185,7 +185,7 @@ func TestConflictsDoNotEndTheRun(t *testing.T) {
 	rs = append(rs, person("new", "Noé", "Neu", RolePupil, at("ps-a", "primary")))
 	plan := planOf(t, p, w, rs, day0.AddDays(1))
 	for n := range w.accounts { // somebody is faster
-		w.contexts[30].users[n] = worldUser{id: 1000 + len(w.contexts[30].users), spec: UserSpec{Username: n, DisplayName: n + " old"}}
+		w.contexts[30].users[n] = worldUser{id: UserID(1000 + len(w.contexts[30].users)), spec: UserSpec{Username: n, DisplayName: n + " old"}}
 	}
 	res, err := Apply(context.Background(), plan, w.ports(), &ApplyOptions{Parallel: 1, InitialPassword: testPassword})
 	if err != nil {

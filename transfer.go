@@ -25,7 +25,7 @@ type copyKey struct {
 }
 
 type copyProof struct {
-	userID int // of the copy; 0: the answer was lost
+	userID UserID // of the copy; 0: the answer was lost
 }
 
 // EffectCopy is the effect under which the journal has the copies of users.
@@ -248,7 +248,7 @@ func (a *applier) discard(ctx context.Context, s *Step, p Place) error {
 }
 
 // record is effect with contexts and OX id in the journal.
-func (a *applier) record(ctx context.Context, s *Step, name string, from, to ContextID, id int, f func() error) error {
+func (a *applier) record(ctx context.Context, s *Step, name string, from, to ContextID, id UserID, f func() error) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}

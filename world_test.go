@@ -35,11 +35,11 @@ type world struct {
 
 type worldContext struct {
 	users map[string]worldUser
-	next  int
+	next  UserID
 }
 
 type worldUser struct {
-	id   int
+	id   UserID
 	spec UserSpec
 	data string // the person's private data: must travel
 }

@@ -241,7 +241,7 @@ func TestOpenXchangePupilMovesContexts(t *testing.T) {
 	w := newWorld(t, people, oxtest.HTTPOptions{})
 	rules := villageRules()
 	// The group of the class still has the old account in it.
-	if _, err := w.contexts[2].Groups.Create(t.Context(), ox.Group{Name: "au-3a", DisplayName: "Klasse 3a", Members: []ox.UserID{w.users[2]["anna"], w.users[2]["ben"]}}); err != nil {
+	if _, err := w.contexts[2].Groups.Create(t.Context(), ox.Group{Name: "au-3a", DisplayName: "Klasse 3a", Members: []schoolmail.UserID{w.users[2]["anna"], w.users[2]["ben"]}}); err != nil {
 		t.Fatal(err)
 	}
 	mustSync(t, rules, mustBuild(t, rules, people), w.stores, someDay, nil)

@@ -25,7 +25,7 @@ type world struct {
 	soap     *ox.Client
 	client   *appsuite.Client
 	contexts map[schoolmail.ContextID]*ox.ContextClient
-	users    map[schoolmail.ContextID]map[string]ox.UserID
+	users    map[schoolmail.ContextID]map[string]schoolmail.UserID
 	stores   map[schoolmail.ContextID]Store
 }
 
@@ -40,7 +40,7 @@ func newWorld(t *testing.T, people []schoolmail.Account, h oxtest.HTTPOptions) *
 		t:        t,
 		server:   oxtest.New(oxtest.WithHTTP(h)),
 		contexts: map[schoolmail.ContextID]*ox.ContextClient{},
-		users:    map[schoolmail.ContextID]map[string]ox.UserID{},
+		users:    map[schoolmail.ContextID]map[string]schoolmail.UserID{},
 		stores:   map[schoolmail.ContextID]Store{},
 	}
 	t.Cleanup(w.server.Close)
@@ -81,7 +81,7 @@ func (w *world) provision(people []schoolmail.Account) {
 				w.t.Fatal(err)
 			}
 			w.contexts[c] = w.soap.Context(c, ox.Credentials{Login: "oxadmin", Password: somePassword})
-			w.users[c] = map[string]ox.UserID{}
+			w.users[c] = map[string]schoolmail.UserID{}
 			w.addUser(c, "svc-books", "Adressbuch-Dienst", fmt.Sprintf("svc%d@example.org", c), "groupware_standard")
 			w.stores[c] = w.login(w.client, c)
 		}
@@ -174,7 +174,7 @@ func TestOpenXchangeShowsEverybodyTheirBooks(t *testing.T) {
 	people := village()
 	w := newWorld(t, people, oxtest.HTTPOptions{})
 	if _, err := w.contexts[1].Groups.Create(t.Context(), ox.Group{Name: "lehrer-au", DisplayName: "Lehrer Au",
-		Members: []ox.UserID{w.users[1]["tina"], w.users[1]["theo"]}}); err != nil {
+		Members: []schoolmail.UserID{w.users[1]["tina"], w.users[1]["theo"]}}); err != nil {
 		t.Fatal(err)
 	}
 	rules := villageRules()

@@ -18,7 +18,7 @@ type Accounts struct{ cc *ContextClient }
 // AccountHolders are whose account it is. At least one; group 0 is everybody in
 // the context.
 type AccountHolders struct {
-	Users  []UserID
+	Users  []schoolmail.UserID
 	Groups []GroupID
 }
 
@@ -54,7 +54,7 @@ type AccountFolders struct {
 // Account is a secondary mail account of a user. Passwords never come back.
 type Account struct {
 	ID             int
-	User           UserID
+	User           schoolmail.UserID
 	Name           string
 	PrimaryAddress string
 	Personal       string // name before the address
@@ -103,7 +103,7 @@ type MailServerChange struct {
 
 func accountFrom(g *oxsecaccount.Account) Account {
 	return Account{
-		ID: int(val(g.Id)), User: UserID(val(g.UserId)), Name: val(g.Name), PrimaryAddress: val(g.PrimaryAddress),
+		ID: int(val(g.Id)), User: schoolmail.UserID(val(g.UserId)), Name: val(g.Name), PrimaryAddress: val(g.PrimaryAddress),
 		Personal: val(g.Personal), ReplyTo: val(g.ReplyTo),
 		Mail: MailServer{Login: val(g.Login), Host: val(g.MailServer), Port: int(val(g.MailPort)), Protocol: val(g.MailProtocol),
 			Secure: val(g.MailSecure), StartTLS: val(g.MailStartTls)},

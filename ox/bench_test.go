@@ -220,9 +220,9 @@ func BenchmarkReadUsers(b *testing.B) {
 			b.Fatal(err)
 		}
 		users := c.Context(10, admin).Users
-		ids := make([]ox.UserID, 300)
+		ids := make([]schoolmail.UserID, 300)
 		for i := range ids {
-			ids[i] = ox.UserID(i + 3)
+			ids[i] = schoolmail.UserID(i + 3)
 		}
 		b.SetBytes(int64(len(answer)))
 		b.ReportAllocs()

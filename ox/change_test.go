@@ -109,7 +109,7 @@ func TestHugeNumbers(t *testing.T) {
 	}
 	huge := math.MaxInt32
 	huge += huge + 2 + 3 // 3 in 32 bits
-	for _, got := range []int32{*number(huge), *intTo(&huge), memberIDs([]UserID{UserID(huge)})[0], *(UserRef{ID: UserID(huge)}).to().Id} {
+	for _, got := range []int32{*number(huge), *intTo(&huge), memberIDs([]schoolmail.UserID{schoolmail.UserID(huge)})[0], *(UserRef{ID: schoolmail.UserID(huge)}).to().Id} {
 		if got != math.MaxInt32 {
 			t.Errorf("%d became %d", huge, got)
 		}

@@ -85,7 +85,7 @@ func TestConnectionsThatCloseBetweenRequests(t *testing.T) {
 			t.Cleanup(c.CloseIdleConnections)
 			cc := c.Context(10, admin)
 			ctx := t.Context()
-			var ids []ox.UserID
+			var ids []schoolmail.UserID
 			for i := range 3 {
 				name := fmt.Sprintf("u%d", i)
 				u, err := cc.Users.Create(ctx, ox.NewUser{Name: name, DisplayName: name, GivenName: "G", FamilyName: "F",
@@ -174,7 +174,7 @@ func TestLostAnswerToAccountCreate(t *testing.T) {
 			srv.Inject(oxtest.Rule{Service: "OXSecondaryAccountService", Op: "create", Times: 1, Failure: f})
 			n := ox.NewAccount{Account: ox.Account{Name: "Office", PrimaryAddress: "office@s.example",
 				Mail: ox.MailServer{Login: "office", Password: "pw-1"}}, MailSource: ox.EndpointPrimary, TransportSource: ox.EndpointPrimary}
-			holders := ox.AccountHolders{Users: []ox.UserID{3, 4}}
+			holders := ox.AccountHolders{Users: []schoolmail.UserID{3, 4}}
 			if err := cc.Accounts.Create(t.Context(), n, holders); err != nil {
 				t.Fatal(err)
 			}
@@ -286,7 +286,7 @@ func TestNamesInAnotherCase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, id := range map[string]ox.UserID{"anna": 3, "Anna": u.ID} {
+	for name, id := range map[string]schoolmail.UserID{"anna": 3, "Anna": u.ID} {
 		if got, err := cc.Users.Get(ctx, ox.UserRef{Name: name}); err != nil || got.ID != id {
 			t.Errorf("%s: got %d, %v", name, got.ID, err)
 		}

@@ -275,12 +275,12 @@ func (s *Contexts) Downgrade(ctx context.Context, id schoolmail.ContextID) error
 }
 
 // AdminID returns the id of the context's administrator, usually 2.
-func (s *Contexts) AdminID(ctx context.Context, id schoolmail.ContextID) (UserID, error) {
+func (s *Contexts) AdminID(ctx context.Context, id schoolmail.ContextID) (schoolmail.UserID, error) {
 	r, err := invoke[oxcontext.GetAdminIdResponse](ctx, s.c, s.call("read administrator", oxcontext.OpGetAdminId, id, &oxcontext.GetAdminId{}))
 	if err != nil {
 		return 0, err
 	}
-	return UserID(val(r.Return_)), nil
+	return schoolmail.UserID(val(r.Return_)), nil
 }
 
 // Access reads the access of the context's administrator.

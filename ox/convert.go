@@ -1,13 +1,14 @@
 package ox
 
 import (
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 )
 
 // userFrom converts a user that OX answered.
 func userFrom(u *oxuser.User) User {
 	return User{
-		ID:                    UserID(val(u.Id)),
+		ID:                    schoolmail.UserID(val(u.Id)),
 		Name:                  val(u.Name),
 		DisplayName:           val(u.Display_name),
 		GivenName:             val(u.Given_name),

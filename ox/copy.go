@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/internal/oxusercopy"
 )
 
@@ -43,7 +44,7 @@ type CopyOptions struct {
 // for the user in the target for as long as [Options].CopyWait says, and nobody
 // else is copied meanwhile, since the server may still be at work. An
 // [ErrLostAnswer] after that means that he has not arrived.
-func (c *Client) CopyUser(ctx context.Context, username string, from, to *ContextClient, opt *CopyOptions) (UserID, error) {
+func (c *Client) CopyUser(ctx context.Context, username string, from, to *ContextClient, opt *CopyOptions) (schoolmail.UserID, error) {
 	k := call{name: "copy user", op: oxusercopy.OpCopyUser, context: to.id, source: from.id, subject: username, cred: c.master,
 		req: &oxusercopy.CopyUser{
 			User: &oxusercopy.User{Name: &username},
@@ -85,7 +86,7 @@ func (c *Client) CopyUser(ctx context.Context, username string, from, to *Contex
 	for try := 0; ; try++ {
 		r, err := invoke[oxusercopy.CopyUserResponse](ctx, c, k)
 		if err == nil && r.Return_ != nil && r.Return_.Id != nil {
-			return UserID(*r.Return_.Id), nil
+			return schoolmail.UserID(*r.Return_.Id), nil
 		}
 		e, _ := errors.AsType[*Error](err)
 		if err == nil {
@@ -130,7 +131,7 @@ type doubtfulCopy struct {
 // settleDoubt waits until the copy in doubt, if there is one, has arrived, or has
 // not for so long that it will not. A second copy beside it could break both, or
 // block the target context. The error is the context's.
-func (c *Client) settleDoubt(ctx context.Context) (arrived UserID, err error) {
+func (c *Client) settleDoubt(ctx context.Context) (arrived schoolmail.UserID, err error) {
 	for pause := time.Second; c.doubt != nil; pause = min(2*pause, 15*time.Second) {
 		d := c.doubt
 		got, err := d.to.Users.Get(ctx, UserRef{Name: d.source.Name})

@@ -147,7 +147,7 @@ func ExampleGroups_AddMembers() {
 	ctx := context.Background()
 	groups := client.Context(10, ox.Credentials{Login: "oxadmin", Password: "secret"}).Groups
 
-	class, err := groups.Create(ctx, ox.Group{Name: "7b", DisplayName: "Class 7b", Members: []ox.UserID{3}})
+	class, err := groups.Create(ctx, ox.Group{Name: "7b", DisplayName: "Class 7b", Members: []schoolmail.UserID{3}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/ox/internal/oxgroup"
 )
@@ -45,21 +46,21 @@ type Group struct {
 	ID          GroupID
 	Name        string // unique without regard to upper and lower case; letters, digits and [ $@%.+_-]
 	DisplayName string // need not be unique
-	Members     []UserID
+	Members     []schoolmail.UserID
 }
 
 func groupFrom(g *oxgroup.Group) Group {
 	out := Group{ID: GroupID(val(g.Id)), Name: val(g.Name), DisplayName: val(g.Displayname)}
 	if len(g.Members) > 0 {
-		out.Members = make([]UserID, len(g.Members))
+		out.Members = make([]schoolmail.UserID, len(g.Members))
 		for i, m := range g.Members {
-			out.Members[i] = UserID(m)
+			out.Members[i] = schoolmail.UserID(m)
 		}
 	}
 	return out
 }
 
-func memberIDs(ids []UserID) []int32 {
+func memberIDs(ids []schoolmail.UserID) []int32 {
 	out := make([]int32, len(ids))
 	for i, id := range ids {
 		out[i] = int32Of(int(id))
@@ -67,7 +68,7 @@ func memberIDs(ids []UserID) []int32 {
 	return out
 }
 
-func memberRefs(ids []UserID) []*oxgroup.User {
+func memberRefs(ids []schoolmail.UserID) []*oxgroup.User {
 	out := make([]*oxgroup.User, len(ids))
 	for i, id := range ids {
 		out[i] = &oxgroup.User{Id: number(id)}
@@ -233,7 +234,7 @@ func (s *Groups) Change(ctx context.Context, ref GroupRef, ch GroupChange) error
 // AddMembers puts users into a group. Who is a member already stays one.
 // Usually that is one request; only when OX refuses because somebody is a
 // member already, or the answer is lost, the group is read and the rest added.
-func (s *Groups) AddMembers(ctx context.Context, ref GroupRef, users ...UserID) error {
+func (s *Groups) AddMembers(ctx context.Context, ref GroupRef, users ...schoolmail.UserID) error {
 	users = unique(users)
 	for try := 0; len(users) > 0; try++ {
 		err := s.run(ctx, s.call("add members to group", oxgroup.OpAddMember, ref.String(),
@@ -252,7 +253,7 @@ func (s *Groups) AddMembers(ctx context.Context, ref GroupRef, users ...UserID) 
 
 // RemoveMembers takes users out of a group. Who is no member, or no user any
 // more, is passed over.
-func (s *Groups) RemoveMembers(ctx context.Context, ref GroupRef, users ...UserID) error {
+func (s *Groups) RemoveMembers(ctx context.Context, ref GroupRef, users ...schoolmail.UserID) error {
 	k := s.call("remove members from group", oxgroup.OpRemoveMember, ref.String(), nil)
 	if ref.ID == DefaultGroup {
 		return k.invalid(errDefaultGroup)
@@ -275,7 +276,7 @@ func (s *Groups) RemoveMembers(ctx context.Context, ref GroupRef, users ...UserI
 
 // SetMembers makes these users the members of a group, by adding and removing
 // the difference.
-func (s *Groups) SetMembers(ctx context.Context, ref GroupRef, users ...UserID) error {
+func (s *Groups) SetMembers(ctx context.Context, ref GroupRef, users ...schoolmail.UserID) error {
 	now, err := s.Get(ctx, ref)
 	if err != nil {
 		return err
@@ -316,19 +317,19 @@ func (s *Groups) Delete(ctx context.Context, refs ...GroupRef) error {
 }
 
 // unique drops repetitions, which OX refuses with "No such user".
-func unique(ids []UserID) []UserID {
+func unique(ids []schoolmail.UserID) []schoolmail.UserID {
 	out := slices.Clone(ids)
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
 // subtract returns the ids of a that are not in b.
-func subtract(a, b []UserID) []UserID {
-	in := make(map[UserID]bool, len(b))
+func subtract(a, b []schoolmail.UserID) []schoolmail.UserID {
+	in := make(map[schoolmail.UserID]bool, len(b))
 	for _, id := range b {
 		in[id] = true
 	}
-	var out []UserID
+	var out []schoolmail.UserID
 	for _, id := range a {
 		if !in[id] {
 			out = append(out, id)

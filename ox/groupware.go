@@ -140,7 +140,7 @@ func (g *Groupware) EnsureContext(ctx context.Context, spec schoolmail.ContextSp
 
 func placeOf(id schoolmail.ContextID, u User) schoolmail.Place {
 	return schoolmail.Place{
-		Context: id, UserID: int(u.ID), Username: u.Name, Mail: u.PrimaryEmail, DisplayName: u.DisplayName,
+		Context: id, UserID: u.ID, Username: u.Name, Mail: u.PrimaryEmail, DisplayName: u.DisplayName,
 		GivenName: u.GivenName, FamilyName: u.FamilyName, MailEnabled: u.MailEnabled, Admin: u.ContextAdmin,
 	}
 }
@@ -198,9 +198,9 @@ func (g *Groupware) EnsureUser(ctx context.Context, c schoolmail.ContextID, spec
 }
 
 // place is where a user is who is as the spec says.
-func place(c schoolmail.ContextID, id UserID, spec schoolmail.UserSpec) schoolmail.Place {
+func place(c schoolmail.ContextID, id schoolmail.UserID, spec schoolmail.UserSpec) schoolmail.Place {
 	return schoolmail.Place{
-		Context: c, UserID: int(id), Username: spec.Username, Mail: spec.Mail, DisplayName: spec.DisplayName,
+		Context: c, UserID: id, Username: spec.Username, Mail: spec.Mail, DisplayName: spec.DisplayName,
 		GivenName: spec.GivenName, FamilyName: spec.FamilyName, MailEnabled: spec.MailEnabled,
 	}
 }
@@ -306,7 +306,7 @@ func (g *Groupware) CopyUser(ctx context.Context, username string, from, to scho
 		return schoolmail.Place{}, err
 	}
 	ref := UserRef{ID: id, Name: username}
-	p := schoolmail.Place{Context: to, UserID: int(id), Username: username}
+	p := schoolmail.Place{Context: to, UserID: id, Username: username}
 	if spec.Access != "" {
 		if err := target.Users.SetAccessName(ctx, ref, spec.Access); err != nil {
 			return p, err
@@ -345,11 +345,11 @@ func (g *Groupware) VerifyCopy(ctx context.Context, from, to schoolmail.Place) e
 	if err != nil {
 		return err
 	}
-	a, err := source.Users.Get(ctx, UserRef{ID: UserID(from.UserID)})
+	a, err := source.Users.Get(ctx, UserRef{ID: from.UserID})
 	if err != nil {
 		return err
 	}
-	b, err := target.Users.Get(ctx, UserRef{ID: UserID(to.UserID)})
+	b, err := target.Users.Get(ctx, UserRef{ID: to.UserID})
 	if err != nil {
 		return err
 	}
@@ -389,7 +389,7 @@ func (g *Groupware) DeleteUser(ctx context.Context, p schoolmail.Place) error {
 	if p.UserID <= 0 || p.Username == "" {
 		return k.invalid(errors.New("both id and login name are needed"))
 	}
-	ref := UserRef{ID: UserID(p.UserID)}
+	ref := UserRef{ID: p.UserID}
 	u, err := cc.Users.Get(ctx, ref)
 	switch {
 	case is(err, ErrNoSuchUser):

@@ -156,7 +156,7 @@ func TestUsersOwnChoiceStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	users := g.Client().Context(10, admin).Users
-	ref := ox.UserRef{ID: ox.UserID(p.UserID)}
+	ref := ox.UserRef{ID: p.UserID}
 	if err := users.Change(t.Context(), ref, ox.UserChange{DefaultSender: new("m.lind@s.example"), Language: new("fr_FR")}); err != nil {
 		t.Fatal(err)
 	}
@@ -273,17 +273,17 @@ func TestCopyVerifyDelete(t *testing.T) {
 			}
 			// A copy that somebody has changed is not taken for one.
 			users := g.Client().Context(20, admin).Users
-			if err := users.Change(ctx, ox.UserRef{ID: ox.UserID(to.UserID)}, ox.UserChange{Department: new("7b")}); err != nil {
+			if err := users.Change(ctx, ox.UserRef{ID: to.UserID}, ox.UserChange{Department: new("7b")}); err != nil {
 				t.Fatal(err)
 			}
 			if err := g.VerifyCopy(ctx, from, to); !errors.Is(err, ox.ErrCopyDiffers) {
 				t.Errorf("got %v", err)
 			}
 			// Nor is one whose access was never set.
-			if err := users.Change(ctx, ox.UserRef{ID: ox.UserID(to.UserID)}, ox.UserChange{Department: new("")}); err != nil {
+			if err := users.Change(ctx, ox.UserRef{ID: to.UserID}, ox.UserChange{Department: new("")}); err != nil {
 				t.Fatal(err)
 			}
-			if err := users.SetAccess(ctx, ox.UserRef{ID: ox.UserID(to.UserID)}, ox.AccessWebmail|ox.AccessGlobalAddressBookDisabled); err != nil {
+			if err := users.SetAccess(ctx, ox.UserRef{ID: to.UserID}, ox.AccessWebmail|ox.AccessGlobalAddressBookDisabled); err != nil {
 				t.Fatal(err)
 			}
 			if err := g.VerifyCopy(ctx, from, to); !errors.Is(err, ox.ErrCopyDiffers) {

@@ -70,7 +70,7 @@ func (r *HTTPReader) Places(ctx context.Context, id schoolmail.ContextID) iter.S
 				fail(ErrPermissionDenied, "login names are kept back: the administrator cannot see the global address book", nil)
 				return
 			}
-			p := schoolmail.Place{Context: id, UserID: int(u.ID), Username: u.Login, Mail: u.Mail, DisplayName: u.DisplayName,
+			p := schoolmail.Place{Context: id, UserID: u.ID, Username: u.Login, Mail: u.Mail, DisplayName: u.DisplayName,
 				GivenName: u.GivenName, FamilyName: u.FamilyName, MailEnabled: true, Admin: u.ID == me.Admin}
 			if !yield(p, nil) {
 				return

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 )
@@ -192,12 +193,12 @@ func TestLimiterMindsSizes(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 24 {
 			wg.Go(func() {
-				ids := make([]UserID, 1)
+				ids := make([]schoolmail.UserID, 1)
 				if i%4 == 0 {
-					ids = make([]UserID, 12)
+					ids = make([]schoolmail.UserID, 12)
 				}
 				for n := range ids {
-					ids[n] = UserID(n + 3)
+					ids[n] = schoolmail.UserID(n + 3)
 				}
 				for range 8 {
 					if err := discard(c.Context(7, testAdmin).Users.Load(t.Context(), ids)); err != nil {

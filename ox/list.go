@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 )
 
@@ -139,11 +140,11 @@ type UserQuery struct {
 // all of it xsi:nil), which is read as a stream and not kept; where the members
 // of the default group will do, [Groups.Get] of [DefaultGroup] costs 30 bytes
 // per user.
-func (u *Users) IDs(ctx context.Context, q *UserQuery) iter.Seq2[UserID, error] {
-	return each(func() ([]UserID, error) { return u.ids(ctx, q) })
+func (u *Users) IDs(ctx context.Context, q *UserQuery) iter.Seq2[schoolmail.UserID, error] {
+	return each(func() ([]schoolmail.UserID, error) { return u.ids(ctx, q) })
 }
 
-func (u *Users) ids(ctx context.Context, q *UserQuery) ([]UserID, error) {
+func (u *Users) ids(ctx context.Context, q *UserQuery) ([]schoolmail.UserID, error) {
 	if q == nil {
 		q = &UserQuery{}
 	}
@@ -173,7 +174,7 @@ func (u *Users) ids(ctx context.Context, q *UserQuery) ([]UserID, error) {
 	default:
 		k.req = &oxuser.ListAll{Include_guests: guests, Exclude_users: noUsers}
 	}
-	return stream(ctx, u.cc.c, k, func(g *oxuser.User) UserID { return UserID(val(g.Id)) })
+	return stream(ctx, u.cc.c, k, func(g *oxuser.User) schoolmail.UserID { return schoolmail.UserID(val(g.Id)) })
 }
 
 // All reads the users of the context that a query selects, ordered by id. The ids are read
@@ -193,20 +194,20 @@ func (u *Users) All(ctx context.Context, q *UserQuery) iter.Seq2[User, error] {
 
 // Load reads the users with these ids in chunks. Those who do not exist are
 // left out.
-func (u *Users) Load(ctx context.Context, ids []UserID) iter.Seq2[User, error] {
+func (u *Users) Load(ctx context.Context, ids []schoolmail.UserID) iter.Seq2[User, error] {
 	return loadUsers(ctx, u, ids, userFrom)
 }
 
 // loadUsers is Load with another target than [User].
-func loadUsers[T any](ctx context.Context, u *Users, ids []UserID, convert func(*oxuser.User) T) iter.Seq2[T, error] {
-	return chunked(ctx, ids, u.cc.c.opt.ChunkSize, func(ctx context.Context, ids []UserID) ([]T, error) {
-		return skipMissing(ctx, ids, ErrNoSuchUser, func(ctx context.Context, ids []UserID) ([]T, error) {
+func loadUsers[T any](ctx context.Context, u *Users, ids []schoolmail.UserID, convert func(*oxuser.User) T) iter.Seq2[T, error] {
+	return chunked(ctx, ids, u.cc.c.opt.ChunkSize, func(ctx context.Context, ids []schoolmail.UserID) ([]T, error) {
+		return skipMissing(ctx, ids, ErrNoSuchUser, func(ctx context.Context, ids []schoolmail.UserID) ([]T, error) {
 			req := &oxuser.GetMultipleData{Users: make([]*oxuser.User, len(ids))}
 			for i, id := range ids {
 				req.Users[i] = UserRef{ID: id}.to()
 			}
 			return loaded(ctx, u.cc.c, u.call("read users", oxuser.OpGetMultipleData, "", req), ids,
-				func(g *oxuser.User) (UserID, T) { return UserID(val(g.Id)), convert(g) })
+				func(g *oxuser.User) (schoolmail.UserID, T) { return schoolmail.UserID(val(g.Id)), convert(g) })
 		})
 	})
 }

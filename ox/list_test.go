@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 )
@@ -61,13 +62,13 @@ func TestAllUsers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var want []UserID
+		var want []schoolmail.UserID
 		for _, id := range ids {
 			if !gone[id] {
-				want = append(want, UserID(id))
+				want = append(want, schoolmail.UserID(id))
 			}
 		}
-		have := make([]UserID, len(got))
+		have := make([]schoolmail.UserID, len(got))
 		for i, u := range got {
 			have[i] = u.ID
 		}
@@ -162,7 +163,7 @@ func TestRepeatedListHasNoDoubles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(got, []UserID{3, 4}) {
+		if !slices.Equal(got, []schoolmail.UserID{3, 4}) {
 			t.Errorf("got %v", got)
 		}
 	})

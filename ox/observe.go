@@ -80,7 +80,7 @@ func (g *Groupware) places(ctx context.Context, id schoolmail.ContextID) ([]scho
 		}
 		return places, nil
 	}
-	var ids []UserID
+	var ids []schoolmail.UserID
 	if g.opt.IDsFromGroup {
 		group, err := cc.Groups.Get(ctx, GroupRef{ID: DefaultGroup})
 		if err != nil {
@@ -97,7 +97,7 @@ func (g *Groupware) places(ctx context.Context, id schoolmail.ContextID) ([]scho
 
 func placeFrom(id schoolmail.ContextID, u *oxuser.User) schoolmail.Place {
 	return schoolmail.Place{
-		Context: id, UserID: int(val(u.Id)), Username: val(u.Name), Mail: val(u.PrimaryEmail),
+		Context: id, UserID: schoolmail.UserID(val(u.Id)), Username: val(u.Name), Mail: val(u.PrimaryEmail),
 		DisplayName: val(u.Display_name), GivenName: val(u.Given_name), FamilyName: val(u.Sur_name),
 		MailEnabled: u.Mailenabled == nil || *u.Mailenabled, Admin: val(u.Contextadmin),
 	}
@@ -112,10 +112,10 @@ func (g *Groupware) mailSwitches(ctx context.Context, cc *ContextClient, places 
 	for i, p := range places {
 		index[p.Username] = i
 	}
-	var ids []UserID
+	var ids []schoolmail.UserID
 	for _, name := range g.opt.MailOff(cc.id) {
 		if i, ok := index[name]; ok {
-			ids = append(ids, UserID(places[i].UserID))
+			ids = append(ids, places[i].UserID)
 		}
 	}
 	for p, err := range loadUsers(ctx, cc.Users, unique(ids), func(u *oxuser.User) schoolmail.Place { return placeFrom(cc.id, u) }) {

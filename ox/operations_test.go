@@ -66,7 +66,7 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 	miaFlags.Access = new(AccessWebmail)
 	ref, name := UserRef{ID: 7}, UserRef{Name: "mia"}
 	group, res := GroupRef{ID: 9}, ResourceRef{ID: 11}
-	holders := AccountHolders{Users: []UserID{7}, Groups: []GroupID{0}}
+	holders := AccountHolders{Users: []schoolmail.UserID{7}, Groups: []GroupID{0}}
 	move := DriveMove{Master: UserRef{ID: 8}, Filestore: 3, MaxQuota: 100}
 	return map[*soap.Operation]f{
 		oxcontext.OpChange: func(ctx context.Context) error {
@@ -134,7 +134,7 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 		oxuser.OpGetContextAdmin:          func(ctx context.Context) error { return second(cc.Users.Admin(ctx)) },
 		oxuser.OpGetData:                  func(ctx context.Context) error { return second(cc.Users.Get(ctx, name)) },
 		oxuser.OpGetModuleAccess:          func(ctx context.Context) error { return second(cc.Users.Access(ctx, ref)) },
-		oxuser.OpGetMultipleData:          func(ctx context.Context) error { return discard(cc.Users.Load(ctx, []UserID{7, 8})) },
+		oxuser.OpGetMultipleData:          func(ctx context.Context) error { return discard(cc.Users.Load(ctx, []schoolmail.UserID{7, 8})) },
 		oxuser.OpGetUserCapabilities:      func(ctx context.Context) error { return second(cc.Users.Capabilities(ctx, ref)) },
 		oxuser.OpList: func(ctx context.Context) error {
 			return discard(cc.Users.IDs(ctx, &UserQuery{Pattern: "m*", Guests: true, Length: 10, Offset: 5}))
@@ -157,7 +157,7 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 			return cc.Groups.Change(ctx, group, GroupChange{DisplayName: new("7b")})
 		},
 		oxgroup.OpCreate: func(ctx context.Context) error {
-			return second(cc.Groups.Create(ctx, Group{Name: "7b", DisplayName: "Class 7b", Members: []UserID{7, 8}}))
+			return second(cc.Groups.Create(ctx, Group{Name: "7b", DisplayName: "Class 7b", Members: []schoolmail.UserID{7, 8}}))
 		},
 		oxgroup.OpDelete:            func(ctx context.Context) error { return cc.Groups.Delete(ctx, group) },
 		oxgroup.OpDeleteMultiple:    func(ctx context.Context) error { return cc.Groups.Delete(ctx, group, GroupRef{Name: "7c"}) },

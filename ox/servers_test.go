@@ -327,7 +327,7 @@ func TestAnswersToOtherQuestions(t *testing.T) {
 			f := &fakeServer{answer: func(op *soap.Operation, _ []byte, _ *http.Request) (any, error, bool) {
 				return &oxuser.GetMultipleDataResponse{Return_: list}, nil, true
 			}}
-			got, err := Collect(newFake(t, f, &Options{Retries: -1}).Context(7, testAdmin).Users.Load(t.Context(), []UserID{3, 4}))
+			got, err := Collect(newFake(t, f, &Options{Retries: -1}).Context(7, testAdmin).Users.Load(t.Context(), []schoolmail.UserID{3, 4}))
 			if !errors.Is(err, ErrProtocol) {
 				t.Errorf("got %v, %v", got, err)
 			}

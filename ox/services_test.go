@@ -164,13 +164,13 @@ func TestUserLists(t *testing.T) {
 	_, _, cc := school(t)
 	for name, tt := range map[string]struct {
 		q    *ox.UserQuery
-		want []ox.UserID
+		want []schoolmail.UserID
 	}{
-		"all":           {nil, []ox.UserID{2, 3, 4, 5}},
-		"pattern":       {&ox.UserQuery{Pattern: "b*"}, []ox.UserID{4}},
-		"any case":      {&ox.UserQuery{Pattern: "B*", IgnoreCase: true}, []ox.UserID{4}},
-		"window":        {&ox.UserQuery{Length: 2, Offset: 1}, []ox.UserID{3, 4}},
-		"alias domain":  {&ox.UserQuery{AliasDomain: "s.example"}, []ox.UserID{3, 4, 5}},
+		"all":           {nil, []schoolmail.UserID{2, 3, 4, 5}},
+		"pattern":       {&ox.UserQuery{Pattern: "b*"}, []schoolmail.UserID{4}},
+		"any case":      {&ox.UserQuery{Pattern: "B*", IgnoreCase: true}, []schoolmail.UserID{4}},
+		"window":        {&ox.UserQuery{Length: 2, Offset: 1}, []schoolmail.UserID{3, 4}},
+		"alias domain":  {&ox.UserQuery{AliasDomain: "s.example"}, []schoolmail.UserID{3, 4, 5}},
 		"no such alias": {&ox.UserQuery{AliasDomain: "t.example"}, nil},
 	} {
 		ids, err := ox.Collect(cc.Users.IDs(t.Context(), tt.q))
@@ -179,7 +179,7 @@ func TestUserLists(t *testing.T) {
 			t.Errorf("%s: got %v, %v, want %v", name, ids, err, tt.want)
 		}
 	}
-	users, err := ox.Collect(cc.Users.Load(t.Context(), []ox.UserID{3, 99, 5}))
+	users, err := ox.Collect(cc.Users.Load(t.Context(), []schoolmail.UserID{3, 99, 5}))
 	if err != nil || len(users) != 2 || users[0].Name != "anna" || users[1].Name != "carl" {
 		t.Errorf("got %v, %v", users, err)
 	}
@@ -255,7 +255,7 @@ func TestGroups(t *testing.T) {
 	t.Parallel()
 	srv, _, cc := school(t)
 	ctx := t.Context()
-	g, err := cc.Groups.Create(ctx, ox.Group{Name: "7b", DisplayName: "Class 7b", Members: []ox.UserID{3, 4}})
+	g, err := cc.Groups.Create(ctx, ox.Group{Name: "7b", DisplayName: "Class 7b", Members: []schoolmail.UserID{3, 4}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func TestGroups(t *testing.T) {
 	if _, err := cc.Groups.Create(ctx, ox.Group{Name: "7B", DisplayName: "x"}); !errors.Is(err, ox.ErrGroupExists) {
 		t.Errorf("got %v", err)
 	}
-	members := func() []ox.UserID {
+	members := func() []schoolmail.UserID {
 		t.Helper()
 		got, err := cc.Groups.Get(ctx, ref)
 		if err != nil {
@@ -276,13 +276,13 @@ func TestGroups(t *testing.T) {
 	if err := cc.Groups.Change(ctx, ref, ox.GroupChange{DisplayName: new("Klasse 7b")}); err != nil {
 		t.Fatal(err)
 	}
-	if got := members(); !slices.Equal(got, []ox.UserID{3, 4}) {
+	if got := members(); !slices.Equal(got, []schoolmail.UserID{3, 4}) {
 		t.Errorf("got %v", got)
 	}
 	if err := cc.Groups.AddMembers(ctx, ref, 4, 5, 5); err != nil {
 		t.Fatal(err)
 	}
-	if got := members(); !slices.Equal(got, []ox.UserID{3, 4, 5}) {
+	if got := members(); !slices.Equal(got, []schoolmail.UserID{3, 4, 5}) {
 		t.Errorf("got %v", got)
 	}
 	if err := cc.Groups.RemoveMembers(ctx, ref, 3, 99); err != nil {
@@ -291,7 +291,7 @@ func TestGroups(t *testing.T) {
 	if err := cc.Groups.SetMembers(ctx, ref, 3, 5); err != nil {
 		t.Fatal(err)
 	}
-	if got := members(); !slices.Equal(got, []ox.UserID{3, 5}) {
+	if got := members(); !slices.Equal(got, []schoolmail.UserID{3, 5}) {
 		t.Errorf("got %v", got)
 	}
 	srv.ResetCalls()
@@ -351,7 +351,7 @@ func TestAddMembersAfterALostAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv, _, cc := school(t)
-			g, err := cc.Groups.Create(t.Context(), ox.Group{Name: "7b", DisplayName: "Class 7b", Members: []ox.UserID{3}})
+			g, err := cc.Groups.Create(t.Context(), ox.Group{Name: "7b", DisplayName: "Class 7b", Members: []schoolmail.UserID{3}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -408,7 +408,7 @@ func TestAccounts(t *testing.T) {
 	t.Parallel()
 	_, _, cc := school(t)
 	ctx := t.Context()
-	holders := ox.AccountHolders{Users: []ox.UserID{3, 4}}
+	holders := ox.AccountHolders{Users: []schoolmail.UserID{3, 4}}
 	n := ox.NewAccount{Account: ox.Account{Name: "Office", PrimaryAddress: "office@s.example", Personal: "The office",
 		Mail: ox.MailServer{Login: "office", Password: "pw"}}, MailSource: ox.EndpointPrimary, TransportSource: ox.EndpointPrimary}
 	if err := cc.Accounts.Create(ctx, n, holders); err != nil {

@@ -50,7 +50,7 @@ func TestLostAnswerToCreate(t *testing.T) {
 		name           string
 		creates, reads []any
 		want           error
-		id             UserID
+		id             schoolmail.UserID
 	}{
 		{"nothing lost", []any{made}, nil, nil, 9},
 		{"lost after the work was done", []any{lost}, []any{found(user)}, nil, 9},

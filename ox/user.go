@@ -2,13 +2,9 @@ package ox
 
 import "github.com/ictmedia/schoolmail"
 
-// UserID is the number of a user in his context. Users, groups and resources of
-// a context share one sequence; ids are never given again.
-type UserID int
-
 // UserRef names a user by id or by login name. With both, the id counts.
 type UserRef struct {
-	ID   UserID
+	ID   schoolmail.UserID
 	Name string
 }
 
@@ -21,9 +17,9 @@ type Attributes map[string]map[string]string
 // Passwords never come back.
 type User struct {
 	// Who it is.
-	ID           UserID // in the context; shared number space with groups and resources
-	Name         string // login name, unique in the context, upper and lower case differ
-	DisplayName  string // unique in the context
+	ID           schoolmail.UserID // in the context; shared number space with groups and resources
+	Name         string            // login name, unique in the context, upper and lower case differ
+	DisplayName  string            // unique in the context
 	GivenName    string
 	MiddleName   string
 	FamilyName   string

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 )
@@ -230,12 +231,12 @@ func (u *Users) SetMailPersonal(ctx context.Context, ref UserRef, personal strin
 // Reassign says what becomes of the shared data of a deleted user. The zero
 // value gives it to the context's administrator.
 type Reassign struct {
-	to      UserID
+	to      schoolmail.UserID
 	discard bool
 }
 
 // ReassignTo gives the shared data to another user, who must own a file store.
-func ReassignTo(id UserID) Reassign { return Reassign{to: id} }
+func ReassignTo(id schoolmail.UserID) Reassign { return Reassign{to: id} }
 
 // DiscardShared deletes the shared data, too.
 func DiscardShared() Reassign { return Reassign{discard: true} }
@@ -363,7 +364,7 @@ func (u *Users) ChangeCapabilities(ctx context.Context, ref UserRef, ch Capabili
 }
 
 // Refs names users by their ids.
-func Refs(ids ...UserID) []UserRef {
+func Refs(ids ...schoolmail.UserID) []UserRef {
 	out := make([]UserRef, len(ids))
 	for i, id := range ids {
 		out[i].ID = id

@@ -125,7 +125,7 @@ func parsePrevious(v string) (p schoolmail.Previous, err error) {
 		return p, err
 	}
 	since, err := stateDate(f[2])
-	return schoolmail.Previous{Context: schoolmail.ContextID(ctx), UserID: id, Since: since}, err
+	return schoolmail.Previous{Context: schoolmail.ContextID(ctx), UserID: schoolmail.UserID(id), Since: since}, err
 }
 
 func positive(v string) (int, error) {

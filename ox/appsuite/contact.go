@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // ContactID is the number of a contact within its context, as text.
@@ -26,8 +28,8 @@ type Contact struct {
 	ID        ContactID
 	Folder    FolderID
 	Modified  Timestamp
-	CreatedBy UserID
-	UserID    UserID // the user this entry stands for; 0 for ordinary contacts
+	CreatedBy schoolmail.UserID
+	UserID    schoolmail.UserID // the user this entry stands for; 0 for ordinary contacts
 	Fields    Fields
 	List      bool
 	Members   []Member // of a distribution list, if asked for
@@ -94,9 +96,9 @@ func contactRow(cells []json.RawMessage, cols []Column) (Contact, error) {
 	c := Contact{Fields: Fields{}}
 	c.ID = ContactID(r.text())
 	c.Folder = FolderID(r.text())
-	c.CreatedBy = UserID(r.number())
+	c.CreatedBy = schoolmail.UserID(r.number())
 	c.Modified = Timestamp(r.number())
-	c.UserID = UserID(r.number())
+	c.UserID = schoolmail.UserID(r.number())
 	c.List = r.flag()
 	for _, col := range cols {
 		cell := r.next()
@@ -352,8 +354,8 @@ func parseContact(data json.RawMessage) (Contact, error) {
 		return Contact{}, errNotJSON
 	}
 	c := Contact{
-		ID: ContactID(j.ID), Folder: FolderID(j.Folder), CreatedBy: UserID(j.CreatedBy), Modified: Timestamp(j.Modified),
-		UserID: UserID(j.UserID), List: j.List == "true", Fields: Fields{},
+		ID: ContactID(j.ID), Folder: FolderID(j.Folder), CreatedBy: schoolmail.UserID(j.CreatedBy), Modified: Timestamp(j.Modified),
+		UserID: schoolmail.UserID(j.UserID), List: j.List == "true", Fields: Fields{},
 	}
 	for name, v := range all {
 		info, ok := columnsByName[Column(name)]

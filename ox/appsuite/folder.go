@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // FolderID names a folder of a context. It is opaque: newer servers write
@@ -51,7 +53,7 @@ type Folder struct {
 	Type        FolderType
 	OwnRights   Rights       // what the account itself may do
 	Permissions []Permission // as set on the folder
-	CreatedBy   UserID
+	CreatedBy   schoolmail.UserID
 	Modified    Timestamp
 	Subfolders  bool
 	Standard    bool // a default folder that OX makes for every user
@@ -96,7 +98,7 @@ func folderRow(cells []json.RawMessage) (Folder, error) {
 	r := rowReader{cells: cells}
 	var f Folder
 	f.ID = FolderID(r.text())
-	f.CreatedBy = UserID(r.number())
+	f.CreatedBy = schoolmail.UserID(r.number())
 	f.Parent = FolderID(r.text())
 	f.Title = r.text()
 	f.Module = r.text()
@@ -206,7 +208,7 @@ func (s *Session) Folder(ctx context.Context, id FolderID) (Folder, error) {
 	f := Folder{
 		ID: FolderID(j.ID), Parent: FolderID(j.Parent), Title: string(j.Title), Module: string(j.Module),
 		Type: FolderType(j.Type), OwnRights: rightsOf(int(j.Own)), Permissions: permissionsFrom(j.Permissions),
-		CreatedBy: UserID(j.CreatedBy), Modified: Timestamp(j.Modified), Subfolders: j.Subfolders, Standard: j.Standard,
+		CreatedBy: schoolmail.UserID(j.CreatedBy), Modified: Timestamp(j.Modified), Subfolders: j.Subfolders, Standard: j.Standard,
 	}
 	if f.Modified == 0 {
 		f.Modified = resp.Timestamp

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
 )
@@ -38,7 +39,7 @@ func newServer(t testing.TB, opts ...oxtest.Option) *oxtest.Server {
 		}
 	}
 	tim, _ := s.State().User(17, "tim")
-	if _, err := s.State().AddGroup(17, oxtest.Group{Name: "7b", Members: []int{tim.ID}}); err != nil {
+	if _, err := s.State().AddGroup(17, oxtest.Group{Name: "7b", Members: []schoolmail.UserID{tim.ID}}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -82,7 +83,7 @@ func TestFolders(t *testing.T) {
 		t.Errorf("context %d", s.Context())
 	}
 	groups, err := appsuite.Collect(s.Groups(t.Context()))
-	if err != nil || len(groups) != 1 || groups[0].Name != "7b" || !slices.Equal(groups[0].Members, []appsuite.UserID{tim.UserID()}) {
+	if err != nil || len(groups) != 1 || groups[0].Name != "7b" || !slices.Equal(groups[0].Members, []schoolmail.UserID{tim.UserID()}) {
 		t.Fatalf("groups %+v, %v", groups, err)
 	}
 	readers := appsuite.Permission{Entity: appsuite.GroupEntity(groups[0].ID), Rights: appsuite.ReadOnly()}

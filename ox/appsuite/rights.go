@@ -1,6 +1,10 @@
 package appsuite
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/ictmedia/schoolmail"
+)
 
 // FolderLevel says what an entity may do with a folder itself. Each level
 // includes those before it.
@@ -113,7 +117,7 @@ type Entity struct {
 }
 
 // UserEntity is the user of that id.
-func UserEntity(id UserID) Entity { return Entity{ID: int(id)} }
+func UserEntity(id schoolmail.UserID) Entity { return Entity{ID: int(id)} }
 
 // GroupEntity is the group of that id.
 func GroupEntity(id GroupID) Entity { return Entity{ID: int(id), Group: true} }

@@ -27,11 +27,8 @@ type refusal struct {
 	err      *Error
 }
 
-// UserID is the number of a user within its context, GroupID that of a group.
-type (
-	UserID  int
-	GroupID int
-)
+// GroupID is the number of a group within its context.
+type GroupID int
 
 // Session is a login. It is safe for concurrent use, and renews itself when OX
 // has dropped it. End it with [Session.Logout]: OX allows 100 sessions per user,
@@ -53,7 +50,7 @@ type Session struct {
 type login struct {
 	id      string
 	http    *http.Client
-	user    UserID
+	user    schoolmail.UserID
 	context schoolmail.ContextID
 	locale  string
 }
@@ -130,7 +127,7 @@ func (c *Client) login(ctx context.Context, cred Credentials) (login, error) {
 		return login{}, &Error{Op: op, Kind: KindProtocol, Status: resp.Status, Err: errors.New("no session in the answer")}
 	}
 	return login{
-		id: answer.Session, http: hc, user: UserID(answer.User),
+		id: answer.Session, http: hc, user: schoolmail.UserID(answer.User),
 		context: schoolmail.ContextID(answer.Context), locale: answer.Locale,
 	}, nil
 }
@@ -157,7 +154,7 @@ func (s *Session) Context() schoolmail.ContextID {
 }
 
 // UserID is the account's own id.
-func (s *Session) UserID() UserID {
+func (s *Session) UserID() schoolmail.UserID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.login.user

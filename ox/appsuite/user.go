@@ -8,13 +8,15 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // Me is what OX says about the logged-in account.
 type Me struct {
-	ID          UserID
+	ID          schoolmail.UserID
 	Context     int
-	Admin       UserID // the context's administrator
+	Admin       schoolmail.UserID // the context's administrator
 	Login       string
 	DisplayName string
 	Mail        string
@@ -40,13 +42,13 @@ func (s *Session) Me(ctx context.Context) (Me, error) {
 	if err := json.Unmarshal(resp.Data, &j); err != nil || j.ID == 0 {
 		return Me{}, protocolError(rq, errNotJSON)
 	}
-	return Me{UserID(j.ID), int(j.Context), UserID(j.Admin), string(j.Login), string(j.Name), string(j.Mail), j.Aliases}, nil
+	return Me{schoolmail.UserID(j.ID), int(j.Context), schoolmail.UserID(j.Admin), string(j.Login), string(j.Name), string(j.Mail), j.Aliases}, nil
 }
 
 // User is a user of the context. Which fields of others are filled depends on
 // the global address book: with it closed, Login and Aliases are empty.
 type User struct {
-	ID          UserID // the entity id for permissions
+	ID          schoolmail.UserID // the entity id for permissions
 	Contact     ContactID
 	Login       string
 	DisplayName string
@@ -92,7 +94,7 @@ func (s *Session) Users(ctx context.Context) iter.Seq2[User, error] {
 func userRow(cells []json.RawMessage) (User, error) {
 	r := rowReader{cells: cells}
 	var u User
-	u.ID = UserID(r.number())
+	u.ID = schoolmail.UserID(r.number())
 	u.Contact = ContactID(r.text())
 	u.Login = r.text()
 	u.DisplayName = r.text()
@@ -115,7 +117,7 @@ type Group struct {
 	ID          GroupID
 	Name        string // unique in the context, ignoring case
 	DisplayName string
-	Members     []UserID
+	Members     []schoolmail.UserID
 }
 
 // Columns of group lists, in the order groupRow reads them.
@@ -164,7 +166,7 @@ func groupRow(cells []json.RawMessage) (Group, error) {
 }
 
 // memberIDs reads a group's members: a list of numbers, or that list as text.
-func memberIDs(raw json.RawMessage) ([]UserID, error) {
+func memberIDs(raw json.RawMessage) ([]schoolmail.UserID, error) {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
 		text = strings.Trim(strings.TrimSpace(text), "[]")
@@ -173,19 +175,19 @@ func memberIDs(raw json.RawMessage) ([]UserID, error) {
 		if json.Unmarshal(raw, &list) != nil {
 			return nil, errors.New("members of a group cannot be read")
 		}
-		var out []UserID
+		var out []schoolmail.UserID
 		for _, n := range list {
-			out = append(out, UserID(n))
+			out = append(out, schoolmail.UserID(n))
 		}
 		return out, nil
 	}
-	var out []UserID
+	var out []schoolmail.UserID
 	for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == ' ' }) {
 		n, err := strconv.Atoi(part)
 		if err != nil {
 			return nil, errors.New("members of a group cannot be read")
 		}
-		out = append(out, UserID(n))
+		out = append(out, schoolmail.UserID(n))
 	}
 	return out, nil
 }

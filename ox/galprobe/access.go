@@ -13,11 +13,11 @@ import (
 // the users of one context. [OXAccess] makes one from package ox.
 type UserAccess interface {
 	// Users lists the ids of all users but the administrator.
-	Users(ctx context.Context) iter.Seq2[int, error]
+	Users(ctx context.Context) iter.Seq2[schoolmail.UserID, error]
 	// BookOpen reports whether a user may see the global address book.
-	BookOpen(ctx context.Context, user int) (bool, error)
+	BookOpen(ctx context.Context, user schoolmail.UserID) (bool, error)
 	// CloseBook takes the permission from a user and leaves all others as they are.
-	CloseBook(ctx context.Context, user int) error
+	CloseBook(ctx context.Context, user schoolmail.UserID) error
 }
 
 // AccessOptions adjust [CheckAccess]. The zero value only looks.
@@ -26,7 +26,7 @@ type AccessOptions struct {
 	Close bool
 
 	// Exempt says who may have it, for instance teachers. Default: nobody.
-	Exempt func(user int) bool
+	Exempt func(user schoolmail.UserID) bool
 }
 
 // AccessReport says who has the module permission on the global address book.
@@ -35,8 +35,8 @@ type AccessReport struct {
 	Users   int                  `json:"users"`             // without the administrator
 	Exempt  int                  `json:"exempt"`            // not looked at
 	Closed  int                  `json:"closed"`            // those who had it closed before
-	Changed []int                `json:"changed,omitempty"` // user ids closed now
-	Open    []int                `json:"open,omitempty"`    // user ids still open
+	Changed []schoolmail.UserID  `json:"changed,omitempty"` // user ids closed now
+	Open    []schoolmail.UserID  `json:"open,omitempty"`    // user ids still open
 
 	// Refusal is why OX refused to close one, usually because the account's
 	// other permissions (such as editing public folders) exclude it.
@@ -111,8 +111,8 @@ func OXAccess(c *ox.ContextClient) UserAccess { return oxAccess{c} }
 
 type oxAccess struct{ c *ox.ContextClient }
 
-func (a oxAccess) Users(ctx context.Context) iter.Seq2[int, error] {
-	return func(yield func(int, error) bool) {
+func (a oxAccess) Users(ctx context.Context) iter.Seq2[schoolmail.UserID, error] {
+	return func(yield func(schoolmail.UserID, error) bool) {
 		admin, err := a.c.Users.Admin(ctx)
 		if err != nil {
 			yield(0, err)
@@ -122,23 +122,23 @@ func (a oxAccess) Users(ctx context.Context) iter.Seq2[int, error] {
 			if err == nil && id == admin.ID {
 				continue
 			}
-			if !yield(int(id), err) || err != nil {
+			if !yield(id, err) || err != nil {
 				return
 			}
 		}
 	}
 }
 
-func (a oxAccess) BookOpen(ctx context.Context, user int) (bool, error) {
-	have, err := a.c.Users.Access(ctx, ox.UserRef{ID: ox.UserID(user)})
+func (a oxAccess) BookOpen(ctx context.Context, user schoolmail.UserID) (bool, error) {
+	have, err := a.c.Users.Access(ctx, ox.UserRef{ID: user})
 	if err != nil {
 		return false, err
 	}
 	return !have.Has(ox.AccessGlobalAddressBookDisabled), nil
 }
 
-func (a oxAccess) CloseBook(ctx context.Context, user int) error {
-	ref := ox.UserRef{ID: ox.UserID(user)}
+func (a oxAccess) CloseBook(ctx context.Context, user schoolmail.UserID) error {
+	ref := ox.UserRef{ID: user}
 	have, err := a.c.Users.Access(ctx, ref)
 	if err != nil {
 		return err

@@ -56,10 +56,10 @@ type Finding struct {
 
 // AccountEvidence is everything about one ordinary account.
 type AccountEvidence struct {
-	Role     string       `json:"role"`
-	UserID   int          `json:"user_id"`
-	Findings []Finding    `json:"findings"`
-	Book     *BookFinding `json:"book,omitempty"`
+	Role     string            `json:"role"`
+	UserID   schoolmail.UserID `json:"user_id"`
+	Findings []Finding         `json:"findings"`
+	Book     *BookFinding      `json:"book,omitempty"`
 }
 
 // ContextEvidence is everything about one context.

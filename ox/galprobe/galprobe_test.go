@@ -34,7 +34,7 @@ func newServer(t testing.TB, evaAccess, mode string, opts ...oxtest.Option) *oxt
 	if err := srv.State().AddContext(oxtest.Context{ID: 21, Name: "primar", Access: "all", GABMode: mode}); err != nil {
 		t.Fatal(err)
 	}
-	var ids []int
+	var ids []schoolmail.UserID
 	for _, u := range []oxtest.User{
 		{Name: "tim", DisplayName: "Tim Tester", Access: "pim"},
 		{Name: "eva", DisplayName: "Eva Tester", Access: evaAccess},
@@ -422,16 +422,16 @@ func TestCheckAccess(t *testing.T) {
 		t.Fatal(err)
 	}
 	access := galprobe.OXAccess(c.Context(21, ox.Credentials{Login: "oxadmin", Password: "secret"}))
-	id := func(name string) int {
+	id := func(name string) schoolmail.UserID {
 		u, ok := srv.State().User(21, name)
 		if !ok {
 			t.Fatal(name)
 		}
 		return u.ID
 	}
-	exempt := func(user int) bool { return user == id("books") }
+	exempt := func(user schoolmail.UserID) bool { return user == id("books") }
 	r, err := galprobe.CheckAccess(t.Context(), 21, access, &galprobe.AccessOptions{Exempt: exempt})
-	if err != nil || r.Users != 4 || r.Exempt != 1 || r.Closed != 2 || !slices.Equal(r.Open, []int{id("eva")}) {
+	if err != nil || r.Users != 4 || r.Exempt != 1 || r.Closed != 2 || !slices.Equal(r.Open, []schoolmail.UserID{id("eva")}) {
 		t.Errorf("look: %+v, %v", r, err)
 	}
 	e := probe(t, srv, "eva")
@@ -440,7 +440,7 @@ func TestCheckAccess(t *testing.T) {
 		t.Errorf("exit %d", e.ExitCode())
 	}
 	r, err = galprobe.CheckAccess(t.Context(), 21, access, &galprobe.AccessOptions{Close: true})
-	if err != nil || !slices.Equal(r.Changed, []int{id("eva")}) || !slices.Equal(r.Open, []int{id("books")}) || r.Refusal == "" {
+	if err != nil || !slices.Equal(r.Changed, []schoolmail.UserID{id("eva")}) || !slices.Equal(r.Open, []schoolmail.UserID{id("books")}) || r.Refusal == "" {
 		t.Errorf("close: %+v, %v", r, err)
 	}
 	if e := probe(t, srv, "eva"); e.ExitCode() != galprobe.ExitClosed {

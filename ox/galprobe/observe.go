@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 )
 
@@ -194,7 +195,7 @@ func (a *asker) bookRows(resp *appsuite.Response, columns []column) {
 func (a *asker) listRows(resp *appsuite.Response, columns []column) {
 	n := 0
 	for _, row := range a.rows(resp, len(columns)) {
-		if cell(row[0]) == strconv.Itoa(a.self.user) {
+		if cell(row[0]) == decimal(a.self.user) {
 			continue
 		}
 		n++
@@ -273,7 +274,7 @@ func (a *asker) objects(data json.RawMessage, book bool) {
 
 // identity is who an account is.
 type identity struct {
-	user    int
+	user    schoolmail.UserID
 	contact string // id of the own entry in the global address book
 }
 
@@ -281,7 +282,10 @@ type identity struct {
 // has one, else by the entry's id.
 func (id identity) is(user, contact string) bool {
 	if user != "" && user != "0" && user != "null" {
-		return user == strconv.Itoa(id.user)
+		return user == decimal(id.user)
 	}
 	return id.contact != "" && contact == id.contact
 }
+
+// decimal is how OX writes an id in a parameter.
+func decimal(id schoolmail.UserID) string { return strconv.Itoa(int(id)) }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 )
 
@@ -214,9 +215,9 @@ func askExport(a *asker) {
 }
 
 func askUserContacts(a *asker) {
-	var ids []int
+	var ids []schoolmail.UserID
 	for _, o := range a.p.others {
-		if resp := a.call("contacts", "getuser", values("id", strconv.Itoa(o.user)), nil); resp != nil {
+		if resp := a.call("contacts", "getuser", values("id", decimal(o.user)), nil); resp != nil {
 			a.objects(resp.Data, false)
 		}
 		ids = append(ids, o.user)
@@ -239,10 +240,10 @@ func askUsers(a *asker) {
 	cols := values("columns", numbers(userColumns))
 	a.listRows(a.call("user", "all", cols, nil), userColumns)
 	a.listRows(a.call("user", "search", cols, map[string]string{"pattern": "*"}), userColumns)
-	var ids []int
+	var ids []schoolmail.UserID
 	for _, o := range a.p.others {
 		ids = append(ids, o.user)
-		if resp := a.call("user", "get", values("id", strconv.Itoa(o.user)), nil); resp != nil {
+		if resp := a.call("user", "get", values("id", decimal(o.user)), nil); resp != nil {
 			a.objects(resp.Data, false)
 		}
 	}
@@ -314,7 +315,7 @@ const portraitModule = "contacts/picture"
 
 func askPortraits(a *asker) {
 	for _, o := range a.p.others {
-		resp := a.do(appsuite.Request{Module: portraitModule, Action: "get", Params: values("user_id", strconv.Itoa(o.user)), Plain: true})
+		resp := a.do(appsuite.Request{Module: portraitModule, Action: "get", Params: values("user_id", decimal(o.user)), Plain: true})
 		if resp != nil && resp.Status == http.StatusOK && strings.HasPrefix(resp.ContentType, "image/") {
 			a.add(1, true)
 		}

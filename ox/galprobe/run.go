@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 )
 
@@ -68,7 +69,7 @@ type run struct {
 
 // person is somebody whom a probe tries to read.
 type person struct {
-	user    int
+	user    schoolmail.UserID
 	contact string
 	mail    string
 }
@@ -162,7 +163,7 @@ func (r *run) target(ctx context.Context, t Target) (ce ContextEvidence, version
 			p.session.Logout(context.WithoutCancel(ctx))
 		}
 	}()
-	ours := []int{control.self.user}
+	ours := []schoolmail.UserID{control.self.user}
 	for _, a := range t.Accounts {
 		p, err := r.login(ctx, r.client, a.Credentials)
 		if err != nil {
@@ -184,15 +185,15 @@ func (r *run) target(ctx context.Context, t Target) (ce ContextEvidence, version
 			return ce, version, fmt.Errorf("galprobe: control account: %w", err)
 		}
 		ce.Users++
-		id := strconv.Itoa(int(u.ID))
+		id := decimal(u.ID)
 		switch {
-		case id == strconv.Itoa(control.self.user):
+		case id == decimal(control.self.user):
 			control.self.contact = string(u.Contact)
-		case len(others) < maxOthers && !slices.Contains(ours, int(u.ID)):
-			others = append(others, person{int(u.ID), string(u.Contact), u.Mail})
+		case len(others) < maxOthers && !slices.Contains(ours, u.ID):
+			others = append(others, person{u.ID, string(u.Contact), u.Mail})
 		}
 		for _, p := range accounts {
-			if p.self.user == int(u.ID) {
+			if p.self.user == u.ID {
 				p.self.contact = string(u.Contact)
 			}
 		}
@@ -231,7 +232,7 @@ func (r *run) login(ctx context.Context, client *appsuite.Client, cred appsuite.
 	if err != nil {
 		return nil, err
 	}
-	return &prober{ctx: ctx, run: r, session: s, cred: cred, self: identity{user: int(s.UserID())}}, nil
+	return &prober{ctx: ctx, run: r, session: s, cred: cred, self: identity{user: s.UserID()}}, nil
 }
 
 func (p *prober) observe(path Path) *observation {

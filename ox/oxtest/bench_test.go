@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 )
@@ -18,7 +19,7 @@ func BenchmarkRead(b *testing.B) {
 	if err := srv.State().AddContext(Context{ID: 10}); err != nil {
 		b.Fatal(err)
 	}
-	var ids []int
+	var ids []schoolmail.UserID
 	for i := range users {
 		id, err := srv.State().AddUser(10, User{Name: fmt.Sprintf("user%04d", i), Fields: map[string]string{"department": "7b"}})
 		if err != nil {

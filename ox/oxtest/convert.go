@@ -26,10 +26,10 @@ func number(p *int32) int {
 	return int(*p)
 }
 
-func itoa(n int) string { return strconv.Itoa(n) }
+func itoa[T ~int](n T) string { return strconv.Itoa(int(n)) }
 
 // id32 makes an id for an answer.
-func id32(n int) *int32 { return new(int32(n)) }
+func id32[T ~int](n T) *int32 { return new(int32(n)) }
 
 // convert copies the fields that two generated structs share by name; each
 // service has its own types for the same data.

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/internal/oxgroup"
 	"github.com/ictmedia/schoolmail/ox/internal/oxresource"
 )
@@ -43,7 +44,7 @@ func TestGroups(t *testing.T) {
 	b.refused("InvalidDataException", "Group already exists!", oxgroup.OpCreate, create(oxgroup.Group{Name: new("CLASS 7B"), Displayname: new("x")}), out)
 	b.ok(oxgroup.OpCreate, create(oxgroup.Group{Name: new("other"), Displayname: new("7b")}), out)
 
-	members := func() []int { return b.state.Groups(10)[1].Members }
+	members := func() []schoolmail.UserID { return b.state.Groups(10)[1].Members }
 	grp := &oxgroup.Group{Id: id32(id)}
 	add := func(ids ...int) *oxgroup.AddMember {
 		return &oxgroup.AddMember{Ctx: groupCtx(10), Grp: grp, Members: groupUsers(ids...), Auth: groupAuth}
@@ -51,7 +52,7 @@ func TestGroups(t *testing.T) {
 	b.refused("InvalidDataException", "Member already exists in group", oxgroup.OpAddMember, add(5, 3), nil)
 	b.refused("NoSuchUserException", "", oxgroup.OpAddMember, add(5, 99), nil)
 	b.ok(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: groupCtx(10), Grp: &oxgroup.Group{Name: new("Class 7B")}, Members: []*oxgroup.User{{Name: new("u5")}}, Auth: groupAuth}, nil)
-	if got := members(); !slices.Equal(got, []int{3, 4, 5}) {
+	if got := members(); !slices.Equal(got, []schoolmail.UserID{3, 4, 5}) {
 		t.Errorf("members are %v", got)
 	}
 	remove := func(ids ...int) *oxgroup.RemoveMember {
@@ -59,7 +60,7 @@ func TestGroups(t *testing.T) {
 	}
 	b.ok(oxgroup.OpRemoveMember, remove(4, 2), nil)
 	b.refused("NoSuchUserException", "", oxgroup.OpRemoveMember, remove(99), nil)
-	if got := members(); !slices.Equal(got, []int{3, 5}) {
+	if got := members(); !slices.Equal(got, []schoolmail.UserID{3, 5}) {
 		t.Errorf("members are %v", got)
 	}
 	var get oxgroup.GetMembersResponse
@@ -115,7 +116,7 @@ func TestParallelAddMember(t *testing.T) {
 			t.Fatal(err)
 		}
 		wg.Go(func() {
-			if err := b.call(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: groupCtx(10), Grp: &oxgroup.Group{Id: id32(gid)}, Members: groupUsers(id), Auth: groupAuth}, nil); err != nil {
+			if err := b.call(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: groupCtx(10), Grp: &oxgroup.Group{Id: id32(gid)}, Members: groupUsers(int(id)), Auth: groupAuth}, nil); err != nil {
 				t.Error(err)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
 )
 
@@ -127,7 +128,7 @@ func TestHTTPFolderThroughGroup(t *testing.T) {
 	t.Parallel()
 	s := school(t)
 	u, _ := s.State().User(17, "tim")
-	gid, err := s.State().AddGroup(17, oxtest.Group{Name: "7b", Members: []int{u.ID}})
+	gid, err := s.State().AddGroup(17, oxtest.Group{Name: "7b", Members: []schoolmail.UserID{u.ID}})
 	if err != nil {
 		t.Fatal(err)
 	}

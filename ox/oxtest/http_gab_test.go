@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
 )
 
@@ -133,7 +134,7 @@ func TestHTTPGroupSearch(t *testing.T) {
 	t.Parallel()
 	s := school(t)
 	u, _ := s.State().User(17, "tim")
-	if _, err := s.State().AddGroup(17, oxtest.Group{Name: "7b", Members: []int{u.ID}}); err != nil {
+	if _, err := s.State().AddGroup(17, oxtest.Group{Name: "7b", Members: []schoolmail.UserID{u.ID}}); err != nil {
 		t.Fatal(err)
 	}
 	mia, tim := as(t, s, "mia"), as(t, s, "tim")

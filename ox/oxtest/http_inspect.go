@@ -87,7 +87,7 @@ func (s *State) PrivateContacts(context int, name string) []Contact {
 	private := map[int]bool{}
 	u, ok := s.User(context, name)
 	for _, f := range s.Folders(context) {
-		if ok && f.Private && f.CreatedBy == u.ID {
+		if ok && f.Private && f.CreatedBy == int(u.ID) {
 			private[f.ID] = true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
 	"github.com/ictmedia/schoolmail/ox/internal/oxgroup"
@@ -38,7 +39,7 @@ type Context struct {
 
 // User describes a user, to make one with [State.AddUser] or as [State.User] shows it.
 type User struct {
-	ID   int // given by the server
+	ID   schoolmail.UserID // given by the server
 	Name string
 	// Password is "secret" when empty.
 	Password                        string
@@ -100,7 +101,7 @@ type Group struct {
 	ID          int // given by the server
 	Name        string
 	DisplayName string // the name when empty
-	Members     []int
+	Members     []schoolmail.UserID
 }
 
 func asError(f *soap.Fault) error {
@@ -165,7 +166,7 @@ func (u User) request(contextName string) *oxuser.User {
 }
 
 // AddUser makes a user, under the rules of the SOAP service, and returns the id.
-func (s *State) AddUser(context int, u User) (int, error) {
+func (s *State) AddUser(context int, u User) (schoolmail.UserID, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.contexts[context]
@@ -181,7 +182,7 @@ func (s *State) AddUser(context int, u User) (int, error) {
 	if u.Guest {
 		delete(c.groups[defaultGroup].members, made.id)
 	}
-	return made.id, nil
+	return schoolmail.UserID(made.id), nil
 }
 
 // AddGroup makes a group and returns its id.
@@ -232,7 +233,7 @@ func (c *contextState) view() Context {
 }
 
 func (c *contextState) userView(u *userState) User {
-	v := User{ID: u.id, Name: u.name(), Password: u.password, DisplayName: u.display(), GivenName: text(u.data.Given_name),
+	v := User{ID: schoolmail.UserID(u.id), Name: u.name(), Password: u.password, DisplayName: u.display(), GivenName: text(u.data.Given_name),
 		Surname: text(u.data.Sur_name), PrimaryEmail: u.primary(), Email1: text(u.data.Email1), DefaultSender: text(u.data.DefaultSenderAddress),
 		Aliases: slices.Clone(u.data.Aliases), Language: text(u.data.Language), Timezone: text(u.data.Timezone), Fields: map[string]string{},
 		Access: combinationName(c.accessOf(u)), Flags: c.accessOf(u).names(), Admin: u.id == c.adminID, Guest: u.guest, BookOpen: c.bookOpen(u),
@@ -317,7 +318,7 @@ func (s *State) Groups(context int) []Group {
 	var out []Group
 	for _, id := range slices.Sorted(maps.Keys(c.groups)) {
 		g := c.groups[id]
-		out = append(out, Group{ID: id, Name: g.name, DisplayName: g.display, Members: slices.Sorted(maps.Keys(g.members))})
+		out = append(out, Group{ID: id, Name: g.name, DisplayName: g.display, Members: userIDs(g.members)})
 	}
 	return out
 }
@@ -349,4 +350,13 @@ func (s *State) SetUpdating(schema string, on bool) {
 	} else {
 		delete(s.updating, schema)
 	}
+}
+
+// userIDs are the members of a group in order.
+func userIDs(members map[int]bool) []schoolmail.UserID {
+	var out []schoolmail.UserID
+	for _, id := range slices.Sorted(maps.Keys(members)) {
+		out = append(out, schoolmail.UserID(id))
+	}
+	return out
 }

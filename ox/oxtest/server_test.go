@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
 	"github.com/ictmedia/schoolmail/ox/internal/oxsecaccount"
@@ -351,7 +352,7 @@ func TestSnapshot(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	id := b.create(10, with("mia", func(u *oxuser.User) { u.Aliases = []string{"a@x.y"} }))
-	if _, err := b.state.AddGroup(10, Group{Name: "g", Members: []int{id}}); err != nil {
+	if _, err := b.state.AddGroup(10, Group{Name: "g", Members: []schoolmail.UserID{schoolmail.UserID(id)}}); err != nil {
 		t.Fatal(err)
 	}
 	before := [2]any{b.state.Users(10), b.state.Groups(10)}

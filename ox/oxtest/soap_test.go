@@ -142,7 +142,7 @@ func TestCopyUser(t *testing.T) {
 	var out oxusercopy.CopyUserResponse
 	b.ok(oxusercopy.OpCopyUser, req, &out)
 	u, ok := b.state.User(20, "mia")
-	if !ok || u.ID != number(out.Return_.Id) || u.Password != "pw-mia" || u.BookOpen || len(u.Groups) != 0 ||
+	if !ok || int(u.ID) != number(out.Return_.Id) || u.Password != "pw-mia" || u.BookOpen || len(u.Groups) != 0 ||
 		!slices.Equal(u.Data.Files, data.Files) || u.Data.DriveBytes != data.DriveBytes || u.Data.UISettings != "" || u.Data.SharedFiles != nil {
 		t.Errorf("the copy is %+v", u)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/internal/xsd"
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
@@ -359,7 +360,7 @@ func TestDelete(t *testing.T) {
 	if !slices.Equal(heir.Data.SharedFiles, []string{"m"}) || !slices.Equal(admin.Data.SharedFiles, []string{"t"}) {
 		t.Errorf("inherited: %v and %v", heir.Data.SharedFiles, admin.Data.SharedFiles)
 	}
-	if g := b.state.Groups(10)[0]; !slices.Equal(g.Members, []int{2, 5}) {
+	if g := b.state.Groups(10)[0]; !slices.Equal(g.Members, []schoolmail.UserID{2, 5}) {
 		t.Errorf("group 1 has %v", g.Members)
 	}
 	b.ok(oxuser.OpDeleteMultiple, del(id32(0), 5), nil)

@@ -20,7 +20,7 @@ import (
 func entry(i int) schoolmail.JournalEntry {
 	return schoolmail.JournalEntry{
 		Time: time.Date(2026, 8, 10, 2, 0, i, 0, time.UTC), Plan: "p1", Step: fmt.Sprint("create:", i), Effect: "create-account",
-		Phase: schoolmail.Intent, Subject: "a.muster", From: 1, To: 2, UserID: i, Error: "line\nbreak \"ü\"",
+		Phase: schoolmail.Intent, Subject: "a.muster", From: 1, To: 2, UserID: schoolmail.UserID(i), Error: "line\nbreak \"ü\"",
 	}
 }
 
@@ -343,7 +343,7 @@ func TestManyWriters(t *testing.T) {
 	}
 	last := map[int]int{}
 	for _, e := range all(t, open(t, path)) {
-		w, i := e.UserID/100, e.UserID%100
+		w, i := int(e.UserID)/100, int(e.UserID)%100
 		if i != last[w] {
 			t.Errorf("writer %d: entry %d after %d", w, i, last[w]-1)
 		}

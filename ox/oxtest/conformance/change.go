@@ -3,8 +3,8 @@ package conformance
 import (
 	"slices"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/xsd"
-	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 )
 
@@ -40,7 +40,7 @@ var changeFacts = []Fact{
 		if err := answers(200, "")(r.post("OXUserService", "", env)); err != nil {
 			return err
 		}
-		if got, err = r.get(ox.UserID(*got.Id)); err == nil && text(got.Note) != "kept" {
+		if got, err = r.get(schoolmail.UserID(*got.Id)); err == nil && text(got.Note) != "kept" {
 			err = errorf("the note is %q", text(got.Note))
 		}
 		return err
@@ -53,7 +53,7 @@ var changeFacts = []Fact{
 		if err := r.change(&oxuser.User{Id: u.Id, Department: new("")}); err != nil {
 			return err
 		}
-		if u, err = r.get(ox.UserID(*u.Id)); err == nil && text(u.Department) != "" {
+		if u, err = r.get(schoolmail.UserID(*u.Id)); err == nil && text(u.Department) != "" {
 			err = errorf("the department is %q", *u.Department)
 		}
 		return err
@@ -73,7 +73,7 @@ var changeFacts = []Fact{
 		if err := r.change(&oxuser.User{Id: u.Id, ImapServer: new("")}); err != nil {
 			return err
 		}
-		if u, err = r.get(ox.UserID(*u.Id)); err == nil && text(u.ImapServer) != "imap.conformance.example" {
+		if u, err = r.get(schoolmail.UserID(*u.Id)); err == nil && text(u.ImapServer) != "imap.conformance.example" {
 			err = errorf("the server is %q", text(u.ImapServer))
 		}
 		return err
@@ -128,7 +128,7 @@ var changeFacts = []Fact{
 		if err := r.change(&oxuser.User{Id: u.Id, UserAttributes: attrs(&oxuser.Entry{Key: new("a")})}); err != nil {
 			return err
 		}
-		if u, err = r.get(ox.UserID(*u.Id)); err != nil {
+		if u, err = r.get(schoolmail.UserID(*u.Id)); err != nil {
 			return err
 		}
 		got := map[string]string{}
@@ -157,7 +157,7 @@ var changeFacts = []Fact{
 		if err != nil {
 			return err
 		}
-		u, err := r.get(ox.UserID(*made.Id))
+		u, err := r.get(schoolmail.UserID(*made.Id))
 		if err == nil && (u.FilestoreId == nil || *u.FilestoreId == 0) {
 			err = errorf("no file store")
 		}

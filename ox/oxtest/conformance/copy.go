@@ -3,13 +3,13 @@ package conformance
 import (
 	"errors"
 
-	"github.com/ictmedia/schoolmail/ox"
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/internal/oxusercopy"
 )
 
 // copy copies a user of the first context into the second and nothing else: the
 // client's own CopyUser does more.
-func (r *run) copy(id ox.UserID) (ox.UserID, error) {
+func (r *run) copy(id schoolmail.UserID) (schoolmail.UserID, error) {
 	var out oxusercopy.CopyUserResponse
 	m := r.master()
 	err := r.raw.Call(r.ctx, oxusercopy.OpCopyUser, &oxusercopy.CopyUser{User: &oxusercopy.User{Id: new(int32(id))},
@@ -21,5 +21,5 @@ func (r *run) copy(id ox.UserID) (ox.UserID, error) {
 	if out.Return_ == nil || out.Return_.Id == nil {
 		return 0, errors.New("copyUser answered no id")
 	}
-	return ox.UserID(*out.Return_.Id), nil
+	return schoolmail.UserID(*out.Return_.Id), nil
 }

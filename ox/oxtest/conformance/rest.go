@@ -21,7 +21,7 @@ func (r *run) nilNote(id int32) string {
 }
 
 // rawAccess sends access flags as they are, without completing them.
-func (r *run) rawAccess(id ox.UserID, a *oxuser.UserModuleAccess) error {
+func (r *run) rawAccess(id schoolmail.UserID, a *oxuser.UserModuleAccess) error {
 	return r.raw.Call(r.ctx, oxuser.OpChangeByModuleAccess, &oxuser.ChangeByModuleAccess{Ctx: r.userCtx(r.a), User: &oxuser.User{Id: new(int32(id))},
 		ModuleAccess: a, Auth: r.userAuth()}, nil)
 }
@@ -115,7 +115,7 @@ func (r *run) group() (ox.Group, ox.User, error) {
 		return ox.Group{}, u, err
 	}
 	n := r.name()
-	g, err := r.a.Groups.Create(r.ctx, ox.Group{Name: n, DisplayName: "Group " + n, Members: []ox.UserID{u.ID}})
+	g, err := r.a.Groups.Create(r.ctx, ox.Group{Name: n, DisplayName: "Group " + n, Members: []schoolmail.UserID{u.ID}})
 	return g, u, err
 }
 
@@ -164,7 +164,7 @@ var groupFacts = []Fact{
 			return err
 		}
 		got, err := r.a.Groups.Get(r.ctx, ox.GroupRef{ID: g.ID})
-		if err == nil && !slices.Equal(got.Members, []ox.UserID{u.ID}) {
+		if err == nil && !slices.Equal(got.Members, []schoolmail.UserID{u.ID}) {
 			err = errorf("members are %v", got.Members)
 		}
 		return err
@@ -305,7 +305,7 @@ var contextFacts = []Fact{
 }
 
 // copied makes a user and copies him into the second context.
-func (r *run) copied() (ox.User, ox.UserID, error) {
+func (r *run) copied() (ox.User, schoolmail.UserID, error) {
 	p := r.person(r.name())
 	p.More.Department = new("7b")
 	p.Aliases = []string{"alias" + p.PrimaryEmail}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
@@ -56,7 +57,7 @@ var userFacts = []Fact{
 		if err != nil {
 			return err
 		}
-		got, err := r.get(ox.UserID(*made.Id))
+		got, err := r.get(schoolmail.UserID(*made.Id))
 		if err != nil {
 			return err
 		}
@@ -70,7 +71,7 @@ var userFacts = []Fact{
 		if err != nil {
 			return err
 		}
-		got, err := r.get(ox.UserID(*made.Id))
+		got, err := r.get(schoolmail.UserID(*made.Id))
 		if err == nil && (len(got.Aliases) != 2 || !slices.Contains(got.Aliases, *got.PrimaryEmail) || text(got.DefaultSenderAddress) != *got.PrimaryEmail) {
 			err = errorf("aliases %v, default sender %s", got.Aliases, text(got.DefaultSenderAddress))
 		}
@@ -260,7 +261,7 @@ var userFacts = []Fact{
 			return err
 		}
 		self := &oxuser.Credentials{Login: &u.Name, Password: new("pw-1x9")}
-		get := func(id ox.UserID) error {
+		get := func(id schoolmail.UserID) error {
 			return r.raw.Call(r.ctx, oxuser.OpGetData, &oxuser.GetData{Ctx: r.userCtx(r.a), User: &oxuser.User{Id: new(int32(id))}, Auth: self}, new(oxuser.GetDataResponse))
 		}
 		if err := get(u.ID); err != nil {

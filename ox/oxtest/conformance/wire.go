@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
@@ -34,7 +35,7 @@ func (r *run) change(u *oxuser.User) error {
 }
 
 // get reads a user of the first context as the server answers it.
-func (r *run) get(id ox.UserID) (*oxuser.User, error) {
+func (r *run) get(id schoolmail.UserID) (*oxuser.User, error) {
 	var out oxuser.GetDataResponse
 	err := r.raw.Call(r.ctx, oxuser.OpGetData, &oxuser.GetData{Ctx: r.userCtx(r.a), User: &oxuser.User{Id: new(int32(id))}, Auth: r.userAuth()}, &out)
 	if err == nil && out.Return_ == nil {

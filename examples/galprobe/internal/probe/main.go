@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 	"github.com/ictmedia/schoolmail/ox/galprobe"
@@ -183,16 +184,16 @@ func run(ctx context.Context, c *Config, closeAll bool, file string, stdout io.W
 }
 
 func checkAccess(ctx context.Context, cc *ox.ContextClient, x Context, closeAll bool) (galprobe.AccessReport, error) {
-	var exempt []int
+	var exempt []schoolmail.UserID
 	for _, name := range x.Exempt {
 		u, err := cc.Users.Get(ctx, ox.UserRef{Name: name})
 		if err != nil {
 			return galprobe.AccessReport{Context: x.ID}, err
 		}
-		exempt = append(exempt, int(u.ID))
+		exempt = append(exempt, u.ID)
 	}
 	return galprobe.CheckAccess(ctx, x.ID, galprobe.OXAccess(cc), &galprobe.AccessOptions{
-		Close: closeAll, Exempt: func(id int) bool { return slices.Contains(exempt, id) }})
+		Close: closeAll, Exempt: func(id schoolmail.UserID) bool { return slices.Contains(exempt, id) }})
 }
 
 // writeEvidence replaces the file as a whole.
