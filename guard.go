@@ -7,10 +7,10 @@ import (
 )
 
 // guardNames are the guards that a policy limits and an override may lift.
-var guardNames = []string{"leavers", "deactivations", "purges", "transfers", "collapse", "renames", "schools", "repairs", "creates"}
+var guardNames = []string{"leavers", "deactivations", "purges", "transfers", "collapse", "renames", "schools", "repairs", "creates", "copies", "restore"}
 
 // guardWords say what a guard counts, where its name does not.
-var guardWords = map[string]string{"renames": "changes of name", "schools": "changes of school", "repairs": "users missing in OX"}
+var guardWords = map[string]string{"renames": "changes of name", "schools": "changes of school", "repairs": "users missing in OX", "copies": "old copies to delete"}
 
 // headcount is how people are counted for limits: by school and role, and
 // transfers by the context they leave and role.
@@ -54,6 +54,8 @@ func (b *builder) limit(guard string) Limit {
 		return renameLimit
 	case "repairs":
 		return repairLimit
+	case "copies": // as many as a change of terms leaves behind, whenever their grace ends
+		return b.policy.Guards.TermChange.Transfers
 	}
 	return l.Transfers
 }
@@ -94,6 +96,9 @@ func (b *builder) guard(name string, steps, waiting []Step) []Step {
 		if len(a.Memberships) > 0 {
 			h.school = a.Memberships[0].School
 		}
+		if name == "copies" {
+			h = leaving(cmp.Or(a.Previous.Context, a.Context), a.Role)
+		}
 		if name == "transfers" { // whoever has moved counts where they were
 			h = leaving(a.Context, a.Role)
 			if recent(a.Previous.Since) {
@@ -122,6 +127,8 @@ func (b *builder) guard(name string, steps, waiting []Step) []Step {
 		switch act := s.Action.(type) {
 		case TransferContext:
 			return leaving(act.Before.Context, act.Before.Role)
+		case DropCopy:
+			return leaving(act.Before.Previous.Context, act.Before.Role)
 		case ChangeAccount: // counts where the person was
 			if len(act.Before.Memberships) > 0 {
 				return headcount{act.Before.Memberships[0].School, act.Before.Role}
@@ -234,6 +241,9 @@ func (b *builder) doubtful(made []Step, takers []taker) ([]Step, []taker) {
 				return true
 			}
 		case RepairPlace, ChangeAccount:
+			if r, ok := act.(RepairPlace); ok && r.Restore {
+				return false // asked for
+			}
 			if t.seat && t.who.place == nil && t.who.before != nil && t.who.before.Context != 0 {
 				if gone[t.into] {
 					b.hold(t.step, "repairs", fmt.Sprintf("context %d is not shown by OX", t.into))

@@ -19,6 +19,7 @@ func (b *builder) people() {
 		}
 	}
 	slices.SortFunc(keys, RecordKey.Compare)
+	b.oldCopies()
 	var newcomers []RecordKey
 	for _, k := range keys {
 		switch a, r := b.accounts[k], b.records[k]; {
@@ -257,6 +258,10 @@ func (b *builder) present(a *Account, r *Record) {
 	}
 	fields := changes(&cur, &w)
 
+	if b.lastCopy(a) != nil {
+		b.restore(cur, chain, cmp.Or(cur.Access, pop.Access), pop)
+		return
+	}
 	if place == nil || !allowed {
 		// A copy needs a source; without one the person gets a new place.
 		s := seeker{before: &cur, place: place, access: access, step: chain}
@@ -362,28 +367,6 @@ func differs(p *Place, a *Account) string {
 	return strings.Join(d, ", ") + " are"
 }
 
-// dropCopy adds the removal of an old copy whose grace is over.
-func (b *builder) dropCopy(s *seeker, now bool) {
-	a := *s.before
-	if a.Previous.Context == 0 || !now && b.now < a.Previous.Since.AddDays(max(0, b.policy.LifeCycle.TransferGraceDays)) {
-		return
-	}
-	next := a
-	next.Previous = Previous{}
-	if b.placeAt(a.Username, a.Previous.Context) == nil || a.Previous.Context == a.Context {
-		forget := b.step(KindChange, &a, "the old copy is gone already", ChangeAccount{Before: a, After: next, Fields: []string{"previous"}})
-		forget.ID = "forget-copy:" + a.Key.String() // there may be another change
-		s.step = append(s.step, forget)
-		s.before = &next
-		s.acc.Previous = Previous{}
-		return
-	}
-	s.step = append(s.step, b.step(KindDropCopy, &a, fmt.Sprintf("transferred to context %d on %s, the copy in context %d was kept %d days",
-		a.Context, a.Previous.Since, a.Previous.Context, b.now.Sub(a.Previous.Since)), DropCopy{Before: a, After: next}))
-	s.before = &next
-	s.acc.Previous = Previous{}
-}
-
 // absent plans for somebody who has an account and is gone: not delivered, or
 // delivered with memberships that have all ended, which counts in every delivery.
 func (b *builder) absent(a *Account, ended bool) {
@@ -396,7 +379,7 @@ func (b *builder) absent(a *Account, ended bool) {
 	}
 	if a.State == Deactivated && shield == "" {
 		if b.now >= a.Deactivated.AddDays(b.policy.LifeCycle.PurgeDays) && !a.Deactivated.IsZero() {
-			b.dropOld(a, true) // whatever the grace: no copy outlives the account
+			b.dropOld(a, true) // no copy outlives the account
 			act := Purge{Account: *a}
 			if p := b.placeAt(a.Username, a.Context); p != nil {
 				act.UserID = p.UserID
@@ -433,16 +416,6 @@ func (b *builder) absent(a *Account, ended bool) {
 	case Deactivated:
 	default:
 		b.find("unknown-state", "account %s has the state %q, which schoolmail does not know: it is left alone", a.Username, a.State)
-	}
-}
-
-// dropOld removes an old copy of somebody who is leaving; the copy does not
-// depend on whether the person is delivered.
-func (b *builder) dropOld(a *Account, now bool) {
-	s := seeker{before: a, acc: *a}
-	if b.dropCopy(&s, now); len(s.step) > 0 {
-		b.frees = append(b.frees, s.step...)
-		*a = *s.before
 	}
 }
 

@@ -107,11 +107,14 @@ type ChangeAccount struct {
 }
 
 // RepairPlace makes the user in OX (or its data there) as the directory says,
-// because it is missing or differs.
+// because it is missing or differs. With Restore the missing user is copied back
+// from the old copy that Account.Previous names; that copy is then kept for
+// another grace from the day in Account.Previous.Since.
 type RepairPlace struct {
 	Account Account `json:"account"`
 	Access  string  `json:"access"`
 	Missing bool    `json:"missing"` // the user does not exist in its context
+	Restore bool    `json:"restore,omitempty"`
 }
 
 // TransferContext moves a person with all data into another context. After has
@@ -125,10 +128,14 @@ type TransferContext struct {
 	SeatExists bool    `json:"seat_exists,omitempty"` // an interrupted run left its copy in the target already
 }
 
-// DropCopy removes the old copy of a transfer after its grace.
+// DropCopy removes the old copy of a transfer after its grace, as long as the
+// user stands in the context where the person lives.
 type DropCopy struct {
 	Before Account `json:"before"`
 	After  Account `json:"after"`
+	// WithAccount: the deactivated account is purged by a later step of the plan,
+	// and no copy outlives it, even if it is the last one.
+	WithAccount bool `json:"with_account,omitempty"`
 }
 
 // SendNotice tells a leaver when the mailbox will be deactivated, and records it.

@@ -74,21 +74,24 @@ type builder struct {
 	seekers  []seeker          // people who need a seat
 	limited  map[string][]Step // steps that guards look at, by guard
 	seatless []Step            // transfers for which there is no seat
+
+	droppable map[RecordKey]bool // whose old copy the guard lets go today
 }
 
 // seeker is somebody for whom a context is to be found.
 type seeker struct {
 	placing
-	acc    Account // as wanted, context still open
-	before *Account
-	place  *Place    // where the user really is; nil: nowhere
-	pin    ContextID // context that is decided already
-	home   SchoolID  // school under which guards count the person
-	access string
-	reason string
-	resume bool
-	fields []string // other changes that go with it when there is no copy to make
-	step   []Step   // steps of the same person that come first
+	acc     Account // as wanted, context still open
+	before  *Account
+	place   *Place    // where the user really is; nil: nowhere
+	pin     ContextID // context that is decided already
+	home    SchoolID  // school under which guards count the person
+	access  string
+	reason  string
+	resume  bool
+	restore bool     // from the old copy
+	fields  []string // other changes that go with it when there is no copy to make
+	step    []Step   // steps of the same person that come first
 }
 
 func (b *builder) find(kind, format string, a ...any) *Finding {

@@ -75,6 +75,10 @@ type Window struct {
 // Nobody is created while OX shows many users that the directory does not, or
 // under the name of somebody whose departure is held back. Overrides lift these
 // as "renames", "repairs", "schools" and "creates".
+//
+// Old copies are deleted in the number that the transfers of a change of terms
+// leave behind ("copies"). A copy that is all that is left of somebody is copied
+// back when an override of "restore" asks for it.
 type Guards struct {
 	WindowDays int         `json:"window_days"` // 0 means 7
 	Usual      GuardLimits `json:"usual"`
@@ -105,7 +109,7 @@ type Limit struct {
 // Override lifts one guard for one school (or the district, School empty) on
 // and before a day, in somebody's name.
 type Override struct {
-	Guard  string   `json:"guard"` // "leavers", "deactivations", "purges", "transfers", "collapse", "renames", "schools", "repairs", "creates"
+	Guard  string   `json:"guard"` // "leavers", "deactivations", "purges", "transfers", "collapse", "renames", "schools", "repairs", "creates", "copies", "restore"
 	School SchoolID `json:"school,omitempty"`
 	Until  Date     `json:"until"`
 	By     string   `json:"by"`

@@ -14,6 +14,10 @@ var ErrNotFound = errors.New("not found")
 // the plan expects it, so that writing would overwrite somebody's change.
 var ErrConflict = errors.New("not as planned")
 
+// ErrLostAnswer is what [Groupware.CopyUser] answers (wrapped) when the server may
+// have made the copy, or not: the request was sent, and no clear answer came.
+var ErrLostAnswer = errors.New("answer lost")
+
 // Directory is what [Apply] needs of the account directory. Package ucs has
 // the implementation for UCS@school. Methods are safe for concurrent use.
 type Directory interface {
@@ -47,7 +51,9 @@ type Groupware interface {
 	// creates when an earlier answer may have been lost.
 	EnsureUser(ctx context.Context, c ContextID, spec UserSpec) (Place, error)
 	// CopyUser copies a user with all data into another context and makes the
-	// copy complete (access, default group). The source stays.
+	// copy complete (access, default group). The source stays. With an error, a
+	// place with an id says that the copy was made, but not completed;
+	// ErrLostAnswer that nobody knows; any other error that nothing was made.
 	CopyUser(ctx context.Context, username string, from, to ContextID, spec UserSpec) (Place, error)
 	// VerifyCopy compares the copy with its source as far as OX lets one look.
 	VerifyCopy(ctx context.Context, from, to Place) error

@@ -209,7 +209,7 @@ func (b *builder) taker(s *seeker, c ContextID, grace bool) (taker, bool) {
 	case s.place == nil:
 		var st Step
 		if c == s.before.Context && len(s.fields) == 0 {
-			st = b.step(KindRepair, &after, s.reason, RepairPlace{Account: after, Access: s.access, Missing: true})
+			st = b.step(KindRepair, &after, s.reason, RepairPlace{Account: after, Access: s.access, Missing: true, Restore: s.restore})
 		} else {
 			fields := slices.Clone(s.fields)
 			if c != s.before.Context {

@@ -23,8 +23,12 @@ func (a *applier) do(ctx context.Context, s *Step) error {
 	case ChangeAccount:
 		return a.change(ctx, s, act)
 	case RepairPlace:
-		if _, err := a.as(ctx, &act.Account); err != nil {
+		live, err := a.as(ctx, &act.Account)
+		if err != nil {
 			return err
+		}
+		if act.Restore {
+			return a.restore(ctx, s, act, live)
 		}
 		return a.ensureUser(ctx, s, &act.Account, act.Access)
 	case TransferContext:
@@ -153,7 +157,20 @@ func userSpec(acc *Account, access string) UserSpec {
 	}
 }
 
+// ensureUser makes or changes the user of an account. Nobody whose old copy is
+// all that is left gets an empty user beside it.
 func (a *applier) ensureUser(ctx context.Context, s *Step, acc *Account, access string) error {
+	if p := acc.Previous; p.Context != 0 && p.Context != acc.Context {
+		if err := a.stands(ctx, acc); errors.Is(err, ErrNotFound) {
+			_, old := a.Groupware.User(ctx, p.Context, acc.Username)
+			if !errors.Is(old, ErrNotFound) {
+				return errors.Join(fmt.Errorf("schoolmail: the old copy of %s in context %d is all that is left: no empty user is made in context %d: %w",
+					acc.Username, p.Context, acc.Context, ErrConflict), old)
+			}
+		} else if err != nil {
+			return err
+		}
+	}
 	return a.effect(ctx, s, "ensure-user", func() error {
 		_, err := a.Groupware.EnsureUser(ctx, acc.Context, userSpec(acc, access))
 		return err

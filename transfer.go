@@ -17,7 +17,9 @@ import (
 //	delete the old copy, now or after the grace     (after it: the old copy is)
 //
 // A copy is proved ours by an intent that was written after looking and finding
-// nobody. What is not proved ours is never deleted.
+// nobody, unless the server refused the copy. What is not proved ours is never
+// deleted, nor is a user where the directory says that the person lives, nor an
+// old copy without such a user.
 
 type copyKey struct {
 	username string
@@ -139,12 +141,12 @@ func (a *applier) transfer(ctx context.Context, s *Step, act TransferContext) er
 	case !errors.Is(err, ErrNotFound):
 		return fmt.Errorf("schoolmail: transfer %s: look in context %d: %w", username, to, err)
 	}
-	dst, err := a.copyUser(ctx, s, act, src)
+	dst, err := a.copyUser(ctx, s, src, &act.After, act.Access)
 	if err != nil {
 		return err
 	}
-	if err := a.Groupware.VerifyCopy(ctx, src, dst); err != nil {
-		return errors.Join(fmt.Errorf("schoolmail: transfer %s: the copy in context %d is not complete: %w", username, to, err), a.discard(ctx, s, dst))
+	if err := a.verify(ctx, src, dst); err != nil {
+		return errors.Join(err, a.discard(ctx, s, dst))
 	}
 	err = a.record(ctx, s, effectSwitch, from, to, dst.UserID, func() error {
 		err := a.Directory.ChangeAccount(ctx, act.Before, act.After)
@@ -157,10 +159,7 @@ func (a *applier) transfer(ctx context.Context, s *Step, act TransferContext) er
 		return err
 	})
 	if errors.Is(err, ErrConflict) { // somebody changed the account: it stays where it is
-		if live, e := a.Directory.Account(ctx, username); e != nil || live.Context == to {
-			return errors.Join(err, e) // unless that is where the copy is
-		}
-		return errors.Join(err, a.discard(ctx, s, dst))
+		return errors.Join(err, a.discard(ctx, s, dst)) // unless that is where the copy is
 	}
 	if err != nil {
 		return err // the journal proves the copy ours: the next run resumes
@@ -168,41 +167,89 @@ func (a *applier) transfer(ctx context.Context, s *Step, act TransferContext) er
 	return a.settle(ctx, s, act)
 }
 
-// copyUser copies and, when the answer is an error, looks whether it happened.
-func (a *applier) copyUser(ctx context.Context, s *Step, act TransferContext, src Place) (Place, error) {
-	from, to, username := act.Before.Context, act.After.Context, act.Before.Username
+// copyUser copies and, when the answer is an error, finds out whether it
+// happened. What is there after a refusal is somebody else's.
+func (a *applier) copyUser(ctx context.Context, s *Step, src Place, to *Account, access string) (Place, error) {
 	if err := context.Cause(ctx); err != nil {
 		return Place{}, err
 	}
-	e := JournalEntry{Step: s.ID, Effect: EffectCopy, Phase: Intent, Subject: username, From: from, To: to}
+	e := JournalEntry{Step: s.ID, Effect: EffectCopy, Phase: Intent, Subject: to.Username, From: src.Context, To: to.Context}
 	if err := a.journal(e); err != nil {
 		return Place{}, err
 	}
-	dst, err := a.Groupware.CopyUser(ctx, username, from, to, userSpec(&act.After, act.Access))
-	if err != nil {
-		err = fmt.Errorf("schoolmail: transfer %s from context %d to %d: %w", username, from, to, err)
-		found, e2 := a.Groupware.User(ctx, to, username)
-		switch {
-		case errors.Is(e2, ErrNotFound):
-			e.Phase, e.Error = Failed, err.Error()
-			return Place{}, errors.Join(err, a.journal(e))
-		case e2 == nil && !alike(src, found):
-			// Somebody took the name between our look and the copy.
-			e.Phase, e.Error = Failed, err.Error()
-			return Place{}, errors.Join(err, a.journal(e))
-		case e2 == nil:
-			// It happened, but perhaps not to the end: take it away, so that
-			// the next run begins anew.
-			e.Phase, e.UserID = Done, found.UserID
-			if e2 := a.journal(e); e2 != nil {
-				return Place{}, errors.Join(err, e2)
-			}
-			return Place{}, errors.Join(err, a.discard(ctx, s, found))
-		}
-		return Place{}, err // unknown: the intent stands as the proof
+	dst, err := a.Groupware.CopyUser(ctx, to.Username, src.Context, to.Context, userSpec(to, access))
+	if err == nil {
+		e.Phase, e.UserID = Done, dst.UserID
+		return dst, a.journal(e)
 	}
+	err = fmt.Errorf("schoolmail: transfer %s from context %d to %d: %w", to.Username, src.Context, to.Context, err)
+	if dst.UserID == 0 && errors.Is(err, ErrLostAnswer) {
+		found, look := a.Groupware.User(ctx, to.Context, to.Username)
+		switch {
+		case look == nil && alike(src, found):
+			dst = found
+		case look != nil && !errors.Is(look, ErrNotFound):
+			return Place{}, err // unknown: the intent stands as the proof
+		}
+	}
+	if dst.UserID == 0 { // refused, never begun, or somebody took the name between our look and the copy
+		e.Phase, e.Error = Failed, err.Error()
+		return Place{}, errors.Join(err, a.journal(e))
+	}
+	// It happened, but perhaps not to the end: take it away, so that the next run
+	// begins anew.
 	e.Phase, e.UserID = Done, dst.UserID
-	return dst, a.journal(e)
+	if e2 := a.journal(e); e2 != nil {
+		return Place{}, errors.Join(err, e2)
+	}
+	return Place{}, errors.Join(err, a.discard(ctx, s, dst))
+}
+
+// restore copies the user of an account back from the old copy, which is all that
+// is left. The old copy is first given another grace, so that it outlives
+// whatever goes wrong.
+func (a *applier) restore(ctx context.Context, s *Step, act RepairPlace, live Account) error {
+	acc, old := &act.Account, act.Account.Previous
+	if live.Previous.Context != old.Context || live.Previous.UserID != old.UserID {
+		return fmt.Errorf("schoolmail: account %s remembers another old copy: %w", acc.Username, ErrConflict)
+	}
+	src, err := a.Groupware.User(ctx, old.Context, acc.Username)
+	if err != nil {
+		return fmt.Errorf("schoolmail: restore %s: look in context %d: %w", acc.Username, old.Context, err)
+	}
+	if src.UserID != old.UserID {
+		return fmt.Errorf("schoolmail: restore %s: user %d in context %d, remembered was %d: %w", acc.Username, src.UserID, old.Context, old.UserID, ErrConflict)
+	}
+	dst, err := a.Groupware.User(ctx, acc.Context, acc.Username)
+	if err == nil { // an earlier run got as far as this, or somebody else did
+		return a.verify(ctx, src, dst)
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("schoolmail: restore %s: look in context %d: %w", acc.Username, acc.Context, err)
+	}
+	if live.Previous != old {
+		after := live
+		after.Previous = old
+		if err := a.changeDirectory(ctx, s, "keep-old-copy", live, after); err != nil {
+			return err
+		}
+	}
+	if dst, err = a.copyUser(ctx, s, src, acc, act.Access); err != nil {
+		return err
+	}
+	if err := a.verify(ctx, src, dst); err != nil {
+		// This run has made it, so it may go although the person lives there: the
+		// whole of it is in the old copy.
+		return errors.Join(err, a.remove(ctx, s, dst))
+	}
+	return a.journal(JournalEntry{Step: s.ID, Effect: effectSwitch, Phase: Done, Subject: s.Subject, From: old.Context, To: acc.Context, UserID: dst.UserID})
+}
+
+func (a *applier) verify(ctx context.Context, src, dst Place) error {
+	if err := a.Groupware.VerifyCopy(ctx, src, dst); err != nil {
+		return fmt.Errorf("schoolmail: the copy of %s in context %d is not complete: %w", dst.Username, dst.Context, err)
+	}
+	return nil
 }
 
 // settle removes the old copy unless it is kept for the grace.
@@ -231,6 +278,15 @@ func (a *applier) dropCopy(ctx context.Context, s *Step, act DropCopy) error {
 	case Previous{}:
 		return nil
 	case old:
+		if act.WithAccount && live.State != Deactivated {
+			return fmt.Errorf("schoolmail: account %s is %s: no last copy is deleted: %w", act.Before.Username, live.State, ErrConflict)
+		}
+		if err := a.stands(ctx, &live); err != nil && !(act.WithAccount && errors.Is(err, ErrNotFound)) {
+			if errors.Is(err, ErrNotFound) {
+				return fmt.Errorf("schoolmail: the old copy of %s in context %d is all that is left: nothing is deleted: %w", act.Before.Username, old.Context, ErrConflict)
+			}
+			return err
+		}
 		err := a.record(ctx, s, "delete-old-copy", old.Context, act.Before.Context, old.UserID, func() error {
 			return a.Groupware.DeleteUser(ctx, Place{Context: old.Context, UserID: old.UserID, Username: act.Before.Username})
 		})
@@ -242,8 +298,29 @@ func (a *applier) dropCopy(ctx context.Context, s *Step, act DropCopy) error {
 	return fmt.Errorf("schoolmail: account %s remembers another old copy: %w", act.Before.Username, ErrConflict)
 }
 
-// discard removes a copy in the target that is proved ours.
+// stands fails, with [ErrNotFound], unless an account has its user where the
+// directory says.
+func (a *applier) stands(ctx context.Context, acc *Account) error {
+	if _, err := a.Groupware.User(ctx, acc.Context, acc.Username); err != nil {
+		return fmt.Errorf("schoolmail: look for %s in context %d: %w", acc.Username, acc.Context, err)
+	}
+	return nil
+}
+
+// discard removes a copy in the target that is proved ours, unless the directory
+// says that it is where the person lives, or an old copy.
 func (a *applier) discard(ctx context.Context, s *Step, p Place) error {
+	live, err := a.Directory.Account(ctx, p.Username)
+	if err != nil {
+		return fmt.Errorf("schoolmail: read account %s before its copy in context %d is deleted: %w", p.Username, p.Context, err)
+	}
+	if live.Context == p.Context || live.Previous.Context == p.Context {
+		return fmt.Errorf("schoolmail: the directory says that %s lives or has lived in context %d: nothing is deleted there: %w", p.Username, p.Context, ErrConflict)
+	}
+	return a.remove(ctx, s, p)
+}
+
+func (a *applier) remove(ctx context.Context, s *Step, p Place) error {
 	return a.record(ctx, s, effectDiscard, 0, p.Context, p.UserID, func() error { return a.Groupware.DeleteUser(ctx, p) })
 }
 

@@ -93,7 +93,7 @@ func (c *Client) CopyUser(ctx context.Context, username string, from, to *Contex
 			e = &Error{Op: k.name, Context: k.context, Subject: k.subject, Kind: ErrProtocol, Message: "no user in the answer"}
 		}
 		switch {
-		case !e.NotDone && (e.Kind == ErrLostAnswer || e.Kind == ErrProtocol || e.Kind == ErrStatus || e.Kind == ErrCanceled):
+		case e.unknown():
 			c.doubt = &doubtfulCopy{source: source, to: to, until: time.Now().Add(c.opt.CopyWait)}
 			arrived, err := c.settleDoubt(ctx)
 			switch {

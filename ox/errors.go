@@ -163,6 +163,15 @@ func (e *Error) Is(target error) bool {
 			return true
 		}
 	}
+	return target == schoolmail.ErrLostAnswer && e.unknown()
+}
+
+// unknown reports whether nobody can say from the answer if the work was done.
+func (e *Error) unknown() bool {
+	switch e.Kind {
+	case ErrLostAnswer, ErrProtocol, ErrStatus, ErrCanceled:
+		return !e.NotDone
+	}
 	return false
 }
 
