@@ -186,6 +186,9 @@ func Open(set Settings) (_ *Site, err error) {
 			for _, w := range snap.Warnings {
 				odd = append(odd, schoolmail.Finding{Kind: "odd-account", Text: fmt.Sprintf("account %s: %s; it is left alone", w.Username, w.Text)})
 			}
+			for _, r := range snap.Remarks {
+				odd = append(odd, schoolmail.Finding{Kind: "directory-" + string(r.Kind), Text: r.String()})
+			}
 			closed.set(snap.Accounts)
 			return snap.Accounts, snap.Retired, odd, nil
 		},

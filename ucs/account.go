@@ -10,10 +10,14 @@ import (
 
 // accountAttrs are read of every account. userPassword is not among them.
 func (c *Client) accountAttrs() []string {
-	return []string{"objectClass", "uid", "givenName", "sn", "displayName", "mailPrimaryAddress", "mailAlternativeAddress",
-		"telephoneNumber", "preferredLanguage", "isOxUser", "oxContextIDNum", "ucsschoolSchool", "ucsschoolRole",
-		"ucsschoolSourceUID", "ucsschoolRecordUID", "univentionObjectFlag", "univentionObjectType",
+	list := []string{"objectClass", "uid", "givenName", "sn", "displayName", "mailPrimaryAddress", "mailAlternativeAddress",
+		"telephoneNumber", "preferredLanguage", "isOxUser", "oxContextIDNum", "oxAccess", "ucsschoolSchool", "ucsschoolRole",
+		"ucsschoolSourceUID", "ucsschoolRecordUID", "ucsschoolPurgeTimestamp", "univentionObjectFlag",
 		"shadowExpire", "krb5KDCFlags", "sambaAcctFlags", c.opts.StateAttribute}
+	if c.opts.Extras != nil {
+		list = append(list, "univentionMailHomeServer", "univentionMailUserQuota", "oxUserQuota")
+	}
+	return list
 }
 
 // live is an account as it was read, with what the planner does not need.
@@ -23,6 +27,8 @@ type live struct {
 	life    lifeRecord
 	text    string // the state text as stored; "" if there is none
 	warning string
+	remarks []remarkKey
+	stamp   schoolmail.Date // day of a deletion that somebody else has set
 	e       *entry
 	groups  []*entry // that have it as member; only where it was looked up
 }
@@ -38,6 +44,7 @@ func (c *Client) decode(d *domain, e *entry, classes map[schoolmail.SchoolID][]s
 	a.DN = e.dn
 	a.Username = strings.ToLower(e.value("uid"))
 	if e.has("objectClass", "ucsschoolExam") {
+		l.remark(RemarkExam, schoolmail.SchoolID(e.value("ucsschoolSchool")))
 		return l // a copy of somebody for the time of an exam: only the name counts
 	}
 	a.GivenName, a.FamilyName, a.DisplayName = e.value("givenName"), e.value("sn"), e.value("displayName")
@@ -51,21 +58,17 @@ func (c *Client) decode(d *domain, e *entry, classes map[schoolmail.SchoolID][]s
 		!e.has("univentionObjectFlag", "temporary") && !e.has("univentionObjectFlag", "functional") {
 		a.Key = schoolmail.RecordKey{Source: e.value("ucsschoolSourceUID"), ID: id}
 	}
-	if strings.EqualFold(e.value("isOxUser"), "OK") {
-		switch ids := e.values("oxContextIDNum"); len(ids) {
-		case 0:
-		case 1:
-			n, err := strconv.Atoi(ids[0])
-			if err != nil || n < 1 || strconv.Itoa(n) != ids[0] {
-				l.warn("oxContextIDNum is not a context number")
-			} else {
-				a.Context = schoolmail.ContextID(n)
-			}
-		default:
-			l.warn("oxContextIDNum has several values")
+	c.decodePlace(l)
+	c.decodeLife(l)
+	if l.ours() {
+		c.decodeRole(l)
+		c.decodeAccess(l)
+		c.decodeStamp(l)
+		c.decodeExtras(l)
+		if l.warning != "" {
+			a.Held = true
 		}
 	}
-	c.decodeLife(l)
 	return l
 }
 
@@ -88,9 +91,6 @@ func (c *Client) decodeLife(l *live) {
 	}
 	if l.text == "" {
 		a.State = schoolmail.Active
-		if l.warning != "" {
-			a.Held = true
-		}
 		return
 	}
 	r, err := parseState(l.text)
@@ -108,9 +108,22 @@ func (c *Client) decodeLife(l *live) {
 	if a.State == schoolmail.Deactivated && !disabled(l.e) {
 		l.warn("recorded as deactivated, but a way to log in is open")
 	}
-	if l.warning != "" {
-		a.Held = true
+}
+
+// decodeRole puts accounts on hold that UCS@school counts as something that
+// this package does not write.
+func (c *Client) decodeRole(l *live) {
+	switch {
+	case l.acct.Role == "":
+		l.acct.Held = true
+		l.remark(RemarkOtherRole, "")
+	case mixed(l.e):
+		l.warn("is pupil and something else at once")
 	}
+}
+
+func (l *live) remark(k RemarkKind, school schoolmail.SchoolID) {
+	l.remarks = append(l.remarks, remarkKey{k, school})
 }
 
 func (l *live) warn(text string) {
@@ -137,20 +150,6 @@ func smallest(values []string) string {
 		return ""
 	}
 	return slices.Min(values)
-}
-
-// roleOf tells the role by the object classes. Who is both teacher and staff
-// counts as teacher.
-func roleOf(e *entry) schoolmail.Role {
-	switch {
-	case e.has("objectClass", "ucsschoolStudent"):
-		return schoolmail.RolePupil
-	case e.has("objectClass", "ucsschoolTeacher"):
-		return schoolmail.RoleTeacher
-	case e.has("objectClass", "ucsschoolStaff"):
-		return schoolmail.RoleStaff
-	}
-	return ""
 }
 
 func memberships(d *domain, e *entry, classes map[schoolmail.SchoolID][]string) []schoolmail.Membership {
@@ -200,7 +199,7 @@ func (c *Client) classOf(d *domain, e *entry) (schoolmail.SchoolID, string, bool
 	}
 	parent := normDN(parentDN(e.dn))
 	for _, s := range d.schools {
-		if parent == normDN(c.opts.Names.ClassContainer(s.dn)) {
+		if parent == normDN(c.names.ClassContainer(s.dn)) {
 			if name, ok := cutSchool(cn, s.id); ok {
 				return s.id, name, true
 			}

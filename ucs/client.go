@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -19,9 +20,19 @@ import (
 	"github.com/ictmedia/schoolmail/ucs/internal/layout"
 )
 
-// Names are the words of the tree below a school that a site can change; the
-// zero value means the defaults of UCS@school ("schueler", "lehrer", ...).
-type Names = layout.Names
+// Tree holds the words of the tree below a school that a site can change (UCR
+// variables ucsschool/ldap/default/container/* and .../groupprefix/*). A zero
+// field means the default of UCS@school, given beside it.
+type Tree struct {
+	Pupils           string // schueler: container below cn=users and cn=groups, group prefix
+	Teachers         string // lehrer
+	Staff            string // mitarbeiter
+	TeachersAndStaff string // lehrer und mitarbeiter
+	Admins           string // admins
+	Classes          string // klassen: container of the class groups
+	Rooms            string // raeume
+	Exam             string // examusers: container of exam clones, directly below the school
+}
 
 // Scheme is how passwords are hashed in userPassword.
 type Scheme string
@@ -66,20 +77,32 @@ type Options struct {
 	// empty: cn=retired-names,cn=ucsschool,cn=univention,BASE. It is made when
 	// first needed.
 	RetiredDN string
-	// Names are the words of the tree; zero fields mean the defaults.
-	Names Names
+	// Tree holds the words of the tree; zero fields mean the defaults.
+	Tree Tree
 	// CreateSchools makes schools that do not exist (see [Client.EnsureSchool])
 	// and mail domains when an account needs them. Without it that is an error.
 	CreateSchools bool
 
 	// Scheme hashes initial passwords; empty: Crypt.
 	Scheme Scheme
-	// OXAccess is the access profile written to oxAccess of accounts in a
-	// context; empty: the attribute is not written.
+	// OXProfiles translates the access combination of an account
+	// (schoolmail.Account.Access) into the access profile that is written to
+	// oxAccess of accounts in a context. One that is not listed is written as
+	// it is.
+	OXProfiles map[string]string
+	// OXAccess is the profile of accounts whose combination is not known;
+	// empty: the attribute is left alone.
 	OXAccess string
-	// MailHomeServer is written to univentionMailHomeServer of new accounts
-	// if set (the IMAP server's full host name).
+	// MailHomeServer is written to univentionMailHomeServer of accounts that
+	// have none, if set (the IMAP server's full host name).
 	MailHomeServer string
+	// Extras, if set, says what else belongs to an account, by its context,
+	// access or role. It must be quick, safe for concurrent use, and always
+	// say the same of the same account.
+	Extras func(schoolmail.Account) Extras
+	// Stamps says what to make of accounts that somebody else has marked for
+	// deletion; empty: StampsHold.
+	Stamps Stamps
 	// S4Connector writes the placeholder sambaSID that a domain with Samba/AD
 	// expects ("S-1-4-" and the uid number) instead of an algorithmic one.
 	S4Connector bool
@@ -96,8 +119,9 @@ type Options struct {
 // Client reads and writes the accounts of one UCS@school domain. It is safe
 // for concurrent use and implements [schoolmail.Directory].
 type Client struct {
-	opts Options
-	pool *pool
+	opts  Options
+	names layout.Names
+	pool  *pool
 
 	mu     sync.Mutex // guards the fields below; held while they are loaded
 	domain *domain
@@ -137,25 +161,31 @@ func New(rawURL string, opts *Options) (*Client, error) {
 	if o.Scheme == "" {
 		o.Scheme = Crypt
 	}
+	if o.Stamps == "" {
+		o.Stamps = StampsHold
+	}
+	if o.Stamps != StampsHold && o.Stamps != StampsAdopt {
+		return nil, fmt.Errorf("ucs: unknown way to read stamps %q", o.Stamps)
+	}
+	o.OXProfiles = maps.Clone(o.OXProfiles)
 	if o.Scheme != Crypt && o.Scheme != SSHA {
 		return nil, fmt.Errorf("ucs: unknown password scheme %q", o.Scheme)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	o.Names = withDefaults(o.Names)
 	p, err := newPool(rawURL, &o)
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{opts: o, pool: p}
+	c := &Client{opts: o, pool: p, names: withDefaults(layout.Names(o.Tree))}
 	p.opts = &c.opts
 	c.uids = &numbers{c: c, name: "uidNumber"}
 	c.gids = &numbers{c: c, name: "gidNumber"}
 	return c, nil
 }
 
-func withDefaults(n Names) Names {
+func withDefaults(n layout.Names) layout.Names {
 	d := layout.Defaults
 	for _, p := range []struct{ have, def *string }{
 		{&n.Pupils, &d.Pupils}, {&n.Teachers, &d.Teachers}, {&n.Staff, &d.Staff}, {&n.TeachersAndStaff, &d.TeachersAndStaff},
@@ -229,7 +259,7 @@ func (c *Client) load(ctx context.Context) (*domain, error) {
 		return nil, err
 	}
 	if base == nil {
-		return nil, &Error{Kind: NotFound, Err: fmt.Errorf("base DN %q does not exist", d.base)}
+		return nil, &Error{Kind: ErrNotFound, Err: fmt.Errorf("base DN %q does not exist", d.base)}
 	}
 	if d.realm = base.value("krb5RealmName"); d.realm == "" {
 		d.realm = realmOf(d.base)

@@ -151,7 +151,7 @@ func TestWrongPassword(t *testing.T) {
 		c := b.client(t, func(o *ucs.Options) { o.Password = "secret-guess" })
 		_, err := c.Account(t.Context(), "x")
 		e, ok := errors.AsType[*ucs.Error](err)
-		if !ok || e.Kind != ucs.Denied || e.Temporary() || strings.Contains(err.Error(), "secret-guess") {
+		if !ok || e.Kind != ucs.ErrDenied || e.Temporary() || strings.Contains(err.Error(), "secret-guess") {
 			t.Errorf("error = %v", err)
 		}
 	})

@@ -138,7 +138,7 @@ func (c *Client) complete(ctx context.Context, a schoolmail.Account, initial sch
 		return err
 	}
 	if l == nil {
-		return &Error{Kind: NotFound, Code: ldap.LDAPResultNoSuchObject, Err: errGone}
+		return &Error{Kind: ErrNotFound, Code: ldap.LDAPResultNoSuchObject, Err: errGone}
 	}
 	if l.acct.Held && !a.Held {
 		return conflict("the account is on hold")
@@ -180,7 +180,7 @@ func (c *Client) createNew(ctx context.Context, a schoolmail.Account, initial sc
 	if err != nil {
 		return err
 	}
-	groups, err := c.groupDNs(ctx, d, a)
+	groups, err := c.groupDNs(ctx, d, a, rolesFor(a.Role, nil))
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,8 @@ func (c *Client) createNew(ctx context.Context, a schoolmail.Account, initial sc
 
 // newEntry composes the complete entry of an account.
 func (c *Client) newEntry(ctx context.Context, d *domain, a schoolmail.Account, s *school, initial schoolmail.Secret) (layout.Entry, error) {
-	p := c.placeOf(a, s)
+	rs := rolesFor(a.Role, nil)
+	p := c.placeOf(a, rs, s)
 	g, err := c.primaryGroup(s)
 	if err != nil {
 		return layout.Entry{}, err
@@ -215,11 +216,11 @@ func (c *Client) newEntry(ctx context.Context, d *domain, a schoolmail.Account, 
 	if err != nil {
 		return layout.Entry{}, err
 	}
-	class, role := roleWords(a.Role)
 	e := layout.Entry{DN: "uid=" + ldap.EscapeDN(a.Username) + "," + p.container}
 	classes := []string{"top", "person", "organizationalPerson", "inetOrgPerson", "posixAccount", "shadowAccount",
 		"sambaSamAccount", "krb5Principal", "krb5KDCEntry", "univentionPWHistory", "univentionMail", "univentionObject",
-		"univentionFreeAttributes", class}
+		"univentionFreeAttributes"}
+	classes = append(classes, rs.classes()...)
 	if a.Context != 0 {
 		classes = append(classes, "oxUserObject")
 	}
@@ -273,22 +274,23 @@ func (c *Client) newEntry(ctx context.Context, d *domain, a schoolmail.Account, 
 	e.Set("mailPrimaryAddress", a.Mail)
 	e.Set("mail", a.Mail)
 	e.Set("mailAlternativeAddress", a.Aliases...)
-	e.Set("univentionMailHomeServer", c.opts.MailHomeServer)
 	e.Set("telephoneNumber", a.Phone)
 	e.Set("preferredLanguage", a.Language)
 	if a.Context != 0 {
 		e.Set("isOxUser", "OK")
 		e.Set("oxContextIDNum", itoa(int(a.Context)))
 		e.Set("oxDisplayName", a.DisplayName)
-		e.Set("oxAccess", c.opts.OXAccess)
+		e.Set("oxAccess", c.profile(a))
 	}
-	var schools, roles []string
+	for _, x := range c.extras(a).attrs(a.Context) {
+		e.Set(x.attr, x.value)
+	}
+	var schools []string
 	for _, m := range a.Memberships {
 		schools = append(schools, string(m.School))
-		roles = append(roles, role+":school:"+string(m.School))
 	}
 	e.Set("ucsschoolSchool", schools...)
-	e.Set("ucsschoolRole", roles...)
+	e.Set("ucsschoolRole", rs.strings(a.Memberships)...)
 	e.Set("ucsschoolSourceUID", a.Key.Source)
 	e.Set("ucsschoolRecordUID", a.Key.ID)
 	e.Set(c.opts.StateAttribute, lifeOf(a, nil).String())
@@ -323,7 +325,7 @@ func (c *Client) change(ctx context.Context, before, after schoolmail.Account) e
 			return err
 		}
 		if l == nil {
-			return &Error{Kind: NotFound, Err: errGone}
+			return &Error{Kind: ErrNotFound, Err: errGone}
 		}
 		if l.acct.Key != before.Key {
 			return conflict("the user name belongs to another record")

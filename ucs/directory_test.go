@@ -134,29 +134,29 @@ func TestCreateRefuses(t *testing.T) {
 			kind   ucs.Kind
 			text   string
 		}{
-			{"user name of somebody else", func(a *schoolmail.Account) { a.Username = "Ida.Aebel" }, ucs.Conflict, "user name belongs to somebody else"},
-			{"record with another name", func(a *schoolmail.Account) { a.Key.ID = "S-4001" }, ucs.Conflict, "has an account already"},
-			{"address taken", func(a *schoolmail.Account) { a.Mail = "I.aebel@schulen.example" }, ucs.Conflict, "address belongs"},
-			{"alias taken", func(a *schoolmail.Account) { a.Aliases = []string{"ida.aebel@schulen.example"} }, ucs.Conflict, "address belongs"},
-			{"address of a group", func(a *schoolmail.Account) { a.Mail = "theater@schulen.example" }, ucs.Conflict, "address belongs"},
-			{"name of a group", func(a *schoolmail.Account) { a.Username = "theater" }, ucs.Conflict, "group has this name"},
-			{"retired name", func(a *schoolmail.Account) { a.Username = "gone" }, ucs.Conflict, "retired"},
-			{"retired address", func(a *schoolmail.Account) { a.Aliases = []string{"g@schulen.example"} }, ucs.Conflict, "retired"},
-			{"no key", func(a *schoolmail.Account) { a.Key = schoolmail.RecordKey{} }, ucs.Invalid, "no record key"},
-			{"foreign source", func(a *schoolmail.Account) { a.Key.Source = "other" }, ucs.Invalid, "source"},
-			{"unknown role", func(a *schoolmail.Account) { a.Role = "guest" }, ucs.Invalid, "role"},
-			{"no school", func(a *schoolmail.Account) { a.Memberships = nil }, ucs.Invalid, "no school"},
-			{"no family name", func(a *schoolmail.Account) { a.FamilyName = "" }, ucs.Invalid, "family name"},
-			{"unknown school", func(a *schoolmail.Account) { a.Memberships = []schoolmail.Membership{{School: "xyz"}} }, ucs.Invalid, `school "xyz" does not exist`},
-			{"unknown mail domain", func(a *schoolmail.Account) { a.Mail = "a@example.org" }, ucs.Invalid, "not registered"},
-			{"phone in umlauts", func(a *schoolmail.Account) { a.Phone = "Büro" }, ucs.Invalid, "syntax"},
+			{"user name of somebody else", func(a *schoolmail.Account) { a.Username = "Ida.Aebel" }, ucs.ErrConflict, "user name belongs to somebody else"},
+			{"record with another name", func(a *schoolmail.Account) { a.Key.ID = "S-4001" }, ucs.ErrConflict, "has an account already"},
+			{"address taken", func(a *schoolmail.Account) { a.Mail = "I.aebel@schulen.example" }, ucs.ErrConflict, "address belongs"},
+			{"alias taken", func(a *schoolmail.Account) { a.Aliases = []string{"ida.aebel@schulen.example"} }, ucs.ErrConflict, "address belongs"},
+			{"address of a group", func(a *schoolmail.Account) { a.Mail = "theater@schulen.example" }, ucs.ErrConflict, "address belongs"},
+			{"name of a group", func(a *schoolmail.Account) { a.Username = "theater" }, ucs.ErrConflict, "group has this name"},
+			{"retired name", func(a *schoolmail.Account) { a.Username = "gone" }, ucs.ErrConflict, "retired"},
+			{"retired address", func(a *schoolmail.Account) { a.Aliases = []string{"g@schulen.example"} }, ucs.ErrConflict, "retired"},
+			{"no key", func(a *schoolmail.Account) { a.Key = schoolmail.RecordKey{} }, ucs.ErrInvalid, "no record key"},
+			{"foreign source", func(a *schoolmail.Account) { a.Key.Source = "other" }, ucs.ErrInvalid, "source"},
+			{"unknown role", func(a *schoolmail.Account) { a.Role = "guest" }, ucs.ErrInvalid, "role"},
+			{"no school", func(a *schoolmail.Account) { a.Memberships = nil }, ucs.ErrInvalid, "no school"},
+			{"no family name", func(a *schoolmail.Account) { a.FamilyName = "" }, ucs.ErrInvalid, "family name"},
+			{"unknown school", func(a *schoolmail.Account) { a.Memberships = []schoolmail.Membership{{School: "xyz"}} }, ucs.ErrInvalid, `school "xyz" does not exist`},
+			{"unknown mail domain", func(a *schoolmail.Account) { a.Mail = "a@example.org" }, ucs.ErrInvalid, "not registered"},
+			{"phone in umlauts", func(a *schoolmail.Account) { a.Phone = "Büro" }, ucs.ErrInvalid, "syntax"},
 		} {
 			err := c.CreateAccount(t.Context(), with(fresh, tc.change), "x")
 			e, ok := errors.AsType[*ucs.Error](err)
 			if !ok || e.Kind != tc.kind || !strings.Contains(err.Error(), tc.text) {
 				t.Errorf("%s: error %v, want kind %v with %q", tc.name, err, tc.kind, tc.text)
 			}
-			if tc.kind == ucs.Conflict && !errors.Is(err, schoolmail.ErrConflict) {
+			if tc.kind == ucs.ErrConflict && !errors.Is(err, schoolmail.ErrConflict) {
 				t.Errorf("%s: not an ErrConflict: %v", tc.name, err)
 			}
 		}

@@ -11,7 +11,7 @@
 //
 // Reading needs nothing but LDAP and costs some 40 requests for a district of
 // 32,000. Talk to the primary or a backup: replicas of schools hold a part of
-// the people only, and refuse writes with a referral ([Replica]). On UCS the
+// the people only, and refuse writes with a referral ([ErrReplica]). On UCS the
 // ports are 7389 (StartTLS, which is demanded unless Options.Plaintext says
 // otherwise) and 7636 (ldaps); 389 and 636 belong to Samba.
 //
@@ -20,14 +20,16 @@
 //	Account           attribute
 //	Username          uid (lower case)
 //	Key               ucsschoolSourceUID, ucsschoolRecordUID
-//	Role              object class ucsschoolStudent, ucsschoolTeacher (also with
-//	                  ucsschoolStaff), ucsschoolStaff
+//	Role              object class ucsschoolStudent, ucsschoolTeacher,
+//	                  ucsschoolStaff; who is teacher and staff counts as teacher
+//	                  and stays both
 //	names             givenName, sn, displayName; cn and gecos follow
 //	Mail, Aliases     mailPrimaryAddress (and mail), mailAlternativeAddress
 //	Phone, Language   telephoneNumber (the first in order), preferredLanguage
 //	Memberships       ucsschoolSchool, and the class groups that have the
 //	                  account as uniqueMember, without the prefix "SCHOOL-"
 //	Context           oxContextIDNum if isOxUser is OK, else 0
+//	Access            oxAccess, by Options.OXProfiles, and the text
 //	State and so on   one text value, see below
 //
 // An entry without a record key, such as an administrator's, is reported with
@@ -56,8 +58,8 @@
 // only what it closed.
 //
 // The attribute ucsschoolPurgeTimestamp is not written: a cron job of
-// UCS@school removes accounts by it, without our knowing. Reactivating an
-// account deletes it.
+// UCS@school removes accounts by it, without our knowing. Where somebody else
+// has written it [Options.Stamps] decides; reactivating an account deletes it.
 //
 // Names of purged accounts, and addresses that an account lost, are kept as
 // entries of class ucsschoolUsername (the class of UCS@school's own name

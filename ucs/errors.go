@@ -10,38 +10,25 @@ import (
 	"github.com/ictmedia/schoolmail"
 )
 
-// Kind classifies an [Error].
-type Kind int
+// Kind says what went wrong. The kinds are themselves errors, so that callers
+// ask with [errors.Is]:
+//
+//	if errors.Is(err, ucs.ErrUnavailable) { ... }
+type Kind string
+
+// Error returns the kind in words.
+func (k Kind) Error() string { return string(k) }
 
 // The kinds of errors.
 const (
-	Other       Kind = iota
-	NotFound         // no such entry; errors.Is(err, schoolmail.ErrNotFound)
-	Conflict         // not as expected; errors.Is(err, schoolmail.ErrConflict)
-	Invalid          // refused by the schema, or by this package before sending
-	Denied           // bind failed or no access
-	Unavailable      // network, busy, shutting down: may work later
-	Replica          // a replica refers writes to the primary
+	ErrOther       Kind = "failed"
+	ErrNotFound    Kind = "not found"           // no such entry; also [schoolmail.ErrNotFound]
+	ErrConflict    Kind = "not as planned"      // not as expected; also [schoolmail.ErrConflict]
+	ErrInvalid     Kind = "invalid"             // refused by the schema, or by this package before sending
+	ErrDenied      Kind = "access denied"       // bind failed or no access
+	ErrUnavailable Kind = "unavailable"         // network, busy, shutting down: may work later
+	ErrReplica     Kind = "server is a replica" // a replica refers writes to the primary
 )
-
-// String returns the kind in words.
-func (k Kind) String() string {
-	switch k {
-	case NotFound:
-		return "not found"
-	case Conflict:
-		return "not as planned"
-	case Invalid:
-		return "invalid"
-	case Denied:
-		return "access denied"
-	case Unavailable:
-		return "unavailable"
-	case Replica:
-		return "server is a replica"
-	}
-	return "failed"
-}
 
 // Error is what all methods of this package return.
 type Error struct {
@@ -65,11 +52,11 @@ func (e *Error) Error() string {
 		b.WriteString(": ")
 	}
 	if e.Err == nil {
-		b.WriteString(e.Kind.String())
+		b.WriteString(e.kind().Error())
 		return b.String()
 	}
-	if e.Kind == Conflict || e.Kind == Replica {
-		b.WriteString(e.Kind.String() + ": ")
+	if e.Kind == ErrConflict || e.Kind == ErrReplica {
+		b.WriteString(e.kind().Error() + ": ")
 	}
 	b.WriteString(e.Err.Error())
 	return b.String()
@@ -78,14 +65,24 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is makes errors.Is work with schoolmail.ErrNotFound and ErrConflict.
+// kind is the kind, [ErrOther] if none was set.
+func (e *Error) kind() Kind {
+	if e.Kind == "" {
+		return ErrOther
+	}
+	return e.Kind
+}
+
+// Is makes errors.Is work with the kind, and with what the root package calls
+// it.
 func (e *Error) Is(target error) bool {
-	return target == schoolmail.ErrNotFound && e.Kind == NotFound ||
-		target == schoolmail.ErrConflict && e.Kind == Conflict
+	return target == e.kind() ||
+		target == schoolmail.ErrNotFound && e.Kind == ErrNotFound ||
+		target == schoolmail.ErrConflict && e.Kind == ErrConflict
 }
 
 // Temporary reports whether the same call may succeed later.
-func (e *Error) Temporary() bool { return e.Kind == Unavailable }
+func (e *Error) Temporary() bool { return e.Kind == ErrUnavailable }
 
 // wrap names the operation that failed. The kind comes from the *Error inside,
 // if there is one.
@@ -112,7 +109,7 @@ func translate(err error) error {
 	le, ok := err.(*ldap.Error)
 	if !ok {
 		// The library hands on what broke the connection as it came.
-		return &Error{Kind: Unavailable, Code: ldap.ErrorNetwork, Err: err}
+		return &Error{Kind: ErrUnavailable, Code: ldap.ErrorNetwork, Err: err}
 	}
 	text := strings.ToLower(ldap.LDAPResultCodeMap[le.ResultCode])
 	if le.Err != nil && le.Err.Error() != "" {
@@ -137,24 +134,24 @@ func (c *cause) Unwrap() error { return c.err }
 func kindOf(code uint16) Kind {
 	switch code {
 	case ldap.LDAPResultNoSuchObject:
-		return NotFound
+		return ErrNotFound
 	case ldap.LDAPResultAssertionFailed, ldap.LDAPResultNoSuchAttribute, ldap.LDAPResultAttributeOrValueExists,
 		ldap.LDAPResultEntryAlreadyExists:
-		return Conflict
+		return ErrConflict
 	case ldap.LDAPResultUndefinedAttributeType, ldap.LDAPResultConstraintViolation, ldap.LDAPResultInvalidAttributeSyntax,
 		ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultNamingViolation, ldap.LDAPResultObjectClassViolation,
 		ldap.LDAPResultObjectClassModsProhibited, ldap.LDAPResultInappropriateMatching:
-		return Invalid
+		return ErrInvalid
 	case ldap.LDAPResultInvalidCredentials, ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultInappropriateAuthentication,
 		ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultConfidentialityRequired, ldap.LDAPResultAuthMethodNotSupported:
-		return Denied
+		return ErrDenied
 	case ldap.LDAPResultBusy, ldap.LDAPResultUnavailable, ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultServerDown,
 		ldap.LDAPResultTimeout, ldap.LDAPResultConnectError, ldap.ErrorNetwork:
-		return Unavailable
+		return ErrUnavailable
 	case ldap.LDAPResultReferral:
-		return Replica
+		return ErrReplica
 	}
-	return Other
+	return ErrOther
 }
 
 // code returns the LDAP result code in err, or 0.
@@ -176,9 +173,9 @@ func refused(err error) bool {
 }
 
 func invalid(format string, args ...any) error {
-	return &Error{Kind: Invalid, Err: fmt.Errorf(format, args...)}
+	return &Error{Kind: ErrInvalid, Err: fmt.Errorf(format, args...)}
 }
 
 func conflict(format string, args ...any) error {
-	return &Error{Kind: Conflict, Err: fmt.Errorf(format, args...)}
+	return &Error{Kind: ErrConflict, Err: fmt.Errorf(format, args...)}
 }

@@ -88,7 +88,7 @@ func TestOtherSite(t *testing.T) {
 		c := b.client(t, func(o *ucs.Options) {
 			o.StateAttribute = "univentionFreeAttribute7"
 			o.RetiredDN = "cn=names,cn=schoolmail," + b.base
-			o.Names = ucs.Names{Pupils: "eleves", Classes: "classes"}
+			o.Tree = ucs.Tree{Pupils: "eleves", Classes: "classes"}
 			o.BaseDN = b.base
 			o.OXAccess, o.MailHomeServer = "groupware", "imap1.schulen.example"
 			o.PoolSize = 1 // means 2

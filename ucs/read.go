@@ -25,6 +25,7 @@ type Snapshot struct {
 	Retired  []schoolmail.RetiredName // sorted by name
 	Schools  []schoolmail.SchoolID    // sorted
 	Warnings []Warning
+	Remarks  []Remark // sorted by kind
 }
 
 // Snapshot reads all accounts, the names that must not be given to anybody
@@ -47,10 +48,12 @@ func (c *Client) Snapshot(ctx context.Context) (*Snapshot, error) {
 		s.Schools = append(s.Schools, sc.id)
 	}
 	slices.Sort(s.Schools)
+	told := remarks{}
 	for l, err := range c.live(ctx, d) {
 		if err != nil {
 			return nil, wrap("read accounts", "", err)
 		}
+		told.note(l)
 		s.Accounts = append(s.Accounts, l.acct)
 		if l.warning != "" {
 			s.Warnings = append(s.Warnings, Warning{l.acct.Username, l.warning})
@@ -62,6 +65,7 @@ func (c *Client) Snapshot(ctx context.Context) (*Snapshot, error) {
 		}
 		return strings.Compare(a.DN, b.DN)
 	})
+	s.Remarks = told.list()
 	if s.Retired, err = c.retiredNames(ctx, d); err != nil {
 		return nil, wrap("read retired names", "", err)
 	}
@@ -172,7 +176,7 @@ func (c *Client) Account(ctx context.Context, username string) (schoolmail.Accou
 		return schoolmail.Account{}, wrap("read account", username, err)
 	}
 	if l == nil {
-		return schoolmail.Account{}, &Error{Op: "read account", Subject: username, Kind: NotFound}
+		return schoolmail.Account{}, &Error{Op: "read account", Subject: username, Kind: ErrNotFound}
 	}
 	return l.acct, nil
 }

@@ -47,7 +47,7 @@ func (c *Client) ensureSchool(ctx context.Context, id schoolmail.SchoolID, displ
 	if displayName == "" {
 		displayName = string(s.id)
 	}
-	entries := append([]layout.Entry{layout.OU(s.dn, string(s.id), displayName)}, c.opts.Names.Containers(s.dn)...)
+	entries := append([]layout.Entry{layout.OU(s.dn, string(s.id), displayName)}, c.names.Containers(s.dn)...)
 	for _, e := range entries {
 		if err := c.addUnlessThere(ctx, e); err != nil {
 			return err
@@ -57,7 +57,7 @@ func (c *Client) ensureSchool(ctx context.Context, id schoolmail.SchoolID, displ
 	if err != nil {
 		return err
 	}
-	for _, g := range c.opts.Names.Groups(s.dn, string(s.id)) {
+	for _, g := range c.names.Groups(s.dn, string(s.id)) {
 		if have[normDN(g.DN)] != nil {
 			continue
 		}
@@ -200,7 +200,7 @@ func (c *Client) school(ctx context.Context, id schoolmail.SchoolID) (*school, e
 
 // primaryGroup is "Domain Users OU".
 func (c *Client) primaryGroup(s *school) (*group, error) {
-	g := c.opts.Names.Groups(s.dn, string(s.id))[0]
+	g := c.names.Groups(s.dn, string(s.id))[0]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if have := s.groups[normDN(g.DN)]; have != nil {
@@ -212,7 +212,7 @@ func (c *Client) primaryGroup(s *school) (*group, error) {
 // ensureClass makes the class group unless the school has it.
 func (c *Client) ensureClass(ctx context.Context, d *domain, s *school, class string) (dn string, err error) {
 	cn := string(s.id) + "-" + class
-	dn = "cn=" + ldap.EscapeDN(cn) + "," + c.opts.Names.ClassContainer(s.dn)
+	dn = "cn=" + ldap.EscapeDN(cn) + "," + c.names.ClassContainer(s.dn)
 	ndn := normDN(dn)
 	known := func() *group {
 		c.mu.Lock()
@@ -285,41 +285,27 @@ type place struct {
 	home      string
 }
 
-// placeOf returns the container and home directory of a role at a school.
-func (c *Client) placeOf(a schoolmail.Account, s *school) place {
-	n := c.opts.Names.Pupils
-	switch a.Role {
-	case schoolmail.RoleTeacher:
-		n = c.opts.Names.Teachers
-	case schoolmail.RoleStaff:
-		n = c.opts.Names.Staff
-	}
-	return place{s, "cn=" + n + ",cn=users," + s.dn, "/home/" + string(s.id) + "/" + n + "/" + a.Username}
-}
-
-// roleWords are the object class and the role string of a role.
-func roleWords(r schoolmail.Role) (class, role string) {
-	switch r {
-	case schoolmail.RoleTeacher:
-		return "ucsschoolTeacher", "teacher"
-	case schoolmail.RoleStaff:
-		return "ucsschoolStaff", "staff"
-	}
-	return "ucsschoolStudent", "student"
+// placeOf returns the container and home directory of somebody with these roles
+// at a school.
+func (c *Client) placeOf(a schoolmail.Account, rs roles, s *school) place {
+	return place{s, "cn=" + rs.container(c.names) + ",cn=users," + s.dn,
+		"/home/" + string(s.id) + "/" + rs.home(c.names) + "/" + a.Username}
 }
 
 // groupDNs returns the groups an account belongs to: for each school
-// everybody and its role, and its classes, which are made if missing.
-func (c *Client) groupDNs(ctx context.Context, d *domain, a schoolmail.Account) ([]string, error) {
+// everybody and its roles, and its classes, which are made if missing.
+func (c *Client) groupDNs(ctx context.Context, d *domain, a schoolmail.Account, rs roles) ([]string, error) {
 	var out []string
 	for _, m := range a.Memberships {
 		s, err := c.school(ctx, m.School)
 		if err != nil {
 			return nil, err
 		}
-		all := c.opts.Names.Groups(s.dn, string(s.id))
-		role := map[schoolmail.Role]int{schoolmail.RolePupil: 1, schoolmail.RoleTeacher: 2, schoolmail.RoleStaff: 3}[a.Role]
-		out = append(out, all[0].DN, all[role].DN)
+		all := c.names.Groups(s.dn, string(s.id))
+		out = append(out, all[0].DN)
+		for _, r := range rs {
+			out = append(out, all[r.group].DN)
+		}
 		for _, class := range m.Classes {
 			dn, err := c.ensureClass(ctx, d, s, class)
 			if err != nil {

@@ -17,8 +17,8 @@ import (
 )
 
 // writeAttrs are read besides accountAttrs before an account is changed.
-var writeAttrs = []string{"cn", "gecos", "mail", "oxDisplayName", "oxAccess", "homeDirectory", "departmentNumber", "gidNumber",
-	"sambaPrimaryGroupSID", "krb5ValidEnd", "ucsschoolPurgeTimestamp", "userPassword"}
+var writeAttrs = []string{"cn", "gecos", "mail", "oxDisplayName", "homeDirectory", "departmentNumber", "gidNumber",
+	"sambaPrimaryGroupSID", "krb5ValidEnd", "userPassword", "univentionMailHomeServer", "univentionMailUserQuota", "oxUserQuota"}
 
 // mods gathers the changes of one entry. Values are deleted and added by name,
 // so that a change by somebody else in between makes the server refuse
@@ -168,30 +168,6 @@ func missingFold(values []string, v string) []string {
 	return []string{v}
 }
 
-// setContext writes the OX attributes, in one request: a moment without a
-// context would look like a deleted user to the OX Connector.
-func (c *Client) setContext(m *mods, l *live, want schoolmail.Account) {
-	if l.acct.Context == want.Context {
-		return
-	}
-	if want.Context == 0 {
-		m.set("isOxUser", "Not")
-		m.set("oxContextIDNum")
-		return
-	}
-	if !l.e.has("objectClass", "oxUserObject") {
-		m.delta("objectClass", nil, []string{"oxUserObject"})
-		m.set("oxDisplayName", want.DisplayName)
-		if c.opts.OXAccess != "" {
-			m.set("oxAccess", c.opts.OXAccess)
-		}
-	}
-	if !strings.EqualFold(l.e.value("isOxUser"), "OK") {
-		m.set("isOxUser", "OK")
-	}
-	m.set("oxContextIDNum", itoa(int(want.Context)))
-}
-
 // setLife writes the state text, opens or closes the ways to log in, and sets
 // the initial password of an account that is still being made.
 func (c *Client) setLife(d *domain, m *mods, l *live, want schoolmail.Account, password schoolmail.Secret) error {
@@ -315,29 +291,31 @@ func (c *Client) passwordAttrs(d *domain, username string, p schoolmail.Secret) 
 // setSchools writes what follows from role and schools.
 func (c *Client) setSchools(m *mods, l *live, want schoolmail.Account, p place) error {
 	e := l.e
-	class, role := roleWords(want.Role)
-	var schools, roles []string
+	keep := rolesFor(want.Role, l)
+	var schools []string
 	for _, ms := range want.Memberships {
 		schools = append(schools, string(ms.School))
-		roles = append(roles, role+":school:"+string(ms.School))
 	}
 	if l.acct.Role != want.Role {
-		var del []string
-		for _, o := range []string{"ucsschoolStudent", "ucsschoolTeacher", "ucsschoolStaff"} {
-			if o != class {
-				del = append(del, matching(e.values("objectClass"), o)...)
+		var del, add []string
+		for _, o := range []roleWord{studentRole, teacherRole, staffRole} {
+			if slices.Contains(keep, o) {
+				add = append(add, missingFold(e.values("objectClass"), o.class)...)
+			} else {
+				del = append(del, matching(e.values("objectClass"), o.class)...)
 			}
 		}
-		m.delta("objectClass", del, missingFold(e.values("objectClass"), class))
+		m.delta("objectClass", del, add)
 	}
 	m.set("ucsschoolSchool", schools...)
-	var keep []string
+	wanted := keep.strings(want.Memberships)
+	var stay []string
 	for _, r := range e.values("ucsschoolRole") {
-		if !roleGoes(r, schools, role, l.acct.Role != want.Role) && !containsFold(roles, r) {
-			keep = append(keep, r)
+		if !roleGoes(r, schools, keep) && !containsFold(wanted, r) {
+			stay = append(stay, r)
 		}
 	}
-	m.set("ucsschoolRole", append(keep, roles...)...)
+	m.set("ucsschoolRole", append(stay, wanted...)...)
 	m.set("departmentNumber", string(p.school.id))
 	if l.acct.Role != want.Role || !below(l.ndn, p.school.ndn) || e.value("homeDirectory") == "" {
 		m.set("homeDirectory", p.home)
@@ -351,20 +329,6 @@ func (c *Client) setSchools(m *mods, l *live, want schoolmail.Account, p place) 
 	return nil
 }
 
-// roleGoes reports whether a role string is to be removed: of the context type
-// school, and either of a school that the person leaves or a role that they
-// give up. Other context types are not ours.
-func roleGoes(r string, schools []string, role string, roleChanged bool) bool {
-	f := strings.SplitN(r, ":", 3)
-	if len(f) != 3 || !strings.EqualFold(f[1], "school") {
-		return false
-	}
-	if !containsFold(schools, f[2]) {
-		return true
-	}
-	return roleChanged && !strings.EqualFold(f[0], role) && containsFold([]string{"student", "teacher", "staff"}, f[0])
-}
-
 func below(ndn, parent string) bool { return strings.HasSuffix(ndn, ","+parent) }
 
 // regroupAndMove brings groups and place in line. Groups to leave come first
@@ -375,8 +339,9 @@ func (c *Client) regroupAndMove(ctx context.Context, d *domain, l *live, want sc
 	if err != nil {
 		return "", place{}, err
 	}
-	p := c.placeOf(want, s)
-	groups, err := c.groupDNs(ctx, d, want)
+	keep := rolesFor(want.Role, l)
+	p := c.placeOf(want, keep, s)
+	groups, err := c.groupDNs(ctx, d, want, keep)
 	if err != nil {
 		return "", p, err
 	}
@@ -462,7 +427,7 @@ func (c *Client) managed(d *domain, g *entry, want schoolmail.Account) bool {
 		if !below(n, s.ndn) {
 			continue
 		}
-		for _, sg := range c.opts.Names.Groups(s.dn, string(s.id)) {
+		for _, sg := range c.names.Groups(s.dn, string(s.id)) {
 			if n == normDN(sg.DN) {
 				return true
 			}

@@ -120,7 +120,7 @@ func (p *printer) servers(c *Config) {
 	p.key("pool_size", d.PoolSize, 0, "connections; 0: 8")
 	p.key("page_size", d.PageSize, 0, "entries per page of a search; 0: 1000")
 	p.key("create_schools", d.CreateSchools, false, "make schools that do not exist; otherwise that is an error")
-	p.key("ox_access", d.OXAccess, "", "written to oxAccess of accounts with a context; empty: not written")
+	p.key("ox_access", d.OXAccess, "", "oxAccess of accounts whose access combination is not known; empty: left alone")
 	p.key("mail_home_server", d.MailHomeServer, "", "written to univentionMailHomeServer of new accounts; empty: not written")
 	p.key("state_attribute", d.StateAttribute, "", "keeps the life cycle; empty: univentionFreeAttribute20")
 	p.key("s4_connector", d.S4Connector, false, "the domain has Samba/AD: write placeholder SIDs")
