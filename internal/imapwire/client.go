@@ -387,6 +387,7 @@ func (c *Client) response(tag string, line []byte, h handler) (s status, done bo
 		return s, false, nil
 	}
 	first, rest, _ := strings.Cut(string(line[:min(len(line), 1024)]), " ")
+	rest = strings.TrimLeft(rest, " ") // some servers write "*  16 EXISTS"
 	if first == tag {
 		return parseStatus(rest), true, nil
 	}
@@ -413,6 +414,7 @@ func (c *Client) response(tag string, line []byte, h handler) (s status, done bo
 	head := append([]byte(nil), line[:min(len(line), 200)]...)
 	c.r.pos = 2
 	c.r.findLiteral()
+	c.r.spaces()
 	name := strings.ToUpper(c.r.word())
 	var num uint32
 	if n, err := strconv.ParseUint(name, 10, 32); err == nil {

@@ -280,7 +280,9 @@ type Selected struct {
 	HighestModSeq                  uint64 // 0 with NOMODSEQ or without CONDSTORE
 }
 
-// Select opens a mailbox, read-only (EXAMINE, which leaves \Recent alone) or for changes.
+// Select opens a mailbox, read-only (EXAMINE, which leaves \Recent alone) or for changes. An
+// answer without the number of messages (RFC 3501, section 6.3.1) is an error: taken for
+// empty, a full mailbox would look like one that everything has been deleted from.
 func (c *Client) Select(ctx context.Context, mailbox string, readOnly bool) (*Selected, error) {
 	op := "SELECT"
 	if readOnly {
@@ -290,11 +292,11 @@ func (c *Client) Select(ctx context.Context, mailbox string, readOnly bool) (*Se
 	if c.Has("CONDSTORE") || c.Has("QRESYNC") {
 		args = append(args, "(CONDSTORE)")
 	}
-	sel := &Selected{}
+	sel, counted := &Selected{}, false
 	_, err := c.exec(ctx, op, func(name string, num uint32) (bool, error) {
 		switch name {
 		case "EXISTS":
-			sel.Messages = num
+			sel.Messages, counted = num, true
 		case "[UIDNEXT":
 			sel.UIDNext = num
 		case "[UIDVALIDITY":
@@ -307,6 +309,9 @@ func (c *Client) Select(ctx context.Context, mailbox string, readOnly bool) (*Se
 		}
 		return true, nil
 	}, args...)
+	if err == nil && !counted {
+		err = &Error{Op: op, Status: "OK", Text: "without the number of messages"}
+	}
 	if err != nil {
 		return nil, err
 	}
