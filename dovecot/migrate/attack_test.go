@@ -28,7 +28,8 @@ func TestUnlistedFolder(t *testing.T) {
 	c := client(t, from.IMAPAddr, "a")
 	do(t, c, "CREATE box")
 	put(t, c, "box", "", "", mail(1, ""))
-	m := migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), t.TempDir(), nil)
+	dir := t.TempDir()
+	m := migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), dir, nil)
 	sync(t, m, account("a"))
 	do(t, c, "DELETE box")
 	for _, no := range []string{"[UNAVAILABLE] backend is down", "Server(s) unavailable to complete operation", "[NOPERM] Permission denied"} {
@@ -37,6 +38,10 @@ func TestUnlistedFolder(t *testing.T) {
 			t.Errorf("%q: %d messages, %+v", no, len(to.Messages("a", "box")), res)
 		}
 	}
+	if res := sync(t, m, account("a")); res.Deleted != 0 || len(res.Problems) != 1 || res.Problems[0].Kind != migrate.ProblemHeldBack {
+		t.Errorf("a whole folder without anybody's leave: %+v", res)
+	}
+	m = migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), dir, &migrate.Options{AllowDeletions: true})
 	if res := sync(t, m, account("a")); res.Deleted != 1 {
 		t.Errorf("removed in truth: %+v", res)
 	}

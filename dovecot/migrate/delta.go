@@ -26,11 +26,14 @@ func (s *session) syncFolder(ctx context.Context, f *folderRun) error {
 	if err := s.validity(f, sel); err != nil {
 		return err
 	}
-	sel, live, err := s.live(ctx, f, sel)
+	sel, live, st, err := s.live(ctx, f, sel)
 	if err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
 	if err := s.st.flush(f.SourceRaw); err != nil {
+		return err
+	}
+	if err := s.target(ctx, f); err != nil {
 		return err
 	}
 	known, _, err := s.st.uids(f.SourceRaw)
@@ -39,8 +42,11 @@ func (s *session) syncFolder(ctx context.Context, f *folderRun) error {
 	}
 	fresh := live.Without(known)
 	f.gone = known.Without(live)
-	if live.Len() < int(sel.Messages) {
-		s.lose(f, 0, ProblemFolder, "the source counts %d messages and lists %d of them: nothing is deleted at the target", sel.Messages, live.Len())
+	if odd := contradiction(sel, st, live.Len()); odd != "" {
+		s.lose(f, 0, ProblemFolder, "the source contradicts itself (%s): nothing is deleted at the target", odd)
+		f.gone = nil
+	} else if st == nil && len(f.gone) > 0 {
+		s.lose(f, 0, ProblemFolder, "the source refuses STATUS, without which nothing is deleted at the target")
 		f.gone = nil
 	}
 	f.validity = sel.UIDValidity
@@ -81,21 +87,44 @@ func (s *session) syncFolder(ctx context.Context, f *folderRun) error {
 	return s.st.dropOld(f.SourceRaw)
 }
 
-// live asks for all UIDs of a source folder. When they are fewer than the
-// server counts, messages went meanwhile, or the answer could not be read: it asks again.
-func (s *session) live(ctx context.Context, f *folderRun, sel *imapwire.Selected) (*imapwire.Selected, imapwire.Set, error) {
+// live asks for all UIDs of a source folder until their number is what SELECT and STATUS
+// count, three times at most: mail that comes and goes meanwhile makes them differ.
+// st is nil where the server refuses STATUS.
+func (s *session) live(ctx context.Context, f *folderRun, sel *imapwire.Selected) (_ *imapwire.Selected, live imapwire.Set, st *imapwire.Status, err error) {
+	st = s.srcStatus[f.SourceRaw]
 	for attempt := 1; ; attempt++ {
-		if sel.Messages == 0 {
-			return sel, nil, nil
+		if live = nil; sel.Messages > 0 || st == nil || st.Messages > 0 {
+			if live, err = s.src.Search(ctx, "ALL"); err != nil {
+				return sel, nil, nil, err
+			}
 		}
-		live, err := s.src.Search(ctx, "ALL")
-		if err != nil || live.Len() >= int(sel.Messages) || attempt == 3 {
-			return sel, live, err
+		if st == nil || st.Messages != sel.Messages {
+			if st, err = s.src.Status(ctx, f.SourceRaw); s.src.Err() != nil {
+				return sel, nil, nil, err
+			} else if err != nil {
+				st = nil
+			}
+		}
+		if contradiction(sel, st, live.Len()) == "" || attempt == 3 {
+			return sel, live, st, nil
 		}
 		if sel, err = s.selectSource(ctx, f.SourceRaw); err != nil {
-			return sel, nil, err
+			return sel, nil, nil, err
 		}
+		st = nil
 	}
+}
+
+// contradiction says in which way a folder's counts differ, "" if they agree.
+func contradiction(sel *imapwire.Selected, st *imapwire.Status, listed int) string {
+	if int(sel.Messages) == listed && (st == nil || st.Messages == sel.Messages) {
+		return ""
+	}
+	counted := "nothing"
+	if st != nil {
+		counted = fmt.Sprint(st.Messages)
+	}
+	return fmt.Sprintf("SELECT counts %d messages, STATUS %s, SEARCH lists %d", sel.Messages, counted, listed)
 }
 
 // validity handles a UIDVALIDITY that changed on either side.
@@ -235,29 +264,20 @@ func (s *session) deletions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	total, gone := 0, 0
 	for _, f := range slices.Concat(s.runs, vanished) {
 		if len(f.gone) > 0 {
 			runs = append(runs, f)
-			gone += f.gone.Len()
 		}
 	}
 	if len(runs) > 0 {
 		if err := s.st.save(nil); err != nil {
 			return err
 		}
-		for raw := range s.folders {
-			src, _, err := s.st.uids(raw)
-			if err != nil {
-				return err
-			}
-			total += src.Len()
+		held, err := s.suspicious(runs)
+		if err != nil {
+			return err
 		}
-		if gone > 20 && float64(gone) > s.m.opt.MaxDeleted*float64(total) {
-			for _, f := range runs {
-				s.problem(f, 0, ProblemHeldBack, "%d messages have gone at the source (%d of %d in the account, more than the limit); they stay at the target", f.gone.Len(), gone, total)
-				f.state.Complete = false
-			}
+		if held {
 			return nil
 		}
 	}
@@ -275,6 +295,87 @@ func (s *session) deletions(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// suspicious decides whether the deletions of a run are held back, all together, and reports
+// why: after a line that could not be read, or when all or most of a folder, or of the
+// account, would go. What has only moved to another folder does not count.
+func (s *session) suspicious(runs []*folderRun) (held bool, err error) {
+	hold := func(f *folderRun, format string, args ...any) {
+		held = true
+		s.problem(f, 0, ProblemHeldBack, "%d messages have gone at the source (%s); they stay at the target",
+			f.gone.Len(), fmt.Sprintf(format, args...))
+	}
+	defer func() {
+		for _, f := range runs {
+			f.state.Complete = f.state.Complete && !held
+		}
+	}()
+	if odd := s.src.OddCount + s.dst.OddCount; odd > 0 {
+		for _, f := range runs {
+			hold(f, "%d lines of the servers could not be read, and deletions need a session without any", odd)
+		}
+		return held, nil
+	}
+	if s.m.opt.AllowDeletions || s.m.opt.MaxDeleted >= 1 {
+		return false, nil
+	}
+	elsewhere, err := s.staying(runs)
+	if err != nil {
+		return false, err
+	}
+	all, lost := 0, 0
+	for raw := range s.folders {
+		src, _, err := s.st.uids(raw)
+		if err != nil {
+			return false, err
+		}
+		all += src.Len()
+	}
+	for _, f := range runs {
+		src, _, err := s.st.uids(f.SourceRaw)
+		if err != nil {
+			return false, err
+		}
+		n := 0
+		if err := s.st.get(f.SourceRaw, f.gone, func(_ uint32, e entry) error {
+			if !elsewhere[entryKey{e.size, e.digest}] {
+				n++
+			}
+			return nil
+		}); err != nil {
+			return false, err
+		}
+		if lost += n; float64(n) > s.m.opt.MaxDeleted*float64(src.Len()) {
+			hold(f, "%d of the folder's %d, and found in no other folder", n, src.Len())
+		}
+	}
+	if !held && float64(lost) > s.m.opt.MaxDeleted*float64(all) {
+		for _, f := range runs {
+			hold(f, "%d of the account's %d", lost, all)
+		}
+	}
+	return held, nil
+}
+
+// staying is the content of the messages that no run deletes.
+func (s *session) staying(runs []*folderRun) (map[entryKey]bool, error) {
+	gone := map[string]imapwire.Set{}
+	for _, f := range runs {
+		gone[f.SourceRaw] = f.gone
+	}
+	out := map[entryKey]bool{}
+	for raw := range s.folders {
+		if err := s.st.each(bucketMsgs, raw, func(uid uint32, e entry) error {
+			if e.dst != 0 && !gone[raw].Contains(uid) {
+				out[entryKey{e.size, e.digest}] = true
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // vanishedFolders are those the state knows and the source no longer lists,

@@ -18,9 +18,16 @@ type Options struct {
 	// the source. The default follows the source until the cut-over; messages that the migration did
 	// not bring are never deleted.
 	KeepDeleted bool
-	// MaxDeleted holds deletions back when they would take more than this
-	// share of an account's messages in one run. 0 means 0.5; 1 means no limit.
+	// MaxDeleted holds a run's deletions back when they would take more than this
+	// share of a folder's or of the account's messages, however few these are; what has
+	// moved to another folder does not count. 0 means 0.5; 1 means no limit.
 	MaxDeleted float64
+	// AllowDeletions carries out what MaxDeleted has held back, once somebody
+	// has looked at it. Where the server contradicts itself nothing is deleted all the same.
+	AllowDeletions bool
+	// Recopy brings what had been copied before the cut-over and is no longer at the
+	// target once more. Without it such messages make the certificate incomplete.
+	Recopy bool
 
 	// Batch is the number of messages in one MULTIAPPEND, 0 means 100, and
 	// BatchBytes the size that ends one, 0 means 4 MiB; a batch that has

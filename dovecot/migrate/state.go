@@ -73,6 +73,9 @@ type folderState struct {
 	Complete   bool   `json:"complete"` // nothing failed in the last run
 	Created    bool   `json:"created"`  // by us
 	Subscribed bool   `json:"subscribed"`
+	// Lost are the source UIDs that had been copied and were no longer at
+	// the target when the cut-over came, as text of a set.
+	Lost string `json:"lost,omitempty"`
 }
 
 // entry is one source message that the target has, or had.

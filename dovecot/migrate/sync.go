@@ -245,12 +245,16 @@ func (s *session) begin(ctx context.Context) error {
 		ds := s.dstStatus[mp.TargetRaw]
 		same := fs.Complete && ss != nil && fs.SrcValidity == ss.UIDValidity && fs.SrcNext == ss.UIDNext &&
 			fs.SrcMessages == ss.Messages && fs.SrcModSeq == ss.HighestModSeq && ss.HighestModSeq != 0 &&
-			(ds == nil || ds.UIDValidity == fs.DstValidity || fs.DstValidity == 0) && fs.Subscribed == mp.Subscribed
+			(ds == nil || ds.UIDValidity == fs.DstValidity || fs.DstValidity == 0) && fs.Subscribed == mp.Subscribed &&
+			!s.looksAtTarget(fs)
 		if same {
 			continue
 		}
-		if ds == nil && fs.DstValidity != 0 && !lost && ss != nil && fs.SrcValidity == ss.UIDValidity && fs.SrcNext == ss.UIDNext {
+		if ds == nil && fs.DstValidity != 0 && !lost && ss != nil && fs.SrcValidity == ss.UIDValidity && fs.SrcNext == ss.UIDNext && !s.recopies(fs) {
 			s.find("%q was removed at the target; it is made again when new mail comes", mp.Target)
+			if err := s.lostFolder(mp.SourceRaw, fs); err != nil {
+				return s.fail("state", mp.Source, err)
+			}
 			continue
 		}
 		f := &folderRun{Mapping: mp, state: fs, removed: ds == nil && fs.DstValidity != 0 && !lost}
@@ -353,7 +357,7 @@ func (s *session) prepare(ctx context.Context) error {
 		if ds == nil {
 			continue
 		}
-		if f.removed {
+		if f.removed && !s.recopies(f.state) {
 			f.state.DstValidity = ds.UIDValidity
 			if err := s.forgetTargets(f.SourceRaw); err != nil {
 				return s.fail("state", f.Source, err)

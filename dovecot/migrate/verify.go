@@ -33,7 +33,7 @@ type Difference struct {
 // Kinds of differences. Only DifferenceMissing makes a certificate incomplete.
 const (
 	DifferenceMissing = "missing"           // at the source and not at the target
-	DifferenceRemoved = "removed at target" // had been copied; its user has removed or moved it since
+	DifferenceRemoved = "removed at target" // was there at the cut-over; its user has removed or moved it since
 	DifferenceContent = "content"           // the same message, not byte for byte
 	DifferenceFlags   = "flags"
 	DifferenceDate    = "date"
@@ -73,8 +73,11 @@ type Certificate struct {
 	// compared. A message that moved between two folders meanwhile may have been seen in
 	// neither, so that this is no proof; verify again when the source is at rest.
 	Changed []string `json:"changed,omitempty"`
-	Skipped []string `json:"skipped,omitempty"` // folders that stay behind by rule
-	Error   string   `json:"error,omitempty"`   // why there is no comparison
+	// Doubtful are the folders whose counts contradict each other, or answers that
+	// could not be read: what has been compared may not be all there is.
+	Doubtful []string `json:"doubtful,omitempty"`
+	Skipped  []string `json:"skipped,omitempty"` // folders that stay behind by rule
+	Error    string   `json:"error,omitempty"`   // why there is no comparison
 }
 
 // Total sums the folders up.
@@ -103,9 +106,9 @@ func (t *FolderCertificate) add(f FolderCertificate) {
 }
 
 // Verify reads both sides and compares them: counts, sizes, content, flags and
-// dates, as multisets for each folder. It trusts nothing the copy recorded;
-// the state only explains what a user has removed at the target since. It
-// opens everything read-only.
+// dates, as multisets for each folder. It trusts nothing the copy recorded: what the
+// target does not have is missing. Only after the cut-over the state explains what was
+// there then and its user has removed since. It opens everything read-only.
 func (m *Migrator) Verify(ctx context.Context, a Account, o *VerifyOptions) (*Certificate, error) {
 	var opt VerifyOptions
 	if o != nil {
@@ -137,7 +140,12 @@ func (m *Migrator) Verify(ctx context.Context, a Account, o *VerifyOptions) (*Ce
 
 type verifier struct {
 	session
-	opt VerifyOptions
+	opt      VerifyOptions
+	doubtful []string
+}
+
+func (v *verifier) doubt(format string, args ...any) {
+	v.doubtful = append(v.doubtful, fmt.Sprintf(format, args...))
 }
 
 func (v *verifier) run(ctx context.Context) (*Certificate, error) {
@@ -150,12 +158,12 @@ func (v *verifier) run(ctx context.Context) (*Certificate, error) {
 			v.st.acct.Digest = kindSHA1
 		}
 	}
-	folders, err := v.st.folders()
-	if err != nil {
+	var err error
+	if v.folders, err = v.st.folders(); err != nil {
 		return nil, err
 	}
 	recorded := map[string]string{}
-	for raw, f := range folders {
+	for raw, f := range v.folders {
 		recorded[raw] = f.Target
 	}
 	plan := PlanFolders(v.srcView, v.dstView, v.m.opt.Folders, recorded)
@@ -170,7 +178,7 @@ func (v *verifier) run(ctx context.Context) (*Certificate, error) {
 		byTarget[mp.TargetRaw] = append(byTarget[mp.TargetRaw], mp)
 	}
 	for _, target := range order {
-		f, diffs, err := v.folder(ctx, target, byTarget[target])
+		f, diffs, err := v.folder(ctx, byTarget[target])
 		if err != nil {
 			return nil, &Error{v.acct.Name, "verify", byTarget[target][0].Target, err}
 		}
@@ -180,7 +188,11 @@ func (v *verifier) run(ctx context.Context) (*Certificate, error) {
 	if cert.Changed, err = v.changed(ctx); err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
-	cert.Complete = cert.Total().Missing == 0 && len(cert.Changed) == 0
+	if odd := v.src.OddCount + v.dst.OddCount; odd > 0 {
+		v.doubt("%d lines of the servers could not be read", odd)
+	}
+	cert.Doubtful = v.doubtful
+	cert.Complete = cert.Total().Missing == 0 && len(cert.Changed) == 0 && len(cert.Doubtful) == 0
 	return cert, nil
 }
 
@@ -204,26 +216,45 @@ func (v *verifier) changed(ctx context.Context) ([]string, error) {
 	return out, nil
 }
 
-// open selects a folder read-only and fetches what is compared.
-func (v *verifier) open(ctx context.Context, c *imapwire.Client, raw string, digests bool) ([]item, error) {
-	sel, err := c.Select(ctx, raw, true)
-	if err != nil || sel.Messages == 0 {
-		return nil, err
+// open selects a folder read-only and fetches what is compared. Of the source it is
+// doubted whether that is all, as long as SELECT, STATUS, SEARCH and FETCH do not agree.
+func (v *verifier) open(ctx context.Context, c *imapwire.Client, mp Mapping, digests bool) ([]item, error) {
+	var sel *imapwire.Selected
+	var live imapwire.Set
+	var err error
+	counts := ""
+	if c == v.src {
+		f := &folderRun{Mapping: mp}
+		if sel, err = v.selectSource(ctx, mp.SourceRaw); err == nil {
+			var st *imapwire.Status
+			sel, live, st, err = v.live(ctx, f, sel)
+			if err == nil {
+				counts = contradiction(sel, st, live.Len())
+			}
+		}
+	} else if sel, err = c.Select(ctx, mp.TargetRaw, true); err == nil && sel.Messages > 0 {
+		live, err = c.Search(ctx, "ALL")
 	}
-	live, err := c.Search(ctx, "ALL")
 	if err != nil {
 		return nil, err
 	}
-	items := "FLAGS INTERNALDATE RFC822.SIZE"
+	items := basicItems
 	if digests {
 		items += " DIGEST.SHA1"
 	}
-	return v.items(ctx, c, live, items)
+	got, err := v.items(ctx, c, live, items)
+	if c == v.src && err == nil && counts == "" && len(got) < live.Len() {
+		counts = fmt.Sprintf("SEARCH lists %d messages, FETCH tells %d", live.Len(), len(got))
+	}
+	if counts != "" {
+		v.doubt("%s: %s", mp.Source, counts)
+	}
+	return got, err
 }
 
-func (v *verifier) folder(ctx context.Context, target string, maps []Mapping) (f FolderCertificate, diffs []Difference, err error) {
+func (v *verifier) folder(ctx context.Context, maps []Mapping) (f FolderCertificate, diffs []Difference, err error) {
 	f.Target = maps[0].Target
-	theirs, err := v.open(ctx, v.dst, target, false)
+	theirs, err := v.open(ctx, v.dst, maps[0], false)
 	if _, refused := errors.AsType[*imapwire.Error](err); refused {
 		theirs, err = nil, nil // no such folder: everything is missing
 	}
@@ -242,7 +273,7 @@ func (v *verifier) folder(ctx context.Context, target string, maps []Mapping) (f
 	used := make([]int32, len(theirs)) // how many source messages each is the counterpart of
 	for _, mp := range maps {
 		f.Sources = append(f.Sources, mp.Source)
-		ours, err := v.open(ctx, v.src, mp.SourceRaw, free)
+		ours, err := v.open(ctx, v.src, mp, free)
 		if err != nil {
 			return f, nil, fmt.Errorf("source: %w", err)
 		}
@@ -298,16 +329,19 @@ func (v *verifier) folder(ctx context.Context, target string, maps []Mapping) (f
 			used[p.dst]++
 			diffs = append(diffs, v.compare(&f, mp, &ours[p.src], &theirs[p.dst])...)
 		}
-		known := imapwire.Set{}
-		if len(rest) > 0 {
-			if known, _, err = v.st.uids(mp.SourceRaw); err != nil {
+		removed := imapwire.Set{}
+		if len(rest) > 0 && v.afterCutOver() {
+			if removed, _, err = v.st.uids(mp.SourceRaw); err != nil {
 				return f, nil, err
+			}
+			if fs := v.folders[mp.SourceRaw]; fs != nil {
+				removed = removed.Without(v.lost(fs))
 			}
 		}
 		for _, i := range rest {
 			o := &ours[i]
 			d := Difference{Folder: mp.Source, UID: o.uid, Kind: DifferenceMissing, Text: fmt.Sprintf("%d bytes of %s", o.size, o.time().Format(time.DateOnly))}
-			if known.Contains(o.uid) {
+			if removed.Contains(o.uid) {
 				d.Kind = DifferenceRemoved
 				f.Removed++
 			} else {

@@ -204,7 +204,9 @@ func TestCertificatePages(t *testing.T) {
 	m := migrate.New(f, g, t.TempDir(), nil)
 	var each []*migrate.Certificate
 	for _, a := range accounts {
-		sync(t, m, a)
+		if _, err := m.CutOver(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
 		if a.Name == "user01" { // its user works at the target: one flag, one message less, one more
 			c := pipeClient(t, to, a.Name)
 			do(t, c, "SELECT INBOX")

@@ -60,6 +60,8 @@ failures, missing messages or held-back accounts (see the report).
 type settings struct {
 	Config
 	plan, verify, noCopy bool
+	allowDeletions       bool
+	recopy               bool
 	convert              bool
 	sample               float64
 	report               string
@@ -142,6 +144,8 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	fs.StringVar(&s.Wave, "wave", or(s.Wave, "migration"), "`name` of the wave in reports")
 	fs.IntVar(&s.Parallel, "parallel", s.Parallel, "accounts at a time (default 4)")
 	fs.BoolVar(&s.CutOver, "cut-over", s.CutOver, "make it the last run: later ones only bring late mail")
+	fs.BoolVar(&s.allowDeletions, "allow-deletions", false, "carry out deletions that an earlier run has held back, in this run")
+	fs.BoolVar(&s.recopy, "recopy", false, "copy again what had been copied before the cut-over and is no longer at the target")
 	fs.BoolVar(&s.plan, "plan", false, "only show where each folder would go")
 	fs.BoolVar(&s.verify, "verify", false, "compare both sides afterwards")
 	fs.BoolVar(&s.noCopy, "no-copy", false, "with -verify: compare only")
@@ -260,7 +264,8 @@ func run(ctx context.Context, s *settings, from, to migrate.Server, accounts []m
 
 func runWith(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer, p *progress) (int, error) {
 	defer p.done()
-	m := migrate.New(from, to, s.State, &migrate.Options{Folders: s.Rules(), KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted, Observer: p})
+	m := migrate.New(from, to, s.State, &migrate.Options{Folders: s.Rules(), KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted,
+		AllowDeletions: s.allowDeletions, Recopy: s.recopy, Observer: p})
 	if s.plan {
 		return plan(ctx, m, accounts, stdout)
 	}
@@ -349,6 +354,9 @@ func certify(ctx context.Context, m *migrate.Migrator, s *settings, accounts []m
 	for _, c := range each {
 		if !c.Complete {
 			fmt.Fprintf(w, "  %s: %d missing %s\n", c.Account, c.Total().Missing, c.Error)
+			for _, d := range c.Doubtful {
+				fmt.Fprintf(w, "  %s: in doubt: %s\n", c.Account, d)
+			}
 		}
 	}
 	return sum
