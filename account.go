@@ -51,6 +51,7 @@ type Account struct {
 	Deactivated Date         `json:"deactivated_on,omitzero"` // day of the deactivation
 	Previous    Previous     `json:"previous,omitzero"`       // old copy of the last transfer, if still kept
 	Held        bool         `json:"held,omitempty"`          // an operator put it on hold: never touched
+	Traits      Traits       `json:"traits,omitzero"`         // keyed hashes that tell people of one name apart
 	DN          string       `json:"dn,omitempty"`            // where the directory keeps it; informative, not compared
 }
 

@@ -25,6 +25,7 @@ var accountFields = []accountField{
 	fieldOf("notice_mail", func(a *Account) *string { return &a.NoticeMail }),
 	fieldOf("language", func(a *Account) *string { return &a.Language }),
 	fieldOf("access", func(a *Account) *string { return &a.Access }),
+	{"traits", func(a, b *Account) bool { return a.Traits != b.Traits }, func(dst, src *Account) { dst.Traits = src.Traits }},
 }
 
 func fieldOf[T ~string](name string, at func(*Account) *T) accountField {

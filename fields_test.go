@@ -10,7 +10,7 @@ import (
 func TestAccountFields(t *testing.T) {
 	t.Parallel()
 	full := Account{GivenName: "a", FamilyName: "b", DisplayName: "c", Role: RoleStaff, Phone: "d", NoticeMail: "e", Language: "fr", Access: "pim",
-		Memberships: []Membership{{School: "s", Classes: []string{"1a"}}}}
+		Memberships: []Membership{{School: "s", Classes: []string{"1a"}}}, Traits: Traits{Birth: "f"}}
 	var empty Account
 	names := changes(&empty, &full)
 	if len(names) != len(accountFields) {

@@ -14,8 +14,8 @@ func guardDistrict(t *testing.T, p Policy) (*world, []Record) {
 	var rs []Record
 	for _, school := range []SchoolID{"ps-a", "ps-b"} {
 		for i := range 50 {
-			r := Record{Key: RecordKey{"escada", fmt.Sprint(school, i)}, Role: RolePupil, GivenName: "Ida", FamilyName: "Abel",
-				Memberships: []Membership{{School: school, Level: "primary"}}}
+			r := Record{Key: RecordKey{"escada", fmt.Sprint(school, i)}, Role: RolePupil, GivenName: "Ida", FamilyName: surname(i),
+				Traits: Traits{Birth: fmt.Sprint(school, i)}, Memberships: []Membership{{School: school, Level: "primary"}}}
 			if i >= 40 {
 				r.Role = RoleTeacher
 			}
@@ -24,6 +24,16 @@ func guardDistrict(t *testing.T, p Policy) (*world, []Record) {
 	}
 	w.run(p, delivery(rs), day0)
 	return w, rs
+}
+
+// surname returns the i-th of some family names of which no two are alike.
+func surname(i int) string {
+	const syllables = "bacedifoguhajekilomunapeqirosutavewixoyuzabecidofugahejikolumaneq"
+	s := "Abel"
+	for i++; i > 0; i /= 32 {
+		s += syllables[i%32*2:][:2]
+	}
+	return s + "mann"
 }
 
 func guardPolicy() Policy {

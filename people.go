@@ -26,6 +26,8 @@ func (b *builder) people() {
 		case a == nil:
 			newcomers = append(newcomers, k)
 		case a.Held:
+		case b.doubts[k] != "":
+			b.doubted(a, r)
 		case r != nil && b.here(r):
 			b.present(a, r)
 		default:
@@ -88,6 +90,12 @@ func (b *builder) newcomer(r *Record) {
 	if r.Role == RolePupil {
 		limit = b.policy.Naming.MaxPupilUsername
 	}
+	if why := b.doubts[r.Key]; why != "" {
+		a := Account{Key: r.Key, State: Active, Access: pop.Access, Username: usernameBase(r.GivenName, r.FamilyName, limit)}
+		b.want(&a, r, ms)
+		b.hold(b.step(KindCreate, &a, newcomerReason(&a), CreateAccount{Account: a, Access: pop.Access}), guardIdentity, why)
+		return
+	}
 	username := b.names.username(usernameBase(r.GivenName, r.FamilyName, limit), limit)
 	a := Account{
 		Key: r.Key, Username: username, State: Active,
@@ -95,7 +103,25 @@ func (b *builder) newcomer(r *Record) {
 	}
 	a.Access = pop.Access
 	b.want(&a, r, ms)
-	b.seek(seeker{acc: a, access: pop.Access, reason: fmt.Sprintf("%s at %s, first appears in the delivery", r.Role, schoolsOf(a.Memberships))}, pop)
+	b.seek(seeker{acc: a, access: pop.Access, reason: newcomerReason(&a)}, pop)
+}
+
+func newcomerReason(a *Account) string {
+	return fmt.Sprintf("%s at %s, first appears in the delivery", a.Role, schoolsOf(a.Memberships))
+}
+
+// doubted holds what would be done about an account of which it is not certain
+// whether the record is its person's, or whether the person came under a new id.
+func (b *builder) doubted(a *Account, r *Record) {
+	why := b.doubts[a.Key]
+	switch {
+	case r != nil && b.here(r):
+		w := *a
+		b.want(&w, r, b.current(r))
+		b.hold(b.change(*a, w, changes(a, &w), ""), guardIdentity, why)
+	case a.State == Active:
+		b.hold(b.notice(a), guardIdentity, why)
+	}
 }
 
 // early counts people without an account who are at no school today.
@@ -140,6 +166,7 @@ func (b *builder) want(a *Account, r *Record, ms []Membership) {
 	if r.Language != "" {
 		a.Language = r.Language
 	}
+	a.Traits = Traits{cmp.Or(r.Traits.Birth, a.Traits.Birth), cmp.Or(r.Traits.Number, a.Traits.Number)}
 	a.Memberships = make([]Membership, 0, len(ms))
 	for _, m := range ms {
 		cs := slices.Clone(m.Classes)
@@ -158,7 +185,9 @@ func (b *builder) want(a *Account, r *Record, ms []Membership) {
 	} else {
 		a.DisplayName = plain
 	}
-	b.display[foldName(a.DisplayName)] = a.Username
+	if b.doubts[r.Key] == "" {
+		b.display[foldName(a.DisplayName)] = a.Username
+	}
 }
 
 // uncertain returns why the record of somebody who is delivered may lack a

@@ -33,6 +33,7 @@ func NewPlan(policy Policy, state State, delivery Delivery, now Date) (*Plan, er
 	b := &builder{policy: &policy, state: &state, delivery: &delivery, now: now}
 	seen := Fingerprint(state)
 	b.index()
+	b.identify()
 	b.people()
 	b.place()
 	b.order()
@@ -66,6 +67,7 @@ type builder struct {
 	early    early                  // newcomers of other days
 	lost     string                 // why any record may lack a row
 	lostAt   map[SchoolID]bool      // schools that have an unreadable row without a key
+	doubts   map[RecordKey]string   // why it is not certain who stands behind a key
 	names    *names
 	display  map[string]string // folded display name -> user name that has it
 
@@ -189,6 +191,7 @@ func (b *builder) index() {
 		}
 	}
 	b.rejections()
+	b.follow()
 	b.collapse()
 	switch {
 	case b.delivery.Kind == DeliveryDelta:

@@ -13,6 +13,9 @@ type Policy struct {
 	// TermChanges are the windows in which the wider limits of Guards hold.
 	TermChanges []Window   `json:"term_changes,omitempty"`
 	Overrides   []Override `json:"overrides,omitempty"`
+	// Links and Distinct decide about records of which it is not certain whose they are.
+	Links    []Link     `json:"links,omitempty"`
+	Distinct []Distinct `json:"distinct,omitempty"`
 }
 
 // Population is a kind of people and the contexts they may live in. The first

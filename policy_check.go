@@ -174,7 +174,41 @@ func (p Policy) Validate() error {
 			bad("override number %d: by, reason and until must be given", i+1)
 		}
 	}
+	p.validatePairs(bad)
 	return errors.Join(errs...)
+}
+
+// validatePairs checks links and distincts: each record id leads to one account.
+func (p Policy) validatePairs(bad func(string, ...any)) {
+	links := map[string]string{}
+	for i, l := range p.Links {
+		what := fmt.Sprintf("link number %d", i+1)
+		switch {
+		case l.Old == "" || l.New == "" || l.By == "" || l.Reason == "":
+			bad("%s: old, new, by and reason must be given", what)
+		case l.Old == l.New && l.Until.IsZero():
+			bad("%s: old and new are the same id: until must be given", what)
+		case l.Old != l.New:
+			if _, dup := links[l.New]; dup {
+				bad("%s: the new id is in another link already", what)
+			}
+			links[l.New] = l.Old
+		}
+	}
+	for i, l := range p.Links {
+		id, steps := l.New, 0
+		for links[id] != "" && steps <= len(links) {
+			id, steps = links[id], steps+1
+		}
+		if steps > len(links) {
+			bad("link number %d: the links lead in a circle", i+1)
+		}
+	}
+	for i, d := range p.Distinct {
+		if d.A == "" || d.B == "" || d.A == d.B || d.By == "" || d.Reason == "" {
+			bad("distinct number %d: two different ids a and b, by and reason must be given", i+1)
+		}
+	}
 }
 
 // population returns the first population that matches a membership of today.

@@ -42,6 +42,7 @@ func drawRecord(t *rapid.T, id int) Record {
 		Role:       rapid.SampledFrom([]Role{RolePupil, RolePupil, RolePupil, RoleTeacher, RoleStaff}).Draw(t, "role"),
 		GivenName:  rapid.SampledFrom([]string{"Anna", "Jörg", "Zoé", "Anna Maria"}).Draw(t, "given"),
 		FamilyName: rapid.SampledFrom([]string{"Muster", "Müller", "von Gunten"}).Draw(t, "family"),
+		Traits:     Traits{Birth: fmt.Sprint("born", id)}, // many have one name, and are not one person
 	}
 	for _, s := range []SchoolID{"ps-a", "ss-b"} {
 		if rapid.Bool().Draw(t, "at") || s == "ss-b" && len(r.Memberships) == 0 {
@@ -74,9 +75,7 @@ func drawTerms(t *rapid.T) [][]Record {
 			if rapid.IntRange(0, 3).Draw(t, "returns") > 0 {
 				return false
 			}
-			c := drawRecord(t, 0)
-			c.Key = r.Key
-			now = append(now, c)
+			now = append(now, redrawn(t, r))
 			return true
 		})
 		for _, r := range cur {
@@ -84,9 +83,7 @@ func drawTerms(t *rapid.T) [][]Record {
 			case 0: // leaves
 				gone = append(gone, r)
 			case 1:
-				c := drawRecord(t, 0)
-				c.Key = r.Key
-				now = append(now, c)
+				now = append(now, redrawn(t, r))
 			default:
 				now = append(now, r)
 			}
@@ -99,6 +96,13 @@ func drawTerms(t *rapid.T) [][]Record {
 		terms = append(terms, now)
 	}
 	return terms
+}
+
+// redrawn changes everything about somebody but who they are.
+func redrawn(t *rapid.T, r Record) Record {
+	c := drawRecord(t, 0)
+	c.Key, c.GivenName, c.Traits = r.Key, r.GivenName, r.Traits
+	return c
 }
 
 // prefixes replays a plan and checks promise 1 at every prefix.

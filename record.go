@@ -87,6 +87,7 @@ type Record struct {
 	NoticeMail string `json:"notice_mail,omitempty"`
 	Phone      string `json:"phone,omitempty"`    // business number, staff and teachers only
 	Language   string `json:"language,omitempty"` // "de", "fr", "it", "en"; empty: the site's default
+	Traits     Traits `json:"traits,omitzero"`    // keyed hashes that tell people of one name apart
 }
 
 // DeliveryKind tells what the absence of a person means.

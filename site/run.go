@@ -70,7 +70,8 @@ func (a *Act) created() int {
 }
 
 // informative are the findings that keep nobody from anything.
-var informative = map[string]bool{"override": true, "unknown-users": true, "second-copy": true, "not-yet-here": true, "no-longer-here": true}
+var informative = map[string]bool{"override": true, "unknown-users": true, "second-copy": true, "not-yet-here": true, "no-longer-here": true,
+	"renamed-person": true}
 
 // attention reports whether the plan has findings that mean that something was
 // not done for somebody.
