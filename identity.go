@@ -127,19 +127,18 @@ func common(x, y []Membership) (school, class bool) {
 }
 
 // particles are parts of family names that say nothing by themselves.
-var particles = map[string]bool{"von": true, "van": true, "vom": true, "zu": true, "zur": true, "zum": true, "de": true, "da": true,
-	"di": true, "do": true, "dos": true, "das": true, "du": true, "del": true, "della": true, "den": true, "der": true, "la": true,
-	"le": true, "les": true, "el": true, "al": true, "bin": true, "ben": true, "d": true, "o": true}
+var particles = []string{"von", "van", "vom", "zu", "zur", "zum", "de", "da", "di", "do", "dos", "das", "du", "del",
+	"della", "den", "der", "la", "le", "les", "el", "al", "bin", "ben", "d", "o"}
 
 // nameWords splits a name into its words as they count for a comparison.
 func nameWords(name string) []string {
-	words := strings.FieldsFunc(foldName(name), func(r rune) bool { return r == ' ' || r == '-' || r == '\'' || r == '’' || r == '.' })
+	words := strings.FieldsFunc(foldName(name), func(r rune) bool { return strings.ContainsRune(" -'’.", r) })
 	out := words[:0]
 	for _, w := range words {
 		if f := foldASCII(w, ""); f != "" {
 			w = f
 		}
-		if !particles[w] {
+		if !slices.Contains(particles, w) {
 			out = append(out, w)
 		}
 	}
@@ -323,10 +322,7 @@ func (b *builder) changedPeople(changed []RecordKey) {
 		var owner *Account // somebody else whose name it is
 		if !alikeNames(a.GivenName, r.GivenName) || !alikeNames(a.FamilyName, r.FamilyName) {
 			for _, o := range owners[fullName(r.GivenName, r.FamilyName)] {
-				school, _ := common(o.Memberships, ms)
-				if next := b.records[o.Key]; o.Key != k && compareTraits(o.Traits, r.Traits) != traitsDiffer &&
-					(school || next == nil || !alikeNames(next.FamilyName, o.FamilyName) || !alikeNames(next.GivenName, o.GivenName)) &&
-					(owner == nil || o.Key.Compare(owner.Key) < 0) {
+				if o.Key != k && b.losesName(o, r, ms) && (owner == nil || o.Key.Compare(owner.Key) < 0) {
 					owner = o
 				}
 			}
@@ -342,7 +338,7 @@ func (b *builder) changedPeople(changed []RecordKey) {
 		case verdict == otherPerson:
 			b.doubts[k] = fmt.Sprintf("record %s stood for %s and is now sent for %s", k.ID, was, is)
 		case verdict == renamedPerson:
-			b.find("renamed-person", "%s is now called %s %s: user name and address stay as they are; a rename is made on request",
+			b.find("renamed-person", "%s is now called %s %s: user name and address stay; a rename is made on request",
 				a.Username, cleanName(r.GivenName), cleanName(r.FamilyName)).Key = k
 		}
 		if b.doubts[k] != "" {
@@ -350,6 +346,18 @@ func (b *builder) changedPeople(changed []RecordKey) {
 				"or the export is put right", b.doubts[k], k.ID).Key = k
 		}
 	}
+}
+
+// losesName reports whether the name of a record may have been taken from the
+// person of another account: somebody of the same school, or who is missing or
+// called otherwise now.
+func (b *builder) losesName(o *Account, r *Record, ms []Membership) bool {
+	if compareTraits(o.Traits, r.Traits) == traitsDiffer {
+		return false
+	}
+	school, _ := common(o.Memberships, ms)
+	next := b.records[o.Key]
+	return school || next == nil || !alikeNames(next.FamilyName, o.FamilyName) || !alikeNames(next.GivenName, o.GivenName)
 }
 
 // doublePeople finds newcomers who look like somebody who is gone, or who is
@@ -373,7 +381,8 @@ func (b *builder) doublePeople(newcomers []RecordKey, distinct map[[2]string]boo
 	}
 	for k, a := range b.accounts {
 		r := present(a)
-		if byName[fullName(a.GivenName, a.FamilyName)] != nil || r != nil && byName[fullName(r.GivenName, r.FamilyName)] != nil {
+		if byName[fullName(a.GivenName, a.FamilyName)] != nil ||
+			r != nil && byName[fullName(r.GivenName, r.FamilyName)] != nil {
 			keys = append(keys, k)
 		}
 	}
@@ -430,7 +439,8 @@ func (b *builder) double(n, first someone, as string) {
 	}
 	b.doubts[n.key] = fmt.Sprintf("record %s, %s, looks like %s, who is delivered too: two records look like one person",
 		n.key.ID, n.name, as)
-	b.find("double-person", "%s; a distinct with %q and %q says that they are two", b.doubts[n.key], first.key.ID, n.key.ID).Key = n.key
+	b.find("double-person", "%s; a distinct with %q and %q says that they are two",
+		b.doubts[n.key], first.key.ID, n.key.ID).Key = n.key
 }
 
 // follow gives records with a new id the key of the account that a link names.
@@ -459,13 +469,15 @@ func (b *builder) follow() {
 			b.shielded[from], b.shielded[old] = "a link joins two accounts", "a link joins two accounts"
 			delete(b.records, from)
 			delete(b.records, old)
-			b.find("link-conflict", "a link joins record %s with %s, but both have accounts: both are left alone", id, to).Key = from
+			b.find("link-conflict", "a link joins record %s with %s, but both have accounts: both are left alone",
+				id, to).Key = from
 		case b.records[old] != nil:
 			b.shielded[from] = "a link joins two records that are both delivered"
 			b.shielded[old] = b.shielded[from]
 			delete(b.records, from)
 			delete(b.records, old)
-			b.find("link-conflict", "a link joins record %s with %s, but both are delivered: both are left alone", id, to).Key = from
+			b.find("link-conflict", "a link joins record %s with %s, but both are delivered: both are left alone",
+				id, to).Key = from
 		default:
 			moved := *r
 			moved.Key = old

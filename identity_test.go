@@ -8,7 +8,7 @@ import (
 )
 
 // class returns a membership with one class.
-func class(s SchoolID, l Level, name string) Membership {
+func class(s SchoolID, l SchoolLevel, name string) Membership {
 	return Membership{School: s, Level: l, Classes: []string{name}}
 }
 
@@ -46,10 +46,6 @@ func heldFor(t *testing.T, plan *Plan) []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-func hasFinding(p *Plan, kind string) bool {
-	return slices.ContainsFunc(p.Findings, func(f Finding) bool { return f.Kind == kind })
 }
 
 // An id that is sent for somebody else hands nobody's mailbox over.
@@ -172,9 +168,9 @@ func TestTraitsDecide(t *testing.T) {
 		ms            []Membership
 		want          likeness
 	}{
-		{"married and moved, born on the same day", "Anna", "Wyss", Traits{Birth: "1"}, Traits{Birth: "1"}, elsewhere, samePerson},
+		{"married and moved, of one birthday", "Anna", "Wyss", Traits{Birth: "1"}, Traits{Birth: "1"}, elsewhere, samePerson},
 		{"everything but the birthday differs", "Urs", "Wyss", Traits{Birth: "1"}, Traits{Birth: "1"}, ms, otherPerson},
-		{"a name of the same class, born on another day", "Anna", "Wyss", Traits{Birth: "1"}, Traits{Birth: "2"}, ms, otherPerson},
+		{"the same class, another birthday", "Anna", "Wyss", Traits{Birth: "1"}, Traits{Birth: "2"}, ms, otherPerson},
 		{"a birthday is put right", "Anna", "Muster", Traits{Birth: "1"}, Traits{Birth: "2"}, ms, samePerson},
 		{"a namesake at another school", "Anna", "Muster", Traits{Birth: "1"}, Traits{Birth: "2"}, elsewhere, otherPerson},
 		{"the number outweighs the birthday", "Anna", "Wyss", Traits{"1", "7"}, Traits{"1", "8"}, ms, otherPerson},

@@ -148,6 +148,13 @@ func (l *loader) section(message string) string {
 			return fmt.Sprintf("override[%d]", i+1)
 		}
 	}
+	for i := range max(len(l.c.Links), len(l.c.Distinct)) {
+		for _, key := range []string{"link", "distinct"} {
+			if strings.HasPrefix(message, fmt.Sprintf("%s number %d:", key, i+1)) {
+				return fmt.Sprintf("%s[%d]", key, i+1)
+			}
+		}
+	}
 	name, _, ok := strings.Cut(message, ":")
 	if ok && slices.Contains([]string{"life_cycle", "naming"}, name) || strings.HasPrefix(name, "guards.") {
 		return name

@@ -57,6 +57,8 @@ type Config struct {
 	Guards      Guards       `toml:"guards"`
 	TermChanges []TermChange `toml:"term_change"`
 	Overrides   []Override   `toml:"override"`
+	Links       []Link       `toml:"link"`
+	Distinct    []Distinct   `toml:"distinct"`
 }
 
 // Site is the section [site].
@@ -231,6 +233,23 @@ type Override struct {
 	Reason string              `toml:"reason"`
 }
 
+// Link is a section [[link]]; see [schoolmail.Link].
+type Link struct {
+	Old    string          `toml:"old"`
+	New    string          `toml:"new"`
+	Until  schoolmail.Date `toml:"until"`
+	By     string          `toml:"by"`
+	Reason string          `toml:"reason"`
+}
+
+// Distinct is a section [[distinct]]; see [schoolmail.Distinct].
+type Distinct struct {
+	A      string `toml:"a"`
+	B      string `toml:"b"`
+	By     string `toml:"by"`
+	Reason string `toml:"reason"`
+}
+
 // Policy returns the site's policy with its defaults filled in.
 func (c *Config) Policy() schoolmail.Policy {
 	p := schoolmail.Policy{
@@ -253,6 +272,12 @@ func (c *Config) Policy() schoolmail.Policy {
 	}
 	for _, o := range c.Overrides {
 		p.Overrides = append(p.Overrides, schoolmail.Override(o))
+	}
+	for _, l := range c.Links {
+		p.Links = append(p.Links, schoolmail.Link(l))
+	}
+	for _, d := range c.Distinct {
+		p.Distinct = append(p.Distinct, schoolmail.Distinct(d))
 	}
 	return p.WithDefaults()
 }
@@ -281,6 +306,7 @@ func (c *Config) FromPolicy(p schoolmail.Policy) {
 		before[x.ID] = x
 	}
 	c.Populations, c.Contexts, c.TermChanges, c.Overrides = nil, nil, nil, nil
+	c.Links, c.Distinct = nil, nil
 	for _, q := range p.Populations {
 		c.Populations = append(c.Populations, Population(q))
 	}
@@ -294,6 +320,12 @@ func (c *Config) FromPolicy(p schoolmail.Policy) {
 	}
 	for _, o := range p.Overrides {
 		c.Overrides = append(c.Overrides, Override(o))
+	}
+	for _, l := range p.Links {
+		c.Links = append(c.Links, Link(l))
+	}
+	for _, d := range p.Distinct {
+		c.Distinct = append(c.Distinct, Distinct(d))
 	}
 }
 

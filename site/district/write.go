@@ -272,4 +272,49 @@ func (p *printer) policy(c *Config) {
 		p.need("by", o.By, "")
 		p.need("reason", o.Reason, "")
 	}
+	p.pairs(c)
+}
+
+// pairs writes what was decided about records of which it is not certain whose they are.
+func (p *printer) pairs(c *Config) {
+	if len(c.Links) == 0 {
+		p.line("")
+		p.line("# [[link]]          # joins a record with a new id to the account of the old one")
+		p.line("# old    = \"100147\"")
+		p.line("# new    = \"999001\"    # the same as old: the person is the same in spite of new names; needs until")
+		p.line("# by     = \"A. Muster\"")
+		p.line("# reason = \"new id after a change of school\"")
+	}
+	for i, l := range c.Links {
+		comments := []string(nil)
+		if i == 0 {
+			comments = []string{"Each joins a record with a new id to the account of the old one."}
+		}
+		p.section("[[link]]", comments...)
+		p.need("old", l.Old, "")
+		p.need("new", l.New, "")
+		p.key("until", l.Until, schoolmail.Date(0), "last day")
+		p.need("by", l.By, "")
+		p.need("reason", l.Reason, "")
+	}
+	if len(c.Distinct) == 0 {
+		p.line("")
+		p.line("# [[distinct]]      # two records that look like one person are two")
+		p.line("# a      = \"100147\"")
+		p.line("# b      = \"100200\"")
+		p.line("# by     = \"A. Muster\"")
+		p.line("# reason = \"cousins of one name\"")
+	}
+	for i, d := range c.Distinct {
+		comments := []string(nil)
+		if i == 0 {
+			comments = []string{"Each says that two records that look like one person are two."}
+		}
+		p.section("[[distinct]]", comments...)
+		p.need("a", d.A, "")
+		p.need("b", d.B, "")
+		p.need("by", d.By, "")
+		p.need("reason", d.Reason, "")
+	}
+
 }
