@@ -257,7 +257,7 @@ func (r *retrier) again(e *Error) (time.Duration, bool) {
 		}
 		return r.grow(time.Second, time.Minute), true
 	case ErrStarting, ErrUnreachable:
-	case ErrLostAnswer, ErrProtocol:
+	case ErrLostAnswer, ErrProtocol, ErrRolledBack:
 		if r.traits&repeatable == 0 {
 			return 0, false
 		}
@@ -285,8 +285,11 @@ func (r *retrier) again(e *Error) (time.Duration, bool) {
 // grow doubles the pause between first and most and adds some chance.
 func (r *retrier) grow(first, most time.Duration) time.Duration {
 	r.pause = min(max(2*r.pause, first), most)
-	return r.pause*3/4 + rand.N(r.pause/2)
+	return jitter(r.pause)
 }
+
+// jitter varies a pause by a quarter, so that those who met once do not meet again.
+func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2) }
 
 // fill writes the context's id and the credentials into a request. Every
 // service has types of its own for them, which differ in nothing but the name.

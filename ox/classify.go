@@ -12,6 +12,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
+	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
 )
 
 // kindsByDetail maps the local name of a fault's detail to a kind.
@@ -48,6 +49,8 @@ var kindsByText = []struct {
 	{prefix: "User update conflict", kind: ErrLockConflict, of: fromStorage},
 	{prefix: "Cannot map ", contains: "already in use", kind: ErrMappingUsed, of: fromStorage},
 	{prefix: "A mapping with login info", kind: ErrMappingUsed, of: fromStorage},
+	{contains: "Deadlock found when trying to get lock", kind: ErrRolledBack, of: fromStorage},
+	{contains: "UCP-0011", kind: ErrUserExists, of: fromStorage}, // copy without the login name
 	{contains: "UCP-0003", kind: ErrCopyConflict, of: fromStorage},
 	{contains: "Categories=TRY_AGAIN", kind: ErrStarting, of: fromStorage},
 	{contains: "FLD-0075", kind: ErrDisplayNameUsed, of: fromStorage}, // differs in upper and lower case only
@@ -99,10 +102,13 @@ func (k *call) classify(parent context.Context, err error) *Error {
 		e.Err = nil
 		e.HTTPStatus, e.ExceptionID = fault.Status, strings.Join(fault.ExceptionIDs, " ")
 		e.Kind, e.Message = kindOf(fault)
-		if k.loginUnknown(e.Message) {
+		switch {
+		case k.loginUnknown(e.Message):
 			e.Kind = ErrCredentials
+		case e.Kind == ErrStorage && k.createsContext() && rolledBackCreate(e.Message):
+			e.Kind = ErrRolledBack
 		}
-		e.NotDone = e.Kind != ErrStorage && e.Kind != ErrRemote && e.Kind != ErrServer
+		e.NotDone = e.Kind != ErrStorage && e.Kind != ErrRemote && e.Kind != ErrServer && e.Kind != ErrRolledBack
 	case errors.As(err, &status):
 		e.Err = nil
 		e.Kind, e.HTTPStatus, e.Message = ErrStatus, status.Status, status.Text
@@ -168,6 +174,20 @@ func (k *call) loginUnknown(message string) bool {
 	name, _, found := strings.Cut(rest, " in context ")
 	// Servers may lower-case logins (AUTO_TO_LOWERCASE_UID).
 	return k.looksUpLogin && k.login != "" && ok && found && strings.EqualFold(name, k.login)
+}
+
+// createsContext reports whether the call makes a context.
+func (k *call) createsContext() bool {
+	return k.op == oxcontext.OpCreate || k.op == oxcontext.OpCreateModuleAccess || k.op == oxcontext.OpCreateModuleAccessByName
+}
+
+// rolledBackCreate recognises what OX says, besides "Deadlock found", when two
+// creates of contexts in one schema got in each other's way: the administrator
+// that it has just made is not there, or the id is in use by leftovers of a context
+// that was deleted a moment ago. Nothing of the new context is there afterwards.
+func rolledBackCreate(message string) bool {
+	return strings.Contains(message, "FLD-0033") ||
+		strings.Contains(message, "FLD-0038") && strings.Contains(message, "Duplicate entry")
 }
 
 // redact removes the secrets of the request from a text.

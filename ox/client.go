@@ -115,6 +115,7 @@ type Client struct {
 	servers  cluster
 	lanes    lanes
 	copies   lanes         // one lane for the whole installation, key 0
+	creates  lanes         // of contexts: likewise
 	doubt    *doubtfulCopy // guarded by copies
 	schemas  schemas
 	counters counters

@@ -147,9 +147,12 @@ func (s *Contexts) OnFilestore(ctx context.Context, id int, w *Window) iter.Seq2
 	})
 }
 
-// Create makes a context with its administrator. If the answer is lost, Create
-// looks whether the context is there before it tries again; one with the same
-// id and name is then taken for the one just made.
+// Create makes a context with its administrator. One is made at a time in the
+// whole installation: creates of one schema that overlap end in deadlocks of OX's
+// database (seen on 8.20 with six at a time, in one of five). If that happens all
+// the same, because somebody else makes contexts, or the answer is lost, Create looks
+// whether the context is there before it tries again; one with the same id and name
+// is then taken for the one just made.
 func (s *Contexts) Create(ctx context.Context, n NewContext) (Context, error) {
 	k := s.call("create context", oxcontext.OpCreate, n.ID, nil)
 	k.secrets = append(k.secrets, n.Admin.Password)
@@ -164,6 +167,11 @@ func (s *Contexts) Create(ctx context.Context, n NewContext) (Context, error) {
 	if err != nil {
 		return Context{}, k.invalid(err)
 	}
+	release, err := s.c.creates.acquire(ctx, 0)
+	if err != nil {
+		return Context{}, k.canceled(err, nil)
+	}
+	defer release()
 	create := func() (*oxcontext.Context, error) {
 		switch {
 		case n.Admin.AccessName != "":

@@ -67,6 +67,9 @@ const (
 	ErrLockConflict     Kind = "user update conflict"
 	ErrStarting         Kind = "server is starting"
 	ErrCopyConflict     Kind = "user copies disturb each other" // UCP-0003
+	// ErrRolledBack: the database gave the work up because it got in the way of
+	// other work. It can be done again after a look at what there is.
+	ErrRolledBack Kind = "rolled back by the database"
 )
 
 // What this package finds out itself. Both match [schoolmail.ErrConflict].
@@ -104,6 +107,7 @@ var broader = map[Kind][]error{
 	ErrLockConflict:      {ErrStorage},
 	ErrStarting:          {ErrStorage},
 	ErrCopyConflict:      {ErrStorage},
+	ErrRolledBack:        {ErrStorage},
 }
 
 // Error is what every method of this package returns when something failed. It
@@ -184,7 +188,7 @@ func (e *Error) Temporary() bool {
 		// A server that cannot prove who it is, or speaks no TLS, will not tomorrow.
 		_, untrusted := errors.AsType[*tls.CertificateVerificationError](e.Err)
 		return !untrusted && !errors.Is(e.Err, http.ErrSchemeMismatch)
-	case ErrLockConflict, ErrDatabaseUpdate, ErrStarting, ErrCopyConflict, ErrLostAnswer, ErrProtocol:
+	case ErrLockConflict, ErrDatabaseUpdate, ErrStarting, ErrCopyConflict, ErrRolledBack, ErrLostAnswer, ErrProtocol:
 		return true
 	case ErrStatus:
 		return e.HTTPStatus == 429 || e.HTTPStatus >= 502 && e.HTTPStatus <= 504

@@ -48,6 +48,10 @@ func TestFaults(t *testing.T) {
 		{"StorageException", "User update conflict: Another process is currently modifying user data. Please try again later.; exceptionId 1-2", ErrLockConflict},
 		{"StorageException", "SRV-0001 Categories=TRY_AGAIN Message='The service X is temporary not available. Please try again later.'; exceptionId 1-2", ErrStarting},
 		{"StorageException", "UCP-0003 Categories=ERROR Message='Unexpected problem occurred.'; exceptionId 1-2", ErrCopyConflict},
+		{"StorageException", "UCP-0011 Categories=USER_INPUT Message='A user named mia already exists in destination context 8.'; exceptionId 1-2", ErrUserExists},
+		{"StorageException", "FLD-0038 Categories=ERROR Message='A SQL error occurred: Deadlock found when trying to get lock; try restarting transaction'; exceptionId 1-2", ErrRolledBack},
+		{"", "Can't overwrite cause with java.lang.Exception: Deadlock found when trying to get lock; try restarting transaction", ErrRolledBack},
+		{"StorageException", "FLD-0033 Categories=ERROR Message='No admin user found in context 7'; exceptionId 1-2", ErrStorage}, // but for creates of contexts
 		{"StorageException", "Global address book can not be disabled for non-PIM users.; exceptionId 1-2", ErrStorage},
 		{"RemoteException", "something", ErrRemote},
 		{"TaskManagerException", "something", ErrJob},

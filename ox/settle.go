@@ -20,8 +20,8 @@ const (
 var userMayExist = []Kind{ErrUserExists, ErrDisplayNameUsed}
 
 // settle carries out a create, which must not be repeated blindly. When its
-// answer is lost it looks: what is there and as asked for counts as made, what
-// is not there is tried again. A create that the server had already begun can
+// answer is lost, or the database rolled the work back, it looks: what is there and
+// as asked for counts as made, what is not there is tried again. A create that the server had already begun can
 // end later than the look; then the next try says that it exists, and the look
 // after that finds it.
 //
@@ -37,7 +37,7 @@ func settle[T any](ctx context.Context, c *Client, exists []Kind, create func() 
 			return v, err
 		}
 		switch {
-		case e.Kind == ErrLostAnswer, e.Kind == ErrProtocol, e.Kind == ErrStatus && !e.NotDone:
+		case e.Kind == ErrLostAnswer, e.Kind == ErrProtocol, e.Kind == ErrRolledBack, e.Kind == ErrStatus && !e.NotDone:
 			lost = true
 		case lost && is(e, exists...):
 		default:
@@ -56,7 +56,7 @@ func settle[T any](ctx context.Context, c *Client, exists []Kind, create func() 
 		case is(e, exists...), try >= c.opt.Retries:
 			return zero, err
 		}
-		if cause := sleep(ctx, min(firstPause<<min(try, 5), 10*time.Second)); cause != nil {
+		if cause := sleep(ctx, jitter(min(firstPause<<min(try, 5), 10*time.Second))); cause != nil {
 			e.Kind, e.Err = ErrCanceled, cause
 			return zero, e
 		}

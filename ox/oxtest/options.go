@@ -80,6 +80,11 @@ func WithLockPause(d time.Duration) Option { return func(s *Server) { s.lockPaus
 // of failing with UCP-0003. OX does either.
 func WithHangingCopies() Option { return func(s *Server) { s.hangingCopies = true } }
 
+// WithoutDeadlocks lets creates of contexts in one schema overlap. Unless set, of
+// those that do, only the first is made, and the others are answered with the faults
+// of a deadlock. On a real server fewer of them fail.
+func WithoutDeadlocks() Option { return func(s *Server) { s.state.withoutDeadlocks = true } }
+
 // WithoutFaultDetail leaves the detail out of all faults, as old servers do.
 func WithoutFaultDetail() Option { return func(s *Server) { s.noDetail = true } }
 

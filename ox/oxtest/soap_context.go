@@ -192,6 +192,8 @@ func (c *call) createContext(in *oxcontext.Context, admin *oxcontext.User, auth 
 	if adminUser == nil {
 		adminUser = &oxuser.User{}
 	}
+	crossed, done := c.meetsAnother(strategy)
+	defer done()
 	fault = c.locked(func() (f *soap.Fault) {
 		if strategy != nil && strategy.Schema_name != nil && strategy.Strategy != nil {
 			return bareFault("Schema name and strategy are both given.")
@@ -206,10 +208,47 @@ func (c *call) createContext(in *oxcontext.Context, admin *oxcontext.User, auth 
 		if strategy != nil {
 			schema = text(strategy.Schema_name)
 		}
+		if crossed && c.st.contexts[number(in.Id)] == nil {
+			return c.st.deadlock(number(in.Id))
+		}
 		out, f = c.st.createContext(in, adminUser, schema, arg)
 		return f
 	})
 	return out, fault
+}
+
+// meetsAnother notes that a create of a context is under way, and reports whether
+// another one in the same schema is.
+func (c *call) meetsAnother(strategy *oxcontext.SchemaSelectStrategy) (crossed bool, done func()) {
+	s := c.st
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	schema := s.freeSchema()
+	if strategy != nil && strategy.Schema_name != nil {
+		schema = *strategy.Schema_name
+	}
+	s.creates[schema]++
+	return s.creates[schema] > 1 && !s.withoutDeadlocks, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.creates[schema]--; s.creates[schema] == 0 {
+			delete(s.creates, schema)
+		}
+	}
+}
+
+// deadlock is one of the three answers to a create that another one got in the way
+// of, in turn. The context is rolled back.
+func (s *State) deadlock(id int) *soap.Fault {
+	const sql = "Deadlock found when trying to get lock; try restarting transaction"
+	s.crossed++
+	switch s.crossed % 3 {
+	case 1:
+		return s.fault(kindStorage, "FLD-0038 Categories=ERROR Message='A SQL error occurred: %s'", sql)
+	case 2:
+		return s.fault(kindStorage, "FLD-0033 Categories=ERROR Message='No admin user found in context %d'", id)
+	}
+	return bareFault("Can't overwrite cause with java.lang.Exception: " + sql)
 }
 
 // createContext makes a context with its default group and its admin.

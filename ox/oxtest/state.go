@@ -36,6 +36,8 @@ type State struct {
 	nextJob int
 
 	updating map[string]bool // schemas that are being updated
+	creates  map[string]int  // creates of contexts under way, by schema
+	crossed  int             // creates that met another one
 	copies   int             // copyUser calls under way
 	// copiesCrossed says that two were, so that none of them can succeed.
 	copiesCrossed bool
@@ -50,6 +52,7 @@ type settings struct {
 	masterOverride              bool // MASTER_ACCOUNT_OVERRIDE
 	bypassAccessChecks          bool // com.openexchange.admin.bypassAccessCombinationChecks
 	sharedDisplayNames          bool // com.openexchange.user.enforceUniqueDisplayName=false
+	withoutDeadlocks            bool // creates of contexts do not disturb each other
 	capacity                    int  // users of a context, 0 for any number
 }
 
@@ -157,7 +160,7 @@ const (
 
 func newState(set settings) *State {
 	s := &State{
-		settings: set, contexts: map[int]*contextState{}, jobs: map[int]*job{}, updating: map[string]bool{}, nextID: 10,
+		settings: set, contexts: map[int]*contextState{}, jobs: map[int]*job{}, updating: map[string]bool{}, creates: map[string]int{}, nextID: 10,
 		servers: map[int]*oxutil.Server{2: {Id: new(int32(2)), Name: new("local")}},
 		databases: map[int]*oxutil.Database{4: {Id: new(int32(4)), Name: new("oxdatabase"), Master: new(true), MasterId: new(int32(0)),
 			Url: new("jdbc:mysql://localhost"), Driver: new("com.mysql.jdbc.Driver"), Login: new("openexchange"), Password: new("db_password"),
