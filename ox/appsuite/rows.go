@@ -13,17 +13,49 @@ import (
 
 var errRow = errors.New("row does not fit the columns asked for")
 
-// parseRows splits a list answer into rows of the given width. An answer without
+// Rows splits a list answer into rows of at least the width asked for. OX appends
+// columns that nobody asked for: the module user takes parameters that it does not
+// know for attributes to answer, and "multiple" adds four to each of its parts. So
+// cells count from the left; what lies beyond width is cut off. A list of changes
+// ("updates") holds the ids of what was deleted between its rows, unless asked
+// with ignore=deleted; they come in deleted. A narrower row, or an answer without a
+// list, is an error.
+func Rows(data json.RawMessage, width int) (rows [][]json.RawMessage, deleted []string, err error) {
+	var list []json.RawMessage
+	if err := json.Unmarshal(data, &list); err != nil || list == nil {
+		return nil, nil, errNotJSON
+	}
+	rows = make([][]json.RawMessage, 0, len(list))
+	for _, raw := range list {
+		var row []json.RawMessage
+		if json.Unmarshal(raw, &row) == nil && row != nil {
+			if len(row) < width {
+				return nil, nil, errRow
+			}
+			rows = append(rows, row[:width])
+			continue
+		}
+		var id flexString
+		if json.Unmarshal(raw, &id) != nil || id == "" {
+			return nil, nil, errRow
+		}
+		deleted = append(deleted, string(id))
+	}
+	return rows, deleted, nil
+}
+
+// parseRows is Rows for lists in which nothing can be deleted. An answer without
 // a list is no empty list: taken for one, it would say that everything is gone.
 func parseRows(data json.RawMessage, width int) ([][]json.RawMessage, error) {
 	var rows [][]json.RawMessage
 	if err := json.Unmarshal(data, &rows); err != nil || rows == nil {
 		return nil, errNotJSON
 	}
-	for _, r := range rows {
-		if len(r) != width {
+	for i, r := range rows {
+		if len(r) < width {
 			return nil, errRow
 		}
+		rows[i] = r[:width]
 	}
 	return rows, nil
 }

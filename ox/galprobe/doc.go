@@ -4,13 +4,13 @@
 // same with a control account that does see the book: only then does an empty
 // answer mean something.
 //
-//	evidence, err := galprobe.Run(ctx, client, []galprobe.Target{{
+//	evidence, err := galprobe.Run(ctx, client, server, []galprobe.Target{{
 //		Name:     "primary schools",
 //		Control:  appsuite.Credentials{Name: "oxadmin@21", Password: pw},
 //		Accounts: []galprobe.Account{{Role: "pupil", Credentials: pupil}},
 //	}}, nil)
 //	evidence.WriteText(os.Stdout)
-//	os.Exit(evidence.ExitCode())
+//	fmt.Println(evidence.Verdict())
 //
 // # What it looks at
 //
@@ -23,9 +23,9 @@
 //
 // # Verdicts
 //
-// Each path of each account is [Closed], [Limited] to names, [Open], [Unproved]
-// (nothing came, but nor did it for the control account) or [Failed] (it could
-// not be asked).
+// Each path of each account is [Closed], [Limited] to names, [Open], [NotOffered]
+// (the server does not know the call), [Unproved] (nothing came, but nor did it for
+// the control account) or [Failed] (it could not be asked).
 //
 // Some paths cannot be closed by OX at all: with folder 6 closed, OX App Suite
 // 8.19 still gives everybody the list of all users of the context with their

@@ -20,7 +20,11 @@ const (
 	Limited  Verdict = "limited to names" // names, perhaps with the primary address
 	Open     Verdict = "open"             // entries of the global address book, or more than names
 	Unproved Verdict = "unproved"         // nothing, but the control account got nothing either
-	Failed   Verdict = "failed"           // could not be asked
+	// NotOffered: the server does not know the call, whoever makes it. A path that is
+	// not there gives nothing away, and a server that gets it with an update is found
+	// out by the next run.
+	NotOffered Verdict = "not offered here"
+	Failed     Verdict = "failed" // could not be asked
 )
 
 // Call is a request as made, without anything personal in it.
@@ -91,6 +95,7 @@ type Counts struct {
 	Open        int `json:"open"`
 	Unproved    int `json:"unproved"`
 	Unconfirmed int `json:"unconfirmed"` // unproved, and the request form is not confirmed
+	NotOffered  int `json:"not_offered"` // paths that this server does not have
 	Failed      int `json:"failed"`      // findings, and contexts that could not be probed
 }
 
@@ -110,6 +115,8 @@ func (e *Evidence) Count() Counts {
 					c.Limited++
 				case f.Verdict == Open:
 					c.Open++
+				case f.Verdict == NotOffered:
+					c.NotOffered++
 				case f.Verdict == Unproved && f.Unconfirmed:
 					c.Unconfirmed++
 				case f.Verdict == Unproved:
@@ -140,24 +147,18 @@ func (e *Evidence) Count() Counts {
 	return c
 }
 
-// Exit statuses of programs that probe.
-const (
-	ExitClosed = 0 // everything that OX can close is closed, and proved
-	ExitFailed = 1 // something could not be asked or proved
-	ExitOpen   = 3 // something is open
-)
-
-// ExitCode is the exit status that the findings deserve. What is limited to
-// names does not change it, because OX cannot close that.
-func (e *Evidence) ExitCode() int {
+// Verdict sums the findings up: [Open] if anything is, [Failed] if something could
+// not be asked or proved, else [Closed]. What is limited to names does not change
+// it, because OX cannot close that, and neither does what the server does not have.
+func (e *Evidence) Verdict() Verdict {
 	c := e.Count()
 	switch {
 	case c.Open > 0:
-		return ExitOpen
+		return Open
 	case c.Failed > 0 || c.Unproved > 0 || c.Closed == 0:
-		return ExitFailed
+		return Failed
 	}
-	return ExitClosed
+	return Closed
 }
 
 // WriteJSON writes the evidence file.
@@ -213,8 +214,12 @@ func (e *Evidence) WriteText(w io.Writer) error {
 			fmt.Fprintf(&b, "  not finished: %s\n", a.Error)
 		}
 	}
-	fmt.Fprintf(&b, "closed %d, open %d, unproved %d (and %d unconfirmed), failed %d; beyond what OX can close: %d limited to names\n",
-		c.Closed, c.Open, c.Unproved, c.Unconfirmed, c.Failed, c.Limited)
+	notOffered := ""
+	if c.NotOffered > 0 {
+		notOffered = fmt.Sprintf("not offered here %d, ", c.NotOffered)
+	}
+	fmt.Fprintf(&b, "closed %d, open %d, unproved %d (and %d unconfirmed), %sfailed %d; beyond what OX can close: %d limited to names\n",
+		c.Closed, c.Open, c.Unproved, c.Unconfirmed, notOffered, c.Failed, c.Limited)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("galprobe: write summary: %w", err)
 	}

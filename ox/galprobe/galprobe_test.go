@@ -110,11 +110,42 @@ func TestClosedBook(t *testing.T) {
 	if e.Counts != want {
 		t.Errorf("counts %+v, want %+v", e.Counts, want)
 	}
-	if e.ExitCode() != galprobe.ExitClosed || e.ServerVersion != "8.19.0" || e.Contexts[0].Context != 21 || e.Contexts[0].Users != 5 {
-		t.Errorf("exit %d, version %q, %+v", e.ExitCode(), e.ServerVersion, e.Contexts[0].Context)
+	if e.Verdict() != galprobe.Closed || e.ServerVersion != "8.19.0" || e.Contexts[0].Context != 21 || e.Contexts[0].Users != 5 {
+		t.Errorf("%s, version %q, %+v", e.Verdict(), e.ServerVersion, e.Contexts[0].Context)
 	}
 	if srv.OpenSessions() != 0 {
 		t.Errorf("%d sessions are left", srv.OpenSessions())
+	}
+}
+
+// TestDeletedUsersAndMissingModules: a server that has deleted users names them
+// among the changes of the book, and one without the newer modules has nothing to
+// close there. Neither keeps the probe from proving the rest.
+func TestDeletedUsersAndMissingModules(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t, "pim", "", oxtest.WithHTTP(oxtest.HTTPOptions{Missing: []string{"find", "halo/contact"}}))
+	client, err := ox.New([]string{srv.SOAPURL}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := client.Context(21, ox.Credentials{Login: "oxadmin", Password: "secret"}).Users
+	if err := users.Delete(t.Context(), ox.Reassign{}, ox.UserRef{Name: "anna.muster"}); err != nil {
+		t.Fatal(err)
+	}
+	e := probe(t, srv, "tim")
+	v := verdicts(e.Contexts[0].Accounts[0])
+	for path, want := range map[string]galprobe.Verdict{"contacts updates": galprobe.Closed, "multiple": galprobe.Limited,
+		"find": galprobe.NotOffered, "profile": galprobe.NotOffered, "portraits": galprobe.Unproved} {
+		if v[path] != want {
+			t.Errorf("%s: %s, want %s", path, v[path], want)
+		}
+	}
+	if e.Verdict() != galprobe.Closed || e.Counts.NotOffered != 2 || e.Counts.Failed != 0 {
+		t.Errorf("%s, counts %+v", e.Verdict(), e.Counts)
+	}
+	var text bytes.Buffer
+	if err := e.WriteText(&text); err != nil || !strings.Contains(text.String(), "find               not offered here: this server does not have it") {
+		t.Errorf("%v in\n%s", err, &text)
 	}
 }
 
@@ -175,8 +206,8 @@ func TestOpenBook(t *testing.T) {
 				}
 			}
 		}
-		if e.ExitCode() != galprobe.ExitOpen {
-			t.Errorf("%s: exit %d", name, e.ExitCode())
+		if e.Verdict() != galprobe.Open {
+			t.Errorf("%s: %s", name, e.Verdict())
 		}
 	}
 }
@@ -204,8 +235,8 @@ func TestWithoutPositiveControl(t *testing.T) {
 			t.Errorf("%s: %s, want unproved", path, v[path])
 		}
 	}
-	if e.Counts.Closed != 0 || e.ExitCode() != galprobe.ExitFailed {
-		t.Errorf("counts %+v, exit %d", e.Counts, e.ExitCode())
+	if e.Counts.Closed != 0 || e.Verdict() != galprobe.Failed {
+		t.Errorf("counts %+v, %s", e.Counts, e.Verdict())
 	}
 }
 
@@ -233,8 +264,8 @@ func TestTargetsThatCannotBeProbed(t *testing.T) {
 			t.Errorf("%s: error %q", c.Name, c.Error)
 		}
 	}
-	if e.Counts.Failed != 3 || e.ExitCode() != galprobe.ExitFailed {
-		t.Errorf("counts %+v, exit %d", e.Counts, e.ExitCode())
+	if e.Counts.Failed != 3 || e.Verdict() != galprobe.Failed {
+		t.Errorf("counts %+v, %s", e.Counts, e.Verdict())
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -268,8 +299,8 @@ func TestStoppedRunKeepsEvidence(t *testing.T) {
 	if v := verdicts(e.Contexts[0].Accounts[0]); v["contacts all"] != galprobe.Open || v["users"] != galprobe.Failed {
 		t.Errorf("verdicts %v", v)
 	}
-	if e.ExitCode() != galprobe.ExitOpen || e.Finished.IsZero() || e.Requests == 0 {
-		t.Errorf("exit %d, finished %v, %d requests", e.ExitCode(), e.Finished, e.Requests)
+	if e.Verdict() != galprobe.Open || e.Finished.IsZero() || e.Requests == 0 {
+		t.Errorf("%s, finished %v, %d requests", e.Verdict(), e.Finished, e.Requests)
 	}
 	if n := srv.OpenSessions(); n != 0 {
 		t.Errorf("%d sessions are left", n)
@@ -347,8 +378,8 @@ func TestOlderServer(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t, "pim", "", oxtest.WithHTTP(oxtest.HTTPOptions{PlainFolderIDs: true, NumberIDs: true, HideMail: true}))
 	e := probe(t, srv, "eva")
-	if e.ExitCode() != galprobe.ExitClosed {
-		t.Errorf("exit %d, counts %+v", e.ExitCode(), e.Counts)
+	if e.Verdict() != galprobe.Closed {
+		t.Errorf("%s, counts %+v", e.Verdict(), e.Counts)
 	}
 	for _, f := range e.Contexts[0].Accounts[0].Findings {
 		if f.Path == "users" && (slices.Contains(f.Fields, "email1") || !strings.HasSuffix(f.Reason, "with names")) {
@@ -436,14 +467,14 @@ func TestCheckAccess(t *testing.T) {
 	}
 	e := probe(t, srv, "eva")
 	e.Access = append(e.Access, r)
-	if e.ExitCode() != galprobe.ExitOpen {
-		t.Errorf("exit %d", e.ExitCode())
+	if e.Verdict() != galprobe.Open {
+		t.Errorf("%s", e.Verdict())
 	}
 	r, err = galprobe.CheckAccess(t.Context(), 21, access, &galprobe.AccessOptions{Close: true})
 	if err != nil || !slices.Equal(r.Changed, []schoolmail.UserID{id("eva")}) || !slices.Equal(r.Open, []schoolmail.UserID{id("books")}) || r.Refusal == "" {
 		t.Errorf("close: %+v, %v", r, err)
 	}
-	if e := probe(t, srv, "eva"); e.ExitCode() != galprobe.ExitClosed {
+	if e := probe(t, srv, "eva"); e.Verdict() != galprobe.Closed {
 		t.Errorf("after closing: %+v", e.Counts)
 	}
 	if u, _ := srv.State().User(21, "eva"); !slices.Contains(u.Flags, "webmail") || !slices.Contains(u.Flags, "contacts") {
@@ -525,7 +556,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	evidence.WriteText(os.Stdout)
-	fmt.Println("exit status", evidence.ExitCode())
+	fmt.Println("all in all:", evidence.Verdict())
 	// Output:
 	// context 21 primary schools, 3 users
 	//   pupil: 12 of 18 paths closed
@@ -536,5 +567,5 @@ func Example() {
 	//     portraits          unproved: nothing came, but nor did it for the control account
 	//     multiple           limited to names: 2 entries with names and primary addresses; OX cannot close this
 	// closed 12, open 0, unproved 0 (and 1 unconfirmed), failed 0; beyond what OX can close: 5 limited to names
-	// exit status 0
+	// all in all: closed
 }

@@ -210,16 +210,7 @@ func (a *asker) rows(resp *appsuite.Response, width int) [][]json.RawMessage {
 	if resp == nil {
 		return nil
 	}
-	var rows [][]json.RawMessage
-	err := json.Unmarshal(resp.Data, &rows)
-	if err == nil && rows == nil {
-		err = errors.New("there is no list") // which is not an empty one
-	}
-	for _, r := range rows {
-		if len(r) != width {
-			err = errors.New("a row does not have the columns asked for")
-		}
-	}
+	rows, _, err := appsuite.Rows(resp.Data, width)
 	if err != nil {
 		a.unexpected()
 		return nil

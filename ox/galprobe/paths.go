@@ -183,7 +183,9 @@ func askAutocomplete(a *asker) {
 }
 
 func askUpdates(a *asker) {
-	a.bookRows(a.call("contacts", "updates", values("folder", "6", "timestamp", "0", "columns", numbers(bookColumns)), nil), bookColumns)
+	// What was deleted is nobody's entry any more.
+	params := values("folder", "6", "timestamp", "0", "ignore", "deleted", "columns", numbers(bookColumns))
+	a.bookRows(a.call("contacts", "updates", params, nil), bookColumns)
 }
 
 func askExport(a *asker) {

@@ -267,8 +267,8 @@ func testProbeThrough(t *testing.T, p *proxy, srv *oxtest.Instance, bodies bool)
 			}
 		}
 	}
-	if e.ExitCode() != galprobe.ExitClosed {
-		t.Errorf("exit %d, %+v", e.ExitCode(), e.Counts)
+	if e.Verdict() != galprobe.Closed {
+		t.Errorf("%s, %+v", e.Verdict(), e.Counts)
 	}
 	if n := srv.OpenSessions(); n != 0 {
 		t.Errorf("%d sessions are left", n)

@@ -281,8 +281,8 @@ func judge(path Path, o, control *observation) Finding {
 		f.Verdict, f.Reason, f.BeyondOX = Limited, limitedReason(o), true
 	case control.failed != nil:
 		f.Verdict, f.Reason = Failed, "control account: "+control.failed.Error()
-	case control.rows() == 0 && control.absent > 0 && control.absent == len(control.calls):
-		f.Verdict, f.Reason = Unproved, "this server does not offer the path, nor to the control account"
+	case control.rows() == 0 && control.absent > 0 && control.absent == len(control.calls) && o.absent == len(o.calls):
+		f.Verdict, f.Reason = NotOffered, "this server does not have it, nor for the control account"
 	case control.rows() == 0:
 		f.Verdict, f.Reason = Unproved, "nothing came, but nor did it for the control account"
 	default:

@@ -427,7 +427,7 @@ func contactsUpdates(rq *httpRequest) (httpReply, *httpError) {
 			latest = max(latest, c.modified)
 		}
 	}
-	if rq.params["ignore"] == "false" {
+	if rq.params["ignore"] != "deleted" {
 		for _, d := range rq.who.pim.deleted {
 			if d.folder == f.id && d.at > since {
 				out = append(out, rq.contactID(d.id))

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -55,7 +56,7 @@ func multiple(rq *httpRequest) (httpReply, *httpError) {
 		delete(sub.params, "module")
 		var reply httpReply
 		var problem *httpError
-		if notInMultiple[sub.module] || !knownModule(sub.module) {
+		if notInMultiple[sub.module] || !knownModule(sub.module) || slices.Contains(rq.api.opts.Missing, sub.module) {
 			problem = oxErr("SVL-0007", catError, "Unknown module: %s.", sub.module)
 		} else {
 			reply, problem = sub.dispatch()

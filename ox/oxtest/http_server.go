@@ -61,6 +61,10 @@ type HTTPOptions struct {
 	// Latency is the time that every request takes before it does its work.
 	Latency time.Duration
 
+	// Missing are modules that the server does not have, for example "find": calls
+	// of them are answered with status 404.
+	Missing []string
+
 	// Version is reported to clients that ask for it. Default "8.19.0".
 	Version string
 }
@@ -320,7 +324,7 @@ func (a *httpAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.loginModule(out, r, rq)
 	case rq.module == "carddav":
 		a.carddav(out, r, rq, dav)
-	case !knownModule(rq.module):
+	case !knownModule(rq.module), slices.Contains(a.opts.Missing, rq.module):
 		a.write(out, rq, httpReply{raw: &rawReply{status: http.StatusNotFound}}, nil)
 	case problem != nil && (rq.module == "export" || rq.module == "contacts/picture"):
 		a.write(out, rq, httpReply{raw: htmlPage(http.StatusForbidden)}, nil)

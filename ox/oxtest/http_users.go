@@ -96,9 +96,10 @@ func (rq *httpRequest) userRows(users []httpUser) (httpReply, *httpError) {
 	}
 	out := make([][]any, 0, len(users))
 	latest := int64(0)
+	width := len(columns) + rq.surplus()
 	for _, u := range users {
 		c := rq.censored(u)
-		row := make([]any, len(columns))
+		row := make([]any, width)
 		for i, n := range columns {
 			row[i] = rq.userValue(u, c, n)
 		}
@@ -106,6 +107,25 @@ func (rq *httpRequest) userRows(users []httpUser) (httpReply, *httpError) {
 		latest = max(latest, c.modified)
 	}
 	return httpReply{data: out, timestamp: latest}, nil
+}
+
+// userParameters are those that the module user knows.
+var userParameters = []string{"action", "session", "columns", "sort", "order", "id", "timezone", "left_hand_limit", "right_hand_limit"}
+
+// surplus is how many empty columns a list of users has beyond those asked for: the
+// module takes each parameter that it does not know for a user's attribute to
+// answer, and "multiple" adds four of its own.
+func (rq *httpRequest) surplus() int {
+	n := 0
+	for name := range rq.params {
+		if !slices.Contains(userParameters, name) {
+			n++
+		}
+	}
+	if rq.inMultiple {
+		n += 4
+	}
+	return n
 }
 
 func (rq *httpRequest) allUsers() []httpUser {

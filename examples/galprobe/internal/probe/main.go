@@ -122,7 +122,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func fail(stderr io.Writer, err error) int {
 	fmt.Fprintln(stderr, "galprobe:", err)
-	return galprobe.ExitFailed
+	return exitFailed
 }
 
 func proxyOptions(networks string) (*galprobe.ProxyOptions, error) {
@@ -180,7 +180,7 @@ func run(ctx context.Context, c *Config, closeAll bool, file string, stdout io.W
 			return 0, err
 		}
 	}
-	return e.ExitCode(), failure
+	return exitStatus(e.Verdict()), failure
 }
 
 func checkAccess(ctx context.Context, cc *ox.ContextClient, x Context, closeAll bool) (galprobe.AccessReport, error) {
@@ -194,6 +194,23 @@ func checkAccess(ctx context.Context, cc *ox.ContextClient, x Context, closeAll 
 	}
 	return galprobe.CheckAccess(ctx, x.ID, galprobe.OXAccess(cc), &galprobe.AccessOptions{
 		Close: closeAll, Exempt: func(id schoolmail.UserID) bool { return slices.Contains(exempt, id) }})
+}
+
+// Exit statuses.
+const (
+	exitClosed = 0 // everything that OX can close is closed, and proved
+	exitFailed = 1 // something could not be asked or proved
+	exitOpen   = 3 // something is open
+)
+
+func exitStatus(v galprobe.Verdict) int {
+	switch v {
+	case galprobe.Closed:
+		return exitClosed
+	case galprobe.Open:
+		return exitOpen
+	}
+	return exitFailed
 }
 
 // writeEvidence replaces the file as a whole.

@@ -27,10 +27,10 @@ func TestSandbox(t *testing.T) {
 		status int
 		want   string
 	}{
-		"closed":          {nil, galprobe.ExitClosed, "open 0"},
-		"left open":       {[]string{"-leave-open", "-evidence", file}, galprobe.ExitOpen, "contacts all       open"},
-		"closed on order": {[]string{"-leave-open", "-close"}, galprobe.ExitClosed, "1 closed just now"},
-		"remedies":        {[]string{"-remedies"}, galprobe.ExitClosed, "Separate contexts."},
+		"closed":          {nil, exitClosed, "open 0"},
+		"left open":       {[]string{"-leave-open", "-evidence", file}, exitOpen, "contacts all       open"},
+		"closed on order": {[]string{"-leave-open", "-close"}, exitClosed, "1 closed just now"},
+		"remedies":        {[]string{"-remedies"}, exitClosed, "Separate contexts."},
 		"nginx":           {[]string{"-nginx", "-trusted", "10.0.0.0/8,::1/128"}, 0, "::1/128 1;"},
 		"haproxy":         {[]string{"-haproxy"}, 0, "http-request deny"},
 		"bad network":     {[]string{"-haproxy", "-trusted", "x"}, exitUsage, ""},
@@ -81,7 +81,7 @@ book = "Lehrpersonen"
 control = { login = "` + c.Contexts[0].Control.Login + `", password_file = "admin" }
 accounts = [ { role = "pupil", login = "probe@primar-1", password_file = "pw" } ]
 `
-	if status, stdout, stderr := start(t, "-config", write("good.toml", good)); status != galprobe.ExitClosed || !strings.Contains(stdout, "3 entries can be read") {
+	if status, stdout, stderr := start(t, "-config", write("good.toml", good)); status != exitClosed || !strings.Contains(stdout, "3 entries can be read") {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
 	for name, tc := range map[string]struct{ text, want string }{
@@ -100,20 +100,20 @@ accounts = [ { role = "pupil", login = "probe@primar-1", password_file = "pw" } 
 	}
 	// The control account past a proxy that is not there, and the others as before.
 	elsewhere := "control_url = \"http://127.0.0.1:1/ajax/\"\n" + good
-	if status, stdout, stderr := start(t, "-config", write("control.toml", elsewhere)); status != galprobe.ExitFailed || !strings.Contains(stdout, "not probed: galprobe: control account") {
+	if status, stdout, stderr := start(t, "-config", write("control.toml", elsewhere)); status != exitFailed || !strings.Contains(stdout, "not probed: galprobe: control account") {
 		t.Errorf("control_url: status %d\n%s%s", status, stdout, stderr)
 	}
 	// Permissions that cannot be looked at do not keep anything from being probed.
 	file := filepath.Join(dir, "evidence.json")
 	noExempt := "soap_urls = [\"" + c.SOAPURLs[0] + "\"]\n" + good + "exempt = [ \"nobody.at.all\" ]\n"
-	if status, stdout, stderr := start(t, "-evidence", file, "-config", write("exempt.toml", noExempt)); status != galprobe.ExitFailed ||
+	if status, stdout, stderr := start(t, "-evidence", file, "-config", write("exempt.toml", noExempt)); status != exitFailed ||
 		!strings.Contains(stdout, "not finished: ") || !strings.Contains(stdout, "3 entries can be read") {
 		t.Errorf("exempt: status %d\n%s%s", status, stdout, stderr)
 	}
 	if _, err := os.Stat(file); err != nil {
 		t.Error(err)
 	}
-	if status, _, stderr := start(t, "-close", "-config", write("good.toml", good)); status != galprobe.ExitFailed || !strings.Contains(stderr, "soap_urls") {
+	if status, _, stderr := start(t, "-close", "-config", write("good.toml", good)); status != exitFailed || !strings.Contains(stderr, "soap_urls") {
 		t.Errorf("-close without provisioning: %d %s", status, stderr)
 	}
 }
