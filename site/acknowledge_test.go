@@ -15,7 +15,6 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/escada"
-	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
 var update = flag.Bool("update", false, "write the golden file anew")
@@ -43,8 +42,12 @@ func TestAcknowledgement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := sitetest.Policy(60, schoolmail.NewDate(2026, 8, 10))
-	p.Populations[0].Roles = []schoolmail.Role{schoolmail.RoleTeacher}
+	pupil := schoolmail.Population{Name: "pupils", Roles: []schoolmail.Role{schoolmail.RolePupil}, Levels: []schoolmail.SchoolLevel{"primary"},
+		Contexts: []schoolmail.ContextID{21}, Domain: "lernende.example", Access: "webmail"}
+	teacher := schoolmail.Population{Name: "teachers", Roles: []schoolmail.Role{schoolmail.RoleTeacher},
+		Contexts: []schoolmail.ContextID{10}, Domain: "schulen.example", Access: "groupware_standard"}
+	p := schoolmail.Policy{Source: "escada", Populations: []schoolmail.Population{teacher, pupil},
+		Contexts: []schoolmail.ContextSpec{{ID: 10, Name: "lehrpersonen", Capacity: 20}, {ID: 21, Name: "primar-1", Capacity: 20}}}.WithDefaults()
 	var gone []schoolmail.Account
 	for _, id := range []string{"20", "21", "22", "23", "24", "25", "26"} {
 		gone = append(gone, schoolmail.Account{Key: schoolmail.RecordKey{Source: "escada", ID: id}, Username: "x" + id, Mail: "x" + id + "@x.example", Role: schoolmail.RolePupil,

@@ -2,7 +2,6 @@ package site
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -14,13 +13,13 @@ import (
 // work any more on a copy that an earlier run began and did not see the end of.
 // A second copy beside it would break both, and what it has made so far
 // would be taken for the whole.
-func (s *Site) awaitCopies(ctx context.Context, plan *schoolmail.Plan, p Progress) error {
-	if !slices.ContainsFunc(plan.Steps, func(st schoolmail.Step) bool { return st.Kind() == schoolmail.KindTransfer }) {
+func (s *Site) awaitCopies(ctx context.Context, act *Act, observer Observer) error {
+	if !slices.ContainsFunc(act.Plan.Steps, func(st schoolmail.Step) bool { return st.Kind() == schoolmail.KindTransfer }) {
 		return nil
 	}
 	open := map[string]bool{} // users with a copy whose end is not on record
 	var last time.Time        // about when the earlier run ended: a copy may begin long after its intent
-	err := s.Ports.Journal.Entries(func(e schoolmail.JournalEntry) bool {
+	err := s.parts.Journal.Entries(func(e schoolmail.JournalEntry) bool {
 		last = e.Time
 		if e.Effect == schoolmail.EffectCopy {
 			open[e.Subject] = e.Phase == schoolmail.Intent
@@ -31,11 +30,11 @@ func (s *Site) awaitCopies(ctx context.Context, plan *schoolmail.Plan, p Progres
 		return err
 	}
 	maps.DeleteFunc(open, func(_ string, yes bool) bool { return !yes })
-	wait := min(time.Until(last.Add(s.CopyWait)), s.CopyWait)
+	wait := min(time.Until(last.Add(s.copyWait)), s.copyWait)
 	if len(open) == 0 || wait <= 0 {
 		return nil
 	}
-	p.Phase(fmt.Sprintf("an earlier run was cut off while Open-Xchange copied users: waiting %s for the server to end it", wait.Round(time.Second)))
+	observer.Observe(Event{Stage: Waiting, Act: act, Wait: wait})
 	select {
 	case <-time.After(wait):
 		return nil

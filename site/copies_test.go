@@ -53,9 +53,9 @@ func TestAwaitCopies(t *testing.T) {
 					j = append(j, schoolmail.JournalEntry{Time: end.Add(-time.Duration(len(c.phases)-i) * time.Minute), Effect: schoolmail.EffectCopy, Phase: phase, Subject: "anna"})
 				}
 				j = append(j, schoolmail.JournalEntry{Time: end, Effect: "change-account", Phase: schoolmail.Done, Subject: "beat"})
-				s := &Site{Ports: schoolmail.Ports{Journal: j}, CopyWait: 5 * time.Minute}
+				s := &Site{parts: Parts{Journal: j}, copyWait: 5 * time.Minute}
 				begin := time.Now()
-				if err := s.awaitCopies(t.Context(), c.plan, Quiet{}); err != nil {
+				if err := s.awaitCopies(t.Context(), &Act{Plan: c.plan}, nobody{}); err != nil {
 					t.Fatal(err)
 				}
 				if got := time.Since(begin); got != c.want {
@@ -63,7 +63,7 @@ func TestAwaitCopies(t *testing.T) {
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
-				if err := s.awaitCopies(ctx, c.plan, Quiet{}); c.want > 0 && time.Since(end) < s.CopyWait && err == nil {
+				if err := s.awaitCopies(ctx, &Act{Plan: c.plan}, nobody{}); c.want > 0 && time.Since(end) < s.copyWait && err == nil {
 					t.Error("called off, it goes on")
 				}
 			})

@@ -19,9 +19,9 @@ func Example() {
 	// Output:
 	//      6 contexts to create
 	//     60 accounts to create
-	// exit status 0
+	// needs attention: false
 	// Nothing to do.
-	// exit status 0
+	// needs attention: false
 }
 
 func twice() error {
@@ -38,18 +38,18 @@ func twice() error {
 	if err := sb.District.Export(nil).WriteDir(dir); err != nil {
 		return err
 	}
-	open, err := site.Open(site.SandboxSettings(sb, dir, filepath.Join(dir, "state")))
+	open, err := site.Open(sb.Settings(dir, filepath.Join(dir, "state")), nil)
 	if err != nil {
 		return err
 	}
 	defer open.Close()
 	for range 2 {
-		acts, err := site.Run(context.Background(), open, site.Command{Now: sb.District.Today(), Apply: true}, site.Quiet{})
+		acts, err := open.Run(context.Background(), &site.RunOptions{Day: sb.District.Today(), Apply: true})
 		if err != nil {
 			return err
 		}
 		fmt.Print(acts[0].Plan.Summary())
-		fmt.Println("exit status", acts[0].Exit())
+		fmt.Println("needs attention:", acts[0].NeedsAttention())
 	}
 	return nil
 }

@@ -13,10 +13,21 @@ import (
 	"github.com/ictmedia/schoolmail/ucs"
 )
 
-// FromConfig returns the settings that a config file describes.
-func FromConfig(c *district.Config) (Settings, error) {
+// Load reads the settings from a district file. The warnings are for the operator:
+// what does not hinder but should be mended.
+func Load(file string) (set *Settings, warnings []string, err error) {
+	c, err := district.Load(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err = FromDistrict(c)
+	return set, c.Warnings, err
+}
+
+// FromDistrict returns the settings that a district file describes.
+func FromDistrict(c *district.Config) (*Settings, error) {
 	d, o, v, m := c.Directory, c.OX, c.Dovecot, c.SMTP
-	s := Settings{
+	s := &Settings{
 		Name: c.Site.Name, Language: c.Site.Language, Policy: c.Policy(), StateDir: c.State.Dir, Parallel: c.Site.Parallel,
 		ExportDir: c.Export.Dir, Profile: c.Profile(),
 		DirectoryURL: d.URL,
@@ -45,13 +56,13 @@ func FromConfig(c *district.Config) (Settings, error) {
 	var err error
 	if d.CAFile != "" {
 		if s.Directory.TLS, err = district.TLS(d.CAFile); err != nil {
-			return s, err
+			return nil, err
 		}
 	}
 	if o.CAFile != "" {
 		t, err := district.TLS(o.CAFile)
 		if err != nil {
-			return s, err
+			return nil, err
 		}
 		tr := http.DefaultTransport.(*http.Transport).Clone()
 		tr.TLSClientConfig, tr.MaxIdleConnsPerHost, tr.Proxy = t, 64, nil
@@ -59,25 +70,16 @@ func FromConfig(c *district.Config) (Settings, error) {
 	}
 	if v.CAFile != "" {
 		if s.Doveadm.TLS, err = district.TLS(v.CAFile); err != nil {
-			return s, err
+			return nil, err
 		}
 	}
 	if m.CAFile != "" {
 		if s.SMTP.TLS, err = district.TLS(m.CAFile); err != nil {
-			return s, err
+			return nil, err
 		}
 		if s.SMTP.TLS.ServerName, _, err = net.SplitHostPort(m.Addr); err != nil {
-			return s, err
+			return nil, err
 		}
 	}
 	return s, nil
-}
-
-func loadSettings(file string) (Settings, []string, error) {
-	c, err := district.Load(file)
-	if err != nil {
-		return Settings{}, nil, err
-	}
-	s, err := FromConfig(c)
-	return s, c.Warnings, err
 }

@@ -21,14 +21,15 @@ import (
 	"github.com/ictmedia/schoolmail/ucs"
 )
 
-// Settings say where everything is.
+// Settings say what the policy is and where everything is. [Load] reads them from a
+// district file.
 type Settings struct {
 	Name     string
 	Language string // of people whose record names none
 	Policy   schoolmail.Policy
-	StateDir string // journal and initial passwords
+	StateDir string // journal, plans, reports and initial passwords
 	PlanOnly bool   // do not open the journal: nothing will be applied
-	Parallel int
+	Parallel int    // people worked on at the same time; 0: 16
 
 	ExportDir string
 	Profile   *escada.Profile
@@ -51,6 +52,148 @@ type Settings struct {
 	SMTPAddr string
 	MailFrom string
 	SMTP     notify.Options
+}
+
+// Open connects to everything that is not among the parts that the program brings
+// along; own may be nil. Nothing is sent yet, but unless only a plan is wanted the
+// journal is opened and locked: two runs at the same time are refused.
+func Open(set *Settings, own *Parts) (_ *Site, err error) {
+	s := &Site{name: set.Name, policy: set.Policy, stateDir: set.StateDir, parallel: set.Parallel,
+		copyWait: cmp.Or(set.OX.CopyWait, 5*time.Minute), // as in package ox
+		requests: map[string]func() int64{}}
+	if own != nil {
+		s.parts = *own
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if s.stateDir == "" {
+		return nil, errors.New("site: no folder for the state, which keeps what was begun")
+	}
+	if s.parts.Reader == nil {
+		s.parts.Reader = escada.Dir{Path: set.ExportDir, Options: &escada.Options{Profile: set.Profile}, Language: set.Language}
+	}
+	for _, open := range []func(*Settings) error{s.openJournal, s.openServers, s.openMailstore, s.openNotifier} {
+		if err := open(set); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *Site) closeLater(f func() error) { s.closers = append(s.closers, f) }
+
+func (s *Site) openJournal(set *Settings) error {
+	switch {
+	case s.parts.Journal != nil:
+		return nil
+	case set.PlanOnly:
+		s.parts.Journal = &journal.Memory{}
+		return nil
+	}
+	if err := os.MkdirAll(set.StateDir, 0o700); err != nil {
+		return fmt.Errorf("state folder: %w", err)
+	}
+	file, err := journal.Open(filepath.Join(set.StateDir, "journal.jsonl"))
+	if errors.Is(err, journal.ErrLocked) {
+		return fmt.Errorf("another run is under way, nothing was done: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	s.closeLater(file.Close)
+	s.parts.Journal = file
+	return nil
+}
+
+// openServers connects to the directory and to Open-Xchange.
+func (s *Site) openServers(set *Settings) error {
+	closed := &mailOff{}
+	if s.parts.Directory == nil {
+		client, err := ucs.New(set.DirectoryURL, &set.Directory)
+		if err != nil {
+			return err
+		}
+		s.closeLater(client.Close)
+		s.parts.Directory = &directory{Client: client, closed: closed}
+		s.requests["ldap"] = func() int64 { return int64(client.Stats().Total()) }
+	}
+	if s.parts.Groupware != nil {
+		return nil
+	}
+	client, err := ox.New(set.OXEndpoints, set.OXMaster, &set.OX)
+	if err != nil {
+		return err
+	}
+	s.closeLater(func() error { client.CloseIdleConnections(); return nil })
+	s.requests["ox-soap"] = func() int64 { return client.Stats().Total.Requests }
+	opts := set.Groupware
+	if set.OXHTTPURL != "" {
+		if opts.Reader, err = httpReader(set); err != nil {
+			return err
+		}
+		opts.MailOff = closed.in
+		s.directoryFirst = true
+	}
+	s.parts.Groupware = ox.NewGroupware(client, set.OXAdmins, &opts)
+	return nil
+}
+
+func (s *Site) openMailstore(set *Settings) error {
+	if s.parts.Mailstore != nil {
+		return nil
+	}
+	client, err := dovecot.New(set.DoveadmURL, &set.Doveadm)
+	if err != nil {
+		return err
+	}
+	var login func(schoolmail.Account) string
+	if set.LoginByUID {
+		login = func(a schoolmail.Account) string { return a.Username }
+	}
+	s.parts.Mailstore = dovecot.NewMailstore(client, login, set.Mail)
+	s.requests["doveadm"] = func() int64 { return int64(client.Stats().Requests) }
+	return nil
+}
+
+func (s *Site) openNotifier(set *Settings) error {
+	if s.parts.Notifier != nil {
+		return nil
+	}
+	mailer, err := notify.New(set.SMTPAddr, set.MailFrom, &set.SMTP)
+	if err != nil {
+		return err
+	}
+	s.closeLater(mailer.Close)
+	s.parts.Notifier = mailer
+	s.requests["smtp"] = func() int64 { return int64(mailer.Sent()) }
+	return nil
+}
+
+// directory is UCS@school over LDAP.
+type directory struct {
+	*ucs.Client
+	closed *mailOff
+}
+
+// Observe reads all accounts and retired names.
+func (d *directory) Observe(ctx context.Context) (Accounts, error) {
+	snap, err := d.Snapshot(ctx)
+	if err != nil {
+		return Accounts{}, err
+	}
+	a := Accounts{Accounts: snap.Accounts, Retired: snap.Retired}
+	for _, w := range snap.Warnings {
+		a.Findings = append(a.Findings, schoolmail.Finding{Kind: "odd-account",
+			Text: fmt.Sprintf("account %s: %s; it is left alone", w.Username, w.Text)})
+	}
+	for _, r := range snap.Remarks {
+		a.Findings = append(a.Findings, schoolmail.Finding{Kind: "directory-" + string(r.Kind), Text: r.String()})
+	}
+	d.closed.set(snap.Accounts)
+	return a, nil
 }
 
 // mailOff knows who may have mail switched off in OX: those whose accounts are
@@ -79,7 +222,7 @@ func (m *mailOff) in(c schoolmail.ContextID) []string {
 }
 
 // httpReader logs in to each context as its administrator.
-func httpReader(set Settings) (*ox.HTTPReader, error) {
+func httpReader(set *Settings) (*ox.HTTPReader, error) {
 	c, err := appsuite.New(set.OXHTTPURL, &appsuite.Options{HTTPClient: set.OX.HTTPClient})
 	if err != nil {
 		return nil, err
@@ -96,115 +239,4 @@ func httpReader(set Settings) (*ox.HTTPReader, error) {
 		// A context can be named by its number as well as by its name.
 		return appsuite.Credentials{Name: a.Login + "@" + cmp.Or(names[id], strconv.Itoa(int(id))), Password: a.Password}, nil
 	}}, nil
-}
-
-// Open connects to everything. Nothing is sent yet, but unless only a plan is
-// wanted the journal is opened and locked: two runs at the same time are refused.
-func Open(set Settings) (_ *Site, err error) {
-	var closers []func() error
-	closeAll := func() error {
-		var errs []error
-		for i := len(closers) - 1; i >= 0; i-- {
-			errs = append(errs, closers[i]())
-		}
-		closers = nil
-		return errors.Join(errs...)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, closeAll())
-		}
-	}()
-	var j schoolmail.Journal = &journal.Memory{}
-	if !set.PlanOnly {
-		if err := os.MkdirAll(set.StateDir, 0o700); err != nil {
-			return nil, fmt.Errorf("state folder: %w", err)
-		}
-		file, err := journal.Open(filepath.Join(set.StateDir, "journal.jsonl"))
-		if errors.Is(err, journal.ErrLocked) {
-			return nil, fmt.Errorf("another run is under way, nothing was done: %w", err)
-		}
-		if err != nil {
-			return nil, err
-		}
-		closers = append(closers, file.Close)
-		j = file
-	}
-	dir, err := ucs.New(set.DirectoryURL, &set.Directory)
-	if err != nil {
-		return nil, err
-	}
-	closers = append(closers, dir.Close)
-	oxc, err := ox.New(set.OXEndpoints, set.OXMaster, &set.OX)
-	if err != nil {
-		return nil, err
-	}
-	closers = append(closers, func() error { oxc.CloseIdleConnections(); return nil })
-	closed := &mailOff{}
-	if set.OXHTTPURL != "" {
-		reader, err := httpReader(set)
-		if err != nil {
-			return nil, err
-		}
-		set.Groupware.Reader, set.Groupware.MailOff = reader, closed.in
-	}
-	gw := ox.NewGroupware(oxc, set.OXAdmins, &set.Groupware)
-	dc, err := dovecot.New(set.DoveadmURL, &set.Doveadm)
-	if err != nil {
-		return nil, err
-	}
-	var login func(schoolmail.Account) string
-	if set.LoginByUID {
-		login = func(a schoolmail.Account) string { return a.Username }
-	}
-	mailer, err := notify.New(set.SMTPAddr, set.MailFrom, &set.SMTP)
-	if err != nil {
-		return nil, err
-	}
-	closers = append(closers, mailer.Close)
-
-	return &Site{
-		Name:   set.Name,
-		Policy: set.Policy,
-		Ports: schoolmail.Ports{Directory: dir, Groupware: gw, Mailstore: dovecot.NewMailstore(dc, login, set.Mail),
-			Notifier: mailer, Journal: j},
-		Deliver: func(ctx context.Context, now schoolmail.Date) (schoolmail.Delivery, error) {
-			d, err := escada.ReadDir(ctx, set.ExportDir, &escada.Options{Profile: set.Profile, Day: now})
-			for i := range d.Records {
-				if d.Records[i].Language == "" {
-					d.Records[i].Language = set.Language
-				}
-			}
-			return d, err
-		},
-		Directory: func(ctx context.Context) ([]schoolmail.Account, []schoolmail.RetiredName, []schoolmail.Finding, error) {
-			snap, err := dir.Snapshot(ctx)
-			if err != nil {
-				return nil, nil, nil, err
-			}
-			var odd []schoolmail.Finding
-			for _, w := range snap.Warnings {
-				odd = append(odd, schoolmail.Finding{Kind: "odd-account", Text: fmt.Sprintf("account %s: %s; it is left alone", w.Username, w.Text)})
-			}
-			for _, r := range snap.Remarks {
-				odd = append(odd, schoolmail.Finding{Kind: "directory-" + string(r.Kind), Text: r.String()})
-			}
-			closed.set(snap.Accounts)
-			return snap.Accounts, snap.Retired, odd, nil
-		},
-		DirectoryFirst: set.OXHTTPURL != "",
-		Groupware:      gw.Observe,
-		PlanFile:       filepath.Join(set.StateDir, "current-plan.json"),
-		RunsDir:        filepath.Join(set.StateDir, "runs"),
-		PasswordDir:    filepath.Join(set.StateDir, "initial-passwords"),
-		Parallel:       set.Parallel,
-		CopyWait:       cmp.Or(set.OX.CopyWait, 5*time.Minute), // as in package ox
-		Requests: func() map[string]int64 {
-			m := map[string]int64{"ldap": int64(dir.Stats().Total()), "smtp": int64(mailer.Sent())}
-			m["ox-soap"] = oxc.Stats().Total.Requests
-			m["doveadm"] = int64(dc.Stats().Requests)
-			return m
-		},
-		Close: closeAll,
-	}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/atomicfile"
 )
 
 // passwords keeps the initial passwords of new accounts in one file per school,
@@ -116,7 +117,7 @@ func fileName(s schoolmail.SchoolID) string {
 // writePasswords replaces a file as a whole: after a crash either the old or
 // the new one is there.
 func writePasswords(file string, rows [][]string) error {
-	return writeFile(file, func(out io.Writer) error {
+	return atomicfile.Write(file, atomicfile.Private, func(out io.Writer) error {
 		w := csv.NewWriter(out)
 		w.Comma = ';'
 		if err := w.Write(passwordHeader); err != nil {

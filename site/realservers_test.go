@@ -4,9 +4,11 @@ import (
 	"testing"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/escada/escadatest"
 	"github.com/ictmedia/schoolmail/internal/dovecotd"
 	"github.com/ictmedia/schoolmail/internal/slapd"
 	"github.com/ictmedia/schoolmail/site"
+	"github.com/ictmedia/schoolmail/site/sitetest"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
 )
 
@@ -18,7 +20,18 @@ func TestRealServers(t *testing.T) {
 	t.Parallel()
 	ldap := slapd.Start(t, nil)
 	imap := dovecotd.Start(t, &dovecotd.Config{})
-	s := start(t, 40)
+	s, err := sitetest.Start(&sitetest.Options{People: 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	export := t.TempDir()
+	deliver := func(e escadatest.Export) {
+		if err := e.WriteDir(export); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deliver(s.District.Export(nil))
 	model, err := ucstest.New(ucstest.WithMailDomains("lernende.example"))
 	if err != nil {
 		t.Fatal(err)
@@ -31,10 +44,10 @@ func TestRealServers(t *testing.T) {
 	if err := ldap.Load(model.Entries()); err != nil {
 		t.Fatal(err)
 	}
-	set := site.SandboxSettings(s.Sandbox, s.dir+"/export", t.TempDir())
+	set := s.Settings(export, t.TempDir())
 	set.DirectoryURL, set.Directory.BindDN, set.Directory.BaseDN, set.Directory.Password = ldap.URL, ldap.BindDN, ldap.BaseDN, ldap.Password
 	set.DoveadmURL, set.Doveadm.APIKey = imap.URL, schoolmail.Secret(imap.APIKey)
-	open, err := site.Open(set)
+	open, err := site.Open(set, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +68,7 @@ func TestRealServers(t *testing.T) {
 	} {
 		day := act.d.Today().AddDays(act.days)
 		if act.name == "next" {
-			s.deliver(t, next.Export(nil))
+			deliver(next.Export(nil))
 		}
 		// The mail server's user file has everybody whom the plan creates: a
 		// site's Dovecot looks into the directory instead.
@@ -63,7 +76,7 @@ func TestRealServers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, err := schoolmail.NewPlan(open.Policy, w.State, w.Delivery, day)
+		plan, err := open.Plan(w)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +93,7 @@ func TestRealServers(t *testing.T) {
 		if plan.Count()[act.want] == 0 {
 			t.Errorf("%s: no step of kind %s:\n%s", act.name, act.want, plan.Summary())
 		}
-		acts, err := site.Run(t.Context(), open, site.Command{Now: day, Apply: true}, site.Quiet{})
+		acts, err := open.Run(t.Context(), &site.RunOptions{Day: day, Apply: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +105,7 @@ func TestRealServers(t *testing.T) {
 				t.Errorf("%s: %s: %s %s", act.name, o.Step, o.Status, o.Error)
 			}
 		}
-		again, err := site.Run(t.Context(), open, site.Command{Now: day, Apply: true}, site.Quiet{})
+		again, err := open.Run(t.Context(), &site.RunOptions{Day: day, Apply: true})
 		if err != nil || !again[0].Plan.Empty() {
 			t.Fatalf("%s: the second run: %v\n%s", act.name, err, again[0].Plan.Summary())
 		}

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/atomicfile"
 	"github.com/ictmedia/schoolmail/site/report"
 )
 
@@ -130,37 +132,59 @@ func (a *Act) acknowledgement() *acknowledgement {
 	return acknowledge(&a.World.Delivery, a.Plan, a.Result)
 }
 
-// writeOut leaves the plans, the acknowledgements of the deliveries and the
-// report in a folder.
-func writeOut(dir string, rep *report.Report, acts []*Act) error {
+// NotAsSent returns how many records or rows the acknowledgement of the delivery
+// has a line for; none if the act takes an earlier plan back.
+func (a *Act) NotAsSent() int {
+	if a.Undo {
+		return 0
+	}
+	return len(a.acknowledgement().lines)
+}
+
+// WriteRun leaves in a folder what a run has to show: plan.txt and plan.json and
+// acknowledgement.csv of each act, numbered if there are several, and the report of
+// the whole as report.txt, report.json and report.html. The acts are put into the
+// report. Only the owner can read the files, since they name people.
+func WriteRun(dir string, rep *report.Report, acts []*Act) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
+	write := func(name string, f func(io.Writer) error) error {
+		return atomicfile.Write(filepath.Join(dir, name), atomicfile.Private, f)
+	}
+	rep.Acts = nil
 	for i, a := range acts {
-		if a.Plan == nil {
-			continue
-		}
+		rep.Acts = append(rep.Acts, a.Report())
 		number := ""
 		if len(acts) > 1 {
 			number = fmt.Sprintf("-%d", i+1)
 		}
-		name := "plan" + number
-		if err := writeFile(filepath.Join(dir, name+".txt"), a.Plan.WriteText); err != nil {
+		if err := write("plan"+number+".txt", a.Plan.WriteText); err != nil {
 			return err
 		}
-		if err := savePlan(filepath.Join(dir, name+".json"), a.Plan); err != nil {
+		if err := WritePlan(filepath.Join(dir, "plan"+number+".json"), a.Plan); err != nil {
 			return err
 		}
 		if !a.Undo {
-			if err := writeFile(filepath.Join(dir, "acknowledgement"+number+".csv"), a.acknowledgement().write); err != nil {
+			if err := write("acknowledgement"+number+".csv", a.acknowledgement().write); err != nil {
 				return err
 			}
 		}
 	}
-	for name, write := range map[string]func(io.Writer) error{"report.txt": rep.WriteText, "report.json": rep.WriteJSON, "report.html": rep.WriteHTML} {
-		if err := writeFile(filepath.Join(dir, name), write); err != nil {
-			return err
-		}
+	return errors.Join(write("report.txt", rep.WriteText), write("report.json", rep.WriteJSON), write("report.html", rep.WriteHTML))
+}
+
+// WriteRefusal leaves an acknowledgement.csv in a folder that tells the school
+// administration why its delivery was of no use. It writes nothing and returns ""
+// if the error is not about the delivery.
+func WriteRefusal(dir string, refused error) (file string, err error) {
+	a := refuse(refused)
+	if a == nil {
+		return "", nil
 	}
-	return nil
+	file = filepath.Join(dir, "acknowledgement.csv")
+	if err = os.MkdirAll(dir, 0o700); err == nil {
+		err = atomicfile.Write(file, atomicfile.Private, a.write)
+	}
+	return file, err
 }

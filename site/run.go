@@ -1,65 +1,84 @@
 package site
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/ictmedia/schoolmail"
 )
 
-// The exit statuses of the programs.
-const (
-	ExitDone   = 0 // everything is done
-	ExitFailed = 1 // the run failed
-	ExitUsage  = 2 // bad flags, configuration or input; nothing was done
-	ExitHeld   = 3 // finished, but something was held back, or failed for single people
-)
-
-// Command says what one run shall do.
-type Command struct {
-	Now       schoolmail.Date
-	Apply     bool   // plan and apply
-	SavePlan  string // write the plan (JSON) to this file
-	ApplyPlan string // apply exactly the plan in this file
-	Undo      string // take back what the plan in this file has done
+// RunOptions say what a run shall do. The zero value only plans, for today.
+type RunOptions struct {
+	Day      schoolmail.Date  // to plan for; 0: today
+	Apply    bool             // carry out what was planned
+	Approved *schoolmail.Plan // carry out exactly this plan, if it still fits
+	Undo     *schoolmail.Plan // plan to take back what this plan has done
+	// Planned is called with each plan before anything of it is carried out; an
+	// error ends the run there, as an [InputError].
+	Planned  func(*schoolmail.Plan) error
+	Observer Observer // is told how the run goes on; nil: nobody is
 }
 
-// Act is one run and what came of it.
+// Observer is told how a run goes on. Observe may be called from several
+// goroutines at the same time.
+type Observer interface{ Observe(Event) }
+
+// Stage is where a run is.
+type Stage string
+
+// The stages of a run, in their order. Only what is applied has the last three.
+const (
+	Reading  Stage = "reading"  // the export and the servers are read
+	Applying Stage = "applying" // a plan begins to be carried out
+	Waiting  Stage = "waiting"  // until a server must have ended what an earlier run began
+	Stepped  Stage = "stepped"  // a step has ended; Event.Step says which and how
+	Applied  Stage = "applied"  // the plan has been carried out, or was broken off
+)
+
+// Event is one thing that an [Observer] is told.
+type Event struct {
+	Stage Stage
+	Act   *Act             // from Applying on
+	Wait  time.Duration    // Waiting
+	Step  schoolmail.Event // Stepped
+}
+
+// Act is one plan of a run and what came of it.
 type Act struct {
 	Title    string
 	Undo     bool // the plan takes an earlier one back
 	World    *World
 	Plan     *schoolmail.Plan
 	Result   *schoolmail.Result // nil: only planned
-	Err      error              // why the run ended early
+	Err      error              // why carrying it out ended early
 	Planned  time.Duration
 	Applied  time.Duration
 	Requests map[string]int64 // per server, in this act
 }
 
-// Exit returns the exit status of the act.
-func (a *Act) Exit() int {
-	switch {
-	case a.Err != nil:
-		return ExitFailed
-	case len(a.Plan.Held) > 0, len(a.World.Findings) > 0, attention(a.Plan):
-		return ExitHeld
-	case a.Result != nil && (a.Result.Count(schoolmail.StatusFailed) > 0 || a.Result.Count(schoolmail.StatusSkipped) > 0):
-		return ExitHeld
+// NeedsAttention reports whether something was held back, failed for single people
+// or was found that keeps somebody from something.
+func (a *Act) NeedsAttention() bool {
+	if len(a.Plan.Held) > 0 || len(a.World.Findings) > 0 {
+		return true
 	}
-	return ExitDone
+	if slices.ContainsFunc(a.Plan.Findings, func(f schoolmail.Finding) bool { return !informative[f.Kind] }) {
+		return true
+	}
+	return a.Result != nil && a.Result.Count(schoolmail.StatusFailed)+a.Result.Count(schoolmail.StatusSkipped) > 0
 }
 
-// created returns how many accounts the act has made.
-func (a *Act) created() int {
+// informative are the findings that keep nobody from anything.
+var informative = map[string]bool{"override": true, "unknown-users": true, "second-copy": true, "not-yet-here": true, "no-longer-here": true,
+	"renamed-person": true}
+
+// Created returns how many accounts the act has made.
+func (a *Act) Created() int {
 	n := 0
 	for i, s := range a.Plan.Steps {
 		if s.Kind() == schoolmail.KindCreate && a.Result != nil && a.Result.Outcomes[i].Status == schoolmail.StatusDone {
@@ -69,209 +88,127 @@ func (a *Act) created() int {
 	return n
 }
 
-// informative are the findings that keep nobody from anything.
-var informative = map[string]bool{"override": true, "unknown-users": true, "second-copy": true, "not-yet-here": true, "no-longer-here": true,
-	"renamed-person": true}
-
-// attention reports whether the plan has findings that mean that something was
-// not done for somebody.
-func attention(p *schoolmail.Plan) bool {
-	return slices.ContainsFunc(p.Findings, func(f schoolmail.Finding) bool { return !informative[f.Kind] })
-}
-
-// Run does one run on a site and returns its acts: usually one; two if an
-// earlier run was cut off and its plan is finished first. The error concerns
-// what happens before anything is written; what happens later is in the acts.
-func Run(ctx context.Context, s *Site, c Command, p Progress) ([]*Act, error) {
-	var acts []*Act
-	var given *schoolmail.Plan
-	if file := cmp.Or(c.ApplyPlan, c.Undo); file != "" {
-		var err error
-		if given, err = readPlan(file); err != nil {
-			return nil, &InputError{err}
-		}
+// Run looks, plans and, if asked to, carries out, and returns the acts: usually
+// one; two if an earlier run was cut off and its plan is finished first.
+//
+// The error concerns what happens before anything is written, and then the acts
+// are those before; an [InputError] says that what the run was given is at fault.
+// What happens later is in the acts. A run can be repeated at any time, and then
+// does only what is missing.
+func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
+	var o RunOptions
+	if opts != nil {
+		o = *opts
 	}
+	if o.Day.IsZero() {
+		o.Day = schoolmail.DateOf(time.Now())
+	}
+	if o.Observer == nil {
+		o.Observer = nobody{}
+	}
+	o.Apply = o.Apply || o.Approved != nil
+	var acts []*Act
 	for {
-		act := &Act{Title: "Run"}
-		before := s.Requests()
-		p.Phase("reading the export and the servers")
-		w, err := s.Look(ctx, c.Now)
-		if err != nil {
+		act, again, err := s.act(ctx, &o, len(acts) == 0)
+		if act != nil {
+			acts = append(acts, act)
+		}
+		if err != nil || !again || act.Err != nil {
 			return acts, err
 		}
-		act.World = w
-		start := time.Now()
-		again := false
-		switch {
-		case c.ApplyPlan != "":
-			act.Plan, err = given, s.approved(c, w, given)
-		case c.Undo != "":
-			act.Title, act.Undo = "Undo of plan "+given.Header.ID, true
-			act.Plan, err = schoolmail.NewUndo(s.Policy, w.State, w.Delivery, given, c.Now)
-		case c.Apply && len(acts) == 0:
-			if act.Plan = s.cutOff(c, w); act.Plan != nil {
-				act.Title, again = "Rest of a plan that was cut off", true
-				break
-			}
-			fallthrough
-		default:
-			act.Plan, err = schoolmail.NewPlan(s.Policy, w.State, w.Delivery, c.Now)
+	}
+}
+
+// act does one act of a run; again says that the rest of an earlier run was
+// finished and the run's own act is still to come. An act that is returned beside
+// an error has a plan, of which nothing was done.
+func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, again bool, err error) {
+	before := s.Requests()
+	o.Observer.Observe(Event{Stage: Reading})
+	w, err := s.Look(ctx, o.Day)
+	if err != nil {
+		return nil, false, err
+	}
+	start := time.Now()
+	act = &Act{Title: "Run", World: w}
+	switch {
+	case o.Approved != nil:
+		act.Plan, err = o.Approved, s.Approve(w, o.Approved)
+	case o.Undo != nil:
+		act.Title, act.Undo = "Undo of plan "+o.Undo.Header.ID, true
+		act.Plan, err = s.Undo(w, o.Undo)
+	default:
+		if o.Apply && first {
+			act.Plan = s.CutOff(w)
 		}
-		act.Planned = time.Since(start)
-		if err != nil {
-			return acts, &InputError{err}
+		if act.Plan != nil {
+			act.Title, again = "Rest of a plan that was cut off", true
+			break
 		}
-		if c.SavePlan != "" {
-			if err := savePlan(c.SavePlan, act.Plan); err != nil {
-				return acts, &InputError{err}
-			}
-		}
-		acts = append(acts, act)
-		if c.Apply || c.ApplyPlan != "" {
-			p.Phase(fmt.Sprintf("%s of %s: applying plan %s, %d steps", act.Title, c.Now, act.Plan.Header.ID, len(act.Plan.Steps)))
-			if err := s.apply(ctx, act, p); err != nil {
-				return acts, err
-			}
-		}
-		act.Requests = since(before, s.Requests())
-		if !again || act.Err != nil {
-			return acts, nil
+		act.Plan, err = s.Plan(w)
+	}
+	act.Planned = time.Since(start)
+	if err == nil && o.Planned != nil {
+		err = o.Planned(act.Plan)
+	}
+	if err != nil {
+		return nil, false, &InputError{err}
+	}
+	if o.Apply {
+		if err := s.apply(ctx, act, o.Observer); err != nil {
+			return act, false, err
 		}
 	}
+	act.Requests = since(before, s.Requests())
+	return act, again, nil
 }
 
 // apply carries the plan of an act out.
-func (s *Site) apply(ctx context.Context, act *Act, p Progress) error {
-	pw, err := openPasswords(s.PasswordDir)
+func (s *Site) apply(ctx context.Context, act *Act, observer Observer) error {
+	observer.Observe(Event{Stage: Applying, Act: act})
+	pw, err := openPasswords(s.PasswordDir())
 	if err == nil {
 		err = pw.prepare(act.Plan)
 	}
 	if err == nil && !act.Plan.Empty() {
-		if err = savePlan(s.PlanFile, act.Plan); err != nil {
+		if err = WritePlan(s.planFile(), act.Plan); err != nil {
 			err = fmt.Errorf("state folder: the plan under way cannot be kept, nothing was done: %w", err)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.awaitCopies(ctx, act.Plan, p); err != nil {
+	if err := s.awaitCopies(ctx, act, observer); err != nil {
 		return err
 	}
 	start := time.Now()
-	act.Result, act.Err = schoolmail.Apply(ctx, act.Plan, s.Ports, &schoolmail.ApplyOptions{
-		InitialPassword: pw.of, Observer: p, Parallel: s.Parallel, Clock: time.Now,
+	act.Result, act.Err = schoolmail.Apply(ctx, act.Plan, s.Ports(), &schoolmail.ApplyOptions{
+		InitialPassword: pw.of, Observer: steps{observer, act}, Parallel: s.parallel, Clock: time.Now,
 	})
 	act.Applied = time.Since(start)
-	p.Done()
+	observer.Observe(Event{Stage: Applied, Act: act})
 	if act.Err != nil {
 		return nil // the plan stays, for the next run to go on with
 	}
-	if err := os.Remove(s.PlanFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(s.planFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
-// cutOff returns the plan of an earlier run that did not get to its end, if it
-// still fits: made for this day, this export and this policy. Going on with it
-// gives the same end as if nothing had happened; anything else is planned anew,
-// with what was done so far as the state of the world.
-func (s *Site) cutOff(c Command, w *World) *schoolmail.Plan {
-	plan, err := readPlan(s.PlanFile)
-	if err != nil {
-		return nil
-	}
-	h := plan.Header
-	if h.Now != c.Now || h.Delivery != w.Delivery.Fingerprint || h.Policy != schoolmail.Fingerprint(s.Policy.WithDefaults()) || !s.begun(h.ID) {
-		return nil
-	}
-	return plan
+// steps tells an observer of a run what happens to the steps of an act.
+type steps struct {
+	observer Observer
+	act      *Act
 }
 
-func readPlan(file string) (*schoolmail.Plan, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := schoolmail.DecodePlan(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return plan, nil
+func (s steps) Observe(e schoolmail.Event) {
+	s.observer.Observe(Event{Stage: Stepped, Act: s.act, Step: e})
 }
 
-// approved refuses a plan that somebody has reviewed unless the world is still
-// the one it was made for. A plan that was cut off while it was applied has
-// changed the world itself; then the journal vouches for it, and each step looks
-// before it writes.
-func (s *Site) approved(c Command, w *World, plan *schoolmail.Plan) error {
-	h := plan.Header
-	var changed []error
-	if h.Delivery != w.Delivery.Fingerprint {
-		changed = append(changed, errors.New("the export has changed"))
-	}
-	if h.Policy != schoolmail.Fingerprint(s.Policy.WithDefaults()) {
-		changed = append(changed, errors.New("the policy has changed"))
-	}
-	if h.State != w.State.Fingerprint() && !s.begun(h.ID) {
-		changed = append(changed, errors.New("accounts, contexts or users have changed"))
-	}
-	if h.Now != c.Now {
-		changed = append(changed, fmt.Errorf("the plan is for %s, today is %s", h.Now, c.Now))
-	}
-	if len(changed) > 0 {
-		return fmt.Errorf("%s no longer fits; make and review a new plan, since\n%w", c.ApplyPlan, errors.Join(changed...))
-	}
-	return nil
-}
+type nobody struct{}
 
-// begun reports whether the journal says that a plan was begun and not ended.
-func (s *Site) begun(id string) bool {
-	open := false
-	err := s.Ports.Journal.Entries(func(e schoolmail.JournalEntry) bool {
-		if e.Plan == id && e.Effect == "plan" {
-			open = e.Phase == schoolmail.Intent
-		}
-		return true
-	})
-	return err == nil && open
-}
-
-func savePlan(file string, p *schoolmail.Plan) error {
-	b, err := p.Encode()
-	if err != nil {
-		return err
-	}
-	return writeFile(file, func(w io.Writer) error {
-		_, err := w.Write(b)
-		return err
-	})
-}
-
-// writeFile writes a file as a whole, readable by the owner only: plans and
-// reports name people.
-func writeFile(file string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err := write(f); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
-}
+func (nobody) Observe(Event) {}
 
 func since(before, after map[string]int64) map[string]int64 {
 	d := map[string]int64{}

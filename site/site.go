@@ -3,7 +3,9 @@ package site
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -12,88 +14,175 @@ import (
 	"github.com/ictmedia/schoolmail"
 )
 
-// Site is everything that one run works with: the policy, the sources and the
-// live systems. Open makes one from a config file; tests and the sandbox may
-// build one by hand.
-type Site struct {
-	Name   string
-	Policy schoolmail.Policy
-	Ports  schoolmail.Ports
-
-	// Deliver reads the export of the day.
-	Deliver func(ctx context.Context, now schoolmail.Date) (schoolmail.Delivery, error)
-	// Directory reads all accounts and retired names.
-	Directory func(ctx context.Context) ([]schoolmail.Account, []schoolmail.RetiredName, []schoolmail.Finding, error)
-	// Groupware reads contexts and users.
-	Groupware func(ctx context.Context, ids []schoolmail.ContextID) ([]schoolmail.Context, []schoolmail.Place, error)
-	// DirectoryFirst says that reading the groupware needs what was read from
-	// the directory; otherwise both are read side by side.
-	DirectoryFirst bool
-	// PlanFile keeps the plan that is being applied, so that the next run can
-	// go on with it after a crash.
-	PlanFile string
-	// RunsDir is where an applied plan leaves plan and reports, in a folder each.
-	RunsDir string
-	// PasswordDir is where the lists of initial passwords go.
-	PasswordDir string
-	// Parallel is how many people are worked on at once.
-	Parallel int
-	// CopyWait is how long a groupware server may be at work on a copy of a user
-	// that nobody waits for any more.
-	CopyWait time.Duration
-	// Requests counts what was sent to each server so far.
-	Requests func() map[string]int64
-	// Close ends all connections and unlocks the journal.
-	Close func() error
+// A Reader reads the export of the school administration. [escada.Dir] is one for
+// CSV files in a folder; a program may bring its own with [Parts].
+//
+// An error means that the delivery is of no use at all: the run ends with it, as
+// an [InputError], before any server is asked. Rows that cannot be read are no
+// error but belong to Delivery.Rejected, so that their people are not taken for
+// gone.
+type Reader interface {
+	Read(ctx context.Context, day schoolmail.Date) (schoolmail.Delivery, error)
 }
 
-// World is what a run has seen.
+// A Directory is the directory of all accounts: what [schoolmail.Apply] needs of
+// it, and a way to read it as a whole.
+type Directory interface {
+	schoolmail.Directory
+	Observe(ctx context.Context) (Accounts, error)
+}
+
+// Accounts is what a [Directory] holds.
+type Accounts struct {
+	Accounts []schoolmail.Account
+	Retired  []schoolmail.RetiredName // names that must not be given to anybody again
+	Findings []schoolmail.Finding     // what is odd in it, and left alone for that
+}
+
+// A Groupware is Open-Xchange: what [schoolmail.Apply] needs of it, and a way to
+// read contexts with their users.
+type Groupware interface {
+	schoolmail.Groupware
+	Observe(ctx context.Context, ids []schoolmail.ContextID) ([]schoolmail.Context, []schoolmail.Place, error)
+}
+
+// Parts are parts of a site that a program brings along. What is nil is opened as
+// the [Settings] say, which need to say nothing of the others. Whoever makes a part
+// closes it, after the site.
+type Parts struct {
+	Reader    Reader
+	Directory Directory
+	Groupware Groupware
+	Mailstore schoolmail.Mailstore
+	Notifier  schoolmail.Notifier
+	Journal   schoolmail.Journal
+}
+
+// Site is a whole district, opened: its policy, its export and its servers. It is
+// for one run at a time.
+type Site struct {
+	name     string
+	policy   schoolmail.Policy
+	parts    Parts
+	stateDir string
+	parallel int
+	copyWait time.Duration
+	// directoryFirst says that reading the groupware needs what was read from
+	// the directory; otherwise both are read side by side.
+	directoryFirst bool
+	requests       map[string]func() int64 // by server, of the parts that Open has made
+	closers        []func() error
+}
+
+// Name is what the district is called in reports and notices.
+func (s *Site) Name() string { return s.name }
+
+// Policy is the site's policy, with its defaults filled in.
+func (s *Site) Policy() schoolmail.Policy { return s.policy }
+
+// Ports are the parts that [schoolmail.Apply] works with.
+func (s *Site) Ports() schoolmail.Ports {
+	p := s.parts
+	return schoolmail.Ports{Directory: p.Directory, Groupware: p.Groupware, Mailstore: p.Mailstore, Notifier: p.Notifier, Journal: p.Journal}
+}
+
+// RunsDir is where runs leave plan and report, in a folder each.
+func (s *Site) RunsDir() string { return filepath.Join(s.stateDir, "runs") }
+
+// PasswordDir is where the lists of initial passwords are.
+func (s *Site) PasswordDir() string { return filepath.Join(s.stateDir, "initial-passwords") }
+
+// planFile keeps the plan that is being applied, so that the next run can go on
+// with it after a crash.
+func (s *Site) planFile() string { return filepath.Join(s.stateDir, "current-plan.json") }
+
+// Requests returns how many requests each server has got so far from the parts
+// that [Open] has made.
+func (s *Site) Requests() map[string]int64 {
+	m := map[string]int64{}
+	for server, count := range s.requests {
+		m[server] = count()
+	}
+	return m
+}
+
+// Close ends all connections that [Open] has made and unlocks the journal. It may
+// be called twice.
+func (s *Site) Close() error {
+	var errs []error
+	for _, c := range slices.Backward(s.closers) {
+		errs = append(errs, c())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+// World is what a run has seen: the input of a plan.
 type World struct {
+	Day      schoolmail.Date
 	Delivery schoolmail.Delivery
 	State    schoolmail.State
 	Findings []schoolmail.Finding // what reading the directory found odd
 	Read     time.Duration        // how long reading took
 }
 
-// InputError marks an error of the export: the input is at fault, nothing was
-// done.
+// InputError marks an error of what the run was given: export, policy or plan.
+// Nothing was done.
 type InputError struct{ Err error }
 
+// Error returns the error's text as it is.
 func (e *InputError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error.
 func (e *InputError) Unwrap() error { return e.Err }
 
-// Look reads the export and observes all servers, side by side.
-func (s *Site) Look(ctx context.Context, now schoolmail.Date) (*World, error) {
+// Look reads the export of the day and observes all servers. It writes nothing.
+func (s *Site) Look(ctx context.Context, day schoolmail.Date) (*World, error) {
 	start := time.Now()
-	w := &World{}
+	w := &World{Day: day}
 	// The export first: it is cheap, and when it is rubbish nobody needs to be asked.
 	var err error
-	if w.Delivery, err = s.Deliver(ctx, now); err != nil {
+	if w.Delivery, err = s.parts.Reader.Read(ctx, day); err != nil {
 		return nil, &InputError{err}
 	}
-	g, gctx := errgroup.WithContext(ctx)
-	if s.DirectoryFirst {
-		g.SetLimit(1)
-	}
-	g.Go(func() (err error) {
-		w.State.Accounts, w.State.Retired, w.Findings, err = s.Directory(gctx)
-		return err
-	})
-	ids := make([]schoolmail.ContextID, 0, len(s.Policy.Contexts))
-	for _, c := range s.Policy.Contexts {
+	ids := make([]schoolmail.ContextID, 0, len(s.policy.Contexts))
+	for _, c := range s.policy.Contexts {
 		ids = append(ids, c.ID)
 	}
+	g, gctx := errgroup.WithContext(ctx)
+	if s.directoryFirst {
+		g.SetLimit(1)
+	}
+	g.Go(func() error {
+		a, err := s.parts.Directory.Observe(gctx)
+		w.State.Accounts, w.State.Retired, w.Findings = a.Accounts, a.Retired, a.Findings
+		return err
+	})
 	g.Go(func() (err error) {
-		w.State.Contexts, w.State.Places, err = s.Groupware(gctx, ids)
+		w.State.Contexts, w.State.Places, err = s.parts.Groupware.Observe(gctx, ids)
 		return err
 	})
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	// Accounts may live in contexts that the policy no longer names.
+	if more := s.elsewhere(w.State.Accounts, ids); len(more) > 0 {
+		cs, ps, err := s.parts.Groupware.Observe(ctx, more)
+		if err != nil {
+			return nil, fmt.Errorf("some accounts live in contexts that the policy does not name, and these cannot be read: %w", err)
+		}
+		w.State.Contexts = append(w.State.Contexts, cs...)
+		w.State.Places = append(w.State.Places, ps...)
+	}
+	w.Read = time.Since(start)
+	return w, nil
+}
+
+// elsewhere returns the contexts besides those of the policy that accounts of ours
+// live in.
+func (s *Site) elsewhere(accounts []schoolmail.Account, ids []schoolmail.ContextID) []schoolmail.ContextID {
 	more := map[schoolmail.ContextID]bool{}
-	for _, a := range w.State.Accounts {
-		if a.Key.Source != s.Policy.Source {
+	for _, a := range accounts {
+		if a.Key.Source != s.policy.Source {
 			continue // none of our business
 		}
 		for _, c := range []schoolmail.ContextID{a.Context, a.Previous.Context} {
@@ -102,14 +191,5 @@ func (s *Site) Look(ctx context.Context, now schoolmail.Date) (*World, error) {
 			}
 		}
 	}
-	if len(more) > 0 {
-		cs, ps, err := s.Groupware(ctx, slices.Sorted(maps.Keys(more)))
-		if err != nil {
-			return nil, errors.Join(errors.New("some accounts live in contexts that the policy does not name, and these cannot be read"), err)
-		}
-		w.State.Contexts = append(w.State.Contexts, cs...)
-		w.State.Places = append(w.State.Places, ps...)
-	}
-	w.Read = time.Since(start)
-	return w, nil
+	return slices.Sorted(maps.Keys(more))
 }

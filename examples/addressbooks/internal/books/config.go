@@ -14,7 +14,6 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/addressbook"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
-	"github.com/ictmedia/schoolmail/site"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 	"github.com/ictmedia/schoolmail/ucs"
 )
@@ -193,7 +192,7 @@ func (c *Config) accounts(ctx context.Context) (accounts []schoolmail.Account, e
 }
 
 func openSandbox(ctx context.Context, size int) (*Job, error) {
-	p, err := site.StartPopulated(ctx, &sitetest.Options{People: size})
+	p, err := sitetest.StartPopulated(ctx, &sitetest.Options{People: size})
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/addressbook"
-	"github.com/ictmedia/schoolmail/site"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
@@ -64,7 +63,7 @@ func TestFlags(t *testing.T) {
 // others get their books, and the error says which did not.
 func TestOneContextRefusesTheLogin(t *testing.T) {
 	t.Parallel()
-	p, err := site.StartPopulated(t.Context(), &sitetest.Options{People: 60})
+	p, err := sitetest.StartPopulated(t.Context(), &sitetest.Options{People: 60})
 	if err != nil {
 		t.Fatal(err)
 	}

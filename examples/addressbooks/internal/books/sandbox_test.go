@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ictmedia/schoolmail/site"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
@@ -13,7 +12,7 @@ import (
 // second run with nothing to do, and the same from the sandbox without one.
 func TestSandboxConfig(t *testing.T) {
 	t.Parallel()
-	p, err := site.StartPopulated(t.Context(), &sitetest.Options{People: 60})
+	p, err := sitetest.StartPopulated(t.Context(), &sitetest.Options{People: 60})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
-	"github.com/ictmedia/schoolmail/site"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
@@ -17,8 +16,8 @@ const sandboxBook = "Lehrpersonen"
 // to probe two of its contexts: one of primary, one of secondary pupils, as the
 // probe account and as one of the pupils. With leaveOpen there is somebody in
 // the first who was made without closing the global address book.
-func district(ctx context.Context, leaveOpen bool) (_ *site.Populated, _ *Config, err error) {
-	p, err := site.StartPopulated(ctx, &sitetest.Options{People: 120})
+func district(ctx context.Context, leaveOpen bool) (_ *sitetest.Populated, _ *Config, err error) {
+	p, err := sitetest.StartPopulated(ctx, &sitetest.Options{People: 120})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,9 +1,9 @@
-package site_test
+package program
 
 import (
+	"io"
 	"testing"
 
-	"github.com/ictmedia/schoolmail/site"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
@@ -16,7 +16,7 @@ func BenchmarkYear(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		acts, err := site.Year(b.Context(), sb, site.Quiet{})
+		acts, err := Year(b.Context(), sb, newProgress(io.Discard, false))
 		sb.Close()
 		if err != nil {
 			b.Fatal(err)

@@ -1,6 +1,6 @@
 //go:build !unix || darwin
 
-package site
+package program
 
 import "runtime"
 

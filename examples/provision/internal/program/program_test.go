@@ -1,4 +1,4 @@
-package site_test
+package program_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/escada/escadatest"
+	"github.com/ictmedia/schoolmail/examples/provision/internal/program"
 	"github.com/ictmedia/schoolmail/site"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
@@ -27,7 +28,7 @@ const asProgram = "SCHOOLMAIL_TEST_PROVISION"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
-		os.Exit(site.Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+		os.Exit(program.Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }
@@ -74,7 +75,7 @@ func (s *playground) run(t *testing.T, now schoolmail.Date, args ...string) (sta
 	t.Helper()
 	var out, errs bytes.Buffer
 	args = append([]string{"-config", s.config(), "-now", now.String()}, args...)
-	status = site.Main(t.Context(), args, &out, &errs)
+	status = program.Main(t.Context(), args, &out, &errs)
 	return status, out.String(), errs.String()
 }
 
@@ -83,21 +84,16 @@ func (s *playground) run(t *testing.T, now schoolmail.Date, args ...string) (sta
 func (s *playground) look(t *testing.T) (accounts []schoolmail.Account, places []schoolmail.Place) {
 	t.Helper()
 	state := t.TempDir()
-	open, err := site.Open(site.SandboxSettings(s.Sandbox, filepath.Join(s.dir, "export"), state))
+	open, err := site.Open(s.Settings("", state), &site.Parts{Reader: nothing{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer open.Close()
-	if accounts, _, _, err = open.Directory(t.Context()); err != nil {
+	w, err := open.Look(t.Context(), s.District.Today())
+	if err != nil {
 		t.Fatal(err)
 	}
-	var ids []schoolmail.ContextID
-	for _, c := range s.Policy.Contexts {
-		ids = append(ids, c.ID)
-	}
-	if _, places, err = open.Groupware(t.Context(), ids); err != nil {
-		t.Fatal(err)
-	}
+	accounts, places = w.State.Accounts, w.State.Places
 	for i := range accounts {
 		accounts[i].Previous.UserID = 0
 	}
@@ -113,6 +109,13 @@ func (s *playground) look(t *testing.T) (accounts []schoolmail.Account, places [
 	return accounts, places
 }
 
+// nothing is an export that nobody has delivered yet.
+type nothing struct{}
+
+func (nothing) Read(context.Context, schoolmail.Date) (schoolmail.Delivery, error) {
+	return schoolmail.Delivery{}, nil
+}
+
 // written counts the writes that the servers have seen.
 func (s *playground) written() string {
 	c := s.LDAP.Counts()
@@ -125,7 +128,7 @@ func TestYear(t *testing.T) {
 	t.Parallel()
 	out := t.TempDir()
 	var stdout, stderr bytes.Buffer
-	if status := site.Main(t.Context(), []string{"-people", "150", "-out", out}, &stdout, &stderr); status != 0 {
+	if status := program.Main(t.Context(), []string{"-people", "150", "-out", out}, &stdout, &stderr); status != 0 {
 		t.Fatalf("exit status %d\n%s\n%s", status, stdout.String(), stderr.String())
 	}
 	for _, want := range []string{"Act 5", "accounts to create", "to transfer to another context", "leavers to notify", "accounts to deactivate",
@@ -365,13 +368,13 @@ func TestBadFlags(t *testing.T) {
 		{[]string{"-config", bad, "-apply", "-dry-run"}, "contradicts"},
 	} {
 		var out, errs bytes.Buffer
-		if status := site.Main(t.Context(), test.args, &out, &errs); status != 2 || !strings.Contains(errs.String(), test.says) {
+		if status := program.Main(t.Context(), test.args, &out, &errs); status != 2 || !strings.Contains(errs.String(), test.says) {
 			t.Errorf("%q: status %d, want 2 and %q:\n%s", test.args, status, test.says, errs.String())
 		}
 	}
 	var out, errs bytes.Buffer
-	if status := site.Main(t.Context(), []string{"-h"}, &out, &errs); status != 0 || !strings.Contains(errs.String(), "Exit status: 0 all done") {
-		t.Errorf("-h: status %d\n%s", status, errs.String())
+	if status := program.Main(t.Context(), []string{"-h"}, &out, &errs); status != 0 || !strings.Contains(out.String(), "Exit status: 0 all done") {
+		t.Errorf("-h: status %d\n%s", status, out.String())
 	}
 }
 
@@ -436,28 +439,6 @@ func TestKill(t *testing.T) {
 		if a.Key.Source == s.Policy.Source && a.State == schoolmail.Active && len(s.Dovecot.Mailboxes(a.Mail)) == 0 {
 			t.Errorf("%s has no mailbox", a.Username)
 		}
-	}
-}
-
-// The other example programs start from a district that has everything.
-func TestStartPopulated(t *testing.T) {
-	t.Parallel()
-	p, err := site.StartPopulated(t.Context(), &sitetest.Options{People: 60})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	n := 0
-	for _, a := range p.Accounts {
-		if a.Key.Source == p.Policy.Source {
-			n++
-			if u, ok := p.OX.State().User(int(a.Context), a.Username); !ok || u.PrimaryEmail != a.Mail {
-				t.Errorf("%s is not in context %d", a.Username, a.Context)
-			}
-		}
-	}
-	if n != 60 {
-		t.Errorf("%d accounts", n)
 	}
 }
 

@@ -1,4 +1,4 @@
-package site
+package program
 
 import (
 	"context"
@@ -6,40 +6,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/ictmedia/schoolmail"
-	"github.com/ictmedia/schoolmail/dovecot"
 	"github.com/ictmedia/schoolmail/escada/escadatest"
-	"github.com/ictmedia/schoolmail/ox"
-	"github.com/ictmedia/schoolmail/site/notify"
+	"github.com/ictmedia/schoolmail/site"
 	"github.com/ictmedia/schoolmail/site/sitetest"
-	"github.com/ictmedia/schoolmail/ucs"
 )
-
-// SandboxSettings are the settings of a site that is the sandbox.
-func SandboxSettings(s *sitetest.Sandbox, exportDir, stateDir string) Settings {
-	admins := map[schoolmail.ContextID]ox.Credentials{}
-	for _, c := range s.Policy.Contexts {
-		admins[c.ID] = ox.Credentials{Login: sitetest.AdminLogin(c.ID), Password: sitetest.AdminPassword(c.ID)}
-	}
-	return Settings{
-		Name: "sandbox", Policy: s.Policy, StateDir: stateDir, ExportDir: exportDir,
-		DirectoryURL: s.LDAP.URL,
-		Directory: ucs.Options{BindDN: s.LDAP.BindDN, Password: s.LDAP.Password, BaseDN: s.LDAP.BaseDN, Plaintext: true,
-			Source: s.Policy.Source, Scheme: ucs.SSHA},
-		OXEndpoints: []string{s.OX.SOAPURL},
-		OXMaster:    ox.Credentials{Login: sitetest.MasterLogin, Password: sitetest.MasterPassword},
-		OXAdmins:    admins,
-		DoveadmURL:  s.Doveadm.URL, Doveadm: dovecot.Options{APIKey: sitetest.DoveadmKey},
-		SMTPAddr: s.SMTP.Addr(), MailFrom: sitetest.MailFrom, SMTP: notify.Options{Site: "Schulinformatik (Sandbox)"},
-	}
-}
 
 // Year plays a school year of the sandbox's district: the first provisioning,
 // the same again, a change of the school year, and eight weeks later. Each act
 // is an ordinary run on the site.
-func Year(ctx context.Context, sb *sitetest.Sandbox, p Progress) ([]*Act, error) {
+func Year(ctx context.Context, sb *sitetest.Sandbox, p *progress) ([]*site.Act, error) {
 	work, err := os.MkdirTemp("", "schoolmail-year-*")
 	if err != nil {
 		return nil, err
@@ -48,7 +25,7 @@ func Year(ctx context.Context, sb *sitetest.Sandbox, p Progress) ([]*Act, error)
 	first := sb.District
 	next := first.Next(nil)
 	later := next.Day(56, 0)
-	var acts []*Act
+	var acts []*site.Act
 	for i, act := range []struct {
 		title string
 		d     *escadatest.District
@@ -67,13 +44,13 @@ func Year(ctx context.Context, sb *sitetest.Sandbox, p Progress) ([]*Act, error)
 		if err := act.d.Export(nil).WriteDir(export); err != nil {
 			return acts, err
 		}
-		site, err := Open(SandboxSettings(sb, export, filepath.Join(work, "state")))
+		open, err := site.Open(sb.Settings(export, filepath.Join(work, "state")), nil)
 		if err != nil {
 			return acts, err
 		}
-		p.Phase(fmt.Sprintf("\nAct %d, %s: %s, %d people", i+1, act.d.Today(), act.title, act.d.Len()))
-		ran, err := Run(ctx, site, Command{Now: act.d.Today(), Apply: true}, p)
-		if e := site.Close(); err == nil {
+		p.say("\nAct %d, %s: %s, %d people", i+1, act.d.Today(), act.title, act.d.Len())
+		ran, err := open.Run(ctx, &site.RunOptions{Day: act.d.Today(), Apply: true, Observer: p})
+		if e := open.Close(); err == nil {
 			err = e
 		}
 		if err != nil {
@@ -82,23 +59,23 @@ func Year(ctx context.Context, sb *sitetest.Sandbox, p Progress) ([]*Act, error)
 		a := ran[0] // every act has a state folder that nothing was cut off in
 		a.Title = act.title
 		acts = append(acts, a)
-		p.Phase(a.Line())
-		if line, err := data(sb, a, i == 0); err != nil {
+		p.say("%s", line(a))
+		if text, err := data(sb, a, i == 0); err != nil {
 			return acts, err
-		} else if line != "" {
-			p.Phase(line)
+		} else if text != "" {
+			p.say("%s", text)
 		}
 		if a.Err != nil {
 			return acts, a.Err
 		}
 	}
-	p.Phase(fmt.Sprintf("\nPeak memory of the process, simulators included: %d MB", peakMemory()>>20))
+	p.say("\nPeak memory of the process, simulators included: %d MB", peakMemory()>>20)
 	return acts, nil
 }
 
 // data gives people something to lose after the first act, and looks after
 // every transfer whether it has arrived.
-func data(sb *sitetest.Sandbox, a *Act, first bool) (string, error) {
+func data(sb *sitetest.Sandbox, a *site.Act, first bool) (string, error) {
 	if first {
 		n, err := sb.FillCalendars()
 		return fmt.Sprintf("  meanwhile %d people enter appointments, tasks and files", n), err
@@ -117,15 +94,15 @@ func data(sb *sitetest.Sandbox, a *Act, first bool) (string, error) {
 	if moved == 0 {
 		return "", nil
 	}
-	line := fmt.Sprintf("  of %d people transferred, %d have all their appointments, tasks and files", moved, whole)
+	text := fmt.Sprintf("  of %d people transferred, %d have all their appointments, tasks and files", moved, whole)
 	if whole != moved {
-		return "", errors.New(line)
+		return "", errors.New(text)
 	}
-	return line, nil
+	return text, nil
 }
 
-// Line sums an act up for the terminal.
-func (a *Act) Line() string {
+// line sums an act up for the terminal.
+func line(a *site.Act) string {
 	s := a.Plan.Summary()
 	if a.Result != nil {
 		if n := a.Result.Count(schoolmail.StatusFailed) + a.Result.Count(schoolmail.StatusSkipped); n > 0 {
@@ -142,19 +119,4 @@ func (a *Act) Line() string {
 		s += fmt.Sprintf("  %s %d", q.Server, q.Count)
 	}
 	return s + fmt.Sprintf("\n  time: %s reading, %s planning, %s applying", round(a.World.Read), round(a.Planned), round(a.Applied))
-}
-
-// worst returns the exit status of several acts.
-func worst(acts []*Act) int {
-	var all []int
-	for _, a := range acts {
-		all = append(all, a.Exit())
-	}
-	if slices.Contains(all, ExitFailed) {
-		return ExitFailed
-	}
-	if slices.Contains(all, ExitHeld) {
-		return ExitHeld
-	}
-	return ExitDone
 }

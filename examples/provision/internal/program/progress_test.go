@@ -1,4 +1,4 @@
-package site
+package program
 
 import (
 	"strings"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/site"
 )
 
 // Without a terminal progress is a line every ten seconds, and failures are
@@ -15,13 +16,12 @@ func TestProgressLines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var b strings.Builder
-		p := NewProgress(&b, false)
-		story := &told{Progress: p, w: &b}
+		story := newProgress(&b, false)
 		event := func(n int, s schoolmail.Status) {
-			story.Observe(schoolmail.Event{Outcome: schoolmail.Outcome{Status: s}, Ended: n, Total: 50})
+			story.Observe(site.Event{Stage: site.Stepped, Step: schoolmail.Event{Outcome: schoolmail.Outcome{Status: s}, Ended: n, Total: 50}})
 		}
 		for act := range 2 {
-			story.Phase("act")
+			story.say("act")
 			for n := 1; n <= 25; n++ {
 				time.Sleep(time.Second)
 				status := schoolmail.StatusDone
@@ -30,7 +30,7 @@ func TestProgressLines(t *testing.T) {
 				}
 				event(n, status)
 			}
-			story.Done()
+			story.Observe(site.Event{Stage: site.Applied})
 			time.Sleep(time.Hour)
 		}
 		want := "act\n  10 of 50 steps, 2 failed\n  20 of 50 steps, 4 failed\nact\n  10 of 50 steps, 0 failed\n  20 of 50 steps, 0 failed\n"

@@ -1,0 +1,297 @@
+package program
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/site"
+	"github.com/ictmedia/schoolmail/site/report"
+	"github.com/ictmedia/schoolmail/site/sitetest"
+)
+
+const help = `provision keeps accounts, Open-Xchange places and mailboxes in step with the
+school administration's export.
+
+Usage:
+
+  provision [-people N] [-seed N] [-out DIR]
+      Without -config: plays a school year of a made-up district on simulated
+      servers in this process. Nothing outside is touched.
+
+  provision -config district.toml
+      Reads the export and the servers, plans, prints the plan. Writes nothing.
+  provision -config district.toml -apply
+      Plans and applies.
+  provision -config district.toml -plan plan.json
+      Saves the plan for review ...
+  provision -config district.toml -apply-plan plan.json
+      ... and applies exactly this plan. It is refused when the export, the
+      policy or the servers have changed since.
+  provision -config district.toml -undo plan.json
+      Plans to take back what this plan has done, as far as that is possible;
+      -plan and -apply go with it as above. As long as the export says the same,
+      the next ordinary run does it all again.
+
+Whatever is applied leaves a folder with the plan (text, JSON), the report
+(text, JSON, HTML) and acknowledgement.csv, which tells the school
+administration in German and French which records were not taken as sent: the
+folder that -out names, or one of its own in the state folder, under runs/. They
+name people; delete them when nobody needs them any more.
+
+Every run can be repeated at any time, also after a crash, and then does only
+what is missing. An example for cron, at two in the morning:
+
+  0 2 * * *  provision -config /etc/schoolmail/district.toml -apply -out /var/log/schoolmail
+
+Exit status: 0 all done; 1 failed; 2 bad flags, configuration or export,
+nothing was done; 3 finished, but something was held back or failed for single
+people: read the report.
+
+Flags:
+
+`
+
+// options are the flags.
+type options struct {
+	config, plan, applyPlan, undo, out string
+	apply, dryRun, quiet               bool
+	people                             int
+	seed                               uint64
+	latency                            time.Duration
+	now                                schoolmail.Date
+}
+
+// program is one run of the program.
+type program struct {
+	options
+	flags          *cli.Flags
+	stdout, stderr io.Writer
+	progress       *progress
+	report         *report.Report
+}
+
+// Main is the program: it parses the arguments (without the program's name),
+// runs, and returns the exit status.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	fs := cli.NewFlags("provision", help, stdout, stderr)
+	p := &program{flags: fs, stdout: stdout, stderr: stderr, report: &report.Report{Title: "schoolmail", Written: time.Now()}}
+	fs.StringVar(&p.config, "config", "", "configuration `file` of the site; without it the sandbox is used")
+	fs.BoolVar(&p.apply, "apply", false, "apply what was planned")
+	fs.BoolVar(&p.dryRun, "dry-run", false, "only plan; this is the default, the flag makes it explicit")
+	fs.StringVar(&p.plan, "plan", "", "save the plan to this `file`")
+	fs.StringVar(&p.applyPlan, "apply-plan", "", "apply the reviewed plan in this `file`")
+	fs.StringVar(&p.undo, "undo", "", "plan to take back what the plan in this `file` has done")
+	fs.StringVar(&p.out, "out", "", "write plan and reports (text, JSON, HTML) to this `folder`")
+	fs.IntVar(&p.people, "people", 400, "sandbox: `number` of people in the district")
+	fs.Uint64Var(&p.seed, "seed", 1, "sandbox: `number` that the district is made from")
+	fs.DurationVar(&p.latency, "latency", 0, "sandbox: `time` that each request to OX and doveadm takes")
+	fs.BoolVar(&p.quiet, "q", false, "no progress")
+	fs.TextVar(&p.now, "now", schoolmail.Date(0), "`day` to plan for, YYYY-MM-DD, for rehearsals; default today")
+	if status, ok := fs.Parse(args); !ok {
+		return status
+	}
+	switch {
+	case p.config == "" && (p.apply || p.dryRun || p.plan != "" || p.applyPlan != "" || p.undo != "" || !p.now.IsZero()):
+		return fs.Mistake("-apply, -dry-run, -plan, -apply-plan, -undo and -now need -config")
+	case p.applyPlan != "" && (p.apply || p.plan != "" || p.undo != ""):
+		return fs.Mistake("-apply-plan goes with neither -apply nor -plan nor -undo")
+	case p.dryRun && (p.apply || p.applyPlan != ""):
+		return fs.Mistake("-dry-run contradicts -apply and -apply-plan")
+	case p.people < 20 || p.people > 200000:
+		return fs.Mistake("-people %d: expected 20 to 200000", p.people)
+	}
+	p.progress = newProgress(stderr, cli.IsTerminal(stderr))
+	if p.quiet {
+		p.progress = newProgress(io.Discard, false)
+	}
+	if p.config == "" {
+		return p.demonstrate(ctx)
+	}
+	return p.run(ctx)
+}
+
+// demonstrate plays a year on simulated servers.
+func (p *program) demonstrate(ctx context.Context) int {
+	sb, err := sitetest.Start(&sitetest.Options{People: p.people, Seed: p.seed, Latency: p.latency})
+	if err != nil {
+		return p.flags.Fail(cli.Failed, err)
+	}
+	defer sb.Close()
+	p.report.Title = "A school year in the sandbox"
+	p.report.Facts = []report.Fact{{Name: "District", Value: fmt.Sprintf("%d people, %d schools, seed %d", p.people, len(sb.District.Schools()), p.seed)}}
+	fmt.Fprintf(p.stdout, "A school year of a made-up district on simulated servers: %d people, %d schools.\n", p.people, len(sb.District.Schools()))
+	p.progress.phases = p.stdout // they are the story
+	acts, err := Year(ctx, sb, p.progress)
+	if err != nil {
+		return p.finish(p.flags.Fail(cli.Failed, err), acts)
+	}
+	return p.finish(status(acts), acts)
+}
+
+// run does one run on a site's servers.
+func (p *program) run(ctx context.Context) int {
+	set, warnings, err := site.Load(p.config)
+	if err != nil {
+		return p.flags.Fail(cli.Usage, err)
+	}
+	p.flags.Warn(warnings...)
+	opts := &site.RunOptions{Day: p.now, Apply: p.apply, Observer: p.progress}
+	for _, given := range []struct {
+		file string
+		plan **schoolmail.Plan
+	}{{p.applyPlan, &opts.Approved}, {p.undo, &opts.Undo}} {
+		if given.file == "" {
+			continue
+		}
+		if *given.plan, err = site.ReadPlan(given.file); err != nil {
+			return p.flags.Fail(cli.Usage, err)
+		}
+	}
+	if p.plan != "" {
+		opts.Planned = func(plan *schoolmail.Plan) error { return site.WritePlan(p.plan, plan) }
+	}
+	if opts.Day.IsZero() {
+		opts.Day = schoolmail.DateOf(time.Now())
+	}
+	set.PlanOnly = !p.apply && p.applyPlan == ""
+	open, err := site.Open(set, nil)
+	if err != nil {
+		return p.flags.Fail(cli.Failed, err)
+	}
+	defer open.Close()
+	p.report.Title = open.Name()
+	acts, err := open.Run(ctx, opts)
+	if n := len(acts); p.out == "" && n > 0 && acts[n-1].Result != nil {
+		p.out = filepath.Join(open.RunsDir(), opts.Day.String()+"-"+acts[n-1].Plan.Header.ID)
+	}
+	for _, act := range acts {
+		if err := p.show(open, act); err != nil {
+			return p.flags.Fail(cli.Failed, err)
+		}
+	}
+	if err != nil {
+		return p.finish(p.refused(open, opts.Day, err), acts)
+	}
+	if set.PlanOnly {
+		if p.plan != "" {
+			fmt.Fprintf(p.stdout, "\nThe plan is in %s; review it (-out FOLDER writes it as text and HTML too) and apply it with -apply-plan %[1]s.\n", p.plan)
+		}
+		fmt.Fprintln(p.stdout, "\nThis was only the plan: no server was written to.")
+	}
+	return p.finish(status(acts), acts)
+}
+
+// show prints an act: what was done, or the plan.
+func (p *program) show(open *site.Site, act *site.Act) error {
+	switch {
+	case act.Result != nil:
+		fmt.Fprintln(p.stdout, line(act))
+		attend(p.stdout, act, "the report")
+		if n := act.Created(); n > 0 {
+			fmt.Fprintf(p.stdout, "  initial passwords of %d new accounts, by school: %s\n", n, open.PasswordDir())
+		}
+		if n := act.NotAsSent(); n > 0 {
+			fmt.Fprintf(p.stdout, "  not taken as sent: %d records or rows; acknowledgement.csv is for the school administration\n", n)
+		}
+	case p.plan != "" || p.out != "": // the whole plan is there
+		fmt.Fprint(p.stdout, act.Plan.Summary())
+		attend(p.stdout, act, "the plan")
+	default:
+		if err := act.Plan.WriteText(p.stdout); err != nil {
+			return err
+		}
+	}
+	if act.Err != nil {
+		p.flags.Fail(cli.Failed, act.Err)
+	}
+	return nil
+}
+
+// refused tells why a run did nothing, the school administration as well if its
+// delivery is at fault, and returns the exit status.
+func (p *program) refused(open *site.Site, day schoolmail.Date, err error) int {
+	exit := cli.Failed
+	if _, bad := errors.AsType[*site.InputError](err); bad {
+		exit = cli.Usage
+	}
+	if p.out != "" || p.apply {
+		file, werr := site.WriteRefusal(cmp.Or(p.out, filepath.Join(open.RunsDir(), day.String()+"-refused")), err)
+		switch {
+		case werr != nil:
+			p.flags.Fail(exit, fmt.Errorf("acknowledgement: %w", werr))
+		case file != "":
+			fmt.Fprintf(p.stdout, "%s is for the school administration.\n", file)
+		}
+	}
+	return p.flags.Fail(exit, err)
+}
+
+// finish leaves the report where it is wanted.
+func (p *program) finish(exit int, acts []*site.Act) int {
+	if p.out == "" || len(acts) == 0 {
+		return exit
+	}
+	if err := site.WriteRun(p.out, p.report, acts); err != nil {
+		return p.flags.Fail(exit, fmt.Errorf("report: %w", err))
+	}
+	fmt.Fprintf(p.stdout, "Plan and report are in %s.\n", p.out)
+	return exit
+}
+
+// status returns the exit status of a run.
+func status(acts []*site.Act) int {
+	exit := cli.Done
+	for _, a := range acts {
+		switch {
+		case a.Err != nil:
+			exit = cli.Worst(exit, cli.Failed)
+		case a.NeedsAttention():
+			exit = cli.Worst(exit, cli.Held)
+		}
+	}
+	return exit
+}
+
+// attend lists what failed, what is held back and what to look at, as far as it
+// fits a terminal.
+func attend(w io.Writer, a *site.Act, rest string) {
+	const most = 20
+	n := 0
+	say := func(format string, args ...any) {
+		if n++; n <= most {
+			fmt.Fprintf(w, format, args...)
+		}
+	}
+	r := a.Report()
+	for _, f := range r.Failures {
+		say("  failed: %s %s: %s\n", f.Kind, f.Subject, f.Error)
+	}
+	for _, g := range r.HeldGroups() {
+		at := ""
+		if g.School != "" {
+			at = " at " + g.School
+		}
+		say("  held back: %d x %s%s: %s: %s\n", g.Count(), g.Kind, at, g.Reason(), g.Names())
+	}
+	for _, f := range slices.Concat(a.Plan.Findings, a.World.Findings) {
+		say("  look at %s: %s\n", f.Kind, f.Text)
+	}
+	if n > most {
+		fmt.Fprintf(w, "  ... and %d more: see %s\n", n-most, rest)
+	}
+}
+
+func round(d time.Duration) time.Duration {
+	if d > time.Second {
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Millisecond)
+}

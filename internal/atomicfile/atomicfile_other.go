@@ -1,0 +1,7 @@
+//go:build !unix
+
+package atomicfile
+
+import "io/fs"
+
+var errInvalid = fs.ErrInvalid

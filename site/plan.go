@@ -1,0 +1,115 @@
+package site
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/atomicfile"
+)
+
+// Plan says what is to be done for what was seen. It asks no server.
+func (s *Site) Plan(w *World) (*schoolmail.Plan, error) {
+	return schoolmail.NewPlan(s.policy, w.State, w.Delivery, w.Day)
+}
+
+// Undo plans to take back what an applied plan has done, as far as that is
+// possible.
+func (s *Site) Undo(w *World, applied *schoolmail.Plan) (*schoolmail.Plan, error) {
+	return schoolmail.NewUndo(s.policy, w.State, w.Delivery, applied, w.Day)
+}
+
+// StaleError says why a plan that somebody has reviewed may no longer be applied.
+type StaleError struct {
+	Plan    string  // its id
+	Reasons []error // what has changed since
+}
+
+// Error lists what has changed, one a line.
+func (e *StaleError) Error() string {
+	return fmt.Sprintf("plan %s no longer fits; make and review a new plan, since\n%v", e.Plan, errors.Join(e.Reasons...))
+}
+
+// Unwrap returns the reasons.
+func (e *StaleError) Unwrap() []error { return e.Reasons }
+
+// Approve refuses a plan that somebody has reviewed, with a [StaleError], unless
+// the world is still the one it was made for. A plan that was cut off while it was
+// applied has changed the world itself; then the journal vouches for it, and each
+// step looks before it writes.
+func (s *Site) Approve(w *World, plan *schoolmail.Plan) error {
+	h := plan.Header
+	var changed []error
+	if h.Delivery != w.Delivery.Fingerprint {
+		changed = append(changed, errors.New("the export has changed"))
+	}
+	if h.Policy != schoolmail.Fingerprint(s.policy.WithDefaults()) {
+		changed = append(changed, errors.New("the policy has changed"))
+	}
+	if h.State != w.State.Fingerprint() && !s.begun(h.ID) {
+		changed = append(changed, errors.New("accounts, contexts or users have changed"))
+	}
+	if h.Now != w.Day {
+		changed = append(changed, fmt.Errorf("the plan is for %s, today is %s", h.Now, w.Day))
+	}
+	if len(changed) > 0 {
+		return &StaleError{Plan: h.ID, Reasons: changed}
+	}
+	return nil
+}
+
+// CutOff returns the plan of an earlier run that did not get to its end, if it
+// still fits: made for this day, this export and this policy; nil if there is none.
+// Going on with it gives the same end as if nothing had happened; anything else is
+// planned anew, with what was done so far as the state of the world.
+func (s *Site) CutOff(w *World) *schoolmail.Plan {
+	plan, err := ReadPlan(s.planFile())
+	if err != nil {
+		return nil
+	}
+	h := plan.Header
+	if h.Now != w.Day || h.Delivery != w.Delivery.Fingerprint || h.Policy != schoolmail.Fingerprint(s.policy.WithDefaults()) || !s.begun(h.ID) {
+		return nil
+	}
+	return plan
+}
+
+// begun reports whether the journal says that a plan was begun and not ended.
+func (s *Site) begun(id string) bool {
+	open := false
+	err := s.parts.Journal.Entries(func(e schoolmail.JournalEntry) bool {
+		if e.Plan == id && e.Effect == "plan" {
+			open = e.Phase == schoolmail.Intent
+		}
+		return true
+	})
+	return err == nil && open
+}
+
+// ReadPlan reads a plan that [WritePlan] has written. One that was changed since is
+// refused.
+func ReadPlan(file string) (*schoolmail.Plan, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := schoolmail.DecodePlan(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return plan, nil
+}
+
+// WritePlan writes a plan as JSON, readable by the owner only: plans name people.
+func WritePlan(file string, p *schoolmail.Plan) error {
+	b, err := p.Encode()
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(file, atomicfile.Private, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}

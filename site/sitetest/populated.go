@@ -1,0 +1,93 @@
+package sitetest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/dovecot"
+	"github.com/ictmedia/schoolmail/ox"
+	"github.com/ictmedia/schoolmail/site"
+	"github.com/ictmedia/schoolmail/site/notify"
+	"github.com/ictmedia/schoolmail/ucs"
+)
+
+// Populated is a sandbox whose district has its accounts, OX users and
+// mailboxes: what the first run of the main job leaves behind. Everybody's OX
+// password is [UserPassword].
+type Populated struct {
+	*Sandbox
+	Accounts []schoolmail.Account // of the directory
+}
+
+// StartPopulated starts a sandbox and does the main job in it.
+func StartPopulated(ctx context.Context, opt *Options) (_ *Populated, err error) {
+	sb, err := Start(opt)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			sb.Close()
+		}
+	}()
+	dir, err := os.MkdirTemp("", "schoolmail-sandbox-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	export := filepath.Join(dir, "export")
+	if err := os.Mkdir(export, 0o700); err != nil {
+		return nil, err
+	}
+	if err := sb.District.Export(nil).WriteDir(export); err != nil {
+		return nil, err
+	}
+	if err := sb.CreateContexts(); err != nil {
+		return nil, err
+	}
+	set := sb.Settings(export, filepath.Join(dir, "state"))
+	set.Groupware.NewPassword = func(string) (schoolmail.Secret, error) { return UserPassword, nil }
+	open, err := site.Open(set, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer open.Close()
+	acts, err := open.Run(ctx, &site.RunOptions{Day: sb.District.Today(), Apply: true})
+	if err != nil {
+		return nil, err
+	}
+	act := acts[len(acts)-1]
+	if act.Err != nil {
+		return nil, act.Err
+	}
+	if n := len(act.Plan.Steps) - act.Result.Count(schoolmail.StatusDone); n > 0 {
+		return nil, fmt.Errorf("sandbox: %d steps of the first run were not done", n)
+	}
+	w, err := open.Look(ctx, sb.District.Today())
+	if err != nil {
+		return nil, err
+	}
+	return &Populated{Sandbox: sb, Accounts: w.State.Accounts}, nil
+}
+
+// Settings are those of a site that is the sandbox.
+func (s *Sandbox) Settings(exportDir, stateDir string) *site.Settings {
+	admins := map[schoolmail.ContextID]ox.Credentials{}
+	for _, c := range s.Policy.Contexts {
+		admins[c.ID] = ox.Credentials{Login: AdminLogin(c.ID), Password: AdminPassword(c.ID)}
+	}
+	return &site.Settings{
+		Name: "sandbox", Policy: s.Policy, StateDir: stateDir, ExportDir: exportDir,
+		DirectoryURL: s.LDAP.URL,
+		Directory: ucs.Options{BindDN: s.LDAP.BindDN, Password: s.LDAP.Password, BaseDN: s.LDAP.BaseDN, Plaintext: true,
+			Source: s.Policy.Source, Scheme: ucs.SSHA},
+		OXEndpoints: []string{s.OX.SOAPURL},
+		OXMaster:    ox.Credentials{Login: MasterLogin, Password: MasterPassword},
+		OXAdmins:    admins,
+		DoveadmURL:  s.Doveadm.URL, Doveadm: dovecot.Options{APIKey: DoveadmKey},
+		SMTPAddr: s.SMTP.Addr(), MailFrom: MailFrom, SMTP: notify.Options{Site: "Schulinformatik (Sandbox)"},
+	}
+}
