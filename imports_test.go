@@ -4,21 +4,23 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
 type goPackage struct {
-	ImportPath, Name, Doc string
-	Imports, Deps         []string
-	Standard              bool
+	ImportPath, Name, Doc, Dir string
+	Imports, Deps, GoFiles     []string
+	Standard                   bool
 }
 
 func list(t *testing.T, args ...string) []goPackage {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Name,Doc,Imports,Deps,Standard"}, args...)...)
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Name,Doc,Dir,Imports,Deps,GoFiles,Standard"}, args...)...)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -37,18 +39,39 @@ func list(t *testing.T, args ...string) []goPackage {
 
 const module = "github.com/ictmedia/schoolmail"
 
-// TestRootIsPure holds that the planner sees no network, no files and no
-// randomness, and no library but golang.org/x/text.
+// TestRootIsPure holds that the planner, and what it imports of this module, sees no
+// network, no files, no clock and no randomness, and no library but
+// golang.org/x/text.
 func TestRootIsPure(t *testing.T) {
 	t.Parallel()
-	forbidden := []string{"net", "net/http", "os", "math/rand", "math/rand/v2", "crypto/rand", "os/exec", "os/signal", "io/fs", "flag"}
-	for _, p := range list(t, module) {
+	forbidden := []string{"net", "net/http", "os", "math/rand", "math/rand/v2", "crypto/rand", "os/exec", "os/signal", "io/fs", "flag", "log", "syscall"}
+	root := list(t, module)[0]
+	parts := []string{module}
+	for _, d := range root.Deps {
+		if strings.HasPrefix(d, module+"/") {
+			if parts = append(parts, d); !strings.HasPrefix(d, module+"/internal/") {
+				t.Errorf("the root package imports %s: only packages under internal are allowed", d)
+			}
+		}
+	}
+	for _, p := range list(t, parts...) {
 		for _, i := range p.Imports {
 			if slices.Contains(forbidden, i) {
-				t.Errorf("the root package imports %s", i)
+				t.Errorf("%s imports %s: the root package and what it imports are pure", p.ImportPath, i)
 			}
-			if strings.Contains(i, ".") && !strings.HasPrefix(i, "golang.org/x/text/") {
-				t.Errorf("the root package imports %s: only the standard library and golang.org/x/text are allowed", i)
+			if strings.Contains(i, ".") && !strings.HasPrefix(i, "golang.org/x/text/") && !slices.Contains(parts, i) {
+				t.Errorf("%s imports %s: only the standard library and golang.org/x/text are allowed below the root package", p.ImportPath, i)
+			}
+		}
+		for _, file := range p.GoFiles {
+			text, err := os.ReadFile(filepath.Join(p.Dir, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, clock := range []string{"time.Now(", "time.Since(", "time.Sleep(", "time.After(", "time.NewTimer("} {
+				if strings.Contains(string(text), clock) {
+					t.Errorf("%s of %s looks at the clock: %s...)", file, p.ImportPath, clock)
+				}
 			}
 		}
 	}
@@ -64,7 +87,7 @@ func TestWhoImportsWhom(t *testing.T) {
 		return first
 	}
 	knowsAll := func(path string) bool {
-		for _, p := range []string{"/examples", "/site"} {
+		for _, p := range []string{"/examples", "/site", "/internal/cli"} {
 			if strings.HasPrefix(path, module+p) {
 				return true
 			}

@@ -1,5 +1,6 @@
-// Package examples_test holds what the example programs print and how they end, as
-// an operator sees it: the programs are built and run.
+// These tests hold what the example programs print and how they end, as an operator
+// sees it: the programs are built and run.
+
 package examples_test
 
 import (
