@@ -33,7 +33,7 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 		DirectoryURL: d.URL,
 		Directory: ucs.Options{BindDN: d.BindDN, Password: d.Password, BaseDN: d.BaseDN, Plaintext: d.Plaintext, PoolSize: d.PoolSize,
 			PageSize: d.PageSize, Source: c.Export.Source, StateAttribute: d.StateAttribute, CreateSchools: d.CreateSchools,
-			OXAccess: d.OXAccess, MailHomeServer: d.MailHomeServer, ObjectIdentifiers: d.ObjectIdentifiers},
+			OXAccess: d.OXAccess, MailHomeServer: d.MailHomeServer, BesideUDM: d.BesideUDM},
 		OXEndpoints: o.SOAPURLs,
 		OXMaster:    ox.Credentials{Login: o.MasterLogin, Password: o.MasterPassword},
 		OXAdmins:    map[schoolmail.ContextID]ox.Credentials{},

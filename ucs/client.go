@@ -106,9 +106,18 @@ type Options struct {
 	// S4Connector writes the placeholder sambaSID that a domain with Samba/AD
 	// expects ("S-1-4-" and the uid number) instead of an algorithmic one.
 	S4Connector bool
-	// ObjectIdentifiers writes univentionObjectIdentifier of new entries, as
-	// UCS does from 5.2-2 on. Older schemas do not know the attribute.
-	ObjectIdentifiers bool
+	// Windows are templates of what Windows computers need.
+	Windows Windows
+	// ClassesInOX makes new groups groups of Open-Xchange as well (isOxGroup).
+	// Without it they are marked as none, lest UDM makes them so.
+	ClassesInOX bool
+	// BesideUDM guards against UDM and UCS@school's importer where they make
+	// accounts and groups at the same time. Around each create UDM's own locks on
+	// user name and address are held; uid and gid numbers come from a range that
+	// UDM does not reach (from 500000 on, counted in entries of our own); the
+	// importer's name counters are raised. It takes six requests more for each
+	// new account.
+	BesideUDM bool
 
 	// Logger gets warnings; nil: none. It never sees names or addresses.
 	Logger *slog.Logger
@@ -125,6 +134,10 @@ type Client struct {
 
 	mu     sync.Mutex // guards the fields below; held while they are loaded
 	domain *domain
+
+	// udmPatience is how long one waits for a lock that UDM keeps for minutes,
+	// as it does after a create that was refused.
+	udmPatience time.Duration
 
 	groups groupQueues
 	uids   *numbers
@@ -178,10 +191,10 @@ func New(rawURL string, opts *Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{opts: o, pool: p, names: withDefaults(layout.Names(o.Tree))}
+	c := &Client{opts: o, pool: p, names: withDefaults(layout.Names(o.Tree)), udmPatience: 5 * time.Second}
 	p.opts = &c.opts
-	c.uids = &numbers{c: c, name: "uidNumber"}
-	c.gids = &numbers{c: c, name: "gidNumber"}
+	c.uids = &numbers{c: c, name: "uidNumber", own: 500000}
+	c.gids = &numbers{c: c, name: "gidNumber", own: 750000}
 	return c, nil
 }
 
@@ -219,6 +232,8 @@ type domain struct {
 	retired          string             // container of the retired names
 	schools          map[string]*school // by lower-case name
 	mailDomains      map[string]bool
+	policies         *pwPolicies     // nil: not read yet
+	schema           map[string]bool // what it offers; nil: not read yet
 }
 
 // school is an organisational unit.

@@ -3,6 +3,7 @@ package ucs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -30,6 +31,15 @@ func (c *Client) create(ctx context.Context, a schoolmail.Account, initial schoo
 	if a.FamilyName == "" {
 		return invalid("family name is empty")
 	}
+	d, err := c.load(ctx)
+	if err != nil {
+		return err
+	}
+	unlock, err := c.lockForUDM(ctx, d, lockedValue{lockUsername, a.Username}, lockedValue{lockAddress, a.Mail})
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	for try := 1; ; try++ {
 		exists, err := c.occupied(ctx, a)
 		if err != nil {
@@ -194,9 +204,14 @@ func (c *Client) createNew(ctx context.Context, a schoolmail.Account, initial sc
 			req.Attribute(at.Name, at.Values)
 		}
 	}
-	c.identify(req)
+	if err := c.identify(ctx, d, req); err != nil {
+		return err
+	}
 	if err := c.add(ctx, req); err != nil {
 		return err
+	}
+	if err := c.raiseCounters(ctx, d, a.Username, a.Mail); err != nil {
+		return fmt.Errorf("name counter: %w", err)
 	}
 	return c.regroup(ctx, e.DN, a.Username, groups, nil)
 }
@@ -236,6 +251,9 @@ func (c *Client) newEntry(ctx context.Context, d *domain, a schoolmail.Account, 
 	e.Set("gidNumber", g.gid)
 	e.Set("homeDirectory", p.home)
 	e.Set("loginShell", "/bin/bash")
+	for _, x := range c.opts.Windows.attrs(a.Username, s.id, rs) {
+		e.Set(x.attr, x.value)
+	}
 	e.Set("departmentNumber", string(s.id))
 
 	e.Set("krb5PrincipalName", a.Username+"@"+d.realm)
@@ -252,7 +270,7 @@ func (c *Client) newEntry(ctx context.Context, d *domain, a schoolmail.Account, 
 	e.Set("sambaBadPasswordTime", "0")
 	off := a.State == schoolmail.Deactivated
 	if initial != "" {
-		attrs, err := c.passwordAttrs(d, a.Username, initial)
+		attrs, err := c.passwordAttrs(ctx, d, a.Username, p.container, initial)
 		if err != nil {
 			return layout.Entry{}, err
 		}

@@ -89,7 +89,7 @@ func TestCreate(t *testing.T) {
 // The hash that UCS writes is understood by the servers.
 func TestCreateCryptHash(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *backend) {
-		c := b.client(t, func(o *ucs.Options) { o.Scheme = ucs.Crypt; o.ObjectIdentifiers = true; o.S4Connector = true })
+		c := b.client(t, func(o *ucs.Options) { o.Scheme = ucs.Crypt; o.S4Connector = true })
 		create(t, c, pupil(), "Grüezi-42")
 		dn := read(t, c, "ida.aebel").DN
 		if v := b.value(t, dn, "userPassword"); !strings.HasPrefix(v, "{crypt}$6$") {

@@ -74,9 +74,12 @@
 // initial password is written as SHA-512 crypt, NT hash and Kerberos keys. What
 // UDM does beyond that is skipped, and a site has to know it:
 //
-//   - Password policy and history; the UDM locks on user names and addresses
-//     (names are checked right before the add, but a UDM running in the same
-//     instant could take the same one); block lists; the licence count.
+//   - The UDM locks on user names and addresses (names are checked right
+//     before the add, but a UDM running in the same instant could take the
+//     same one) and the importer's name counters, unless Options.BesideUDM is
+//     set; block lists; the licence count. The quality of an initial password
+//     is not checked; history and expiry of UDM's password policies are
+//     written with it.
 //   - Home and class shares, and every hook: of UDM, of UCS@school (Python)
 //     and of the OX packages.
 //

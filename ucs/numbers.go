@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/ictmedia/schoolmail/ucs/internal/layout"
 )
 
 // numbers hands out uid or gid numbers. UCS counts in the attribute
@@ -29,6 +31,7 @@ import (
 type numbers struct {
 	c    *Client
 	name string
+	own  int // first number of the range that UDM does not reach
 
 	mu    sync.Mutex
 	free  []int // ascending
@@ -71,6 +74,9 @@ func (n *numbers) next(ctx context.Context) (int, error) {
 }
 
 func (n *numbers) container(d *domain) string {
+	if n.c.opts.BesideUDM {
+		return "cn=schoolmail-" + n.name + ",cn=temporary,cn=univention," + d.base
+	}
 	return "cn=" + n.name + ",cn=temporary,cn=univention," + d.base
 }
 
@@ -86,6 +92,11 @@ func (n *numbers) reserve(ctx context.Context) error {
 	first, last := 0, 0
 	for try := 1; ; try++ {
 		e, err := n.c.get(ctx, dn, "univentionLastUsedValue")
+		if err == nil && e == nil && n.c.opts.BesideUDM {
+			if err = n.begin(ctx, d, dn); err == nil {
+				e, err = n.c.get(ctx, dn, "univentionLastUsedValue")
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -134,6 +145,14 @@ func (n *numbers) reserve(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// begin makes the counter of the range of our own.
+func (n *numbers) begin(ctx context.Context, d *domain, dn string) error {
+	e := layout.Container(parentDN(dn), firstRDN(dn))
+	e.Attrs[0].Values = append(e.Attrs[0].Values, "univentionLastUsed")
+	e.Set("univentionLastUsedValue", itoa(n.own-1))
+	return n.c.addUnlessThere(ctx, d, e)
 }
 
 func lockName(first, last int) string { return fmt.Sprintf("schoolmail-%d-%d", first, last) }

@@ -203,12 +203,8 @@ func (p *pool) do(ctx context.Context, op string, read bool, f func(*ldap.Conn) 
 			return err
 		}
 		if refused(err) || try > 1 {
-			t := time.NewTimer(pause)
-			select {
-			case <-t.C:
-			case <-ctx.Done():
-				t.Stop()
-				return context.Cause(ctx)
+			if err := sleep(ctx, pause); err != nil {
+				return err
 			}
 			pause *= 3
 		}

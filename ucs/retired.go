@@ -62,14 +62,14 @@ func (c *Client) retire(ctx context.Context, d *domain, names []string, today sc
 func (c *Client) retiredContainer(ctx context.Context, d *domain) error {
 	parent := parentDN(d.retired)
 	e := layout.Container(parent, firstRDN(d.retired))
-	err := c.addUnlessThere(ctx, e)
+	err := c.addUnlessThere(ctx, d, e)
 	if code(err) != ldap.LDAPResultNoSuchObject {
 		return err
 	}
-	if err := c.addUnlessThere(ctx, layout.Container(parentDN(parent), firstRDN(parent))); err != nil {
+	if err := c.addUnlessThere(ctx, d, layout.Container(parentDN(parent), firstRDN(parent))); err != nil {
 		return err
 	}
-	return c.addUnlessThere(ctx, e)
+	return c.addUnlessThere(ctx, d, e)
 }
 
 // reserveDropped reserves the addresses that a change takes away from an

@@ -3,7 +3,6 @@ package ucs
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -49,7 +48,7 @@ func (c *Client) ensureSchool(ctx context.Context, id schoolmail.SchoolID, displ
 	}
 	entries := append([]layout.Entry{layout.OU(s.dn, string(s.id), displayName)}, c.names.Containers(s.dn)...)
 	for _, e := range entries {
-		if err := c.addUnlessThere(ctx, e); err != nil {
+		if err := c.addUnlessThere(ctx, d, e); err != nil {
 			return err
 		}
 	}
@@ -91,12 +90,14 @@ func checkSchoolName(id schoolmail.SchoolID) error {
 	return nil
 }
 
-func (c *Client) addUnlessThere(ctx context.Context, e layout.Entry) error {
+func (c *Client) addUnlessThere(ctx context.Context, d *domain, e layout.Entry) error {
 	req := ldap.NewAddRequest(e.DN, nil)
 	for _, a := range e.Attrs {
 		req.Attribute(a.Name, a.Values)
 	}
-	c.identify(req)
+	if err := c.identify(ctx, d, req); err != nil {
+		return err
+	}
 	for try := 1; ; try++ {
 		err := c.add(ctx, req)
 		if err == nil || code(err) == ldap.LDAPResultEntryAlreadyExists {
@@ -108,14 +109,15 @@ func (c *Client) addUnlessThere(ctx context.Context, e layout.Entry) error {
 	}
 }
 
-// identify adds the permanent identifier that newer releases write.
-func (c *Client) identify(req *ldap.AddRequest) {
-	if !c.opts.ObjectIdentifiers {
-		return
+// identify adds the permanent identifier that newer releases write, if the
+// schema knows it.
+func (c *Client) identify(ctx context.Context, d *domain, req *ldap.AddRequest) error {
+	ok, err := c.offers(ctx, d, objectIdentifier)
+	if err != nil || !ok {
+		return err
 	}
-	if !slices.ContainsFunc(req.Attributes, func(a ldap.Attribute) bool { return a.Type == "univentionObjectIdentifier" }) {
-		req.Attribute("univentionObjectIdentifier", []string{newUUID()})
-	}
+	req.Attribute(objectIdentifier, []string{newUUID()})
+	return nil
 }
 
 // addGroup makes a group; one that exists is fine.
@@ -127,7 +129,21 @@ func (c *Client) addGroup(ctx context.Context, d *domain, dn, cn, role string) e
 	if err != nil {
 		return err
 	}
-	return c.addUnlessThere(ctx, layout.Group(dn, cn, role, "", gid, d.sid))
+	e := layout.Group(dn, cn, role, "", gid, d.sid)
+	ox, err := c.offers(ctx, d, oxGroup)
+	if err != nil {
+		return err
+	}
+	if ox {
+		e.Attrs[0].Values = append(e.Attrs[0].Values, oxGroup)
+		e.Set("isOxGroup", map[bool]string{true: "OK", false: "Not"}[c.opts.ClassesInOX])
+	}
+	unlock, err := c.lockForUDM(ctx, d, lockedValue{lockOfGroups, cn})
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return c.addUnlessThere(ctx, d, e)
 }
 
 // loadGroups reads all groups of a school, without their members.
@@ -268,7 +284,7 @@ func (c *Client) mailDomain(ctx context.Context, d *domain, address string) erro
 		e.Set("objectClass", "top", "univentionMailDomainname", "univentionObject")
 		e.Set("univentionObjectType", "mail/domain")
 		e.Set("cn", name)
-		if err := c.addUnlessThere(ctx, e); err != nil {
+		if err := c.addUnlessThere(ctx, d, e); err != nil {
 			return fmt.Errorf("mail domain %q: %w", name, err)
 		}
 	}

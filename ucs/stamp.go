@@ -82,7 +82,7 @@ func (c *Client) callOff(ctx context.Context, username string) (bool, error) {
 		m := &mods{e: l.e, req: ldap.NewModifyRequest(l.e.dn, nil)}
 		m.set("ucsschoolPurgeTimestamp")
 		if l.acct.State == schoolmail.Deactivated && l.life.state != schoolmail.Deactivated {
-			if err := c.setLife(d, m, l, l.acct, ""); err != nil {
+			if err := c.setLife(ctx, d, m, l, l.acct, ""); err != nil {
 				return false, err
 			}
 		}

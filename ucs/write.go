@@ -18,7 +18,8 @@ import (
 
 // writeAttrs are read besides accountAttrs before an account is changed.
 var writeAttrs = []string{"cn", "gecos", "mail", "oxDisplayName", "homeDirectory", "departmentNumber", "gidNumber",
-	"sambaPrimaryGroupSID", "krb5ValidEnd", "userPassword", "univentionMailHomeServer", "univentionMailUserQuota", "oxUserQuota"}
+	"sambaPrimaryGroupSID", "krb5ValidEnd", "userPassword", "univentionMailHomeServer", "univentionMailUserQuota", "oxUserQuota",
+	"sambaHomePath", "sambaHomeDrive", "sambaProfilePath", "sambaLogonScript"}
 
 // mods gathers the changes of one entry. Values are deleted and added by name,
 // so that a change by somebody else in between makes the server refuse
@@ -102,7 +103,7 @@ func (c *Client) write(ctx context.Context, d *domain, l *live, want schoolmail.
 		return err
 	}
 	c.setContext(m, l, want)
-	if err := c.setLife(d, m, l, want, password); err != nil {
+	if err := c.setLife(ctx, d, m, l, want, password); err != nil {
 		return err
 	}
 	return m.send(ctx, c)
@@ -170,7 +171,7 @@ func missingFold(values []string, v string) []string {
 
 // setLife writes the state text, opens or closes the ways to log in, and sets
 // the initial password of an account that is still being made.
-func (c *Client) setLife(d *domain, m *mods, l *live, want schoolmail.Account, password schoolmail.Secret) error {
+func (c *Client) setLife(ctx context.Context, d *domain, m *mods, l *live, want schoolmail.Account, password schoolmail.Secret) error {
 	text := lifeOf(want, l.life.extra).String()
 	if text != l.text {
 		if l.text != "" {
@@ -185,7 +186,7 @@ func (c *Client) setLife(d *domain, m *mods, l *live, want schoolmail.Account, p
 	}
 	was, is := l.acct.State == schoolmail.Deactivated, want.State == schoolmail.Deactivated
 	if password != "" && !is {
-		attrs, err := c.passwordAttrs(d, l.e.value("uid"), password)
+		attrs, err := c.passwordAttrs(ctx, d, l.e.value("uid"), parentDN(m.req.DN), password)
 		if err != nil {
 			return err
 		}
@@ -265,8 +266,9 @@ func lockHashes(old []string, lock bool) []string {
 	return out
 }
 
-// passwordAttrs are the attributes of a password.
-func (c *Client) passwordAttrs(d *domain, username string, p schoolmail.Secret) ([]layout.Attr, error) {
+// passwordAttrs are the attributes of a password of somebody in a container.
+func (c *Client) passwordAttrs(ctx context.Context, d *domain, username, container string,
+	p schoolmail.Secret) ([]layout.Attr, error) {
 	now := time.Now()
 	hash := passwd.SSHA(p.Reveal(), randomBytes(8))
 	if c.opts.Scheme == Crypt {
@@ -278,6 +280,11 @@ func (c *Client) passwordAttrs(d *domain, username string, p schoolmail.Secret) 
 		{Name: "sambaPwdLastSet", Values: []string{strconv.FormatInt(now.Unix(), 10)}},
 		{Name: "shadowLastChange", Values: []string{strconv.FormatInt(now.Unix()/86400, 10)}},
 	}
+	policies, err := c.loadPolicies(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, policies.at(container).attrs(hash, now)...)
 	if c.opts.Scheme == Crypt {
 		keys, err := passwd.Keys(p.Reveal(), d.realm, username)
 		if err != nil {
@@ -319,6 +326,9 @@ func (c *Client) setSchools(m *mods, l *live, want schoolmail.Account, p place) 
 	m.set("departmentNumber", string(p.school.id))
 	if l.acct.Role != want.Role || !below(l.ndn, p.school.ndn) || e.value("homeDirectory") == "" {
 		m.set("homeDirectory", p.home)
+		for _, x := range c.opts.Windows.attrs(e.value("uid"), p.school.id, keep) {
+			m.set(x.attr, x.value)
+		}
 	}
 	g, err := c.primaryGroup(p.school)
 	if err != nil {

@@ -90,22 +90,22 @@ type Export struct {
 
 // Directory is the section [directory]: UCS@school over LDAP.
 type Directory struct {
-	URL               string            `toml:"url"`
-	BindDN            string            `toml:"bind_dn"`
-	Password          schoolmail.Secret `toml:"password"`
-	PasswordFile      string            `toml:"password_file"`
-	BaseDN            string            `toml:"base_dn"`
-	Plaintext         bool              `toml:"plaintext"`
-	CAFile            string            `toml:"ca_file"`
-	PoolSize          int               `toml:"pool_size"`
-	PageSize          int               `toml:"page_size"`
-	CreateSchools     bool              `toml:"create_schools"`
-	OXAccess          string            `toml:"ox_access"`
-	MailHomeServer    string            `toml:"mail_home_server"`
-	StateAttribute    string            `toml:"state_attribute"`
-	S4Connector       bool              `toml:"s4_connector"`
-	ObjectIdentifiers bool              `toml:"object_identifiers"`
-	UDMURL            string            `toml:"udm_url"` // the UDM REST API, for programs that write through it
+	URL            string            `toml:"url"`
+	BindDN         string            `toml:"bind_dn"`
+	Password       schoolmail.Secret `toml:"password"`
+	PasswordFile   string            `toml:"password_file"`
+	BaseDN         string            `toml:"base_dn"`
+	Plaintext      bool              `toml:"plaintext"`
+	CAFile         string            `toml:"ca_file"`
+	PoolSize       int               `toml:"pool_size"`
+	PageSize       int               `toml:"page_size"`
+	CreateSchools  bool              `toml:"create_schools"`
+	OXAccess       string            `toml:"ox_access"`
+	MailHomeServer string            `toml:"mail_home_server"`
+	StateAttribute string            `toml:"state_attribute"`
+	S4Connector    bool              `toml:"s4_connector"`
+	BesideUDM      bool              `toml:"beside_udm"`
+	UDMURL         string            `toml:"udm_url"` // the UDM REST API, for programs that write through it
 }
 
 // OX is the section [ox].

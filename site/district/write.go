@@ -124,7 +124,7 @@ func (p *printer) servers(c *Config) {
 	p.key("mail_home_server", d.MailHomeServer, "", "written to univentionMailHomeServer of new accounts; empty: not written")
 	p.key("state_attribute", d.StateAttribute, "", "keeps the life cycle; empty: univentionFreeAttribute20")
 	p.key("s4_connector", d.S4Connector, false, "the domain has Samba/AD: write placeholder SIDs")
-	p.key("object_identifiers", d.ObjectIdentifiers, false, "write univentionObjectIdentifier, as UCS 5.2-2 and later do")
+	p.key("beside_udm", d.BesideUDM, false, "guard against UDM and the importer, which make accounts here as well: six requests more for each newcomer")
 	p.key("udm_url", d.UDMURL, "", "the UDM REST API, for programs that write through it")
 
 	o := &c.OX

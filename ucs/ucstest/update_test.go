@@ -48,6 +48,13 @@ func TestUpdates(t *testing.T) {
 			{"add bad number of a day", add(person("uid=new,"+base, attr("telephoneNumber", "Büro"))), ldap.LDAPResultInvalidAttributeSyntax},
 			{"add empty value", add(person("uid=new,"+base, attr("displayName", ""))), ldap.LDAPResultInvalidAttributeSyntax},
 			{"add operational attribute", add(person("uid=new,"+base, attr("memberOf", class))), ldap.LDAPResultConstraintViolation},
+			{"add counter without top", func(c *ldap.Conn) error {
+				r := ldap.NewAddRequest("cn=jan.bauer,"+base, nil)
+				r.Attribute("objectClass", []string{"ucsschoolUsername"})
+				r.Attribute("cn", []string{"jan.bauer"})
+				r.Attribute("ucsschoolUsernameNextNumber", []string{"2"})
+				return c.Add(r)
+			}, 0},
 			{"add without a class", func(c *ldap.Conn) error {
 				r := ldap.NewAddRequest("cn=x,"+base, nil)
 				r.Attribute("cn", []string{"x"})
