@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/ictmedia/schoolmail"
-	"github.com/ictmedia/schoolmail/escada/escadatest"
 	"github.com/ictmedia/schoolmail/internal/dovecotd"
 	"github.com/ictmedia/schoolmail/internal/slapd"
 	"github.com/ictmedia/schoolmail/site"
@@ -20,18 +19,11 @@ func TestRealServers(t *testing.T) {
 	t.Parallel()
 	ldap := slapd.Start(t, nil)
 	imap := dovecotd.Start(t, &dovecotd.Config{})
-	s, err := sitetest.Start(&sitetest.Options{People: 40})
+	s, err := sitetest.Start(sitetest.WithPeople(40))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Close)
-	export := t.TempDir()
-	deliver := func(e escadatest.Export) {
-		if err := e.WriteDir(export); err != nil {
-			t.Fatal(err)
-		}
-	}
-	deliver(s.District.Export(nil))
+	t.Cleanup(func() { s.Close() })
 	model, err := ucstest.New(ucstest.WithMailDomains("lernende.example"))
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +36,7 @@ func TestRealServers(t *testing.T) {
 	if err := ldap.Load(model.Entries()); err != nil {
 		t.Fatal(err)
 	}
-	set := s.Settings(export, t.TempDir())
+	set := s.Settings()
 	set.DirectoryURL, set.Directory.BindDN, set.Directory.BaseDN, set.Directory.Password = ldap.URL, ldap.BindDN, ldap.BaseDN, ldap.Password
 	set.DoveadmURL, set.Doveadm.APIKey = imap.URL, schoolmail.Secret(imap.APIKey)
 	open, err := site.Open(set, nil)
@@ -68,7 +60,9 @@ func TestRealServers(t *testing.T) {
 	} {
 		day := act.d.Today().AddDays(act.days)
 		if act.name == "next" {
-			deliver(next.Export(nil))
+			if err := s.Deliver(next); err != nil {
+				t.Fatal(err)
+			}
 		}
 		// The mail server's user file has everybody whom the plan creates: a
 		// site's Dovecot looks into the directory instead.

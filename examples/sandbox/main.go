@@ -57,15 +57,15 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, &sitetest.Options{People: *people, Seed: *seed, Latency: *latency,
-		Start: sitetest.FirstDay(schoolmail.DateOf(time.Now()))}, *dir); err != nil {
+	if err := run(ctx, *dir, sitetest.WithPeople(*people), sitetest.WithSeed(*seed), sitetest.WithLatency(*latency),
+		sitetest.WithFirstDay(sitetest.FirstDay(schoolmail.DateOf(time.Now())))); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, opt *sitetest.Options, dir string) error {
-	s, err := sitetest.Start(opt)
+func run(ctx context.Context, dir string, opts ...sitetest.Option) error {
+	s, err := sitetest.Start(opts...)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,8 @@ package sitetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/ictmedia/schoolmail"
@@ -23,38 +23,27 @@ type Populated struct {
 }
 
 // StartPopulated starts a sandbox and does the main job in it.
-func StartPopulated(ctx context.Context, opt *Options) (_ *Populated, err error) {
-	sb, err := Start(opt)
+func StartPopulated(ctx context.Context, opts ...Option) (_ *Populated, err error) {
+	sb, err := Start(opts...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			sb.Close()
+			err = errors.Join(err, sb.Close())
 		}
 	}()
-	dir, err := os.MkdirTemp("", "schoolmail-sandbox-*")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	export := filepath.Join(dir, "export")
-	if err := os.Mkdir(export, 0o700); err != nil {
-		return nil, err
-	}
-	if err := sb.District.Export(nil).WriteDir(export); err != nil {
-		return nil, err
-	}
 	if err := sb.CreateContexts(); err != nil {
 		return nil, err
 	}
-	set := sb.Settings(export, filepath.Join(dir, "state"))
+	set := sb.Settings()
+	set.StateDir = filepath.Join(sb.folder, "populating")
 	set.Groupware.NewPassword = func(string) (schoolmail.Secret, error) { return UserPassword, nil }
 	open, err := site.Open(set, nil)
 	if err != nil {
 		return nil, err
 	}
-	defer open.Close()
+	defer func() { err = errors.Join(err, open.Close()) }()
 	acts, err := open.Run(ctx, &site.RunOptions{Day: sb.District.Today(), Apply: true})
 	if err != nil {
 		return nil, err
@@ -73,14 +62,15 @@ func StartPopulated(ctx context.Context, opt *Options) (_ *Populated, err error)
 	return &Populated{Sandbox: sb, Accounts: w.State.Accounts}, nil
 }
 
-// Settings are those of a site that is the sandbox.
-func (s *Sandbox) Settings(exportDir, stateDir string) *site.Settings {
+// Settings are those of a site that is the sandbox, with export and state in the
+// sandbox's own folder. Each call returns new ones, for the caller to change.
+func (s *Sandbox) Settings() *site.Settings {
 	admins := map[schoolmail.ContextID]ox.Credentials{}
 	for _, c := range s.Policy.Contexts {
 		admins[c.ID] = ox.Credentials{Login: AdminLogin(c.ID), Password: AdminPassword(c.ID)}
 	}
 	return &site.Settings{
-		Name: "sandbox", Policy: s.Policy, StateDir: stateDir, ExportDir: exportDir,
+		Name: "sandbox", Policy: s.Policy, StateDir: filepath.Join(s.folder, "state"), ExportDir: s.exportDir(),
 		DirectoryURL: s.LDAP.URL,
 		Directory: ucs.Options{BindDN: s.LDAP.BindDN, Password: s.LDAP.Password, BaseDN: s.LDAP.BaseDN, Plaintext: true,
 			Source: s.Policy.Source, Scheme: ucs.SSHA},

@@ -9,7 +9,7 @@ import (
 // The other example programs start from a district that has everything.
 func TestStartPopulated(t *testing.T) {
 	t.Parallel()
-	p, err := sitetest.StartPopulated(t.Context(), &sitetest.Options{People: 60})
+	p, err := sitetest.StartPopulated(t.Context(), sitetest.WithPeople(60))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,16 +3,26 @@
 // (dovecot/dovecottest) and a mail relay. They are wired up as at a site: the
 // mail server looks its users up in the directory.
 //
-// The example programs run on it when they are given no configuration, and
-// examples/sandbox keeps it running for other programs.
+//	err := sitetest.Run(func(ctx context.Context, sb *sitetest.Sandbox) error {
+//		s, err := site.Open(sb.Settings(), nil)
+//		...
+//	}, sitetest.WithPeople(60))
+//
+// Programs that use package site are tested with it; the example programs run on it
+// when they are given no configuration, and examples/sandbox keeps it running for
+// other programs.
 package sitetest
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -26,15 +36,31 @@ import (
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
 )
 
-// Options of a sandbox; the zero value is a small district.
-type Options struct {
-	People  int           // 0 means 400
-	Schools int           // 0 means one per 500 people, between 4 and 60
-	Seed    uint64        // of the district; 0 means 1
-	Latency time.Duration // of every OX and doveadm request
-	// Start is the district's first day; 0 means 10 August 2026.
-	Start schoolmail.Date
+// Option changes what [Start] makes.
+type Option func(*options)
+
+type options struct {
+	people, schools int
+	seed            uint64
+	latency         time.Duration
+	start           schoolmail.Date
 }
+
+// WithPeople sets the number of people of the district; the default is 400.
+func WithPeople(n int) Option { return func(o *options) { o.people = n } }
+
+// WithSchools sets the number of schools; the default is one per 500 people, but
+// at least 4 and at most 60.
+func WithSchools(n int) Option { return func(o *options) { o.schools = n } }
+
+// WithSeed sets what the district is made from; the default is 1.
+func WithSeed(seed uint64) Option { return func(o *options) { o.seed = seed } }
+
+// WithLatency sets how long every request to Open-Xchange and doveadm takes.
+func WithLatency(d time.Duration) Option { return func(o *options) { o.latency = d } }
+
+// WithFirstDay sets the district's first day; the default is 10 August 2026.
+func WithFirstDay(day schoolmail.Date) Option { return func(o *options) { o.start = day } }
 
 // FirstDay returns a day to start a district on for programs that plan for
 // today: 10 August 2026, or where the clock has not got so far yet, the last
@@ -75,87 +101,127 @@ type Sandbox struct {
 	imap   net.Listener
 	imapWG sync.WaitGroup
 	close  sync.Once
+	closed error
+	folder string // of its own: export and state
 }
 
-// Start starts everything on loopback ports of the system's choice.
-func Start(opt *Options) (_ *Sandbox, err error) {
-	var o Options
-	if opt != nil {
-		o = *opt
+// Deliver replaces the export that the sandbox's own [Settings] name by that of a
+// district, of today or of another day: s.District.Next(nil) is a school year later.
+func (s *Sandbox) Deliver(d *escadatest.District) error {
+	dir := s.exportDir()
+	if err := os.RemoveAll(dir); err != nil {
+		return err
 	}
-	o.People = cmp.Or(o.People, 400)
-	o.Seed = cmp.Or(o.Seed, 1)
-	o.Schools = cmp.Or(o.Schools, min(max(o.People/500, 4), 60))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return d.Export(nil).WriteDir(dir)
+}
 
-	s := &Sandbox{District: escadatest.NewDistrict(o.Seed, &escadatest.Options{Schools: o.Schools, People: o.People, Start: o.Start})}
+func (s *Sandbox) exportDir() string { return filepath.Join(s.folder, "export") }
+
+// Run starts a sandbox, calls the function with it, and stops it.
+func Run(f func(context.Context, *Sandbox) error, opts ...Option) (err error) {
+	s, err := Start(opts...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return f(context.Background(), s)
+}
+
+// Start starts everything on loopback ports of the system's choice. The export of
+// the first day is delivered; nobody has an account yet.
+func Start(opts ...Option) (_ *Sandbox, err error) {
+	o := options{people: 400, seed: 1}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	o.schools = cmp.Or(o.schools, min(max(o.people/500, 4), 60))
+
+	s := &Sandbox{District: escadatest.NewDistrict(o.seed, &escadatest.Options{Schools: o.schools, People: o.people, Start: o.start})}
 	defer func() {
 		if err != nil {
-			s.Close()
+			err = errors.Join(err, s.Close())
 		}
 	}()
-	s.Policy = Policy(o.People, s.District.Today())
+	if s.folder, err = os.MkdirTemp("", "schoolmail-sandbox-*"); err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	if err := s.Deliver(s.District); err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	s.Policy = Policy(o.people, s.District.Today())
 	domains := map[string]bool{} // besides that of the base DN, which is there
 	for _, p := range s.Policy.Populations {
 		if p.Domain != "schulen.example" {
 			domains[p.Domain] = true
 		}
 	}
-	opts := []ucstest.Option{ucstest.WithRecord(1)}
+	directory := []ucstest.Option{ucstest.WithRecord(1)}
 	for d := range domains {
-		opts = append(opts, ucstest.WithMailDomains(d))
+		directory = append(directory, ucstest.WithMailDomains(d))
 	}
-	if s.LDAP, err = ucstest.Start(opts...); err != nil {
-		return s, fmt.Errorf("sandbox: %w", err)
+	if s.LDAP, err = ucstest.Start(directory...); err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	for _, school := range s.District.Schools() {
 		if err := s.LDAP.SeedSchools(school.ID); err != nil {
-			return s, fmt.Errorf("sandbox: %w", err)
+			return nil, fmt.Errorf("sandbox: %w", err)
 		}
 	}
-	s.OX = oxtest.Start(oxtest.WithMaster(MasterLogin, MasterPassword), oxtest.WithLatency(o.Latency), oxtest.WithoutCallLog(),
-		oxtest.WithHTTP(oxtest.HTTPOptions{Latency: o.Latency}))
-	s.Dovecot = dovecottest.New(dovecottest.WithAPIKey(DoveadmKey), dovecottest.WithLatency(o.Latency), dovecottest.WithUserDB(s.mailUser))
+	s.OX = oxtest.Start(oxtest.WithMaster(MasterLogin, MasterPassword), oxtest.WithLatency(o.latency), oxtest.WithoutCallLog(),
+		oxtest.WithHTTP(oxtest.HTTPOptions{Latency: o.latency}))
+	s.Dovecot = dovecottest.New(dovecottest.WithAPIKey(DoveadmKey), dovecottest.WithLatency(o.latency), dovecottest.WithUserDB(s.mailUser))
 	s.Dovecot.KeepCalls(false)
 	s.Doveadm = httptest.NewServer(http.Handler(s.Dovecot))
 	if s.imap, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		return s, fmt.Errorf("sandbox: %w", err)
+		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	s.imapWG.Go(s.serveIMAP)
 	if s.SMTP, err = smtpcapture.Start(); err != nil {
-		return s, fmt.Errorf("sandbox: %w", err)
+		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	return s, nil
 }
 
-// Close stops everything. It may be called twice.
-func (s *Sandbox) Close() {
-	s.close.Do(func() {
-		if s.SMTP != nil {
-			s.SMTP.Close()
-		}
-		if s.imap != nil {
-			s.imap.Close()
-		}
-		if s.Doveadm != nil {
-			s.Doveadm.CloseClientConnections()
-			s.Doveadm.Close()
-		}
-		if s.Dovecot != nil {
-			s.Dovecot.Close()
-		}
-		if s.OX != nil {
-			s.OX.Close()
-		}
-		s.ldapMu.Lock()
-		if s.ldap != nil {
-			s.ldap.Close()
-		}
-		s.ldapMu.Unlock()
-		if s.LDAP != nil {
-			s.LDAP.Close()
-		}
-		s.imapWG.Wait()
-	})
+// Close stops everything and removes the sandbox's own folder. It may be called
+// twice.
+func (s *Sandbox) Close() error {
+	s.close.Do(func() { s.closed = s.stop() })
+	return s.closed
+}
+
+func (s *Sandbox) stop() error {
+	if s.SMTP != nil {
+		s.SMTP.Close()
+	}
+	if s.imap != nil {
+		s.imap.Close()
+	}
+	if s.Doveadm != nil {
+		s.Doveadm.CloseClientConnections()
+		s.Doveadm.Close()
+	}
+	if s.Dovecot != nil {
+		s.Dovecot.Close()
+	}
+	if s.OX != nil {
+		s.OX.Close()
+	}
+	s.ldapMu.Lock()
+	if s.ldap != nil {
+		s.ldap.Close()
+	}
+	s.ldapMu.Unlock()
+	if s.LDAP != nil {
+		s.LDAP.Close()
+	}
+	s.imapWG.Wait()
+	if s.folder == "" {
+		return nil
+	}
+	return os.RemoveAll(s.folder)
 }
 
 // IMAPAddr is where the mail server speaks IMAP.

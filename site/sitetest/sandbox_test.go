@@ -16,7 +16,7 @@ import (
 )
 
 func ExampleStart() {
-	s, err := sitetest.Start(&sitetest.Options{People: 60})
+	s, err := sitetest.Start(sitetest.WithPeople(60))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -47,7 +47,7 @@ func TestFirstDay(t *testing.T) {
 // TestWriteDir: what other programs rely on is in the folder, and true.
 func TestWriteDir(t *testing.T) {
 	t.Parallel()
-	s, err := sitetest.Start(&sitetest.Options{People: 40, Seed: 7})
+	s, err := sitetest.Start(sitetest.WithPeople(40), sitetest.WithSeed(7))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -192,11 +192,11 @@ func (c *Config) accounts(ctx context.Context) (accounts []schoolmail.Account, e
 }
 
 func openSandbox(ctx context.Context, size int) (*Job, error) {
-	p, err := sitetest.StartPopulated(ctx, &sitetest.Options{People: size})
+	p, err := sitetest.StartPopulated(ctx, sitetest.WithPeople(size))
 	if err != nil {
 		return nil, err
 	}
-	j := &Job{Rules: addressbook.DefaultRules(), Accounts: p.Accounts, Today: p.District.Today(), cleanup: p.Close,
+	j := &Job{Rules: addressbook.DefaultRules(), Accounts: p.Accounts, Today: p.District.Today(), cleanup: func() { p.Close() },
 		Provider: addressbook.ProviderOptions{Host: "ldap.schulen.example", BaseDN: p.LDAP.BaseDN, BindDN: "uid=ox,cn=users," + p.LDAP.BaseDN},
 	}
 	for _, school := range p.District.Schools() {

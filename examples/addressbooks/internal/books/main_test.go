@@ -63,7 +63,7 @@ func TestFlags(t *testing.T) {
 // others get their books, and the error says which did not.
 func TestOneContextRefusesTheLogin(t *testing.T) {
 	t.Parallel()
-	p, err := sitetest.StartPopulated(t.Context(), &sitetest.Options{People: 60})
+	p, err := sitetest.StartPopulated(t.Context(), sitetest.WithPeople(60))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 // second run with nothing to do, and the same from the sandbox without one.
 func TestSandboxConfig(t *testing.T) {
 	t.Parallel()
-	p, err := sitetest.StartPopulated(t.Context(), &sitetest.Options{People: 60})
+	p, err := sitetest.StartPopulated(t.Context(), sitetest.WithPeople(60))
 	if err != nil {
 		t.Fatal(err)
 	}

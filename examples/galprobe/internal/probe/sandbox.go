@@ -17,7 +17,7 @@ const sandboxBook = "Lehrpersonen"
 // probe account and as one of the pupils. With leaveOpen there is somebody in
 // the first who was made without closing the global address book.
 func district(ctx context.Context, leaveOpen bool) (_ *sitetest.Populated, _ *Config, err error) {
-	p, err := sitetest.StartPopulated(ctx, &sitetest.Options{People: 120})
+	p, err := sitetest.StartPopulated(ctx, sitetest.WithPeople(120))
 	if err != nil {
 		return nil, nil, err
 	}

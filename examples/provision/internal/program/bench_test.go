@@ -12,7 +12,7 @@ import (
 func BenchmarkYear(b *testing.B) {
 	const people = 1000
 	for b.Loop() {
-		sb, err := sitetest.Start(&sitetest.Options{People: people})
+		sb, err := sitetest.Start(sitetest.WithPeople(people))
 		if err != nil {
 			b.Fatal(err)
 		}

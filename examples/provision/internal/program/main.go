@@ -120,7 +120,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // demonstrate plays a year on simulated servers.
 func (p *program) demonstrate(ctx context.Context) int {
-	sb, err := sitetest.Start(&sitetest.Options{People: p.people, Seed: p.seed, Latency: p.latency})
+	sb, err := sitetest.Start(sitetest.WithPeople(p.people), sitetest.WithSeed(p.seed), sitetest.WithLatency(p.latency))
 	if err != nil {
 		return p.flags.Fail(cli.Failed, err)
 	}

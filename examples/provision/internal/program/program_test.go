@@ -41,11 +41,11 @@ type playground struct {
 
 func start(t *testing.T, people int) *playground {
 	t.Helper()
-	sb, err := sitetest.Start(&sitetest.Options{People: people})
+	sb, err := sitetest.Start(sitetest.WithPeople(people))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(sb.Close)
+	t.Cleanup(func() { sb.Close() })
 	s := &playground{sb, t.TempDir()}
 	if err := sb.WriteDir(s.dir); err != nil {
 		t.Fatal(err)
@@ -83,8 +83,9 @@ func (s *playground) run(t *testing.T, now schoolmail.Date, args ...string) (sta
 // to run (ids in OX).
 func (s *playground) look(t *testing.T) (accounts []schoolmail.Account, places []schoolmail.Place) {
 	t.Helper()
-	state := t.TempDir()
-	open, err := site.Open(s.Settings("", state), &site.Parts{Reader: nothing{}})
+	set := s.Settings()
+	set.StateDir = t.TempDir()
+	open, err := site.Open(set, &site.Parts{Reader: nothing{}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/escada/escadatest"
@@ -17,11 +15,6 @@ import (
 // the same again, a change of the school year, and eight weeks later. Each act
 // is an ordinary run on the site.
 func Year(ctx context.Context, sb *sitetest.Sandbox, p *progress) ([]*site.Act, error) {
-	work, err := os.MkdirTemp("", "schoolmail-year-*")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(work)
 	first := sb.District
 	next := first.Next(nil)
 	later := next.Day(56, 0)
@@ -37,14 +30,10 @@ func Year(ctx context.Context, sb *sitetest.Sandbox, p *progress) ([]*site.Act, 
 		{"The same again", next, 0},
 		{"Eight weeks later", later, 0},
 	} {
-		export := filepath.Join(work, fmt.Sprint("export-", i))
-		if err := os.Mkdir(export, 0o700); err != nil {
+		if err := sb.Deliver(act.d); err != nil {
 			return acts, err
 		}
-		if err := act.d.Export(nil).WriteDir(export); err != nil {
-			return acts, err
-		}
-		open, err := site.Open(sb.Settings(export, filepath.Join(work, "state")), nil)
+		open, err := site.Open(sb.Settings(), nil)
 		if err != nil {
 			return acts, err
 		}
