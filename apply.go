@@ -109,7 +109,8 @@ var ErrGaveUp = errors.New("schoolmail: too many steps failed one after the othe
 //
 // The error is nil when every step was tried, even if some failed: see the
 // result. It is not nil when the run ended early: the context was cancelled,
-// the journal cannot be written, or [ErrGaveUp].
+// the journal cannot be written, or [ErrGaveUp]. A plan that does what no plan
+// does ([ErrForbidden]) is refused before anything is done.
 func Apply(ctx context.Context, plan *Plan, ports Ports, opts *ApplyOptions) (*Result, error) {
 	a := &applier{Ports: ports, plan: plan}
 	if opts != nil {
@@ -174,7 +175,7 @@ type applier struct {
 	queue    map[ContextID][]int // steps that are still to take a seat, in the order of the plan
 }
 
-// check refuses a plan whose steps have no order.
+// check refuses a plan whose steps have no order, or that does what no plan does.
 func (a *applier) check() error {
 	seen := make(map[string]bool, len(a.plan.Steps))
 	for _, s := range a.plan.Steps {
@@ -188,7 +189,7 @@ func (a *applier) check() error {
 		}
 		seen[s.ID] = true
 	}
-	return nil
+	return forbidden(a.plan)
 }
 
 func (a *applier) prepare() {

@@ -16,16 +16,19 @@ var accountFields = []accountField{
 	fieldOf("family_name", func(a *Account) *string { return &a.FamilyName }),
 	fieldOf("display_name", func(a *Account) *string { return &a.DisplayName }),
 	fieldOf("role", func(a *Account) *Role { return &a.Role }),
-	{"memberships", func(a, b *Account) bool {
-		return !slices.EqualFunc(a.Memberships, b.Memberships, func(x, y Membership) bool {
-			return x.School == y.School && slices.Equal(x.Classes, y.Classes)
-		})
-	}, func(dst, src *Account) { dst.Memberships = src.Memberships }},
+	{"memberships", func(a, b *Account) bool { return !sameMemberships(a, b) },
+		func(dst, src *Account) { dst.Memberships = src.Memberships }},
 	fieldOf("phone", func(a *Account) *string { return &a.Phone }),
 	fieldOf("notice_mail", func(a *Account) *string { return &a.NoticeMail }),
 	fieldOf("language", func(a *Account) *string { return &a.Language }),
 	fieldOf("access", func(a *Account) *string { return &a.Access }),
 	{"traits", func(a, b *Account) bool { return a.Traits != b.Traits }, func(dst, src *Account) { dst.Traits = src.Traits }},
+}
+
+func sameMemberships(a, b *Account) bool {
+	return slices.EqualFunc(a.Memberships, b.Memberships, func(x, y Membership) bool {
+		return x.School == y.School && slices.Equal(x.Classes, y.Classes)
+	})
 }
 
 func fieldOf[T ~string](name string, at func(*Account) *T) accountField {

@@ -24,18 +24,23 @@ type Plan struct {
 	Forecast []Forecast `json:"forecast"` // how full each context gets
 }
 
+// PlanFormat is the number of the form in which this version writes plans.
+const PlanFormat = 2
+
 // Header says from what a plan was made. [Apply] callers refuse a plan whose
 // fingerprints are no longer those of the world.
 type Header struct {
-	ID       string `json:"id"`  // fingerprint of the plan's content
-	Now      Date   `json:"now"` // the day it was made for
+	Format   int    `json:"format,omitempty"` // [PlanFormat]; absent: 1
+	ID       string `json:"id"`               // fingerprint of the plan's content
+	Now      Date   `json:"now"`              // the day it was made for
 	Source   string `json:"source"`
 	Delivery string `json:"delivery"` // fingerprint
 	State    string `json:"state"`    // fingerprint of what was observed
 	Policy   string `json:"policy"`   // fingerprint
 	Records  int    `json:"records"`
 	Rejected int    `json:"rejected"`
-	Accounts int    `json:"accounts"` // managed ones
+	Accounts int    `json:"accounts"`         // managed ones
+	Undoes   string `json:"undoes,omitempty"` // id of the plan that this one takes back
 }
 
 // Step is one change to one person (or to the set of contexts).
@@ -318,6 +323,9 @@ func DecodePlan(b []byte) (*Plan, error) {
 	var p Plan
 	if err := strictJSON(b, &p); err != nil {
 		return nil, fmt.Errorf("schoolmail: decode plan: %w", err)
+	}
+	if f := p.Header.Format; f != 0 && f != PlanFormat {
+		return nil, fmt.Errorf("schoolmail: decode plan: format %d: expected %d; it was made by another version", f, PlanFormat)
 	}
 	if id := p.fingerprint(); id != p.Header.ID {
 		return nil, fmt.Errorf("schoolmail: decode plan: the content does not belong to id %s: the plan was changed after it was made", p.Header.ID)

@@ -42,7 +42,7 @@ func NewPlan(policy Policy, state State, delivery Delivery, now Date) (*Plan, er
 	})
 	slices.SortStableFunc(b.plan.Held, func(x, y Held) int { return strings.Compare(x.Step.ID, y.Step.ID) })
 	b.plan.Header = Header{
-		Now: now, Source: policy.Source, Delivery: delivery.Fingerprint, State: seen, Policy: Fingerprint(policy),
+		Format: PlanFormat, Now: now, Source: policy.Source, Delivery: delivery.Fingerprint, State: seen, Policy: Fingerprint(policy),
 		Records: len(delivery.Records), Rejected: len(delivery.Rejected), Accounts: b.managed,
 	}
 	b.plan.Header.ID = b.plan.fingerprint()

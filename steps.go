@@ -242,6 +242,15 @@ func (a *applier) change(ctx context.Context, s *Step, act ChangeAccount) error 
 			}
 		}
 	}
+	if c := act.Before.Context; c != 0 && c != act.After.Context {
+		// A new place is for somebody who has none; whoever has one is transferred.
+		switch _, err := a.Groupware.User(ctx, c, act.Before.Username); {
+		case err == nil:
+			return fmt.Errorf("schoolmail: account %s has a user in context %d, which would be forgotten: %w", act.Before.Username, c, ErrConflict)
+		case !errors.Is(err, ErrNotFound):
+			return err
+		}
+	}
 	// The access is remembered by the directory alone, which therefore hears of
 	// it only when OX has it; what else differs in OX the next plan sees.
 	first := slices.Contains(act.Fields, "access") && act.Before.Context == act.After.Context

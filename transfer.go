@@ -271,16 +271,10 @@ func (a *applier) dropCopy(ctx context.Context, s *Step, act DropCopy) error {
 		}
 		return err
 	}
-	if act.Before.Previous.Context == live.Context {
-		return fmt.Errorf("schoolmail: account %s lives in context %d, where its old copy is said to be: nothing is deleted: %w", act.Before.Username, live.Context, ErrConflict)
-	}
 	switch old := act.Before.Previous; live.Previous {
 	case Previous{}:
 		return nil
 	case old:
-		if act.WithAccount && live.State != Deactivated {
-			return fmt.Errorf("schoolmail: account %s is %s: no last copy is deleted: %w", act.Before.Username, live.State, ErrConflict)
-		}
 		if err := a.stands(ctx, &live); err != nil && !(act.WithAccount && errors.Is(err, ErrNotFound)) {
 			if errors.Is(err, ErrNotFound) {
 				return fmt.Errorf("schoolmail: the old copy of %s in context %d is all that is left: nothing is deleted: %w", act.Before.Username, old.Context, ErrConflict)

@@ -57,7 +57,7 @@ func NewUndo(policy Policy, state State, delivery Delivery, applied *Plan, now D
 	u.arrange()
 	u.order()
 	slices.SortStableFunc(u.plan.Held, func(x, y Held) int { return strings.Compare(x.Step.ID, y.Step.ID) })
-	u.plan.Header = Header{Now: now, Source: policy.Source, Delivery: delivery.Fingerprint, State: Fingerprint(state),
+	u.plan.Header = Header{Format: PlanFormat, Undoes: applied.Header.ID, Now: now, Source: policy.Source, Delivery: delivery.Fingerprint, State: Fingerprint(state),
 		Policy: Fingerprint(policy), Accounts: u.managed}
 	u.plan.Header.ID = u.plan.fingerprint()
 	return &u.plan, nil

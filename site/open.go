@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -90,13 +89,13 @@ func (s *Site) openJournal(set *Settings) error {
 	case s.parts.Journal != nil:
 		return nil
 	case set.PlanOnly:
-		s.parts.Journal = &journal.Memory{}
+		s.parts.Journal = journal.OpenReader(s.journalFile())
 		return nil
 	}
 	if err := os.MkdirAll(set.StateDir, 0o700); err != nil {
 		return fmt.Errorf("state folder: %w", err)
 	}
-	file, err := journal.Open(filepath.Join(set.StateDir, "journal.jsonl"))
+	file, err := journal.Open(s.journalFile())
 	if errors.Is(err, journal.ErrLocked) {
 		return fmt.Errorf("another run is under way, nothing was done: %w", err)
 	}

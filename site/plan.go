@@ -16,8 +16,11 @@ func (s *Site) Plan(w *World) (*schoolmail.Plan, error) {
 }
 
 // Undo plans to take back what an applied plan has done, as far as that is
-// possible.
+// possible. A plan that the journal has never seen is refused.
 func (s *Site) Undo(w *World, applied *schoolmail.Plan) (*schoolmail.Plan, error) {
+	if err := s.wasApplied(applied); err != nil {
+		return nil, err
+	}
 	return schoolmail.NewUndo(s.policy, w.State, w.Delivery, applied, w.Day)
 }
 
@@ -36,7 +39,8 @@ func (e *StaleError) Error() string {
 func (e *StaleError) Unwrap() []error { return e.Reasons }
 
 // Approve refuses a plan that somebody has reviewed, with a [StaleError], unless
-// the world is still the one it was made for. A plan that was cut off while it was
+// the world is still the one it was made for and planning again gives the same plan,
+// byte for byte. A plan that was cut off while it was
 // applied has changed the world itself; then the journal vouches for it, and each
 // step looks before it writes.
 func (s *Site) Approve(w *World, plan *schoolmail.Plan) error {
@@ -53,6 +57,11 @@ func (s *Site) Approve(w *World, plan *schoolmail.Plan) error {
 	}
 	if h.Now != w.Day {
 		changed = append(changed, fmt.Errorf("the plan is for %s, today is %s", h.Now, w.Day))
+	}
+	if len(changed) == 0 && !s.begun(h.ID) { // the id of one that was begun is on record
+		if err := s.samePlan(w, plan); err != nil {
+			changed = append(changed, err)
+		}
 	}
 	if len(changed) > 0 {
 		return &StaleError{Plan: h.ID, Reasons: changed}

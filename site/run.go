@@ -59,6 +59,7 @@ type Act struct {
 	Planned  time.Duration
 	Applied  time.Duration
 	Requests map[string]int64 // per server, in this act
+	Folder   string           // where plan and reports of what was applied are kept
 }
 
 // NeedsAttention reports whether something was held back, failed for single people
@@ -160,12 +161,20 @@ func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, ag
 		}
 	}
 	act.Requests = since(before, s.Requests())
+	if act.Result != nil {
+		if err := s.leave(act); err != nil {
+			return act, false, fmt.Errorf("report: %w", err)
+		}
+	}
 	return act, again, nil
 }
 
 // apply carries the plan of an act out.
 func (s *Site) apply(ctx context.Context, act *Act, observer Observer) error {
 	observer.Observe(Event{Stage: Applying, Act: act})
+	if err := s.keep(act); err != nil {
+		return err
+	}
 	pw, err := openPasswords(s.PasswordDir())
 	if err == nil {
 		err = pw.prepare(act.Plan)

@@ -92,6 +92,8 @@ func (s *Site) RunsDir() string { return filepath.Join(s.stateDir, "runs") }
 // PasswordDir is where the lists of initial passwords are.
 func (s *Site) PasswordDir() string { return filepath.Join(s.stateDir, "initial-passwords") }
 
+func (s *Site) journalFile() string { return filepath.Join(s.stateDir, "journal.jsonl") }
+
 // planFile keeps the plan that is being applied, so that the next run can go on
 // with it after a crash.
 func (s *Site) planFile() string { return filepath.Join(s.stateDir, "current-plan.json") }

@@ -70,3 +70,16 @@ func SyncDir(dir string) error {
 	}
 	return errors.Join(err, d.Close())
 }
+
+// Writable makes a folder for private files, if need be, and fails unless a file
+// can be made in it.
+func Writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".new-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}

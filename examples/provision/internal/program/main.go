@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/atomicfile"
 	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/site"
 	"github.com/ictmedia/schoolmail/site/report"
@@ -35,16 +36,18 @@ Usage:
   provision -config district.toml -apply-plan plan.json
       ... and applies exactly this plan. It is refused when the export, the
       policy or the servers have changed since.
-  provision -config district.toml -undo plan.json
-      Plans to take back what this plan has done, as far as that is possible;
-      -plan and -apply go with it as above. As long as the export says the same,
-      the next ordinary run does it all again.
+  provision -config district.toml -undo RUN
+      Plans to take back what a run has done, as far as that is possible; -plan
+      and -apply go with it as above. RUN is the name of the run's folder or the
+      id of its plan. As long as the export says the same, the next ordinary run
+      does it all again.
 
 Whatever is applied leaves a folder with the plan (text, JSON), the report
 (text, JSON, HTML) and acknowledgement.csv, which tells the school
-administration in German and French which records were not taken as sent: the
-folder that -out names, or one of its own in the state folder, under runs/. They
-name people; delete them when nobody needs them any more.
+administration in German and French which records were not taken as sent. Every
+run has a folder of its own in the state folder, under runs/; -out names a folder
+for a copy of the last one. They name people; delete them when nobody needs them
+any more.
 
 Every run can be repeated at any time, also after a crash, and then does only
 what is missing. An example for cron, at two in the morning:
@@ -88,8 +91,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.BoolVar(&p.dryRun, "dry-run", false, "only plan; this is the default, the flag makes it explicit")
 	fs.StringVar(&p.plan, "plan", "", "save the plan to this `file`")
 	fs.StringVar(&p.applyPlan, "apply-plan", "", "apply the reviewed plan in this `file`")
-	fs.StringVar(&p.undo, "undo", "", "plan to take back what the plan in this `file` has done")
-	fs.StringVar(&p.out, "out", "", "write plan and reports (text, JSON, HTML) to this `folder`")
+	fs.StringVar(&p.undo, "undo", "", "plan to take back what this `run` has done")
+	fs.StringVar(&p.out, "out", "", "write plan and reports (text, JSON, HTML) to this `folder`, too")
 	fs.IntVar(&p.people, "people", 400, "sandbox: `number` of people in the district")
 	fs.Uint64Var(&p.seed, "seed", 1, "sandbox: `number` that the district is made from")
 	fs.DurationVar(&p.latency, "latency", 0, "sandbox: `time` that each request to OX and doveadm takes")
@@ -144,14 +147,13 @@ func (p *program) run(ctx context.Context) int {
 	}
 	p.flags.Warn(warnings...)
 	opts := &site.RunOptions{Day: p.now, Apply: p.apply, Observer: p.progress}
-	for _, given := range []struct {
-		file string
-		plan **schoolmail.Plan
-	}{{p.applyPlan, &opts.Approved}, {p.undo, &opts.Undo}} {
-		if given.file == "" {
-			continue
+	if p.out != "" {
+		if err := atomicfile.Writable(p.out); err != nil {
+			return p.flags.Fail(cli.Usage, err)
 		}
-		if *given.plan, err = site.ReadPlan(given.file); err != nil {
+	}
+	if p.applyPlan != "" {
+		if opts.Approved, err = site.ReadPlan(p.applyPlan); err != nil {
 			return p.flags.Fail(cli.Usage, err)
 		}
 	}
@@ -168,10 +170,12 @@ func (p *program) run(ctx context.Context) int {
 	}
 	defer open.Close()
 	p.report.Title = open.Name()
-	acts, err := open.Run(ctx, opts)
-	if n := len(acts); p.out == "" && n > 0 && acts[n-1].Result != nil {
-		p.out = filepath.Join(open.RunsDir(), opts.Day.String()+"-"+acts[n-1].Plan.Header.ID)
+	if p.undo != "" {
+		if opts.Undo, err = open.FindRun(p.undo); err != nil {
+			return p.flags.Fail(cli.Usage, err)
+		}
 	}
+	acts, err := open.Run(ctx, opts)
 	for _, act := range acts {
 		if err := p.show(open, act); err != nil {
 			return p.flags.Fail(cli.Failed, err)
@@ -211,6 +215,9 @@ func (p *program) show(open *site.Site, act *site.Act) error {
 	}
 	if act.Err != nil {
 		p.flags.Fail(cli.Failed, act.Err)
+	}
+	if act.Folder != "" {
+		fmt.Fprintf(p.stdout, "Plan and report are in %s.\n", act.Folder)
 	}
 	return nil
 }

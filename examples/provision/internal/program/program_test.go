@@ -183,6 +183,23 @@ func TestPlanReviewApply(t *testing.T) {
 	if status, _, errs := s.run(t, day, "-apply-plan", edited); status != 2 || !strings.Contains(errs, "was changed after it was made") {
 		t.Errorf("an edited plan: status %d %s", status, errs)
 	}
+	// Somebody edits it and sees to it that the id fits again.
+	plan, err := schoolmail.DecodePlan(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan.Steps[0].Reason = "because"
+	plan.Header.ID = ""
+	plan.Header.ID = schoolmail.Fingerprint(*plan)[:12]
+	if b, err = plan.Encode(); err == nil {
+		err = os.WriteFile(edited, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _, errs := s.run(t, day, "-apply-plan", edited); status != 2 || !strings.Contains(errs, "not what planning gives") {
+		t.Errorf("a plan edited with care: status %d %s", status, errs)
+	}
 	if status, _, errs := s.run(t, day.AddDays(1), "-apply-plan", file); status != 2 || !strings.Contains(errs, "the plan is for") {
 		t.Errorf("on another day: status %d %s", status, errs)
 	}
@@ -247,7 +264,15 @@ func TestUndo(t *testing.T) {
 	}
 	changed, _ := s.look(t)
 	undo := filepath.Join(s.dir, "undo.json")
-	if status, text, errs := s.run(t, day, "-undo", filepath.Join(out, "plan.json"), "-plan", undo); status != 3 || !strings.Contains(text, "notices to take back") ||
+	runs, err := os.ReadDir(filepath.Join(s.dir, "state", "runs"))
+	if err != nil || len(runs) != 2 {
+		t.Fatalf("%d runs are kept: %v", len(runs), err)
+	}
+	run := runs[1].Name()
+	if !strings.Contains(run, day.String()) {
+		run = runs[0].Name()
+	}
+	if status, text, errs := s.run(t, day, "-undo", run, "-plan", undo); status != 3 || !strings.Contains(text, "notices to take back") ||
 		!strings.Contains(text, "an account that was made stays") {
 		t.Fatalf("status %d\n%s%s", status, text, errs)
 	}

@@ -1,0 +1,79 @@
+package program_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Every run keeps its folder, whatever -out says, and a run that cannot leave
+// its reports where they shall be begins nothing.
+func TestEveryRunIsKept(t *testing.T) {
+	t.Parallel()
+	s := start(t, 30)
+	day := s.District.Today()
+	out := filepath.Join(s.dir, "out")
+	if err := os.WriteFile(out, nil, 0o600); err != nil { // no folder can be there
+		t.Fatal(err)
+	}
+	before := s.written()
+	if status, _, errs := s.run(t, day, "-apply", "-out", out); status != 2 || s.written() != before {
+		t.Errorf("status %d: %s; written %s, before %s", status, errs, s.written(), before)
+	}
+	if err := os.Remove(out); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // the first makes everything, the others find nothing to do
+		if status, text, errs := s.run(t, day, "-apply", "-out", out); status != 0 {
+			t.Fatalf("status %d\n%s%s", status, text, errs)
+		}
+	}
+	runs, err := os.ReadDir(filepath.Join(s.dir, "state", "runs"))
+	if err != nil || len(runs) != 3 {
+		t.Fatalf("%d runs are kept: %v", len(runs), err)
+	}
+	for _, r := range runs {
+		for _, name := range []string{"plan.json", "plan.txt", "report.txt", "report.json", "report.html", "acknowledgement.csv"} {
+			info, err := os.Stat(filepath.Join(s.dir, "state", "runs", r.Name(), name))
+			if err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s/%s: %v", r.Name(), name, err)
+			}
+		}
+	}
+	if !strings.HasSuffix(runs[2].Name(), "-2") && !strings.HasSuffix(runs[1].Name(), "-2") {
+		t.Errorf("the same plan twice: %v", runs)
+	}
+}
+
+// A plan that was applied elsewhere is not taken back here.
+func TestUndoOfAnotherDistrict(t *testing.T) {
+	t.Parallel()
+	here, there := start(t, 30), start(t, 40)
+	day := here.District.Today()
+	for _, s := range []*playground{here, there} {
+		if status, text, errs := s.run(t, day, "-apply", "-out", filepath.Join(s.dir, "out")); status != 0 {
+			t.Fatalf("status %d\n%s%s", status, text, errs)
+		}
+	}
+	before := here.written()
+	for _, run := range []string{filepath.Join(there.dir, "out", "plan.json"), "2026-01-01-abc", "nothing", ".."} {
+		if status, _, errs := here.run(t, day, "-undo", run, "-apply"); status != 2 || !strings.Contains(errs, "never applied here") && !strings.Contains(errs, "no run") {
+			t.Errorf("-undo %s: status %d: %s", run, status, errs)
+		}
+	}
+	if here.written() != before {
+		t.Error("something was written")
+	}
+	// By id, by folder, and by file it works for one's own.
+	runs, err := os.ReadDir(filepath.Join(here.dir, "state", "runs"))
+	if err != nil || len(runs) != 1 {
+		t.Fatal(runs, err)
+	}
+	name := runs[0].Name()
+	for _, run := range []string{name, name[len("2026-08-10-"):], filepath.Join(here.dir, "out", "plan.json")} {
+		if status, _, errs := here.run(t, day, "-undo", run); status != 3 {
+			t.Errorf("-undo %s: status %d: %s", run, status, errs)
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package schoolmail
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// ErrForbidden is wrapped by the error of [Apply] when a plan would do what no
+// plan does, whoever made or edited it: close an account without a notice of 56
+// days, purge one that is open, delete a last copy, move an account to another
+// person, and so on. Nothing is done then.
+var ErrForbidden = errors.New("no plan does this")
+
+// forbidden returns all that is forbidden in a plan, joined, or nil.
+func forbidden(p *Plan) error {
+	purged := map[RecordKey]int{} // -> last step
+	for i := range p.Steps {
+		if p.Steps[i].Kind() == KindPurge {
+			purged[p.Steps[i].Key] = i
+		}
+	}
+	var errs []error
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		why := forbiddenAction(s.Action, p.Header.Now)
+		if why == "" {
+			why = forbiddenSubject(s)
+		}
+		if d, ok := s.Action.(DropCopy); ok && why == "" && d.WithAccount && purged[s.Key] <= i {
+			why = "the last copy would go, but no later step purges the account"
+		}
+		if why != "" {
+			errs = append(errs, fmt.Errorf("schoolmail: step %s: %s: %w", s.ID, why, ErrForbidden))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// forbiddenSubject says why a step is not about the person it names, or "".
+func forbiddenSubject(s *Step) string {
+	if s.Kind() == KindCreateContext {
+		return ""
+	}
+	before, after := states(s.Action)
+	for _, a := range []*Account{before, after} {
+		switch {
+		case a == nil:
+		case a.Key != s.Key || a.Key.Source == "" || a.Key.ID == "":
+			return "its account belongs to another record"
+		case a.Username != s.Subject || a.Username == "":
+			return "its account has another user name"
+		case a.Held:
+			return "the account is on hold"
+		}
+	}
+	return ""
+}
+
+// forbiddenAction says why an action is forbidden on a day, or "".
+func forbiddenAction(act Action, now Date) string {
+	switch act := act.(type) {
+	case CreateAccount:
+		return forbiddenCreate(&act.Account)
+	case ChangeAccount:
+		return forbiddenChange(act)
+	case RepairPlace:
+		if p := act.Account.Previous; act.Restore && (p.Context == 0 || p.Context == act.Account.Context || p.Since != now) {
+			return "there is no old copy to restore from, or it does not get another grace"
+		}
+	case TransferContext:
+		return forbiddenTransfer(act, now)
+	case DropCopy:
+		return forbiddenDrop(act)
+	case SendNotice:
+		return forbiddenNotice(act, now)
+	case CancelNotice:
+		if act.Before.State != Leaving || act.After.State != Active || !act.After.NoticedOn.IsZero() {
+			return "it is not about somebody who is leaving and stays"
+		}
+		return changesMore(act.Before, act.After, func(a, b *Account) { a.State, a.NoticedOn = b.State, b.NoticedOn })
+	case Deactivate:
+		return forbiddenDeactivation(act, now)
+	case Reactivate:
+		return forbiddenReactivation(act)
+	case Purge:
+		if a := act.Account; a.State != Deactivated || a.Deactivated.IsZero() || a.Deactivated >= now {
+			return fmt.Sprintf("the account is %s; only one that was deactivated on an earlier day is purged", a.State)
+		}
+	}
+	return ""
+}
+
+func forbiddenCreate(a *Account) string {
+	if a.State != Active || !a.NoticedOn.IsZero() || !a.Deactivated.IsZero() || a.Context == 0 || a.Mail == "" {
+		return "a new account is active, has an address and lives in a context"
+	}
+	return ""
+}
+
+func forbiddenChange(act ChangeAccount) string {
+	if act.Before.Previous != act.After.Previous && act.After.Previous != (Previous{}) {
+		return "a change remembers no old copy"
+	}
+	return changesMore(act.Before, act.After, func(a, b *Account) {
+		for _, f := range accountFields {
+			f.copy(a, b)
+		}
+		a.Context, a.Previous = b.Context, b.Previous
+	})
+}
+
+func forbiddenTransfer(act TransferContext, now Date) string {
+	from, to := act.Before.Context, act.After.Context
+	switch {
+	case from == 0 || to == 0 || from == to:
+		return fmt.Sprintf("from context %d to %d is no transfer", from, to)
+	case act.Before.Previous != Previous{}:
+		return "the copy of an earlier transfer would be forgotten"
+	case act.After.Previous != Previous{Context: from, UserID: act.OldCopy, Since: now}:
+		return "the old copy would not be remembered"
+	}
+	return changesMore(act.Before, act.After, func(a, b *Account) { a.Context, a.Previous, a.Access = b.Context, b.Previous, b.Access })
+}
+
+func forbiddenDrop(act DropCopy) string {
+	p := act.Before.Previous
+	switch {
+	case p.Context == 0 || p.Context == act.Before.Context || act.After.Previous != Previous{}:
+		return "it does not remove the old copy of an account that lives elsewhere"
+	case act.WithAccount && act.Before.State != Deactivated:
+		return fmt.Sprintf("the last copy of an account that is %s would go", act.Before.State)
+	}
+	return changesMore(act.Before, act.After, func(a, b *Account) { a.Previous = b.Previous })
+}
+
+func forbiddenNotice(act SendNotice, now Date) string {
+	switch {
+	case act.Before.State != Active || act.After.State != Leaving:
+		return fmt.Sprintf("an account that is %s gets no notice", act.Before.State)
+	case act.After.NoticedOn != now:
+		return fmt.Sprintf("a notice of %s would be dated %s", now, act.After.NoticedOn)
+	case act.Due.Sub(now) < DefaultNoticeDays:
+		return fmt.Sprintf("the notice is of %d days, at least %d are promised", act.Due.Sub(now), DefaultNoticeDays)
+	}
+	return changesMore(act.Before, act.After, func(a, b *Account) { a.State, a.NoticedOn = b.State, b.NoticedOn })
+}
+
+func forbiddenDeactivation(act Deactivate, now Date) string {
+	on := act.Before.NoticedOn
+	switch {
+	case act.Before.State != Leaving || on.IsZero():
+		return "the account has no recorded notice"
+	case now.Sub(on) < DefaultNoticeDays:
+		return fmt.Sprintf("the notice is %d days old, at least %d are promised", now.Sub(on), DefaultNoticeDays)
+	case act.After.State != Deactivated || act.After.Deactivated != now:
+		return "the deactivation is not dated " + now.String()
+	}
+	return changesMore(act.Before, act.After, func(a, b *Account) { a.State, a.Deactivated = b.State, b.Deactivated })
+}
+
+func forbiddenReactivation(act Reactivate) string {
+	open := act.After.State == Active && act.After.NoticedOn.IsZero()
+	leaving := act.After.State == Leaving && act.After.NoticedOn == act.Before.NoticedOn // of an undo
+	if act.Before.State != Deactivated || !open && !leaving || !act.After.Deactivated.IsZero() {
+		return "it does not open a deactivated account"
+	}
+	return changesMore(act.Before, act.After, func(a, b *Account) {
+		a.State, a.NoticedOn, a.Deactivated, a.Access = b.State, b.NoticedOn, b.Deactivated, b.Access
+	})
+}
+
+// changesMore says that an action changes more of an account than it may; allow
+// takes over from the second what may differ.
+func changesMore(before, after Account, allow func(before, after *Account)) string {
+	allow(&before, &after)
+	if !slices.Equal(before.Aliases, after.Aliases) || !sameMemberships(&before, &after) {
+		return "it changes more of the account than it says"
+	}
+	before.Aliases, before.Memberships, after.Aliases, after.Memberships = nil, nil, nil, nil
+	if !reflect.DeepEqual(before, after) {
+		return "it changes more of the account than it says"
+	}
+	return ""
+}

@@ -1,0 +1,136 @@
+package site
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/atomicfile"
+	"github.com/ictmedia/schoolmail/site/report"
+)
+
+// Every run that applies something keeps a folder of its own in the state, named
+// by its day and its plan: what it was about to do is there before it begins,
+// what came of it afterwards. Folders are never written over.
+
+// keep makes the folder of an act and puts its plan there.
+func (s *Site) keep(act *Act) error {
+	if err := os.MkdirAll(s.RunsDir(), 0o700); err != nil {
+		return fmt.Errorf("the folder of this run cannot be made, nothing was done: %w", err)
+	}
+	name := act.Plan.Header.Now.String() + "-" + act.Plan.Header.ID
+	for n := 1; ; n++ {
+		id := name
+		if n > 1 { // the same plan again, on the same day
+			id = fmt.Sprintf("%s-%d", name, n)
+		}
+		act.Folder = filepath.Join(s.RunsDir(), id)
+		err := os.Mkdir(act.Folder, 0o700)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err == nil {
+			err = WritePlan(filepath.Join(act.Folder, planFile), act.Plan)
+		}
+		if err == nil {
+			err = atomicfile.Write(filepath.Join(act.Folder, "plan.txt"), atomicfile.Private, act.Plan.WriteText)
+		}
+		if err != nil {
+			return fmt.Errorf("the folder of this run cannot be written, nothing was done: %w", err)
+		}
+		return nil
+	}
+}
+
+const planFile = "plan.json"
+
+// leave writes reports and acknowledgement of an act into its folder.
+func (s *Site) leave(act *Act) error {
+	return WriteRun(act.Folder, &report.Report{Title: s.name, Written: time.Now()}, []*Act{act})
+}
+
+// FindRun returns the plan of a run that was applied here: by the name of the
+// run's folder, by the id of its plan, or in a file.
+func (s *Site) FindRun(ref string) (*schoolmail.Plan, error) {
+	if strings.ContainsRune(ref, filepath.Separator) || strings.HasSuffix(ref, ".json") {
+		return ReadPlan(ref)
+	}
+	runs, err := os.ReadDir(s.RunsDir())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, r := range runs {
+		if name := r.Name(); name == ref || len(name) > len("2006-01-02-") && strings.HasPrefix(name[len("2006-01-02-"):], ref) {
+			plan, err := ReadPlan(filepath.Join(s.RunsDir(), name, planFile))
+			if err != nil {
+				return nil, err
+			}
+			if name == ref || plan.Header.ID == ref {
+				return plan, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("no run %q is kept in %s", ref, s.RunsDir())
+}
+
+// wasApplied fails unless the journal says that a plan was applied here.
+func (s *Site) wasApplied(plan *schoolmail.Plan) error {
+	seen := false
+	err := s.parts.Journal.Entries(func(e schoolmail.JournalEntry) bool {
+		seen = seen || e.Plan == plan.Header.ID && e.Effect == "plan"
+		return !seen
+	})
+	if err == nil && !seen {
+		err = fmt.Errorf("plan %s was never applied here, as far as the journal knows: it is of another district or another state folder, "+
+			"or nothing had to be done", plan.Header.ID)
+	}
+	return err
+}
+
+// samePlan plans again from what was read now and compares with a plan that was
+// reviewed, byte for byte: what is applied is what was computed.
+func (s *Site) samePlan(w *World, plan *schoolmail.Plan) error {
+	var again *schoolmail.Plan
+	var err error
+	if id := plan.Header.Undoes; id != "" {
+		var done *schoolmail.Plan
+		if done, err = s.FindRun(id); err == nil {
+			again, err = s.Undo(w, done)
+		}
+	} else {
+		again, err = s.Plan(w)
+	}
+	if err != nil {
+		return fmt.Errorf("planning again: %w", err)
+	}
+	a, err := again.Encode()
+	if err != nil {
+		return err
+	}
+	b, err := plan.Encode()
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(a, b) {
+		return fmt.Errorf("it is not what planning gives from this export, this policy and these servers (line %d of the plan): it was edited, "+
+			"or made by another version of this program", 1+bytes.Count(a[:differAt(a, b)], []byte{'\n'}))
+	}
+	return nil
+}
+
+// differAt returns the index of the first byte in which a and b differ.
+func differAt(a, b []byte) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
