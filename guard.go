@@ -7,10 +7,24 @@ import (
 )
 
 // guardNames are the guards that a policy limits and an override may lift.
-var guardNames = []string{"leavers", "deactivations", "purges", "transfers", "collapse", "renames", "schools", "repairs", "creates", "copies", "restore"}
+var guardNames = []string{"leavers", "deactivations", "purges", "transfers", "collapse", "repairs", "creates", "copies",
+	"restore", "roles", "renames", "schools", "classes", "access", "private-mail", "languages", "telephones"}
 
-// guardWords say what a guard counts, where its name does not.
-var guardWords = map[string]string{"renames": "changes of name", "schools": "changes of school", "repairs": "users missing in OX", "copies": "old copies to delete"}
+// guardWord says what a guard counts.
+func guardWord(name string) string {
+	for _, g := range changeGuards {
+		if g.name == name {
+			return g.words
+		}
+	}
+	switch name {
+	case "repairs":
+		return "users missing in OX"
+	case "copies":
+		return "old copies to delete"
+	}
+	return name
+}
 
 // headcount is how people are counted for limits: by school and role, and
 // transfers by the context they leave and role.
@@ -34,7 +48,8 @@ func (b *builder) override(guard string, s SchoolID) string {
 	return ""
 }
 
-func (b *builder) limit(guard string) Limit {
+// limit returns the limit of a guard for a role, "" being all of them.
+func (b *builder) limit(guard string, role Role) Limit {
 	l := b.policy.Guards.Usual
 	for _, w := range b.policy.TermChanges {
 		if w.From <= b.now && b.now <= w.Until {
@@ -48,8 +63,15 @@ func (b *builder) limit(guard string) Limit {
 		return l.Deactivations
 	case "purges":
 		return l.Purges
-	case "schools": // people move between schools when they move between contexts
-		return l.Transfers
+	case "roles":
+		if role == RolePupil {
+			return l.PupilRoles
+		}
+		return l.Roles
+	case "classes":
+		return l.Classes
+	case "private-mail", "languages", "telephones":
+		return l.Details
 	case "renames":
 		return renameLimit
 	case "repairs":
@@ -57,7 +79,7 @@ func (b *builder) limit(guard string) Limit {
 	case "copies": // as many as a change of terms leaves behind, whenever their grace ends
 		return b.policy.Guards.TermChange.Transfers
 	}
-	return l.Transfers
+	return l.Transfers // people move between schools and populations when they move between contexts
 }
 
 // Names hardly ever change and users hardly ever vanish; if many do at once
@@ -83,42 +105,38 @@ func (b *builder) guard(name string, steps, waiting []Step) []Step {
 	if len(steps) == 0 {
 		return nil
 	}
-	limit, window := b.limit(name), b.policy.Guards.WindowDays
+	window := b.window()
 	total, past, next := map[headcount]int{}, map[headcount]int{}, map[headcount]int{}
 	byRole, pastByRole := map[Role]int{}, map[Role]int{}
 	all, allPast := 0, 0
-	recent := func(d Date) bool { return !d.IsZero() && d <= b.now && b.now.Sub(d) < window }
 	for _, a := range b.accounts {
-		if a.Held {
+		counted, done := b.counted(name, a), !a.Held && b.done(name, a)
+		if !counted && !done {
 			continue
 		}
-		h := headcount{role: a.Role}
-		if len(a.Memberships) > 0 {
-			h.school = a.Memberships[0].School
+		h := b.head(name, a)
+		switch {
+		case name == "copies":
+			h.school = leaving(cmp.Or(a.Previous.Context, a.Context), a.Role).school
+		case name == "transfers" && b.recent(a.Previous.Since): // whoever has moved counts where they were
+			h.school = leaving(a.Previous.Context, a.Role).school
+		case name == "transfers":
+			h.school = leaving(a.Context, a.Role).school
 		}
-		if name == "copies" {
-			h = leaving(cmp.Or(a.Previous.Context, a.Context), a.Role)
+		if counted {
+			total[h]++
+			all++
+			byRole[h.role]++
 		}
-		if name == "transfers" { // whoever has moved counts where they were
-			h = leaving(a.Context, a.Role)
-			if recent(a.Previous.Since) {
-				h = leaving(a.Previous.Context, a.Role)
-			}
-		}
-		total[h]++
-		all++
-		byRole[a.Role]++
-		if name == "leavers" && recent(a.NoticedOn) ||
-			name == "deactivations" && recent(a.Deactivated) ||
-			name == "transfers" && recent(a.Previous.Since) {
+		if done {
 			past[h]++
 			allPast++
-			pastByRole[a.Role]++
+			pastByRole[h.role]++
 		}
 	}
 	if name == "purges" { // who was purged is known by date only
 		for _, r := range b.state.Retired {
-			if recent(r.Since) && !isAddress(r.Name) {
+			if b.recent(r.Since) && !isAddress(r.Name) {
 				allPast++
 			}
 		}
@@ -136,13 +154,14 @@ func (b *builder) guard(name string, steps, waiting []Step) []Step {
 		}
 		return headcount{s.School, s.Role}
 	}
-	what := cmp.Or(guardWords[name], name)
+	what := guardWord(name)
 	for _, s := range append(waiting, steps...) {
 		next[head(s)]++
 	}
 	var ok []Step
 	for _, s := range steps {
 		h := head(s)
+		limit := b.limit(name, h.role)
 		most := max(limit.Free, total[h]*limit.SchoolPercent/100)
 		if past[h]+next[h] <= most || b.override(name, s.School) != "" || b.override(name, h.school) != "" {
 			ok = append(ok, s)
@@ -157,17 +176,22 @@ func (b *builder) guard(name string, steps, waiting []Step) []Step {
 	// The district as a whole, and each role in it.
 	perRole := map[Role]int{}
 	for _, s := range ok {
-		perRole[s.Role]++
+		perRole[head(s).role]++
 	}
+	limit := b.limit(name, "")
 	most := max(limit.Free, all*limit.DistrictPercent/100)
 	return slices.DeleteFunc(ok, func(s Step) bool {
 		if n := allPast + len(ok); n > most {
-			b.hold(s, name, fmt.Sprintf("%d %s in the district within %d days are more than the %d allowed", n, what, window, most))
+			b.hold(s, name, fmt.Sprintf("%d %s in the district within %d days are more than the %d allowed",
+				n, what, window, most))
 			return true
 		}
-		n, most := pastByRole[s.Role]+perRole[s.Role], max(limit.Free, byRole[s.Role]*limit.DistrictPercent/100)
+		role := head(s).role
+		limit := b.limit(name, role)
+		n, most := pastByRole[role]+perRole[role], max(limit.Free, byRole[role]*limit.DistrictPercent/100)
 		if n > most {
-			b.hold(s, name, fmt.Sprintf("%d %s among the %s of the district within %d days are more than the %d allowed", n, what, s.Role.people(), window, most))
+			b.hold(s, name, fmt.Sprintf("%d %s among the %s of the district within %d days are more than the %d allowed",
+				n, what, role.people(), window, most))
 			return true
 		}
 		return false
@@ -271,27 +295,28 @@ func (b *builder) doubtful(made []Step, takers []taker) ([]Step, []taker) {
 	return made, takers
 }
 
-// guardChanges holds back changes of names, and of schools, when a school has
-// suspiciously many of them: two columns were swapped, or the codes of the
-// schools are new. With them waits everything that is planned for the same
-// people afterwards, since it builds on them.
+// guardChanges holds back changes of accounts when a school, or the district,
+// has suspiciously many of a kind: columns were swapped, one was filled down or
+// emptied, the codes of the schools are new. With them waits everything that is
+// planned for the same people afterwards, since it builds on them.
 func (b *builder) guardChanges(takers []taker) []taker {
-	renames := func(c ChangeAccount) bool {
-		return slices.Contains(c.Fields, "given_name") || slices.Contains(c.Fields, "family_name")
+	var changes []Step
+	for _, s := range b.steps {
+		if _, ok := s.Action.(ChangeAccount); ok {
+			changes = append(changes, s)
+		}
 	}
-	leaves := func(c ChangeAccount) bool { // none of the schools stays
-		return len(c.Before.Memberships) > 0 && !slices.ContainsFunc(c.Before.Memberships, func(m Membership) bool {
-			return slices.ContainsFunc(c.After.Memberships, func(o Membership) bool { return o.School == m.School })
-		})
+	for _, t := range takers {
+		if _, ok := t.step.Action.(ChangeAccount); ok {
+			changes = append(changes, t.step)
+		}
+		changes = append(changes, t.unit()...)
 	}
 	waits := map[RecordKey]string{} // -> guard
-	for _, g := range []struct {
-		name    string
-		applies func(ChangeAccount) bool
-	}{{"renames", renames}, {"schools", leaves}} {
+	for _, g := range changeGuards {
 		var steps []Step
-		for _, s := range b.steps {
-			if c, ok := s.Action.(ChangeAccount); ok && waits[s.Key] == "" && g.applies(c) {
+		for _, s := range changes {
+			if c := s.Action.(ChangeAccount); waits[s.Key] == "" && g.applies(&c) {
 				steps = append(steps, s)
 			}
 		}

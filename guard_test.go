@@ -144,6 +144,8 @@ func TestTransferGuard(t *testing.T) {
 	t.Parallel()
 	p := guardPolicy()
 	p.Populations[1].Contexts = []ContextID{30}
+	p.Guards.Usual = usualLimits
+	p.Guards.Usual.Classes = Limit{SchoolPercent: 100, DistrictPercent: 100}
 	w, rs := guardDistrict(t, p)
 	for i := range rs {
 		if rs[i].Role == RolePupil && rs[i].Memberships[0].School == "ps-a" {

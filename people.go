@@ -98,7 +98,7 @@ func (b *builder) newcomer(r *Record) {
 	}
 	username := b.names.username(usernameBase(r.GivenName, r.FamilyName, limit), limit)
 	a := Account{
-		Key: r.Key, Username: username, State: Active,
+		Key: r.Key, Username: username, State: Active, Made: b.now,
 		Mail: b.names.address(addressBase(r.GivenName, r.FamilyName), pop.Domain),
 	}
 	a.Access = pop.Access
@@ -286,6 +286,9 @@ func (b *builder) present(a *Account, r *Record) {
 		w.Access = access
 	}
 	fields := changes(&cur, &w)
+	if len(fields) > 0 {
+		w.Marks = b.marked(&ChangeAccount{Before: cur, After: w, Fields: fields})
+	}
 
 	if b.lastCopy(a) != nil {
 		b.restore(cur, chain, cmp.Or(cur.Access, pop.Access), pop)
@@ -319,6 +322,16 @@ func (b *builder) present(a *Account, r *Record) {
 		}
 		pop = &free
 		if place != nil {
+			if slices.Contains(fields, "role") {
+				// A role and the place that goes with it change together or not at all.
+				s.acc = w
+				b.dropCopy(&s, false)
+				w.Previous = s.before.Previous
+				s.with = []Step{b.change(*s.before, w, fields, "")}
+				s.before = &w
+				b.seek(s, pop)
+				return
+			}
 			if len(fields) > 0 {
 				s.step = append(s.step, b.change(cur, w, fields, ""))
 				s.before = &w

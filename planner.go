@@ -94,6 +94,7 @@ type seeker struct {
 	restore bool     // from the old copy
 	fields  []string // other changes that go with it when there is no copy to make
 	step    []Step   // steps of the same person that come first
+	with    []Step   // steps that are done just before the transfer, or not at all
 }
 
 func (b *builder) find(kind, format string, a ...any) *Finding {

@@ -66,22 +66,28 @@ type Window struct {
 }
 
 // Guards limit how much may change. Everything is counted over WindowDays up
-// to today, what earlier runs did included: leavers and deactivations by school
-// and role; transfers by the context they leave and role, as long as the
-// directory remembers them (a TransferGraceDays of at least WindowDays, as by
-// default); purges
-// only in the district, since nothing but the names is left of them.
+// to today, within a change of terms over all of it up to now, what earlier runs
+// did included; percentages refer to the people who were active before the
+// window and before the runs of today, so that a second run of a day releases
+// nothing that the first has held.
 //
-// Besides these, changes of names and users missing in OX are limited to what
-// an ordinary week brings, and people who change from all their schools to
-// others by the limits of transfers (new codes for the schools look like this).
-// Nobody is created while OX shows many users that the directory does not, or
-// under the name of somebody whose departure is held back. Overrides lift these
-// as "renames", "repairs", "schools" and "creates".
+//	leavers, deactivations   by school and role
+//	purges                   in the district: nothing but the names is left of them
+//	transfers, copies        by the context that is left and role; old copies are
+//	                         deleted in the number that a change of terms leaves behind
+//	collapse                 schools that deliver hardly anybody
+//	roles, renames, schools, classes, access, private-mail, languages, telephones
+//	                         changes of accounts, by the school and role before; schools
+//	                         are people who leave all their schools for others; a role
+//	                         and the transfer that it leads to wait together
+//	repairs                  users missing in OX
+//	creates                  nobody is created while OX shows many users that the
+//	                         directory does not
+//	restore                  a copy that is all that is left of somebody is copied
+//	                         back only when an override asks for it
+//	identity                 no override: see [Link] and [Distinct]
 //
-// Old copies are deleted in the number that the transfers of a change of terms
-// leave behind ("copies"). A copy that is all that is left of somebody is copied
-// back when an override of "restore" asks for it.
+// An [Override] lifts any other by its name.
 type Guards struct {
 	WindowDays int         `json:"window_days"` // 0 means 7
 	Usual      GuardLimits `json:"usual"`
@@ -98,6 +104,14 @@ type GuardLimits struct {
 	Deactivations Limit `json:"deactivations"`
 	Purges        Limit `json:"purges"`
 	Transfers     Limit `json:"transfers"`
+	// Limits of changes; one that is zero has its default. Roles are changes of
+	// role by those who are no pupils, PupilRoles by pupils, who do not become
+	// teachers; Classes changes of class at the same school, Details private
+	// address, language and telephone, each by itself.
+	Roles      Limit `json:"roles"`
+	PupilRoles Limit `json:"pupil_roles"`
+	Classes    Limit `json:"classes"`
+	Details    Limit `json:"details"`
 }
 
 // Limit holds for one school and role, and for the district as a whole. Free
@@ -112,7 +126,7 @@ type Limit struct {
 // Override lifts one guard for one school (or the district, School empty) on
 // and before a day, in somebody's name.
 type Override struct {
-	Guard  string   `json:"guard"` // "leavers", "deactivations", "purges", "transfers", "collapse", "renames", "schools", "repairs", "creates", "copies", "restore"
+	Guard  string   `json:"guard"` // see [Guards]
 	School SchoolID `json:"school,omitempty"`
 	Until  Date     `json:"until"`
 	By     string   `json:"by"`

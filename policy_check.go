@@ -29,6 +29,10 @@ var (
 		Deactivations: Limit{SchoolPercent: 45, DistrictPercent: 20, Free: 5},
 		Purges:        Limit{SchoolPercent: 45, DistrictPercent: 20, Free: 5},
 		Transfers:     Limit{SchoolPercent: 5, DistrictPercent: 2, Free: 3},
+		Roles:         Limit{SchoolPercent: 5, DistrictPercent: 1, Free: 2},
+		PupilRoles:    Limit{Free: 1},
+		Classes:       Limit{SchoolPercent: 20, DistrictPercent: 5, Free: 10},
+		Details:       Limit{SchoolPercent: 10, DistrictPercent: 5, Free: 5},
 	}
 	// At the end of a school year the oldest third of a secondary school leaves.
 	termLimits = GuardLimits{
@@ -36,6 +40,10 @@ var (
 		Deactivations: Limit{SchoolPercent: 45, DistrictPercent: 20, Free: 5},
 		Purges:        Limit{SchoolPercent: 45, DistrictPercent: 20, Free: 5},
 		Transfers:     Limit{SchoolPercent: 60, DistrictPercent: 35, Free: 5},
+		Roles:         Limit{SchoolPercent: 10, DistrictPercent: 3, Free: 3},
+		PupilRoles:    Limit{Free: 1},
+		Classes:       Limit{SchoolPercent: 100, DistrictPercent: 100, Free: 10},
+		Details:       Limit{SchoolPercent: 30, DistrictPercent: 20, Free: 5},
 	}
 )
 
@@ -59,11 +67,24 @@ func (p Policy) WithDefaults() Policy {
 	if p.Guards.TermChange == (GuardLimits{}) {
 		p.Guards.TermChange = termLimits
 	}
+	p.Guards.Usual.defaults(&usualLimits)
+	p.Guards.TermChange.defaults(&termLimits)
 	p.Contexts = slices.Clone(p.Contexts)
 	for i := range p.Contexts {
 		def(&p.Contexts[i].Capacity, DefaultCapacity)
 	}
 	return p
+}
+
+// defaults fills in the limits of changes that are left at zero.
+func (g *GuardLimits) defaults(d *GuardLimits) {
+	for _, l := range []struct{ limit, def *Limit }{
+		{&g.Roles, &d.Roles}, {&g.PupilRoles, &d.PupilRoles}, {&g.Classes, &d.Classes}, {&g.Details, &d.Details},
+	} {
+		if *l.limit == (Limit{}) {
+			*l.limit = *l.def
+		}
+	}
 }
 
 // Validate reports all mistakes of a policy (after defaults) joined into one
@@ -160,7 +181,8 @@ func (p Policy) Validate() error {
 		for _, l := range []struct {
 			name string
 			Limit
-		}{{"leavers", g.Leavers}, {"deactivations", g.Deactivations}, {"purges", g.Purges}, {"transfers", g.Transfers}} {
+		}{{"leavers", g.Leavers}, {"deactivations", g.Deactivations}, {"purges", g.Purges}, {"transfers", g.Transfers},
+			{"roles", g.Roles}, {"pupil_roles", g.PupilRoles}, {"classes", g.Classes}, {"details", g.Details}} {
 			if l.SchoolPercent < 0 || l.SchoolPercent > 100 || l.DistrictPercent < 0 || l.DistrictPercent > 100 || l.Free < 0 {
 				bad("guards.%s.%s: expected percentages from 0 to 100 and free from 0", g.name, l.name)
 			}

@@ -22,7 +22,7 @@ func smallPolicy(grace int) Policy {
 		grace = -1 // none
 	}
 	all := Limit{SchoolPercent: 100, DistrictPercent: 100, Free: 1000}
-	limits := GuardLimits{all, all, all, all}
+	limits := GuardLimits{all, all, all, all, all, all, all, all}
 	return Policy{
 		Source: "escada",
 		Populations: []Population{

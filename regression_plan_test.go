@@ -448,16 +448,17 @@ func TestAccessWaitsForTheTransfer(t *testing.T) {
 	p.Guards.Usual.Transfers = Limit{}
 	w := newWorld(t, p)
 	w.run(p, delivery(ida("primary")), day0)
-	rs := ida("primary")
-	rs[0].Role = RoleTeacher
+	p.Populations[1].Contexts = []ContextID{30}
+	rs := ida("secondary")
+	rs[0].Memberships[0].Classes = []string{"7a"}
 	plan := w.run(p, delivery(rs), day0.AddDays(1))
 	wantSteps(t, plan, []string{"change:escada/1"}, []string{"transfer:escada/1"})
-	if c := plan.Steps[0].Action.(ChangeAccount); c.Access != "" || w.contexts[20].users["ida.abel"].spec.Access == "groupware_standard" {
+	if c := plan.Steps[0].Action.(ChangeAccount); c.Access != "" || w.contexts[20].users["ida.abel"].spec.Access == "pim" {
 		t.Errorf("the change gives the access %q", c.Access)
 	}
-	p.Overrides = []Override{{Guard: "transfers", Until: day0.AddDays(2), By: "H. Frei", Reason: "became a teacher"}}
+	p.Overrides = []Override{{Guard: "transfers", Until: day0.AddDays(2), By: "H. Frei", Reason: "seventh year"}}
 	wantSteps(t, w.run(p, delivery(rs), day0.AddDays(2)), []string{"transfer:escada/1"}, nil)
-	if a := w.contexts[10].users["ida.abel"].spec.Access; a != "groupware_standard" {
+	if a := w.contexts[30].users["ida.abel"].spec.Access; a != "pim" {
 		t.Errorf("in the new context the access is %q", a)
 	}
 }
@@ -483,10 +484,11 @@ func TestStrangerInAnAllowedContext(t *testing.T) {
 			stranger := worldUser{id: 99, spec: UserSpec{Username: "ida.abel", DisplayName: "Guest"}, data: "not ours"}
 			w.contexts[30].users["ida.abel"] = stranger
 			plan := w.run(p, delivery(ida("primary")), day0.AddDays(1))
-			if a := w.accounts["ida.abel"]; a.Context != test.in || a.Role != RolePupil {
-				t.Errorf("%s in context %d, want a pupil in %d", a.Role, a.Context, test.in)
+			want := map[ContextID]Role{10: RoleTeacher, 20: RolePupil}[test.in] // role and place change together
+			if a := w.accounts["ida.abel"]; a.Context != test.in || a.Role != want {
+				t.Errorf("%s in context %d, want a %s in %d", a.Role, a.Context, want, test.in)
 			}
-			if test.in == 10 && (len(plan.Held) != 1 || !strings.Contains(plan.Held[0].Why, "somebody else has this user name")) {
+			if test.in == 10 && (len(plan.Held) != 2 || !strings.Contains(plan.Held[0].Why, "somebody else has this user name")) {
 				t.Errorf("held back: %+v", plan.Held)
 			}
 			if got := w.contexts[30].users["ida.abel"]; Fingerprint(got) != Fingerprint(stranger) || got.data != stranger.data || got.id != stranger.id {

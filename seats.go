@@ -33,6 +33,22 @@ type taker struct {
 	who  *seeker
 }
 
+// unit returns the steps that stand or fall with a transfer.
+func (t taker) unit() []Step {
+	if t.who == nil || t.step.Kind() != KindTransfer {
+		return nil
+	}
+	return t.who.with
+}
+
+// holdUnit holds a transfer and what stands or falls with it.
+func (b *builder) holdUnit(s *seeker, transfer Step, why string) {
+	b.hold(transfer, "", why)
+	for _, w := range s.with {
+		b.hold(w, "", "its transfer is held back: "+why)
+	}
+}
+
 // place gives everybody a context and turns the result into steps in an order
 // in which no context ever holds more than its capacity.
 func (b *builder) place() {
@@ -137,6 +153,12 @@ func (b *builder) place() {
 	var takers []taker
 	for _, s := range b.guard("transfers", transfers, b.seatless) {
 		takers = append(takers, moving[s.ID])
+		delete(moving, s.ID)
+	}
+	for _, s := range transfers {
+		for _, w := range moving[s.ID].unit() {
+			b.hold(w, "transfers", "its transfer is held back")
+		}
 	}
 	// School by school: whoever writes group members can then write many at once.
 	bySchool := func(x, y taker) int {
@@ -232,12 +254,13 @@ func (b *builder) taker(s *seeker, c ContextID, grace bool) (taker, bool) {
 	st := b.step(KindTransfer, s.before, reason, act)
 	st.School = s.home
 	if c == 0 {
-		b.hold(st, "", none(s.group))
+		b.holdUnit(s, st, none(s.group))
 		b.seatless = append(b.seatless, st)
 		return taker{}, false
 	}
 	if s.before.Previous.Context != 0 {
-		b.hold(st, "", fmt.Sprintf("the copy of the last transfer is still kept in context %d (since %s)", s.before.Previous.Context, s.before.Previous.Since))
+		b.holdUnit(s, st, fmt.Sprintf("the copy of the last transfer is still kept in context %d (since %s)",
+			s.before.Previous.Context, s.before.Previous.Since))
 		return taker{}, false
 	}
 	t := taker{step: st, into: c, seat: s.pin == 0}
@@ -312,7 +335,7 @@ func (b *builder) schedule(made []Step, takers []taker, users, before map[Contex
 				users[t.into]++
 				peak[t.into] = max(peak[t.into], users[t.into])
 			}
-			b.plan.Steps = append(b.plan.Steps, t.step)
+			b.plan.Steps = append(append(b.plan.Steps, t.unit()...), t.step)
 			if t.from != 0 {
 				users[t.from]--
 				if w := waiting[t.from]; len(w) > 0 {
@@ -336,7 +359,7 @@ func (b *builder) schedule(made []Step, takers []taker, users, before map[Contex
 	}
 	for _, c := range sortedIDs(waiting) {
 		for _, t := range waiting[c] {
-			b.hold(t.step, "", fmt.Sprintf("context %d is full until old copies or purged accounts leave it", c))
+			b.holdUnit(t.who, t.step, fmt.Sprintf("context %d is full until old copies or purged accounts leave it", c))
 		}
 	}
 	b.plan.Steps = append(b.plan.Steps, closing...)

@@ -47,6 +47,12 @@ var fields = []field{
 	{name: "previous place", text: func(a *schoolmail.Account) string { return fmt.Sprint(a.Previous) },
 		copy: func(d, s *schoolmail.Account) { d.Previous = s.Previous }},
 	stringField("access", func(a *schoolmail.Account) *string { return &a.Access }),
+	{name: "day of creation", text: func(a *schoolmail.Account) string { return a.Made.String() },
+		copy: func(d, s *schoolmail.Account) { d.Made = s.Made }},
+	{name: "marks", text: func(a *schoolmail.Account) string { return marksText(a.Marks) },
+		copy: func(d, s *schoolmail.Account) { d.Marks = s.Marks }},
+	{name: "traits", text: func(a *schoolmail.Account) string { return a.Traits.Birth + "/" + a.Traits.Number },
+		copy: func(d, s *schoolmail.Account) { d.Traits = s.Traits }},
 	{name: "hold", text: func(a *schoolmail.Account) string { return fmt.Sprint(a.Held) },
 		copy: func(d, s *schoolmail.Account) { d.Held = s.Held }},
 }

@@ -23,6 +23,9 @@ type lifeRecord struct {
 	held        bool
 	noticeMail  string
 	access      string
+	made        schoolmail.Date
+	marks       []schoolmail.Mark
+	traits      schoolmail.Traits
 	retired     schoolmail.Date // of a tombstone
 	tombstone   bool
 	extra       []string // fields of a later version, kept as they are
@@ -97,6 +100,14 @@ func (r *lifeRecord) set(key, value string) (known bool, err error) {
 			return true, fmt.Errorf("empty name")
 		}
 		r.access = value
+	case "made":
+		r.made, err = stateDate(value)
+	case "marks":
+		r.marks, err = parseMarks(value)
+	case "birth":
+		r.traits.Birth, err = value, hexText(value)
+	case "number":
+		r.traits.Number, err = value, hexText(value)
 	default:
 		return false, nil
 	}
@@ -126,6 +137,39 @@ func parsePrevious(v string) (p schoolmail.Previous, err error) {
 	}
 	since, err := stateDate(f[2])
 	return schoolmail.Previous{Context: schoolmail.ContextID(ctx), UserID: schoolmail.UserID(id), Since: since}, err
+}
+
+// parseMarks reads guard/day/role/school, several of them with commas between.
+func parseMarks(v string) ([]schoolmail.Mark, error) {
+	var marks []schoolmail.Mark
+	for part := range strings.SplitSeq(v, ",") {
+		f := strings.Split(part, "/")
+		if len(f) != 4 || !validKey(f[0]) {
+			return nil, fmt.Errorf("expected guard/day/role/school")
+		}
+		on, err := stateDate(f[1])
+		if err != nil {
+			return nil, err
+		}
+		marks = append(marks, schoolmail.Mark{Guard: f[0], On: on, Role: schoolmail.Role(f[2]), School: schoolmail.SchoolID(f[3])})
+	}
+	return marks, nil
+}
+
+func marksText(marks []schoolmail.Mark) string {
+	parts := make([]string, len(marks))
+	for i, m := range marks {
+		parts[i] = fmt.Sprintf("%s/%s/%s/%s", m.Guard, m.On, m.Role, m.School)
+	}
+	return strings.Join(parts, ",")
+}
+
+// hexText refuses what is no keyed hash, so that no value itself is ever kept.
+func hexText(v string) error {
+	if v == "" || strings.Trim(v, "0123456789abcdef") != "" {
+		return fmt.Errorf("expected hexadecimal digits")
+	}
+	return nil
 }
 
 func positive(v string) (int, error) {
@@ -171,6 +215,18 @@ func (r lifeRecord) String() string {
 	if r.access != "" {
 		put("access", r.access)
 	}
+	if !r.made.IsZero() {
+		put("made", r.made.String())
+	}
+	if len(r.marks) > 0 {
+		put("marks", marksText(r.marks))
+	}
+	if r.traits.Birth != "" {
+		put("birth", r.traits.Birth)
+	}
+	if r.traits.Number != "" {
+		put("number", r.traits.Number)
+	}
 	if r.tombstone {
 		put("retired", r.retired.String())
 	}
@@ -205,11 +261,12 @@ func unescapeState(v string) (string, error) {
 // lifeOf takes the fields that live in the state text out of an account.
 func lifeOf(a schoolmail.Account, extra []string) lifeRecord {
 	return lifeRecord{state: a.State, noticed: a.NoticedOn, deactivated: a.Deactivated, previous: a.Previous,
-		held: a.Held, noticeMail: a.NoticeMail, access: a.Access, extra: extra}
+		held: a.Held, noticeMail: a.NoticeMail, access: a.Access, made: a.Made, marks: a.Marks, traits: a.Traits, extra: extra}
 }
 
 // into puts them into an account.
 func (r lifeRecord) into(a *schoolmail.Account) {
 	a.State, a.NoticedOn, a.Deactivated, a.Previous, a.Held, a.NoticeMail, a.Access =
 		r.state, r.noticed, r.deactivated, r.previous, r.held, r.noticeMail, r.access
+	a.Made, a.Marks, a.Traits = r.made, r.marks, r.traits
 }

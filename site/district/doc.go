@@ -208,6 +208,10 @@ type Limits struct {
 	Deactivations *Limit `toml:"deactivations"`
 	Purges        *Limit `toml:"purges"`
 	Transfers     *Limit `toml:"transfers"`
+	Roles         *Limit `toml:"roles"`
+	PupilRoles    *Limit `toml:"pupil_roles"`
+	Classes       *Limit `toml:"classes"`
+	Details       *Limit `toml:"details"`
 }
 
 // Limit is one limit; see [schoolmail.Limit].
@@ -291,6 +295,7 @@ func (l Limits) policy() schoolmail.GuardLimits {
 	}
 	return schoolmail.GuardLimits{
 		Leavers: limit(l.Leavers), Deactivations: limit(l.Deactivations), Purges: limit(l.Purges), Transfers: limit(l.Transfers),
+		Roles: limit(l.Roles), PupilRoles: limit(l.PupilRoles), Classes: limit(l.Classes), Details: limit(l.Details),
 	}
 }
 
@@ -331,7 +336,8 @@ func (c *Config) FromPolicy(p schoolmail.Policy) {
 
 func fromLimits(g schoolmail.GuardLimits) Limits {
 	limit := func(l schoolmail.Limit) *Limit { return new(Limit(l)) }
-	return Limits{limit(g.Leavers), limit(g.Deactivations), limit(g.Purges), limit(g.Transfers)}
+	return Limits{limit(g.Leavers), limit(g.Deactivations), limit(g.Purges), limit(g.Transfers),
+		limit(g.Roles), limit(g.PupilRoles), limit(g.Classes), limit(g.Details)}
 }
 
 // Profile returns how exports are to be read.

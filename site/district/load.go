@@ -266,6 +266,8 @@ func (l *loader) defaults() {
 	limits := func(have *Limits, d Limits) {
 		have.Leavers, have.Deactivations = cmp.Or(have.Leavers, d.Leavers), cmp.Or(have.Deactivations, d.Deactivations)
 		have.Purges, have.Transfers = cmp.Or(have.Purges, d.Purges), cmp.Or(have.Transfers, d.Transfers)
+		have.Roles, have.PupilRoles = cmp.Or(have.Roles, d.Roles), cmp.Or(have.PupilRoles, d.PupilRoles)
+		have.Classes, have.Details = cmp.Or(have.Classes, d.Classes), cmp.Or(have.Details, d.Details)
 	}
 	limits(&c.Guards.Usual, fromLimits(d.Guards.Usual))
 	limits(&c.Guards.TermChange, fromLimits(d.Guards.TermChange))

@@ -219,6 +219,8 @@ func (p *printer) policy(c *Config) {
 		}{
 			{"leavers", have.Leavers, def.Leavers}, {"deactivations", have.Deactivations, def.Deactivations},
 			{"purges", have.Purges, def.Purges}, {"transfers", have.Transfers, def.Transfers},
+			{"roles", have.Roles, def.Roles}, {"pupil_roles", have.PupilRoles, def.PupilRoles},
+			{"classes", have.Classes, def.Classes}, {"details", have.Details, def.Details},
 		} {
 			if l.have == nil {
 				l.have = l.def
@@ -254,7 +256,7 @@ func (p *printer) policy(c *Config) {
 	if len(c.Overrides) == 0 {
 		p.line("")
 		p.line("# [[override]]      # lifts one guard, in somebody's name")
-		p.line("# guard  = \"leavers\"   # leavers, deactivations, purges, transfers, collapse, renames, schools, repairs or creates")
+		p.line("# guard  = \"leavers\"   # leavers, deactivations, purges, transfers, collapse, roles, renames, ...: see the documentation of Guards")
 		p.line("# school = \"sek-lindenhof\"   # leave it out for the whole district")
 		p.line("# until  = \"2027-08-27\"")
 		p.line("# by     = \"A. Muster\"")
@@ -266,7 +268,7 @@ func (p *printer) policy(c *Config) {
 			comments = []string{"Each lifts one guard, in somebody's name."}
 		}
 		p.section("[[override]]", comments...)
-		p.need("guard", o.Guard, "leavers, deactivations, purges, transfers, collapse, renames, schools, repairs or creates")
+		p.need("guard", o.Guard, "leavers, deactivations, purges, transfers, collapse, roles, renames, ...: see the documentation of Guards")
 		p.key("school", o.School, schoolmail.SchoolID(""), "empty: the whole district")
 		p.need("until", o.Until, "last day")
 		p.need("by", o.By, "")

@@ -287,7 +287,8 @@ func TestUndo(t *testing.T) {
 		return !slices.ContainsFunc(before, func(b schoolmail.Account) bool { return b.Username == a.Username })
 	})
 	for i := range after {
-		after[i].Previous = schoolmail.Previous{} // the newer copies are kept for the grace
+		after[i].Previous = schoolmail.Previous{}  // the newer copies are kept for the grace
+		before[i].Marks, after[i].Marks = nil, nil // guards go on counting what was done
 	}
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("(-before +undone)\n%s", diff)
