@@ -90,4 +90,14 @@ type State struct {
 	Contexts []Context     `json:"contexts"`          // all existing contexts that the policy names
 	Places   []Place       `json:"places"`            // all users of these contexts
 	Retired  []RetiredName `json:"retired,omitempty"` // names never to be given again
+
+	Leftovers []Leftover `json:"leftovers,omitempty"` // from the journal, see [Leftovers]
+}
+
+// Leftover is a copy that a cut-off transfer has left in the context it was to go
+// into, as the journal proves.
+type Leftover struct {
+	Username string    `json:"username"`
+	Context  ContextID `json:"context"`
+	UserID   UserID    `json:"user_id,omitempty"` // 0: the answer was lost; what is there must look like the source
 }

@@ -158,7 +158,7 @@ type applier struct {
 	ApplyOptions
 	plan   *Plan
 	stop   context.CancelCauseFunc
-	copies map[copyKey]copyProof
+	copies copies
 	before map[string]bool     // steps of this plan that an earlier run has done
 	repeat bool                // an earlier run has done the whole plan
 	chain  map[RecordKey][]int // indexes of a person's steps

@@ -115,3 +115,35 @@ func (b *builder) restore(cur Account, chain []Step, access string, pop *Populat
 	s.pin = cur.Context
 	b.seek(s, pop)
 }
+
+// leftovers drops copies that cut-off transfers have left behind and nobody needs
+// any more: the journal proves them ours, the person's place stands elsewhere, and
+// no transfer of today goes there.
+func (b *builder) leftovers() {
+	wanted := map[copyKey]bool{}
+	for i := range b.seekers {
+		wanted[copyKey{b.seekers[i].acc.Username, b.seekers[i].pin}] = true
+	}
+	accounts := map[string]*Account{}
+	for _, a := range b.accounts {
+		accounts[a.Username] = a
+	}
+	for _, l := range b.state.Leftovers {
+		a := accounts[l.Username]
+		if a == nil || a.Held || a.State == Pending || wanted[copyKey{l.Username, l.Context}] || !b.isLeftover(a, l) {
+			continue
+		}
+		s := b.step(KindDropCopy, a, fmt.Sprintf("a transfer to context %d was cut off and is not wanted any more", l.Context),
+			DropCopy{Before: *a, After: *a, Leftover: &l})
+		s.ID = fmt.Sprintf("drop-leftover-%d:%s", l.Context, a.Key)
+		s.Destructive = true
+		b.frees = append(b.frees, s)
+	}
+}
+
+// isLeftover reports whether what the journal has proved ours is still there,
+// beside the person's place.
+func (b *builder) isLeftover(a *Account, l Leftover) bool {
+	there, home := b.placeAt(l.Username, l.Context), b.placeAt(a.Username, a.Context)
+	return there != nil && home != nil && l.Context != a.Context && l.Context != a.Previous.Context && copyProof{l.UserID}.fits(*home, *there)
+}

@@ -127,6 +127,11 @@ func forbiddenTransfer(act TransferContext, now Date) string {
 func forbiddenDrop(act DropCopy) string {
 	p := act.Before.Previous
 	switch {
+	case act.Leftover != nil:
+		if c := act.Leftover.Context; c == 0 || c == act.Before.Context || c == p.Context || act.Leftover.Username != act.Before.Username || act.WithAccount {
+			return "the leftover of a transfer is a further user of the same person"
+		}
+		return changesMore(act.Before, act.After, func(_, _ *Account) {})
 	case p.Context == 0 || p.Context == act.Before.Context || act.After.Previous != Previous{}:
 		return "it does not remove the old copy of an account that lives elsewhere"
 	case act.WithAccount && act.Before.State != Deactivated:

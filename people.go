@@ -44,6 +44,7 @@ func (b *builder) people() {
 	if e := b.early; e.gone > 0 {
 		b.find("no-longer-here", "%s in the export whose time at school is over never had an account: none is made", people(e.gone))
 	}
+	b.leftovers()
 	b.guards()
 }
 
@@ -244,8 +245,14 @@ func (b *builder) present(a *Account, r *Record) {
 		b.want(&w, r, ms)
 		w.State, w.Access = Active, pop.Access
 		s := seeker{acc: w, before: a, access: pop.Access, resume: true, reason: "an earlier run was interrupted while it made the account"}
-		if p := b.placeAt(a.Username, a.Context); p != nil {
+		switch p := b.placeAt(a.Username, a.Context); {
+		case p == nil:
+		case slices.Contains(pop.Contexts, a.Context):
 			s.place, s.pin = p, a.Context
+		case a.Previous.Context == 0:
+			// It is not finished where it does not belong: the user that was made
+			// there, still empty, becomes an old copy.
+			s.acc.Previous = Previous{Context: p.Context, UserID: p.UserID, Since: b.now}
 		}
 		b.seek(s, pop)
 		return

@@ -141,6 +141,9 @@ type DropCopy struct {
 	// WithAccount: the deactivated account is purged by a later step of the plan,
 	// and no copy outlives it, even if it is the last one.
 	WithAccount bool `json:"with_account,omitempty"`
+	// Leftover, if not nil, is what is removed instead: the copy of a transfer that
+	// was cut off and is not wanted any more.
+	Leftover *Leftover `json:"leftover,omitempty"`
 }
 
 // SendNotice tells a leaver when the mailbox will be deactivated, and records it.
@@ -372,6 +375,10 @@ func (st State) sorted() State {
 		return cmp.Compare(a.UserID, b.UserID)
 	})
 	st.Retired = slices.Clone(st.Retired)
+	st.Leftovers = slices.Clone(st.Leftovers)
+	slices.SortFunc(st.Leftovers, func(a, b Leftover) int {
+		return cmp.Or(strings.Compare(a.Username, b.Username), cmp.Compare(a.Context, b.Context))
+	})
 	slices.SortFunc(st.Retired, func(a, b RetiredName) int { return strings.Compare(a.Name, b.Name) })
 	return st
 }

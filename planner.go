@@ -214,7 +214,10 @@ func (b *builder) strangers(byUsername map[string]*Account) {
 			case p.Admin:
 			case a == nil:
 				unknown[p.Context]++
-			case a.Key.Source == b.policy.Source && a.Context != p.Context && a.Previous.Context != p.Context && a.State != Pending:
+			case a.Key.Source == b.policy.Source && a.Context != p.Context && a.Previous.Context != p.Context && a.State != Pending &&
+				!slices.ContainsFunc(b.state.Leftovers, func(l Leftover) bool {
+					return l.Username == p.Username && l.Context == p.Context && b.isLeftover(a, l)
+				}):
 				b.find("second-copy", "%s lives in context %d but context %d has a user of this name too; it is not touched", p.Username, a.Context, p.Context)
 			}
 		}

@@ -84,7 +84,8 @@ func (b *builder) place() {
 		for _, s := range steps {
 			if c := freed(s); c != 0 {
 				taken[c]--
-				dropped[s.Subject] = dropped[s.Subject] || s.Kind() == KindDropCopy
+				d, ok := s.Action.(DropCopy)
+				dropped[s.Subject] = dropped[s.Subject] || ok && d.Leftover == nil
 			}
 		}
 	}
@@ -196,6 +197,9 @@ func freed(s Step) ContextID {
 			return a.Account.Context
 		}
 	case DropCopy:
+		if a.Leftover != nil {
+			return a.Leftover.Context
+		}
 		return a.Before.Previous.Context
 	}
 	return 0

@@ -171,6 +171,10 @@ func (a *applier) ensureUser(ctx context.Context, s *Step, acc *Account, access 
 			return err
 		}
 	}
+	return a.makeUser(ctx, s, acc, access)
+}
+
+func (a *applier) makeUser(ctx context.Context, s *Step, acc *Account, access string) error {
 	return a.effect(ctx, s, "ensure-user", func() error {
 		_, err := a.Groupware.EnsureUser(ctx, acc.Context, userSpec(acc, access))
 		return err
@@ -192,7 +196,7 @@ func (a *applier) create(ctx context.Context, s *Step, act CreateAccount) error 
 	if whole || err != nil {
 		return err
 	}
-	if err := a.ensureUser(ctx, s, &acc, act.Access); err != nil {
+	if err := a.makeUser(ctx, s, &acc, act.Access); err != nil {
 		return err
 	}
 	if err := a.effect(ctx, s, "ensure-mailbox", func() error { return a.Mailstore.EnsureMailbox(ctx, acc) }); err != nil {

@@ -65,7 +65,7 @@ func where(a Action) string {
 	case CreateContext:
 		return fmt.Sprintf("context %d", a.Spec.ID)
 	case DropCopy:
-		return fmt.Sprintf("context %d", a.Before.Previous.Context)
+		return fmt.Sprintf("context %d", freed(Step{Action: a}))
 	case Purge:
 		return fmt.Sprintf("context %d", a.Account.Context)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -26,6 +27,9 @@ type copyKey struct {
 	to       ContextID
 }
 
+// copies are those that are proved ours.
+type copies map[copyKey]copyProof
+
 type copyProof struct {
 	userID UserID // of the copy; 0: the answer was lost
 }
@@ -39,28 +43,57 @@ const (
 	effectStep    = "step" // all of a step is done
 )
 
-// prove reads from the journal which copies were begun and neither switched to
+// see takes an entry into account: which copies were begun and neither switched to
 // nor discarded.
-//
-// It also finds out which steps of this very plan an earlier run has done.
+func (c copies) see(e *JournalEntry) {
+	k := copyKey{e.Subject, e.To}
+	switch {
+	case e.Effect == EffectCopy && e.Phase == Intent:
+		c[k] = copyProof{}
+	case e.Effect == EffectCopy && e.Phase == Done:
+		c[k] = copyProof{userID: e.UserID}
+	case e.Effect == EffectCopy && e.Phase == Failed, // refused, or looked afterwards: nobody there
+		e.Effect == effectDiscard && e.Phase == Done,
+		e.Effect == effectSwitch && e.Phase == Done:
+		delete(c, k)
+	}
+}
+
+// sorted returns the keys in the order of user names and contexts.
+func (c copies) sorted() []copyKey {
+	return slices.SortedFunc(maps.Keys(c), func(x, y copyKey) int {
+		return cmp.Or(strings.Compare(x.username, y.username), cmp.Compare(x.to, y.to))
+	})
+}
+
+// Leftovers reads from the journal which copies were begun and neither became the
+// person's place nor were taken away: the part of a [State] that no server knows.
+func Leftovers(j Journal) ([]Leftover, error) {
+	c := copies{}
+	err := j.Entries(func(e JournalEntry) bool {
+		c.see(&e)
+		return true
+	})
+	var list []Leftover
+	for _, k := range c.sorted() {
+		list = append(list, Leftover{Username: k.username, Context: k.to, UserID: c[k].userID})
+	}
+	return list, err
+}
+
+// prove reads from the journal which copies are proved ours, and which steps of
+// this very plan an earlier run has done.
 func (a *applier) prove() error {
-	a.copies, a.before = map[copyKey]copyProof{}, map[string]bool{}
+	a.copies, a.before = copies{}, map[string]bool{}
 	return a.Journal.Entries(func(e JournalEntry) bool {
-		k := copyKey{e.Subject, e.To}
 		switch {
 		case e.Effect == effectStep && e.Plan == a.plan.Header.ID:
 			a.before[e.Step] = true
 		case e.Effect == "plan" && e.Phase == Done && e.Plan == a.plan.Header.ID:
 			clear(a.before) // it was finished; the world may have been set back since
 			a.repeat = true
-		case e.Effect == EffectCopy && e.Phase == Intent:
-			a.copies[k] = copyProof{}
-		case e.Effect == EffectCopy && e.Phase == Done:
-			a.copies[k] = copyProof{userID: e.UserID}
-		case e.Effect == EffectCopy && e.Phase == Failed, // looked afterwards: nobody there
-			e.Effect == effectDiscard && e.Phase == Done,
-			e.Effect == effectSwitch && e.Phase == Done:
-			delete(a.copies, k)
+		default:
+			a.copies.see(&e)
 		}
 		return true
 	})
@@ -76,14 +109,7 @@ func alike(src, dst Place) bool {
 // settleProofs looks what became of copies whose outcome is not on record, so
 // that no proof outlives its copy.
 func (a *applier) settleProofs(ctx context.Context) error {
-	keys := make([]copyKey, 0, len(a.copies))
-	for k := range a.copies {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(x, y copyKey) int {
-		return cmp.Or(strings.Compare(x.username, y.username), int(x.to-y.to))
-	})
-	for _, k := range keys {
+	for _, k := range a.copies.sorted() {
 		e := JournalEntry{Effect: EffectCopy, Phase: Failed, Subject: k.username, To: k.to, Error: "nobody there"}
 		if live, err := a.Directory.Account(ctx, k.username); err == nil && live.Context == k.to {
 			e.Effect, e.Phase, e.Error = effectSwitch, Done, ""
@@ -130,8 +156,7 @@ func (a *applier) transfer(ctx context.Context, s *Step, act TransferContext) er
 	}
 	switch there, err := a.Groupware.User(ctx, to, username); {
 	case err == nil:
-		p, ours := a.proof(username, to)
-		if !ours || p.userID != 0 && p.userID != there.UserID || p.userID == 0 && !alike(src, there) {
+		if p, ours := a.proof(username, to); !ours || !p.fits(src, there) {
 			return fmt.Errorf("schoolmail: transfer %s: context %d has a user of this name that the journal does not prove ours: nothing is deleted: %w", username, to, ErrConflict)
 		}
 		// The source may have changed since the copy was made: copy again.
@@ -262,8 +287,46 @@ func (a *applier) settle(ctx context.Context, s *Step, act TransferContext) erro
 	return a.dropCopy(ctx, s, DropCopy{Before: act.After, After: after})
 }
 
+// dropLeftover removes what a cut-off transfer has left behind, if it is still what
+// the journal proves and the person's place stands elsewhere.
+func (a *applier) dropLeftover(ctx context.Context, s *Step, act DropCopy) error {
+	live, err := a.Directory.Account(ctx, act.Before.Username)
+	if err != nil {
+		return fmt.Errorf("schoolmail: read account %s: %w", act.Before.Username, err)
+	}
+	if live.Key != act.Before.Key || live.Held || live.Context != act.Before.Context {
+		return fmt.Errorf("schoolmail: account %s is in context %d now, planned was %d: %w", live.Username, live.Context, act.Before.Context, ErrConflict)
+	}
+	there, err := a.Groupware.User(ctx, act.Leftover.Context, live.Username)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("schoolmail: look for %s in context %d: %w", live.Username, act.Leftover.Context, err)
+	}
+	home, err := a.Groupware.User(ctx, live.Context, live.Username)
+	if err != nil {
+		return fmt.Errorf("schoolmail: look for %s in context %d: %w", live.Username, live.Context, err)
+	}
+	if p, ours := a.proof(live.Username, there.Context); !ours || !p.fits(home, there) {
+		return fmt.Errorf("schoolmail: the journal does not prove that the user %s in context %d is a copy of ours: nothing is deleted: %w",
+			live.Username, there.Context, ErrConflict)
+	}
+	return a.discard(ctx, s, there)
+}
+
+// fits reports whether a user can be the copy that is proved.
+func (p copyProof) fits(src, there Place) bool {
+	if p.userID != 0 {
+		return p.userID == there.UserID
+	}
+	return alike(src, there)
+}
+
 // dropCopy removes the old copy that the directory remembers.
 func (a *applier) dropCopy(ctx context.Context, s *Step, act DropCopy) error {
+	if act.Leftover != nil {
+		return a.dropLeftover(ctx, s, act)
+	}
 	live, err := a.as(ctx, &act.Before)
 	if err != nil {
 		if a.past(s, &live) {

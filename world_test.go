@@ -362,6 +362,7 @@ func (w *world) observe() State {
 	for n, d := range w.retired {
 		st.Retired = append(st.Retired, RetiredName{n, d})
 	}
+	st.Leftovers, _ = Leftovers((*worldJournal)(w))
 	return st
 }
 

@@ -175,8 +175,35 @@ func (s *Site) Look(ctx context.Context, day schoolmail.Date) (*World, error) {
 		w.State.Contexts = append(w.State.Contexts, cs...)
 		w.State.Places = append(w.State.Places, ps...)
 	}
+	if err := s.remember(w); err != nil {
+		return nil, err
+	}
 	w.Read = time.Since(start)
 	return w, nil
+}
+
+// remember adds what only the journal knows, and finds out whether it has seen
+// nothing of what the directory shows: then it is not the one of this district.
+func (s *Site) remember(w *World) (err error) {
+	if w.State.Leftovers, err = schoolmail.Leftovers(s.parts.Journal); err != nil {
+		return err
+	}
+	empty := true
+	if err := s.parts.Journal.Entries(func(schoolmail.JournalEntry) bool { empty = false; return false }); err != nil || !empty {
+		return err
+	}
+	ours := 0
+	for i := range w.State.Accounts {
+		if w.State.Accounts[i].Key.Source == s.policy.Source {
+			ours++
+		}
+	}
+	if ours > 0 {
+		w.Findings = append(w.Findings, schoolmail.Finding{Kind: "new-journal", Text: fmt.Sprintf(
+			"the journal in %s is new, but %d managed accounts exist: a copied configuration, or a lost state folder? "+
+				"Half-finished transfers cannot be told from other users without it", s.stateDir, ours)})
+	}
+	return nil
 }
 
 // elsewhere returns the contexts besides those of the policy that accounts of ours

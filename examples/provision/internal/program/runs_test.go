@@ -77,3 +77,25 @@ func TestUndoOfAnotherDistrict(t *testing.T) {
 		}
 	}
 }
+
+// An empty state folder beside a directory full of our accounts is told.
+func TestNewJournalIsTold(t *testing.T) {
+	t.Parallel()
+	s := start(t, 30)
+	day := s.District.Today()
+	if status, out, errs := s.run(t, day); status != 0 || strings.Contains(out, "new-journal") {
+		t.Errorf("nobody there yet: status %d\n%s%s", status, out, errs)
+	}
+	if status, out, errs := s.run(t, day, "-apply"); status != 0 {
+		t.Fatalf("status %d\n%s%s", status, out, errs)
+	}
+	if status, out, _ := s.run(t, day, "-apply"); status != 0 || strings.Contains(out, "new-journal") {
+		t.Errorf("with its journal: status %d\n%s", status, out)
+	}
+	if err := os.RemoveAll(filepath.Join(s.dir, "state")); err != nil {
+		t.Fatal(err)
+	}
+	if status, out, _ := s.run(t, day, "-apply"); status != 3 || !strings.Contains(out, "but 30 managed accounts exist") {
+		t.Errorf("without its journal: status %d\n%s", status, out)
+	}
+}
