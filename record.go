@@ -131,6 +131,8 @@ const (
 	RejectedMissing RejectionKind = "missing"
 	// RejectedValue: a field has not the form that was agreed on.
 	RejectedValue RejectionKind = "value"
+	// RejectedLettersLost: a name has signs that no name has, where letters were.
+	RejectedLettersLost RejectionKind = "letters-lost"
 	// RejectedContradiction: a field is not as in another row of the person.
 	RejectedContradiction RejectionKind = "contradiction"
 	// RejectedDoubleID: one id for two people, or two ids that differ only in case.

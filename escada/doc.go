@@ -36,9 +36,13 @@
 //     from teachers and staff only, that of a pupil is not even looked at.
 //
 // Files may be split in any way (one per school, one per kind of person). They
-// may be encoded in UTF-8, with or without byte order mark, or in Windows-1252;
-// [EncodingAuto] tells the two apart by whether the bytes are valid UTF-8, and
-// refuses a file that mixes them.
+// are read as a stream, row by row: memory grows with people, not with files.
+// [EncodingAuto] reads UTF-8, UTF-16 and Windows-1252, and refuses a file that
+// mixes two. Windows-1252 cannot be told from other encodings of one byte a
+// character by its bytes; a file whose names then have letters that no name has
+// ("¦imun", "MŸller") is refused, with the encodings that make sense of them. A
+// name with a question mark has lost a letter on its way and is rejected.
+// Lines end in LF, CRLF or CR; a first line "sep=;" names the delimiter.
 //
 // # Two kinds of mistakes
 //

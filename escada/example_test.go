@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"testing"
 	"testing/fstest"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/escada"
-	"github.com/ictmedia/schoolmail/escada/escadatest"
 )
 
 func Example() {
@@ -94,18 +92,4 @@ func ExampleWrite() {
 	// PersonId;Rolle;Name;Vorname;Schule;Stufe;Klasse;Von;Bis;EMailPrivat;Telefon;Sprache
 	// 100017;S;Müller;Léa;ps-birkenfeld;P;4b;;;;;
 	// <nil>
-}
-
-// BenchmarkRead reads the export of a district of 32,000 people.
-func BenchmarkRead(b *testing.B) {
-	export := escadatest.NewDistrict(1, nil).Export(nil)
-	fsys := export.FS()
-	b.SetBytes(int64(len(export["export.csv"])))
-	b.ReportAllocs()
-	for b.Loop() {
-		d, err := escada.Read(b.Context(), fsys, nil)
-		if err != nil || len(d.Records) != 32_000 {
-			b.Fatal(len(d.Records), err)
-		}
-	}
 }

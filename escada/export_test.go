@@ -1,10 +1,10 @@
 package escada
 
-import "slices"
+import "strings"
 
 // Scan gives tests the rows that the scanner finds, without empty lines.
 func Scan(text string, delim rune) (rows [][]string, faults bool) {
-	s := newScanner(text, delim)
+	s := newScanner(strings.NewReader(text), delim, quotingRFC4180)
 	for {
 		r, ok := s.next()
 		if !ok {
@@ -14,9 +14,13 @@ func Scan(text string, delim rune) (rows [][]string, faults bool) {
 			faults = true
 			continue
 		}
-		if len(s.fields) == 1 && s.fields[0] == "" && (s.pos < 2 || text[s.pos-1] == '\n' && text[s.pos-2] != '"') {
+		var row []string
+		for _, f := range s.fields {
+			row = append(row, string(f))
+		}
+		if len(row) == 1 && row[0] == "" && r.ended && r.size <= 2 {
 			continue
 		}
-		rows = append(rows, slices.Clone(s.fields))
+		rows = append(rows, row)
 	}
 }

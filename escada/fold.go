@@ -2,7 +2,7 @@ package escada
 
 import (
 	"cmp"
-	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -10,7 +10,7 @@ import (
 )
 
 // place is where a row stands.
-type place struct{ file, line int }
+type place struct{ file, line int32 }
 
 func (a place) compare(b place) int {
 	return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line))
@@ -18,46 +18,38 @@ func (a place) compare(b place) int {
 
 // stay is what one row says about a person's presence at a school.
 type stay struct {
-	school      schoolmail.SchoolID
-	class       string
-	level       schoolmail.SchoolLevel
-	from, until schoolmail.Date
-	at          place
-}
-
-func (s stay) compare(o stay) int {
-	return cmp.Or(cmp.Compare(s.school, o.school), cmp.Compare(s.class, o.class), cmp.Compare(s.level, o.level),
-		cmp.Compare(s.from, o.from), cmp.Compare(s.until, o.until), s.at.compare(o.at))
+	school, class, level uint32 // numbers in the vocabulary
+	from, until          schoolmail.Date
+	at                   place
 }
 
 func (s stay) on(d schoolmail.Date) bool {
 	return schoolmail.Membership{From: s.from, Until: s.until}.On(d)
 }
 
-// person collects the rows of an id.
-type person struct {
-	entry      // of the first readable row: role and names; contact fields of all
-	at         place
-	known      bool // entry is set
-	bad        bool // not to be delivered
-	clashTold  bool // the first row is already rejected
-	stays      []stay
-	contradict []Column // contact columns already reported as contradicting
-}
+// maxStays is the number of different rows that a person can have.
+const maxStays = 1000
 
 // folder folds rows into persons and collects rejections.
 type folder struct {
+	vocabulary
+	people
 	layout   *layout
 	day      schoolmail.Date
 	files    []string
-	people   map[string]*person
 	rejected []placedRejection
-	rows     map[schoolmail.SchoolID]int
+	rows     []int // by number of school
+
+	upper, lower bool // there are ids with capital and with small letters
 }
 
 type placedRejection struct {
 	at place
 	schoolmail.Rejection
+}
+
+func newFolder(l *layout, day schoolmail.Date) *folder {
+	return &folder{layout: l, day: day, people: newPeople()}
 }
 
 func (f *folder) key(id string) schoolmail.RecordKey {
@@ -67,120 +59,172 @@ func (f *folder) key(id string) schoolmail.RecordKey {
 	return schoolmail.RecordKey{Source: f.layout.Source, ID: id}
 }
 
-// reject notes a mistake. column may be empty.
-func (f *folder) reject(at place, c Column, id string, school schoolmail.SchoolID, harmless bool, m schoolmail.RejectionKind, reason string) {
+// reject notes what is wrong with a row; whose it is, is told by id and school
+// as far as the row tells.
+func (f *folder) reject(at place, x fault, id string, school uint32) {
 	r := schoolmail.Rejection{
-		Position: schoolmail.Position{File: f.files[at.file], Line: at.line},
-		Kind:     m, Reason: reason, Key: f.key(id), School: school, Harmless: harmless,
+		Position: schoolmail.Position{File: f.files[at.file], Line: int(at.line)},
+		Kind:     x.kind, Reason: x.reason, Key: f.key(id), School: f.schools.text(school), Harmless: x.harmless,
 	}
-	if c != "" {
-		r.Column = f.layout.title(c)
+	if x.column != "" {
+		r.Column = f.layout.title(x.column)
 	}
 	f.rejected = append(f.rejected, placedRejection{at, r})
 }
 
 func (f *folder) where(p place) string {
-	return schoolmail.Position{File: f.files[p.file], Line: p.line}.String()
+	return schoolmail.Position{File: f.files[p.file], Line: int(p.line)}.String()
 }
 
-func (f *folder) person(id string, at place) *person {
-	p := f.people[id]
-	if p == nil {
-		p = &person{at: at}
-		f.people[id] = p
+func (f *folder) person(id []byte, at place) *person {
+	p, added := f.find(id)
+	if !added {
+		return p
+	}
+	p.at = at
+	for _, c := range id {
+		f.upper = f.upper || 'A' <= c && c <= 'Z'
+		f.lower = f.lower || 'a' <= c && c <= 'z'
 	}
 	return p
 }
 
 // refuse notes that a row of this id could not be read.
-func (f *folder) refuse(id string, at place) {
-	if id != "" {
+func (f *folder) refuse(id []byte, at place) {
+	if len(id) > 0 {
 		f.person(id, at).bad = true
 	}
 }
 
 // add takes a readable row.
-func (f *folder) add(e entry, at place) {
+func (f *folder) add(e *entry, at place) {
+	for int(e.school) >= len(f.rows) {
+		f.rows = append(f.rows, 0)
+	}
 	f.rows[e.school]++
 	p := f.person(e.id, at)
+	s := stay{e.school, e.class, e.level, e.from, e.until, at}
 	if !p.known {
-		p.entry, p.at, p.known = e, at, true
-	} else {
-		f.compare(p, e, at)
+		p.known, p.at = true, at
+		p.role, p.family, p.given, p.language = roleNumber(e.role), e.family, e.given, e.language
+		p.contact = f.contact(0, e)
+		p.first = s
+		return
 	}
-	p.stays = append(p.stays, stay{e.school, e.class, e.level, e.from, e.until, at})
+	f.compare(p, e, at)
+	if first, ok := f.repeated(p, s); ok {
+		f.reject(at, fault{"", schoolmail.RejectedRepeat, "repeats " + f.where(first), true}, string(e.id), e.school)
+		return
+	}
+	if p.count == maxStays-1 {
+		p.bad = true
+		if !p.manyTold {
+			p.manyTold = true
+			f.reject(at, fault{"", schoolmail.RejectedContradiction,
+				"more than 1000 different rows of one person: expected one for each class", false}, string(e.id), e.school)
+		}
+		return
+	}
+	f.addStay(p, s)
+}
+
+// contact keeps the contact fields of a row, under the number if there is one.
+func (f *folder) contact(number uint32, e *entry) uint32 {
+	if number == 0 && (e.mail != "" || e.phone != "") {
+		number = uint32(len(f.contacts))
+		f.contacts = append(f.contacts, contact{e.mail, e.phone})
+	}
+	return number
 }
 
 // compare checks a further row of a person against the first one.
-func (f *folder) compare(p *person, e entry, at place) {
-	stranger := false
-	clash := func(c Column, same bool) {
-		if same {
-			return
-		}
-		p.bad = true
-		if !stranger {
-			// One of the two rows may be about somebody whose own id stands
-			// nowhere: without a key the rejection shields the whole school.
-			stranger = true
-			f.reject(at, ColumnID, "", e.school, false, schoolmail.RejectedDoubleID, "the same id as "+f.where(p.at)+
-				" with another name or role: this row may be about somebody else, nobody of the school counts as gone")
-			if p.school != e.school {
-				f.reject(p.at, ColumnID, "", p.school, false, schoolmail.RejectedDoubleID, "the same id as "+f.where(at)+
-					" with another name or role: this row may be about somebody else, nobody of the school counts as gone")
-			}
-		}
-		f.reject(at, c, e.id, e.school, false, schoolmail.RejectedContradiction, "not as in "+f.where(p.at)+
-			": expected the same in all rows of a person, or another id for another person")
-		if !p.clashTold {
-			p.clashTold = true
-			f.reject(p.at, ColumnID, p.id, p.school, false, schoolmail.RejectedDoubleID, "the same id stands at "+f.where(at)+
-				" with another name or role: expected one id for one person")
-		}
+func (f *folder) compare(p *person, e *entry, at place) {
+	if p.role != roleNumber(e.role) || p.family != e.family || p.given != e.given {
+		f.clash(p, e, at)
 	}
-	clash(ColumnRole, p.role == e.role)
-	clash(ColumnFamilyName, p.family == e.family)
-	clash(ColumnGivenName, p.given == e.given)
-
 	// Contact fields: rows may leave them empty; of two the lesser is taken, so
 	// that the order of rows does not matter.
-	merge := func(c Column, have *string, v string) {
-		if v == "" || v == *have {
-			return
-		}
-		if *have == "" {
-			*have = v
-			return
-		}
-		*have = min(*have, v)
-		if !slices.Contains(p.contradict, c) {
-			p.contradict = append(p.contradict, c)
-			if f.layout.Strict {
-				p.bad = true
-			}
-			f.reject(at, c, e.id, e.school, !f.layout.Strict, schoolmail.RejectedContradiction, "not as in other rows of the person: one of them was taken")
+	language := f.texts.text(p.language)
+	f.merge(p, ColumnLanguage, &language, f.texts.text(e.language), e, at)
+	p.language = f.texts.number(language)
+	if p.contact = f.contact(p.contact, e); p.contact > 0 {
+		f.merge(p, ColumnNoticeMail, &f.contacts[p.contact].mail, e.mail, e, at)
+		f.merge(p, ColumnPhone, &f.contacts[p.contact].phone, e.phone, e, at)
+	}
+}
+
+func (f *folder) merge(p *person, c Column, have *string, v string, e *entry, at place) {
+	if v == "" || v == *have {
+		return
+	}
+	if *have == "" {
+		*have = v
+		return
+	}
+	*have = min(*have, v)
+	told := uint8(1) << slices.Index([]Column{ColumnNoticeMail, ColumnPhone, ColumnLanguage}, c)
+	if p.contradict&told != 0 {
+		return
+	}
+	p.contradict |= told
+	p.bad = p.bad || f.layout.Strict
+	f.reject(at, fault{c, schoolmail.RejectedContradiction,
+		"not as in other rows of the person: one of them was taken", !f.layout.Strict}, string(e.id), e.school)
+}
+
+// clash rejects two rows of one id that differ in role or name. One of them may
+// be about somebody whose own id stands nowhere: without a key the rejection
+// shields the whole school.
+func (f *folder) clash(p *person, e *entry, at place) {
+	p.bad = true
+	stranger := func(other place) fault {
+		return fault{ColumnID, schoolmail.RejectedDoubleID, "the same id as " + f.where(other) +
+			" with another name or role: this row may be about somebody else, nobody of the school counts as gone", false}
+	}
+	f.reject(at, stranger(p.at), "", e.school)
+	first := p.first.school
+	if first != e.school {
+		f.reject(p.at, stranger(at), "", first)
+	}
+	for _, x := range []struct {
+		column Column
+		same   bool
+	}{
+		{ColumnRole, p.role == roleNumber(e.role)},
+		{ColumnFamilyName, p.family == e.family}, {ColumnGivenName, p.given == e.given},
+	} {
+		if !x.same {
+			f.reject(at, fault{x.column, schoolmail.RejectedContradiction, "not as in " + f.where(p.at) +
+				": expected the same in all rows of a person, or another id for another person", false}, string(e.id), e.school)
 		}
 	}
-	merge(ColumnNoticeMail, &p.mail, e.mail)
-	merge(ColumnPhone, &p.phone, e.phone)
-	merge(ColumnLanguage, &p.language, e.language)
+	if !p.clashTold {
+		p.clashTold = true
+		f.reject(p.at, fault{ColumnID, schoolmail.RejectedDoubleID, "the same id stands at " + f.where(at) +
+			" with another name or role: expected one id for one person", false}, string(e.id), first)
+	}
 }
 
 // finish folds what was collected.
 func (f *folder) finish() []schoolmail.Record {
-	f.refuseCaseTwins()
-	ids := sortedKeys(f.people)
-	records := make([]schoolmail.Record, 0, len(ids))
-	for _, id := range ids {
-		p := f.people[id]
+	people := f.all()
+	if f.upper && f.lower {
+		f.refuseCaseTwins(people)
+	}
+	ids := string(f.ids)
+	records := make([]schoolmail.Record, 0, f.size)
+	m := memberships{folder: f}
+	for p := range people {
 		if !p.known || p.bad {
 			continue
 		}
+		contact := f.contacts[p.contact]
 		r := schoolmail.Record{
-			Key: f.key(id), Role: p.role, GivenName: p.given, FamilyName: p.family,
-			NoticeMail: p.mail, Phone: p.phone, Language: p.language,
+			Key:  schoolmail.RecordKey{Source: f.layout.Source, ID: ids[p.idAt : p.idAt+uint32(p.idLen)]},
+			Role: roleNumbers[p.role], GivenName: f.texts.text(p.given), FamilyName: f.texts.text(p.family),
+			Language: f.texts.text(p.language), NoticeMail: contact.mail, Phone: contact.phone,
 		}
-		if r.Memberships = f.memberships(p); !p.bad {
+		if r.Memberships = m.of(p); !p.bad {
 			records = append(records, r)
 		}
 	}
@@ -190,103 +234,21 @@ func (f *folder) finish() []schoolmail.Record {
 
 // refuseCaseTwins rejects people whose ids differ in case only: a directory
 // compares record ids without regard to case and would mix them up.
-func (f *folder) refuseCaseTwins() {
-	lower := make(map[string]string, len(f.people))
-	for _, id := range sortedKeys(f.people) {
-		l := strings.ToLower(id)
+func (f *folder) refuseCaseTwins(people iter.Seq[*person]) {
+	lower := make(map[string]*person, f.size)
+	for p := range people {
+		l := strings.ToLower(string(f.id(p)))
 		first, twin := lower[l]
 		if !twin {
-			lower[l] = id
+			lower[l] = p
 			continue
 		}
-		a, b := f.people[first], f.people[id]
-		for _, x := range []struct {
-			id      string
-			p, twin *person
-		}{{first, a, b}, {id, b, a}} {
-			x.p.bad = true
-			f.reject(x.p.at, ColumnID, x.id, x.p.school, false, schoolmail.RejectedDoubleID, "differs only in case from the id at "+f.where(x.twin.at)+
-				": expected ids that differ otherwise")
+		for _, x := range [][2]*person{{first, p}, {p, first}} {
+			x[0].bad = true
+			f.reject(x[0].at, fault{ColumnID, schoolmail.RejectedDoubleID,
+				"differs only in case from the id at " + f.where(x[1].at) +
+					": expected ids that differ otherwise", false},
+				string(f.id(x[0])), x[0].first.school)
 		}
 	}
-}
-
-// memberships folds a person's stays, one membership a school.
-func (f *folder) memberships(p *person) []schoolmail.Membership {
-	slices.SortFunc(p.stays, stay.compare)
-	kept := p.stays[:0]
-	for i, s := range p.stays {
-		if i > 0 {
-			last := kept[len(kept)-1]
-			first := last.at
-			if last.at = s.at; last == s {
-				f.reject(s.at, "", p.id, s.school, true, schoolmail.RejectedRepeat, "repeats "+f.where(first))
-				continue
-			}
-		}
-		kept = append(kept, s)
-	}
-	var out []schoolmail.Membership
-	for len(kept) > 0 {
-		n := 1
-		for n < len(kept) && kept[n].school == kept[0].school {
-			n++
-		}
-		out = append(out, f.membership(p, f.current(kept[:n])))
-		kept = kept[n:]
-	}
-	return out
-}
-
-// membership makes one membership of stays at one school.
-func (f *folder) membership(p *person, stays []stay) schoolmail.Membership {
-	first := stays[0]
-	m := schoolmail.Membership{School: first.school, Level: first.level, From: first.from, Until: first.until}
-	for _, s := range stays {
-		if s.level != m.Level {
-			if p.role == schoolmail.RolePupil {
-				p.bad = true
-				f.reject(s.at, ColumnLevel, p.id, s.school, false, schoolmail.RejectedContradiction, fmt.Sprintf("not as in %s: expected one level for a pupil at a school", f.where(first.at)))
-			} else if m.Level == "" || s.level != "" && s.level < m.Level {
-				m.Level = s.level
-			}
-		}
-		if s.from < m.From { // zero, open, is the least
-			m.From = s.from
-		}
-		if s.until.IsZero() || !m.Until.IsZero() && s.until > m.Until {
-			m.Until = s.until
-		}
-		if s.class != "" && !slices.Contains(m.Classes, s.class) {
-			m.Classes = append(m.Classes, s.class)
-		}
-	}
-	slices.Sort(m.Classes)
-	return m
-}
-
-// current picks the stays at one school that count on the day: those that hold
-// then, else those that begin next, else those that ended last.
-func (f *folder) current(stays []stay) []stay {
-	if f.day.IsZero() || len(stays) == 1 {
-		return stays
-	}
-	var next, last schoolmail.Date
-	for _, s := range stays {
-		if s.on(f.day) {
-			return slices.DeleteFunc(slices.Clone(stays), func(s stay) bool { return !s.on(f.day) })
-		}
-		if s.from > f.day && (next == 0 || s.from < next) {
-			next = s.from
-		}
-		if s.until < f.day && s.until > last {
-			last = s.until
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(stays), func(s stay) bool {
-		if next != 0 {
-			return s.from != next
-		}
-		return s.until != last
-	})
 }

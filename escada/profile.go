@@ -43,13 +43,41 @@ var mandatory = []Column{ColumnID, ColumnRole, ColumnFamilyName, ColumnGivenName
 type Encoding string
 
 const (
-	// EncodingAuto reads UTF-8 if all bytes are valid UTF-8, else Windows-1252.
+	// EncodingAuto reads UTF-16 where a mark or zero bytes show it, else UTF-8
+	// if all bytes are valid UTF-8, else Windows-1252. A file whose names then
+	// have letters that no name has is refused, with the encodings that would
+	// make sense of them.
 	EncodingAuto Encoding = "auto"
 	// EncodingUTF8 reads UTF-8, with or without a byte order mark, and refuses
 	// a file with other bytes.
 	EncodingUTF8 Encoding = "utf-8"
-	// EncodingWindows1252 reads Windows-1252 (a superset of ISO 8859-1).
+	// EncodingUTF16 reads UTF-16 in either order, with or without a mark.
+	// Spreadsheets call it "Unicode text".
+	EncodingUTF16 Encoding = "utf-16"
+	// EncodingWindows1252 reads Windows-1252, West European.
 	EncodingWindows1252 Encoding = "windows-1252"
+	EncodingISO8859_1   Encoding = "iso-8859-1"  // West European, Latin-1
+	EncodingISO8859_2   Encoding = "iso-8859-2"  // Central European, Latin-2
+	EncodingISO8859_15  Encoding = "iso-8859-15" // West European with Š, Ž and €, Latin-9
+	EncodingMacRoman    Encoding = "macintosh"   // West European, old Macintosh programs
+	EncodingCP850       Encoding = "cp850"       // West European, DOS
+)
+
+// Encodings returns all encodings, the automatic one first.
+func Encodings() []Encoding {
+	return []Encoding{
+		EncodingAuto, EncodingUTF8, EncodingUTF16, EncodingWindows1252, EncodingISO8859_1, EncodingISO8859_2,
+		EncodingISO8859_15, EncodingMacRoman, EncodingCP850,
+	}
+}
+
+// Quoting says how delimiters and quotes are written within a field.
+type Quoting string
+
+const (
+	QuotingRFC4180   Quoting = "rfc4180"   // the field in quotes, quotes in it doubled; the default
+	QuotingBackslash Quoting = "backslash" // a backslash before the quote or delimiter
+	QuotingNone      Quoting = "none"      // quotes are ordinary text
 )
 
 // Profile describes an export. It is plain data; the zero value is the default
@@ -62,6 +90,8 @@ type Profile struct {
 	Delimiter rune
 	// Encoding of all files. Default EncodingAuto. Write writes UTF-8 for Auto.
 	Encoding Encoding
+	// Quoting of all files. Default QuotingRFC4180.
+	Quoting Quoting
 	// BOM makes Write begin with a UTF-8 byte order mark. Read accepts both.
 	BOM bool
 	// Columns gives the titles of a column, replacing the default ones of that
@@ -108,7 +138,8 @@ type Profile struct {
 // Default titles: the first is written, all are read. Titles are folded (see
 // foldTitle), so "E-Mail privat" and "EMailPrivat" are the same.
 var defaultTitles = map[Column][]string{
-	ColumnID:         {"PersonId", "Personen-ID", "PersonenNr", "PersonNr", "Personennummer", "ID", "ID personne", "Identifiant", "No personne"},
+	ColumnID: {"PersonId", "Personen-ID", "PersonenNr", "PersonNr", "Personennummer", "ID", "ID personne",
+		"Identifiant", "No personne"},
 	ColumnRole:       {"Rolle", "Funktion", "Personenart", "Rôle", "Fonction"},
 	ColumnFamilyName: {"Name", "Nachname", "Familienname", "Nom", "Nom de famille"},
 	ColumnGivenName:  {"Vorname", "Rufname", "Prénom"},
@@ -150,21 +181,33 @@ func (p *Profile) Validate() error {
 // layout is a profile made ready for use.
 type layout struct {
 	Profile
-	titles map[string]Column // folded title -> column
-	roles  map[string]schoolmail.Role
-	levels map[string]schoolmail.SchoolLevel
-	dates  dateFormat
+	titles  map[string]Column // folded title -> column
+	roles   map[string]schoolmail.Role
+	levels  map[string]schoolmail.SchoolLevel
+	dates   dateFormat
+	quoting quoting
 }
 
 // compile fills in the defaults and checks everything. p may be nil.
 func (p *Profile) compile() (*layout, error) {
-	l := &layout{titles: map[string]Column{}, roles: map[string]schoolmail.Role{}, levels: map[string]schoolmail.SchoolLevel{}}
+	l := &layout{
+		titles: map[string]Column{}, roles: map[string]schoolmail.Role{}, levels: map[string]schoolmail.SchoolLevel{},
+	}
+	var own map[Column][]string
 	if p != nil {
-		l.Profile = *p
+		l.Profile, own = *p, p.Columns
 	}
 	var errs Errors
 	bad := func(format string, args ...any) { errs.add(schoolmail.Position{}, ErrProfile, format, args...) }
+	l.compileText(bad)
+	l.compileTitles(own, bad)
+	l.compileValues(bad)
+	l.compileFiles(bad)
+	return l, errs.err()
+}
 
+// compileText is about how files are written.
+func (l *layout) compileText(bad func(string, ...any)) {
 	if l.Source == "" {
 		l.Source = "escada"
 	}
@@ -174,50 +217,48 @@ func (p *Profile) compile() (*layout, error) {
 	if l.Delimiter == 0 {
 		l.Delimiter = ';'
 	}
-	if l.Delimiter >= utf8.RuneSelf || l.Delimiter == '"' || l.Delimiter < ' ' && l.Delimiter != '\t' || isAlnum(byte(l.Delimiter)) {
-		bad("delimiter %q: expected an ASCII punctuation character or a tab, not a quote", l.Delimiter)
+	if d := l.Delimiter; d >= utf8.RuneSelf || d == '"' || d < ' ' && d != '\t' || isAlnum(byte(d)) {
+		bad("delimiter %q: expected an ASCII punctuation character or a tab, not a quote", d)
 	}
-	switch l.Encoding {
-	case "":
+	if l.Encoding == "" {
 		l.Encoding = EncodingAuto
-	case EncodingAuto, EncodingUTF8, EncodingWindows1252:
-	default:
-		bad("encoding %q: expected %q, %q or %q", l.Encoding, EncodingAuto, EncodingUTF8, EncodingWindows1252)
 	}
-	if l.BOM && l.Encoding == EncodingWindows1252 {
+	if !slices.Contains(Encodings(), l.Encoding) {
+		bad("encoding %q: expected one of %q", l.Encoding, Encodings())
+	}
+	switch l.Quoting {
+	case "", QuotingRFC4180:
+	case QuotingBackslash:
+		l.quoting = quotingBackslash
+	case QuotingNone:
+		l.quoting = quotingNone
+	default:
+		bad("quoting %q: expected %q, %q or %q", l.Quoting, QuotingRFC4180, QuotingBackslash, QuotingNone)
+	}
+	if l.BOM && l.Encoding != EncodingAuto && l.Encoding != EncodingUTF8 {
 		bad("byte order mark: not possible with encoding %q", l.Encoding)
 	}
+}
 
-	for c := range l.Columns {
+// compileTitles is about columns. A profile's own title wins over another
+// column's default one.
+func (l *layout) compileTitles(own map[Column][]string, bad func(string, ...any)) {
+	for c := range own {
 		if !slices.Contains(allColumns[:], c) {
 			bad("columns: unknown column %q, expected one of %q", c, allColumns)
 		}
 	}
-	columns := map[Column][]string{}
-	for _, c := range allColumns {
-		columns[c] = defaultTitles[c]
-		if own := l.Columns[c]; len(own) > 0 {
-			columns[c] = own
-		}
-	}
-	l.Columns = columns
-	// A profile's own title wins over another column's default one.
-	for _, own := range []bool{true, false} {
+	l.Columns = map[Column][]string{}
+	for _, mine := range []bool{true, false} {
 		for _, c := range allColumns {
-			if own != (p != nil && len(p.Columns[c]) > 0) {
+			if mine != (len(own[c]) > 0) {
 				continue
 			}
-			for _, title := range l.Columns[c] {
-				f := foldTitle(title)
-				switch other, taken := l.titles[f]; {
-				case f == "":
-					bad("columns: title %q of %q has no letter or digit", title, c)
-				case taken && own && other != c:
-					bad("columns: title %q stands for both %q and %q", title, other, c)
-				case !taken:
-					l.titles[f] = c
-				}
+			l.Columns[c] = defaultTitles[c]
+			if mine {
+				l.Columns[c] = own[c]
 			}
+			l.addTitles(c, mine, bad)
 		}
 	}
 	for _, c := range l.Optional {
@@ -227,15 +268,32 @@ func (p *Profile) compile() (*layout, error) {
 			bad("optional: column %q cannot be optional", c)
 		}
 	}
+}
 
+func (l *layout) addTitles(c Column, mine bool, bad func(string, ...any)) {
+	for _, title := range l.Columns[c] {
+		f := foldTitle(title)
+		switch other, taken := l.titles[f]; {
+		case f == "":
+			bad("columns: title %q of %q has no letter or digit", title, c)
+		case taken && mine && other != c:
+			bad("columns: title %q stands for both %q and %q", title, other, c)
+		case !taken:
+			l.titles[f] = c
+		}
+	}
+}
+
+// compileValues is about what stands in the fields.
+func (l *layout) compileValues(bad func(string, ...any)) {
 	if l.DateFormat == "" {
 		l.DateFormat = "dd.mm.yyyy"
 	}
 	var ok bool
-	if l.dates, ok = parseDateFormat(l.DateFormat); !ok || l.Delimiter != 0 && strings.ContainsRune(l.DateFormat, l.Delimiter) {
-		bad("date format %q: expected dd, mm and yyyy once each with punctuation between, such as \"dd.mm.yyyy\"", l.DateFormat)
+	if l.dates, ok = parseDateFormat(l.DateFormat); !ok || strings.ContainsRune(l.DateFormat, l.Delimiter) {
+		bad("date format %q: expected dd, mm and yyyy once each with punctuation between, such as \"dd.mm.yyyy\"",
+			l.DateFormat)
 	}
-
 	if l.Roles == nil {
 		l.Roles = defaultRoles
 	}
@@ -254,21 +312,21 @@ func (p *Profile) compile() (*layout, error) {
 		}
 		addCodes(l.levels, v, l.Levels[v], "levels", bad)
 	}
+}
 
+// compileFiles is about which files belong to the export, and their ends.
+func (l *layout) compileFiles(bad func(string, ...any)) {
 	if len(l.Files) == 0 {
 		l.Files = []string{"*.csv", "*.txt"}
 	}
-	for _, patterns := range [][]string{l.Files, l.DeltaFiles, l.RequiredFiles} {
-		for _, pattern := range patterns {
-			if _, err := path.Match(strings.ToLower(pattern), "x"); err != nil {
-				bad("file pattern %q: %v", pattern, err)
-			}
+	for _, pattern := range slices.Concat(l.Files, l.DeltaFiles, l.RequiredFiles) {
+		if _, err := path.Match(strings.ToLower(pattern), "x"); err != nil {
+			bad("file pattern %q: %v", pattern, err)
 		}
 	}
 	if _, isTitle := l.titles[foldTitle(l.Trailer)]; isTitle || l.Trailer != strings.TrimSpace(l.Trailer) {
 		bad("trailer %q: expected a text without spaces around that is no column title", l.Trailer)
 	}
-	return l, errs.err()
 }
 
 func addCodes[T ~string](codes map[string]T, value T, texts []string, what string, bad func(string, ...any)) {

@@ -6,12 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/ictmedia/schoolmail"
@@ -26,8 +26,8 @@ type Options struct {
 	// this day; if none does, those that begin next, else those that ended
 	// last. Zero: all rows count, whatever their periods.
 	Day schoolmail.Date
-	// MaxFileBytes is the size of the largest file that is read, as files are
-	// read into memory one by one. 0 means 64 MiB, some 600,000 rows.
+	// MaxFileBytes is the size of the largest file that is read. Files are
+	// streamed, so the limit is against rubbish, not for memory. 0 means 4 GiB.
 	MaxFileBytes int64
 	// MaxRejected is the number of mistakes in rows after which reading ends
 	// with ErrTooManyRejected. 0 means 200,000.
@@ -40,7 +40,7 @@ func (o *Options) withDefaults() Options {
 		v = *o
 	}
 	if v.MaxFileBytes == 0 {
-		v.MaxFileBytes = 64 << 20
+		v.MaxFileBytes = 4 << 30
 	}
 	if v.MaxRejected == 0 {
 		v.MaxRejected = 200_000
@@ -120,49 +120,35 @@ type reader struct {
 	ctx        context.Context
 	layout     *layout
 	opts       Options
-	fold       folder
+	fold       *folder
 	errs       Errors
 	incomplete []string
 	rows       int
 	kind       schoolmail.DeliveryKind
+	sum        hash.Hash
+	contents   map[[sha256.Size]byte]string // digest of a file -> its name
 }
 
 func read(ctx context.Context, sources []source, l *layout, o Options) (schoolmail.Delivery, error) {
 	slices.SortStableFunc(sources, func(a, b source) int { return strings.Compare(a.name, b.name) })
-	r := &reader{ctx: ctx, layout: l, opts: o}
-	r.fold = folder{layout: l, day: o.Day, people: map[string]*person{}, rows: map[schoolmail.SchoolID]int{}}
+	r := &reader{
+		ctx: ctx, layout: l, opts: o, fold: newFolder(l, o.Day), sum: sha256.New(),
+		contents: map[[sha256.Size]byte]string{},
+	}
 	r.checkNames(sources)
-
-	sum := sha256.New()
-	contents := map[[sha256.Size]byte]string{}
 	for i, s := range sources {
-		if err := ctx.Err(); err != nil {
-			return schoolmail.Delivery{}, context.Cause(ctx)
+		if ctx.Err() != nil {
+			break
 		}
 		r.fold.files = append(r.fold.files, s.name)
-		data, err := r.load(s)
-		if err != nil {
-			r.errs = append(r.errs, err)
-			continue
-		}
-		digest := sha256.Sum256(data)
-		fmt.Fprintf(sum, "%d %s\n%x\n", len(s.name), s.name, digest)
-		rowsBefore := r.rows
-		r.file(i, s.name, data)
-		if r.rows > rowsBefore {
-			if other, dup := contents[digest]; dup {
-				r.errs.add(schoolmail.Position{File: s.name}, ErrDuplicateFile,
-					"the contents are those of %s: a file was copied twice, or over another", other)
-			}
-			contents[digest] = s.name
-		}
+		r.source(int32(i), s)
 		if len(r.fold.rejected) > o.MaxRejected {
 			r.errs.add(schoolmail.Position{File: s.name}, ErrTooManyRejected,
 				"more than %d mistakes; is it the right profile?", o.MaxRejected)
 			break
 		}
 	}
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return schoolmail.Delivery{}, context.Cause(ctx)
 	}
 	if len(r.errs) == 0 && r.rows == 0 && r.kind == schoolmail.DeliveryFull {
@@ -171,15 +157,25 @@ func read(ctx context.Context, sources []source, l *layout, o Options) (schoolma
 	if err := r.errs.err(); err != nil {
 		return schoolmail.Delivery{}, err
 	}
+	return r.delivery(), nil
+}
 
+// delivery folds what was read.
+func (r *reader) delivery() schoolmail.Delivery {
 	d := schoolmail.Delivery{
-		Source: l.Source, Kind: r.kind, Fingerprint: "sha256:" + hex.EncodeToString(sum.Sum(nil)), Files: r.fold.files,
-		Rows: r.rows, Records: r.fold.finish(), RowsBySchool: r.fold.rows, Incomplete: strings.Join(r.incomplete, "; "),
+		Source: r.layout.Source, Kind: r.kind, Fingerprint: "sha256:" + hex.EncodeToString(r.sum.Sum(nil)),
+		Files: r.fold.files, Rows: r.rows, Records: r.fold.finish(), RowsBySchool: map[schoolmail.SchoolID]int{},
+		Incomplete: strings.Join(r.incomplete, "; "),
+	}
+	for school, n := range r.fold.rows {
+		if n > 0 {
+			d.RowsBySchool[r.fold.schools.text(uint32(school))] = n
+		}
 	}
 	for _, p := range r.fold.rejected {
 		d.Rejected = append(d.Rejected, p.Rejection)
 	}
-	return d, nil
+	return d
 }
 
 // checkNames decides on full or delta and looks for missing and double files.
@@ -209,226 +205,69 @@ func (r *reader) checkNames(sources []source) {
 	}
 }
 
-// load reads a file into memory.
-func (r *reader) load(s source) ([]byte, *Error) {
+// meter counts and sums up the bytes of a file as they are read.
+type meter struct {
+	src  io.Reader
+	sum  hash.Hash
+	left int64
+}
+
+var errTooLong = errors.New("too long")
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.src.Read(p)
+	m.sum.Write(p[:n])
+	if m.left -= int64(n); m.left < 0 {
+		return 0, errTooLong
+	}
+	return n, err
+}
+
+// source reads one file.
+func (r *reader) source(number int32, s source) {
 	pos := schoolmail.Position{File: s.name}
 	f, err := s.open()
 	if err != nil {
-		return nil, &Error{Position: pos, Err: err}
+		r.errs = append(r.errs, &Error{Position: pos, Err: err})
+		return
 	}
 	defer f.Close()
-	limit := r.opts.MaxFileBytes
-	var size int64
 	if info, err := f.Stat(); err == nil {
-		if info.IsDir() {
-			return nil, &Error{Position: pos, Err: errors.New("is a directory")}
-		}
-		size = info.Size()
-	}
-	var data []byte
-	if size <= limit {
-		data, err = io.ReadAll(io.LimitReader(f, limit+1))
-	}
-	if size > limit || int64(len(data)) > limit {
-		return nil, &Error{Position: pos, Kind: ErrTooLarge, Detail: fmt.Sprintf("more than %d bytes", limit)}
-	}
-	if err != nil {
-		return nil, &Error{Position: pos, Err: err}
-	}
-	return data, nil
-}
-
-// file reads the rows of one file.
-func (r *reader) file(number int, name string, data []byte) {
-	if len(strings.TrimSpace(strings.TrimPrefix(string(data[:min(len(data), 64)]), utf8BOM))) == 0 && len(data) < 64 {
-		r.errs.add(schoolmail.Position{File: name}, ErrEmpty, "expected a header line")
-		return
-	}
-	text, derr := decode(name, data, r.layout.Encoding)
-	if derr != nil {
-		r.errs = append(r.errs, derr)
-		return
-	}
-	s := newScanner(text, r.layout.Delimiter)
-	head, ok := r.header(name, s)
-	if !ok {
-		return
-	}
-
-	p := &rowParser{layout: r.layout, header: head}
-	var (
-		rows    int
-		last    row
-		short   bool // the last row had too few fields or was broken
-		trailer = -1 // row count of the trailer
-	)
-	for {
-		row, ok := s.next()
-		if !ok {
-			break
-		}
-		if row.isBlank && row.fault == "" {
-			continue
-		}
-		at := place{number, row.line}
-		last, short = row, false
-		if trailer >= 0 {
-			r.fold.reject(at, "", "", "", false, schoolmail.RejectedUnreadable, "a row after the trailer: expected the end of the file")
-			rows++
-			continue
-		}
-		if r.layout.Trailer != "" && row.fault == "" && strings.TrimSpace(s.fields[0]) == r.layout.Trailer {
-			trailer = trailerCount(s.fields)
-			continue
-		}
-		rows++
-		if rows&0xFFF == 0 && (r.ctx.Err() != nil || len(r.fold.rejected) > r.opts.MaxRejected) {
+		switch {
+		case info.IsDir():
+			r.errs = append(r.errs, &Error{Position: pos, Err: errors.New("is a directory")})
+			return
+		case info.Size() > r.opts.MaxFileBytes:
+			r.errs.add(pos, ErrTooLarge, "more than %d bytes", r.opts.MaxFileBytes)
 			return
 		}
-		short = r.row(p, s, row, at)
 	}
-	r.rows += rows
-
-	pos := schoolmail.Position{File: name, Line: last.line}.String()
+	m := &meter{src: f, sum: sha256.New(), left: r.opts.MaxFileBytes}
+	before := r.rows
+	text := newDecoder(m, r.layout.Encoding)
+	err = r.file(number, s.name, text)
+	if err == nil && len(r.errs) == 0 && len(r.fold.rejected) <= r.opts.MaxRejected {
+		_, err = io.Copy(io.Discard, m) // after a trailer
+	}
+	var bad *encodingError
 	switch {
-	case rows == 0 && trailer < 0 && r.kind == schoolmail.DeliveryFull:
-		r.incomplete = append(r.incomplete, name+" has no rows")
-	case r.layout.Trailer != "" && trailer < 0:
-		r.incomplete = append(r.incomplete, name+" has no trailer, so its end may be missing")
-	case r.layout.Trailer != "" && trailer != rows:
-		r.incomplete = append(r.incomplete, fmt.Sprintf("%s: the trailer counts %d rows, the file has %d", pos, trailer, rows))
-	case r.layout.Trailer != "":
-	case short:
-		r.incomplete = append(r.incomplete, pos+": the last row is not whole, so the file may have been cut off")
-	case !r.layout.OpenEnd && rows > 0 && !last.ended:
-		r.incomplete = append(r.incomplete, pos+": the last line has no line end, so the file may have been cut off")
+	case err == nil:
+	case errors.As(err, &bad):
+		pos.Line = bad.line
+		r.errs.add(pos, ErrEncoding, "%s", bad.detail)
+	case errors.Is(err, errTooLong):
+		r.errs.add(pos, ErrTooLarge, "more than %d bytes", r.opts.MaxFileBytes)
+	default:
+		r.errs = append(r.errs, &Error{Position: pos, Err: err})
 	}
-}
-
-// row reads one row and reports whether it was too short or broken.
-func (r *reader) row(p *rowParser, s *scanner, row row, at place) (short bool) {
-	if row.fault != "" {
-		r.fold.reject(at, "", "", "", false, schoolmail.RejectedUnreadable, row.fault)
-		return true
+	digest := [sha256.Size]byte(m.sum.Sum(nil))
+	fmt.Fprintf(r.sum, "%d %s\n%x\n", len(s.name), s.name, digest)
+	if r.rows == before {
+		return
 	}
-	fields := s.fields
-	for len(fields) > p.fields && strings.TrimSpace(fields[len(fields)-1]) == "" {
-		fields = fields[:len(fields)-1] // superfluous delimiters, as spreadsheets write them
+	if other, dup := r.contents[digest]; dup {
+		r.errs.add(schoolmail.Position{File: s.name}, ErrDuplicateFile,
+			"the contents are those of %s: a file was copied twice, or over another", other)
 	}
-	if len(fields) != p.fields {
-		r.fold.reject(at, "", "", "", false, schoolmail.RejectedUnreadable, fmt.Sprintf("%d fields: expected %d as in the header", len(fields), p.fields))
-		return len(fields) < p.fields
-	}
-	e := p.parse(fields)
-	if !row.ended && r.layout.Trailer == "" && !r.layout.OpenEnd {
-		// The last field may be cut off; the others are whole.
-		p.faults = p.faults[:0]
-		if p.index[0] == p.fields-1 {
-			e.id = ""
-		}
-		if p.index[4] == p.fields-1 {
-			e.school = ""
-		}
-		p.fail("", "no line end: expected one, as the row may have been cut off")
-	}
-	rejected := p.fatal()
-	for _, f := range p.faults {
-		r.fold.reject(at, f.column, e.id, e.school, f.harmless, f.kind(), f.reason)
-	}
-	if rejected {
-		r.fold.refuse(e.id, at)
-	} else {
-		r.fold.add(e, at)
-	}
-	return false
-}
-
-// trailerCount reads the row count of a trailer; a missing or bad one is 0,
-// which then fits no file that has rows.
-func trailerCount(fields []string) int {
-	if len(fields) < 2 {
-		return 0
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(fields[1]))
-	if err != nil || n < 0 {
-		return 0
-	}
-	return n
-}
-
-// header reads the first line that is not blank.
-func (r *reader) header(name string, s *scanner) (header, bool) {
-	var h header
-	row, ok := s.next()
-	for ok && row.isBlank {
-		row, ok = s.next()
-	}
-	pos := schoolmail.Position{File: name, Line: row.line}
-	if !ok || row.fault != "" {
-		r.errs.add(pos, ErrMissingColumn, "expected a header line%s", strings.TrimRight(": "+row.fault, ": "))
-		return h, false
-	}
-	for i := range h.index {
-		h.index[i] = -1
-	}
-	h.fields = len(s.fields)
-	for h.fields > 1 && strings.TrimSpace(s.fields[h.fields-1]) == "" {
-		h.fields-- // superfluous delimiters
-	}
-	good := true
-	known := 0
-	var unknown []string
-	for i, title := range s.fields[:h.fields] {
-		c, ok := r.layout.titles[foldTitle(title)]
-		if !ok {
-			unknown = append(unknown, title)
-			continue
-		}
-		known++
-		n := slices.Index(allColumns[:], c)
-		if h.index[n] >= 0 {
-			r.errs.add(schoolmail.Position{File: name, Line: row.line, Column: strings.TrimSpace(title)}, ErrDuplicateColumn,
-				"fields %d and %d both hold the %s", h.index[n]+1, i+1, c)
-			good = false
-			continue
-		}
-		h.index[n] = i
-	}
-	var missing []string
-	for i, c := range allColumns {
-		if h.index[i] < 0 && !slices.Contains(r.layout.Optional, c) {
-			missing = append(missing, strconv.Quote(r.layout.title(c)))
-		}
-	}
-	switch {
-	case known < 2 && len(missing) > 0:
-		r.errs.add(pos, ErrMissingColumn, "no header found: expected the titles %s, separated by %q; found %d fields, %d known titles",
-			strings.Join(missing, ", "), r.layout.Delimiter, h.fields, known)
-		return h, false
-	case len(missing) > 0:
-		r.errs.add(pos, ErrMissingColumn, "%s; found %s", strings.Join(missing, ", "), titleList(s.fields[:h.fields]))
-		good = false
-	}
-	if r.layout.Strict && len(unknown) > 0 {
-		r.errs.add(pos, ErrUnknownColumn, "%s", titleList(unknown))
-		good = false
-	}
-	return h, good
-}
-
-// titleList quotes titles, long ones shortened.
-func titleList(titles []string) string {
-	quoted := make([]string, 0, len(titles))
-	for _, t := range titles {
-		t = strings.TrimSpace(t)
-		if r := []rune(t); len(r) > 40 {
-			t = string(r[:40]) + "..."
-		}
-		quoted = append(quoted, strconv.Quote(t))
-		if len(quoted) == 64 {
-			quoted = append(quoted, "...")
-			break
-		}
-	}
-	return strings.Join(quoted, ", ")
+	r.contents[digest] = s.name
 }

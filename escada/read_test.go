@@ -154,6 +154,7 @@ func TestRejections(t *testing.T) {
 		byKey = 1 << iota
 		bySchool
 		harmless
+		letters
 	)
 	for _, tt := range []struct {
 		name, row, column string
@@ -170,7 +171,10 @@ func TestRejections(t *testing.T) {
 		{"name with NUL", with("Name", "Mu\x00ster"), "Name", "control character", byKey | bySchool},
 		{"name with reversed text", with("Name", "Mu\u202Ester"), "Name", "control character", byKey | bySchool},
 		{"lost character", with("Vorname", "L\uFFFDa"), "Vorname", "lost", byKey | bySchool},
-		{"encoded twice", with("Name", "MÃ¼ller"), "Name", "looks like UTF-8", byKey | bySchool},
+		{"encoded twice", with("Name", "MÃ¼ller"), "Name", "looks like UTF-8", byKey | bySchool | letters},
+		{"question mark for a letter", with("Name", "Milo?evi?"), "Name", "letters were lost", byKey | bySchool | letters},
+		{"question mark in front", with("Vorname", "?va"), "Vorname", "letters were lost", byKey | bySchool | letters},
+		{"sign that no name has", with("Name", "\u00a6imun"), "Name", "letters were lost", byKey | bySchool | letters},
 		{"number as name", with("Vorname", "12"), "Vorname", "no letter", byKey | bySchool},
 		{"long name", with("Vorname", strings.Repeat("ä", 129)), "Vorname", "longer than 128", byKey | bySchool},
 		{"no school", with("Schule", ""), "Schule", "empty", byKey},
@@ -217,6 +221,8 @@ func TestRejections(t *testing.T) {
 				want.Kind = schoolmail.RejectedUnreadable
 			} else if strings.Contains(tt.expect, "empty") {
 				want.Kind = schoolmail.RejectedMissing
+			} else if tt.flags&letters != 0 {
+				want.Kind = schoolmail.RejectedLettersLost
 			}
 			if tt.flags&byKey != 0 {
 				want.Key = schoolmail.RecordKey{Source: "escada", ID: "17"}
@@ -316,10 +322,11 @@ func TestRefused(t *testing.T) {
 		{"all files, all mistakes", map[string]string{"a.csv": "", "b.csv": "PersonId;Name\n", "c.csv": head + row}, escada.Options{}, escada.ErrMissingColumn,
 			"escada: a.csv: export is empty: expected a header line\n" +
 				`escada: b.csv:1: column missing: "Rolle", "Vorname", "Schule", "Stufe", "Klasse", "Von", "Bis", "EMailPrivat", "Telefon", "Sprache"; found "PersonId", "Name"`},
-		{"UTF-16", map[string]string{"x.csv": "\xFF\xFEP\x00e\x00"}, escada.Options{}, escada.ErrEncoding,
-			`escada: x.csv: wrong encoding: the file is UTF-16; expected UTF-8 or Windows-1252`},
-		{"UTF-16 without mark", map[string]string{"x.csv": "P\x00e\x00r\x00"}, escada.Options{}, escada.ErrEncoding,
-			`escada: x.csv: wrong encoding: the file is not a text (or UTF-16); expected UTF-8 or Windows-1252`},
+		{"no text", map[string]string{"x.csv": "P\x00\x00e\x00\x00r\x00\x00"}, escada.Options{}, escada.ErrEncoding,
+			`escada: x.csv: wrong encoding: the file is not a text`},
+		{"UTF-16 under UTF-8", map[string]string{"x.csv": "\xFF\xFEP\x00e\x00"},
+			escada.Options{Profile: &escada.Profile{Encoding: escada.EncodingUTF8}}, escada.ErrEncoding,
+			`escada: x.csv: wrong encoding: the file is UTF-16; expected utf-8`},
 		{"mixed", map[string]string{"x.csv": head + row + with("Name", "M\xFCller")}, escada.Options{}, escada.ErrEncoding,
 			`escada: x.csv:3: wrong encoding: byte that is not UTF-8 in a file that otherwise is; expected one encoding throughout`},
 		{"Windows-1252 under UTF-8", map[string]string{"x.csv": head + "17;S;M\xFCller;L\xE9a;ps-au;P;4b;;;;;\n"}, escada.Options{Profile: &escada.Profile{Encoding: escada.EncodingUTF8}}, escada.ErrEncoding,
@@ -594,7 +601,7 @@ func TestProfileMistakes(t *testing.T) {
 	}
 	want := strings.Split(`source: expected 1 to 64 ASCII characters without spaces
 delimiter 'x': expected an ASCII punctuation character or a tab, not a quote
-encoding "latin1": expected "auto", "utf-8" or "windows-1252"
+encoding "latin1": expected one of ["auto" "utf-8" "utf-16" "windows-1252" "iso-8859-1" "iso-8859-2" "iso-8859-15" "macintosh" "cp850"]
 columns: unknown column "bogus", expected one of ["id" "role" "family_name" "given_name" "school" "level" "class" "from" "until" "notice_mail" "phone" "language"]
 columns: title "?" of "id" has no letter or digit
 columns: title "NR." stands for both "id" and "role"

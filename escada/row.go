@@ -12,34 +12,33 @@ func newDate(y, m, d int) schoolmail.Date { return schoolmail.NewDate(y, time.Mo
 // daysIn returns the length of a month, 29 February included where it exists.
 func daysIn(m, y int) int { return time.Date(y, time.Month(m)+1, 0, 0, 0, 0, 0, time.UTC).Day() }
 
-// entry is one row of an export that could be read.
+// entry is one row of an export that could be read. Numbers are those of the
+// vocabulary.
 type entry struct {
-	id            string
+	id            []byte // valid until the next row
 	role          schoolmail.Role
-	family, given string
-	school        schoolmail.SchoolID
-	level         schoolmail.SchoolLevel
-	class         string
+	family, given uint32
+	school        uint32
+	level         uint32
+	class         uint32
 	from, until   schoolmail.Date
 	mail, phone   string
-	language      string
+	language      uint32
+}
+
+// vocabulary numbers what stands in many rows.
+type vocabulary struct {
+	schools numbering[schoolmail.SchoolID]
+	levels  numbering[schoolmail.SchoolLevel]
+	texts   numbering[string] // names, classes, languages
 }
 
 // fault is one mistake in a row.
 type fault struct {
 	column   Column
+	kind     schoolmail.RejectionKind
 	reason   string
 	harmless bool
-}
-
-func (f *fault) kind() schoolmail.RejectionKind {
-	switch {
-	case f.column == "":
-		return schoolmail.RejectedUnreadable
-	case strings.HasPrefix(f.reason, "empty"):
-		return schoolmail.RejectedMissing
-	}
-	return schoolmail.RejectedValue
 }
 
 // header maps columns to field numbers, -1 if the column is absent.
@@ -52,98 +51,220 @@ type header struct {
 type rowParser struct {
 	*layout
 	header
+	*vocabulary
 	faults []fault
+	fields [][]byte
+	memos  memos
+	// suspect takes names of files in a single-byte encoding; nil in others.
+	suspect func(name string)
 }
 
-func (p *rowParser) fail(c Column, reason string) {
-	p.faults = append(p.faults, fault{c, reason, false})
+// memos are what a file's fields became.
+type memos struct {
+	role          memo[schoolmail.Role]
+	family, given memo[judged[uint32]]
+	school        memo[uint32]
+	level         memo[uint32]
+	class         memo[uint32]
+	from, until   memo[judged[schoolmail.Date]]
+	language      memo[uint32]
+}
+
+// judged is a value, or what is wrong with the text.
+type judged[T any] struct {
+	value T
+	why   string
+}
+
+func (p *rowParser) fail(c Column, kind schoolmail.RejectionKind, reason string) {
+	p.faults = append(p.faults, fault{c, kind, reason, false})
 }
 
 // drop reports a mistake in an optional field, whose value is then ignored.
 func (p *rowParser) drop(c Column, reason string) {
-	p.faults = append(p.faults, fault{c, reason, !p.Strict})
+	p.faults = append(p.faults, fault{c, schoolmail.RejectedValue, reason, !p.Strict})
+}
+
+// The numbers of columns in allColumns.
+const (
+	numID = iota
+	numRole
+	numFamilyName
+	numGivenName
+	numSchool
+	numLevel
+	numClass
+	numFrom
+	numUntil
+	numNoticeMail
+	numPhone
+	numLanguage
+)
+
+// text returns the text of a column, without spaces around it.
+func (p *rowParser) text(column int) []byte {
+	if n := p.index[column]; n >= 0 {
+		return trim(p.fields[n])
+	}
+	return nil
 }
 
 // parse reads one row; all that is wrong with it is then in p.faults. What
 // could be read is in the entry all the same: an id or school that could not
 // is empty.
-func (p *rowParser) parse(fields []string) entry {
-	p.faults = p.faults[:0]
-	var e entry
-	get := func(i int) string {
-		if n := p.index[i]; n >= 0 {
-			return strings.TrimSpace(fields[n])
-		}
-		return ""
+func (p *rowParser) parse(fields [][]byte) (e entry) {
+	p.faults, p.fields = p.faults[:0], fields
+	p.parseID(&e)
+	if e.role = p.memos.role.get(p.text(numRole), p.role); e.role == "" {
+		p.fail(ColumnRole, schoolmail.RejectedValue, "expected "+codeList(p.Roles))
 	}
-	// The order is that of allColumns.
-	switch id := get(0); {
-	case id == "":
-		p.fail(ColumnID, "empty: expected the person's id")
+	e.family = p.name(numFamilyName, &p.memos.family)
+	e.given = p.name(numGivenName, &p.memos.given)
+	p.parsePlace(&e)
+	e.from = p.date(numFrom, &p.memos.from)
+	until := len(p.faults)
+	e.until = p.date(numUntil, &p.memos.until)
+	if len(p.faults) == until && !e.from.IsZero() && !e.until.IsZero() && e.until < e.from {
+		p.fail(ColumnUntil, schoolmail.RejectedValue,
+			"before the date in column \""+p.title(ColumnFrom)+"\": expected the last day, not before the first")
+	}
+	p.parseContact(&e)
+	return e
+}
+
+func (p *rowParser) parseID(e *entry) {
+	switch id := p.text(numID); {
+	case len(id) == 0:
+		p.fail(ColumnID, schoolmail.RejectedMissing, "empty: expected the person's id")
 	case spreadsheetNumber(id):
-		p.fail(ColumnID, "a number that a spreadsheet has rounded (as in 1.2E+11): expected the id as text with all its digits")
+		p.fail(ColumnID, schoolmail.RejectedValue,
+			"a number that a spreadsheet has rounded (as in 1.2E+11): expected the id as text with all its digits")
 	case !validID(id):
-		p.fail(ColumnID, "expected at most 64 ASCII characters without spaces")
+		p.fail(ColumnID, schoolmail.RejectedValue, "expected at most 64 ASCII characters without spaces")
 	default:
 		e.id = id
 	}
-	var why string
-	e.role = p.roles[foldCode(get(1))]
-	if e.role == "" {
-		p.fail(ColumnRole, "expected "+codeList(p.Roles))
-	}
-	if e.family, why = cleanName(get(2)); why != "" {
-		p.fail(ColumnFamilyName, why)
-	}
-	if e.given, why = cleanName(get(3)); why != "" {
-		p.fail(ColumnGivenName, why)
-	}
-	if school := get(4); validSchool(school) {
-		e.school = schoolmail.SchoolID(school)
-	} else if school == "" {
-		p.fail(ColumnSchool, "empty: expected the code of the school")
-	} else {
-		p.fail(ColumnSchool, "expected the code of a school: at most 63 ASCII letters, digits, - and _, a letter or digit first and last")
-	}
-	if level := get(5); level != "" {
-		if e.level = p.levels[foldCode(level)]; e.level == "" {
-			p.fail(ColumnLevel, "expected "+codeList(p.Levels))
+}
+
+func (p *rowParser) role(text string) schoolmail.Role { return p.roles[foldCode(text)] }
+
+func (p *rowParser) name(column int, m *memo[judged[uint32]]) uint32 {
+	v := m.get(p.text(column), func(text string) (v judged[uint32]) {
+		name, why := cleanName(text)
+		if p.suspect != nil {
+			p.suspect(name)
 		}
-	} else if e.role == schoolmail.RolePupil && p.index[5] >= 0 {
-		p.fail(ColumnLevel, "empty for a pupil: expected "+codeList(p.Levels))
-	}
-	if class := get(6); class != "" {
-		if e.class, _ = cleanName(class); !validClass(e.class) {
-			p.fail(ColumnClass, "expected at most 32 letters, digits, spaces, dots, - and _, a letter or digit first and last")
+		if why == "" {
+			v.value = p.texts.number(name)
 		}
-	} else if e.role == schoolmail.RolePupil && !p.ClassOptional && p.index[6] >= 0 {
-		p.fail(ColumnClass, "empty for a pupil: expected the name of the class")
+		v.why = why
+		return v
+	})
+	if v.why != "" {
+		p.fail(allColumns[column], nameFault(v.why), v.why)
 	}
-	var ok bool
-	if e.from, ok = p.dates.parse(get(7)); !ok {
-		p.fail(ColumnFrom, "expected a date as "+p.DateFormat+", or nothing")
+	return v.value
+}
+
+func nameFault(why string) schoolmail.RejectionKind {
+	switch {
+	case why == lettersLost, why == strangeLetter, why == encodedTwice:
+		return schoolmail.RejectedLettersLost
+	case strings.HasPrefix(why, "empty"):
+		return schoolmail.RejectedMissing
 	}
-	if e.until, ok = p.dates.parse(get(8)); !ok {
-		p.fail(ColumnUntil, "expected a date as "+p.DateFormat+", or nothing")
-	} else if !e.from.IsZero() && !e.until.IsZero() && e.until < e.from {
-		p.fail(ColumnUntil, "before the date in column \""+p.title(ColumnFrom)+"\": expected the last day, not before the first")
+	return schoolmail.RejectedValue
+}
+
+// parsePlace reads school, level and class.
+func (p *rowParser) parsePlace(e *entry) {
+	school := p.text(numSchool)
+	if len(school) == 0 {
+		p.fail(ColumnSchool, schoolmail.RejectedMissing, "empty: expected the code of the school")
+	} else if e.school = p.memos.school.get(school, p.schoolNumber); e.school == 0 {
+		p.fail(ColumnSchool, schoolmail.RejectedValue,
+			"expected the code of a school: at most 63 ASCII letters, digits, - and _, a letter or digit first and last")
 	}
-	if e.mail = get(9); e.mail != "" && !validMail(e.mail) {
-		p.drop(ColumnNoticeMail, "expected one mail address, or nothing")
-		e.mail = ""
+	pupil := e.role == schoolmail.RolePupil
+	if level := p.text(numLevel); len(level) > 0 {
+		if e.level = p.memos.level.get(level, p.levelNumber); e.level == 0 {
+			p.fail(ColumnLevel, schoolmail.RejectedValue, "expected "+codeList(p.Levels))
+		}
+	} else if pupil && p.index[numLevel] >= 0 {
+		p.fail(ColumnLevel, schoolmail.RejectedMissing, "empty for a pupil: expected "+codeList(p.Levels))
+	}
+	if class := p.text(numClass); len(class) > 0 {
+		if e.class = p.memos.class.get(class, p.classNumber); e.class == 0 {
+			p.fail(ColumnClass, schoolmail.RejectedValue,
+				"expected at most 32 letters, digits, spaces, dots, - and _, a letter or digit first and last")
+		}
+	} else if pupil && !p.ClassOptional && p.index[numClass] >= 0 {
+		p.fail(ColumnClass, schoolmail.RejectedMissing, "empty for a pupil: expected the name of the class")
+	}
+}
+
+func (p *rowParser) schoolNumber(text string) uint32 {
+	if !validSchool(text) {
+		return 0
+	}
+	return p.schools.number(schoolmail.SchoolID(text))
+}
+
+func (p *rowParser) levelNumber(text string) uint32 {
+	return p.vocabulary.levels.number(p.layout.levels[foldCode(text)])
+}
+
+func (p *rowParser) classNumber(text string) uint32 {
+	class, _ := cleanName(text)
+	if !validClass(class) {
+		return 0
+	}
+	return p.texts.number(class)
+}
+
+func (p *rowParser) date(column int, m *memo[judged[schoolmail.Date]]) schoolmail.Date {
+	text := p.text(column)
+	if len(text) == 0 {
+		return 0
+	}
+	v := m.get(text, func(text string) (v judged[schoolmail.Date]) {
+		d, ok := p.dates.parse(text)
+		if !ok {
+			v.why = "expected a date as " + p.DateFormat + ", or nothing"
+		}
+		v.value = d
+		return v
+	})
+	if v.why != "" {
+		p.fail(allColumns[column], schoolmail.RejectedValue, v.why)
+	}
+	return v.value
+}
+
+// parseContact reads what a person can do without.
+func (p *rowParser) parseContact(e *entry) {
+	if mail := p.text(numNoticeMail); len(mail) > 0 {
+		if e.mail = string(mail); !validMail(e.mail) {
+			p.drop(ColumnNoticeMail, "expected one mail address, or nothing")
+			e.mail = ""
+		}
 	}
 	if e.role != schoolmail.RolePupil {
-		if e.phone = get(10); e.phone != "" && !validPhone(e.phone) {
-			p.drop(ColumnPhone, "expected a telephone number, or nothing")
-			e.phone = ""
+		if phone := p.text(numPhone); len(phone) > 0 {
+			if e.phone = string(phone); !validPhone(e.phone) {
+				p.drop(ColumnPhone, "expected a telephone number, or nothing")
+				e.phone = ""
+			}
 		}
 	}
-	if language := get(11); language != "" {
-		if e.language = languageCodes[foldCode(language)]; e.language == "" {
+	if language := p.text(numLanguage); len(language) > 0 {
+		e.language = p.memos.language.get(language, func(text string) uint32 {
+			return p.texts.number(languageCodes[foldCode(text)])
+		})
+		if e.language == 0 {
 			p.drop(ColumnLanguage, "expected de, fr, it or en, or nothing")
 		}
 	}
-	return e
 }
 
 // fatal reports whether the row must be rejected.

@@ -1,6 +1,7 @@
 package escada
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -54,6 +55,9 @@ func cleanName(s string) (string, string) {
 			return r
 		}, s)
 		s = norm.NFC.String(strings.Join(strings.Fields(s), " "))
+		if doubleEncoded(s) {
+			return s, encodedTwice
+		}
 	}
 	n, letter := 0, false
 	for _, r := range s {
@@ -63,8 +67,13 @@ func cleanName(s string) (string, string) {
 			letter = true
 		case r == utf8.RuneError:
 			return s, "a character that was lost in an earlier conversion: expected text in one encoding"
+		case r == '?':
+			return s, lettersLost
 		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
 			return s, "a control character: expected text only"
+		}
+		if r >= utf8.RuneSelf && strange(r) {
+			return s, strangeLetter
 		}
 	}
 	switch {
@@ -74,15 +83,20 @@ func cleanName(s string) (string, string) {
 		return s, "no letter: expected a name"
 	case n > 128:
 		return s, "longer than 128 characters"
-	case !simple && doubleEncoded(s):
-		return s, "looks like UTF-8 that was read as Windows-1252 and converted again"
 	}
 	return s, ""
 }
 
+// What happens to names on their way through programs with other encodings.
+const (
+	lettersLost   = "letters were lost: a question mark in a name is what is left of a letter"
+	strangeLetter = "letters were lost: a sign that no name has, as when a file is read in the wrong encoding"
+	encodedTwice  = "looks like UTF-8 that was read as Windows-1252 and converted again"
+)
+
 // validID accepts what can be a person's id: ASCII without spaces.
-func validID(s string) bool {
-	if s == "" || len(s) > 64 {
+func validID[T string | []byte](s T) bool {
+	if len(s) == 0 || len(s) > 64 {
 		return false
 	}
 	for i := 0; i < len(s); i++ {
@@ -95,15 +109,12 @@ func validID(s string) bool {
 
 // spreadsheetNumber recognises what spreadsheets make of long numbers, such as
 // "1.23457E+11". The digits are lost, so two people may have the same.
-func spreadsheetNumber(s string) bool {
-	i := strings.IndexAny(s, "eE")
-	if i < 1 || i+2 >= len(s) || s[i+1] != '+' {
+func spreadsheetNumber(s []byte) bool {
+	i := bytes.IndexByte(s, '+')
+	if i < 2 || i+1 >= len(s) || s[i-1]|0x20 != 'e' {
 		return false
 	}
-	digits := func(s string, extra string) bool {
-		return strings.Trim(s, "0123456789"+extra) == ""
-	}
-	return digits(s[:i], ".,") && digits(s[i+2:], "")
+	return len(bytes.Trim(s[:i-1], "0123456789.,")) == 0 && len(bytes.Trim(s[i+1:], "0123456789")) == 0
 }
 
 // validSchool accepts the names of UCS@school organisational units.

@@ -21,8 +21,8 @@ func Write(w io.Writer, records []schoolmail.Record, p *Profile) error {
 	if err != nil {
 		return err
 	}
-	x := &writer{layout: l, check: rowParser{layout: l}}
-	x.check.fields = len(allColumns)
+	x := &writer{layout: l, check: rowParser{layout: l, vocabulary: &vocabulary{}}}
+	x.check.header.fields = len(allColumns)
 	for i := range allColumns {
 		x.check.index[i] = i
 	}
@@ -56,16 +56,15 @@ type writer struct {
 	out    bytes.Buffer
 	rows   int
 	errs   Errors
-	row    [len(allColumns)]string
+	raw    [len(allColumns)][]byte
 }
 
 func (x *writer) record(r schoolmail.Record) {
 	bad := func(format string, args ...any) {
 		x.errs.add(schoolmail.Position{}, ErrRecord, "%s: %s", r.Key, fmt.Sprintf(format, args...))
 	}
-	l := x.layout
-	if r.Key.Source != l.Source {
-		bad("expected source %q", l.Source)
+	if r.Key.Source != x.layout.Source {
+		bad("expected source %q", x.layout.Source)
 		return
 	}
 	if len(r.Memberships) == 0 {
@@ -78,38 +77,53 @@ func (x *writer) record(r schoolmail.Record) {
 			classes = []string{""}
 		}
 		for _, class := range classes {
-			want := entry{
-				id: r.Key.ID, role: r.Role, family: r.FamilyName, given: r.GivenName, school: m.School, level: m.Level,
-				class: class, from: m.From, until: m.Until, mail: r.NoticeMail, phone: r.Phone, language: r.Language,
-			}
-			x.row = [...]string{
-				r.Key.ID, firstCode(l.Roles, r.Role), r.FamilyName, r.GivenName, string(m.School), firstCode(l.Levels, m.Level),
-				class, l.dates.format(m.From), l.dates.format(m.Until), r.NoticeMail, r.Phone, r.Language,
-			}
-			got := x.check.parse(x.row[:])
-			for _, f := range x.check.faults {
-				bad("column %q: %s", l.title(f.column), f.reason)
-			}
-			if len(x.check.faults) == 0 && got != want {
-				bad("has a value that would be read back changed")
-			}
-			if len(x.check.faults) > 0 || got != want {
+			if !x.line(r, m, class, bad) {
 				return
 			}
-			x.rows++
-			for i, v := range x.row {
-				if len(v) > maxField {
-					bad("column %q: longer than %d bytes", l.title(allColumns[i]), maxField)
-				}
-				if _, ok := encode(v, l.Encoding); !ok {
-					bad("column %q: cannot be written in %s", l.title(allColumns[i]), l.Encoding)
-					return
-				}
-				x.field(i, v)
-			}
-			x.out.WriteString("\r\n")
 		}
 	}
+}
+
+// line writes one row of a record, if it would be read back as it is.
+func (x *writer) line(r schoolmail.Record, m schoolmail.Membership, class string, bad func(string, ...any)) bool {
+	l := x.layout
+	row := [len(allColumns)]string{
+		r.Key.ID, firstCode(l.Roles, r.Role), r.FamilyName, r.GivenName, string(m.School), firstCode(l.Levels, m.Level),
+		class, l.dates.format(m.From), l.dates.format(m.Until), r.NoticeMail, r.Phone, r.Language,
+	}
+	for i, v := range row {
+		x.raw[i] = []byte(v)
+	}
+	e := x.check.parse(x.raw[:])
+	for _, f := range x.check.faults {
+		bad("column %q: %s", l.title(f.column), f.reason)
+	}
+	if len(x.check.faults) > 0 {
+		return false
+	}
+	words := x.check.vocabulary
+	family, given, language := words.texts.text(e.family), words.texts.text(e.given), words.texts.text(e.language)
+	same := string(e.id) == r.Key.ID && e.role == r.Role && family == r.FamilyName && given == r.GivenName &&
+		words.schools.text(e.school) == m.School && words.levels.text(e.level) == m.Level &&
+		words.texts.text(e.class) == class && e.from == m.From && e.until == m.Until &&
+		e.mail == r.NoticeMail && e.phone == r.Phone && language == r.Language
+	if !same {
+		bad("has a value that would be read back changed")
+		return false
+	}
+	x.rows++
+	for i, v := range row {
+		if len(v) > maxField {
+			bad("column %q: longer than %d bytes", l.title(allColumns[i]), maxField)
+		}
+		if _, ok := encode(v, l.Encoding); !ok {
+			bad("column %q: cannot be written in %s", l.title(allColumns[i]), l.Encoding)
+			return false
+		}
+		x.field(i, v)
+	}
+	x.out.WriteString("\r\n")
+	return true
 }
 
 // field writes one field of a row, in quotes where needed.
@@ -117,12 +131,16 @@ func (x *writer) field(i int, v string) {
 	if i > 0 {
 		x.out.WriteByte(byte(x.layout.Delimiter))
 	}
-	if !strings.ContainsAny(v, "\"\r\n"+string(x.layout.Delimiter)) && !(i == 0 && strings.HasPrefix(v, utf8BOM)) {
+	if !strings.ContainsAny(v, "\\\"\r\n"+string(x.layout.Delimiter)) && !(i == 0 && strings.HasPrefix(v, utf8BOM)) {
 		x.out.WriteString(v)
 		return
 	}
 	x.out.WriteByte('"')
-	x.out.WriteString(strings.ReplaceAll(v, `"`, `""`))
+	if x.layout.quoting == quotingBackslash {
+		x.out.WriteString(strings.NewReplacer(`"`, `\"`, `\`, `\\`).Replace(v))
+	} else {
+		x.out.WriteString(strings.ReplaceAll(v, `"`, `""`))
+	}
 	x.out.WriteByte('"')
 }
 

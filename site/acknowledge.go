@@ -22,6 +22,8 @@ var mistakes = map[schoolmail.RejectionKind]explanation{
 	schoolmail.RejectedMissing: {"Das Feld «%s» ist leer.", "Le champ «%s» est vide."},
 	schoolmail.RejectedValue: {"Das Feld «%s» hat nicht die vereinbarte Form.",
 		"Le champ «%s» n'a pas la forme convenue."},
+	schoolmail.RejectedLettersLost: {"Im Feld «%s» gingen Buchstaben verloren (falsche Zeichenkodierung).",
+		"Le champ «%s» a perdu des lettres (mauvais encodage)."},
 	schoolmail.RejectedContradiction: {"Das Feld «%s» widerspricht einer anderen Zeile derselben Person.",
 		"Le champ «%s» contredit une autre ligne de la même personne."},
 	schoolmail.RejectedDoubleID: {"Diese Id steht für zwei Personen, oder zwei Ids unterscheiden sich nur in Gross- und Kleinschreibung.",

@@ -74,6 +74,7 @@ type Export struct {
 	Source        string                       `toml:"source"`
 	Delimiter     string                       `toml:"delimiter"`
 	Encoding      escada.Encoding              `toml:"encoding"`
+	Quoting       escada.Quoting               `toml:"quoting"`
 	DateFormat    string                       `toml:"date_format"`
 	Columns       map[escada.Column][]string   `toml:"columns"`
 	Optional      []escada.Column              `toml:"optional"`
@@ -344,7 +345,7 @@ func fromLimits(g schoolmail.GuardLimits) Limits {
 func (c *Config) Profile() *escada.Profile {
 	e := c.Export
 	p := &escada.Profile{
-		Source: e.Source, Encoding: e.Encoding, Columns: e.Columns, Optional: e.Optional, DateFormat: e.DateFormat, Roles: e.Roles,
+		Source: e.Source, Encoding: e.Encoding, Quoting: e.Quoting, Columns: e.Columns, Optional: e.Optional, DateFormat: e.DateFormat, Roles: e.Roles,
 		ClassOptional: e.ClassOptional, Files: e.Files, DeltaFiles: e.DeltaFiles, RequiredFiles: e.RequiredFiles,
 		Trailer: e.Trailer, OpenEnd: e.OpenEnd, Strict: e.Strict,
 	}

@@ -247,6 +247,7 @@ func (l *loader) defaults() {
 	text(&c.Export.Source, "escada")
 	text(&c.Export.Delimiter, ";")
 	text((*string)(&c.Export.Encoding), "auto")
+	text((*string)(&c.Export.Quoting), "rfc4180")
 	text(&c.Export.DateFormat, "dd.mm.yyyy")
 	text(&c.Dovecot.Login, "mail")
 	text(&c.OX.AdminAccess, "all")

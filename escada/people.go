@@ -1,0 +1,230 @@
+package escada
+
+import (
+	"bytes"
+	"cmp"
+	"hash/maphash"
+	"iter"
+	"slices"
+
+	"github.com/ictmedia/schoolmail"
+)
+
+// person collects the rows of an id. It is what is held of them: memory grows
+// with people and their places, not with rows. Texts are numbers in the
+// vocabulary, so that a district of people is one block without pointers.
+type person struct {
+	idAt          uint32 // in people.ids
+	idLen         uint8
+	role          uint8
+	known         bool // fields are set, by the first readable row
+	bad           bool // not to be delivered
+	clashTold     bool // the first row is already rejected
+	manyTold      bool // it is said that there are too many rows
+	contradict    uint8
+	family, given uint32
+	language      uint32
+	contact       uint32 // in people.contacts; 0: none
+	more          uint32 // the last of the further stays; 0: the first is the only one
+	count         uint16 // of further stays
+	first         stay
+	at            place // of the first row
+}
+
+// contact is what few people have.
+type contact struct{ mail, phone string }
+
+// people finds persons by id. While ids only go up, as in exports that are sorted
+// by them, a new one is known by comparing it with the last; after that a hash
+// table holds the numbers of the persons.
+type people struct {
+	blocks   [][]person
+	size     int
+	ids      []byte
+	slots    []uint64 // half of the hash, and the number of a person plus one; 0: free
+	seed     maphash.Seed
+	contacts []contact
+
+	stays     [][]furtherStay
+	stayCount uint32
+	scratch   []stay
+}
+
+const blockSize = 1 << 12
+
+func newPeople() people {
+	return people{seed: maphash.MakeSeed(), contacts: make([]contact, 1)}
+}
+
+func (p *people) get(i int) *person { return &p.blocks[i/blockSize][i%blockSize] }
+
+func (p *people) id(x *person) []byte { return p.ids[x.idAt : x.idAt+uint32(x.idLen)] }
+
+// find returns the person of the id, and whether it is a new one.
+func (p *people) find(id []byte) (x *person, added bool) {
+	if p.slots == nil {
+		order := 1
+		if p.size > 0 {
+			order = bytes.Compare(id, p.id(p.get(p.size-1)))
+		}
+		switch {
+		case order == 0:
+			return p.get(p.size - 1), false
+		case order > 0:
+			return p.add(id), true
+		}
+		p.index()
+	}
+	hash := maphash.Bytes(p.seed, id)
+	mask := uint64(len(p.slots) - 1)
+	at := hash & mask
+	for ; p.slots[at] != 0; at = (at + 1) & mask {
+		if p.slots[at]>>32 != hash>>32 {
+			continue
+		}
+		if x := p.get(int(uint32(p.slots[at]) - 1)); bytes.Equal(p.id(x), id) {
+			return x, false
+		}
+	}
+	x = p.add(id)
+	p.slots[at] = hash>>32<<32 | uint64(p.size)
+	if p.size > len(p.slots)/2 {
+		p.index()
+	}
+	return x, true
+}
+
+func (p *people) add(id []byte) *person {
+	if p.size%blockSize == 0 {
+		p.blocks = append(p.blocks, make([]person, blockSize))
+	}
+	p.size++
+	x := p.get(p.size - 1)
+	x.idAt, x.idLen = uint32(len(p.ids)), uint8(len(id))
+	p.ids = append(p.ids, id...)
+	return x
+}
+
+// index makes the table, four times as large as need be.
+func (p *people) index() {
+	size := 1 << 10
+	for size < 4*p.size {
+		size *= 2
+	}
+	p.slots = make([]uint64, size)
+	mask := uint64(size - 1)
+	for i := range p.size {
+		hash := maphash.Bytes(p.seed, p.id(p.get(i)))
+		at := hash & mask
+		for p.slots[at] != 0 {
+			at = (at + 1) & mask
+		}
+		p.slots[at] = hash>>32<<32 | uint64(i+1)
+	}
+}
+
+// staysOf returns where a person is, valid until the next call.
+func (p *people) staysOf(x *person) []stay {
+	p.scratch = append(p.scratch[:0], x.first)
+	for i := x.more; i > 0; i = p.further(i).next {
+		p.scratch = append(p.scratch, p.further(i).stay)
+	}
+	return p.scratch
+}
+
+// furtherStay is one of a person with several, linked to the one before it.
+type furtherStay struct {
+	stay
+	next uint32
+}
+
+func (p *people) further(i uint32) *furtherStay { return &p.stays[i/blockSize][i%blockSize] }
+
+// addStay adds a further one.
+func (p *people) addStay(x *person, s stay) {
+	if p.stayCount%blockSize == 0 {
+		p.stays = append(p.stays, make([]furtherStay, blockSize))
+		p.stayCount = max(1, p.stayCount) // 0 is none
+	}
+	*p.further(p.stayCount) = furtherStay{s, x.more}
+	x.more = p.stayCount
+	x.count++
+	p.stayCount++
+}
+
+// repeated returns the place of a row that says the same as s.
+func (p *people) repeated(x *person, s stay) (place, bool) {
+	same := func(o *stay) bool {
+		return s.class == o.class && s.school == o.school && s.from == o.from && s.until == o.until && s.level == o.level
+	}
+	if same(&x.first) {
+		return x.first.at, true
+	}
+	for i := x.more; i > 0; i = p.further(i).next {
+		if f := p.further(i); same(&f.stay) {
+			return f.at, true
+		}
+	}
+	return place{}, false
+}
+
+// sorted gives the numbers of the people by id; nil if they came so. Most ids of a source begin alike, so the
+// eight bytes after that decide nearly always.
+func (p *people) sorted() []uint32 {
+	if p.slots == nil {
+		return nil
+	}
+	common := p.id(p.get(0))
+	for i := range p.size {
+		for !bytes.HasPrefix(p.id(p.get(i)), common) {
+			common = common[:len(common)-1]
+		}
+	}
+	type keyed struct {
+		head   uint64
+		number uint32
+	}
+	keys := make([]keyed, p.size)
+	for i := range keys {
+		var head uint64
+		rest := p.id(p.get(i))[len(common):]
+		for j := range 8 {
+			head <<= 8
+			if j < len(rest) {
+				head |= uint64(rest[j])
+			}
+		}
+		keys[i] = keyed{head, uint32(i)}
+	}
+	slices.SortFunc(keys, func(a, b keyed) int {
+		if a.head != b.head {
+			return cmp.Compare(a.head, b.head)
+		}
+		return bytes.Compare(p.id(p.get(int(a.number))), p.id(p.get(int(b.number))))
+	})
+	order := make([]uint32, len(keys))
+	for i, k := range keys {
+		order[i] = k.number
+	}
+	return order
+}
+
+// all iterates over the people by id.
+func (p *people) all() iter.Seq[*person] {
+	order := p.sorted()
+	return func(yield func(*person) bool) {
+		for i := range p.size {
+			if order != nil {
+				i = int(order[i])
+			}
+			if !yield(p.get(i)) {
+				return
+			}
+		}
+	}
+}
+
+// roles by number; 0 is none.
+var roleNumbers = [...]schoolmail.Role{"", schoolmail.RolePupil, schoolmail.RoleTeacher, schoolmail.RoleStaff}
+
+func roleNumber(r schoolmail.Role) uint8 { return uint8(max(0, slices.Index(roleNumbers[:], r))) }
