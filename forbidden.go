@@ -107,7 +107,7 @@ func forbiddenChange(act ChangeAccount) string {
 		for _, f := range accountFields {
 			f.copy(a, b)
 		}
-		a.Context, a.Previous = b.Context, b.Previous
+		a.Context, a.Previous, a.Marks = b.Context, b.Previous, b.Marks
 	})
 }
 
