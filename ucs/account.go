@@ -28,6 +28,7 @@ type live struct {
 	text    string // the state text as stored; "" if there is none
 	warning string
 	remarks []remarkKey
+	locked  string          // address on which UDM's lock is held already
 	stamp   schoolmail.Date // day of a deletion that somebody else has set
 	e       *entry
 	groups  []*entry // that have it as member; only where it was looked up

@@ -322,3 +322,38 @@ func TestExamsAreTold(t *testing.T) {
 		}
 	})
 }
+
+// An address that somebody else got since the plan was made is not given a
+// second time: the server would take it.
+func TestChangedAddressIsFree(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *backend) {
+		for name, c := range map[string]*ucs.Client{"alone": b.client(t, nil), "beside UDM": b.client(t, besideUDM)} {
+			t.Run(name, func(t *testing.T) {
+				id := strings.ToLower(strings.ReplaceAll(name, " ", ""))
+				a := with(pupil(), func(a *schoolmail.Account) { a.Username, a.Key.ID, a.Mail, a.Aliases = id, id, id+"@schulen.example", nil })
+				create(t, c, a, "x")
+				other := "uid=other" + id + ",cn=users," + b.base
+				b.add(t, other, "objectClass", "top|person|inetOrgPerson|univentionMail", "uid", "other"+id, "cn", "x", "sn", "x",
+					"mailAlternativeAddress", "Wanted."+id+"@schulen.example")
+				for _, change := range []func(*schoolmail.Account){
+					func(a *schoolmail.Account) { a.Mail = "wanted." + id + "@schulen.example" },
+					func(a *schoolmail.Account) { a.Aliases = []string{"wanted." + id + "@schulen.example"} },
+				} {
+					if err := c.ChangeAccount(t.Context(), a, with(a, change)); !errors.Is(err, ucs.ErrConflict) {
+						t.Errorf("taken by an alias: %v", err)
+					}
+				}
+				after := with(a, func(a *schoolmail.Account) {
+					a.Mail, a.Aliases = "new."+id+"@schulen.example", []string{id + "@schulen.example"}
+				})
+				change(t, c, a, after)
+				if d := diff(after, read(t, c, id)); d != "" {
+					t.Errorf("(-want +got):\n%s", d)
+				}
+				if left := b.children(t, b.temporary("mailPrimaryAddress")); len(left) != 0 {
+					t.Errorf("locks left: %q", left)
+				}
+			})
+		}
+	})
+}

@@ -165,6 +165,7 @@ func (c *Client) complete(ctx context.Context, a schoolmail.Account, initial sch
 			return errors.Join(err, nilGone(l))
 		}
 	}
+	l.locked = a.Mail
 	return c.write(ctx, d, l, a, initial)
 }
 

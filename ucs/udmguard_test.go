@@ -1,6 +1,7 @@
 package ucs_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -110,6 +111,25 @@ func TestLocksOfUDM(t *testing.T) {
 		}
 		if left := b.children(t, b.temporary("uid")); !cmp.Equal(left, []string{"refused"}) {
 			t.Errorf("locks: %q", left)
+		}
+	})
+}
+
+// An account whose making was cut off gets another address in the next run: the
+// lock on it is held once.
+func TestCompleteUnderLock(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *backend) {
+		c := b.client(t, besideUDM)
+		pending := with(pupil(), func(a *schoolmail.Account) { a.State = schoolmail.Pending })
+		create(t, c, pending, "x")
+		other := with(pending, func(a *schoolmail.Account) { a.Mail = "ida.2@schulen.example" })
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if err := c.CreateAccount(ctx, other, "x"); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, c, "ida.aebel").Mail; got != other.Mail {
+			t.Errorf("mail = %s", got)
 		}
 	})
 }

@@ -81,6 +81,11 @@ func (m *mods) send(ctx context.Context, c *Client) error {
 // not read as changed, and whoever repeats a write that was cut off completes
 // it.
 func (c *Client) write(ctx context.Context, d *domain, l *live, want schoolmail.Account, password schoolmail.Secret) error {
+	unlock, err := c.claimAddresses(ctx, d, l, want)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := c.reserveDropped(ctx, d, l, want); err != nil {
 		return err
 	}
@@ -107,6 +112,41 @@ func (c *Client) write(ctx context.Context, d *domain, l *live, want schoolmail.
 		return err
 	}
 	return m.send(ctx, c)
+}
+
+// claimAddresses sees to it that addresses which an account gets belong to
+// nobody else, and with Options.BesideUDM that UDM gives them to nobody until
+// they are written.
+func (c *Client) claimAddresses(ctx context.Context, d *domain, l *live, want schoolmail.Account) (unlock func(), err error) {
+	gained := without(addresses(want), addresses(l.acct))
+	if len(gained) == 0 {
+		return func() {}, nil
+	}
+	mail := lockedValue{kind: lockAddress}
+	if want.Mail != l.acct.Mail && want.Mail != l.locked {
+		mail.value = want.Mail
+	}
+	if unlock, err = c.lockForUDM(ctx, d, mail); err != nil {
+		return nil, err
+	}
+	var f strings.Builder
+	f.WriteString("(|")
+	for _, a := range gained {
+		a = ldap.EscapeFilter(a)
+		f.WriteString("(mailPrimaryAddress=" + a + ")(mailAlternativeAddress=" + a + ")")
+	}
+	f.WriteString(")")
+	list, err := c.find(ctx, query{d.base, ldap.ScopeWholeSubtree, f.String(), []string{"uid"}})
+	for _, e := range list {
+		if normDN(e.dn) != l.ndn {
+			err = conflict("an address belongs to somebody else")
+		}
+	}
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
 }
 
 // setPerson writes names, addresses and contact data.
