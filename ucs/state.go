@@ -71,7 +71,8 @@ func (r *lifeRecord) set(key, value string) (known bool, err error) {
 	switch key {
 	case "state":
 		r.state = schoolmail.LifeCycle(value)
-		if !slices.Contains([]schoolmail.LifeCycle{schoolmail.Pending, schoolmail.Active, schoolmail.Leaving, schoolmail.Deactivated}, r.state) {
+		if !slices.Contains([]schoolmail.LifeCycle{schoolmail.Pending, schoolmail.Active, schoolmail.Leaving,
+			schoolmail.Deactivated}, r.state) {
 			return true, fmt.Errorf("unknown state %q", value)
 		}
 	case "noticed":
