@@ -25,7 +25,8 @@ func TestParseState(t *testing.T) {
 			extra: []string{"later=x%20y", "z="}}},
 		{text: "schoolmail1;state=active;access=pim", want: lifeRecord{state: schoolmail.Active, access: "pim"}},
 		{text: "schoolmail1;state=active;access=", err: "state text: access: empty name"},
-		{text: "schoolmail1;state=active;made=2026-10-01;marks=roles/2026-10-01/pupil/ps-a,schools/2026-10-01//;birth=0af9;number=17",
+		{text: "schoolmail1;state=active;made=2026-10-01;marks=roles/2026-10-01/pupil/ps-a,schools/2026-10-01//" +
+			";birth=0af9;number=17",
 			want: lifeRecord{state: schoolmail.Active, made: day, traits: schoolmail.Traits{Birth: "0af9", Number: "17"},
 				marks: []schoolmail.Mark{{Guard: "roles", On: day, Role: "pupil", School: "ps-a"}, {Guard: "schools", On: day}}}},
 		{text: "schoolmail1;retired=2026-10-01", want: lifeRecord{tombstone: true, retired: day}},
