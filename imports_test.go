@@ -119,6 +119,9 @@ func TestWhoImportsWhom(t *testing.T) {
 		if !strings.HasPrefix(p.ImportPath, module+"/examples") && !knowsAll(p.ImportPath) {
 			for _, d := range p.Deps {
 				for _, bad := range []string{"github.com/vbauerster/mpb", "golang.org/x/term", "github.com/pelletier/go-toml"} {
+					if strings.HasPrefix(bad, "github.com/pelletier/") && top(p.ImportPath) == "escada" {
+						continue // profiles of exports are TOML, wherever they are used
+					}
 					if strings.HasPrefix(d, bad) {
 						t.Errorf("%s depends on %s, which is for programs", p.ImportPath, d)
 					}

@@ -137,6 +137,8 @@ const (
 	RejectedContradiction RejectionKind = "contradiction"
 	// RejectedDoubleID: one id for two people, or two ids that differ only in case.
 	RejectedDoubleID RejectionKind = "double-id"
+	// RejectedReference: the row refers to a row of another file that is not there.
+	RejectedReference RejectionKind = "reference"
 	// RejectedRepeat: the same row a second time.
 	RejectedRepeat RejectionKind = "repeat"
 )

@@ -17,6 +17,7 @@ var (
 	ErrDuplicateColumn = errors.New("column given twice")
 	ErrUnknownColumn   = errors.New("unknown column") // only with Profile.Strict
 	ErrEncoding        = errors.New("wrong encoding")
+	ErrXML             = errors.New("no XML")
 	ErrTooLarge        = errors.New("file too large")
 	ErrTooManyRejected = errors.New("too many rejected rows")
 	ErrMixedKinds      = errors.New("full and delta files in one export")

@@ -50,7 +50,8 @@ func ExampleProfile() {
 			escada.ColumnID:     {"Matricule"},
 			escada.ColumnSchool: {"Bâtiment"},
 		},
-		Optional: []escada.Column{escada.ColumnFrom, escada.ColumnUntil, escada.ColumnNoticeMail, escada.ColumnPhone, escada.ColumnLanguage},
+		Optional: []escada.Column{escada.ColumnFrom, escada.ColumnUntil, escada.ColumnNoticeMail, escada.ColumnPhone,
+			escada.ColumnLanguage},
 		Roles: map[schoolmail.Role][]string{
 			schoolmail.RolePupil:   {"ELV"},
 			schoolmail.RoleTeacher: {"ENS"},

@@ -15,7 +15,7 @@ func Scan(text string, delim rune) (rows [][]string, faults bool) {
 			continue
 		}
 		var row []string
-		for _, f := range s.fields {
+		for _, f := range s.current {
 			row = append(row, string(f))
 		}
 		if len(row) == 1 && row[0] == "" && r.ended && r.size <= 2 {

@@ -107,12 +107,16 @@ func (f *folder) add(e *entry, at place) {
 	if !p.known {
 		p.known, p.at = true, at
 		p.role, p.family, p.given, p.language = roleNumber(e.role), e.family, e.given, e.language
+		p.number, p.birth = e.number, e.birth
 		p.contact = f.contact(0, e)
 		p.first = s
 		return
 	}
 	f.compare(p, e, at)
 	if first, ok := f.repeated(p, s); ok {
+		if f.layout.RepeatedRows {
+			return
+		}
 		f.reject(at, fault{"", schoolmail.RejectedRepeat, "repeats " + f.where(first), true}, string(e.id), e.school)
 		return
 	}
@@ -139,9 +143,13 @@ func (f *folder) contact(number uint32, e *entry) uint32 {
 
 // compare checks a further row of a person against the first one.
 func (f *folder) compare(p *person, e *entry, at place) {
-	if p.role != roleNumber(e.role) || p.family != e.family || p.given != e.given {
+	f.preferRole(p, e)
+	other := func(a, b uint32) bool { return a != 0 && b != 0 && a != b }
+	if p.role != roleNumber(e.role) || p.family != e.family || p.given != e.given ||
+		other(p.number, e.number) || other(p.birth, e.birth) {
 		f.clash(p, e, at)
 	}
+	p.number, p.birth = cmp.Or(p.number, e.number), cmp.Or(p.birth, e.birth)
 	// Contact fields: rows may leave them empty; of two the lesser is taken, so
 	// that the order of rows does not matter.
 	language := f.texts.text(p.language)
@@ -151,6 +159,20 @@ func (f *folder) compare(p *person, e *entry, at place) {
 		f.merge(p, ColumnNoticeMail, &f.contacts[p.contact].mail, e.mail, e, at)
 		f.merge(p, ColumnPhone, &f.contacts[p.contact].phone, e.phone, e, at)
 	}
+}
+
+// preferRole lets the first of Profile.PreferRoles count where both roles of a
+// person are among them.
+func (f *folder) preferRole(p *person, e *entry) {
+	have := slices.Index(f.layout.PreferRoles, roleNumbers[p.role])
+	next := slices.Index(f.layout.PreferRoles, e.role)
+	if have < 0 || next < 0 {
+		return
+	}
+	if next < have {
+		p.role = roleNumber(e.role)
+	}
+	e.role = roleNumbers[p.role]
 }
 
 func (f *folder) merge(p *person, c Column, have *string, v string, e *entry, at place) {
@@ -192,6 +214,8 @@ func (f *folder) clash(p *person, e *entry, at place) {
 	}{
 		{ColumnRole, p.role == roleNumber(e.role)},
 		{ColumnFamilyName, p.family == e.family}, {ColumnGivenName, p.given == e.given},
+		{ColumnNumber, p.number == e.number || p.number == 0 || e.number == 0},
+		{ColumnBirthDate, p.birth == e.birth || p.birth == 0 || e.birth == 0},
 	} {
 		if !x.same {
 			f.reject(at, fault{x.column, schoolmail.RejectedContradiction, "not as in " + f.where(p.at) +
@@ -223,6 +247,7 @@ func (f *folder) finish() []schoolmail.Record {
 			Key:  schoolmail.RecordKey{Source: f.layout.Source, ID: ids[p.idAt : p.idAt+uint32(p.idLen)]},
 			Role: roleNumbers[p.role], GivenName: f.texts.text(p.given), FamilyName: f.texts.text(p.family),
 			Language: f.texts.text(p.language), NoticeMail: contact.mail, Phone: contact.phone,
+			Traits: f.traits(p),
 		}
 		if r.Memberships = m.of(p); !p.bad {
 			records = append(records, r)

@@ -55,11 +55,11 @@ func (m *memberships) one(p *person, stays []stay) schoolmail.Membership {
 	out := schoolmail.Membership{School: m.schools.text(first.school), From: first.from, Until: first.until}
 	classes := m.classes.take(len(stays))[:0]
 	for _, s := range stays {
-		if s.level != first.level && roleNumbers[p.role] == schoolmail.RolePupil {
+		if l := m.levels.text(s.level); roleNumbers[p.role] == schoolmail.RolePupil && l != level && l != "" && level != "" {
 			p.bad = true
 			m.reject(s.at, fault{ColumnLevel, schoolmail.RejectedContradiction, "not as in " + m.where(first.at) +
 				": expected one level for a pupil at a school", false}, string(m.id(p)), s.school)
-		} else if l := m.levels.text(s.level); level == "" || l != "" && l < level {
+		} else if level == "" || l != "" && l < level {
 			level = l
 		}
 		out.From = min(out.From, s.from) // zero, open, is the least

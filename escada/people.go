@@ -24,6 +24,7 @@ type person struct {
 	contradict    uint8
 	family, given uint32
 	language      uint32
+	number, birth uint32 // keyed hashes
 	contact       uint32 // in people.contacts; 0: none
 	more          uint32 // the last of the further stays; 0: the first is the only one
 	count         uint16 // of further stays

@@ -26,15 +26,24 @@ const (
 	ColumnNoticeMail Column = "notice_mail"
 	ColumnPhone      Column = "phone"
 	ColumnLanguage   Column = "language"
+	// Identity material: kept as keyed hashes only, see [Options.IdentityKey],
+	// and never written. Both may be missing.
+	ColumnNumber    Column = "number"     // AHV number, thirteen digits
+	ColumnBirthDate Column = "birth_date" // date of birth
 )
 
-// Columns returns all columns in the order in which Write writes them.
+// Columns returns all columns; Write writes them in this order, those of
+// identity material excepted.
 func Columns() []Column { return slices.Clone(allColumns[:]) }
 
 var allColumns = [...]Column{
 	ColumnID, ColumnRole, ColumnFamilyName, ColumnGivenName, ColumnSchool, ColumnLevel,
 	ColumnClass, ColumnFrom, ColumnUntil, ColumnNoticeMail, ColumnPhone, ColumnLanguage,
+	ColumnNumber, ColumnBirthDate,
 }
+
+// written are the columns that Write writes.
+var written = allColumns[:numNumber]
 
 // mandatory columns cannot be made optional.
 var mandatory = []Column{ColumnID, ColumnRole, ColumnFamilyName, ColumnGivenName, ColumnSchool}
@@ -80,60 +89,105 @@ const (
 	QuotingNone      Quoting = "none"      // quotes are ordinary text
 )
 
-// Profile describes an export. It is plain data; the zero value is the default
-// layout that the package documentation shows. Every empty field means the
-// default named with it.
+// Profile describes an export. It is plain data, in Go or in TOML (see
+// [ParseProfile] and [Starter]); the zero value is the default layout that the
+// package documentation shows. Every empty field means the default named with it.
 type Profile struct {
+	// Name and Follows say what the profile is for: the public document, and its
+	// version, that describes the format.
+	Name    string `toml:"name,omitempty"`
+	Follows string `toml:"follows,omitempty"`
 	// Source is the name of the source system in record keys. Default "escada".
-	Source string
+	Source string `toml:"source,omitempty"`
+	// Format is FormatCSV, the default, or FormatXML.
+	Format Format `toml:"format,omitempty"`
 	// Delimiter separates the fields. Default ';'.
-	Delimiter rune
+	Delimiter rune `toml:"-"`
 	// Encoding of all files. Default EncodingAuto. Write writes UTF-8 for Auto.
-	Encoding Encoding
+	// XML files name their encoding themselves.
+	Encoding Encoding `toml:"encoding,omitempty"`
 	// Quoting of all files. Default QuotingRFC4180.
-	Quoting Quoting
+	Quoting Quoting `toml:"quoting,omitempty"`
 	// BOM makes Write begin with a UTF-8 byte order mark. Read accepts both.
-	BOM bool
+	BOM bool `toml:"bom,omitempty"`
 	// Columns gives the titles of a column, replacing the default ones of that
 	// column. Titles are compared without regard to case, spaces and
-	// punctuation. Write uses the first.
-	Columns map[Column][]string
+	// punctuation. Write uses the first. Exports of several sorts of files have
+	// Layout instead.
+	Columns map[Column][]string `toml:"columns,omitempty"`
 	// Optional lists columns that may be missing from the header. By default
 	// every column must be there, empty or not: a column that got lost would
 	// otherwise empty a field of all people at once. Id, role, names and
-	// school cannot be optional.
-	Optional []Column
+	// school cannot be optional; identity material always is.
+	Optional []Column `toml:"optional,omitempty"`
 	// DateFormat is made of dd, mm, yyyy and separators. Default "dd.mm.yyyy".
 	// Leading zeros of day and month may be missing when a separator stands
-	// between the parts.
-	DateFormat string
+	// between the parts. DateFormats are others that are read, too. A time
+	// after the date ("T00:00:00Z") is ignored.
+	DateFormat  string   `toml:"date_format,omitempty"`
+	DateFormats []string `toml:"date_formats,omitempty"`
 	// Roles gives the codes for each role, compared without regard to case.
 	// Write uses the first. A nil map means the default codes.
-	Roles map[schoolmail.Role][]string
+	Roles map[schoolmail.Role][]string `toml:"roles,omitempty"`
 	// Levels gives the codes for each level in the same way. Default: codes
 	// for the levels "primary" and "secondary".
-	Levels map[schoolmail.SchoolLevel][]string
+	Levels map[schoolmail.SchoolLevel][]string `toml:"levels,omitempty"`
+	// PreferRoles are roles of which one person may have several: the first of
+	// them counts. By default two roles of one id are a mistake.
+	PreferRoles []schoolmail.Role `toml:"prefer_roles,omitempty"`
+	// Schools maps the export's codes of schools to those of the directory;
+	// what is not in it stays as it is.
+	Schools map[string]schoolmail.SchoolID `toml:"schools,omitempty"`
+	// SchoolLevels gives the level of all pupils of a school, where the export
+	// has none.
+	SchoolLevels map[schoolmail.SchoolID]schoolmail.SchoolLevel `toml:"school_levels,omitempty"`
+	// ClassPrefix is dropped from the names of classes. In it, "{school}" stands
+	// for the school's code: with "{school}-", the class "ps-au-4b" of the school
+	// ps-au is 4b, and is no class of another school in the same row.
+	ClassPrefix string `toml:"class_prefix,omitempty"`
 	// ClassOptional accepts pupils without a class.
-	ClassOptional bool
+	ClassOptional bool `toml:"class_optional,omitempty"`
+	// RepeatedRows says that the same row is expected several times, as when
+	// there is one for each lesson. By default each is told.
+	RepeatedRows bool `toml:"repeated_rows,omitempty"`
+	// Where keeps rows only that fulfil all conditions, such as those of pupils
+	// from the third grade on. See File.Where for those of one sort of file.
+	Where []Condition `toml:"where,omitempty"`
 	// Files are patterns (as in path.Match, without regard to case) of the
-	// names that belong to the export. Default "*.csv" and "*.txt".
-	Files []string
+	// names that belong to the export. Default "*.csv" and "*.txt", or "*.xml".
+	Files []string `toml:"files,omitempty"`
 	// DeltaFiles are patterns of files that list only changes. All other files
 	// are full. An export is either all full or all delta.
-	DeltaFiles []string
+	DeltaFiles []string `toml:"delta_files,omitempty"`
 	// RequiredFiles are patterns that each must match at least one file, else
 	// the delivery is marked incomplete.
-	RequiredFiles []string
+	RequiredFiles []string `toml:"required_files,omitempty"`
 	// Trailer is what stands in the first field of the last row, whose second
 	// field then is the number of data rows of the file. Default: no trailer.
-	Trailer string
+	Trailer string `toml:"trailer,omitempty"`
+	// Footers are beginnings of first fields of rows that are no people, such as
+	// "Total". They are skipped.
+	Footers []string `toml:"footers,omitempty"`
 	// OpenEnd says that the source never ends its last line with a line end, so
 	// that its lack is no sign of a file that was cut off.
-	OpenEnd bool
+	OpenEnd bool `toml:"open_end,omitempty"`
+	// ShortRows accepts rows that lack fields at their end, which are empty then.
+	ShortRows bool `toml:"short_rows,omitempty"`
 	// Strict rejects rows for mistakes in optional fields too, and refuses
 	// files with unknown columns.
-	Strict bool
+	Strict bool `toml:"strict,omitempty"`
+	// Layout lists the sorts of files of an export that has several, or whose
+	// fields have to be put together. Nil: one sort of file, with Columns.
+	Layout []File `toml:"file,omitempty"`
 }
+
+// Format is how files are built.
+type Format string
+
+const (
+	FormatCSV Format = "csv" // rows of fields between delimiters
+	FormatXML Format = "xml" // an element for each row, its texts by path
+)
 
 // Default titles: the first is written, all are read. Titles are folded (see
 // foldTitle), so "E-Mail privat" and "EMailPrivat" are the same.
@@ -150,6 +204,8 @@ var defaultTitles = map[Column][]string{
 	ColumnUntil:      {"Bis", "Gültig bis", "Austritt", "Au", "Jusqu'au", "Fin", "Valable au"},
 	ColumnNoticeMail: {"EMailPrivat", "E-Mail", "Mail privat", "Courriel", "Courriel privé", "E-mail privé"},
 	ColumnPhone:      {"Telefon", "Telefon Geschäft", "Tel", "Téléphone", "Téléphone professionnel"},
+	ColumnNumber:     {"AHV-Nummer", "AHV-Nr", "AHVN13", "Sozialversicherungsnummer", "No AVS", "NAVS13"},
+	ColumnBirthDate:  {"Geburtsdatum", "Geb.-Datum", "Date de naissance", "Né le"},
 	ColumnLanguage:   {"Sprache", "Korrespondenzsprache", "Langue"},
 }
 
@@ -184,14 +240,18 @@ type layout struct {
 	titles  map[string]Column // folded title -> column
 	roles   map[string]schoolmail.Role
 	levels  map[string]schoolmail.SchoolLevel
-	dates   dateFormat
+	schools map[string]schoolmail.SchoolID // folded code -> school
+	dates   []dateFormat
 	quoting quoting
+	files   []*fileLayout
+	key     []byte // for identity material; nil: it is not looked at
 }
 
 // compile fills in the defaults and checks everything. p may be nil.
 func (p *Profile) compile() (*layout, error) {
 	l := &layout{
 		titles: map[string]Column{}, roles: map[string]schoolmail.Role{}, levels: map[string]schoolmail.SchoolLevel{},
+		schools: map[string]schoolmail.SchoolID{},
 	}
 	var own map[Column][]string
 	if p != nil {
@@ -203,6 +263,7 @@ func (p *Profile) compile() (*layout, error) {
 	l.compileTitles(own, bad)
 	l.compileValues(bad)
 	l.compileFiles(bad)
+	l.compileLayout(bad)
 	return l, errs.err()
 }
 
@@ -234,6 +295,12 @@ func (l *layout) compileText(bad func(string, ...any)) {
 		l.quoting = quotingNone
 	default:
 		bad("quoting %q: expected %q, %q or %q", l.Quoting, QuotingRFC4180, QuotingBackslash, QuotingNone)
+	}
+	if l.Format == "" {
+		l.Format = FormatCSV
+	}
+	if l.Format != FormatCSV && l.Format != FormatXML {
+		bad("format %q: expected %q or %q", l.Format, FormatCSV, FormatXML)
 	}
 	if l.BOM && l.Encoding != EncodingAuto && l.Encoding != EncodingUTF8 {
 		bad("byte order mark: not possible with encoding %q", l.Encoding)
@@ -289,10 +356,12 @@ func (l *layout) compileValues(bad func(string, ...any)) {
 	if l.DateFormat == "" {
 		l.DateFormat = "dd.mm.yyyy"
 	}
-	var ok bool
-	if l.dates, ok = parseDateFormat(l.DateFormat); !ok || strings.ContainsRune(l.DateFormat, l.Delimiter) {
-		bad("date format %q: expected dd, mm and yyyy once each with punctuation between, such as \"dd.mm.yyyy\"",
-			l.DateFormat)
+	for _, format := range append([]string{l.DateFormat}, l.DateFormats...) {
+		f, ok := parseDateFormat(format)
+		if !ok || strings.ContainsRune(format, l.Delimiter) {
+			bad("date format %q: expected dd, mm and yyyy once each with punctuation between, such as \"dd.mm.yyyy\"", format)
+		}
+		l.dates = append(l.dates, f)
 	}
 	if l.Roles == nil {
 		l.Roles = defaultRoles
@@ -312,12 +381,33 @@ func (l *layout) compileValues(bad func(string, ...any)) {
 		}
 		addCodes(l.levels, v, l.Levels[v], "levels", bad)
 	}
+	for _, r := range l.PreferRoles {
+		if !r.Valid() {
+			bad("prefer_roles: unknown role %q", r)
+		}
+	}
+	for code, school := range l.Schools {
+		if !validSchool(string(school)) {
+			bad("schools: %q is no code of a school: expected ASCII letters, digits, - and _", school)
+		}
+		l.schools[foldCode(code)] = school
+	}
 }
 
 // compileFiles is about which files belong to the export, and their ends.
 func (l *layout) compileFiles(bad func(string, ...any)) {
+	if len(l.Files) == 0 && l.Layout != nil {
+		for _, f := range l.Layout {
+			l.Files = append(l.Files, f.Match...)
+		}
+		slices.Sort(l.Files)
+		l.Files = slices.Compact(l.Files)
+	}
 	if len(l.Files) == 0 {
 		l.Files = []string{"*.csv", "*.txt"}
+		if l.Format == FormatXML {
+			l.Files = []string{"*.xml"}
+		}
 	}
 	for _, pattern := range slices.Concat(l.Files, l.DeltaFiles, l.RequiredFiles) {
 		if _, err := path.Match(strings.ToLower(pattern), "x"); err != nil {
@@ -352,6 +442,3 @@ func matchAny(patterns []string, name string) bool {
 		return ok
 	})
 }
-
-// title returns the title that errors and Write use for c.
-func (l *layout) title(c Column) string { return l.Columns[c][0] }

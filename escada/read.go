@@ -1,6 +1,7 @@
 package escada
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -29,6 +30,10 @@ type Options struct {
 	// MaxFileBytes is the size of the largest file that is read. Files are
 	// streamed, so the limit is against rubbish, not for memory. 0 means 4 GiB.
 	MaxFileBytes int64
+	// IdentityKey is the district's key for identity material (AHV numbers, dates
+	// of birth), at least 16 bytes. Of the material only hashes under this key
+	// are kept, in Record.Traits. Without a key it is not even looked at.
+	IdentityKey []byte
 	// MaxRejected is the number of mistakes in rows after which reading ends
 	// with ErrTooManyRejected. 0 means 200,000.
 	MaxRejected int
@@ -125,28 +130,49 @@ type reader struct {
 	incomplete []string
 	rows       int
 	kind       schoolmail.DeliveryKind
-	sum        hash.Hash
-	contents   map[[sha256.Size]byte]string // digest of a file -> its name
+	tables     map[string]*table
+	// columnsSeen are the titles of files with a header.
+	columnsSeen map[string][]string
+	sum         hash.Hash
+	contents    map[[sha256.Size]byte]string // digest of a file -> its name
 }
 
 func read(ctx context.Context, sources []source, l *layout, o Options) (schoolmail.Delivery, error) {
 	slices.SortStableFunc(sources, func(a, b source) int { return strings.Compare(a.name, b.name) })
 	r := &reader{
 		ctx: ctx, layout: l, opts: o, fold: newFolder(l, o.Day), sum: sha256.New(),
-		contents: map[[sha256.Size]byte]string{},
+		contents: map[[sha256.Size]byte]string{}, columnsSeen: map[string][]string{}, tables: map[string]*table{},
+	}
+	for _, f := range l.files {
+		if f.Table != "" {
+			t := &table{
+				titles: l.needs(f.Table), index: map[string]int{}, rows: map[string][]string{}, dropped: map[string]bool{},
+			}
+			for i, title := range t.titles {
+				t.index[foldPath(title)] = i
+			}
+			r.tables[f.Table] = t
+		}
 	}
 	r.checkNames(sources)
-	for i, s := range sources {
-		if ctx.Err() != nil {
-			break
-		}
+	r.checkLayout(sources)
+	for _, s := range sources {
 		r.fold.files = append(r.fold.files, s.name)
-		r.source(int32(i), s)
-		if len(r.fold.rejected) > o.MaxRejected {
-			r.errs.add(schoolmail.Position{File: s.name}, ErrTooManyRejected,
-				"more than %d mistakes; is it the right profile?", o.MaxRejected)
-			break
+	}
+	// Tables first, as people refer to them.
+	read := map[string]bool{}
+	for _, f := range slices.SortedStableFunc(slices.Values(l.files), tablesFirst) {
+		for i, s := range sources {
+			if (f.Match == nil || matchAny(f.Match, s.name)) && ctx.Err() == nil && len(r.fold.rejected) <= o.MaxRejected {
+				r.source(int32(i), s, f, !read[s.name])
+				read[s.name] = true
+			}
 		}
+	}
+	if len(r.fold.rejected) > o.MaxRejected {
+		last := r.fold.rejected[len(r.fold.rejected)-1]
+		r.errs.add(schoolmail.Position{File: last.File}, ErrTooManyRejected,
+			"more than %d mistakes; is it the right profile?", o.MaxRejected)
 	}
 	if ctx.Err() != nil {
 		return schoolmail.Delivery{}, context.Cause(ctx)
@@ -158,6 +184,31 @@ func read(ctx context.Context, sources []source, l *layout, o Options) (schoolma
 		return schoolmail.Delivery{}, err
 	}
 	return r.delivery(), nil
+}
+
+func tablesFirst(a, b *fileLayout) int { return cmp.Compare(rank(a), rank(b)) }
+
+func rank(f *fileLayout) int {
+	if f.Table != "" {
+		return 0
+	}
+	return 1
+}
+
+// checkLayout looks for sorts of files of which there is none.
+func (r *reader) checkLayout(sources []source) {
+	for _, f := range r.layout.files {
+		if f.Optional || f.Match == nil || slices.ContainsFunc(sources,
+			func(s source) bool { return matchAny(f.Match, s.name) }) {
+			continue
+		}
+		names := strings.Join(f.Match, ", ")
+		if f.Table != "" {
+			r.errs.add(schoolmail.Position{}, ErrNoFiles, "expected a file named %s, to which others refer", names)
+		} else {
+			r.doubt("file " + names + " is missing")
+		}
+	}
 }
 
 // delivery folds what was read.
@@ -224,7 +275,7 @@ func (m *meter) Read(p []byte) (int, error) {
 }
 
 // source reads one file.
-func (r *reader) source(number int32, s source) {
+func (r *reader) source(number int32, s source, layout *fileLayout, first bool) {
 	pos := schoolmail.Position{File: s.name}
 	f, err := s.open()
 	if err != nil {
@@ -244,14 +295,17 @@ func (r *reader) source(number int32, s source) {
 	}
 	m := &meter{src: f, sum: sha256.New(), left: r.opts.MaxFileBytes}
 	before := r.rows
-	text := newDecoder(m, r.layout.Encoding)
-	err = r.file(number, s.name, text)
+	err = r.file(number, s.name, m, layout)
 	if err == nil && len(r.errs) == 0 && len(r.fold.rejected) <= r.opts.MaxRejected {
 		_, err = io.Copy(io.Discard, m) // after a trailer
 	}
 	var bad *encodingError
+	var notXML *xmlError
 	switch {
 	case err == nil:
+	case errors.As(err, &notXML):
+		pos.Line = notXML.line
+		r.errs.add(pos, ErrXML, "%s", notXML.detail)
 	case errors.As(err, &bad):
 		pos.Line = bad.line
 		r.errs.add(pos, ErrEncoding, "%s", bad.detail)
@@ -259,6 +313,9 @@ func (r *reader) source(number int32, s source) {
 		r.errs.add(pos, ErrTooLarge, "more than %d bytes", r.opts.MaxFileBytes)
 	default:
 		r.errs = append(r.errs, &Error{Position: pos, Err: err})
+	}
+	if !first {
+		return
 	}
 	digest := [sha256.Size]byte(m.sum.Sum(nil))
 	fmt.Fprintf(r.sum, "%d %s\n%x\n", len(s.name), s.name, digest)

@@ -64,7 +64,8 @@ func TestFold(t *testing.T) {
 			Memberships: []schoolmail.Membership{{School: "ps-a"}}, Phone: "031 1",
 		},
 		{
-			Key: schoolmail.RecordKey{Source: "escada", ID: "11"}, Role: "pupil", FamilyName: "Müller", GivenName: "Léa Lou", Language: "de",
+			Key: schoolmail.RecordKey{Source: "escada", ID: "11"}, Role: "pupil", FamilyName: "Müller", GivenName: "Léa Lou",
+			Language:    "de",
 			Memberships: []schoolmail.Membership{{School: "ps-a", Level: "primary", Classes: []string{"4b"}}},
 		},
 	}
@@ -111,15 +112,19 @@ func TestMemberships(t *testing.T) {
 		rows      []string // school;stufe;klasse;von;bis
 		want      []schoolmail.Membership
 	}{
-		{"schools are sorted", "", []string{"b;P;1a;;", "a;P;1a;;"}, []schoolmail.Membership{m("a", "", "", "1a"), m("b", "", "", "1a")}},
-		{"classes are sorted and periods joined", "", []string{"a;P;2b;01.08.2026;31.01.2027", "a;P;1a;01.02.2026;31.12.2026"},
+		{"schools are sorted", "", []string{"b;P;1a;;", "a;P;1a;;"},
+			[]schoolmail.Membership{m("a", "", "", "1a"), m("b", "", "", "1a")}},
+		{"classes are sorted and periods joined", "", []string{"a;P;2b;01.08.2026;31.01.2027",
+			"a;P;1a;01.02.2026;31.12.2026"},
 			[]schoolmail.Membership{m("a", "2026-02-01", "2027-01-31", "1a", "2b")}},
-		{"open periods win", "", []string{"a;P;2b;01.08.2026;", "a;P;1a;;31.12.2026"}, []schoolmail.Membership{m("a", "", "", "1a", "2b")}},
+		{"open periods win", "", []string{"a;P;2b;01.08.2026;", "a;P;1a;;31.12.2026"},
+			[]schoolmail.Membership{m("a", "", "", "1a", "2b")}},
 		{"a day in the first half", "2026-11-23", []string{"a;P;1a;01.08.2026;31.01.2027", "a;P;1b;01.02.2027;"},
 			[]schoolmail.Membership{m("a", "2026-08-01", "2027-01-31", "1a")}},
 		{"a day in the second half", "2027-02-01", []string{"a;P;1a;01.08.2026;31.01.2027", "a;P;1b;01.02.2027;"},
 			[]schoolmail.Membership{m("a", "2027-02-01", "", "1b")}},
-		{"a day between: the next", "2027-02-03", []string{"a;P;1a;01.08.2026;31.01.2027", "a;P;1b;01.03.2027;", "a;P;1c;01.04.2027;"},
+		{"a day between: the next", "2027-02-03", []string{"a;P;1a;01.08.2026;31.01.2027", "a;P;1b;01.03.2027;",
+			"a;P;1c;01.04.2027;"},
 			[]schoolmail.Membership{m("a", "2027-03-01", "", "1b")}},
 		{"a day after all: the last", "2027-08-03", []string{"a;P;1a;01.08.2026;31.01.2027", "a;P;1b;01.03.2027;30.06.2027"},
 			[]schoolmail.Membership{m("a", "2027-03-01", "2027-06-30", "1b")}},
@@ -142,7 +147,8 @@ func TestMemberships(t *testing.T) {
 	}
 	// Teachers may be at one school on two levels; pupils not.
 	d := readOne(t, nil, head+"1;L;A;B;a;S;7a;;;;;\n1;L;A;B;a;P;1a;;;;;\n2;S;A;B;a;S;7a;;;;;\n2;S;A;B;a;P;1a;;;;;\n")
-	if len(d.Records) != 1 || d.Records[0].Memberships[0].Level != "primary" || len(d.Rejected) != 1 || d.Rejected[0].Column != "Stufe" {
+	if len(d.Records) != 1 || d.Records[0].Memberships[0].Level != "primary" || len(d.Rejected) != 1 ||
+		d.Rejected[0].Column != "Stufe" {
 		t.Errorf("%+v", d)
 	}
 }
@@ -189,10 +195,11 @@ func TestRejections(t *testing.T) {
 		{"American date", with("Von", "08/10/2026"), "Von", "dd.mm.yyyy", byKey | bySchool},
 		{"short year", with("Von", "10.08.26"), "Von", "dd.mm.yyyy", byKey | bySchool},
 		{"month 13", with("Bis", "10.13.2026"), "Bis", "dd.mm.yyyy", byKey | bySchool},
-		{"text after date", with("Bis", "10.12.2026 00:00"), "Bis", "dd.mm.yyyy", byKey | bySchool},
+		{"text after date", with("Bis", "10.12.2026 noon"), "Bis", "dd.mm.yyyy", byKey | bySchool},
 		{"end before begin", with("Bis", "09.08.2026"), "Bis", `before the date in column "Von"`, byKey | bySchool},
 		{"mail", with("EMailPrivat", "a.example.org"), "EMailPrivat", "one mail address", byKey | bySchool | harmless},
-		{"two mails", with("EMailPrivat", "\"a@example.org;b@example.org\""), "EMailPrivat", "one mail address", byKey | bySchool | harmless},
+		{"two mails", with("EMailPrivat", "\"a@example.org;b@example.org\""), "EMailPrivat", "one mail address",
+			byKey | bySchool | harmless},
 		{"phone", "17;L;A;B;ps-au;P;4b;;;;call me;de\n", "Telefon", "telephone number", byKey | bySchool | harmless},
 		{"language", with("Sprache", "rm"), "Sprache", "de, fr, it or en", byKey | bySchool | harmless},
 		{"too few fields", "17;S;Müller\n", "", "3 fields: expected 12", 0},
@@ -260,7 +267,8 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	for _, r := range d.Rejected {
 		columns = append(columns, fmt.Sprint(r.Line, r.Column))
 	}
-	want := []string{"2 Rolle", "2 Name", "2 Vorname", "2 Schule", "2 Stufe", "2 Klasse", "2 Von", "2 Bis", "2 EMailPrivat", "2 Sprache", "4 Von"}
+	want := []string{"2 Rolle", "2 Name", "2 Vorname", "2 Schule", "2 Stufe", "2 Klasse", "2 Von", "2 Bis",
+		"2 EMailPrivat", "2 Sprache", "4 Von"}
 	for i := range want {
 		want[i] = strings.Replace(want[i], " ", "", 1)
 	}
@@ -288,7 +296,8 @@ func TestDoubleIDs(t *testing.T) {
 	for _, r := range d.Rejected {
 		got = append(got, fmt.Sprint(r.Line, " ", r.Column, " ", r.Key.ID))
 	}
-	want := []string{"2 PersonId a1", "3 PersonId A1", "4 PersonId ", "4 PersonId b", "5 PersonId ", "5 Rolle b", "5 Name b"}
+	want := []string{"2 PersonId a1", "3 PersonId A1", "4 PersonId ", "4 PersonId b", "5 PersonId ", "5 Rolle b",
+		"5 Name b"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -314,12 +323,15 @@ func TestRefused(t *testing.T) {
 			`escada: x.csv:1: column missing: "Rolle", "Stufe", "Klasse"; found "PersonId", "Name", "Vorname", "Schule", "Foo", "Von", "Bis", "EMailPrivat", "Telefon", "Sprache"`},
 		{"no header", map[string]string{"x.csv": row}, escada.Options{}, escada.ErrMissingColumn,
 			`escada: x.csv:1: column missing: no header found: expected the titles "PersonId", "Rolle", "Name", "Vorname", "Schule", "Stufe", "Klasse", "Von", "Bis", "EMailPrivat", "Telefon", "Sprache", separated by ';'; found 12 fields, 0 known titles`},
-		{"other delimiter", map[string]string{"x.csv": strings.ReplaceAll(head+row, ";", ",")}, escada.Options{}, escada.ErrMissingColumn,
+		{"other delimiter", map[string]string{"x.csv": strings.ReplaceAll(head+row, ";", ",")}, escada.Options{},
+			escada.ErrMissingColumn,
 			`escada: x.csv:1: column missing: no header found: expected the titles "PersonId", "Rolle", "Name", "Vorname", "Schule", "Stufe", "Klasse", "Von", "Bis", "EMailPrivat", "Telefon", "Sprache", separated by ';'; found 1 fields, 0 known titles`},
-		{"column twice", map[string]string{"x.csv": strings.Replace(head, "Sprache", "Sprache;Nom;langue", 1) + row}, escada.Options{}, escada.ErrDuplicateColumn,
+		{"column twice", map[string]string{"x.csv": strings.Replace(head, "Sprache", "Sprache;Nom;langue", 1) + row},
+			escada.Options{}, escada.ErrDuplicateColumn,
 			"escada: x.csv:1: column \"Nom\": column given twice: fields 3 and 13 both hold the family_name\n" +
 				"escada: x.csv:1: column \"langue\": column given twice: fields 12 and 14 both hold the language"},
-		{"all files, all mistakes", map[string]string{"a.csv": "", "b.csv": "PersonId;Name\n", "c.csv": head + row}, escada.Options{}, escada.ErrMissingColumn,
+		{"all files, all mistakes", map[string]string{"a.csv": "", "b.csv": "PersonId;Name\n", "c.csv": head + row},
+			escada.Options{}, escada.ErrMissingColumn,
 			"escada: a.csv: export is empty: expected a header line\n" +
 				`escada: b.csv:1: column missing: "Rolle", "Vorname", "Schule", "Stufe", "Klasse", "Von", "Bis", "EMailPrivat", "Telefon", "Sprache"; found "PersonId", "Name"`},
 		{"no text", map[string]string{"x.csv": "P\x00\x00e\x00\x00r\x00\x00"}, escada.Options{}, escada.ErrEncoding,
@@ -329,17 +341,22 @@ func TestRefused(t *testing.T) {
 			`escada: x.csv: wrong encoding: the file is UTF-16; expected utf-8`},
 		{"mixed", map[string]string{"x.csv": head + row + with("Name", "M\xFCller")}, escada.Options{}, escada.ErrEncoding,
 			`escada: x.csv:3: wrong encoding: byte that is not UTF-8 in a file that otherwise is; expected one encoding throughout`},
-		{"Windows-1252 under UTF-8", map[string]string{"x.csv": head + "17;S;M\xFCller;L\xE9a;ps-au;P;4b;;;;;\n"}, escada.Options{Profile: &escada.Profile{Encoding: escada.EncodingUTF8}}, escada.ErrEncoding,
+		{"Windows-1252 under UTF-8", map[string]string{"x.csv": head + "17;S;M\xFCller;L\xE9a;ps-au;P;4b;;;;;\n"},
+			escada.Options{Profile: &escada.Profile{Encoding: escada.EncodingUTF8}}, escada.ErrEncoding,
 			`escada: x.csv:2: wrong encoding: byte that is not UTF-8; the file looks like Windows-1252`},
 		{"too large", map[string]string{"x.csv": head + row}, escada.Options{MaxFileBytes: 100}, escada.ErrTooLarge,
 			`escada: x.csv: file too large: more than 100 bytes`},
-		{"too many mistakes", map[string]string{"x.csv": head + strings.Repeat("x\n", 10_000)}, escada.Options{MaxRejected: 50}, escada.ErrTooManyRejected,
+		{"too many mistakes", map[string]string{"x.csv": head + strings.Repeat("x\n", 10_000)},
+			escada.Options{MaxRejected: 50}, escada.ErrTooManyRejected,
 			`escada: x.csv: too many rejected rows: more than 50 mistakes; is it the right profile?`},
-		{"full and delta", map[string]string{"all.csv": head + row, "delta-1.csv": head + row + row}, escada.Options{Profile: &escada.Profile{DeltaFiles: []string{"delta-*"}}}, escada.ErrMixedKinds,
+		{"full and delta", map[string]string{"all.csv": head + row, "delta-1.csv": head + row + row},
+			escada.Options{Profile: &escada.Profile{DeltaFiles: []string{"delta-*"}}}, escada.ErrMixedKinds,
 			`escada: full and delta files in one export: all.csv is full, delta-1.csv is a delta`},
-		{"same contents", map[string]string{"a.csv": head + row, "b.csv": head + row}, escada.Options{}, escada.ErrDuplicateFile,
+		{"same contents", map[string]string{"a.csv": head + row, "b.csv": head + row}, escada.Options{},
+			escada.ErrDuplicateFile,
 			`escada: b.csv: same file twice: the contents are those of a.csv: a file was copied twice, or over another`},
-		{"strict about columns", map[string]string{"x.csv": strings.Replace(head, "Sprache", "Sprache;Foo", 1) + row}, escada.Options{Profile: &escada.Profile{Strict: true}}, escada.ErrUnknownColumn,
+		{"strict about columns", map[string]string{"x.csv": strings.Replace(head, "Sprache", "Sprache;Foo", 1) + row},
+			escada.Options{Profile: &escada.Profile{Strict: true}}, escada.ErrUnknownColumn,
 			`escada: x.csv:1: unknown column: "Foo"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -372,21 +389,33 @@ func TestIncomplete(t *testing.T) {
 		want    string
 	}{
 		{"whole", map[string]string{"x.csv": head + row}, escada.Profile{}, ""},
-		{"no line end", map[string]string{"x.csv": head + strings.TrimSpace(row)}, escada.Profile{}, "x.csv:2: the last line has no line end, so the file may have been cut off"},
-		{"cut in the line end", map[string]string{"x.csv": head + strings.TrimSpace(row) + "\r"}, escada.Profile{}, "x.csv:2: the last line has no line end, so the file may have been cut off"},
-		{"short last row", map[string]string{"x.csv": head + row + other[:12]}, escada.Profile{}, "x.csv:3: the last row is not whole, so the file may have been cut off"},
-		{"short last row with line end", map[string]string{"x.csv": head + row + other[:12] + "\n"}, escada.Profile{}, "x.csv:3: the last row is not whole, so the file may have been cut off"},
-		{"cut in quotes", map[string]string{"x.csv": head + row + "18;S;\"Mu"}, escada.Profile{}, "x.csv:3: the last row is not whole, so the file may have been cut off"},
+		{"no line end", map[string]string{"x.csv": head + strings.TrimSpace(row)}, escada.Profile{},
+			"x.csv:2: the last line has no line end, so the file may have been cut off"},
+		{"cut in the line end", map[string]string{"x.csv": head + strings.TrimSpace(row) + "\r"}, escada.Profile{},
+			"x.csv:2: the last line has no line end, so the file may have been cut off"},
+		{"short last row", map[string]string{"x.csv": head + row + other[:12]}, escada.Profile{},
+			"x.csv:3: the last row is not whole, so the file may have been cut off"},
+		{"short last row with line end", map[string]string{"x.csv": head + row + other[:12] + "\n"}, escada.Profile{},
+			"x.csv:3: the last row is not whole, so the file may have been cut off"},
+		{"cut in quotes", map[string]string{"x.csv": head + row + "18;S;\"Mu"}, escada.Profile{},
+			"x.csv:3: the last row is not whole, so the file may have been cut off"},
 		{"open end allowed", map[string]string{"x.csv": head + strings.TrimSpace(row)}, escada.Profile{OpenEnd: true}, ""},
-		{"open end allowed, short row not", map[string]string{"x.csv": head + row + other[:12]}, escada.Profile{OpenEnd: true}, "x.csv:3: the last row is not whole, so the file may have been cut off"},
+		{"open end allowed, short row not", map[string]string{"x.csv": head + row + other[:12]},
+			escada.Profile{OpenEnd: true}, "x.csv:3: the last row is not whole, so the file may have been cut off"},
 		{"trailer", map[string]string{"x.csv": head + row + other + "ENDE;2"}, escada.Profile{Trailer: "ENDE"}, ""},
-		{"trailer with empty fields", map[string]string{"x.csv": head + row + other + "ENDE;2;;;;;;;;;;\n\n"}, escada.Profile{Trailer: "ENDE"}, ""},
-		{"trailer lacks", map[string]string{"x.csv": head + row + other}, escada.Profile{Trailer: "ENDE"}, "x.csv has no trailer, so its end may be missing"},
-		{"trailer counts more", map[string]string{"x.csv": head + row + "ENDE;2\n"}, escada.Profile{Trailer: "ENDE"}, "x.csv:3: the trailer counts 2 rows, the file has 1"},
-		{"trailer without number", map[string]string{"x.csv": head + row + "ENDE\n"}, escada.Profile{Trailer: "ENDE"}, "x.csv:3: the trailer counts 0 rows, the file has 1"},
-		{"row after trailer", map[string]string{"x.csv": head + row + "ENDE;1\n" + other}, escada.Profile{Trailer: "ENDE"}, "x.csv:4: the trailer counts 1 rows, the file has 2"},
+		{"trailer with empty fields", map[string]string{"x.csv": head + row + other + "ENDE;2;;;;;;;;;;\n\n"},
+			escada.Profile{Trailer: "ENDE"}, ""},
+		{"trailer lacks", map[string]string{"x.csv": head + row + other}, escada.Profile{Trailer: "ENDE"},
+			"x.csv has no trailer, so its end may be missing"},
+		{"trailer counts more", map[string]string{"x.csv": head + row + "ENDE;2\n"}, escada.Profile{Trailer: "ENDE"},
+			"x.csv:3: the trailer counts 2 rows, the file has 1"},
+		{"trailer without number", map[string]string{"x.csv": head + row + "ENDE\n"}, escada.Profile{Trailer: "ENDE"},
+			"x.csv:3: the trailer counts 0 rows, the file has 1"},
+		{"row after trailer", map[string]string{"x.csv": head + row + "ENDE;1\n" + other}, escada.Profile{Trailer: "ENDE"},
+			"x.csv:4: the trailer counts 1 rows, the file has 2"},
 		{"file without rows", map[string]string{"a.csv": head + row, "b.csv": head}, escada.Profile{}, "b.csv has no rows"},
-		{"file missing", map[string]string{"a.csv": head + row}, escada.Profile{RequiredFiles: []string{"a*", "B.csv", "c.csv"}}, `file "B.csv" is missing; file "c.csv" is missing`},
+		{"file missing", map[string]string{"a.csv": head + row}, escada.Profile{RequiredFiles: []string{"a*", "B.csv",
+			"c.csv"}}, `file "B.csv" is missing; file "c.csv" is missing`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -397,7 +426,8 @@ func TestIncomplete(t *testing.T) {
 			if d.Incomplete != tt.want {
 				t.Errorf("incomplete %q, want %q", d.Incomplete, tt.want)
 			}
-			if n := len(d.Records) + len(d.Rejected); n == 0 || n != d.Rows || len(d.Records) == 0 && d.Rejected[0].Key.ID != "17" {
+			if n := len(d.Records) + len(d.Rejected); n == 0 || n != d.Rows || len(d.Records) == 0 &&
+				d.Rejected[0].Key.ID != "17" {
 				t.Errorf("records %+v, rejected %+v", d.Records, d.Rejected)
 			}
 		})
@@ -492,7 +522,8 @@ func TestHeaders(t *testing.T) {
 			t.Errorf("%s:\n%s", name, diff)
 		}
 	}
-	p := &escada.Profile{Optional: []escada.Column{escada.ColumnLevel, escada.ColumnClass, escada.ColumnFrom, escada.ColumnUntil,
+	p := &escada.Profile{Optional: []escada.Column{escada.ColumnLevel, escada.ColumnClass, escada.ColumnFrom,
+		escada.ColumnUntil,
 		escada.ColumnNoticeMail, escada.ColumnPhone, escada.ColumnLanguage}}
 	if d := readOne(t, p, "PersonId;Rolle;Name;Vorname;Schule\n17;S;Müller;Léa;ps-au\n"); len(d.Records) != 1 {
 		t.Errorf("optional columns: %+v", d)
@@ -537,7 +568,8 @@ func TestReadDirAndFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for name, data := range map[string]string{
-		"b.csv": head + with("Klasse", "4b"), "a.TXT": head + strings.Replace(with("Klasse", "4b"), "17;", "18;", 1), "readme.md": "x", "sub/c.csv": "x",
+		"b.csv": head + with("Klasse", "4b"), "a.TXT": head + strings.Replace(with("Klasse", "4b"), "17;", "18;", 1),
+		"readme.md": "x", "sub/c.csv": "x",
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -551,7 +583,8 @@ func TestReadDirAndFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fromFiles, err := escada.ReadFiles(t.Context(), []string{filepath.Join(dir, "b.csv"), filepath.Join(dir, "a.TXT")}, nil)
+	fromFiles, err := escada.ReadFiles(t.Context(), []string{filepath.Join(dir, "b.csv"), filepath.Join(dir, "a.TXT")},
+		nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -562,13 +595,15 @@ func TestReadDirAndFiles(t *testing.T) {
 		t.Errorf("%+v", fromDir)
 	}
 
-	for name, paths := range map[string][]string{"missing": {filepath.Join(dir, "no.csv")}, "directory": {filepath.Join(dir, "sub")}} {
+	for name, paths := range map[string][]string{"missing": {filepath.Join(dir, "no.csv")},
+		"directory": {filepath.Join(dir, "sub")}} {
 		_, err := escada.ReadFiles(t.Context(), paths, nil)
 		if e, ok := errors.AsType[*escada.Error](err); !ok || !e.Temporary() {
 			t.Errorf("%s: %v: expected a temporary *Error", name, err)
 		}
 	}
-	if _, err := escada.ReadFiles(t.Context(), []string{filepath.Join(dir, "b.csv"), filepath.Join(dir, "b.csv")}, nil); !errors.Is(err, escada.ErrDuplicateFile) {
+	if _, err := escada.ReadFiles(t.Context(), []string{filepath.Join(dir, "b.csv"), filepath.Join(dir, "b.csv")},
+		nil); !errors.Is(err, escada.ErrDuplicateFile) {
 		t.Errorf("the same path twice: %v", err)
 	}
 	if _, err := escada.ReadFiles(t.Context(), nil, nil); !errors.Is(err, escada.ErrNoFiles) {
@@ -589,7 +624,8 @@ func TestProfileMistakes(t *testing.T) {
 	t.Parallel()
 	p := &escada.Profile{
 		Source: "a b", Delimiter: 'x', Encoding: "latin1", DateFormat: "dd.mm.yy",
-		Columns:  map[escada.Column][]string{"bogus": {"X"}, escada.ColumnID: {"Nr", "Klasse", "?"}, escada.ColumnRole: {"NR."}},
+		Columns: map[escada.Column][]string{"bogus": {"X"}, escada.ColumnID: {"Nr", "Klasse", "?"},
+			escada.ColumnRole: {"NR."}},
 		Optional: []escada.Column{escada.ColumnID, "nothing"},
 		Roles:    map[schoolmail.Role][]string{"boss": {"B"}, "pupil": {"B", ""}, "staff": nil},
 		Levels:   map[schoolmail.SchoolLevel][]string{"": {"X"}},
@@ -601,12 +637,12 @@ func TestProfileMistakes(t *testing.T) {
 	}
 	want := strings.Split(`source: expected 1 to 64 ASCII characters without spaces
 delimiter 'x': expected an ASCII punctuation character or a tab, not a quote
-encoding "latin1": expected one of ["auto" "utf-8" "utf-16" "windows-1252" "iso-8859-1" "iso-8859-2" "iso-8859-15" "macintosh" "cp850"]
-columns: unknown column "bogus", expected one of ["id" "role" "family_name" "given_name" "school" "level" "class" "from" "until" "notice_mail" "phone" "language"]
+encoding "latin1": expected one of ENCODINGS
+columns: unknown column "bogus", expected one of COLUMNS
 columns: title "?" of "id" has no letter or digit
 columns: title "NR." stands for both "id" and "role"
 optional: column "id" cannot be optional
-optional: unknown column "nothing", expected one of ["id" "role" "family_name" "given_name" "school" "level" "class" "from" "until" "notice_mail" "phone" "language"]
+optional: unknown column "nothing", expected one of COLUMNS
 date format "dd.mm.yy": expected dd, mm and yyyy once each with punctuation between, such as "dd.mm.yyyy"
 roles: unknown role "boss"
 roles: code "B" stands for both "boss" and "pupil"
@@ -615,8 +651,10 @@ roles: no code for "staff"
 levels: a level without name
 file pattern "[a": syntax error in pattern
 trailer "Klasse": expected a text without spaces around that is no column title`, "\n")
+	lists := strings.NewReplacer("COLUMNS", fmt.Sprintf("%q", escada.Columns()), "ENCODINGS",
+		fmt.Sprintf("%q", escada.Encodings()))
 	for i := range want {
-		want[i] = "escada: bad profile: " + want[i]
+		want[i] = "escada: bad profile: " + lists.Replace(want[i])
 	}
 	if diff := cmp.Diff(want, strings.Split(err.Error(), "\n")); diff != "" {
 		t.Error(diff)
@@ -632,11 +670,15 @@ trailer "Klasse": expected a text without spaces around that is no column title`
 func TestDateFormats(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ format, text, want string }{
-		{"dd.mm.yyyy", "01.08.2026", "2026-08-01"}, {"dd.mm.yyyy", "1.8.2026", "2026-08-01"}, {"yyyy-mm-dd", "2026-08-01", "2026-08-01"},
-		{"dd/mm/yyyy", "29/02/2028", "2028-02-29"}, {"yyyymmdd", "20260801", "2026-08-01"}, {"mm/dd/yyyy", "08/01/2026", "2026-08-01"},
+		{"dd.mm.yyyy", "01.08.2026", "2026-08-01"}, {"dd.mm.yyyy", "1.8.2026", "2026-08-01"},
+		{"yyyy-mm-dd", "2026-08-01", "2026-08-01"},
+		{"dd/mm/yyyy", "29/02/2028", "2028-02-29"}, {"yyyymmdd", "20260801", "2026-08-01"},
+		{"mm/dd/yyyy", "08/01/2026", "2026-08-01"},
 		{"dd.mm.yyyy", "31.12.9999", "9999-12-31"},
-		{"yyyymmdd", "2026801", ""}, {"dd.mm.yyyy", "01.08.2026x", ""}, {"dd.mm.yyyy", "001.08.2026", ""}, {"dd.mm.yyyy", "0.8.2026", ""},
-		{"dd.mm.yyyy", "01-08-2026", ""}, {"dd.mm.yyyy", "01.01.1899", ""}, {"dd.mm.yyyy", "..", ""}, {"dd.mm.yyyy", "31.04.2026", ""},
+		{"yyyymmdd", "2026801", ""}, {"dd.mm.yyyy", "01.08.2026x", ""}, {"dd.mm.yyyy", "001.08.2026", ""},
+		{"dd.mm.yyyy", "0.8.2026", ""},
+		{"dd.mm.yyyy", "01-08-2026", ""}, {"dd.mm.yyyy", "01.01.1899", ""}, {"dd.mm.yyyy", "..", ""},
+		{"dd.mm.yyyy", "31.04.2026", ""},
 	} {
 		d := readOne(t, &escada.Profile{DateFormat: tt.format}, head+with("Von", tt.text))
 		got := ""
@@ -672,7 +714,8 @@ func TestNoContents(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	for _, data := range []string{secret + ";" + secret + "\n", "17;S;" + secret + ";B;ps-au;P;4b;;;;;de\n", head + "17;S;ü" + secret + "\xFC;B;ps-au;P;4b;;;;;\n"} {
+	for _, data := range []string{secret + ";" + secret + "\n", "17;S;" + secret + ";B;ps-au;P;4b;;;;;de\n",
+		head + "17;S;ü" + secret + "\xFC;B;ps-au;P;4b;;;;;\n"} {
 		if _, err := read(t, nil, map[string]string{"x.csv": data}); err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("error %v", err)
 		}

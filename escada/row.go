@@ -24,6 +24,7 @@ type entry struct {
 	from, until   schoolmail.Date
 	mail, phone   string
 	language      uint32
+	number, birth uint32 // keyed hashes
 }
 
 // vocabulary numbers what stands in many rows.
@@ -52,9 +53,10 @@ type rowParser struct {
 	*layout
 	header
 	*vocabulary
-	faults []fault
-	fields [][]byte
-	memos  memos
+	faults  []fault
+	fields  [][]byte
+	mapping *mapping // nil: columns are fields
+	memos   memos
 	// suspect takes names of files in a single-byte encoding; nil in others.
 	suspect func(name string)
 }
@@ -68,6 +70,7 @@ type memos struct {
 	class         memo[uint32]
 	from, until   memo[judged[schoolmail.Date]]
 	language      memo[uint32]
+	birth         memo[judged[schoolmail.Date]]
 }
 
 // judged is a value, or what is wrong with the text.
@@ -99,10 +102,15 @@ const (
 	numNoticeMail
 	numPhone
 	numLanguage
+	numNumber
+	numBirthDate
 )
 
 // text returns the text of a column, without spaces around it.
 func (p *rowParser) text(column int) []byte {
+	if p.mapping != nil {
+		return p.mapping.texts[column]
+	}
 	if n := p.index[column]; n >= 0 {
 		return trim(p.fields[n])
 	}
@@ -129,6 +137,9 @@ func (p *rowParser) parse(fields [][]byte) (e entry) {
 			"before the date in column \""+p.title(ColumnFrom)+"\": expected the last day, not before the first")
 	}
 	p.parseContact(&e)
+	if p.key != nil {
+		p.parseTraits(&e)
+	}
 	return e
 }
 
@@ -190,6 +201,8 @@ func (p *rowParser) parsePlace(e *entry) {
 		if e.level = p.memos.level.get(level, p.levelNumber); e.level == 0 {
 			p.fail(ColumnLevel, schoolmail.RejectedValue, "expected "+codeList(p.Levels))
 		}
+	} else if pupil && len(p.SchoolLevels) > 0 {
+		e.level = p.vocabulary.levels.number(p.SchoolLevels[p.vocabulary.schools.text(e.school)])
 	} else if pupil && p.index[numLevel] >= 0 {
 		p.fail(ColumnLevel, schoolmail.RejectedMissing, "empty for a pupil: expected "+codeList(p.Levels))
 	}
@@ -204,10 +217,11 @@ func (p *rowParser) parsePlace(e *entry) {
 }
 
 func (p *rowParser) schoolNumber(text string) uint32 {
-	if !validSchool(text) {
+	school := p.schoolOf(text)
+	if !validSchool(string(school)) {
 		return 0
 	}
-	return p.schools.number(schoolmail.SchoolID(text))
+	return p.vocabulary.schools.number(school)
 }
 
 func (p *rowParser) levelNumber(text string) uint32 {
@@ -227,18 +241,22 @@ func (p *rowParser) date(column int, m *memo[judged[schoolmail.Date]]) schoolmai
 	if len(text) == 0 {
 		return 0
 	}
-	v := m.get(text, func(text string) (v judged[schoolmail.Date]) {
-		d, ok := p.dates.parse(text)
-		if !ok {
-			v.why = "expected a date as " + p.DateFormat + ", or nothing"
-		}
-		v.value = d
-		return v
-	})
+	v := m.get(text, p.dateOf)
 	if v.why != "" {
 		p.fail(allColumns[column], schoolmail.RejectedValue, v.why)
 	}
 	return v.value
+}
+
+func (p *rowParser) dateOf(text string) (v judged[schoolmail.Date]) {
+	for _, format := range p.dates {
+		if d, ok := format.parse(text); ok {
+			v.value = d
+			return v
+		}
+	}
+	v.why = "expected a date as " + p.DateFormat + ", or nothing"
+	return v
 }
 
 // parseContact reads what a person can do without.

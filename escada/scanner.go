@@ -2,6 +2,7 @@ package escada
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"unicode/utf8"
@@ -43,7 +44,14 @@ type scanner struct {
 	ends    lineEnds
 	special [256]bool
 	scratch []byte   // fields that had to be rewritten
-	fields  [][]byte // of the current row, valid until the next call
+	current [][]byte // fields of the current row, valid until the next call
+}
+
+// rows gives the rows of a file one by one.
+type rows interface {
+	next() (row, bool)
+	fields() [][]byte // of the current row, valid until the next
+	failure() error   // why there are no more; nil at the end of the file
 }
 
 // lineEnds says what ends lines; the first line decides.
@@ -62,6 +70,15 @@ type row struct {
 	ended   bool   // a line end follows it
 	isBlank bool   // nothing but delimiters and spaces
 	size    int    // in bytes, with its line end
+}
+
+func (s *scanner) fields() [][]byte { return s.current }
+
+func (s *scanner) failure() error {
+	if errors.Is(s.err, io.EOF) {
+		return nil
+	}
+	return s.err
 }
 
 func newScanner(src io.Reader, delim rune, q quoting) *scanner {
@@ -128,7 +145,7 @@ func (s *scanner) more() bool {
 func (s *scanner) scan(b []byte) (r row, size int, whole bool) {
 	r.line = s.line
 	s.scratch = s.scratch[:0]
-	fields, special := s.fields[:0], &s.special
+	fields, special := s.current[:0], &s.special
 	i, start, lines := 0, 0, 0
 	for {
 		// The hot loop: nearly all bytes of an export pass through here.
@@ -163,7 +180,7 @@ func (s *scanner) scan(b []byte) (r row, size int, whole bool) {
 		}
 		fields = append(fields, field)
 		if i == len(b) || b[i] != s.delim {
-			s.fields = fields
+			s.current = fields
 			return s.rowEnd(r, b, i, lines)
 		}
 		i++
@@ -198,13 +215,13 @@ const (
 
 // finish ends a row of size bytes.
 func (s *scanner) finish(r row, size, lines int) (row, int, bool) {
-	for _, f := range s.fields {
+	for _, f := range s.current {
 		if len(f) > maxField {
 			// The line where it began is skipped, no more.
 			return s.broken(s.buf[s.pos:s.end], size, 0, fieldLong)
 		}
 	}
-	r.isBlank, r.size = isBlank(s.fields), size
+	r.isBlank, r.size = isBlank(s.current), size
 	s.line += lines
 	return r, size, true
 }

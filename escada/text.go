@@ -257,10 +257,18 @@ func (f dateFormat) parse(s string) (schoolmail.Date, bool) {
 			s = rest
 		}
 	}
+	if i := strings.IndexAny(s, "T "); i == 0 && isTime(s[1:]) {
+		s = ""
+	}
 	if s != "" || m < 1 || m > 12 || d < 1 || d > daysIn(m, y) || y < 1900 {
 		return 0, false
 	}
 	return newDate(y, m, d), true
+}
+
+// isTime recognises the time that databases write after a date.
+func isTime(s string) bool {
+	return len(s) >= 5 && s[2] == ':' && strings.Trim(s, "0123456789:.+-Z") == ""
 }
 
 // format writes a date in the format; no date is the empty string.

@@ -22,11 +22,13 @@ func Write(w io.Writer, records []schoolmail.Record, p *Profile) error {
 		return err
 	}
 	x := &writer{layout: l, check: rowParser{layout: l, vocabulary: &vocabulary{}}}
-	x.check.header.fields = len(allColumns)
-	for i := range allColumns {
-		x.check.index[i] = i
+	if l.Format != FormatCSV || len(l.Layout) > 0 {
+		return Errors{{Kind: ErrProfile, Detail: "Write writes CSV files of one sort"}}
 	}
-	for i, c := range allColumns {
+	x.check.header.fields = len(written)
+	x.check.index[numNumber], x.check.index[numBirthDate] = -1, -1
+	for i, c := range written {
+		x.check.index[i] = i
 		x.field(i, l.title(c))
 	}
 	x.out.WriteString("\r\n")
@@ -56,7 +58,7 @@ type writer struct {
 	out    bytes.Buffer
 	rows   int
 	errs   Errors
-	raw    [len(allColumns)][]byte
+	raw    [numNumber][]byte
 }
 
 func (x *writer) record(r schoolmail.Record) {
@@ -87,9 +89,9 @@ func (x *writer) record(r schoolmail.Record) {
 // line writes one row of a record, if it would be read back as it is.
 func (x *writer) line(r schoolmail.Record, m schoolmail.Membership, class string, bad func(string, ...any)) bool {
 	l := x.layout
-	row := [len(allColumns)]string{
+	row := [numNumber]string{
 		r.Key.ID, firstCode(l.Roles, r.Role), r.FamilyName, r.GivenName, string(m.School), firstCode(l.Levels, m.Level),
-		class, l.dates.format(m.From), l.dates.format(m.Until), r.NoticeMail, r.Phone, r.Language,
+		class, l.dates[0].format(m.From), l.dates[0].format(m.Until), r.NoticeMail, r.Phone, r.Language,
 	}
 	for i, v := range row {
 		x.raw[i] = []byte(v)

@@ -40,7 +40,8 @@ func records(t *rapid.T, source string) []schoolmail.Record {
 		if r.Role != schoolmail.RolePupil {
 			r.Phone = rapid.SampledFrom([]string{"", "+41 (0)31 555-12.34/56"}).Draw(t, "phone")
 		}
-		schools := rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z0-9]([a-z_-]{0,5}[a-z0-9])?`), 1, 3, rapid.ID).Draw(t, "schools")
+		schools := rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z0-9]([a-z_-]{0,5}[a-z0-9])?`), 1, 3, rapid.ID).Draw(t,
+			"schools")
 		slices.Sort(schools)
 		for _, s := range schools {
 			m := schoolmail.Membership{School: schoolmail.SchoolID(s), Level: rapid.SampledFrom(levels).Draw(t, "level")}
@@ -50,7 +51,8 @@ func records(t *rapid.T, source string) []schoolmail.Record {
 			} else if rapid.Bool().Draw(t, "no level") {
 				m.Level = ""
 			}
-			m.Classes = rapid.SliceOfNDistinct(rapid.StringMatching(`[1-9][a-zä]( [A-Z0-9])?`), least, 3, rapid.ID).Draw(t, "classes")
+			m.Classes = rapid.SliceOfNDistinct(rapid.StringMatching(`[1-9][a-zä]( [A-Z0-9])?`), least, 3, rapid.ID).Draw(t,
+				"classes")
 			if len(m.Classes) == 0 {
 				m.Classes = nil
 			}
@@ -70,9 +72,10 @@ func records(t *rapid.T, source string) []schoolmail.Record {
 
 func profiles(t *rapid.T) *escada.Profile {
 	p := &escada.Profile{
-		Source:     rapid.SampledFrom([]string{"escada", "other"}).Draw(t, "source"),
-		Delimiter:  rapid.SampledFrom([]rune{';', ',', '\t', '|'}).Draw(t, "delimiter"),
-		Encoding:   rapid.SampledFrom([]escada.Encoding{"", escada.EncodingAuto, escada.EncodingUTF8, escada.EncodingWindows1252}).Draw(t, "encoding"),
+		Source:    rapid.SampledFrom([]string{"escada", "other"}).Draw(t, "source"),
+		Delimiter: rapid.SampledFrom([]rune{';', ',', '\t', '|'}).Draw(t, "delimiter"),
+		Encoding: rapid.SampledFrom([]escada.Encoding{"", escada.EncodingAuto, escada.EncodingUTF8,
+			escada.EncodingWindows1252}).Draw(t, "encoding"),
 		DateFormat: rapid.SampledFrom([]string{"", "yyyy-mm-dd", "dd/mm/yyyy", "yyyymmdd"}).Draw(t, "dates"),
 		Trailer:    rapid.SampledFrom([]string{"", "TOTAL"}).Draw(t, "trailer"),
 		Strict:     rapid.Bool().Draw(t, "strict"),
@@ -128,9 +131,12 @@ func TestWriteRefuses(t *testing.T) {
 		{"no school", func(r *schoolmail.Record) { r.Memberships = nil }, nil, "no school, so no row"},
 		{"name", func(r *schoolmail.Record) { r.GivenName = "" }, nil, `column "Vorname": empty: expected a name`},
 		{"spaces", func(r *schoolmail.Record) { r.GivenName = " A" }, nil, "has a value that would be read back changed"},
-		{"pupil's phone", func(r *schoolmail.Record) { r.Phone = "031 555" }, nil, "has a value that would be read back changed"},
-		{"level", func(r *schoolmail.Record) { r.Memberships[0].Level = "tertiary" }, nil, `column "Stufe": empty for a pupil: expected "P" (primary) or "S" (secondary)`},
-		{"encoding", func(r *schoolmail.Record) { r.FamilyName = "Đurđica" }, &escada.Profile{Encoding: escada.EncodingWindows1252}, `column "Name": cannot be written in windows-1252`},
+		{"pupil's phone", func(r *schoolmail.Record) { r.Phone = "031 555" }, nil,
+			"has a value that would be read back changed"},
+		{"level", func(r *schoolmail.Record) { r.Memberships[0].Level = "tertiary" }, nil,
+			`column "Stufe": empty for a pupil: expected "P" (primary) or "S" (secondary)`},
+		{"encoding", func(r *schoolmail.Record) { r.FamilyName = "Đurđica" },
+			&escada.Profile{Encoding: escada.EncodingWindows1252}, `column "Name": cannot be written in windows-1252`},
 	} {
 		r := ok()
 		tt.edit(&r)
@@ -157,8 +163,10 @@ func TestOrderOfRows(t *testing.T) {
 		for range rapid.IntRange(1, 8).Draw(t, "rows") {
 			rows = append(rows, strings.Join([]string{
 				cell("id", "1", "2", "a", "A", ""), cell("role", "S", "L", "?"), cell("name", "X", "X", "X", "Y"), "Z",
-				cell("school", "p", "q", ""), cell("level", "P", "S"), cell("class", "1a", "2b", ""), cell("from", "", "01.01.2026", "01.02.2026"),
-				cell("until", "", "01.03.2026", "01.04.2026"), cell("mail", "", "a@b.ch", "c@d.ch", "e"), cell("phone", "", "031 1", "031 2"), cell("language", "", "de", "fr"),
+				cell("school", "p", "q", ""), cell("level", "P", "S"), cell("class", "1a", "2b", ""),
+				cell("from", "", "01.01.2026", "01.02.2026"),
+				cell("until", "", "01.03.2026", "01.04.2026"), cell("mail", "", "a@b.ch", "c@d.ch", "e"),
+				cell("phone", "", "031 1", "031 2"), cell("language", "", "de", "fr"),
 			}, ";"))
 		}
 		read := func(rows []string) ([]schoolmail.Record, []string) {
@@ -192,8 +200,10 @@ func TestOrderOfRows(t *testing.T) {
 // must give each row's person either as a record or as a rejection.
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
-		head + with("Klasse", "4b"), head + with("Name", `"M""ü;l\nler"`), head + with("Name", `"open`), "\xEF\xBB\xBF" + head,
-		"Identifiant;Nom\r\n1;2\r\n", head + "17;S;M\xFCller;L\xE9a;ps-au;P;4b;;;;;\nENDE;1\n", head + "\x00\n;;;\n\"\"\"\"", "\xFF\xFE", head + "1;S;A;B;x;P;1a;;;;;\nA;S\r",
+		head + with("Klasse", "4b"), head + with("Name", `"M""ü;l\nler"`), head + with("Name", `"open`),
+		"\xEF\xBB\xBF" + head,
+		"Identifiant;Nom\r\n1;2\r\n", head + "17;S;M\xFCller;L\xE9a;ps-au;P;4b;;;;;\nENDE;1\n",
+		head + "\x00\n;;;\n\"\"\"\"", "\xFF\xFE", head + "1;S;A;B;x;P;1a;;;;;\nA;S\r",
 	} {
 		f.Add([]byte(seed), true)
 		f.Add([]byte(seed), false)
@@ -236,7 +246,8 @@ func FuzzRead(f *testing.F) {
 		if len(d.Records) == 0 {
 			return
 		}
-		again, err := escada.Read(t.Context(), fstest.MapFS{"x.csv": &fstest.MapFile{Data: b.Bytes()}}, &escada.Options{Profile: p})
+		again, err := escada.Read(t.Context(), fstest.MapFS{"x.csv": &fstest.MapFile{Data: b.Bytes()}},
+			&escada.Options{Profile: p})
 		if err != nil || len(again.Rejected) > 0 {
 			t.Fatalf("%v, %v", again.Rejected, err)
 		}
@@ -248,7 +259,8 @@ func FuzzRead(f *testing.F) {
 
 // Where encoding/csv reads a file without complaint, our scanner finds the same fields.
 func FuzzScanner(f *testing.F) {
-	for _, seed := range []string{"a;b\n", "\"a\"\"b\";c\r\n\"x\ny\";\n", ";;\n\n a ;\"b\"\n", "a;\"b", "a\rb;c\n", "\"\";\"\"\r"} {
+	for _, seed := range []string{"a;b\n", "\"a\"\"b\";c\r\n\"x\ny\";\n", ";;\n\n a ;\"b\"\n", "a;\"b", "a\rb;c\n",
+		"\"\";\"\"\r"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, data string) {

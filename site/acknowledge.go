@@ -28,6 +28,8 @@ var mistakes = map[schoolmail.RejectionKind]explanation{
 		"Le champ «%s» contredit une autre ligne de la même personne."},
 	schoolmail.RejectedDoubleID: {"Diese Id steht für zwei Personen, oder zwei Ids unterscheiden sich nur in Gross- und Kleinschreibung.",
 		"Cet identifiant désigne deux personnes, ou deux identifiants ne diffèrent que par la casse."},
+	schoolmail.RejectedReference: {"Die Zeile verweist auf einen Datensatz, der in der Lieferung fehlt.",
+		"La ligne renvoie à un enregistrement qui manque dans la livraison."},
 	schoolmail.RejectedRepeat: {"Die Zeile steht zweimal da; sie gilt einmal.", "La ligne figure deux fois; elle compte une fois."},
 	"":                        {"Die Zeile enthält einen Fehler.", "La ligne contient une erreur."},
 }

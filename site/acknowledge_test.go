@@ -104,7 +104,7 @@ func TestAcknowledgement(t *testing.T) {
 func TestAcknowledgementHasAllWords(t *testing.T) {
 	t.Parallel()
 	for _, m := range []schoolmail.RejectionKind{schoolmail.RejectedUnreadable, schoolmail.RejectedMissing, schoolmail.RejectedValue, schoolmail.RejectedContradiction,
-		schoolmail.RejectedDoubleID, schoolmail.RejectedRepeat} {
+		schoolmail.RejectedDoubleID, schoolmail.RejectedRepeat, schoolmail.RejectedLettersLost, schoolmail.RejectedReference} {
 		if mistakes[m].de == "" || mistakes[m].fr == "" {
 			t.Errorf("%s", m)
 		}

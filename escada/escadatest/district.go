@@ -159,7 +159,10 @@ func (d *District) makeSchools(r random) {
 func (d *District) schoolsOf(level schoolmail.SchoolLevel) []int { return d.byLevel[level] }
 
 func (d *District) index(id schoolmail.SchoolID) int {
-	i, _ := slices.BinarySearchFunc(d.schools, id, func(s School, id schoolmail.SchoolID) int { return cmp.Compare(s.ID, id) })
+	i, _ := slices.BinarySearchFunc(d.schools, id, func(s School,
+		id schoolmail.SchoolID) int {
+		return cmp.Compare(s.ID, id)
+	})
 	return i
 }
 
@@ -190,7 +193,8 @@ func (d *District) class(r random, level schoolmail.SchoolLevel, grade int) stri
 func (d *District) newPupil(r random, grade int) person {
 	p := d.someone(r, schoolmail.RolePupil)
 	level := levelOf(grade)
-	p.posts = []post{{school: pick(r, d.schoolsOf(level)), grade: grade, classes: []string{d.class(r, level, grade)}, from: d.today}}
+	p.posts = []post{{school: pick(r, d.schoolsOf(level)), grade: grade, classes: []string{d.class(r, level, grade)},
+		from: d.today}}
 	return p
 }
 

@@ -86,7 +86,8 @@ func TestDefaultDistrict(t *testing.T) {
 		t.Errorf("%d different names: expected namesakes, but not only", len(names))
 	}
 	for _, s := range d.Schools() {
-		if s.Level == escadatest.Primary && !slices.ContainsFunc(d.Schools(), func(o escadatest.School) bool { return o.ID == s.Feeds && o.Level == escadatest.Secondary }) {
+		if s.Level == escadatest.Primary && !slices.ContainsFunc(d.Schools(),
+			func(o escadatest.School) bool { return o.ID == s.Feeds && o.Level == escadatest.Secondary }) {
 			t.Errorf("%s feeds %q", s.ID, s.Feeds)
 		}
 	}

@@ -21,7 +21,7 @@ func (l *loader) check() {
 	l.between("site.parallel", c.Site.Parallel, 1, 1000)
 	l.need("export.dir", c.Export.Dir, "the directory of the export files")
 	l.need("state.dir", c.State.Dir, "a directory for journal, plans and reports")
-	if utf8.RuneCountInString(c.Export.Delimiter) != 1 {
+	if c.Export.Profile == "" && utf8.RuneCountInString(c.Export.Delimiter) != 1 {
 		l.bad("export.delimiter", "expected one character")
 	}
 	l.each("export", c.Profile().Validate())

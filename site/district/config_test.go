@@ -178,6 +178,7 @@ func TestWriteKnowsEveryField(t *testing.T) {
 	// Keys of tables must be possible ones.
 	want.Export.Columns = map[escada.Column][]string{escada.ColumnID: {"Nr", "ü"}}
 	want.Export.Levels = map[string][]string{"Stufe ü": {"x"}}
+	want.Export.Described = nil
 	got, err := parse("x", []byte(write(t, &want)))
 	if err != nil {
 		t.Fatal(err)
@@ -231,14 +232,51 @@ func TestProfile(t *testing.T) {
 	n := 0
 	fill(reflect.ValueOf(&c.Export).Elem(), &n)
 	c.Export.Delimiter = "\t"
+	c.Export.Profile, c.Export.Described = "", nil
 	p := reflect.ValueOf(*c.Profile())
-	for i := range p.NumField() {
-		if name := p.Type().Field(i).Name; name != "BOM" && p.Field(i).IsZero() {
+	// Other fields of a profile can stand in a file of its own only.
+	for _, name := range []string{
+		"Source", "Delimiter", "Encoding", "Quoting", "Columns", "Optional", "DateFormat", "Roles", "Levels",
+		"ClassOptional", "Files", "DeltaFiles", "RequiredFiles", "Trailer", "OpenEnd", "Strict",
+	} {
+		if p.FieldByName(name).IsZero() {
 			t.Errorf("field %s of the profile is not set", name)
 		}
 	}
 	if c.Profile().Delimiter != '\t' {
 		t.Errorf("delimiter %q", c.Profile().Delimiter)
+	}
+}
+
+// A profile comes along with package escada, or stands in a file beside the config.
+func TestProfileByName(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text, err := escada.StarterText("sds-2.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ours.toml"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "district.toml")
+	for profile, follows := range map[string]string{"oneroster-1.1": "1EdTech", "ours.toml": "Microsoft"} {
+		c := small()
+		c.Export = Export{Dir: "export", Profile: profile}
+		if err := WriteFile(file, c); err != nil {
+			t.Fatal(err)
+		}
+		if got := load(t, file).Profile(); !strings.HasPrefix(got.Follows, follows) || len(got.Layout) < 4 {
+			t.Errorf("%s: %+v", profile, got)
+		}
+	}
+	c := small()
+	c.Export = Export{Dir: "export", Profile: "oneroster-1.1", Delimiter: ","}
+	if err := WriteFile(file, c); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(file); err == nil || !strings.Contains(err.Error(), "no other keys") {
+		t.Errorf("a delimiter beside a profile: %v", err)
 	}
 }
 

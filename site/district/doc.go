@@ -68,9 +68,13 @@ type Site struct {
 	Parallel int    `toml:"parallel"` // people worked on at once
 }
 
-// Export is the section [export]; see [escada.Profile] for its fields.
+// Export is the section [export]; see [escada.Profile] for its fields. With
+// Profile, the name of one of [escada.Starters] or of a TOML file, the other
+// fields of the profile are not given here; Described is then that profile.
 type Export struct {
 	Dir           string                       `toml:"dir"`
+	Profile       string                       `toml:"profile"`
+	Described     *escada.Profile              `toml:"-"`
 	Source        string                       `toml:"source"`
 	Delimiter     string                       `toml:"delimiter"`
 	Encoding      escada.Encoding              `toml:"encoding"`
@@ -349,6 +353,11 @@ func fromLimits(g schoolmail.GuardLimits) Limits {
 // Profile returns how exports are to be read.
 func (c *Config) Profile() *escada.Profile {
 	e := c.Export
+	if e.Described != nil {
+		p := *e.Described
+		p.Source = e.Source
+		return &p
+	}
 	p := &escada.Profile{
 		Source: e.Source, Encoding: e.Encoding, Quoting: e.Quoting, Columns: e.Columns, Optional: e.Optional, DateFormat: e.DateFormat, Roles: e.Roles,
 		ClassOptional: e.ClassOptional, Files: e.Files, DeltaFiles: e.DeltaFiles, RequiredFiles: e.RequiredFiles,

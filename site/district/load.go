@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/escada"
 )
 
 // Load reads and checks a config file. Its error is [Errors], or that of
@@ -237,6 +239,31 @@ func (l *loader) paths() {
 	}
 }
 
+// profile reads the profile that [export] names.
+func (l *loader) profile() {
+	e := &l.c.Export
+	if e.Profile == "" {
+		return
+	}
+	given := *e
+	given.Dir, given.Profile, given.Source = "", "", ""
+	if !reflect.DeepEqual(given, Export{}) {
+		l.bad("export.profile", "expected no other keys of the profile beside it, but dir and source")
+	}
+	p, err := escada.Starter(e.Profile)
+	if !slices.Contains(escada.Starters(), e.Profile) {
+		var text []byte
+		if text, err = os.ReadFile(l.abs(e.Profile)); err == nil {
+			p, err = escada.ParseProfile(text)
+		}
+	}
+	if err != nil {
+		l.each("export.profile", err)
+		return
+	}
+	e.Described, e.Source = p, cmp.Or(e.Source, p.Source, "escada")
+}
+
 // defaults fills in what was left out.
 func (l *loader) defaults() {
 	c := l.c
@@ -245,11 +272,13 @@ func (l *loader) defaults() {
 	text(&c.Site.Name, "schoolmail")
 	text(&c.Site.Language, "de")
 	number(&c.Site.Parallel, 16)
-	text(&c.Export.Source, "escada")
-	text(&c.Export.Delimiter, ";")
-	text((*string)(&c.Export.Encoding), "auto")
-	text((*string)(&c.Export.Quoting), "rfc4180")
-	text(&c.Export.DateFormat, "dd.mm.yyyy")
+	if l.profile(); c.Export.Described == nil {
+		text(&c.Export.Source, "escada")
+		text(&c.Export.Delimiter, ";")
+		text((*string)(&c.Export.Encoding), "auto")
+		text((*string)(&c.Export.Quoting), "rfc4180")
+		text(&c.Export.DateFormat, "dd.mm.yyyy")
+	}
 	text(&c.Dovecot.Login, "mail")
 	text(&c.OX.AdminAccess, "all")
 	text(&c.OX.ReadUsers, "soap")

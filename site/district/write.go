@@ -66,6 +66,7 @@ func (p *printer) servers(c *Config) {
 	e := &c.Export
 	p.section("[export]", "The school administration's export: CSV files in a directory, one row per person, school and class.")
 	p.need("dir", e.Dir, "all files directly in it that match \"files\"")
+	p.key("profile", e.Profile, "", "how the files are built: a file, or one of "+list(escada.Starters()))
 	p.key("source", e.Source, "escada", "name of the source system; accounts of other sources are never touched")
 	p.key("delimiter", e.Delimiter, ";", "between fields")
 	p.key("encoding", e.Encoding, escada.EncodingAuto, "auto (UTF-16, UTF-8, else Windows-1252), or one of "+list(escada.Encodings()[1:]))
