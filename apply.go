@@ -120,18 +120,20 @@ func Apply(ctx context.Context, plan *Plan, ports Ports, opts *ApplyOptions) (*R
 	a.GiveUpAfter = cmp.Or(a.GiveUpAfter, 25)
 	ctx, a.stop = context.WithCancelCause(ctx)
 	defer a.stop(nil)
-	if err := a.prove(); err != nil {
-		return nil, err
-	}
 	if err := a.check(); err != nil {
 		return nil, err
 	}
+	var err error
+	if a.history, err = ReadHistory(a.Journal); err != nil {
+		return nil, err
+	}
+	a.before = *a.history.of(plan.Header.ID)
 	if err := a.settleProofs(ctx); err != nil {
 		return nil, err
 	}
 	a.prepare()
 	if len(plan.Steps) > 0 {
-		if err := a.journal(JournalEntry{Effect: "plan", Phase: Intent}); err != nil {
+		if err := a.journal(JournalEntry{Effect: effectPlan, Phase: Intent}); err != nil {
 			return a.result(), err
 		}
 	}
@@ -146,7 +148,7 @@ func Apply(ctx context.Context, plan *Plan, ports Ports, opts *ApplyOptions) (*R
 		return a.result(), err
 	}
 	if len(plan.Steps) > 0 {
-		if err := a.journal(JournalEntry{Effect: "plan", Phase: Done}); err != nil {
+		if err := a.journal(JournalEntry{Effect: effectPlan, Phase: Done}); err != nil {
 			return a.result(), err
 		}
 	}
@@ -156,12 +158,11 @@ func Apply(ctx context.Context, plan *Plan, ports Ports, opts *ApplyOptions) (*R
 type applier struct {
 	Ports
 	ApplyOptions
-	plan   *Plan
-	stop   context.CancelCauseFunc
-	copies copies
-	before map[string]bool     // steps of this plan that an earlier run has done
-	repeat bool                // an earlier run has done the whole plan
-	chain  map[RecordKey][]int // indexes of a person's steps
+	plan    *Plan
+	stop    context.CancelCauseFunc
+	history *History
+	before  planHistory         // what earlier runs have done of this plan
+	chain   map[RecordKey][]int // indexes of a person's steps
 
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -251,7 +252,7 @@ func (a *applier) one(ctx context.Context, i int) {
 	}
 	seat, err := a.takeSeat(ctx, i)
 	if err == nil {
-		if !a.before[s.ID] {
+		if !a.before.done[s.ID] {
 			if err = a.do(ctx, s); err == nil {
 				err = a.journal(JournalEntry{Step: s.ID, Effect: effectStep, Phase: Done, Subject: s.Subject})
 			}

@@ -145,5 +145,5 @@ func (b *builder) leftovers() {
 // beside the person's place.
 func (b *builder) isLeftover(a *Account, l Leftover) bool {
 	there, home := b.placeAt(l.Username, l.Context), b.placeAt(a.Username, a.Context)
-	return there != nil && home != nil && l.Context != a.Context && l.Context != a.Previous.Context && copyProof{l.UserID}.fits(*home, *there)
+	return there != nil && home != nil && l.Context != a.Context && l.Context != a.Previous.Context && copyProof{userID: l.UserID}.fits(*home, *there)
 }

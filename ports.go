@@ -25,8 +25,9 @@ type Directory interface {
 	Account(ctx context.Context, username string) (Account, error)
 	// CreateAccount makes the account with everything in a, including its
 	// state, class groups and school groups. If an account with this user name
-	// and key exists already it is brought to a (the answer to an earlier call
-	// was lost); with another key it is ErrConflict.
+	// and key exists already and is pending it is brought to a, with this password
+	// (the answer to an earlier call was lost); with another key, or in another
+	// state, it is ErrConflict: the password would not be the one that it has.
 	CreateAccount(ctx context.Context, a Account, initial Secret) error
 	// ChangeAccount writes what differs between before and after. If the live
 	// account differs from before in a field that after changes (and is not
@@ -36,6 +37,19 @@ type Directory interface {
 	// PurgeAccount removes the account and reserves its user name and
 	// addresses for ever. Removing what is gone is success.
 	PurgeAccount(ctx context.Context, a Account, today Date) error
+}
+
+// Notes is what a [Directory] may offer besides: short texts under a name that all
+// programs of a district share. Package ucs has them. They serve as a lease, so
+// that one program at a time works on the district.
+type Notes interface {
+	// Note reads a text; "" if there is none.
+	Note(ctx context.Context, name string) (string, error)
+	// SwapNote replaces a text if it is still the old one, and reports whether it
+	// did: of several who try at the same time one wins. An old text of "" means
+	// that there must be none, a new one of "" removes it. After an error it is not
+	// known whether it was done.
+	SwapNote(ctx context.Context, name, old, text string) (bool, error)
 }
 
 // Groupware is what [Apply] needs of Open-Xchange. Package ox has the

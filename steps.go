@@ -42,7 +42,7 @@ func (a *applier) do(ctx context.Context, s *Step) error {
 		if err := a.notify(ctx, s, NoticeLeaving, &act.Before, act.After.NoticedOn, act.Due); err != nil {
 			return err
 		}
-		return a.changeDirectory(ctx, s, "record-notice", act.Before, act.After)
+		return a.changeDirectory(ctx, s, effectNoticed, act.Before, act.After)
 	case CancelNotice:
 		if done, err := a.already(ctx, s, &act.Before, &act.After); done || err != nil {
 			return err
@@ -50,7 +50,7 @@ func (a *applier) do(ctx context.Context, s *Step) error {
 		if err := a.notify(ctx, s, NoticeCancelled, &act.Before, act.Before.NoticedOn, 0); err != nil {
 			return err
 		}
-		return a.changeDirectory(ctx, s, "clear-notice", act.Before, act.After)
+		return a.changeDirectory(ctx, s, effectCleared, act.Before, act.After)
 	case Deactivate:
 		return a.deactivate(ctx, s, act)
 	case Reactivate:
@@ -202,32 +202,30 @@ func (a *applier) create(ctx context.Context, s *Step, act CreateAccount) error 
 	if err := a.effect(ctx, s, "ensure-mailbox", func() error { return a.Mailstore.EnsureMailbox(ctx, acc) }); err != nil {
 		return err
 	}
-	return a.changeDirectory(ctx, s, "activate-account", pending, acc)
+	return a.changeDirectory(ctx, s, effectActivate, pending, acc)
 }
 
 // makePending sees to it that the directory has the account, and returns it as
-// it is there, or that there is nothing left to do because a run of the whole
-// plan has done it before.
+// it is there, or that there is nothing left to do because an earlier run of this
+// plan has done it.
 func (a *applier) makePending(ctx context.Context, s *Step, act CreateAccount, password Secret) (pending Account, whole bool, err error) {
 	pending = act.Account
 	pending.State = Pending
-	if act.Resume || a.repeat {
+	again := a.before.ended || a.before.begun[s.ID]
+	if act.Resume || again {
 		live, err := a.Directory.Account(ctx, pending.Username)
 		gone := errors.Is(err, ErrNotFound)
 		switch {
-		case err != nil && !(gone && a.repeat):
+		case err != nil && !(gone && again):
 			return pending, false, fmt.Errorf("schoolmail: read account %s: %w", pending.Username, err)
 		case gone:
-		case a.repeat && live.State != Pending && (live.at(&act.Account) || a.past(s, &live)):
+		case again && live.State != Pending && (live.at(&act.Account) || a.past(s, &live)):
 			return pending, true, nil
-		case live.Key != pending.Key || live.Held || live.State != Pending && live.State != Active || a.repeat && live.State != Pending:
+		case live.Key != pending.Key || live.Held || live.State != Pending:
 			return pending, false, fmt.Errorf("schoolmail: account %s is %s in context %d: %w", pending.Username, live.State, live.Context, ErrConflict)
-		case act.Resume:
-			pending.State = live.State
-			return pending, false, a.changeDirectory(ctx, s, "complete-account", live, pending)
 		}
 	}
-	return pending, false, a.effect(ctx, s, "create-account", func() error { return a.Directory.CreateAccount(ctx, pending, password) })
+	return pending, false, a.effect(ctx, s, effectCreate, func() error { return a.Directory.CreateAccount(ctx, pending, password) })
 }
 
 // oxFields are the changes that OX has to hear of.
@@ -272,9 +270,14 @@ func (a *applier) change(ctx context.Context, s *Step, act ChangeAccount) error 
 	return nil
 }
 
+// notify tells a person, unless the journal says that this was done and only what
+// was to follow is missing.
 func (a *applier) notify(ctx context.Context, s *Step, k NoticeKind, acc *Account, on, due Date) error {
+	if on, told := a.history.told[toldKey{k, keyOf(s.ID)}]; told && a.plan.Header.Now.Sub(DateOf(on)) < DefaultNoticeDays {
+		return nil // only what was to follow is missing
+	}
 	id := Fingerprint([]string{string(k), acc.Key.Source, acc.Key.ID, on.String()})[:24]
-	return a.effect(ctx, s, "send-notice", func() error {
+	return a.effect(ctx, s, effectNotify, func() error {
 		return a.Notifier.Notify(ctx, Notice{ID: id, Kind: k, Account: *acc, Due: due})
 	})
 }
@@ -326,7 +329,7 @@ func (a *applier) reactivate(ctx context.Context, s *Step, act Reactivate) error
 	if err := a.effect(ctx, s, "ensure-mailbox", func() error { return a.Mailstore.EnsureMailbox(ctx, act.After) }); err != nil {
 		return err
 	}
-	return a.changeDirectory(ctx, s, "reactivate-account", act.Before, act.After)
+	return a.changeDirectory(ctx, s, effectReactivate, act.Before, act.After)
 }
 
 // purge removes what depends on the account first and the account last.

@@ -1,13 +1,9 @@
 package schoolmail
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 )
 
 // A transfer is a transaction whose commit point is the directory:
@@ -22,95 +18,11 @@ import (
 // deleted, nor is a user where the directory says that the person lives, nor an
 // old copy without such a user.
 
-type copyKey struct {
-	username string
-	to       ContextID
-}
-
-// copies are those that are proved ours.
-type copies map[copyKey]copyProof
-
-type copyProof struct {
-	userID UserID // of the copy; 0: the answer was lost
-}
-
-// EffectCopy is the effect under which the journal has the copies of users.
-const EffectCopy = "copy-user"
-
-const (
-	effectDiscard = "discard-copy"
-	effectSwitch  = "switch-directory"
-	effectStep    = "step" // all of a step is done
-)
-
-// see takes an entry into account: which copies were begun and neither switched to
-// nor discarded.
-func (c copies) see(e *JournalEntry) {
-	k := copyKey{e.Subject, e.To}
-	switch {
-	case e.Effect == EffectCopy && e.Phase == Intent:
-		c[k] = copyProof{}
-	case e.Effect == EffectCopy && e.Phase == Done:
-		c[k] = copyProof{userID: e.UserID}
-	case e.Effect == EffectCopy && e.Phase == Failed, // refused, or looked afterwards: nobody there
-		e.Effect == effectDiscard && e.Phase == Done,
-		e.Effect == effectSwitch && e.Phase == Done:
-		delete(c, k)
-	}
-}
-
-// sorted returns the keys in the order of user names and contexts.
-func (c copies) sorted() []copyKey {
-	return slices.SortedFunc(maps.Keys(c), func(x, y copyKey) int {
-		return cmp.Or(strings.Compare(x.username, y.username), cmp.Compare(x.to, y.to))
-	})
-}
-
-// Leftovers reads from the journal which copies were begun and neither became the
-// person's place nor were taken away: the part of a [State] that no server knows.
-func Leftovers(j Journal) ([]Leftover, error) {
-	c := copies{}
-	err := j.Entries(func(e JournalEntry) bool {
-		c.see(&e)
-		return true
-	})
-	var list []Leftover
-	for _, k := range c.sorted() {
-		list = append(list, Leftover{Username: k.username, Context: k.to, UserID: c[k].userID})
-	}
-	return list, err
-}
-
-// prove reads from the journal which copies are proved ours, and which steps of
-// this very plan an earlier run has done.
-func (a *applier) prove() error {
-	a.copies, a.before = copies{}, map[string]bool{}
-	return a.Journal.Entries(func(e JournalEntry) bool {
-		switch {
-		case e.Effect == effectStep && e.Plan == a.plan.Header.ID:
-			a.before[e.Step] = true
-		case e.Effect == "plan" && e.Phase == Done && e.Plan == a.plan.Header.ID:
-			clear(a.before) // it was finished; the world may have been set back since
-			a.repeat = true
-		default:
-			a.copies.see(&e)
-		}
-		return true
-	})
-}
-
-// alike reports whether a user can be a copy of another: OX copies names and
-// addresses. It is asked when the journal proves that a copy was begun but not
-// which id it got.
-func alike(src, dst Place) bool {
-	return src.Username == dst.Username && strings.EqualFold(src.Mail, dst.Mail) && src.DisplayName == dst.DisplayName
-}
-
 // settleProofs looks what became of copies whose outcome is not on record, so
 // that no proof outlives its copy.
 func (a *applier) settleProofs(ctx context.Context) error {
-	for _, k := range a.copies.sorted() {
-		e := JournalEntry{Effect: EffectCopy, Phase: Failed, Subject: k.username, To: k.to, Error: "nobody there"}
+	for _, k := range a.history.copies.sorted() {
+		e := JournalEntry{Effect: effectCopy, Phase: Failed, Subject: k.username, To: k.to, Error: "nobody there"}
 		if live, err := a.Directory.Account(ctx, k.username); err == nil && live.Context == k.to {
 			e.Effect, e.Phase, e.Error = effectSwitch, Done, ""
 		} else if _, err := a.Groupware.User(ctx, k.to, k.username); !errors.Is(err, ErrNotFound) {
@@ -119,13 +31,13 @@ func (a *applier) settleProofs(ctx context.Context) error {
 		if err := a.journal(e); err != nil {
 			return err
 		}
-		delete(a.copies, k)
+		delete(a.history.copies, k)
 	}
 	return nil
 }
 
 func (a *applier) proof(username string, to ContextID) (copyProof, bool) {
-	p, ok := a.copies[copyKey{username, to}] // read only while running
+	p, ok := a.history.copies[copyKey{username, to}] // read only while running
 	return p, ok
 }
 
@@ -198,7 +110,7 @@ func (a *applier) copyUser(ctx context.Context, s *Step, src Place, to *Account,
 	if err := context.Cause(ctx); err != nil {
 		return Place{}, err
 	}
-	e := JournalEntry{Step: s.ID, Effect: EffectCopy, Phase: Intent, Subject: to.Username, From: src.Context, To: to.Context}
+	e := JournalEntry{Step: s.ID, Effect: effectCopy, Phase: Intent, Subject: to.Username, From: src.Context, To: to.Context}
 	if err := a.journal(e); err != nil {
 		return Place{}, err
 	}
@@ -312,14 +224,6 @@ func (a *applier) dropLeftover(ctx context.Context, s *Step, act DropCopy) error
 			live.Username, there.Context, ErrConflict)
 	}
 	return a.discard(ctx, s, there)
-}
-
-// fits reports whether a user can be the copy that is proved.
-func (p copyProof) fits(src, there Place) bool {
-	if p.userID != 0 {
-		return p.userID == there.UserID
-	}
-	return alike(src, there)
 }
 
 // dropCopy removes the old copy that the directory remembers.

@@ -15,15 +15,16 @@ import (
 // the planner and Apply rely on. It is stricter than the ports ask: it fails the
 // test when a context overflows or data of a person is lost.
 type world struct {
-	mu       sync.Mutex
-	t        testing.TB
-	accounts map[string]Account
-	retired  map[string]Date
-	contexts map[ContextID]*worldContext
-	boxes    map[string]bool
-	notices  map[string]int
-	journal  []JournalEntry
-	capacity map[ContextID]int
+	mu        sync.Mutex
+	t         testing.TB
+	accounts  map[string]Account
+	retired   map[string]Date
+	contexts  map[ContextID]*worldContext
+	boxes     map[string]bool
+	notices   map[string]int
+	journal   []JournalEntry
+	passwords map[string]Secret
+	capacity  map[ContextID]int
 
 	writes int // effects on the outside world
 	// fault is called with a running number before (done false) and after
@@ -49,7 +50,7 @@ type worldUser struct {
 
 func newWorld(t testing.TB, p Policy) *world {
 	w := &world{t: t, accounts: map[string]Account{}, retired: map[string]Date{}, contexts: map[ContextID]*worldContext{},
-		boxes: map[string]bool{}, notices: map[string]int{}, capacity: map[ContextID]int{}}
+		boxes: map[string]bool{}, passwords: map[string]Secret{}, notices: map[string]int{}, capacity: map[ContextID]int{}}
 	for _, c := range p.Contexts {
 		w.capacity[c.ID] = c.Capacity
 	}
@@ -104,9 +105,10 @@ func (w *world) CreateAccount(ctx context.Context, a Account, initial Secret) er
 		if initial == "" {
 			w.t.Errorf("account %s without a password", a.Username)
 		}
-		if o, ok := w.accounts[a.Username]; ok && o.Key != a.Key {
+		if o, ok := w.accounts[a.Username]; ok && (o.Key != a.Key || o.State != Pending) {
 			return ErrConflict
 		}
+		w.passwords[a.Username] = initial
 		if _, gone := w.retired[a.Username]; gone {
 			w.t.Errorf("user name %s is given a second time", a.Username)
 		}
@@ -362,7 +364,9 @@ func (w *world) observe() State {
 	for n, d := range w.retired {
 		st.Retired = append(st.Retired, RetiredName{n, d})
 	}
-	st.Leftovers, _ = Leftovers((*worldJournal)(w))
+	if h, err := ReadHistory((*worldJournal)(w)); err == nil {
+		st.Leftovers = h.Leftovers()
+	}
 	return st
 }
 

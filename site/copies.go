@@ -2,7 +2,6 @@ package site
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -17,21 +16,11 @@ func (s *Site) awaitCopies(ctx context.Context, act *Act, observer Observer) err
 	if !slices.ContainsFunc(act.Plan.Steps, func(st schoolmail.Step) bool { return st.Kind() == schoolmail.KindTransfer }) {
 		return nil
 	}
-	open := map[string]bool{} // users with a copy whose end is not on record
-	var last time.Time        // about when the earlier run ended: a copy may begin long after its intent
-	err := s.parts.Journal.Entries(func(e schoolmail.JournalEntry) bool {
-		last = e.Time
-		if e.Effect == schoolmail.EffectCopy {
-			open[e.Subject] = e.Phase == schoolmail.Intent
-		}
-		return true
-	})
-	if err != nil {
-		return err
-	}
-	maps.DeleteFunc(open, func(_ string, yes bool) bool { return !yes })
-	wait := min(time.Until(last.Add(s.copyWait)), s.copyWait)
-	if len(open) == 0 || wait <= 0 {
+	h := act.World.history
+	// A copy may begin long after its intent; the last entry tells about when the
+	// earlier run ended.
+	wait := min(time.Until(h.Last().Add(s.copyWait)), s.copyWait)
+	if !h.Copying() || wait <= 0 {
 		return nil
 	}
 	observer.Observe(Event{Stage: Waiting, Act: act, Wait: wait})

@@ -50,12 +50,17 @@ func TestAwaitCopies(t *testing.T) {
 				end := time.Now().Add(-c.ago)
 				var j memJournal
 				for i, phase := range c.phases {
-					j = append(j, schoolmail.JournalEntry{Time: end.Add(-time.Duration(len(c.phases)-i) * time.Minute), Effect: schoolmail.EffectCopy, Phase: phase, Subject: "anna"})
+					j = append(j, schoolmail.JournalEntry{Time: end.Add(-time.Duration(len(c.phases)-i) * time.Minute), Effect: "copy-user", Phase: phase, Subject: "anna"})
 				}
 				j = append(j, schoolmail.JournalEntry{Time: end, Effect: "change-account", Phase: schoolmail.Done, Subject: "beat"})
-				s := &Site{parts: Parts{Journal: j}, copyWait: 5 * time.Minute}
+				s := &Site{copyWait: 5 * time.Minute}
+				history, err := schoolmail.ReadHistory(j)
+				if err != nil {
+					t.Fatal(err)
+				}
+				act := &Act{Plan: c.plan, World: &World{history: history}}
 				begin := time.Now()
-				if err := s.awaitCopies(t.Context(), &Act{Plan: c.plan}, nobody{}); err != nil {
+				if err := s.awaitCopies(t.Context(), act, nobody{}); err != nil {
 					t.Fatal(err)
 				}
 				if got := time.Since(begin); got != c.want {
@@ -63,7 +68,7 @@ func TestAwaitCopies(t *testing.T) {
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
-				if err := s.awaitCopies(ctx, &Act{Plan: c.plan}, nobody{}); c.want > 0 && time.Since(end) < s.copyWait && err == nil {
+				if err := s.awaitCopies(ctx, act, nobody{}); c.want > 0 && time.Since(end) < s.copyWait && err == nil {
 					t.Error("called off, it goes on")
 				}
 			})

@@ -1,101 +1,167 @@
 package site
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/atomicfile"
 )
 
-// passwords keeps the initial passwords of new accounts in one file per school,
-// readable by the owner only, for the school to hand out. They are written for
-// all accounts of a plan before the first one is made: a crash loses none, and
-// the next run finds them.
+// passwords keeps the initial passwords of new accounts. They are on the disk for
+// all accounts of a plan before the first one is made, in a file that nobody else
+// reads, so that a crash loses none. Once an account is made, and only then, its
+// password goes into the list of its school, for the school to hand out: a list
+// holds the passwords of accounts that this site has made, and no others.
 type passwords struct {
-	dir   string
-	known map[string]schoolmail.Secret // by user name
+	dir      string // of the lists
+	file     string // of what is prepared
+	prepared map[string]preparedPassword
+}
+
+// preparedPassword is the password of an account that is about to be made.
+type preparedPassword struct {
+	Username string              `json:"username"`
+	Name     string              `json:"name"`
+	Classes  string              `json:"classes"`
+	School   schoolmail.SchoolID `json:"school"`
+	Password string              `json:"password"`
 }
 
 var passwordHeader = []string{"username", "name", "classes", "password"}
 
-func openPasswords(dir string) (*passwords, error) {
-	p := &passwords{dir: dir, known: map[string]schoolmail.Secret{}}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("initial passwords: %w", err)
+func (s *Site) openPasswords() (*passwords, error) {
+	p := &passwords{dir: s.PasswordDir(), file: filepath.Join(s.stateDir, "prepared-passwords.json"), prepared: map[string]preparedPassword{}}
+	b, err := os.ReadFile(p.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, nil
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*.csv"))
+	var list []preparedPassword
+	if err == nil {
+		err = json.Unmarshal(b, &list)
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("initial passwords: %s: %w", p.file, err)
 	}
-	for _, f := range files {
-		rows, err := readPasswords(f)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range rows {
-			p.known[r[0]] = schoolmail.Secret(r[3])
-		}
+	for _, r := range list {
+		p.prepared[r.Username] = r
 	}
 	return p, nil
 }
 
-func readPasswords(file string) ([][]string, error) {
-	b, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("initial passwords: %w", err)
-	}
-	r := csv.NewReader(strings.NewReader(string(b)))
-	r.Comma, r.FieldsPerRecord = ';', len(passwordHeader)
-	rows, err := r.ReadAll()
-	if err != nil {
-		return nil, fmt.Errorf("initial passwords: %s: %w", file, err)
-	}
-	if len(rows) > 0 {
-		rows = rows[1:]
-	}
-	return rows, nil
-}
-
-// prepare writes a password for every account that the plan creates and that
-// has none yet.
+// prepare has a password for every account that the plan creates, the same as
+// before for one that an earlier run was to create.
 func (p *passwords) prepare(plan *schoolmail.Plan) error {
-	add := map[schoolmail.SchoolID][][]string{}
+	changed := false
 	for _, s := range plan.Steps {
 		c, ok := s.Action.(schoolmail.CreateAccount)
-		if !ok || p.known[s.Subject] != "" {
+		if !ok {
 			continue
 		}
 		a := c.Account
-		pw := newPassword()
-		p.known[a.Username] = pw
 		var classes []string
 		for _, m := range a.Memberships {
 			classes = append(classes, m.Classes...)
 		}
-		add[s.School] = append(add[s.School], []string{a.Username, a.DisplayName, strings.Join(classes, " "), pw.Reveal()})
+		r := preparedPassword{a.Username, a.DisplayName, strings.Join(classes, " "), s.School, p.prepared[a.Username].Password}
+		r.Password = cmp.Or(r.Password, newPassword().Reveal())
+		changed = changed || r != p.prepared[a.Username]
+		p.prepared[a.Username] = r
 	}
-	for school, rows := range add {
-		file := filepath.Join(p.dir, fileName(school))
-		old, err := readPasswords(file)
-		if err != nil {
-			return err
-		}
-		if err := writePasswords(file, append(old, rows...)); err != nil {
-			return fmt.Errorf("initial passwords: %w", err)
-		}
+	if !changed {
+		return nil
+	}
+	return p.save()
+}
+
+func (p *passwords) save() error {
+	names := slices.Sorted(maps.Keys(p.prepared))
+	list := make([]preparedPassword, len(names))
+	for i, n := range names {
+		list[i] = p.prepared[n]
+	}
+	err := atomicfile.Write(p.file, atomicfile.Private, func(w io.Writer) error { return json.NewEncoder(w).Encode(list) })
+	if err != nil {
+		return fmt.Errorf("initial passwords: %w", err)
 	}
 	return nil
+}
+
+// publish puts the passwords of accounts that were made into the lists of their
+// schools.
+func (p *passwords) publish(made func(username string) bool) error {
+	add := map[schoolmail.SchoolID][]preparedPassword{}
+	for _, n := range slices.Sorted(maps.Keys(p.prepared)) {
+		if made(n) {
+			r := p.prepared[n]
+			add[r.School] = append(add[r.School], r)
+		}
+	}
+	if len(add) == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(p.dir, 0o700); err != nil {
+		return fmt.Errorf("initial passwords: %w", err)
+	}
+	for school, rows := range add {
+		if err := appendPasswords(filepath.Join(p.dir, fileName(school)), rows); err != nil {
+			return fmt.Errorf("initial passwords: %w", err)
+		}
+		for _, r := range rows {
+			delete(p.prepared, r.Username)
+		}
+	}
+	return p.save()
+}
+
+// appendPasswords adds to a list, as a whole: after a crash either the old or the
+// new one is there. What the list holds is not taken apart, since people open these
+// files and save them in other forms; only earlier lines of the same accounts go.
+func appendPasswords(file string, rows []preparedPassword) error {
+	old, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var out bytes.Buffer
+	w := csv.NewWriter(&out)
+	w.Comma = ';'
+	again := map[string]bool{}
+	for _, r := range rows {
+		again[r.Username] = true
+	}
+	if len(old) == 0 {
+		if err := w.Write(passwordHeader); err != nil {
+			return err
+		}
+	}
+	for line := range bytes.Lines(old) {
+		if name, _, _ := strings.Cut(string(line), ";"); again[name] {
+			continue
+		}
+		out.Write(line)
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			out.WriteByte('\n')
+		}
+	}
+	for _, r := range rows {
+		if err := w.Write([]string{r.Username, r.Name, r.Classes, r.Password}); err != nil {
+			return err
+		}
+	}
+	w.Flush()
+	return errors.Join(w.Error(), atomicfile.WriteBytes(file, atomicfile.Private, out.Bytes()))
 }
 
 // fileName makes a file name of a school; whatever the export says, it stays in
@@ -108,29 +174,13 @@ func fileName(s schoolmail.SchoolID) string {
 		}
 		return '_'
 	}, string(s))
-	if name == "" {
-		name = "no-school"
-	}
-	return name + ".csv"
-}
-
-// writePasswords replaces a file as a whole: after a crash either the old or
-// the new one is there.
-func writePasswords(file string, rows [][]string) error {
-	return atomicfile.Write(file, atomicfile.Private, func(out io.Writer) error {
-		w := csv.NewWriter(out)
-		w.Comma = ';'
-		if err := w.Write(passwordHeader); err != nil {
-			return err
-		}
-		return w.WriteAll(rows)
-	})
+	return cmp.Or(name, "no-school") + ".csv"
 }
 
 // of answers [schoolmail.ApplyOptions.InitialPassword].
 func (p *passwords) of(a schoolmail.Account) (schoolmail.Secret, error) {
-	if pw := p.known[a.Username]; pw != "" {
-		return pw, nil
+	if pw := p.prepared[a.Username].Password; pw != "" {
+		return schoolmail.Secret(pw), nil
 	}
 	return "", fmt.Errorf("no initial password was prepared for %s", a.Username)
 }

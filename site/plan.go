@@ -18,8 +18,9 @@ func (s *Site) Plan(w *World) (*schoolmail.Plan, error) {
 // Undo plans to take back what an applied plan has done, as far as that is
 // possible. A plan that the journal has never seen is refused.
 func (s *Site) Undo(w *World, applied *schoolmail.Plan) (*schoolmail.Plan, error) {
-	if err := s.wasApplied(applied); err != nil {
-		return nil, err
+	if id := applied.Header.ID; !w.history.Applied(id) {
+		return nil, fmt.Errorf("plan %s was never applied here, as far as the journal knows: it is of another district "+
+			"or another state folder, or nothing had to be done", id)
 	}
 	return schoolmail.NewUndo(s.policy, w.State, w.Delivery, applied, w.Day)
 }
@@ -52,13 +53,13 @@ func (s *Site) Approve(w *World, plan *schoolmail.Plan) error {
 	if h.Policy != schoolmail.Fingerprint(s.policy.WithDefaults()) {
 		changed = append(changed, errors.New("the policy has changed"))
 	}
-	if h.State != w.State.Fingerprint() && !s.begun(h.ID) {
+	if h.State != w.State.Fingerprint() && !w.history.Begun(h.ID) {
 		changed = append(changed, errors.New("accounts, contexts or users have changed"))
 	}
 	if h.Now != w.Day {
 		changed = append(changed, fmt.Errorf("the plan is for %s, today is %s", h.Now, w.Day))
 	}
-	if len(changed) == 0 && !s.begun(h.ID) { // the id of one that was begun is on record
+	if len(changed) == 0 && !w.history.Begun(h.ID) { // the id of one that was begun is on record
 		if err := s.samePlan(w, plan); err != nil {
 			changed = append(changed, err)
 		}
@@ -79,22 +80,10 @@ func (s *Site) CutOff(w *World) *schoolmail.Plan {
 		return nil
 	}
 	h := plan.Header
-	if h.Now != w.Day || h.Delivery != w.Delivery.Fingerprint || h.Policy != schoolmail.Fingerprint(s.policy.WithDefaults()) || !s.begun(h.ID) {
+	if h.Now != w.Day || h.Delivery != w.Delivery.Fingerprint || h.Policy != schoolmail.Fingerprint(s.policy.WithDefaults()) || !w.history.Begun(h.ID) {
 		return nil
 	}
 	return plan
-}
-
-// begun reports whether the journal says that a plan was begun and not ended.
-func (s *Site) begun(id string) bool {
-	open := false
-	err := s.parts.Journal.Entries(func(e schoolmail.JournalEntry) bool {
-		if e.Plan == id && e.Effect == "plan" {
-			open = e.Phase == schoolmail.Intent
-		}
-		return true
-	})
-	return err == nil && open
 }
 
 // ReadPlan reads a plan that [WritePlan] has written. One that was changed since is

@@ -24,7 +24,10 @@ func TestRealServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	model := ucstest.New(ucstest.WithMailDomains("lernende.example"))
+	model, err := ucstest.New(ucstest.WithMailDomains("lernende.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, school := range s.District.Schools() {
 		if err := model.SeedSchools(school.ID); err != nil {
 			t.Fatal(err)

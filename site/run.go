@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/site/lease"
 )
 
 // RunOptions say what a run shall do. The zero value only plans, for today.
@@ -22,6 +23,9 @@ type RunOptions struct {
 	// error ends the run there, as an [InputError].
 	Planned  func(*schoolmail.Plan) error
 	Observer Observer // is told how the run goes on; nil: nobody is
+	// BreakLease takes the lease of the district from whoever holds it: for a person
+	// who knows that no other run is under way.
+	BreakLease bool
 }
 
 // Observer is told how a run goes on. Observe may be called from several
@@ -31,13 +35,14 @@ type Observer interface{ Observe(Event) }
 // Stage is where a run is.
 type Stage string
 
-// The stages of a run, in their order. Only what is applied has the last three.
+// The stages of a run, in their order. Only what is applied has others than Reading.
 const (
-	Reading  Stage = "reading"  // the export and the servers are read
-	Applying Stage = "applying" // a plan begins to be carried out
-	Waiting  Stage = "waiting"  // until a server must have ended what an earlier run began
-	Stepped  Stage = "stepped"  // a step has ended; Event.Step says which and how
-	Applied  Stage = "applied"  // the plan has been carried out, or was broken off
+	Contended Stage = "contended" // another run holds the district: it is watched whether it lives
+	Reading   Stage = "reading"   // the export and the servers are read
+	Applying  Stage = "applying"  // a plan begins to be carried out
+	Waiting   Stage = "waiting"   // until a server must have ended what an earlier run began
+	Stepped   Stage = "stepped"   // a step has ended; Event.Step says which and how
+	Applied   Stage = "applied"   // the plan has been carried out, or was broken off
 )
 
 // Event is one thing that an [Observer] is told.
@@ -45,6 +50,7 @@ type Event struct {
 	Stage Stage
 	Act   *Act             // from Applying on
 	Wait  time.Duration    // Waiting
+	Other lease.Holder     // Contended
 	Step  schoolmail.Event // Stepped
 }
 
@@ -78,6 +84,17 @@ func (a *Act) NeedsAttention() bool {
 var informative = map[string]bool{"override": true, "unknown-users": true, "second-copy": true, "not-yet-here": true, "no-longer-here": true,
 	"renamed-person": true}
 
+// made returns a function that reports whether the act has made an account.
+func (a *Act) made() func(username string) bool {
+	made := map[string]bool{}
+	if a.Result != nil {
+		for _, o := range a.Result.Outcomes {
+			made[o.Subject] = made[o.Subject] || o.Kind == schoolmail.KindCreate && o.Status == schoolmail.StatusDone
+		}
+	}
+	return func(username string) bool { return made[username] }
+}
+
 // Created returns how many accounts the act has made.
 func (a *Act) Created() int {
 	n := 0
@@ -108,6 +125,16 @@ func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
 		o.Observer = nobody{}
 	}
 	o.Apply = o.Apply || o.Approved != nil
+	if o.Apply {
+		l, err := s.lease(ctx, &o)
+		if err != nil {
+			return nil, fmt.Errorf("nothing was done: %w", err)
+		}
+		if l != nil {
+			ctx = l.Context()
+			defer l.Release() // if that fails the next run finds out that nobody holds it
+		}
+	}
 	var acts []*Act
 	for {
 		act, again, err := s.act(ctx, &o, len(acts) == 0)
@@ -118,6 +145,16 @@ func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
 			return acts, err
 		}
 	}
+}
+
+// lease takes the lease of the district; nil if its directory keeps none.
+func (s *Site) lease(ctx context.Context, o *RunOptions) (*lease.Lease, error) {
+	notes, ok := s.parts.Directory.(schoolmail.Notes)
+	if !ok {
+		return nil, nil
+	}
+	opts := lease.Options{Break: o.BreakLease, Waiting: func(h lease.Holder) { o.Observer.Observe(Event{Stage: Contended, Other: h}) }}
+	return lease.Acquire(ctx, notes, "", &opts)
 }
 
 // act does one act of a run; again says that the rest of an earlier run was
@@ -175,7 +212,10 @@ func (s *Site) apply(ctx context.Context, act *Act, observer Observer) error {
 	if err := s.keep(act); err != nil {
 		return err
 	}
-	pw, err := openPasswords(s.PasswordDir())
+	pw, err := s.openPasswords()
+	if err == nil { // of a run that was cut off
+		err = pw.publish(act.World.history.Made)
+	}
 	if err == nil {
 		err = pw.prepare(act.Plan)
 	}
@@ -195,6 +235,9 @@ func (s *Site) apply(ctx context.Context, act *Act, observer Observer) error {
 		InitialPassword: pw.of, Observer: steps{observer, act}, Parallel: s.parallel, Clock: time.Now,
 	})
 	act.Applied = time.Since(start)
+	if err := pw.publish(act.made()); err != nil {
+		act.Err = errors.Join(act.Err, err)
+	}
 	observer.Observe(Event{Stage: Applied, Act: act})
 	if act.Err != nil {
 		return nil // the plan stays, for the next run to go on with

@@ -79,20 +79,6 @@ func (s *Site) FindRun(ref string) (*schoolmail.Plan, error) {
 	return nil, fmt.Errorf("no run %q is kept in %s", ref, s.RunsDir())
 }
 
-// wasApplied fails unless the journal says that a plan was applied here.
-func (s *Site) wasApplied(plan *schoolmail.Plan) error {
-	seen := false
-	err := s.parts.Journal.Entries(func(e schoolmail.JournalEntry) bool {
-		seen = seen || e.Plan == plan.Header.ID && e.Effect == "plan"
-		return !seen
-	})
-	if err == nil && !seen {
-		err = fmt.Errorf("plan %s was never applied here, as far as the journal knows: it is of another district or another state folder, "+
-			"or nothing had to be done", plan.Header.ID)
-	}
-	return err
-}
-
 // samePlan plans again from what was read now and compares with a plan that was
 // reviewed, byte for byte: what is applied is what was computed.
 func (s *Site) samePlan(w *World, plan *schoolmail.Plan) error {

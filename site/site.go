@@ -126,6 +126,8 @@ type World struct {
 	State    schoolmail.State
 	Findings []schoolmail.Finding // what reading the directory found odd
 	Read     time.Duration        // how long reading took
+
+	history *schoolmail.History // what the journal knew
 }
 
 // InputError marks an error of what the run was given: export, policy or plan.
@@ -184,13 +186,14 @@ func (s *Site) Look(ctx context.Context, day schoolmail.Date) (*World, error) {
 
 // remember adds what only the journal knows, and finds out whether it has seen
 // nothing of what the directory shows: then it is not the one of this district.
-func (s *Site) remember(w *World) (err error) {
-	if w.State.Leftovers, err = schoolmail.Leftovers(s.parts.Journal); err != nil {
+func (s *Site) remember(w *World) error {
+	h, err := schoolmail.ReadHistory(s.parts.Journal)
+	if err != nil {
 		return err
 	}
-	empty := true
-	if err := s.parts.Journal.Entries(func(schoolmail.JournalEntry) bool { empty = false; return false }); err != nil || !empty {
-		return err
+	w.history, w.State.Leftovers = h, h.Leftovers()
+	if !h.Empty() {
+		return nil
 	}
 	ours := 0
 	for i := range w.State.Accounts {

@@ -20,16 +20,15 @@ type Call struct {
 	Entries int      // entries returned by a search
 }
 
-// Loss says what a fault lets get lost, by cutting the connection.
-type Loss int
+// Drop says when a fault cuts the connection.
+type Drop int
 
-// LoseRequest cuts the connection before the request is carried out, LoseAnswer
-// when everything is done but before the answer is sent: the client cannot tell
-// one from the other.
+// DropBefore cuts the connection before the request is carried out, DropAfter
+// when everything is done but before the answer is sent.
 const (
-	LoseNothing Loss = iota
-	LoseRequest
-	LoseAnswer
+	NoDrop Drop = iota
+	DropBefore
+	DropAfter
 )
 
 // Fault makes requests go wrong. Op and DN choose them (empty: all; DN is
@@ -45,9 +44,9 @@ type Fault struct {
 
 	Code    uint16 // result code, for example 51 (busy) or 52 (unavailable)
 	Message string
-	Lose    Loss
+	Drop    Drop
 	Delay   time.Duration
-	// Entries, for searches: with LoseAnswer or a code, so many entries are
+	// Entries, for searches: with DropAfter or a code, so many entries are
 	// sent first.
 	Entries int
 }
@@ -108,18 +107,18 @@ func (r *recorder) note(c Call) {
 	r.calls = append(r.calls, c)
 }
 
-// Inject adds a fault and returns what removes it. Faults are tried in the order
-// in which they came.
-func (s *Server) Inject(f Fault) (remove func()) {
+// Inject adds a fault. Faults are tried in the order in which they came.
+func (s *Server) Inject(f Fault) {
 	s.rec.mu.Lock()
 	defer s.rec.mu.Unlock()
-	p := &f
-	s.rec.faults = append(s.rec.faults, p)
-	return func() {
-		s.rec.mu.Lock()
-		defer s.rec.mu.Unlock()
-		s.rec.faults = slices.DeleteFunc(s.rec.faults, func(q *Fault) bool { return q == p })
-	}
+	s.rec.faults = append(s.rec.faults, &f)
+}
+
+// ClearFaults removes all faults.
+func (s *Server) ClearFaults() {
+	s.rec.mu.Lock()
+	defer s.rec.mu.Unlock()
+	s.rec.faults = nil
 }
 
 // Calls returns the latest calls, oldest first.

@@ -290,11 +290,6 @@ func appendResult(tag byte, r *result, extra []byte) []byte {
 
 // appendEntry encodes a SearchResultEntry.
 func appendEntry(b []byte, id int64, dn string, attrs []given, typesOnly bool) []byte {
-	return appendMessage(b, id, appendEntryBody(nil, dn, attrs, typesOnly), nil)
-}
-
-// appendEntryBody encodes it without the message around it.
-func appendEntryBody(b []byte, dn string, attrs []given, typesOnly bool) []byte {
 	list := 0
 	sizes := make([]int, len(attrs))
 	for i, a := range attrs {
@@ -305,7 +300,11 @@ func appendEntryBody(b []byte, dn string, attrs []given, typesOnly bool) []byte 
 		}
 		list += sizeOf(sizeOf(len(a.desc)) + sizeOf(sizes[i]))
 	}
-	b = appendLen(append(b, 0x60|ldap.ApplicationSearchResultEntry), sizeOf(len(dn))+sizeOf(list))
+	body := sizeOf(len(dn)) + sizeOf(list)
+	mid := appendInt(nil, 0x02, id)
+	b = appendLen(append(b, 0x30), len(mid)+sizeOf(body))
+	b = append(b, mid...)
+	b = appendLen(append(b, 0x60|ldap.ApplicationSearchResultEntry), body)
 	b = appendString(b, 0x04, dn)
 	b = appendLen(append(b, 0x30), list)
 	for i, a := range attrs {
@@ -320,10 +319,4 @@ func appendEntryBody(b []byte, dn string, attrs []given, typesOnly bool) []byte 
 		}
 	}
 	return b
-}
-
-// appendControl encodes a control of an answer.
-func appendControl(b []byte, oid string, value []byte) []byte {
-	in := appendString(appendString(nil, 0x04, oid), 0x04, string(value))
-	return append(appendLen(append(b, 0x30), len(in)), in...)
 }

@@ -45,6 +45,8 @@ func (p *progress) Observe(e site.Event) {
 	switch e.Stage {
 	case site.Reading:
 		p.say("reading the export and the servers")
+	case site.Contended:
+		p.say("the district is held by %s: watching whether it is still at work, which takes up to five minutes", e.Other)
 	case site.Applying:
 		h := e.Act.Plan.Header
 		p.say("%s of %s: applying plan %s, %d steps", e.Act.Title, h.Now, h.ID, len(e.Act.Plan.Steps))

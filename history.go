@@ -1,0 +1,199 @@
+package schoolmail
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The effects under which the journal has what others depend on.
+const (
+	effectPlan     = "plan" // a plan as a whole
+	effectStep     = "step" // all of a step is done
+	effectCreate   = "create-account"
+	effectActivate = "activate-account"
+	effectCopy     = "copy-user"
+	effectDiscard  = "discard-copy"
+	effectSwitch   = "switch-directory"
+	effectNotify   = "send-notice"
+	effectNoticed  = "record-notice"
+	effectCleared  = "clear-notice"
+
+	effectReactivate = "reactivate-account"
+)
+
+// History is what a journal knows, read once from its beginning to its end.
+type History struct {
+	empty bool
+	last  time.Time
+	plans map[string]*planHistory // by id
+	// copies that were begun and neither switched to nor discarded.
+	copies copies
+	told   map[toldKey]time.Time // when people were told what still holds
+	made   map[string]bool       // user names of accounts that were made to the end
+}
+
+// planHistory is what became of a plan.
+type planHistory struct {
+	open  bool            // begun and not ended
+	ended bool            // was ended once; the world may have been set back since
+	done  map[string]bool // steps, while it is open
+	begun map[string]bool // steps that began to make an account, while it is open
+}
+
+// ReadHistory reads a journal.
+func ReadHistory(j Journal) (*History, error) {
+	h := &History{empty: true, plans: map[string]*planHistory{}, copies: copies{}, told: map[toldKey]time.Time{}, made: map[string]bool{}}
+	err := j.Entries(func(e JournalEntry) bool {
+		h.see(&e)
+		return true
+	})
+	return h, err
+}
+
+func (h *History) see(e *JournalEntry) {
+	h.empty = false
+	if e.Time.After(h.last) {
+		h.last = e.Time
+	}
+	h.copies.see(e)
+	done := e.Phase == Done
+	switch {
+	case e.Effect == effectPlan:
+		h.plan(e)
+	case e.Effect == effectStep && done:
+		h.of(e.Plan).done[e.Step] = true
+	case e.Effect == effectCreate && e.Phase == Intent:
+		h.of(e.Plan).begun[e.Step] = true
+	case e.Effect == effectActivate && done:
+		h.made[e.Subject] = true
+	case e.Effect == effectNotify && done:
+		key, kind, void := keyOf(e.Step), NoticeLeaving, NoticeCancelled
+		if strings.HasPrefix(e.Step, string(KindCancelNotice)) {
+			kind, void = void, kind
+		}
+		h.told[toldKey{kind, key}] = e.Time
+		delete(h.told, toldKey{void, key})
+	case e.Effect == effectReactivate && done:
+		delete(h.told, toldKey{NoticeLeaving, keyOf(e.Step)})
+	}
+}
+
+// toldKey says what who was told.
+type toldKey struct {
+	kind NoticeKind
+	key  string // of the record
+}
+
+// keyOf returns the record that a step is about.
+func keyOf(step string) string {
+	_, key, _ := strings.Cut(step, ":")
+	return key
+}
+
+func (h *History) of(plan string) *planHistory {
+	p := h.plans[plan]
+	if p == nil {
+		p = &planHistory{done: map[string]bool{}, begun: map[string]bool{}}
+		h.plans[plan] = p
+	}
+	return p
+}
+
+func (h *History) plan(e *JournalEntry) {
+	p := h.of(e.Plan)
+	p.open = e.Phase == Intent
+	if e.Phase == Done {
+		p.ended = true
+		clear(p.done)
+		clear(p.begun)
+	}
+}
+
+// Empty reports whether the journal has no entries.
+func (h *History) Empty() bool { return h.empty }
+
+// Last returns the latest time of an entry.
+func (h *History) Last() time.Time { return h.last }
+
+// Applied reports whether a plan was begun, to its end or not.
+func (h *History) Applied(plan string) bool { return h.plans[plan] != nil }
+
+// Begun reports whether a plan was begun and not ended.
+func (h *History) Begun(plan string) bool { return h.plans[plan] != nil && h.plans[plan].open }
+
+// Made reports whether an account was made, to its end, by a step of a plan.
+func (h *History) Made(username string) bool { return h.made[username] }
+
+// Copying reports whether a copy was begun whose end is not on record: a server may
+// still be at work on it.
+func (h *History) Copying() bool {
+	for _, p := range h.copies {
+		if !p.ended {
+			return true
+		}
+	}
+	return false
+}
+
+// Leftovers returns the copies that were begun and neither became the person's
+// place nor were taken away: the part of a [State] that no server knows.
+func (h *History) Leftovers() []Leftover {
+	var list []Leftover
+	for _, k := range h.copies.sorted() {
+		list = append(list, Leftover{Username: k.username, Context: k.to, UserID: h.copies[k].userID})
+	}
+	return list
+}
+
+type copyKey struct {
+	username string
+	to       ContextID
+}
+
+// copies are those that are proved ours.
+type copies map[copyKey]copyProof
+
+type copyProof struct {
+	userID UserID // of the copy; 0: the answer was lost
+	ended  bool   // how the copy ended is on record
+}
+
+// see takes an entry into account.
+func (c copies) see(e *JournalEntry) {
+	k := copyKey{e.Subject, e.To}
+	switch {
+	case e.Effect == effectCopy && e.Phase == Intent:
+		c[k] = copyProof{}
+	case e.Effect == effectCopy && e.Phase == Done:
+		c[k] = copyProof{userID: e.UserID, ended: true}
+	case e.Effect == effectCopy && e.Phase == Failed, // refused, or looked afterwards: nobody there
+		e.Effect == effectDiscard && e.Phase == Done,
+		e.Effect == effectSwitch && e.Phase == Done:
+		delete(c, k)
+	}
+}
+
+// sorted returns the keys in the order of user names and contexts.
+func (c copies) sorted() []copyKey {
+	return slices.SortedFunc(maps.Keys(c), func(x, y copyKey) int {
+		return cmp.Or(strings.Compare(x.username, y.username), cmp.Compare(x.to, y.to))
+	})
+}
+
+// fits reports whether a user can be the copy that is proved.
+func (p copyProof) fits(src, there Place) bool {
+	if p.userID != 0 {
+		return p.userID == there.UserID
+	}
+	return alike(src, there)
+}
+
+// alike reports whether a user can be a copy of another: OX copies names and
+// addresses. It is asked when the journal proves that a copy was begun but not
+// which id it got.
+func alike(src, dst Place) bool {
+	return src.Username == dst.Username && strings.EqualFold(src.Mail, dst.Mail) && src.DisplayName == dst.DisplayName
+}
