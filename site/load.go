@@ -29,6 +29,7 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 	d, o, v, m := c.Directory, c.OX, c.Dovecot, c.SMTP
 	s := &Settings{
 		Name: c.Site.Name, Language: c.Site.Language, Policy: c.Policy(), StateDir: c.State.Dir, Parallel: c.Site.Parallel,
+		StatusFile: c.State.StatusFile, MetricsFile: c.State.MetricsFile,
 		ExportDir: c.Export.Dir, Profile: c.Profile(),
 		DirectoryURL: d.URL,
 		Directory: ucs.Options{BindDN: d.BindDN, Password: d.Password, BaseDN: d.BaseDN, Plaintext: d.Plaintext, PoolSize: d.PoolSize,

@@ -27,8 +27,12 @@ type Settings struct {
 	Language string // of people whose record names none
 	Policy   schoolmail.Policy
 	StateDir string // journal, plans, reports and initial passwords
-	PlanOnly bool   // do not open the journal: nothing will be applied
-	Parallel int    // people worked on at the same time; 0: 16
+	// StatusFile and MetricsFile tell a monitor of the last run; see package
+	// site/monitor. "": status.json in StateDir, and no metrics.
+	StatusFile  string
+	MetricsFile string
+	PlanOnly    bool // do not open the journal: nothing will be applied
+	Parallel    int  // people worked on at the same time; 0: 16
 
 	ExportDir string
 	Profile   *escada.Profile

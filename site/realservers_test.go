@@ -24,10 +24,7 @@ func TestRealServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	model, err := ucstest.New(ucstest.WithMailDomains("lernende.example"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	model := ucstest.New(ucstest.WithMailDomains("lernende.example"))
 	for _, school := range s.District.Schools() {
 		if err := model.SeedSchools(school.ID); err != nil {
 			t.Fatal(err)

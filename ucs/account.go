@@ -10,7 +10,8 @@ import (
 
 // accountAttrs are read of every account. userPassword is not among them.
 func (c *Client) accountAttrs() []string {
-	list := []string{"objectClass", "uid", "givenName", "sn", "displayName", "mailPrimaryAddress", "mailAlternativeAddress",
+	list := []string{"objectClass", "uid", "givenName", "sn", "displayName", "mailPrimaryAddress",
+		"mailAlternativeAddress",
 		"telephoneNumber", "preferredLanguage", "isOxUser", "oxContextIDNum", "oxAccess", "ucsschoolSchool", "ucsschoolRole",
 		"ucsschoolSourceUID", "ucsschoolRecordUID", "ucsschoolPurgeTimestamp", "univentionObjectFlag",
 		"shadowExpire", "krb5KDCFlags", "sambaAcctFlags", c.opts.StateAttribute}
@@ -28,6 +29,7 @@ type live struct {
 	text    string // the state text as stored; "" if there is none
 	warning string
 	remarks []remarkKey
+	locked  string          // address on which UDM's lock is held already
 	stamp   schoolmail.Date // day of a deletion that somebody else has set
 	e       *entry
 	groups  []*entry // that have it as member; only where it was looked up
@@ -163,7 +165,10 @@ func memberships(d *domain, e *entry, classes map[schoolmail.SchoolID][]string) 
 		slices.Sort(cl)
 		out = append(out, schoolmail.Membership{School: id, Classes: slices.Compact(cl)})
 	}
-	slices.SortFunc(out, func(x, y schoolmail.Membership) int { return strings.Compare(string(x.School), string(y.School)) })
+	slices.SortFunc(out, func(x, y schoolmail.Membership) int {
+		return strings.Compare(string(x.School),
+			string(y.School))
+	})
 	return out
 }
 

@@ -36,10 +36,7 @@ func onBoth(t *testing.T, f func(t *testing.T, b *backend)) {
 	})
 	t.Run("slapd", func(t *testing.T) {
 		t.Parallel()
-		model, err := ucstest.New()
-		if err != nil {
-			t.Fatal(err)
-		}
+		model := ucstest.New()
 		if err := model.SeedSchools("gsmitte", "sek-nord"); err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +60,8 @@ func newSim(t *testing.T) *backend {
 	if err := s.SeedSchools("gsmitte", "sek-nord"); err != nil {
 		t.Fatal(err)
 	}
-	return &backend{url: s.URL, ldaps: s.LDAPSURL, base: s.BaseDN, bindDN: s.BindDN, password: s.Password, pool: s.CertPool(), sim: s}
+	return &backend{url: s.URL, ldaps: s.LDAPSURL, base: s.BaseDN, bindDN: s.BindDN, password: s.Password,
+		pool: s.CertPool(), sim: s}
 }
 
 // client makes a client with cheap password hashes.
@@ -107,7 +105,8 @@ func (b *backend) values(t *testing.T, dn, attr string) []string {
 	if err := c.Bind(b.bindDN, b.password.Reveal()); err != nil {
 		t.Fatal(err)
 	}
-	res, err := c.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, 0, 0, 0, false, "(objectClass=*)", []string{attr}, nil))
+	res, err := c.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, 0, 0, 0, false, "(objectClass=*)",
+		[]string{attr}, nil))
 	if err != nil {
 		t.Fatalf("read %s: %v", dn, err)
 	}

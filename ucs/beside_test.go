@@ -68,7 +68,8 @@ func TestTeacherAndStaffChangesSchool(t *testing.T) {
 		}
 		// Who becomes a pupil's clerk only is no teacher any more.
 		cur := read(t, c, "anna.mueller")
-		change(t, c, cur, with(cur, func(a *schoolmail.Account) { a.Role = schoolmail.RoleStaff; a.Memberships[0].Classes = nil }))
+		change(t, c, cur, with(cur,
+			func(a *schoolmail.Account) { a.Role = schoolmail.RoleStaff; a.Memberships[0].Classes = nil }))
 		dn = "uid=anna.mueller,cn=mitarbeiter,cn=users," + seknord
 		if got := b.value(t, dn, "ucsschoolRole"); got != "custom:of:somebody|staff:school:sek-nord" {
 			t.Errorf("role strings of staff: %s", got)
@@ -117,7 +118,8 @@ func TestOtherRolesAreLeftAlone(t *testing.T) {
 		if !errors.Is(err, schoolmail.ErrConflict) {
 			t.Errorf("changing an administrator: %v", err)
 		}
-		if err := c.PurgeAccount(t.Context(), wards[1], schoolmail.NewDate(2026, 11, 1)); !errors.Is(err, schoolmail.ErrConflict) {
+		if err := c.PurgeAccount(t.Context(), wards[1], schoolmail.NewDate(2026, 11, 1)); !errors.Is(err,
+			schoolmail.ErrConflict) {
 			t.Errorf("purging an administrator: %v", err)
 		}
 	})
@@ -140,7 +142,10 @@ func TestPupilAndTeacherIsOdd(t *testing.T) {
 // context changes, where it is missing, and read back if another tool wrote it.
 func TestAccessProfile(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *backend) {
-		c := b.client(t, func(o *ucs.Options) { o.OXProfiles = map[string]string{"pim": "webmail", "groupware_plus": "premium"} })
+		c := b.client(t, func(o *ucs.Options) {
+			o.OXProfiles = map[string]string{"pim": "webmail",
+				"groupware_plus": "premium"}
+		})
 		acct := with(pupil(), func(a *schoolmail.Account) { a.Access = "pim" })
 		create(t, c, acct, "x")
 		dn := read(t, c, "ida.aebel").DN
@@ -178,7 +183,8 @@ func TestAccessProfile(t *testing.T) {
 func TestExtras(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *backend) {
 		extras := func(a schoolmail.Account) ucs.Extras {
-			return ucs.Extras{MailHomeServer: "imap" + a.Access + ".example", MailQuotaMB: int(a.Context) * 10, OXQuotaMB: int(a.Context)}
+			return ucs.Extras{MailHomeServer: "imap" + a.Access + ".example", MailQuotaMB: int(a.Context) * 10,
+				OXQuotaMB: int(a.Context)}
 		}
 		plain := b.client(t, nil)
 		c := b.client(t, func(o *ucs.Options) { o.Extras = extras })
@@ -189,7 +195,8 @@ func TestExtras(t *testing.T) {
 		dns := []string{read(t, c, "ida.aebel").DN, read(t, c, "anna.mueller").DN}
 		check := func(when, dn, want string) {
 			t.Helper()
-			got := b.value(t, dn, "univentionMailHomeServer") + " " + b.value(t, dn, "univentionMailUserQuota") + " " + b.value(t, dn, "oxUserQuota")
+			got := b.value(t, dn, "univentionMailHomeServer") + " " + b.value(t, dn,
+				"univentionMailUserQuota") + " " + b.value(t, dn, "oxUserQuota")
 			if got != want {
 				t.Errorf("%s: %q, want %q", when, got, want)
 			}
@@ -231,13 +238,17 @@ func TestStamps(t *testing.T) {
 		adopt := b.client(t, func(o *ucs.Options) { o.Stamps = ucs.StampsAdopt })
 		day := schoolmail.NewDate(2027, 1, 22)
 		open, closed := pupil(), teacher()
-		ours := with(pupil(), func(a *schoolmail.Account) { a.Username, a.Key.ID, a.Mail, a.Aliases = "our.one", "S-7", "", nil })
+		ours := with(pupil(), func(a *schoolmail.Account) {
+			a.Username, a.Key.ID, a.Mail, a.Aliases = "our.one", "S-7", "",
+				nil
+		})
 		for _, a := range []schoolmail.Account{open, closed, ours} {
 			create(t, hold, a, "pw")
 		}
 		cur := read(t, hold, "our.one")
 		change(t, hold, cur, with(cur, func(a *schoolmail.Account) {
-			a.State, a.NoticedOn, a.Deactivated = schoolmail.Deactivated, schoolmail.NewDate(2026, 8, 1), schoolmail.NewDate(2026, 10, 1)
+			a.State, a.NoticedOn, a.Deactivated = schoolmail.Deactivated, schoolmail.NewDate(2026, 8, 1),
+				schoolmail.NewDate(2026, 10, 1)
 		}))
 		for _, a := range []schoolmail.Account{open, closed, ours} {
 			b.modify(t, read(t, hold, a.Username).DN, "ucsschoolPurgeTimestamp", "20270122000000Z")
@@ -252,7 +263,8 @@ func TestStamps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := []ucs.Remark{{Kind: ucs.RemarkStamped, Usernames: []string{"anna.mueller", "ida.aebel", "our.one"}, First: day}}
+			want := []ucs.Remark{{Kind: ucs.RemarkStamped, Usernames: []string{"anna.mueller", "ida.aebel", "our.one"},
+				First: day}}
 			if d := cmp.Diff(want, snap.Remarks); d != "" {
 				t.Errorf("remarks (-want +got):\n%s", d)
 			}
@@ -319,6 +331,44 @@ func TestExamsAreTold(t *testing.T) {
 			{Kind: ucs.RemarkExam, School: "sek-nord", Usernames: []string{"exam-c"}}}
 		if d := cmp.Diff(want, snap.Remarks); d != "" {
 			t.Errorf("remarks (-want +got):\n%s", d)
+		}
+	})
+}
+
+// An address that somebody else got since the plan was made is not given a
+// second time: the server would take it.
+func TestChangedAddressIsFree(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *backend) {
+		for name, c := range map[string]*ucs.Client{"alone": b.client(t, nil), "beside UDM": b.client(t, besideUDM)} {
+			t.Run(name, func(t *testing.T) {
+				id := strings.ToLower(strings.ReplaceAll(name, " ", ""))
+				a := with(pupil(), func(a *schoolmail.Account) {
+					a.Username, a.Key.ID, a.Mail, a.Aliases = id, id,
+						id+"@schulen.example", nil
+				})
+				create(t, c, a, "x")
+				other := "uid=other" + id + ",cn=users," + b.base
+				b.add(t, other, "objectClass", "top|person|inetOrgPerson|univentionMail", "uid", "other"+id, "cn", "x", "sn", "x",
+					"mailAlternativeAddress", "Wanted."+id+"@schulen.example")
+				for _, change := range []func(*schoolmail.Account){
+					func(a *schoolmail.Account) { a.Mail = "wanted." + id + "@schulen.example" },
+					func(a *schoolmail.Account) { a.Aliases = []string{"wanted." + id + "@schulen.example"} },
+				} {
+					if err := c.ChangeAccount(t.Context(), a, with(a, change)); !errors.Is(err, ucs.ErrConflict) {
+						t.Errorf("taken by an alias: %v", err)
+					}
+				}
+				after := with(a, func(a *schoolmail.Account) {
+					a.Mail, a.Aliases = "new."+id+"@schulen.example", []string{id + "@schulen.example"}
+				})
+				change(t, c, a, after)
+				if d := diff(after, read(t, c, id)); d != "" {
+					t.Errorf("(-want +got):\n%s", d)
+				}
+				if left := b.children(t, b.temporary("mailPrimaryAddress")); len(left) != 0 {
+					t.Errorf("locks left: %q", left)
+				}
+			})
 		}
 	})
 }

@@ -37,7 +37,8 @@ func TestCreateInParallel(t *testing.T) {
 		b.add(t, "cn=intruder,cn=groups,"+b.base, "objectClass", "top|posixGroup", "cn", "intruder", "gidNumber", "2003")
 		b.add(t, "cn=2007,cn=uidNumber,cn=temporary,cn=univention,"+b.base, "objectClass", "top|lock", "cn", "2007",
 			"lockTime", strconv.FormatInt(time.Now().Unix()+300, 10))
-		b.add(t, "cn=2009,cn=uidNumber,cn=temporary,cn=univention,"+b.base, "objectClass", "top|lock", "cn", "2009", "lockTime", "1000")
+		b.add(t, "cn=2009,cn=uidNumber,cn=temporary,cn=univention,"+b.base, "objectClass", "top|lock", "cn", "2009",
+			"lockTime", "1000")
 		errs := make([]error, n)
 		var wg sync.WaitGroup
 		for i := range n {
@@ -48,7 +49,8 @@ func TestCreateInParallel(t *testing.T) {
 			t.Fatal(err)
 		}
 		var uids []string
-		res, err := b.conn(t).Search(ldap.NewSearchRequest(b.base, ldap.ScopeWholeSubtree, 0, 0, 0, false, "(objectClass=ucsschoolStudent)", []string{"uidNumber"}, nil))
+		res, err := b.conn(t).Search(ldap.NewSearchRequest(b.base, ldap.ScopeWholeSubtree, 0, 0, 0, false,
+			"(objectClass=ucsschoolStudent)", []string{"uidNumber"}, nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +58,8 @@ func TestCreateInParallel(t *testing.T) {
 			uids = append(uids, e.GetAttributeValue("uidNumber"))
 		}
 		slices.Sort(uids)
-		if len(uids) != n || len(slices.Compact(slices.Clone(uids))) != n || slices.Contains(uids, "2003") || slices.Contains(uids, "2007") {
+		if len(uids) != n || len(slices.Compact(slices.Clone(uids))) != n || slices.Contains(uids, "2003") ||
+			slices.Contains(uids, "2007") {
 			t.Errorf("%d numbers: %v", len(uids), uids)
 		}
 		if !slices.Contains(uids, "2009") {
@@ -74,7 +77,8 @@ func TestCreateInParallel(t *testing.T) {
 		for _, c := range clients {
 			c.Close()
 		}
-		res, err = b.conn(t).Search(ldap.NewSearchRequest("cn=temporary,cn=univention,"+b.base, ldap.ScopeWholeSubtree, 0, 0, 0, false, "(cn=schoolmail-*)", nil, nil))
+		res, err = b.conn(t).Search(ldap.NewSearchRequest("cn=temporary,cn=univention,"+b.base, ldap.ScopeWholeSubtree, 0,
+			0, 0, false, "(cn=schoolmail-*)", nil, nil))
 		if err != nil || len(res.Entries) != 0 {
 			t.Errorf("locks left: %d, %v", len(res.Entries), err)
 		}
@@ -117,7 +121,8 @@ func TestEnsureSchool(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", d)
 		}
 		got, err := c.Schools(t.Context())
-		if want := []schoolmail.SchoolID{"gsmitte", "new_1", "ps-birkenfeld", "sek-nord"}; err != nil || !slices.Equal(got, want) {
+		if want := []schoolmail.SchoolID{"gsmitte", "new_1", "ps-birkenfeld", "sek-nord"}; err != nil ||
+			!slices.Equal(got, want) {
 			t.Errorf("schools = %v, %v", got, err)
 		}
 	})
@@ -161,17 +166,17 @@ func TestWrongPassword(t *testing.T) {
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]ucstest.Fault{
-		"bind fails to answer":             {Op: "bind", Drop: ucstest.DropAfter},
-		"connection ends before a search":  {Op: "search", Drop: ucstest.DropBefore, After: 1},
-		"search cut off":                   {Op: "search", Drop: ucstest.DropAfter, After: 2},
-		"add not done":                     {Op: "add", DN: "uid=", Drop: ucstest.DropBefore},
-		"add done, answer lost":            {Op: "add", DN: "uid=", Drop: ucstest.DropAfter},
+		"bind fails to answer":             {Op: "bind", Lose: ucstest.LoseAnswer},
+		"connection ends before a search":  {Op: "search", Lose: ucstest.LoseRequest, After: 1},
+		"search cut off":                   {Op: "search", Lose: ucstest.LoseAnswer, After: 2},
+		"add not done":                     {Op: "add", DN: "uid=", Lose: ucstest.LoseRequest},
+		"add done, answer lost":            {Op: "add", DN: "uid=", Lose: ucstest.LoseAnswer},
 		"add busy":                         {Op: "add", DN: "uid=", Code: ldap.LDAPResultBusy},
-		"group not changed":                {Op: "modify", DN: "cn=groups", Drop: ucstest.DropBefore},
-		"group changed, answer lost":       {Op: "modify", DN: "cn=groups", Drop: ucstest.DropAfter, Times: 2},
-		"class made, answer lost":          {Op: "add", DN: "gsmitte-1a", Drop: ucstest.DropAfter},
-		"number taken, answer lost":        {Op: "modify", DN: "cn=uidNumber", Drop: ucstest.DropAfter},
-		"lock of the numbers, answer lost": {Op: "add", DN: "schoolmail-", Drop: ucstest.DropAfter},
+		"group not changed":                {Op: "modify", DN: "cn=groups", Lose: ucstest.LoseRequest},
+		"group changed, answer lost":       {Op: "modify", DN: "cn=groups", Lose: ucstest.LoseAnswer, Times: 2},
+		"class made, answer lost":          {Op: "add", DN: "gsmitte-1a", Lose: ucstest.LoseAnswer},
+		"number taken, answer lost":        {Op: "modify", DN: "cn=uidNumber", Lose: ucstest.LoseAnswer},
+		"lock of the numbers, answer lost": {Op: "add", DN: "schoolmail-", Lose: ucstest.LoseAnswer},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -195,13 +200,13 @@ func TestFaults(t *testing.T) {
 func TestChangeAndPurgeWithFaults(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]ucstest.Fault{
-		"change done, answer lost": {Op: "modify", DN: "uid=", Drop: ucstest.DropAfter},
-		"change not done":          {Op: "modify", DN: "uid=", Drop: ucstest.DropBefore},
-		"move done, answer lost":   {Op: "modifydn", Drop: ucstest.DropAfter},
-		"move not done":            {Op: "modifydn", Drop: ucstest.DropBefore},
-		"delete done":              {Op: "delete", Drop: ucstest.DropAfter},
-		"delete not done":          {Op: "delete", Drop: ucstest.DropBefore},
-		"tombstone done":           {Op: "add", DN: "retired", Drop: ucstest.DropAfter, After: 1},
+		"change done, answer lost": {Op: "modify", DN: "uid=", Lose: ucstest.LoseAnswer},
+		"change not done":          {Op: "modify", DN: "uid=", Lose: ucstest.LoseRequest},
+		"move done, answer lost":   {Op: "modifydn", Lose: ucstest.LoseAnswer},
+		"move not done":            {Op: "modifydn", Lose: ucstest.LoseRequest},
+		"delete done":              {Op: "delete", Lose: ucstest.LoseAnswer},
+		"delete not done":          {Op: "delete", Lose: ucstest.LoseRequest},
+		"tombstone done":           {Op: "add", DN: "retired", Lose: ucstest.LoseAnswer, After: 1},
 		"unavailable":              {Code: ldap.LDAPResultUnavailable, Times: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -210,7 +215,7 @@ func TestChangeAndPurgeWithFaults(t *testing.T) {
 			c := b.client(t, nil)
 			a := pupil()
 			create(t, c, a, "x")
-			b.sim.Inject(f)
+			remove := b.sim.Inject(f)
 			next := with(a, func(a *schoolmail.Account) {
 				a.Memberships = []schoolmail.Membership{{School: "sek-nord", Classes: []string{"7b"}}}
 				a.State, a.Deactivated = schoolmail.Deactivated, schoolmail.NewDate(2026, 12, 1)
@@ -225,7 +230,7 @@ func TestChangeAndPurgeWithFaults(t *testing.T) {
 			if _, err := c.Account(t.Context(), a.Username); !errors.Is(err, schoolmail.ErrNotFound) {
 				t.Errorf("after purge: %v", err)
 			}
-			b.sim.ClearFaults()
+			remove()
 		})
 	}
 }
@@ -251,14 +256,14 @@ func TestBusy(t *testing.T) {
 	if err := read(); !errors.Is(err, schoolmail.ErrNotFound) {
 		t.Fatal(err)
 	}
-	b.sim.Inject(ucstest.Fault{Op: "search", Code: ldap.LDAPResultBusy, Times: -1})
+	free := b.sim.Inject(ucstest.Fault{Op: "search", Code: ldap.LDAPResultBusy, Times: -1})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := c.Account(ctx, "x"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("waiting for a busy server must end with the context: %v", err)
 	}
-	b.sim.ClearFaults()
-	b.sim.Inject(ucstest.Fault{Op: "search", Drop: ucstest.DropBefore, Times: -1})
+	free()
+	b.sim.Inject(ucstest.Fault{Op: "search", Lose: ucstest.LoseRequest, Times: -1})
 	err := read()
 	if e, ok := errors.AsType[*ucs.Error](err); !ok || !e.Temporary() {
 		t.Errorf("error = %v, want a temporary one", err)
@@ -273,7 +278,8 @@ func TestCancel(t *testing.T) {
 	create(t, c, pupil(), "x")
 	for _, op := range []string{"search", "modify", "modifydn"} {
 		started := make(chan struct{})
-		b.sim.Inject(ucstest.Fault{Op: op, Delay: time.Hour, Match: func(ucstest.Call) bool { close(started); return true }})
+		remove := b.sim.Inject(ucstest.Fault{Op: op, Delay: time.Hour,
+			Match: func(ucstest.Call) bool { close(started); return true }})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		errc := make(chan error)
 		go func() {
@@ -286,7 +292,7 @@ func TestCancel(t *testing.T) {
 		if err := <-errc; !errors.Is(err, cause) {
 			t.Errorf("%s: %v, want the cause of the cancellation", op, err)
 		}
-		b.sim.ClearFaults()
+		remove()
 	}
 	read(t, c, "ida.aebel") // the client still works
 }

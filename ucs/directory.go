@@ -80,11 +80,13 @@ func (c *Client) occupied(ctx context.Context, a schoolmail.Account) (exists boo
 	f.WriteString("(&(|(objectClass=posixGroup)(objectClass=ucsschoolUsername))(cn=" + name + "))")
 	for _, addr := range addresses(a) {
 		addr = ldap.EscapeFilter(addr)
-		f.WriteString("(mailPrimaryAddress=" + addr + ")(mailAlternativeAddress=" + addr + ")(&(objectClass=ucsschoolUsername)(cn=" + addr + "))")
+		f.WriteString("(mailPrimaryAddress=" + addr + ")(mailAlternativeAddress=" + addr +
+			")(&(objectClass=ucsschoolUsername)(cn=" + addr + "))")
 	}
 	f.WriteString(")")
 	list, err := c.find(ctx, query{d.base, ldap.ScopeWholeSubtree, f.String(),
-		[]string{"objectClass", "uid", "ucsschoolSourceUID", "ucsschoolRecordUID", "mailPrimaryAddress", "mailAlternativeAddress"}})
+		[]string{"objectClass", "uid", "ucsschoolSourceUID", "ucsschoolRecordUID", "mailPrimaryAddress",
+			"mailAlternativeAddress"}})
 	if err != nil {
 		return false, err
 	}
@@ -168,6 +170,7 @@ func (c *Client) complete(ctx context.Context, a schoolmail.Account, initial sch
 			return errors.Join(err, nilGone(l))
 		}
 	}
+	l.locked = a.Mail
 	return c.write(ctx, d, l, a, initial)
 }
 
@@ -220,7 +223,8 @@ func (c *Client) createNew(ctx context.Context, a schoolmail.Account, initial sc
 }
 
 // newEntry composes the complete entry of an account.
-func (c *Client) newEntry(ctx context.Context, d *domain, a schoolmail.Account, s *school, initial schoolmail.Secret) (layout.Entry, error) {
+func (c *Client) newEntry(ctx context.Context, d *domain, a schoolmail.Account, s *school,
+	initial schoolmail.Secret) (layout.Entry, error) {
 	rs := rolesFor(a.Role, nil)
 	p := c.placeOf(a, rs, s)
 	g, err := c.primaryGroup(s)

@@ -45,7 +45,8 @@ func TestCreate(t *testing.T) {
 		for _, want := range []schoolmail.Account{pupil(), teacher(),
 			with(teacher(), func(a *schoolmail.Account) {
 				a.Username, a.Key.ID, a.Role, a.Mail = "beat.o", "M-1", schoolmail.RoleStaff, ""
-				a.Context, a.Previous, a.State = 0, schoolmail.Previous{Context: 7, UserID: 12, Since: schoolmail.NewDate(2026, 8, 10)}, schoolmail.Leaving
+				a.Context, a.Previous, a.State = 0, schoolmail.Previous{Context: 7, UserID: 12,
+					Since: schoolmail.NewDate(2026, 8, 10)}, schoolmail.Leaving
 				a.NoticedOn, a.NoticeMail, a.Held = schoolmail.NewDate(2026, 10, 1), "a;b%c d@example.org", true
 			}),
 		} {
@@ -57,11 +58,13 @@ func TestCreate(t *testing.T) {
 
 		dn := "uid=ida.aebel,cn=schueler,cn=users," + gsmitte
 		for attr, want := range map[string]string{
-			"cn": "Ida Äbel", "sn": "Äbel", "gecos": "Ida Aebel", "uidNumber": "2001", "homeDirectory": "/home/gsmitte/schueler/ida.aebel",
+			"cn": "Ida Äbel", "sn": "Äbel", "gecos": "Ida Aebel", "uidNumber": "2001",
+			"homeDirectory":    "/home/gsmitte/schueler/ida.aebel",
 			"departmentNumber": "gsmitte", "krb5PrincipalName": "ida.aebel@SCHULEN.EXAMPLE", "krb5KDCFlags": "126",
 			"sambaAcctFlags": "[U          ]", "sambaSID": "S-1-5-21-1111111111-2222222222-3333333333-5002",
-			"mail": "ida.aebel@schulen.example", "mailAlternativeAddress": "i.aebel@schulen.example", "isOxUser": "OK", "oxContextIDNum": "101",
-			"ucsschoolRole": "student:school:gsmitte", "shadowExpire": "", "univentionObjectType": "users/user",
+			"mail": "ida.aebel@schulen.example", "mailAlternativeAddress": "i.aebel@schulen.example", "isOxUser": "OK",
+			"oxContextIDNum": "101",
+			"ucsschoolRole":  "student:school:gsmitte", "shadowExpire": "", "univentionObjectType": "users/user",
 			"univentionFreeAttribute20": "schoolmail1;state=active",
 			"memberOf": strings.Join([]string{groupDN(gsmitte, "Domain Users gsmitte"), classDN(gsmitte, "gsmitte-1a"),
 				classDN(gsmitte, "gsmitte-chor"), groupDN(gsmitte, "schueler-gsmitte")}, "|"),
@@ -77,7 +80,8 @@ func TestCreate(t *testing.T) {
 		if got, want := b.value(t, primary, "memberUid"), "anna.mueller|beat.o|ida.aebel"; got != want {
 			t.Errorf("memberUid = %s, want %s", got, want)
 		}
-		if got, want := b.value(t, classDN(gsmitte, "gsmitte-1a"), "ucsschoolRole"), "school_class:school:gsmitte"; got != want {
+		if got, want := b.value(t, classDN(gsmitte, "gsmitte-1a"), "ucsschoolRole"),
+			"school_class:school:gsmitte"; got != want {
 			t.Errorf("role of the class = %s, want %s", got, want)
 		}
 		if !b.canBind(t, dn, "Xy7-ooP2") || b.canBind(t, dn, "xy7-oop2") {
@@ -122,7 +126,8 @@ func TestCreateRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.add(t, groupDN(gsmitte, "theater"), "objectClass", "top|posixGroup|univentionGroup|univentionObject",
-			"univentionObjectType", "groups/group", "cn", "theater", "gidNumber", "7001", "mailPrimaryAddress", "theater@schulen.example")
+			"univentionObjectType", "groups/group", "cn", "theater", "gidNumber", "7001", "mailPrimaryAddress",
+			"theater@schulen.example")
 
 		fresh := with(pupil(), func(a *schoolmail.Account) {
 			a.Username, a.Key.ID, a.Mail, a.Aliases = "new.one", "S-5000", "new.one@schulen.example", nil
@@ -134,20 +139,27 @@ func TestCreateRefuses(t *testing.T) {
 			kind   ucs.Kind
 			text   string
 		}{
-			{"user name of somebody else", func(a *schoolmail.Account) { a.Username = "Ida.Aebel" }, ucs.ErrConflict, "user name belongs to somebody else"},
-			{"record with another name", func(a *schoolmail.Account) { a.Key.ID = "S-4001" }, ucs.ErrConflict, "has an account already"},
-			{"address taken", func(a *schoolmail.Account) { a.Mail = "I.aebel@schulen.example" }, ucs.ErrConflict, "address belongs"},
-			{"alias taken", func(a *schoolmail.Account) { a.Aliases = []string{"ida.aebel@schulen.example"} }, ucs.ErrConflict, "address belongs"},
-			{"address of a group", func(a *schoolmail.Account) { a.Mail = "theater@schulen.example" }, ucs.ErrConflict, "address belongs"},
+			{"user name of somebody else", func(a *schoolmail.Account) { a.Username = "Ida.Aebel" }, ucs.ErrConflict,
+				"user name belongs to somebody else"},
+			{"record with another name", func(a *schoolmail.Account) { a.Key.ID = "S-4001" }, ucs.ErrConflict,
+				"has an account already"},
+			{"address taken", func(a *schoolmail.Account) { a.Mail = "I.aebel@schulen.example" }, ucs.ErrConflict,
+				"address belongs"},
+			{"alias taken", func(a *schoolmail.Account) { a.Aliases = []string{"ida.aebel@schulen.example"} }, ucs.ErrConflict,
+				"address belongs"},
+			{"address of a group", func(a *schoolmail.Account) { a.Mail = "theater@schulen.example" }, ucs.ErrConflict,
+				"address belongs"},
 			{"name of a group", func(a *schoolmail.Account) { a.Username = "theater" }, ucs.ErrConflict, "group has this name"},
 			{"retired name", func(a *schoolmail.Account) { a.Username = "gone" }, ucs.ErrConflict, "retired"},
-			{"retired address", func(a *schoolmail.Account) { a.Aliases = []string{"g@schulen.example"} }, ucs.ErrConflict, "retired"},
+			{"retired address", func(a *schoolmail.Account) { a.Aliases = []string{"g@schulen.example"} }, ucs.ErrConflict,
+				"retired"},
 			{"no key", func(a *schoolmail.Account) { a.Key = schoolmail.RecordKey{} }, ucs.ErrInvalid, "no record key"},
 			{"foreign source", func(a *schoolmail.Account) { a.Key.Source = "other" }, ucs.ErrInvalid, "source"},
 			{"unknown role", func(a *schoolmail.Account) { a.Role = "guest" }, ucs.ErrInvalid, "role"},
 			{"no school", func(a *schoolmail.Account) { a.Memberships = nil }, ucs.ErrInvalid, "no school"},
 			{"no family name", func(a *schoolmail.Account) { a.FamilyName = "" }, ucs.ErrInvalid, "family name"},
-			{"unknown school", func(a *schoolmail.Account) { a.Memberships = []schoolmail.Membership{{School: "xyz"}} }, ucs.ErrInvalid, `school "xyz" does not exist`},
+			{"unknown school", func(a *schoolmail.Account) { a.Memberships = []schoolmail.Membership{{School: "xyz"}} },
+				ucs.ErrInvalid, `school "xyz" does not exist`},
 			{"unknown mail domain", func(a *schoolmail.Account) { a.Mail = "a@example.org" }, ucs.ErrInvalid, "not registered"},
 			{"phone in umlauts", func(a *schoolmail.Account) { a.Phone = "Büro" }, ucs.ErrInvalid, "syntax"},
 		} {
@@ -163,7 +175,8 @@ func TestCreateRefuses(t *testing.T) {
 		if _, err := c.Account(t.Context(), "new.one"); !errors.Is(err, schoolmail.ErrNotFound) {
 			t.Errorf("something was written: %v", err)
 		}
-		if after := b.value(t, "cn=uidNumber,cn=temporary,cn=univention,"+b.base, "univentionLastUsedValue"); after != before {
+		if after := b.value(t, "cn=uidNumber,cn=temporary,cn=univention,"+b.base,
+			"univentionLastUsedValue"); after != before {
 			t.Errorf("the counter went from %s to %s", before, after)
 		}
 	})
@@ -264,8 +277,9 @@ func TestChange(t *testing.T) {
 			cur = next
 		}
 		dn := read(t, c, cur.Username).DN
-		for attr, want := range map[string]string{"cn": "Íďa ABEL-rossi", "gecos": "Ida ABEL-rossi", "oxDisplayName": "Íďa Abel-Rossi",
-			"mail": "ida.abel-rossi@schulen.example", "isOxUser": "OK"} {
+		for attr, want := range map[string]string{"cn": "Íďa ABEL-rossi", "gecos": "Ida ABEL-rossi",
+			"oxDisplayName": "Íďa Abel-Rossi",
+			"mail":          "ida.abel-rossi@schulen.example", "isOxUser": "OK"} {
 			if got := b.value(t, dn, attr); got != want {
 				t.Errorf("%s = %q, want %q", attr, got, want)
 			}
@@ -282,7 +296,10 @@ func TestChangeConflicts(t *testing.T) {
 		b.modify(t, dn, "givenName", "Idina")
 		b.modify(t, dn, "telephoneNumber", "1", "2")
 
-		err := c.ChangeAccount(t.Context(), before, with(before, func(a *schoolmail.Account) { a.GivenName, a.Context = "Idalia", 102 }))
+		err := c.ChangeAccount(t.Context(), before, with(before, func(a *schoolmail.Account) {
+			a.GivenName,
+				a.Context = "Idalia", 102
+		}))
 		if !errors.Is(err, schoolmail.ErrConflict) {
 			t.Errorf("changed by somebody else: %v, want ErrConflict", err)
 		}
@@ -300,17 +317,20 @@ func TestChangeConflicts(t *testing.T) {
 			t.Errorf("another record: %v, want ErrConflict", err)
 		}
 		nobody := with(before, func(a *schoolmail.Account) { a.Username = "nobody" })
-		if err := c.ChangeAccount(t.Context(), nobody, with(nobody, func(a *schoolmail.Account) { a.Phone = "9" })); !errors.Is(err, schoolmail.ErrNotFound) {
+		if err := c.ChangeAccount(t.Context(), nobody, with(nobody,
+			func(a *schoolmail.Account) { a.Phone = "9" })); !errors.Is(err, schoolmail.ErrNotFound) {
 			t.Errorf("nobody: %v, want ErrNotFound", err)
 		}
-		if err := c.ChangeAccount(t.Context(), before, with(before, func(a *schoolmail.Account) { a.Username = "other" })); err == nil {
+		if err := c.ChangeAccount(t.Context(), before, with(before,
+			func(a *schoolmail.Account) { a.Username = "other" })); err == nil {
 			t.Error("the user name was changed")
 		}
 
 		b.modify(t, dn, "univentionFreeAttribute20", "schoolmail1;state=active;held=yes;later=1%2C2")
 		now := read(t, c, before.Username)
 		phone := func(a *schoolmail.Account) { a.Phone = "3" }
-		err = c.ChangeAccount(t.Context(), with(now, func(a *schoolmail.Account) { a.Held = false }), with(now, func(a *schoolmail.Account) { a.Held = false; phone(a) }))
+		err = c.ChangeAccount(t.Context(), with(now, func(a *schoolmail.Account) { a.Held = false }),
+			with(now, func(a *schoolmail.Account) { a.Held = false; phone(a) }))
 		if !errors.Is(err, schoolmail.ErrConflict) {
 			t.Errorf("on hold: %v, want ErrConflict", err)
 		}
@@ -329,10 +349,13 @@ func TestChangeSchool(t *testing.T) {
 		create(t, c, before, "x")
 		old := read(t, c, before.Username).DN
 		work := "cn=gsmitte-zirkus,cn=schueler,cn=groups," + gsmitte
-		b.add(t, work, "objectClass", "top|posixGroup|univentionGroup|univentionObject|ucsschoolGroup", "univentionObjectType", "groups/group",
-			"cn", "gsmitte-zirkus", "gidNumber", "7002", "ucsschoolRole", "workgroup:school:gsmitte", "uniqueMember", old, "memberUid", "ida.aebel")
+		b.add(t, work, "objectClass", "top|posixGroup|univentionGroup|univentionObject|ucsschoolGroup",
+			"univentionObjectType", "groups/group",
+			"cn", "gsmitte-zirkus", "gidNumber", "7002", "ucsschoolRole", "workgroup:school:gsmitte", "uniqueMember", old,
+			"memberUid", "ida.aebel")
 		global := "cn=alle,cn=groups," + b.base
-		b.add(t, global, "objectClass", "top|posixGroup|univentionGroup|univentionObject", "univentionObjectType", "groups/group",
+		b.add(t, global, "objectClass", "top|posixGroup|univentionGroup|univentionObject", "univentionObjectType",
+			"groups/group",
 			"cn", "alle", "gidNumber", "7003", "uniqueMember", old, "memberUid", "ida.aebel")
 		b.modify(t, old, "ucsschoolRole", "student:school:gsmitte", "learner:club:chess")
 
@@ -362,7 +385,8 @@ func TestChangeSchool(t *testing.T) {
 				t.Errorf("%s still has %q", g, got)
 			}
 		}
-		for _, g := range []string{classDN(seknord, "sek-nord-7b"), groupDN(seknord, "schueler-sek-nord"), groupDN(seknord, "Domain Users sek-nord")} {
+		for _, g := range []string{classDN(seknord, "sek-nord-7b"), groupDN(seknord, "schueler-sek-nord"),
+			groupDN(seknord, "Domain Users sek-nord")} {
 			if got := b.value(t, g, "memberUid") + b.value(t, g, "uniqueMember"); got != "ida.aebel"+dn {
 				t.Errorf("%s has %q", g, got)
 			}
@@ -383,7 +407,8 @@ func TestChangeSchool(t *testing.T) {
 		if d := diff(both, got); d != "" {
 			t.Errorf("(-want +got):\n%s", d)
 		}
-		if got, want := b.value(t, got.DN, "ucsschoolRole"), "learner:club:chess|staff:school:gsmitte|staff:school:sek-nord"; got != want {
+		if got, want := b.value(t, got.DN, "ucsschoolRole"),
+			"learner:club:chess|staff:school:gsmitte|staff:school:sek-nord"; got != want {
 			t.Errorf("ucsschoolRole = %q, want %q", got, want)
 		}
 		if got := b.value(t, groupDN(seknord, "schueler-sek-nord"), "memberUid"); got != "" {
@@ -410,7 +435,8 @@ func TestDeactivate(t *testing.T) {
 			}
 		}
 		change(t, c, before, off)
-		check(map[string]string{"shadowExpire": "1", "krb5KDCFlags": "254", "sambaAcctFlags": "[UD         ]", "isOxUser": "OK"})
+		check(map[string]string{"shadowExpire": "1", "krb5KDCFlags": "254", "sambaAcctFlags": "[UD         ]",
+			"isOxUser": "OK"})
 		if v := b.value(t, dn, "userPassword"); !strings.HasPrefix(v, "{SSHA}!") || b.canBind(t, dn, "Xy7-ooP2") {
 			t.Error("a deactivated account can log in")
 		}
@@ -421,7 +447,8 @@ func TestDeactivate(t *testing.T) {
 		b.modify(t, dn, "ucsschoolPurgeTimestamp", "20270122000000Z")
 		b.modify(t, dn, "krb5ValidEnd", "20990731000000Z")
 		change(t, c, off, before)
-		check(map[string]string{"shadowExpire": "47328", "krb5KDCFlags": "126", "sambaAcctFlags": "[U          ]", "ucsschoolPurgeTimestamp": ""})
+		check(map[string]string{"shadowExpire": "47328", "krb5KDCFlags": "126", "sambaAcctFlags": "[U          ]",
+			"ucsschoolPurgeTimestamp": ""})
 		if !b.canBind(t, dn, "Xy7-ooP2") {
 			t.Error("a returned person cannot log in with the old password")
 		}
@@ -446,7 +473,8 @@ func TestPurge(t *testing.T) {
 			a.State, a.Deactivated = schoolmail.Deactivated, schoolmail.NewDate(2026, 12, 1)
 		})
 		create(t, c, a, "x")
-		if err := c.PurgeAccount(t.Context(), with(a, func(a *schoolmail.Account) { a.State = schoolmail.Active }), today); !errors.Is(err, schoolmail.ErrConflict) {
+		if err := c.PurgeAccount(t.Context(), with(a, func(a *schoolmail.Account) { a.State = schoolmail.Active }),
+			today); !errors.Is(err, schoolmail.ErrConflict) {
 			t.Errorf("state not as planned: %v, want ErrConflict", err)
 		}
 		// An address that got lost in between stays reserved as well.
@@ -473,7 +501,8 @@ func TestPurge(t *testing.T) {
 				got = append(got, r)
 			}
 		}
-		want := []schoolmail.RetiredName{{Name: "i.aebel@schulen.example"}, {Name: "ida.aebel", Since: today}, {Name: "ida.aebel@schulen.example", Since: today}}
+		want := []schoolmail.RetiredName{{Name: "i.aebel@schulen.example"}, {Name: "ida.aebel", Since: today},
+			{Name: "ida.aebel@schulen.example", Since: today}}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("retired names (-want +got):\n%s", d)
 		}

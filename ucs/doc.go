@@ -50,10 +50,11 @@
 // state is pending, active, leaving or deactivated; noticed and deactivated
 // are days; previous is context, OX user id and day; held=yes puts the account
 // on hold; notice is the private address; access the OX access combination that
-// the account was given; made the day on which it was made; marks the changes that
-// guards still count (guard/day/role/school before, several with commas); birth
-// and number are keyed hashes in hexadecimal. Values are percent-encoded where they hold a blank, a control character, ";" or "%". Fields that this version
-// does not know are kept. A text that cannot be read, or that says deactivated
+// the account was given; made the day on which it was made; marks the changes
+// that guards still count (guard/day/role/school before, several with commas);
+// birth and number are keyed hashes in hexadecimal. Values are percent-encoded
+// where they hold a blank, a control character, ";" or "%". Fields that this
+// version does not know are kept. A text that cannot be read, or that says deactivated
 // while a login is open, is a [Warning] and puts the account on hold: it is
 // never guessed at. An account with a record key but without a text counts as
 // active, whether or not somebody has disabled it by hand; schoolmail opens

@@ -142,7 +142,8 @@ func kindOf(code uint16) Kind {
 		ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultNamingViolation, ldap.LDAPResultObjectClassViolation,
 		ldap.LDAPResultObjectClassModsProhibited, ldap.LDAPResultInappropriateMatching:
 		return ErrInvalid
-	case ldap.LDAPResultInvalidCredentials, ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultInappropriateAuthentication,
+	case ldap.LDAPResultInvalidCredentials, ldap.LDAPResultInsufficientAccessRights,
+		ldap.LDAPResultInappropriateAuthentication,
 		ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultConfidentialityRequired, ldap.LDAPResultAuthMethodNotSupported:
 		return ErrDenied
 	case ldap.LDAPResultBusy, ldap.LDAPResultUnavailable, ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultServerDown,

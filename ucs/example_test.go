@@ -97,8 +97,9 @@ func ExampleClient_PurgeAccount() {
 	ctx := context.Background()
 	a := schoolmail.Account{
 		Key: schoolmail.RecordKey{Source: "escada2", ID: "S-9"}, Username: "max.gone", Role: schoolmail.RolePupil,
-		GivenName: "Max", FamilyName: "Gone", Mail: "max.gone@schulen.example", Memberships: []schoolmail.Membership{{School: "sek-nord"}},
-		State: schoolmail.Deactivated, Deactivated: schoolmail.NewDate(2026, 12, 1),
+		GivenName: "Max", FamilyName: "Gone", Mail: "max.gone@schulen.example",
+		Memberships: []schoolmail.Membership{{School: "sek-nord"}},
+		State:       schoolmail.Deactivated, Deactivated: schoolmail.NewDate(2026, 12, 1),
 	}
 	if err := c.CreateAccount(ctx, a, ""); err != nil {
 		log.Fatal(err)

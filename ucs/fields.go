@@ -26,7 +26,8 @@ func stringField(name string, at func(*schoolmail.Account) *string) field {
 
 // fields are all of an account besides user name, key and DN.
 var fields = []field{
-	{name: "role", text: func(a *schoolmail.Account) string { return string(a.Role) }, copy: func(d, s *schoolmail.Account) { d.Role = s.Role }},
+	{name: "role", text: func(a *schoolmail.Account) string { return string(a.Role) },
+		copy: func(d, s *schoolmail.Account) { d.Role = s.Role }},
 	stringField("given name", func(a *schoolmail.Account) *string { return &a.GivenName }),
 	stringField("family name", func(a *schoolmail.Account) *string { return &a.FamilyName }),
 	stringField("display name", func(a *schoolmail.Account) *string { return &a.DisplayName }),
@@ -36,10 +37,12 @@ var fields = []field{
 	stringField("phone", func(a *schoolmail.Account) *string { return &a.Phone }),
 	stringField("notice mail", func(a *schoolmail.Account) *string { return &a.NoticeMail }),
 	stringField("language", func(a *schoolmail.Account) *string { return &a.Language }),
-	{name: "memberships", text: membershipText, copy: func(d, s *schoolmail.Account) { d.Memberships = s.Memberships }, between: onTheWay},
+	{name: "memberships", text: membershipText, copy: func(d, s *schoolmail.Account) { d.Memberships = s.Memberships },
+		between: onTheWay},
 	{name: "context", text: func(a *schoolmail.Account) string { return fmt.Sprint(int(a.Context)) },
 		copy: func(d, s *schoolmail.Account) { d.Context = s.Context }},
-	{name: "state", text: func(a *schoolmail.Account) string { return string(a.State) }, copy: func(d, s *schoolmail.Account) { d.State = s.State }},
+	{name: "state", text: func(a *schoolmail.Account) string { return string(a.State) },
+		copy: func(d, s *schoolmail.Account) { d.State = s.State }},
 	{name: "notice date", text: func(a *schoolmail.Account) string { return a.NoticedOn.String() },
 		copy: func(d, s *schoolmail.Account) { d.NoticedOn = s.NoticedOn }},
 	{name: "deactivation date", text: func(a *schoolmail.Account) string { return a.Deactivated.String() },
@@ -126,7 +129,10 @@ func tidyAccount(a schoolmail.Account) schoolmail.Account {
 		slices.Sort(classes)
 		a.Memberships = append(a.Memberships, schoolmail.Membership{School: id, Classes: slices.Compact(classes)})
 	}
-	slices.SortFunc(a.Memberships, func(x, y schoolmail.Membership) int { return strings.Compare(string(x.School), string(y.School)) })
+	slices.SortFunc(a.Memberships, func(x, y schoolmail.Membership) int {
+		return strings.Compare(string(x.School),
+			string(y.School))
+	})
 	return a
 }
 

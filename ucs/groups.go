@@ -111,7 +111,8 @@ func (c *Client) await(ctx context.Context, q *groupQueue, op *memberOp, groupDN
 // flush sends a batch and tells everybody in it.
 func (c *Client) flush(ctx context.Context, groupDN string, batch []*memberOp) {
 	err := c.sendMembers(ctx, groupDN, batch)
-	if err != nil && len(batch) > 1 && ctx.Err() == nil && !lost(err) && !refused(err) && code(err) != ldap.LDAPResultNoSuchObject {
+	if err != nil && len(batch) > 1 && ctx.Err() == nil && !lost(err) && !refused(err) &&
+		code(err) != ldap.LDAPResultNoSuchObject {
 		// One of them is bad: find out who.
 		for _, op := range batch {
 			op.done <- c.sendMembers(ctx, groupDN, []*memberOp{op})
@@ -129,41 +130,12 @@ func (c *Client) flush(ctx context.Context, groupDN string, batch []*memberOp) {
 // sendMembers changes a group. When the server says that a value is there
 // already, or not there, the group is read and only what is needed is sent.
 func (c *Client) sendMembers(ctx context.Context, groupDN string, batch []*memberOp) error {
-	var have *entry
+	var have *entry // nil: not read
 	for try := 1; ; try++ {
 		req := ldap.NewModifyRequest(groupDN, nil)
-		change := func(attr string, value func(*memberOp) string, norm func(string) string) {
-			present := map[string]bool{}
-			if have != nil {
-				for _, v := range have.values(attr) {
-					present[norm(v)] = true
-				}
-			}
-			var add, del []string
-			seen := map[string]bool{}
-			for i := len(batch) - 1; i >= 0; i-- { // the last word counts
-				op := batch[i]
-				v := value(op)
-				if k := norm(v); seen[k] || have != nil && present[k] == op.add {
-					continue
-				} else {
-					seen[k] = true
-				}
-				if op.add {
-					add = append(add, v)
-				} else {
-					del = append(del, v)
-				}
-			}
-			if len(del) > 0 {
-				req.Delete(attr, del)
-			}
-			if len(add) > 0 {
-				req.Add(attr, add)
-			}
-		}
-		change("uniqueMember", func(op *memberOp) string { return op.dn }, normDN)
-		change("memberUid", func(op *memberOp) string { return op.uid }, func(s string) string { return s })
+		changeMembers(req, have, batch, "uniqueMember", func(op *memberOp) string { return op.dn }, normDN)
+		changeMembers(req, have, batch, "memberUid", func(op *memberOp) string { return op.uid },
+			func(s string) string { return s })
 		if len(req.Changes) == 0 {
 			return nil
 		}
@@ -183,6 +155,39 @@ func (c *Client) sendMembers(ctx context.Context, groupDN string, batch []*membe
 		if have == nil {
 			have = &entry{}
 		}
+	}
+}
+
+// changeMembers adds to a request what a batch changes of one attribute of a
+// group, which has what have says unless that is nil.
+func changeMembers(req *ldap.ModifyRequest, have *entry, batch []*memberOp, attr string,
+	value func(*memberOp) string, norm func(string) string) {
+	present := map[string]bool{}
+	if have != nil {
+		for _, v := range have.values(attr) {
+			present[norm(v)] = true
+		}
+	}
+	var add, del []string
+	seen := map[string]bool{}
+	for _, op := range slices.Backward(batch) { // the last word counts
+		v := value(op)
+		k := norm(v)
+		if seen[k] || have != nil && present[k] == op.add {
+			continue
+		}
+		seen[k] = true
+		if op.add {
+			add = append(add, v)
+		} else {
+			del = append(del, v)
+		}
+	}
+	if len(del) > 0 {
+		req.Delete(attr, del)
+	}
+	if len(add) > 0 {
+		req.Add(attr, add)
 	}
 }
 

@@ -89,41 +89,9 @@ func (n *numbers) reserve(ctx context.Context) error {
 	n.unlock(ctx)
 	n.size = min(max(n.size*2, firstBlock), maxBlock)
 	dn := n.container(d)
-	first, last := 0, 0
-	for try := 1; ; try++ {
-		e, err := n.c.get(ctx, dn, "univentionLastUsedValue")
-		if err == nil && e == nil && n.c.opts.BesideUDM {
-			if err = n.begin(ctx, d, dn); err == nil {
-				e, err = n.c.get(ctx, dn, "univentionLastUsedValue")
-			}
-		}
-		if err != nil {
-			return err
-		}
-		old, err := strconv.Atoi(valueOf(e, "univentionLastUsedValue"))
-		if err != nil {
-			return invalid("counter %s is missing or has no number", dn)
-		}
-		first = old + 1
-		if first > lowEnd && first < highBegin {
-			first = highBegin
-		}
-		last = first + n.size - 1
-		if first <= lowEnd {
-			last = min(last, lowEnd)
-		}
-		if last > highEnd {
-			return invalid("all numbers up to %d are used", highEnd)
-		}
-		err = n.c.setCounter(ctx, dn, old, last)
-		if err == nil {
-			break
-		}
-		// Somebody else counted on, or the answer was lost: then the numbers
-		// may be lost too, which does no harm.
-		if !(code(err) == ldap.LDAPResultNoSuchAttribute || lost(err)) || try >= 20 || ctx.Err() != nil {
-			return err
-		}
+	first, last, err := n.count(ctx, d, dn)
+	if err != nil {
+		return err
 	}
 	until := time.Now().Add(lockTime)
 	n.lock = "cn=" + lockName(first, last) + "," + dn
@@ -145,6 +113,50 @@ func (n *numbers) reserve(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// count moves the counter on by a block.
+func (n *numbers) count(ctx context.Context, d *domain, dn string) (first, last int, err error) {
+	for try := 1; ; try++ {
+		e, err := n.c.get(ctx, dn, "univentionLastUsedValue")
+		if err == nil && e == nil && n.c.opts.BesideUDM {
+			if err = n.begin(ctx, d, dn); err == nil {
+				e, err = n.c.get(ctx, dn, "univentionLastUsedValue")
+			}
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		old, err := strconv.Atoi(valueOf(e, "univentionLastUsedValue"))
+		if err != nil {
+			return 0, 0, invalid("counter %s is missing or has no number", dn)
+		}
+		if first, last, err = block(old, n.size); err != nil {
+			return 0, 0, err
+		}
+		err = n.c.setCounter(ctx, dn, old, last)
+		// Else somebody else counted on, or the answer was lost: then the numbers
+		// may be lost too, which does no harm.
+		if err == nil || !(code(err) == ldap.LDAPResultNoSuchAttribute || lost(err)) || try >= 20 || ctx.Err() != nil {
+			return first, last, err
+		}
+	}
+}
+
+// block returns the numbers after old, leaving out those that UCS does not use.
+func block(old, size int) (first, last int, err error) {
+	first = old + 1
+	if first > lowEnd && first < highBegin {
+		first = highBegin
+	}
+	last = first + size - 1
+	if first <= lowEnd {
+		last = min(last, lowEnd)
+	}
+	if last > highEnd {
+		err = invalid("all numbers up to %d are used", highEnd)
+	}
+	return first, last, err
 }
 
 // begin makes the counter of the range of our own.
@@ -172,7 +184,8 @@ func (n *numbers) used(ctx context.Context, d *domain, first, last int) (map[int
 			}
 		}
 	}
-	for e, err := range n.c.pages(ctx, query{n.container(d), ldap.ScopeSingleLevel, "(objectClass=lock)", []string{"cn", "lockTime"}}) {
+	for e, err := range n.c.pages(ctx, query{n.container(d), ldap.ScopeSingleLevel, "(objectClass=lock)",
+		[]string{"cn", "lockTime"}}) {
 		if err != nil {
 			return nil, err
 		}

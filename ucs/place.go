@@ -28,7 +28,8 @@ func (x Extras) attrs(context schoolmail.ContextID) []extra {
 		}
 		return itoa(n)
 	}
-	out := []extra{{"univentionMailHomeServer", x.MailHomeServer, false}, {"univentionMailUserQuota", number(x.MailQuotaMB), true}}
+	out := []extra{{"univentionMailHomeServer", x.MailHomeServer, false},
+		{"univentionMailUserQuota", number(x.MailQuotaMB), true}}
 	if context != 0 {
 		out = append(out, extra{"oxUserQuota", number(x.OXQuotaMB), true})
 	}

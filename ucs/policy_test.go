@@ -21,7 +21,8 @@ func (b *backend) pwPolicy(t *testing.T, name string, pairs ...string) string {
 // refer attaches a policy to an entry.
 func (b *backend) refer(t *testing.T, dn, policy string) {
 	t.Helper()
-	if classes := strings.Join(b.values(t, dn, "objectClass"), " "); !strings.Contains(classes, "univentionPolicyReference") {
+	if classes := strings.Join(b.values(t, dn, "objectClass"), " "); !strings.Contains(classes,
+		"univentionPolicyReference") {
 		b.addValue(t, dn, "objectClass", "univentionPolicyReference")
 	}
 	b.addValue(t, dn, "univentionPolicyReference", policy)
@@ -77,7 +78,8 @@ func TestPasswordPolicy(t *testing.T) {
 				max, ends := "", []string{""}
 				if tc.days > 0 {
 					max = map[int]string{90: "89", 30: "29"}[tc.days]
-					ends = []string{from.AddDate(0, 0, tc.days).Format("20060102") + "000000Z", until.AddDate(0, 0, tc.days).Format("20060102") + "000000Z"}
+					ends = []string{from.AddDate(0, 0, tc.days).Format("20060102") + "000000Z",
+						until.AddDate(0, 0, tc.days).Format("20060102") + "000000Z"}
 				}
 				if got := b.value(t, dn, "shadowMax"); got != max {
 					t.Errorf("shadowMax = %q, want %q", got, max)
@@ -95,7 +97,8 @@ func TestPasswordPolicy(t *testing.T) {
 func TestWindowsTemplates(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *backend) {
 		c := b.client(t, func(o *ucs.Options) {
-			o.Windows = ucs.Windows{HomePath: `\\file-<school>\<username>`, HomeDrive: "I:", ProfilePath: `%LOGONSERVER%\%USERNAME%`}
+			o.Windows = ucs.Windows{HomePath: `\\file-<school>\<username>`, HomeDrive: "I:",
+				ProfilePath: `%LOGONSERVER%\%USERNAME%`}
 		})
 		clerk := with(teacher(), func(a *schoolmail.Account) {
 			a.Username, a.Key.ID, a.Mail, a.Role = "beat.o", "M-1", "", schoolmail.RoleStaff
@@ -114,7 +117,8 @@ func TestWindowsTemplates(t *testing.T) {
 		if g := got("beat.o"); g != "   " {
 			t.Errorf("staff: %q", g)
 		}
-		change(t, c, pupil(), with(pupil(), func(a *schoolmail.Account) { a.Memberships = []schoolmail.Membership{{School: "sek-nord"}} }))
+		change(t, c, pupil(), with(pupil(),
+			func(a *schoolmail.Account) { a.Memberships = []schoolmail.Membership{{School: "sek-nord"}} }))
 		if g, want := got("ida.aebel"), `\\file-sek-nord\ida.aebel I: %LOGONSERVER%\%USERNAME% `; g != want {
 			t.Errorf("at another school: %q, want %q", g, want)
 		}
@@ -147,7 +151,8 @@ func TestObjectIdentifiers(t *testing.T) {
 		c := b.client(t, nil)
 		create(t, c, pupil(), "x")
 		seen := map[string]bool{}
-		for _, dn := range []string{read(t, c, "ida.aebel").DN, classDN(gsmitte, "gsmitte-1a"), classDN(gsmitte, "gsmitte-chor")} {
+		for _, dn := range []string{read(t, c, "ida.aebel").DN, classDN(gsmitte, "gsmitte-1a"),
+			classDN(gsmitte, "gsmitte-chor")} {
 			id := b.value(t, dn, "univentionObjectIdentifier")
 			if len(id) != 36 || seen[id] {
 				t.Errorf("%s: univentionObjectIdentifier = %q", dn, id)

@@ -133,7 +133,8 @@ func (p *pool) dial(ctx context.Context) (*ldap.Conn, error) {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case inner.Err() != nil:
-		return nil, &Error{Kind: ErrUnavailable, Code: ldap.ErrorNetwork, Err: fmt.Errorf("connecting to %s: no answer in %v", p.addr, p.opts.Timeout)}
+		return nil, &Error{Kind: ErrUnavailable, Code: ldap.ErrorNetwork,
+			Err: fmt.Errorf("connecting to %s: no answer in %v", p.addr, p.opts.Timeout)}
 	}
 	return nil, translate(err)
 }

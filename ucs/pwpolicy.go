@@ -33,7 +33,8 @@ func (c *Client) loadPolicies(ctx context.Context, d *domain) (*pwPolicies, erro
 		return p, nil
 	}
 	p = &pwPolicies{policies: map[string]*entry{}, refs: map[string][]string{}}
-	q := query{d.base, ldap.ScopeWholeSubtree, "(|(objectClass=univentionPolicyPWHistory)(objectClass=univentionPolicyReference))",
+	q := query{d.base, ldap.ScopeWholeSubtree,
+		"(|(objectClass=univentionPolicyPWHistory)(objectClass=univentionPolicyReference))",
 		[]string{"univentionPolicyReference", "univentionPWHistoryLen", "univentionPWExpiryInterval", "fixedAttributes",
 			"emptyAttributes", "objectClass"}}
 	for e, err := range c.pages(ctx, q) {
@@ -91,7 +92,8 @@ func (p pwPolicy) attrs(hash string, now time.Time) []layout.Attr {
 	}
 	if p.expiry > 0 {
 		out = append(out, layout.Attr{Name: "shadowMax", Values: []string{itoa(p.expiry - 1)}},
-			layout.Attr{Name: "krb5PasswordEnd", Values: []string{now.UTC().AddDate(0, 0, p.expiry).Format("20060102") + "000000Z"}})
+			layout.Attr{Name: "krb5PasswordEnd", Values: []string{now.UTC().AddDate(0, 0,
+				p.expiry).Format("20060102") + "000000Z"}})
 	}
 	return out
 }

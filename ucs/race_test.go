@@ -43,9 +43,10 @@ func TestChangeRace(t *testing.T) {
 			{"the same field, empty before", "telephoneNumber", "111", func(a *schoolmail.Account) { a.Phone = "222" }, true},
 			{"the same value", "preferredLanguage", "it", func(a *schoolmail.Account) { a.Language = "it" }, false},
 			{"another field", "title", "Dr.", func(a *schoolmail.Account) { a.Context = 202 }, false},
-			{"the state", "univentionFreeAttribute20", "schoolmail1;state=leaving;noticed=2026-10-01", func(a *schoolmail.Account) {
-				a.State, a.Deactivated = schoolmail.Deactivated, schoolmail.NewDate(2026, 12, 1)
-			}, true},
+			{"the state", "univentionFreeAttribute20", "schoolmail1;state=leaving;noticed=2026-10-01",
+				func(a *schoolmail.Account) {
+					a.State, a.Deactivated = schoolmail.Deactivated, schoolmail.NewDate(2026, 12, 1)
+				}, true},
 		} {
 			cur := read(t, c, before.Username)
 			arm(2, func() { b.modify(t, dn, tc.attr, tc.value) })
@@ -70,7 +71,8 @@ func TestCreateRace(t *testing.T) {
 		create(t, c, teacher(), "x") // reads schools and groups once
 		a := with(pupil(), func(a *schoolmail.Account) { a.Memberships = []schoolmail.Membership{{School: "gsmitte"}} })
 		arm(1, func() {
-			b.add(t, "uid=ida.aebel,cn=schueler,cn=users,"+gsmitte, "objectClass", "top|person|inetOrgPerson", "uid", "ida.aebel", "cn", "x", "sn", "x")
+			b.add(t, "uid=ida.aebel,cn=schueler,cn=users,"+gsmitte, "objectClass", "top|person|inetOrgPerson", "uid",
+				"ida.aebel", "cn", "x", "sn", "x")
 		})
 		if err := c.CreateAccount(t.Context(), a, "x"); !errors.Is(err, schoolmail.ErrConflict) {
 			t.Errorf("error = %v, want ErrConflict", err)
@@ -97,7 +99,8 @@ func TestOtherSite(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.add(t, "ou=de,"+b.base, "objectClass", "top|organizationalUnit", "ou", "de")
-		b.add(t, "ou=Delemont,ou=de,"+b.base, "objectClass", "top|organizationalUnit|ucsschoolOrganizationalUnit|univentionObject",
+		b.add(t, "ou=Delemont,ou=de,"+b.base, "objectClass",
+			"top|organizationalUnit|ucsschoolOrganizationalUnit|univentionObject",
 			"univentionObjectType", "container/ou", "ou", "Delemont", "ucsschoolRole", "school:school:Delemont")
 		if _, err := c.Schools(t.Context()); err != nil { // sees it, whereupon it can be completed
 			t.Fatal(err)
@@ -117,12 +120,14 @@ func TestOtherSite(t *testing.T) {
 			t.Errorf("DN = %s, want %s", got.DN, want)
 		}
 		want := []string{"cn=Delemont-1a,cn=classes,cn=eleves,cn=groups,ou=Delemont,ou=de," + b.base,
-			"cn=Domain Users Delemont,cn=groups,ou=Delemont,ou=de," + b.base, "cn=Domain Users ep-nord,cn=groups,ou=ep-nord," + b.base,
+			"cn=Domain Users Delemont,cn=groups,ou=Delemont,ou=de," + b.base,
+			"cn=Domain Users ep-nord,cn=groups,ou=ep-nord," + b.base,
 			"cn=eleves-delemont,cn=groups,ou=Delemont,ou=de," + b.base, "cn=eleves-ep-nord,cn=groups,ou=ep-nord," + b.base}
 		if d := cmp.Diff(want, b.values(t, got.DN, "memberOf")); d != "" {
 			t.Errorf("memberOf (-want +got):\n%s", d)
 		}
-		for attr, want := range map[string]string{"univentionFreeAttribute7": "schoolmail1;state=active", "oxAccess": "groupware",
+		for attr, want := range map[string]string{"univentionFreeAttribute7": "schoolmail1;state=active",
+			"oxAccess":                 "groupware",
 			"univentionMailHomeServer": "imap1.schulen.example"} {
 			if v := b.value(t, got.DN, attr); v != want {
 				t.Errorf("%s = %q, want %q", attr, v, want)
@@ -131,7 +136,8 @@ func TestOtherSite(t *testing.T) {
 		if err := c.PurgeAccount(t.Context(), got, schoolmail.NewDate(2027, 1, 1)); err != nil {
 			t.Fatal(err)
 		}
-		if v := b.value(t, "cn=ida.aebel,cn=names,cn=schoolmail,"+b.base, "univentionFreeAttribute7"); v != "schoolmail1;retired=2027-01-01" {
+		if v := b.value(t, "cn=ida.aebel,cn=names,cn=schoolmail,"+b.base,
+			"univentionFreeAttribute7"); v != "schoolmail1;retired=2027-01-01" {
 			t.Errorf("tombstone: %q", v)
 		}
 	})

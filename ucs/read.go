@@ -125,7 +125,8 @@ type classesOf map[string]map[schoolmail.SchoolID][]string
 // allClasses reads the members of all class groups.
 func (c *Client) allClasses(ctx context.Context, d *domain) (classesOf, error) {
 	out := classesOf{}
-	q := query{d.base, ldap.ScopeWholeSubtree, "(ucsschoolRole=school_class:school:*)", []string{"cn", "ucsschoolRole", "uniqueMember"}}
+	q := query{d.base, ldap.ScopeWholeSubtree, "(ucsschoolRole=school_class:school:*)",
+		[]string{"cn", "ucsschoolRole", "uniqueMember"}}
 	for e, err := range c.pages(ctx, q) {
 		if err != nil {
 			return nil, err
@@ -240,7 +241,8 @@ func (c *Client) retiredNames(ctx context.Context, d *domain) ([]schoolmail.Reti
 			since[strings.ToLower(n)] = day
 		}
 	}
-	q = query{d.base, ldap.ScopeWholeSubtree, "(&(|(objectClass=posixGroup)(mailPrimaryAddress=*)(mailAlternativeAddress=*))(!(uid=*)))",
+	q = query{d.base, ldap.ScopeWholeSubtree,
+		"(&(|(objectClass=posixGroup)(mailPrimaryAddress=*)(mailAlternativeAddress=*))(!(uid=*)))",
 		[]string{"objectClass", "cn", "mailPrimaryAddress", "mailAlternativeAddress"}}
 	for e, err := range c.pages(ctx, q) {
 		if err != nil {

@@ -20,7 +20,8 @@ func TestSnapshot(t *testing.T) {
 			create(t, c, a, "x")
 		}
 		var odd []string
-		for i, text := range []string{"schoolmail1;state=sleeping", "schoolmail2;state=active", "schoolmail1;state=deactivated;deactivated=2026-12-01"} {
+		for i, text := range []string{"schoolmail1;state=sleeping", "schoolmail2;state=active",
+			"schoolmail1;state=deactivated;deactivated=2026-12-01"} {
 			name := "odd" + string(rune('1'+i))
 			a := with(pupil(), func(a *schoolmail.Account) { a.Username, a.Key.ID, a.Mail, a.Aliases = name, name, "", nil })
 			create(t, c, a, "x")
@@ -31,18 +32,22 @@ func TestSnapshot(t *testing.T) {
 		// An exam clone, in all groups of the original and, as with an old
 		// blacklist, with its record key.
 		clone := "uid=exam-ida.aebel,cn=examusers," + gsmitte
-		b.add(t, clone, "objectClass", "top|person|inetOrgPerson|univentionMail|univentionObject|ucsschoolStudent|ucsschoolExam",
-			"uid", "exam-ida.aebel", "cn", "x", "sn", "x", "univentionObjectType", "users/user", "univentionObjectFlag", "temporary",
+		b.add(t, clone, "objectClass",
+			"top|person|inetOrgPerson|univentionMail|univentionObject|ucsschoolStudent|ucsschoolExam",
+			"uid", "exam-ida.aebel", "cn", "x", "sn", "x", "univentionObjectType", "users/user", "univentionObjectFlag",
+			"temporary",
 			"ucsschoolSourceUID", "escada2", "ucsschoolRecordUID", "S-4001", "ucsschoolSchool", "gsmitte")
 		class := ldap.NewModifyRequest(classDN(gsmitte, "gsmitte-1a"), nil)
 		class.Add("uniqueMember", []string{clone})
 		if err := b.conn(t).Modify(class); err != nil {
 			t.Fatal(err)
 		}
-		b.add(t, "uid=Administrator,cn=users,"+b.base, "objectClass", "top|person|inetOrgPerson|univentionMail|univentionObject",
+		b.add(t, "uid=Administrator,cn=users,"+b.base, "objectClass",
+			"top|person|inetOrgPerson|univentionMail|univentionObject",
 			"uid", "Administrator", "cn", "Administrator", "sn", "Administrator", "univentionObjectType", "users/user",
 			"mailPrimaryAddress", "Admin@schulen.example")
-		b.add(t, "cn=eltern,cn=mail,"+b.base, "objectClass", "top|univentionMailList|univentionObject", "univentionObjectType", "mail/lists",
+		b.add(t, "cn=eltern,cn=mail,"+b.base, "objectClass", "top|univentionMailList|univentionObject",
+			"univentionObjectType", "mail/lists",
 			"cn", "eltern", "mailPrimaryAddress", "eltern@schulen.example")
 		// A class of an older release, without a role string.
 		b.add(t, classDN(seknord, "sek-nord-9z"), "objectClass", "top|posixGroup|univentionGroup|univentionObject",
@@ -74,7 +79,8 @@ func TestSnapshot(t *testing.T) {
 		if d := cmp.Diff(want, got, accountOpts, cmpopts.EquateEmpty()); d != "" {
 			t.Errorf("people (-want +got):\n%s", d)
 		}
-		if w := []string{"administrator", "anna.mueller", "exam-ida.aebel", "ida.aebel", "odd1", "odd2", "odd3"}; !slices.Equal(names, w) {
+		if w := []string{"administrator", "anna.mueller", "exam-ida.aebel", "ida.aebel", "odd1", "odd2",
+			"odd3"}; !slices.Equal(names, w) {
 			t.Errorf("names = %q, want %q", names, w)
 		}
 		for _, w := range snap.Warnings {

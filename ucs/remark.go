@@ -49,9 +49,11 @@ func (r Remark) String() string {
 	}
 	switch r.Kind {
 	case RemarkOtherRole:
-		return fmt.Sprintf("accounts with a record key but with another role than pupil, teacher or staff, left alone: %s", names)
+		return fmt.Sprintf("accounts with a record key but with another role than pupil, teacher or staff, left alone: %s",
+			names)
 	case RemarkStamped:
-		return fmt.Sprintf("accounts that somebody else has marked for deletion by UCS@school, the first on %s: %s", r.First, names)
+		return fmt.Sprintf("accounts that somebody else has marked for deletion by UCS@school, the first on %s: %s",
+			r.First, names)
 	case RemarkExam:
 		return fmt.Sprintf("exams are under way at %s: %s", r.School, names)
 	case RemarkPlace:

@@ -59,7 +59,8 @@ func TestScale(t *testing.T) {
 			var m runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&m)
-			t.Logf("%s of %d: %v, requests so far %+v, heap in use %d MB", what, n, took.Round(time.Millisecond), c.Stats(), m.HeapAlloc>>20)
+			t.Logf("%s of %d: %v, requests so far %+v, heap in use %d MB", what, n, took.Round(time.Millisecond), c.Stats(),
+				m.HeapAlloc>>20)
 			begin = time.Now()
 		}
 		parallel(func(i int) error { return c.CreateAccount(t.Context(), account(i), "Xy7-ooP2") })

@@ -186,7 +186,8 @@ func normDN(dn string) string {
 			if j > 0 {
 				b.WriteByte('+')
 			}
-			b.WriteString(strings.ToLower(a.Type) + "=" + strings.ToLower(ldap.EscapeDN(strings.Join(strings.Fields(a.Value), " "))))
+			b.WriteString(strings.ToLower(a.Type) + "=" + strings.ToLower(ldap.EscapeDN(strings.Join(strings.Fields(a.Value),
+				" "))))
 		}
 	}
 	return b.String()

@@ -71,7 +71,8 @@ func (r *lifeRecord) set(key, value string) (known bool, err error) {
 	switch key {
 	case "state":
 		r.state = schoolmail.LifeCycle(value)
-		if !slices.Contains([]schoolmail.LifeCycle{schoolmail.Pending, schoolmail.Active, schoolmail.Leaving, schoolmail.Deactivated}, r.state) {
+		if !slices.Contains([]schoolmail.LifeCycle{schoolmail.Pending, schoolmail.Active, schoolmail.Leaving,
+			schoolmail.Deactivated}, r.state) {
 			return true, fmt.Errorf("unknown state %q", value)
 		}
 	case "noticed":
@@ -151,7 +152,8 @@ func parseMarks(v string) ([]schoolmail.Mark, error) {
 		if err != nil {
 			return nil, err
 		}
-		marks = append(marks, schoolmail.Mark{Guard: f[0], On: on, Role: schoolmail.Role(f[2]), School: schoolmail.SchoolID(f[3])})
+		marks = append(marks, schoolmail.Mark{Guard: f[0], On: on, Role: schoolmail.Role(f[2]),
+			School: schoolmail.SchoolID(f[3])})
 	}
 	return marks, nil
 }
@@ -261,7 +263,8 @@ func unescapeState(v string) (string, error) {
 // lifeOf takes the fields that live in the state text out of an account.
 func lifeOf(a schoolmail.Account, extra []string) lifeRecord {
 	return lifeRecord{state: a.State, noticed: a.NoticedOn, deactivated: a.Deactivated, previous: a.Previous,
-		held: a.Held, noticeMail: a.NoticeMail, access: a.Access, made: a.Made, marks: a.Marks, traits: a.Traits, extra: extra}
+		held: a.Held, noticeMail: a.NoticeMail, access: a.Access, made: a.Made, marks: a.Marks, traits: a.Traits,
+		extra: extra}
 }
 
 // into puts them into an account.

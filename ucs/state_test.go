@@ -19,11 +19,14 @@ func TestParseState(t *testing.T) {
 		{text: "schoolmail1;state=active", want: lifeRecord{state: schoolmail.Active}},
 		{text: "schoolmail1;state=leaving;noticed=2026-10-01", want: lifeRecord{state: schoolmail.Leaving, noticed: day}},
 		{text: "schoolmail1;state=active;previous=4/1717/2026-10-01;held=yes;notice=a%3Bb@x",
-			want: lifeRecord{state: schoolmail.Active, previous: schoolmail.Previous{Context: 4, UserID: 1717, Since: day}, held: true, noticeMail: "a;b@x"}},
-		{text: "schoolmail1;state=active;later=x%20y;z=", want: lifeRecord{state: schoolmail.Active, extra: []string{"later=x%20y", "z="}}},
+			want: lifeRecord{state: schoolmail.Active, previous: schoolmail.Previous{Context: 4, UserID: 1717, Since: day},
+				held: true, noticeMail: "a;b@x"}},
+		{text: "schoolmail1;state=active;later=x%20y;z=", want: lifeRecord{state: schoolmail.Active,
+			extra: []string{"later=x%20y", "z="}}},
 		{text: "schoolmail1;state=active;access=pim", want: lifeRecord{state: schoolmail.Active, access: "pim"}},
 		{text: "schoolmail1;state=active;access=", err: "state text: access: empty name"},
-		{text: "schoolmail1;state=active;made=2026-10-01;marks=roles/2026-10-01/pupil/ps-a,schools/2026-10-01//;birth=0af9;number=17",
+		{text: "schoolmail1;state=active;made=2026-10-01;marks=roles/2026-10-01/pupil/ps-a,schools/2026-10-01//" +
+			";birth=0af9;number=17",
 			want: lifeRecord{state: schoolmail.Active, made: day, traits: schoolmail.Traits{Birth: "0af9", Number: "17"},
 				marks: []schoolmail.Mark{{Guard: "roles", On: day, Role: "pupil", School: "ps-a"}, {Guard: "schools", On: day}}}},
 		{text: "schoolmail1;retired=2026-10-01", want: lifeRecord{tombstone: true, retired: day}},
@@ -34,12 +37,14 @@ func TestParseState(t *testing.T) {
 		{text: "schoolmail1;state=gone", err: `state text: state: unknown state "gone"`},
 		{text: "schoolmail1;state=active;state=active", err: "state text: state comes twice"},
 		{text: "schoolmail1;state=active;x=1;x=2", err: "state text: x comes twice"},
-		{text: "schoolmail1;state=active;noticed=01.10.2026", err: `state text: noticed: schoolmail: date "01.10.2026": expected YYYY-MM-DD`},
+		{text: "schoolmail1;state=active;noticed=01.10.2026",
+			err: `state text: noticed: schoolmail: date "01.10.2026": expected YYYY-MM-DD`},
 		{text: "schoolmail1;state=active;noticed=", err: "state text: noticed: expected YYYY-MM-DD"},
 		{text: "schoolmail1;state=active;held=no", err: "state text: held: expected yes"},
 		{text: "schoolmail1;state=active;notice=", err: "state text: notice: empty address"},
 		{text: "schoolmail1;state=active;previous=4/2026-10-01", err: "state text: previous: expected context/user/date"},
-		{text: "schoolmail1;state=active;previous=04/1/2026-10-01", err: `state text: previous: "04" is not a positive number`},
+		{text: "schoolmail1;state=active;previous=04/1/2026-10-01",
+			err: `state text: previous: "04" is not a positive number`},
 		{text: "schoolmail1;state=active;;", err: `state text: field "" is not key=value`},
 		{text: "schoolmail1;State=active", err: `state text: field "State=active" is not key=value`},
 		{text: "schoolmail1;state=act%69ve", want: lifeRecord{state: schoolmail.Active}},
@@ -63,7 +68,8 @@ func TestParseState(t *testing.T) {
 
 // What is read and written again reads the same; and writing is stable.
 func FuzzParseState(f *testing.F) {
-	for _, s := range []string{"schoolmail1;state=active", "schoolmail1;state=leaving;noticed=2026-10-01;previous=4/17/2026-08-10;held=yes;notice=a%3Bb@x;later=1",
+	for _, s := range []string{"schoolmail1;state=active",
+		"schoolmail1;state=leaving;noticed=2026-10-01;previous=4/17/2026-08-10;held=yes;notice=a%3Bb@x;later=1",
 		"schoolmail1;retired=2027-03-01", "schoolmail1;state=pending;notice=%25%20%0A\xff"} {
 		f.Add(s)
 	}
@@ -99,14 +105,16 @@ func TestColumns(t *testing.T) {
 		}
 	}
 	hashes := []string{"{crypt}$6$a$b", "{crypt}!$6$a$b", "{K5KEY}", "clear"}
-	if d := cmp.Diff([]string{"{crypt}!$6$a$b", "{crypt}!$6$a$b", "{K5KEY}!", "!clear"}, lockHashes(hashes, true)); d != "" {
+	if d := cmp.Diff([]string{"{crypt}!$6$a$b", "{crypt}!$6$a$b", "{K5KEY}!", "!clear"},
+		lockHashes(hashes, true)); d != "" {
 		t.Errorf("lock (-want +got):\n%s", d)
 	}
 	if d := cmp.Diff([]string{"{crypt}$6$a$b", "{crypt}$6$a$b", "{K5KEY}", "clear"}, lockHashes(hashes, false)); d != "" {
 		t.Errorf("unlock (-want +got):\n%s", d)
 	}
-	for name, want := range map[string]string{"Äneas Übermüller-Strauß": "Aeneas Uebermueller-Strauss", "François Noël": "Francois Noel",
-		"Đorđe Łukasz": "Dorde Lukasz", "  ": "", "Ngọc Anh": "Ngoc Anh"} {
+	for name, want := range map[string]string{"Äneas Übermüller-Strauß": "Aeneas Uebermueller-Strauss",
+		"François Noël": "Francois Noel",
+		"Đorđe Łukasz":  "Dorde Lukasz", "  ": "", "Ngọc Anh": "Ngoc Anh"} {
 		if got := gecos(schoolmail.Account{GivenName: name}); got != want {
 			t.Errorf("gecos(%q) = %q, want %q", name, got, want)
 		}

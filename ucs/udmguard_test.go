@@ -1,6 +1,7 @@
 package ucs_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,7 +27,8 @@ func (b *backend) temporary(kind string) string {
 // children returns the names below an entry.
 func (b *backend) children(t *testing.T, dn string) []string {
 	t.Helper()
-	res, err := b.conn(t).Search(ldap.NewSearchRequest(dn, ldap.ScopeSingleLevel, 0, 0, 0, false, "(objectClass=*)", []string{"cn"}, nil))
+	res, err := b.conn(t).Search(ldap.NewSearchRequest(dn, ldap.ScopeSingleLevel, 0, 0, 0, false, "(objectClass=*)",
+		[]string{"cn"}, nil))
 	if err != nil {
 		t.Fatalf("children of %s: %v", dn, err)
 	}
@@ -114,6 +116,25 @@ func TestLocksOfUDM(t *testing.T) {
 	})
 }
 
+// An account whose making was cut off gets another address in the next run: the
+// lock on it is held once.
+func TestCompleteUnderLock(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *backend) {
+		c := b.client(t, besideUDM)
+		pending := with(pupil(), func(a *schoolmail.Account) { a.State = schoolmail.Pending })
+		create(t, c, pending, "x")
+		other := with(pending, func(a *schoolmail.Account) { a.Mail = "ida.2@schulen.example" })
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if err := c.CreateAccount(ctx, other, "x"); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, c, "ida.aebel").Mail; got != other.Mail {
+			t.Errorf("mail = %s", got)
+		}
+	})
+}
+
 // likeUDM makes an account as UDM does: lock on the name, look, take a number
 // from the counter, lock it, look, add, count, unlock.
 func likeUDM(t *testing.T, b *backend, conn *ldap.Conn, name string) error {
@@ -126,7 +147,8 @@ func likeUDM(t *testing.T, b *backend, conn *ldap.Conn, name string) error {
 		return dn, conn.Add(req)
 	}
 	taken := func(filter string) bool {
-		res, err := conn.Search(ldap.NewSearchRequest(b.base, ldap.ScopeWholeSubtree, 0, 0, 0, false, filter, []string{"1.1"}, nil))
+		res, err := conn.Search(ldap.NewSearchRequest(b.base, ldap.ScopeWholeSubtree, 0, 0, 0, false, filter,
+			[]string{"1.1"}, nil))
 		return err != nil || len(res.Entries) > 0
 	}
 	dn, err := lock("uid", name)
@@ -150,7 +172,8 @@ func likeUDM(t *testing.T, b *backend, conn *ldap.Conn, name string) error {
 		defer conn.Del(ldap.NewDelRequest(dn, nil))
 		break
 	}
-	b.add(t, "uid="+name+",cn=users,"+b.base, "objectClass", "top|person|inetOrgPerson|posixAccount|univentionObject", "uid", name,
+	b.add(t, "uid="+name+",cn=users,"+b.base, "objectClass", "top|person|inetOrgPerson|posixAccount|univentionObject",
+		"uid", name,
 		"cn", name, "sn", name, "uidNumber", strconv.Itoa(n), "gidNumber", "5000", "homeDirectory", "/home/"+name,
 		"univentionObjectType", "users/user")
 	b.modify(t, b.temporary("uidNumber"), "univentionLastUsedValue", strconv.Itoa(n))
@@ -198,7 +221,8 @@ func TestRaceWithUDM(t *testing.T) {
 		}
 		close(jobs)
 		wg.Wait()
-		res, err := b.conn(t).Search(ldap.NewSearchRequest(b.base, ldap.ScopeWholeSubtree, 0, 0, 0, false, "(|(uid=pupil*)(objectClass=posixGroup))",
+		res, err := b.conn(t).Search(ldap.NewSearchRequest(b.base, ldap.ScopeWholeSubtree, 0, 0, 0, false,
+			"(|(uid=pupil*)(objectClass=posixGroup))",
 			[]string{"uid", "uidNumber", "gidNumber", "objectClass"}, nil))
 		if err != nil {
 			t.Fatal(err)

@@ -18,7 +18,8 @@ import (
 
 // writeAttrs are read besides accountAttrs before an account is changed.
 var writeAttrs = []string{"cn", "gecos", "mail", "oxDisplayName", "homeDirectory", "departmentNumber", "gidNumber",
-	"sambaPrimaryGroupSID", "krb5ValidEnd", "userPassword", "univentionMailHomeServer", "univentionMailUserQuota", "oxUserQuota",
+	"sambaPrimaryGroupSID", "krb5ValidEnd", "userPassword", "univentionMailHomeServer", "univentionMailUserQuota",
+	"oxUserQuota",
 	"sambaHomePath", "sambaHomeDrive", "sambaProfilePath", "sambaLogonScript"}
 
 // mods gathers the changes of one entry. Values are deleted and added by name,
@@ -80,7 +81,13 @@ func (m *mods) send(ctx context.Context, c *Client) error {
 // come first and the entry last: until the entry says so, the account does
 // not read as changed, and whoever repeats a write that was cut off completes
 // it.
-func (c *Client) write(ctx context.Context, d *domain, l *live, want schoolmail.Account, password schoolmail.Secret) error {
+func (c *Client) write(ctx context.Context, d *domain, l *live, want schoolmail.Account,
+	password schoolmail.Secret) error {
+	unlock, err := c.claimAddresses(ctx, d, l, want)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := c.reserveDropped(ctx, d, l, want); err != nil {
 		return err
 	}
@@ -107,6 +114,42 @@ func (c *Client) write(ctx context.Context, d *domain, l *live, want schoolmail.
 		return err
 	}
 	return m.send(ctx, c)
+}
+
+// claimAddresses sees to it that addresses which an account gets belong to
+// nobody else, and with Options.BesideUDM that UDM gives them to nobody until
+// they are written.
+func (c *Client) claimAddresses(ctx context.Context, d *domain, l *live, want schoolmail.Account) (unlock func(),
+	err error) {
+	gained := without(addresses(want), addresses(l.acct))
+	if len(gained) == 0 {
+		return func() {}, nil
+	}
+	mail := lockedValue{kind: lockAddress}
+	if want.Mail != l.acct.Mail && want.Mail != l.locked {
+		mail.value = want.Mail
+	}
+	if unlock, err = c.lockForUDM(ctx, d, mail); err != nil {
+		return nil, err
+	}
+	var f strings.Builder
+	f.WriteString("(|")
+	for _, a := range gained {
+		a = ldap.EscapeFilter(a)
+		f.WriteString("(mailPrimaryAddress=" + a + ")(mailAlternativeAddress=" + a + ")")
+	}
+	f.WriteString(")")
+	list, err := c.find(ctx, query{d.base, ldap.ScopeWholeSubtree, f.String(), []string{"uid"}})
+	for _, e := range list {
+		if normDN(e.dn) != l.ndn {
+			err = conflict("an address belongs to somebody else")
+		}
+	}
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
 }
 
 // setPerson writes names, addresses and contact data.
@@ -171,7 +214,8 @@ func missingFold(values []string, v string) []string {
 
 // setLife writes the state text, opens or closes the ways to log in, and sets
 // the initial password of an account that is still being made.
-func (c *Client) setLife(ctx context.Context, d *domain, m *mods, l *live, want schoolmail.Account, password schoolmail.Secret) error {
+func (c *Client) setLife(ctx context.Context, d *domain, m *mods, l *live, want schoolmail.Account,
+	password schoolmail.Secret) error {
 	text := lifeOf(want, l.life.extra).String()
 	if text != l.text {
 		if l.text != "" {
@@ -343,7 +387,8 @@ func below(ndn, parent string) bool { return strings.HasSuffix(ndn, ","+parent) 
 
 // regroupAndMove brings groups and place in line. Groups to leave come first
 // (under the old name), then the move, then groups to join (under the new).
-func (c *Client) regroupAndMove(ctx context.Context, d *domain, l *live, want schoolmail.Account) (string, place, error) {
+func (c *Client) regroupAndMove(ctx context.Context, d *domain, l *live, want schoolmail.Account) (string, place,
+	error) {
 	dn := l.e.dn
 	s, err := c.primarySchool(ctx, l.ndn, want)
 	if err != nil {

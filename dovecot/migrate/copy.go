@@ -3,8 +3,8 @@ package migrate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,24 +17,6 @@ const (
 	fetchCount = 2000 // messages in one FETCH
 )
 
-// message is one source message on its way.
-type message struct {
-	uid    uint32
-	flags  []string // clean
-	date   time.Time
-	size   int64
-	digest digest // set when all pieces have been read
-}
-
-// piece is what flows from the source's goroutine to the target's: a message,
-// then its content.
-type piece struct {
-	msg  *message
-	data []byte
-}
-
-var pieces = sync.Pool{New: func() any { b := make([]byte, pieceSize); return &b }}
-
 // maxBatch is the size to which batches grow in big folders. It stays below
 // what a run may leave unrecorded (see looseAfterCrash).
 const maxBatch = 800
@@ -46,43 +28,114 @@ const (
 	moreWhenQuick = 16
 )
 
-// filled is about how many messages the target folder has.
-func (s *session) filled(f *folderRun) int {
-	n := int(f.appended)
-	if ds := s.dstStatus[f.TargetRaw]; ds != nil {
-		n = max(n, int(ds.Messages))
+// message is one source message on its way.
+type message struct {
+	uid     uint32
+	flags   []string // clean
+	dropped []string // keywords that the target has refused
+	date    time.Time
+	size    int64
+	digest  digest // set when all pieces have been read
+}
+
+// piece is what flows from the source's goroutine to the target's: a message,
+// then its content.
+type piece struct {
+	msg  *message
+	data []byte
+}
+
+var pieces = sync.Pool{New: func() any { b := make([]byte, pieceSize); return &b }}
+
+func (p piece) release() {
+	if p.data != nil {
+		b := p.data[:pieceSize]
+		pieces.Put(&b)
 	}
-	return n
 }
 
 // errSource marks an error of the source while the target was writing.
 var errSource = errors.New("source")
 
-// copyAll brings source messages to the target: a goroutine reads the source
-// ahead while this one writes batches. What the target refused in a batch is
-// tried alone afterwards.
-func (s *session) copyAll(ctx context.Context, f *folderRun, uids imapwire.Set) error {
-	refused, err := s.copyBatches(ctx, f, uids, s.batch)
-	for attempt := 0; err == nil && len(refused) > 0 && attempt < 3; attempt++ {
-		// Alone, each message gets its own answer; 1 means final unless it is temporary.
-		refused, err = s.copyBatches(ctx, f, refused, 1)
+// copy brings source messages to the target. Where connections have been lost
+// before, messages go one by one; what the target refuses in a batch is tried
+// alone afterwards.
+func (f *folderRun) copy(ctx context.Context, uids imapwire.Set) error {
+	for uid := range uids.All() {
+		if why, ok := f.trouble.gaveUp("", opCopy, f.SourceRaw, uid); ok {
+			f.led.lose(f.Mapping, uid, ProblemRefused, "a server ends the session at this message: %s", why)
+			uids = uids.Without(imapwire.Set{{First: uid, Last: uid}})
+		}
 	}
-	for uid := range refused.All() {
-		s.lose(f, uid, ProblemRefused, "refused three times: %v", s.refusal)
+	alone, rest := f.trouble.carefulPart("", opCopy, f.SourceRaw, uids)
+	if before := rest.Without(rest.From(first(alone))); len(alone) > 0 && len(before) > 0 {
+		if err := f.copyPart(ctx, before, f.take.batch); err != nil {
+			return err
+		}
+		rest = rest.Without(before)
 	}
-	return err
+	if err := f.copyPart(ctx, alone, 0); err != nil {
+		return err
+	}
+	return f.copyPart(ctx, rest, f.take.batch)
 }
 
-func (s *session) copyBatches(ctx context.Context, f *folderRun, uids imapwire.Set, batch int) (refused imapwire.Set, err error) {
+func first(uids imapwire.Set) uint32 {
+	if len(uids) == 0 {
+		return 0
+	}
+	return uids[0].First
+}
+
+// copyPart copies messages in batches; 0 means that each is fetched alone, too.
+func (f *folderRun) copyPart(ctx context.Context, uids imapwire.Set, batch int) error {
+	var why error
+	single := batch == 0
+	for attempt := 0; len(uids) > 0 && attempt < 4; attempt++ {
+		w := &writer{folderRun: f, limit: max(batch, 1), single: single, wait: single || attempt > 0}
+		err := w.copy(ctx, uids)
+		if err != nil {
+			return err
+		}
+		uids, why, batch = w.refused, w.refusal, 1
+	}
+	for uid := range uids.All() {
+		f.led.lose(f.Mapping, uid, ProblemRefused, "refused three times: %v", why)
+	}
+	return nil
+}
+
+// writer takes messages from a reader and stores them in batches.
+type writer struct {
+	*folderRun
+	ctx    context.Context
+	ch     <-chan piece
+	limit  int  // messages in a batch
+	single bool // each message is fetched alone, too
+	wait   bool // no content is sent before the target asks for it
+
+	app     *imapwire.Appender
+	pending []*message
+	bytes   int64
+	begun   time.Time // of the batch
+	left    int64     // of the current message
+
+	stored  uint32 // the last source UID that was stored or refused
+	refused imapwire.Set
+	refusal error // the last one
+}
+
+// copy lets a goroutine read the source ahead while this one writes batches.
+func (w *writer) copy(ctx context.Context, uids imapwire.Set) error {
 	ctx, cancel := context.WithCancel(ctx)
 	ch := make(chan piece, pieceCount)
+	w.ctx, w.ch = ctx, ch
 	var readErr error
 	go func() {
 		defer close(ch)
-		readErr = s.read(ctx, f, uids, ch)
+		readErr = w.read(ctx, uids, ch)
 	}()
-	w := &writer{s: s, ctx: ctx, f: f, ch: ch, limit: batch}
-	err = w.run()
+	err := w.run()
 	// The reader ends by itself when all has been read, or because nobody
 	// reads any more; its connection is lost then.
 	cancel()
@@ -92,149 +145,17 @@ func (s *session) copyBatches(ctx context.Context, f *folderRun, uids imapwire.S
 	if readErr != nil && (err == nil || errors.Is(err, errSource)) {
 		err = readErr
 	}
-	return w.refused, err
-}
-
-func (p piece) release() {
-	if p.data != nil {
-		b := p.data[:pieceSize]
-		pieces.Put(&b)
+	fl, ok := errors.AsType[*failure](err)
+	if !ok || fl.at.uid != 0 {
+		return err
 	}
-}
-
-// read sends messages into ch. Each FETCH of content follows one of flags,
-// dates and sizes, so that everything is known before the content comes.
-func (s *session) read(ctx context.Context, f *folderRun, uids imapwire.Set, ch chan<- piece) error {
-	kind := s.st.acct.Digest
-	items := "FLAGS INTERNALDATE RFC822.SIZE"
-	if s.src.Has("DIGEST=SHA1") && kind == kindSHA1 {
-		items += " DIGEST.SHA1"
-	}
-	send := func(p piece) error {
-		select {
-		case ch <- p:
-			return nil
-		case <-ctx.Done():
-			p.release()
-			return ctx.Err()
-		}
-	}
-	for _, part := range uids.Chunks(fetchCount) {
-		meta := make(map[uint32]imapwire.Message, min(part.Len(), fetchCount))
-		if err := s.src.Fetch(ctx, part, items, "", func(m *imapwire.Message, _ io.Reader, _ int64) error {
-			if part.Contains(m.UID) {
-				meta[m.UID] = *m
-			}
-			return nil
-		}); err != nil {
-			return fmt.Errorf("source: %w", err)
-		}
-		var want, silent imapwire.Set
-		for uid := range part.All() {
-			m, ok := meta[uid]
-			if !ok {
-				silent.Add(uid) // gone since, or the answer could not be read
-				continue
-			}
-			if s.limit > 0 && m.Size > s.limit {
-				s.lose(f, uid, ProblemTooBig, "%d bytes, the target takes %d", m.Size, s.limit)
-				delete(meta, uid)
-				continue
-			}
-			want.Add(uid)
-		}
-		err := s.src.Fetch(ctx, want, "BODY.PEEK[]", "", func(m *imapwire.Message, body io.Reader, size int64) error {
-			info, ok := meta[m.UID]
-			if !ok || body == nil && !m.Missing {
-				return nil // something unasked for
-			}
-			delete(meta, m.UID)
-			switch {
-			case m.Missing:
-				s.lose(f, m.UID, ProblemMissing, "the source lists the message and has no content for it")
-				return nil
-			case size == 0:
-				s.lose(f, m.UID, ProblemEmpty, "the message has no content, which IMAP cannot store")
-				return nil
-			case s.limit > 0 && size > s.limit:
-				s.lose(f, m.UID, ProblemTooBig, "%d bytes, the target takes %d", size, s.limit)
-				return nil
-			}
-			out := &message{uid: m.UID, size: size, date: info.Date}
-			var bad []string
-			out.flags, bad = imapwire.CleanFlags(info.Flags)
-			if len(bad) > 0 {
-				s.warn(f, m.UID, ProblemKeyword, "copied without the keywords %q, which no server would take", bad)
-			}
-			if !info.HasDate {
-				s.warn(f, m.UID, ProblemDate, "the source gives no readable date; the time of the copy is used")
-			}
-			if err := send(piece{msg: out}); err != nil {
-				return err
-			}
-			h := kind.new()
-			for left := size; left > 0; {
-				buf := *pieces.Get().(*[]byte)
-				n, err := io.ReadFull(body, buf[:min(left, pieceSize)])
-				if err != nil {
-					return err
-				}
-				h.Write(buf[:n])
-				if left -= int64(n); left == 0 {
-					out.digest = sum(h) // before the last piece is handed over
-				}
-				if err := send(piece{data: buf[:n]}); err != nil {
-					return err
-				}
-			}
-			if want, ok := parseDigest(info.SHA1); ok && kind == kindSHA1 && want != out.digest {
-				s.warn(f, m.UID, ProblemMissing, "the content differs from the source's own digest; it was copied as sent")
-			}
-			return nil
-		})
-		if e, ok := errors.AsType[*imapwire.Error](err); ok {
-			// NO after a FETCH: some messages could not be read; they are reported below.
-			s.m.opt.Logger.Warn("source refused a part of FETCH", "account", s.acct.Name, "error", e)
-		} else if err != nil {
-			return fmt.Errorf("source: %w", err)
-		}
-		if len(meta)+len(silent) > 0 {
-			live, err := s.src.Search(ctx, "ALL")
-			if err != nil {
-				return fmt.Errorf("source: %w", err)
-			}
-			for uid := range part.All() {
-				if _, ok := meta[uid]; (ok || silent.Contains(uid)) && live.Contains(uid) {
-					s.lose(f, uid, ProblemMissing, "the source lists the message and does not send it")
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// writer takes messages from the channel and stores them in batches.
-type writer struct {
-	s       *session
-	ctx     context.Context
-	f       *folderRun
-	ch      <-chan piece
-	limit   int
-	app     *imapwire.Appender
-	pending []*message
-	bytes   int64
-	refused imapwire.Set
-
-	begun time.Time // of the batch
-	left  int64     // of the current message
+	fl.at.op, fl.at.folder, fl.at.uid = opCopy, w.SourceRaw, first(uids.From(w.stored+1))
+	return fl
 }
 
 func (w *writer) run() error {
-	for {
-		p, ok := <-w.ch
-		if !ok {
-			return w.commit()
-		}
+	defer w.unlock()
+	for p := range w.ch {
 		if p.msg == nil {
 			p.release()
 			continue
@@ -242,6 +163,16 @@ func (w *writer) run() error {
 		if err := w.add(p.msg); err != nil {
 			return err
 		}
+	}
+	return w.commit()
+}
+
+// unlock gives the connection back after an APPEND.
+func (w *writer) unlock() {
+	if w.app != nil {
+		w.app = nil
+		w.dst.used = time.Now()
+		w.dst.mu.Unlock()
 	}
 }
 
@@ -263,40 +194,41 @@ func (w *writer) WriteTo(to io.Writer) (n int64, err error) {
 	return n, nil
 }
 
-func (w *writer) add(m *message) error {
-	o := &w.s.m.opt
-	limit, bytes := w.limit, o.BatchBytes
+// full reports whether the batch has to end before a message of this size.
+func (w *writer) full(size int64) bool {
+	limit, bytes := w.limit, w.m.opt.BatchBytes
 	if limit > 1 {
 		// The target's work for a batch grows with the folder, which a Maildir
 		// reads anew after each: batches grow with it.
-		more := min(max(w.s.filled(w.f)/100, limit), max(limit, maxBatch)) / limit
+		more := min(max(w.filled()/100, limit), max(limit, maxBatch)) / limit
 		limit, bytes = limit*more, bytes*int64(more)
 	}
 	if w.app != nil && time.Since(w.begun) < quickBatch {
 		bytes *= moreWhenQuick
 	}
-	if len(w.pending) > 0 && (len(w.pending) >= limit || w.bytes+m.size > bytes) {
+	return len(w.pending) > 0 && (len(w.pending) >= limit || w.bytes+size > bytes)
+}
+
+func (w *writer) add(m *message) error {
+	if w.full(m.size) {
 		if err := w.commit(); err != nil {
 			return err
 		}
 	}
 	if w.app == nil {
-		w.app, w.begun = w.s.dst.Append(w.ctx, w.f.TargetRaw), time.Now()
+		w.dst.mu.Lock()
+		w.app, w.begun = w.dst.c.Append(w.ctx, w.TargetRaw), time.Now()
 	}
 	w.pending = append(w.pending, m)
 	w.bytes += m.size
 	w.left = m.size
-	// A keyword that the target has not accepted before is sent ahead of a
-	// literal that waits: after a refusal it would take the content for commands.
-	wait := false
-	for _, k := range m.flags {
-		wait = wait || k[0] != '\\' && !w.s.proven[k]
-	}
-	err := w.app.Add(m.flags, m.date, m.size, w, wait)
+	// A keyword that the target has not accepted before is sent ahead of a literal that
+	// waits: after a refusal the target would take the content for commands.
+	err := w.app.Add(m.flags, m.date, m.size, w, w.wait || len(w.unproven(m)) > 0)
 	if err == nil {
 		return nil
 	}
-	if w.s.dst.Err() != nil {
+	if w.dst.lost() {
 		return w.lost(err)
 	}
 	if _, e := w.WriteTo(io.Discard); e != nil { // refused before the content
@@ -305,11 +237,31 @@ func (w *writer) add(m *message) error {
 	return w.commit()
 }
 
+// unproven are the keywords of a message that the target has not accepted before.
+func (w *writer) unproven(m *message) (out []string) {
+	for _, k := range m.flags {
+		if k[0] != '\\' && !w.take.proven[k] {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// lost gives the place of an error that has ended the target's connection.
 func (w *writer) lost(err error) error {
 	if errors.Is(err, errSource) {
 		return err
 	}
-	return fmt.Errorf("target: %w", err)
+	return &failure{at: w.place(), err: err}
+}
+
+// place is where the writer stands: at the first message that is not stored.
+func (w *writer) place() place {
+	out := place{side: w.dst.side.name, op: opCopy, folder: w.SourceRaw, alone: w.limit == 1}
+	if len(w.pending) > 0 {
+		out.uid = w.pending[0].uid
+	}
+	return out
 }
 
 // commit ends the APPEND and records what it stored.
@@ -317,78 +269,85 @@ func (w *writer) commit() error {
 	if w.app == nil {
 		return nil
 	}
-	s, batch := w.s, w.pending
-	intents := make([]intent, len(batch))
-	for i, m := range batch {
-		intents[i] = intent{Folder: w.f.SourceRaw, Validity: w.f.validity, UID: m.uid, Size: m.size, Digest: m.digest.String(), Flags: m.flags}
-		if !m.date.IsZero() {
-			intents[i].Date = m.date.Unix()
-		}
-	}
-	if err := s.st.intend(intents); err != nil {
+	if err := w.st.intend(w.SourceRaw, w.validity, w.pending); err != nil {
 		return err
 	}
 	got, err := w.app.Commit()
-	w.app, w.pending, w.bytes = nil, nil, 0
+	w.unlock()
+	if err != nil && w.dst.lost() {
+		return w.lost(err)
+	}
+	batch := w.pending
+	where := w.place()
+	w.pending, w.bytes, w.stored = nil, 0, batch[len(batch)-1].uid
 	if err != nil {
-		if s.dst.Err() != nil {
-			return w.lost(err)
-		}
-		s.st.underWay = nil
-		return w.refuse(batch, err)
+		w.st.underWay = nil
+		return w.refuse(batch, err, where)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if got.UIDs == nil && !s.noUID {
-		s.noUID = true
-		s.find("the target does not tell the UIDs of new messages: later changes of flags and deletions are not followed")
+	return w.record(batch, got)
+}
+
+// record enters a batch that the target has stored.
+func (w *writer) record(batch []*message, got imapwire.Appended) error {
+	if got.UIDs == nil && !w.take.noUID {
+		w.take.noUID = true
+		w.led.find("the target does not tell the UIDs of new messages: later changes of flags and deletions are not followed")
 	}
-	if got.UIDValidity != 0 && got.UIDValidity != w.f.state.DstValidity {
-		if w.f.state.DstValidity != 0 && s.filled(w.f) > 0 {
-			return fmt.Errorf("target: %q: %w", w.f.Target, errRenumbered)
+	if got.UIDValidity != 0 && got.UIDValidity != w.state.DstValidity {
+		if w.state.DstValidity != 0 && w.filled() > 0 {
+			return w.dst.at(opFolder, w.TargetRaw, errRenumbered)
 		}
-		w.f.state.DstValidity = got.UIDValidity
+		w.state.DstValidity = got.UIDValidity
 	}
 	next := nextUID(got.UIDs)
-	r := s.result(w.f)
+	bytes := int64(0)
 	for _, m := range batch {
 		dst := next()
-		w.f.appended = max(w.f.appended, dst)
+		w.appended = max(w.appended, dst)
 		for _, k := range m.flags {
-			s.proven[k] = true
+			w.take.proven[k] = true
 		}
-		if err := s.st.put(w.f.SourceRaw, m.uid, entry{dst: dst, size: size32(m.size), digest: m.digest, flags: m.flags}); err != nil {
+		if len(m.dropped) > 0 {
+			w.led.warn(w.Mapping, m.uid, ProblemKeyword, "copied without the keywords %q, which the target refuses", m.dropped)
+			if len(m.dropped) == 1 {
+				w.take.refuse(m.dropped[0])
+			}
+		}
+		bytes += m.size
+		if err := w.st.put(w.SourceRaw, m.uid, entry{dst: dst, size: size32(m.size), digest: m.digest, flags: m.flags}); err != nil {
 			return err
 		}
-		r.Copied++
-		r.Bytes += m.size
-		s.res.Copied++
-		s.res.Bytes += m.size
-		s.done++
-		s.doneBytes += m.size
 	}
-	s.st.underWay = nil // all of the batch will be in the state with the next save
-	s.m.observe(Progress{s.acct.Name, w.f.Source, s.done, s.doneBytes})
+	n := len(batch)
+	w.led.count(w.Mapping, func(r *Result, f *FolderResult) {
+		r.Copied, f.Copied, r.Bytes, f.Bytes = r.Copied+n, f.Copied+n, r.Bytes+bytes, f.Bytes+bytes
+	})
+	w.st.underWay = nil // all of the batch will be in the state with the next save
+	w.led.progress(w.Mapping, n, bytes)
 	return nil
 }
 
 // refuse decides about a batch that the target did not take.
-func (w *writer) refuse(batch []*message, err error) error {
-	s := w.s
-	s.refusal = err
+func (w *writer) refuse(batch []*message, err error, at place) error {
+	w.refusal = err
+	alone := w.limit == 1
 	switch {
 	case imapwire.IsCode(err, "OVERQUOTA"):
-		return fmt.Errorf("%w: %w", ErrQuota, err)
+		return &failure{at: at, err: errors.Join(ErrQuota, err)}
 	case imapwire.IsCode(err, "TRYCREATE", "NONEXISTENT"):
-		if e := s.dst.Create(w.ctx, w.f.TargetRaw); e != nil {
-			return fmt.Errorf("target: %w", errors.Join(err, e))
+		if e := w.dst.do(opFolder, w.TargetRaw, func(c *imapwire.Client) error { return c.Create(w.ctx, w.TargetRaw) }); e != nil {
+			return e
 		}
-	case len(batch) == 1 && w.limit == 1 && !imapwire.Temporary(err):
+	case judge(err, at, 1).cost > costMessage:
+		return &failure{at: at, err: err}
+	case alone && len(w.unproven(batch[0])) > 0 && !w.plain.Contains(batch[0].uid):
+		w.plain.Add(batch[0].uid) // perhaps without its keywords
+	case alone && !imapwire.Temporary(err):
 		kind := ProblemRefused
 		if imapwire.IsCode(err, "TOOBIG", "LIMIT") {
 			kind = ProblemTooBig
 		}
-		s.lose(w.f, batch[0].uid, kind, "%v", err)
+		w.led.lose(w.Mapping, batch[0].uid, kind, "%v", err)
 		return nil
 	}
 	for _, m := range batch {
@@ -412,4 +371,43 @@ func nextUID(uids imapwire.Set) func() uint32 {
 		}
 		return u
 	}
+}
+
+// takes is what the target takes.
+type takes struct {
+	batch  int             // messages per APPEND
+	limit  int64           // largest message, 0 if unlimited
+	proven map[string]bool // keywords that it has accepted
+	noUID  bool            // reported: it does not tell UIDs
+
+	mu    sync.Mutex
+	never map[string]bool // keywords that it has refused
+}
+
+func newTakes(c *imapwire.Client, batch int) *takes {
+	t := &takes{batch: batch, proven: map[string]bool{}, never: map[string]bool{}}
+	if !c.Has("MULTIAPPEND") {
+		t.batch = 1
+	}
+	t.limit, _ = c.CapabilityValue("APPENDLIMIT")
+	return t
+}
+
+func (t *takes) refuse(keyword string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.never[keyword] = true
+}
+
+// clean are the flags that the target takes, and the keywords it does not.
+func (t *takes) clean(flags []string) (clean, bad []string) {
+	clean, bad = imapwire.CleanFlags(flags)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.DeleteFunc(clean, func(k string) bool {
+		if t.never[k] {
+			bad = append(bad, k)
+		}
+		return t.never[k]
+	}), bad
 }

@@ -55,7 +55,14 @@ func (s *state) openIntents(file string) error {
 }
 
 // intend records a batch before it is sent to its end.
-func (s *state) intend(list []intent) error {
+func (s *state) intend(folder string, validity uint32, batch []*message) error {
+	list := make([]intent, len(batch))
+	for i, m := range batch {
+		list[i] = intent{Folder: folder, Validity: validity, UID: m.uid, Size: m.size, Digest: m.digest.String(), Flags: m.flags}
+		if !m.date.IsZero() {
+			list[i].Date = m.date.Unix()
+		}
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	for _, i := range list {
@@ -85,21 +92,21 @@ func (s *state) settled() error {
 
 // ghosts are the messages that an interrupted run was storing and the source
 // no longer has.
-func (s *session) ghosts(f *folderRun, validity uint32, live imapwire.Set) ([]item, error) {
-	if len(s.st.intents) == 0 {
+func (s *state) ghosts(folder string, validity uint32, live imapwire.Set) ([]item, error) {
+	if len(s.intents) == 0 {
 		return nil, nil
 	}
-	if err := s.st.flush(f.SourceRaw); err != nil {
+	if err := s.flush(folder); err != nil {
 		return nil, err
 	}
-	known, _, err := s.st.uids(f.SourceRaw)
+	known, _, err := s.uids(folder)
 	if err != nil {
 		return nil, err
 	}
 	var out []item
 	seen := map[uint32]bool{}
-	for _, i := range s.st.intents {
-		if i.Folder != f.SourceRaw || i.Validity != validity || live.Contains(i.UID) || known.Contains(i.UID) || seen[i.UID] {
+	for _, i := range s.intents {
+		if i.Folder != folder || i.Validity != validity || live.Contains(i.UID) || known.Contains(i.UID) || seen[i.UID] {
 			continue
 		}
 		if d, ok := parseDigest(i.Digest); ok {

@@ -15,7 +15,7 @@ func TestIntentsOutliveASave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.intend([]intent{{Folder: "f", UID: 1, Digest: digest{1}.String()}, {Folder: "f", UID: 2, Digest: digest{2}.String()}}); err != nil {
+	if err := s.intend("f", 1, []*message{{uid: 1, digest: digest{1}}, {uid: 2, digest: digest{2}}}); err != nil {
 		t.Fatal(err)
 	}
 	s.flushed = time.Time{} // the next entry is saved at once

@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// take, message by message, and then pair for what is left, match as many as
-// there are equal ones on both sides, and as many with equal dates as there are.
+// By content and date, and then by content alone for what is left, as many are paired as there
+// are equal ones on both sides, and as many with equal dates as there are.
 func TestMatchAsMultisets(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -20,65 +20,43 @@ func TestMatchAsMultisets(t *testing.T) {
 			return out
 		}
 		ours, theirs := draw("ours", 1), draw("theirs", 1000)
-		type dated struct {
-			digest digest
-			date   int64
-		}
-		count := func(items []item) (by map[digest]int, dates map[dated]int) {
-			by, dates = map[digest]int{}, map[dated]int{}
+		count := func(items []item, dates bool) map[item]int {
+			out := map[item]int{}
 			for _, i := range items {
-				if i.digest != (digest{}) {
-					by[i.digest]++
-					dates[dated{i.digest, i.date}]++
+				if i.digest == (digest{}) {
+					continue
 				}
+				k := item{digest: i.digest}
+				if dates {
+					k.date = i.date
+				}
+				out[k]++
 			}
-			return by, dates
+			return out
 		}
-		ourBy, ourDates := count(ours)
-		theirBy, theirDates := count(theirs)
-		want, wantDated := 0, 0
-		for k, n := range ourBy {
-			want += min(n, theirBy[k])
-		}
-		for k, n := range ourDates {
-			wantDated += min(n, theirDates[k])
-		}
-
-		r := &recognition{theirs: theirs}
-		r.sort()
-		var left []item
-		dated1, seen := 0, make([]bool, len(theirs))
-		for i := range ours {
-			if at, ok := r.take(&ours[i]); !ok {
-				left = append(left, ours[i])
-			} else if seen[at] || !r.taken[at] || theirs[at].digest != ours[i].digest || theirs[at].date != ours[i].date {
-				t.Fatalf("took %+v for %+v", theirs[at], ours[i])
-			} else {
-				seen[at] = true
-				dated1++
+		common := func(dates bool) (n int) {
+			a, b := count(ours, dates), count(theirs, dates)
+			for k, v := range a {
+				n += min(v, b[k])
 			}
+			return n
 		}
-		free := slices.DeleteFunc(all(theirs), func(i int32) bool { return r.taken[i] })
-		pairs, rest, restTheirs := pair(candidates{left, all(left), byDigest(left)}, candidates{theirs, free, byDigest(theirs)})
-		for _, p := range pairs {
-			if seen[p.dst] || theirs[p.dst].digest != left[p.src].digest {
-				t.Fatalf("paired %+v with %+v", left[p.src], theirs[p.dst])
+		exact, left, free := merge(ours, theirs, all(ours), all(theirs), byContentAndDate)
+		more, left, free := merge(ours, theirs, left, free, byContent)
+		if len(exact) != common(true) || len(exact)+len(more) != common(false) {
+			t.Fatalf("%d with equal dates, want %d; %d in all, want %d", len(exact), common(true), len(exact)+len(more), common(false))
+		}
+		usedOurs, usedTheirs := slices.Clone(left), slices.Clone(free)
+		for _, p := range append(exact, more...) {
+			if ours[p.src].digest != theirs[p.dst].digest {
+				t.Fatal("different messages are paired")
 			}
-			seen[p.dst] = true
+			usedOurs, usedTheirs = append(usedOurs, p.src), append(usedTheirs, p.dst)
 		}
-		if dated1 != wantDated || dated1+len(pairs) != want || len(rest) != len(left)-len(pairs) || len(restTheirs) != len(free)-len(pairs) {
-			t.Fatalf("%d with equal dates, want %d; %d in all, want %d; %d and %d left", dated1, wantDated, dated1+len(pairs), want, len(rest), len(restTheirs))
-		}
-		// All at once pairs as many, and as many with equal dates.
-		pairs, _, _ = pair(candidates{ours, all(ours), byDigest(ours)}, candidates{theirs, all(theirs), byDigest(theirs)})
-		n := 0
-		for _, p := range pairs {
-			if ours[p.src].date == theirs[p.dst].date {
-				n++
-			}
-		}
-		if len(pairs) != want || n != wantDated {
-			t.Fatalf("pair: %d with equal dates, want %d; %d in all, want %d", n, wantDated, len(pairs), want)
+		slices.Sort(usedOurs)
+		slices.Sort(usedTheirs)
+		if !slices.Equal(usedOurs, all(ours)) || !slices.Equal(usedTheirs, all(theirs)) {
+			t.Fatal("each message is paired once or left over")
 		}
 	})
 }
@@ -88,17 +66,17 @@ func TestMatchAsMultisets(t *testing.T) {
 func TestManyEqualMessages(t *testing.T) {
 	t.Parallel()
 	const n = 300_000
-	r := &recognition{theirs: make([]item, n)}
-	for i := range r.theirs {
-		r.theirs[i] = item{uid: uint32(i + 1), digest: digest{1}}
+	items := make([]item, n)
+	for i := range items {
+		items[i] = item{uid: uint32(i + 1), digest: digest{1}}
 	}
-	r.sort()
-	for i := range n {
-		if at, ok := r.take(&item{uid: uint32(i + 1), digest: digest{1}}); !ok || at != int32(i) {
-			t.Fatalf("message %d: %d, %v", i, at, ok)
+	pairs, left, free := merge(items, items[1:], all(items), all(items[1:]), byContentAndDate)
+	if len(pairs) != n-1 || len(left) != 1 || len(free) != 0 {
+		t.Fatalf("%d pairs, %d and %d left", len(pairs), len(left), len(free))
+	}
+	for i, p := range pairs {
+		if p.src != int32(i) || p.dst != int32(i) {
+			t.Fatalf("pair %d: %v, want the order of UIDs", i, p)
 		}
-	}
-	if _, ok := r.take(&item{digest: digest{1}}); ok {
-		t.Error("one more than there are")
 	}
 }

@@ -3,11 +3,8 @@ package migrate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
-
-	"github.com/cenkalti/backoff/v5"
 )
 
 // Options of a [Migrator]. The zero value works.
@@ -38,6 +35,12 @@ type Options struct {
 	// Attempts is how often an account is tried when connections break
 	// without any progress in between; 0 means 5.
 	Attempts int
+	// Patience is how long a server is waited for that cannot be reached or asks to wait,
+	// before the run or wave ends; 0 means 30 minutes. Attempts do not count meanwhile.
+	Patience time.Duration
+	// KeepAlive is how long a connection may be idle before the server is
+	// sent a NOOP; 0 means 20 seconds.
+	KeepAlive time.Duration
 	// Settle is how long the target must be quiet after an interrupted run
 	// before the run goes on: the server may still be storing what it had received. 0 means 3 seconds.
 	Settle time.Duration
@@ -77,6 +80,12 @@ func New(from, to Server, stateDir string, o *Options) *Migrator {
 	if m.opt.Settle <= 0 {
 		m.opt.Settle = 3 * time.Second
 	}
+	if m.opt.Patience <= 0 {
+		m.opt.Patience = 30 * time.Minute
+	}
+	if m.opt.KeepAlive <= 0 {
+		m.opt.KeepAlive = 20 * time.Second
+	}
 	if m.opt.Logger == nil {
 		m.opt.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -94,26 +103,12 @@ func (m *Migrator) observe(e Event) {
 
 // Plan compares the folders of both sides and says where each would go. It
 // writes nothing.
-func (m *Migrator) Plan(ctx context.Context, a Account) (*FolderPlan, error) {
-	recorded := map[string]string{}
-	st, err := openState(m.dir, a.Name)
-	if err != nil {
-		return nil, &Error{a.Name, "plan", "", err}
-	}
-	folders, err := st.folders()
-	st.close()
-	if err != nil {
-		return nil, &Error{a.Name, "plan", "", err}
-	}
-	for raw, f := range folders {
-		recorded[raw] = f.Target
-	}
-	s := &session{m: m, acct: a, res: &Result{Account: a.Name}}
-	defer s.close()
-	if err := s.connect(ctx); err != nil {
-		return nil, &Error{a.Name, "connect", "", err}
-	}
-	return PlanFolders(s.srcView, s.dstView, m.opt.Folders, recorded), nil
+func (m *Migrator) Plan(ctx context.Context, a Account) (plan *FolderPlan, err error) {
+	err = m.look(ctx, a, "plan", func(ctx context.Context, r *accountRun) error {
+		plan = r.plan()
+		return nil
+	})
+	return plan, err
 }
 
 // Sync brings the target to the state of the source: the first copy, and every
@@ -133,7 +128,7 @@ func (m *Migrator) CutOver(ctx context.Context, a Account) (*Result, error) {
 
 func (m *Migrator) run(ctx context.Context, a Account, cutOver bool) (*Result, error) {
 	res := &Result{Account: a.Name, Begin: m.opt.Now()}
-	err := m.attempts(ctx, a, cutOver, res)
+	err := m.sync(ctx, a, cutOver, res)
 	res.Duration = m.opt.Now().Sub(res.Begin)
 	res.Failed = 0
 	for _, f := range res.Folders {
@@ -143,47 +138,34 @@ func (m *Migrator) run(ctx context.Context, a Account, cutOver bool) (*Result, e
 	return res, err
 }
 
-func (m *Migrator) attempts(ctx context.Context, a Account, cutOver bool, res *Result) error {
+func (m *Migrator) sync(ctx context.Context, a Account, cutOver bool, res *Result) error {
 	st, err := openState(m.dir, a.Name)
 	if err != nil {
-		return &Error{a.Name, "state", "", err}
+		return failed(a.Name, "state", "", err)
 	}
 	defer st.close()
+	r := m.newRun(a, st, res)
+	r.cutOver = cutOver
 	if st.damaged != "" {
-		res.Findings = append(res.Findings, "the state file was damaged and is kept as "+st.damaged)
+		r.led.find("the state file was damaged and is kept as %s", st.damaged)
 	}
-	wait := backoff.NewExponentialBackOff()
-	for failures := 0; ; {
-		before := res.Copied + res.Adopted + res.Flags + res.Deleted
-		s := &session{m: m, acct: a, st: st, res: res, cutOver: cutOver}
-		err := s.sync(ctx)
-		s.close()
-		if err == nil {
-			return nil
-		}
-		st.intents = append(st.intents, st.underWay...)
-		st.underWay = nil
-		if e, ok := errors.AsType[*Error](err); ok && !e.Temporary() || ctx.Err() != nil {
-			if ctx.Err() == nil && st.acct.Stage != CutOver && st.acct.Stage != Verified {
-				st.acct.Reason = err.Error()
-			}
-			return errors.Join(err, st.save(nil))
-		}
-		if failures++; res.Copied+res.Adopted+res.Flags+res.Deleted > before {
-			failures = 1
-			wait.Reset()
-		}
-		if failures >= m.opt.Attempts {
-			return fmt.Errorf("%w (after %d attempts)", err, failures)
-		}
-		res.Retries++
-		pause := wait.NextBackOff()
-		m.observe(Retrying{a.Name, err, pause})
-		m.opt.Logger.Info("connection lost, trying again", "account", a.Name, "error", err, "wait", pause)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	err = r.attempts(ctx, r.sync)
+	if err == nil {
+		return nil
 	}
+	if ctx.Err() == nil && st.acct.Stage != CutOver && st.acct.Stage != Verified {
+		st.acct.Reason = err.Error()
+	}
+	return errors.Join(err, st.save(nil))
+}
+
+// look runs something that only reads, with as many attempts as a Sync.
+func (m *Migrator) look(ctx context.Context, a Account, op string, work func(context.Context, *accountRun) error) error {
+	st, err := openState(m.dir, a.Name)
+	if err != nil {
+		return failed(a.Name, op, "", err)
+	}
+	defer st.close()
+	r := m.newRun(a, st, &Result{Account: a.Name})
+	return failed(a.Name, op, "", r.attempts(ctx, func(ctx context.Context) error { return work(ctx, r) }))
 }

@@ -1,187 +1,127 @@
 package migrate
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"fmt"
-	"slices"
 
 	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
 
 // recognition compares fresh source messages with those at the target that
-// are not accounted for. The target's are in memory, at 40 bytes each, the source's pass by
-// in parts; only those without an equal of the same date are kept until the end.
+// are not accounted for: both listings are sorted and walked side by side, first by
+// content and date, then by content alone, then by what is left of a message
+// that another tool has changed. Each message takes 40 bytes.
 type recognition struct {
-	s      *session
-	f      *folderRun
+	*folderRun
 	others imapwire.Set     // target messages that other source folders brought
 	gone   map[entryKey]int // see tombstones
 	first  bool             // nothing is known of the target folder yet
 
-	theirs []item
-	order  []int32 // theirs by digest, date, UID
-	next   []int32 // by place in order: where to go on, itself while that one is free
-	taken  []bool  // by place in theirs
-	done   []uint32
+	ours, theirs []item
+	done         imapwire.Set
 }
 
-const basicItems = "FLAGS INTERNALDATE RFC822.SIZE"
-
-func (r *recognition) run(ctx context.Context, fresh, pool imapwire.Set, ghosts []item) error {
-	s := r.s
-	if err := r.target(ctx, fresh, pool, ghosts); err != nil {
+func (r *recognition) run(ctx context.Context, fresh, pool imapwire.Set, ghosts []item) (err error) {
+	if err := r.read(ctx, fresh, pool, ghosts); err != nil {
 		return err
 	}
-	sizes := new(sizeSet)
-	for i := range r.theirs {
-		sizes.add(r.theirs[i].size)
-	}
-	for g := range r.gone {
-		sizes.add(g.size)
-	}
-	items := basicItems
-	if s.st.acct.Digest == kindSHA1 && s.src.Has("DIGEST=SHA1") {
-		items += " DIGEST.SHA1"
-	}
-	// Equal content and date first, in parts.
-	var left []item
-	for _, part := range fresh.Chunks(fetchCount) {
-		ours, err := s.items(ctx, s.src, part, items)
-		if err == nil {
-			err = s.hashExact(ctx, s.src, ours, sizes)
-		}
-		if err != nil {
-			return fmt.Errorf("source: %w", err)
-		}
-		rest, err := r.direct(ctx, ours)
-		if err != nil {
+	left, free := all(r.ours), all(r.theirs)
+	wraiths := all(ghosts)
+	for _, key := range []key{byContentAndDate, byContent} {
+		var pairs []pairing
+		pairs, left, free = merge(r.ours, r.theirs, left, free, key)
+		if err := r.record(ctx, pairs); err != nil {
 			return err
 		}
-		left = append(left, rest...)
-	}
-	var ghostsLeft []item
-	for i := range ghosts {
-		if t, ok := r.take(&ghosts[i]); !ok {
-			ghostsLeft = append(ghostsLeft, ghosts[i])
-		} else if err := r.ghost(&ghosts[i], t); err != nil {
-			return err
+		pairs, wraiths, free = merge(ghosts, r.theirs, wraiths, free, key)
+		for _, p := range pairs {
+			if err := r.ghost(&ghosts[p.src], &r.theirs[p.dst]); err != nil {
+				return err
+			}
 		}
 	}
-
-	// Then equal content, whatever the date.
-	free := slices.DeleteFunc(all(r.theirs), func(i int32) bool { return r.taken[i] })
-	theirs := candidates{r.theirs, free, byDigest(r.theirs)}
-	pairs, rest, free := pair(candidates{left, all(left), byDigest(left)}, theirs)
-	if err := r.record(ctx, left, pairs); err != nil {
-		return err
-	}
-	theirs.index = free
-	pairs, _, free = pair(candidates{ghostsLeft, all(ghostsLeft), byDigest(ghostsLeft)}, theirs)
-	for _, p := range pairs {
-		if err := r.ghost(&ghostsLeft[p.src], p.dst); err != nil {
-			return err
-		}
-	}
-	rest, free, err := r.loose(ctx, left, rest, free)
+	left, free, err = r.loose(ctx, left, free)
 	if err != nil {
 		return err
 	}
-	if n := len(r.done); r.first && n > 0 {
-		s.find("%q: %d messages were at the target already and are not copied again", r.f.Source, n)
+	if n := r.done.Len(); r.first && n > 0 {
+		r.led.find("%q: %d messages were at the target already and are not copied again", r.Source, n)
 	}
-	if r.first && len(free) > 0 {
-		s.find("%q: %d messages at the target are not the source's and stay", r.f.Target, len(free))
+	if r.first {
+		if err := r.strangers(free); err != nil {
+			return err
+		}
 	}
-	return r.stayDeleted(left, rest)
+	return r.stayDeleted(left)
 }
 
-// target reads what is at the target, and the content of those messages that
-// have a size that the source has, too.
-func (r *recognition) target(ctx context.Context, fresh, pool imapwire.Set, ghosts []item) (err error) {
-	if r.theirs, err = r.s.items(ctx, r.s.dst, pool, basicItems); err != nil {
-		return fmt.Errorf("target: %w", err)
-	}
-	if len(r.theirs) > 0 {
-		sizes := new(sizeSet)
-		for i := range ghosts {
-			sizes.add(ghosts[i].size)
-		}
-		if err := r.s.eachItem(ctx, r.s.src, fresh, "RFC822.SIZE", func(i item) { sizes.add(i.size) }); err != nil {
-			return fmt.Errorf("source: %w", err)
-		}
-		if err := r.s.hashExact(ctx, r.s.dst, r.theirs, sizes); err != nil {
-			return fmt.Errorf("target: %w", err)
+// read lists both sides and reads the content of what has a size that the
+// other side has, too.
+func (r *recognition) read(ctx context.Context, fresh, pool imapwire.Set, ghosts []item) (err error) {
+	if len(pool) > 0 {
+		if err := r.openTarget(ctx); err != nil {
+			return err
 		}
 	}
-	r.sort()
+	if r.theirs, err = r.dst.items(ctx, pool); err != nil {
+		return err
+	}
+	if r.ours, err = r.src.items(ctx, fresh); err != nil {
+		return err
+	}
+	here, there := new(sizeSet), new(sizeSet)
+	for i := range ghosts {
+		here.add(ghosts[i].size)
+	}
+	for i := range r.ours {
+		here.add(r.ours[i].size)
+	}
+	for i := range r.theirs {
+		there.add(r.theirs[i].size)
+	}
+	for g := range r.gone {
+		there.add(g.size)
+	}
+	if err := r.dst.hashExact(ctx, r.theirs, here); err != nil {
+		return err
+	}
+	return r.src.hashExact(ctx, r.ours, there)
+}
+
+// strangers reports what is at the target and is not the source's: of several
+// source folders that feed one target, only the last knows.
+func (r *recognition) strangers(free []int32) error {
+	n := 0
+	for _, i := range free {
+		if !r.others.Contains(r.theirs[i].uid) {
+			n++
+		}
+	}
+	for _, o := range r.runs {
+		if o.TargetRaw == r.TargetRaw && o.SourceRaw != r.SourceRaw && o.state.DstBound == 0 {
+			return nil // another one is still to come
+		}
+	}
+	if n > 0 {
+		r.led.find("%q: %d messages at the target are not the source's and stay", r.Target, n)
+	}
 	return nil
-}
-
-// sort makes theirs ready for take.
-func (r *recognition) sort() {
-	r.order, r.next, r.taken = all(r.theirs), all(r.theirs), make([]bool, len(r.theirs))
-	c := candidates{r.theirs, nil, byDigest(r.theirs)}
-	slices.SortFunc(r.order, c.compare)
-}
-
-// take finds a message at the target with equal content and date that nobody
-// has taken yet, and takes it.
-func (r *recognition) take(o *item) (theirs int32, ok bool) {
-	if o.digest == (digest{}) {
-		return 0, false
-	}
-	at, _ := slices.BinarySearchFunc(r.order, o, func(i int32, o *item) int {
-		t := &r.theirs[i]
-		return cmp.Or(bytes.Compare(t.digest[:], o.digest[:]), cmp.Compare(t.date, o.date), 1) // the first of its like
-	})
-	k := int32(at)
-	for int(k) < len(r.order) && r.next[k] != k { // taken: go on, and remember how far
-		if n := r.next[k]; int(n) < len(r.order) {
-			r.next[k] = r.next[n]
-		}
-		k = r.next[k]
-	}
-	if int(k) == len(r.order) {
-		return 0, false
-	}
-	i := r.order[k]
-	if r.theirs[i].digest != o.digest || r.theirs[i].date != o.date {
-		return 0, false
-	}
-	r.next[k], r.taken[i] = k+1, true
-	return i, true
 }
 
 // ghost records a message that an interrupted run of ours stored and the
 // source has deleted since, so that the deletion is followed.
-func (r *recognition) ghost(g *item, theirs int32) error {
-	r.f.gone.Add(g.uid)
-	return r.s.st.put(r.f.SourceRaw, g.uid, entry{dst: r.theirs[theirs].uid, size: g.size, digest: g.digest})
-}
-
-// direct pairs a part of the source's messages and returns the others.
-func (r *recognition) direct(ctx context.Context, ours []item) (rest []item, err error) {
-	var pairs []pairing
-	for i := range ours {
-		if t, ok := r.take(&ours[i]); ok {
-			pairs = append(pairs, pairing{int32(i), t})
-		} else {
-			rest = append(rest, ours[i])
-		}
-	}
-	return rest, r.record(ctx, ours, pairs)
+func (r *recognition) ghost(g, theirs *item) error {
+	r.folderRun.gone.Add(g.uid)
+	return r.st.put(r.SourceRaw, g.uid, entry{dst: theirs.uid, size: g.size, digest: g.digest})
 }
 
 // loose finds what another tool or the target itself has changed on the way.
 // It is looked for in a folder that is compared for the first time, and, after
 // an interrupted run, among so many messages as that may have stored.
-func (r *recognition) loose(ctx context.Context, ours []item, left, free []int32) (restOurs, restTheirs []int32, err error) {
+func (r *recognition) loose(ctx context.Context, left, free []int32) (restOurs, restTheirs []int32, err error) {
 	look := left
 	switch {
 	case r.first:
-	case r.s.resumed:
+	case r.resumed:
 		look = left[:min(len(left), looseAfterCrash)]
 	default:
 		return left, free, nil
@@ -189,41 +129,35 @@ func (r *recognition) loose(ctx context.Context, ours []item, left, free []int32
 	if len(look) == 0 || len(free) == 0 {
 		return left, free, nil
 	}
-	theirKeys, err := r.s.hashLoose(ctx, r.s.dst, r.theirs, free)
+	theirs, err := r.dst.hashLoose(ctx, r.theirs, free)
 	if err != nil {
-		return nil, nil, fmt.Errorf("target: %w", err)
+		return nil, nil, err
 	}
-	ourKeys, err := r.s.hashLoose(ctx, r.s.src, ours, look)
+	ours, err := r.src.hashLoose(ctx, r.ours, look)
 	if err != nil {
-		return nil, nil, fmt.Errorf("source: %w", err)
+		return nil, nil, err
 	}
-	pairs, _, free := pair(candidates{ours, look, func(i int32) *digest { return &ourKeys[i] }},
-		candidates{r.theirs, free, func(i int32) *digest { return &theirKeys[i] }})
+	pairs, rest, free := merge(ours, theirs, look, free, byContent)
 	if len(pairs) > 0 && r.first {
-		r.s.find("%q: %d messages at the target are the source's but not byte for byte (an earlier tool or the server changed them)", r.f.Source, len(pairs))
+		r.led.find("%q: %d messages at the target are the source's but not byte for byte (an earlier tool or the server changed them)", r.Source, len(pairs))
 	}
-	found := make([]bool, len(ours))
-	for _, p := range pairs {
-		found[p.src] = true
-	}
-	left = slices.DeleteFunc(slices.Clone(left), func(i int32) bool { return found[i] })
-	return left, free, r.record(ctx, ours, pairs)
+	return append(rest, left[len(look):]...), free, r.record(ctx, pairs)
 }
 
 // stayDeleted keeps what the user had deleted at the target before the
 // source's UIDs changed from coming back.
-func (r *recognition) stayDeleted(ours []item, left []int32) error {
+func (r *recognition) stayDeleted(left []int32) error {
 	for _, i := range left {
-		o := &ours[i]
+		o := &r.ours[i]
 		k := entryKey{o.size, o.digest}
 		if o.digest == (digest{}) || r.gone[k] == 0 {
 			continue
 		}
 		r.gone[k]--
-		if err := r.s.st.put(r.f.SourceRaw, o.uid, entry{size: o.size, digest: o.digest, flags: r.s.cleanFlags(o)}); err != nil {
+		if err := r.st.put(r.SourceRaw, o.uid, entry{size: o.size, digest: o.digest, flags: r.src.flags.clean(o)}); err != nil {
 			return err
 		}
-		r.done = append(r.done, o.uid)
+		r.done.Add(o.uid)
 	}
 	return nil
 }
@@ -231,33 +165,31 @@ func (r *recognition) stayDeleted(ours []item, left []int32) error {
 // record writes the pairs into the state and brings the flags over: exactly for messages that an
 // interrupted run of ours has left, else what is missing is added, so that
 // what the user did at the target meanwhile stays.
-func (r *recognition) record(ctx context.Context, ours []item, pairs []pairing) error {
-	s, f := r.s, r.f
+func (r *recognition) record(ctx context.Context, pairs []pairing) error {
 	if len(pairs) == 0 {
 		return nil
 	}
-	changes := map[string]*imapwire.Set{}
+	changes := flagChangesByKind{}
 	for _, p := range pairs {
 		t := &r.theirs[p.dst]
-		add, remove := flagChanges(s.cleanFlags(t), s.cleanFlags(&ours[p.src]))
-		if !(s.resumed && f.state.DstBound > 0 && t.uid >= f.state.DstBound && !r.others.Contains(t.uid)) {
+		add, remove := flagChanges(r.dst.flags.clean(t), r.src.flags.clean(&r.ours[p.src]))
+		if !(r.resumed && r.state.DstBound > 0 && t.uid >= r.state.DstBound && !r.others.Contains(t.uid)) {
 			remove = nil
 		}
-		collect(changes, t.uid, add, remove)
+		changes.put(t.uid, add, remove)
 	}
-	if err := s.storeFlags(ctx, f, changes); err != nil {
+	if err := r.storeFlags(ctx, changes); err != nil {
 		return err
 	}
 	for _, p := range pairs {
-		o := &ours[p.src]
-		if err := s.st.put(f.SourceRaw, o.uid, entry{dst: r.theirs[p.dst].uid, size: o.size, digest: o.digest, flags: s.cleanFlags(o)}); err != nil {
+		o := &r.ours[p.src]
+		if err := r.st.put(r.SourceRaw, o.uid, entry{dst: r.theirs[p.dst].uid, size: o.size, digest: o.digest, flags: r.src.flags.clean(o)}); err != nil {
 			return err
 		}
-		r.done = append(r.done, o.uid)
+		r.done.Add(o.uid)
 	}
-	s.result(f).Adopted += len(pairs)
-	s.res.Adopted += len(pairs)
-	s.done += len(pairs)
-	s.m.observe(Progress{s.acct.Name, f.Source, s.done, s.doneBytes})
+	n := len(pairs)
+	r.led.count(r.Mapping, func(res *Result, f *FolderResult) { res.Adopted, f.Adopted = res.Adopted+n, f.Adopted+n })
+	r.led.progress(r.Mapping, n, 0)
 	return nil
 }

@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
@@ -12,29 +11,29 @@ import (
 // So what is missing is written down at the cut-over, and copied again only when asked for.
 
 // recopies reports whether a folder's missing messages are to be copied again.
-func (s *session) recopies(fs *folderState) bool {
-	return s.m.opt.Recopy && (!s.afterCutOver() || fs.Lost != "")
+func (r *accountRun) recopies(fs *folderState) bool {
+	return r.m.opt.Recopy && (!r.afterCutOver() || fs.Lost != "")
 }
 
 // looksAtTarget reports whether a folder must be compared with the target even
 // if nothing has changed at the source.
-func (s *session) looksAtTarget(fs *folderState) bool {
-	return s.recopies(fs) || s.cutOver && !s.afterCutOver()
+func (r *accountRun) looksAtTarget(fs *folderState) bool {
+	return r.recopies(fs) || r.cutOver && !r.afterCutOver()
 }
 
-// target compares what has been copied with what the target lists, when that
+// compareTarget compares what has been copied with what the target lists, when that
 // is asked for: what is missing is forgotten, so that it is copied again, or written down.
-func (s *session) target(ctx context.Context, f *folderRun) error {
-	if !s.looksAtTarget(f.state) {
+func (f *folderRun) compareTarget(ctx context.Context) error {
+	if !f.looksAtTarget(f.state) {
 		return nil
 	}
-	known, _, err := s.st.uids(f.SourceRaw)
+	known, _, err := f.st.uids(f.SourceRaw)
 	if err != nil || len(known) == 0 {
 		return err
 	}
-	missing := s.lost(f.state)
-	if !s.afterCutOver() {
-		if missing, err = s.missing(ctx, f); err != nil {
+	missing := f.state.lost()
+	if !f.afterCutOver() {
+		if missing, err = f.missing(ctx, known.Len()); err != nil {
 			return err
 		}
 	}
@@ -42,61 +41,57 @@ func (s *session) target(ctx context.Context, f *folderRun) error {
 		f.state.Lost = ""
 		return nil
 	}
-	if !s.recopies(f.state) {
+	if !f.recopies(f.state) {
 		f.state.Lost = missing.String()
-		s.find("%q: %d messages that had been copied are no longer at the target; a run that copies again brings them", f.Source, missing.Len())
+		f.led.find("%q: %d messages that had been copied are no longer at the target; a run that copies again brings them", f.Source, missing.Len())
 		return nil
 	}
 	for uid := range missing.All() {
-		if err := s.st.remove(f.SourceRaw, uid); err != nil {
+		if err := f.st.remove(f.SourceRaw, uid); err != nil {
 			return err
 		}
 	}
 	// Should they be at the target all the same, they are recognised there.
 	f.state.Lost, f.state.DstBound, f.state.Complete = "", 0, false
-	return s.st.save(map[string]*folderState{f.SourceRaw: f.state})
+	return f.st.save(map[string]*folderState{f.SourceRaw: f.state})
 }
 
 // missing are the source UIDs whose copies the target does not list.
-func (s *session) missing(ctx context.Context, f *folderRun) (imapwire.Set, error) {
-	var there, out imapwire.Set
-	if s.dstStatus[f.TargetRaw] != nil {
-		if err := s.selectTarget(ctx, f); err != nil {
-			return nil, fmt.Errorf("target: %w", err)
+func (f *folderRun) missing(ctx context.Context, known int) (out imapwire.Set, err error) {
+	var there imapwire.Set
+	if f.dst.status[f.TargetRaw] != nil {
+		if err := f.openTarget(ctx); err != nil {
+			return nil, err
 		}
-		var err error
-		if there, err = s.dst.Search(ctx, "ALL"); err != nil {
-			return nil, fmt.Errorf("target: %w", err)
+		if there, err = f.dst.search(ctx, f.TargetRaw, "ALL"); err != nil {
+			return nil, err
 		}
 	}
-	known, _, err := s.st.uids(f.SourceRaw)
-	if err != nil {
-		return nil, err
-	}
-	unsure := s.m.opt.Recopy || there.Len() < known.Len() // where it is not known which UID a message has got
-	return out, s.st.each(bucketMsgs, f.SourceRaw, func(uid uint32, e entry) error {
+	unsure := f.m.opt.Recopy || there.Len() < known // where it is not known which UID a message has got
+	err = f.st.each(bucketMsgs, f.SourceRaw, func(uid uint32, e entry) error {
 		if e.dst == 0 && unsure || e.dst != 0 && !there.Contains(e.dst) {
 			out.Add(uid)
 		}
 		return nil
 	})
+	return out, err
 }
 
 // lost reads what was written down at the cut-over.
-func (s *session) lost(fs *folderState) imapwire.Set {
-	set, _ := imapwire.ParseSet(fs.Lost)
+func (f *folderState) lost() imapwire.Set {
+	set, _ := imapwire.ParseSet(f.Lost)
 	return set
 }
 
 // lostFolder writes down that a whole target folder has gone before the cut-over.
-func (s *session) lostFolder(raw string, fs *folderState) error {
-	if !s.looksAtTarget(fs) {
+func (r *accountRun) lostFolder(raw string, fs *folderState) error {
+	if !r.looksAtTarget(fs) {
 		return nil
 	}
-	known, _, err := s.st.uids(raw)
+	known, _, err := r.st.uids(raw)
 	if err != nil {
 		return err
 	}
 	fs.Lost = known.String()
-	return s.st.save(map[string]*folderState{raw: fs})
+	return r.st.save(map[string]*folderState{raw: fs})
 }

@@ -1,49 +1,6 @@
 package migrate
 
-import (
-	"errors"
-	"fmt"
-	"time"
-
-	"github.com/ictmedia/schoolmail/internal/imapwire"
-)
-
-// Errors that callers branch on.
-var (
-	// ErrLogin: one of the servers refused the login.
-	ErrLogin = errors.New("login refused")
-	// ErrNoMailbox: the login succeeded, but there is no INBOX. Cyrus lets an
-	// admin act for users who do not exist, and Dovecot's acl plugin hides
-	// everything from a master user without acl_user.
-	ErrNoMailbox = errors.New("the account has no INBOX")
-	// ErrQuota: the target has no room for the rest.
-	ErrQuota = errors.New("over quota at the target")
-	// ErrHeldBack: something was not done on purpose, see the result.
-	ErrHeldBack = errors.New("held back")
-)
-
-// Error says which account and which step failed.
-type Error struct {
-	Account string
-	Op      string // "connect", "list", "copy", ...
-	Folder  string // readable, "" if the whole account
-	Err     error
-}
-
-func (e *Error) Error() string {
-	where := ""
-	if e.Folder != "" {
-		where = fmt.Sprintf(" folder %q:", e.Folder)
-	}
-	return fmt.Sprintf("migrate: %s: %s:%s %v", e.Account, e.Op, where, e.Err)
-}
-
-func (e *Error) Unwrap() error { return e.Err }
-
-// Temporary reports whether running again may help.
-func (e *Error) Temporary() bool {
-	return imapwire.Temporary(e.Err) || errors.Is(e.Err, ErrBusy) || errors.Is(e.Err, errRenumbered)
-}
+import "time"
 
 // Result is what one run did for one account.
 type Result struct {
@@ -63,8 +20,6 @@ type Result struct {
 	Findings []string        `json:"findings,omitempty"`
 	Begin    time.Time       `json:"begin"`
 	Duration time.Duration   `json:"duration"` // nanoseconds
-
-	known map[Problem]bool // those in Problems
 }
 
 // FolderResult is a part of [Result].
@@ -114,7 +69,7 @@ const (
 )
 
 // Event is something to show while a run is going on: [Started], [Progress],
-// [Retrying] or [Finished].
+// [Retrying], [Paused] or [Finished].
 type Event interface{ event() }
 
 // Started: the account's folders have been compared.
@@ -140,6 +95,14 @@ type Retrying struct {
 	Wait    time.Duration
 }
 
+// Paused: a server is not of use, and nobody connects to it until then.
+type Paused struct {
+	Account string // that has met it
+	Side    string // "source" or "target"
+	Err     error
+	Until   time.Time
+}
+
 // Finished: the account's run has ended.
 type Finished struct {
 	Account string
@@ -150,6 +113,7 @@ type Finished struct {
 func (Started) event()  {}
 func (Progress) event() {}
 func (Retrying) event() {}
+func (Paused) event()   {}
 func (Finished) event() {}
 
 // Observer is told what happens. It is called from several goroutines.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -40,6 +42,11 @@ type Server struct {
 	// an account of Cyrus' proxyservers or admins, or Dovecot's master user.
 	Admin         string
 	AdminPassword schoolmail.Secret
+
+	// Token is asked at each login for an OAuth token for a user who has neither
+	// password nor token in the account list. Tokens expire in the course of a
+	// night: it is asked again for every connection.
+	Token func(ctx context.Context, user string) (schoolmail.Secret, error)
 
 	// Connections limits the connections at a time, 0 means 8.
 	Connections int
@@ -90,6 +97,8 @@ type Login struct {
 	User     string
 	Password schoolmail.Secret // empty: the server's admin acts for the user
 	Token    schoolmail.Secret // OAuth token, used by OAUTHBEARER instead of a password
+	// TokenFile holds the token and is read at each login; somebody else renews it.
+	TokenFile string
 }
 
 // Account is one mailbox to migrate. Name identifies it in state, reports and
@@ -100,12 +109,20 @@ type Account struct {
 	Target Login
 }
 
-// side is a server with its limits.
+// side is a server with its limits, shared by all accounts.
 type side struct {
 	Server
 	name    string // "source" or "target"
 	slots   chan struct{}
 	limiter *rate.Limiter
+
+	mu       sync.Mutex
+	until    time.Time // nobody connects before
+	why      error     // and why
+	pauses   int       // in a row
+	since    time.Time // when the first of them began
+	refusals int       // of logins in a row
+	accepted bool      // a login, ever
 }
 
 func newSide(name string, s Server) *side {
@@ -123,29 +140,95 @@ func newSide(name string, s Server) *side {
 // so that accounts cannot wait for each other for ever.
 func acquire(ctx context.Context, sides ...*side) (release []func(), err error) {
 	for _, d := range sides {
+		if err := d.ready(ctx); err != nil {
+			return nil, errors.Join(err, releaseAll(release))
+		}
 		select {
 		case d.slots <- struct{}{}:
 			release = append(release, sync.OnceFunc(func() { <-d.slots }))
 		case <-ctx.Done():
-			for _, r := range release {
-				r()
-			}
-			return nil, ctx.Err()
+			return nil, errors.Join(ctx.Err(), releaseAll(release))
 		}
 	}
 	return release, nil
 }
 
-// connect logs in; the caller has acquired the connection.
-func (d *side) connect(ctx context.Context, l Login) (c *imapwire.Client, err error) {
-	defer func() {
-		if err != nil {
-			if c != nil {
-				c.Close()
-			}
-			c, err = nil, fmt.Errorf("%s %s: %w", d.name, d.Addr, err)
+func releaseAll(release []func()) error {
+	for _, r := range release {
+		r()
+	}
+	return nil
+}
+
+// pause keeps everybody away from the server: as long as it asks for, else
+// longer and longer, up to five minutes.
+func (d *side) pause(asked time.Duration, why error) (until time.Time) {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.until.After(now) { // another account has met the same
+		return d.until
+	}
+	if d.pauses == 0 {
+		d.since = now
+	}
+	pause := asked
+	if pause <= 0 {
+		pause = min(500*time.Millisecond<<min(d.pauses, 12), 5*time.Minute)
+	}
+	d.pauses++
+	d.until, d.why = now.Add(pause), why
+	return d.until
+}
+
+// away is how long the server has not been of use, 0 if it is.
+func (d *side) away() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pauses == 0 {
+		return 0
+	}
+	return time.Since(d.since)
+}
+
+// ready waits until the server may be used again.
+func (d *side) ready(ctx context.Context) error {
+	for {
+		d.mu.Lock()
+		pause := time.Until(d.until)
+		d.mu.Unlock()
+		if pause <= 0 {
+			return ctx.Err()
 		}
-	}()
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// refused counts a refused login. A server that has accepted some before gets
+// more patience: at the beginning it is the admin's password, later perhaps a few users.
+func (d *side) refused() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refusals++
+	if d.accepted {
+		return max(1, d.refusals-moreWhenAccepted)
+	}
+	return d.refusals
+}
+
+// moreWhenAccepted is how many more refusals in a row a server gets that has accepted a login.
+const moreWhenAccepted = 17
+
+func (d *side) works() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pauses, d.refusals, d.accepted, d.until = 0, 0, true, time.Time{}
+}
+
+// login connects and logs in; the caller has acquired the connection.
+func (d *side) login(ctx context.Context, l Login) (*imapwire.Client, error) {
 	opt := &imapwire.Options{TLSConfig: d.TLSConfig, Timeout: d.Timeout, Dial: d.dial}
 	switch d.Security {
 	case TLS:
@@ -153,29 +236,54 @@ func (d *side) connect(ctx context.Context, l Login) (c *imapwire.Client, err er
 	case Insecure:
 		opt.TLS = imapwire.NoTLS
 	}
-	if c, err = imapwire.Dial(ctx, d.Addr, opt); err != nil {
-		return nil, err
+	c, err := imapwire.Dial(ctx, d.Addr, opt)
+	if err != nil {
+		if ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", ErrUnreachable, err)
+		}
+		return nil, at(place{side: d.name, op: opConnect}, fmt.Errorf("%s: %w", d.Addr, err))
+	}
+	err = d.authenticate(ctx, c, l)
+	if err == nil {
+		d.works()
+		return c, nil
+	}
+	c.Close()
+	out := &failure{at: place{side: d.name, op: opLogin}, err: fmt.Errorf("%s: %w", d.Addr, err)}
+	if _, ok := errors.AsType[*imapwire.Error](err); ok {
+		if _, later := throttle(err); !later {
+			out.err, out.times = fmt.Errorf("%s: %w: %w", d.Addr, ErrLogin, err), d.refused()
+		}
+	}
+	return nil, out
+}
+
+func (d *side) authenticate(ctx context.Context, c *imapwire.Client, l Login) error {
+	token := l.Token
+	switch {
+	case l.TokenFile != "":
+		b, err := os.ReadFile(l.TokenFile)
+		if err != nil {
+			return fmt.Errorf("%w: token: %w", ErrLogin, err)
+		}
+		token = schoolmail.Secret(strings.TrimSpace(string(b)))
+	case token == "" && l.Password == "" && d.Token != nil:
+		var err error
+		if token, err = d.Token(ctx, l.User); err != nil {
+			return fmt.Errorf("%w: token: %w", ErrLogin, err)
+		}
 	}
 	switch {
-	case l.Token != "":
-		err = c.AuthBearer(ctx, l.User, l.Token.Reveal())
+	case token != "":
+		return c.AuthBearer(ctx, l.User, token.Reveal())
+	case l.Password != "" && c.Has("AUTH=PLAIN"):
+		return c.AuthPlain(ctx, "", l.User, l.Password.Reveal())
 	case l.Password != "":
-		if c.Has("AUTH=PLAIN") {
-			err = c.AuthPlain(ctx, "", l.User, l.Password.Reveal())
-		} else {
-			err = c.Login(ctx, l.User, l.Password.Reveal())
-		}
+		return c.Login(ctx, l.User, l.Password.Reveal())
 	case d.Admin != "":
-		err = c.AuthPlain(ctx, l.User, d.Admin, d.AdminPassword.Reveal())
-	default:
-		err = errors.New("neither a password nor an admin to log in with")
+		return c.AuthPlain(ctx, l.User, d.Admin, d.AdminPassword.Reveal())
 	}
-	if err != nil {
-		if _, ok := errors.AsType[*imapwire.Error](err); ok {
-			err = fmt.Errorf("%w: %w", ErrLogin, err)
-		}
-	}
-	return c, err
+	return fmt.Errorf("%w: neither a password nor an admin to log in with", ErrLogin)
 }
 
 func (d *side) dial(ctx context.Context, network, addr string) (net.Conn, error) {

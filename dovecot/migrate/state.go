@@ -20,9 +20,6 @@ import (
 	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
 
-// ErrBusy means that another process works on the same account.
-var ErrBusy = errors.New("migrate: the account is being migrated by another process")
-
 // state is the memory of one account: a bbolt file. Nothing in it is needed
 // to be right; it makes runs fast and knows what the user deleted at the
 // target. Every entry is a promise that the message has been stored, so that entries
@@ -350,6 +347,25 @@ func (s *state) get(folder string, uids imapwire.Set, f func(uid uint32, e entry
 		}
 		return nil
 	})
+}
+
+// change calls f for every entry of a folder and stores those for which it reports true.
+func (s *state) change(folder string, f func(uid uint32, e *entry) bool) error {
+	changed := map[uint32]entry{}
+	if err := s.each(bucketMsgs, folder, func(uid uint32, e entry) error {
+		if f(uid, &e) {
+			changed[uid] = e
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for uid, e := range changed {
+		if err := s.put(folder, uid, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // drop forgets a folder's entries; with keepOld they are put aside.

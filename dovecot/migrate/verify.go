@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -120,26 +119,27 @@ func (m *Migrator) Verify(ctx context.Context, a Account, o *VerifyOptions) (*Ce
 	if opt.MaxDifferences <= 0 {
 		opt.MaxDifferences = 1000
 	}
-	st, err := openState(m.dir, a.Name)
+	var cert *Certificate
+	err := m.look(ctx, a, "verify", func(ctx context.Context, r *accountRun) (err error) {
+		v := &verifier{accountRun: r, opt: opt}
+		if cert, err = v.run(ctx); err != nil {
+			return err
+		}
+		if cert.Complete && r.st.acct.Stage == CutOver {
+			r.st.acct.Stage = Verified
+		}
+		cert.Stage = r.st.acct.Stage
+		return r.st.save(nil)
+	})
 	if err != nil {
-		return nil, &Error{a.Name, "verify", "", err}
+		return nil, err
 	}
-	defer st.close()
-	v := &verifier{session: session{m: m, acct: a, st: st, res: &Result{Account: a.Name}}, opt: opt}
-	defer v.close()
-	cert, err := v.run(ctx)
-	if err != nil {
-		return nil, v.fail("verify", "", err)
-	}
-	if cert.Complete && st.acct.Stage == CutOver {
-		st.acct.Stage = Verified
-	}
-	cert.Stage = st.acct.Stage
-	return cert, v.fail("state", "", st.save(nil))
+	return cert, nil
 }
 
+// verifier compares one account in one attempt.
 type verifier struct {
-	session
+	*accountRun
 	opt      VerifyOptions
 	doubtful []string
 }
@@ -149,24 +149,7 @@ func (v *verifier) doubt(format string, args ...any) {
 }
 
 func (v *verifier) run(ctx context.Context) (*Certificate, error) {
-	if err := v.connect(ctx); err != nil {
-		return nil, err
-	}
-	if v.st.acct.Digest == "" { // nothing has been copied by us
-		v.st.acct.Digest = kindSHA256
-		if v.src.Has("DIGEST=SHA1") {
-			v.st.acct.Digest = kindSHA1
-		}
-	}
-	var err error
-	if v.folders, err = v.st.folders(); err != nil {
-		return nil, err
-	}
-	recorded := map[string]string{}
-	for raw, f := range v.folders {
-		recorded[raw] = f.Target
-	}
-	plan := PlanFolders(v.srcView, v.dstView, v.m.opt.Folders, recorded)
+	plan := v.plan()
 	cert := &Certificate{Account: v.acct.Name, Time: v.m.opt.Now().UTC().Truncate(time.Second), Sample: v.opt.Sample,
 		Digest: string(v.st.acct.Digest), Skipped: plan.Skipped}
 	var order []string
@@ -178,17 +161,18 @@ func (v *verifier) run(ctx context.Context) (*Certificate, error) {
 		byTarget[mp.TargetRaw] = append(byTarget[mp.TargetRaw], mp)
 	}
 	for _, target := range order {
-		f, diffs, err := v.folder(ctx, byTarget[target])
-		if err != nil {
-			return nil, &Error{v.acct.Name, "verify", byTarget[target][0].Target, err}
+		c := &comparison{verifier: v, maps: byTarget[target]}
+		if err := c.run(ctx); err != nil {
+			return nil, failed(v.acct.Name, "verify", c.maps[0].Target, err)
 		}
-		cert.Folders = append(cert.Folders, f)
-		cert.Differences = append(cert.Differences, diffs...)
+		cert.Folders = append(cert.Folders, c.sum)
+		cert.Differences = append(cert.Differences, c.diffs...)
 	}
+	var err error
 	if cert.Changed, err = v.changed(ctx); err != nil {
-		return nil, fmt.Errorf("source: %w", err)
+		return nil, err
 	}
-	if odd := v.src.OddCount + v.dst.OddCount; odd > 0 {
+	if odd := v.odd(); odd > 0 {
 		v.doubt("%d lines of the servers could not be read", odd)
 	}
 	cert.Doubtful = v.doubtful
@@ -199,178 +183,230 @@ func (v *verifier) run(ctx context.Context) (*Certificate, error) {
 // changed lists the source once more: a folder that is new, or has new UIDs
 // since the first listing, has changed.
 func (v *verifier) changed(ctx context.Context) ([]string, error) {
-	boxes, err := v.src.List(ctx, true)
+	before := v.src.status
+	boxes, err := v.src.states(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var out []string
 	for _, b := range boxes {
-		if imapwire.InboxName(b.Name) {
-			b.Name = "INBOX"
-		}
-		old := v.srcStatus[b.Name]
+		old := before[b.Name]
 		if b.Status != nil && (old == nil || old.UIDNext != b.Status.UIDNext || old.UIDValidity != b.Status.UIDValidity) {
-			out = append(out, v.srcView.name(b.Name))
+			out = append(out, v.src.view.name(b.Name))
 		}
 	}
 	return out, nil
 }
 
-// open selects a folder read-only and fetches what is compared. Of the source it is
-// doubted whether that is all, as long as SELECT, STATUS, SEARCH and FETCH do not agree.
-func (v *verifier) open(ctx context.Context, c *imapwire.Client, mp Mapping, digests bool) ([]item, error) {
-	var sel *imapwire.Selected
-	var live imapwire.Set
-	var err error
-	counts := ""
-	if c == v.src {
-		f := &folderRun{Mapping: mp}
-		if sel, err = v.selectSource(ctx, mp.SourceRaw); err == nil {
-			var st *imapwire.Status
-			sel, live, st, err = v.live(ctx, f, sel)
-			if err == nil {
-				counts = contradiction(sel, st, live.Len())
-			}
+// comparison is that of one target folder with the source folders that feed it.
+type comparison struct {
+	*verifier
+	maps   []Mapping
+	sum    FolderCertificate
+	diffs  []Difference
+	theirs []item
+	used   []int32 // how many source messages each of theirs is the counterpart of
+}
+
+// source opens a source folder read-only and fetches what is compared. It is doubted
+// whether that is all, as long as SELECT, STATUS, SEARCH and FETCH do not agree.
+func (c *comparison) source(ctx context.Context, mp Mapping) ([]item, error) {
+	if why, ok := c.trouble.gaveUp(c.src.side.name, opFolder, mp.SourceRaw, 0); ok {
+		c.doubt("%s: the source ends the session at this folder: %s", mp.Source, why)
+		return nil, nil
+	}
+	sel, err := c.src.open(ctx, mp.SourceRaw, true)
+	if err != nil && !c.src.lost() && ctx.Err() == nil {
+		f, ok := errors.AsType[*failure](err)
+		if ok && judge(err, f.at, 1).cost == costFolder {
+			c.doubt("%s: %v", mp.Source, err)
+			return nil, nil
 		}
-	} else if sel, err = c.Select(ctx, mp.TargetRaw, true); err == nil && sel.Messages > 0 {
-		live, err = c.Search(ctx, "ALL")
 	}
 	if err != nil {
 		return nil, err
 	}
-	items := basicItems
-	if digests {
-		items += " DIGEST.SHA1"
+	sel, live, st, err := c.src.census(ctx, mp.SourceRaw, sel)
+	if err != nil {
+		return nil, err
 	}
-	got, err := v.items(ctx, c, live, items)
-	if c == v.src && err == nil && counts == "" && len(got) < live.Len() {
+	got, err := c.src.items(ctx, live)
+	counts := contradiction(sel, st, live.Len())
+	if err == nil && counts == "" && len(got) < live.Len() {
 		counts = fmt.Sprintf("SEARCH lists %d messages, FETCH tells %d", live.Len(), len(got))
 	}
 	if counts != "" {
-		v.doubt("%s: %s", mp.Source, counts)
+		c.doubt("%s: %s", mp.Source, counts)
 	}
 	return got, err
 }
 
-func (v *verifier) folder(ctx context.Context, maps []Mapping) (f FolderCertificate, diffs []Difference, err error) {
-	f.Target = maps[0].Target
-	theirs, err := v.open(ctx, v.dst, maps[0], false)
-	if _, refused := errors.AsType[*imapwire.Error](err); refused {
-		theirs, err = nil, nil // no such folder: everything is missing
+// target opens the target folder, which need not be there.
+func (c *comparison) target(ctx context.Context) ([]item, error) {
+	raw := c.maps[0].TargetRaw
+	sel, err := c.dst.open(ctx, raw, true)
+	if err != nil && !c.dst.lost() && ctx.Err() == nil {
+		if _, later := throttle(err); !later {
+			return nil, nil // no such folder: everything is missing
+		}
 	}
+	if err != nil || sel.Messages == 0 {
+		return nil, err
+	}
+	live, err := c.dst.search(ctx, raw, "ALL")
 	if err != nil {
-		return f, nil, fmt.Errorf("target: %w", err)
+		return nil, err
 	}
-	f.TargetMessages = len(theirs)
-	for i := range theirs {
-		f.TargetBytes += int64(theirs[i].size)
+	return c.dst.items(ctx, live)
+}
+
+func (c *comparison) run(ctx context.Context) (err error) {
+	c.sum.Target = c.maps[0].Target
+	if c.theirs, err = c.target(ctx); err != nil {
+		return err
 	}
-	free := v.st.acct.Digest == kindSHA1 && v.src.Has("DIGEST=SHA1")
-	sampled := func(uid uint32) bool {
-		// A fixed choice that spreads over the folder: the same messages at every verification.
-		return v.opt.Sample >= 1 || float64(uid*2654435761%1000) < v.opt.Sample*1000
+	c.sum.TargetMessages = len(c.theirs)
+	for i := range c.theirs {
+		c.sum.TargetBytes += int64(c.theirs[i].size)
 	}
-	used := make([]int32, len(theirs)) // how many source messages each is the counterpart of
-	for _, mp := range maps {
-		f.Sources = append(f.Sources, mp.Source)
-		ours, err := v.open(ctx, v.src, mp, free)
-		if err != nil {
-			return f, nil, fmt.Errorf("source: %w", err)
-		}
-		f.SourceMessages += len(ours)
-		sizes := new(sizeSet)
-		for i := range ours {
-			o := &ours[i]
-			f.SourceBytes += int64(o.size)
-			if sampled(o.uid) {
-				sizes.add(o.size)
-				f.Digests++
-			} else {
-				o.digest = digest{}
-			}
-		}
-		if err := v.hash(ctx, v.src, ours, func(i int) bool { return sampled(ours[i].uid) && ours[i].digest == digest{} },
-			func(i int, exact, _ digest) { ours[i].digest = exact }); err != nil {
-			return f, nil, fmt.Errorf("source: %w", err)
-		}
-		if err := v.hashExact(ctx, v.dst, theirs, sizes); err != nil {
-			return f, nil, fmt.Errorf("target: %w", err)
-		}
-		// Each source folder is paired with the whole target folder: a message
-		// that two merged folders share is there once for both.
-		pairs, rest, left := pair(candidates{ours, all(ours), byDigest(ours)}, candidates{theirs, all(theirs), byDigest(theirs)})
-		if v.opt.Sample < 1 {
-			unsampled := slices.DeleteFunc(slices.Clone(rest), func(i int32) bool { return sampled(ours[i].uid) })
-			var more []pairing
-			more, _, left = pair(byLook(ours, unsampled), byLook(theirs, left))
-			pairs = append(pairs, more...)
-			rest = without(rest, more, len(ours))
-		}
-		if len(rest) > 0 && len(left) > 0 {
-			ourKeys, err := v.hashLoose(ctx, v.src, ours, rest)
-			if err != nil {
-				return f, nil, fmt.Errorf("source: %w", err)
-			}
-			theirKeys, err := v.hashLoose(ctx, v.dst, theirs, left)
-			if err != nil {
-				return f, nil, fmt.Errorf("target: %w", err)
-			}
-			changed, _, _ := pair(candidates{ours, rest, func(i int32) *digest { return &ourKeys[i] }}, candidates{theirs, left, func(i int32) *digest { return &theirKeys[i] }})
-			for _, p := range changed {
-				o, t := &ours[p.src], &theirs[p.dst]
-				f.Content++
-				diffs = append(diffs, Difference{mp.Source, o.uid, t.uid, DifferenceContent, fmt.Sprintf("%d bytes at the source, %d at the target", o.size, t.size)})
-				used[p.dst]++
-			}
-			rest = without(rest, changed, len(ours))
-		}
-		f.Equal += len(pairs)
-		for _, p := range pairs {
-			used[p.dst]++
-			diffs = append(diffs, v.compare(&f, mp, &ours[p.src], &theirs[p.dst])...)
-		}
-		removed := imapwire.Set{}
-		if len(rest) > 0 && v.afterCutOver() {
-			if removed, _, err = v.st.uids(mp.SourceRaw); err != nil {
-				return f, nil, err
-			}
-			if fs := v.folders[mp.SourceRaw]; fs != nil {
-				removed = removed.Without(v.lost(fs))
-			}
-		}
-		for _, i := range rest {
-			o := &ours[i]
-			d := Difference{Folder: mp.Source, UID: o.uid, Kind: DifferenceMissing, Text: fmt.Sprintf("%d bytes of %s", o.size, o.time().Format(time.DateOnly))}
-			if removed.Contains(o.uid) {
-				d.Kind = DifferenceRemoved
-				f.Removed++
-			} else {
-				f.Missing++
-			}
-			diffs = append(diffs, d)
+	c.used = make([]int32, len(c.theirs))
+	for _, mp := range c.maps {
+		c.sum.Sources = append(c.sum.Sources, mp.Source)
+		if err := c.one(ctx, mp); err != nil {
+			return err
 		}
 	}
-	for _, n := range used {
+	for _, n := range c.used {
 		if n == 0 {
-			f.Extra++
+			c.sum.Extra++
 		} else {
-			f.Shared += int(n) - 1
+			c.sum.Shared += int(n) - 1
 		}
 	}
 	// What is missing comes first, should the list be cut.
-	slices.SortStableFunc(diffs, func(a, b Difference) int { return missingFirst(a) - missingFirst(b) })
-	return f, diffs[:min(len(diffs), v.opt.MaxDifferences)], nil
+	slices.SortStableFunc(c.diffs, func(a, b Difference) int { return missingFirst(a) - missingFirst(b) })
+	c.diffs = c.diffs[:min(len(c.diffs), c.opt.MaxDifferences)]
+	return nil
 }
 
-// byLook pairs by size and date, for messages whose content is not compared.
-func byLook(items []item, index []int32) candidates {
-	keys := make([]digest, len(items))
-	for _, i := range index {
-		keys[i] = digest{0: 1}
-		binary.BigEndian.PutUint32(keys[i][4:], items[i].size)
-		binary.BigEndian.PutUint64(keys[i][8:], uint64(items[i].date))
+// sampled is a fixed choice that spreads over the folder: the same messages at every verification.
+func (c *comparison) sampled(uid uint32) bool {
+	return c.opt.Sample >= 1 || float64(uid*2654435761%1000) < c.opt.Sample*1000
+}
+
+// one pairs one source folder with the whole target folder: a message that two
+// merged folders share is there once for both.
+func (c *comparison) one(ctx context.Context, mp Mapping) error {
+	ours, err := c.source(ctx, mp)
+	if err != nil {
+		return err
 	}
-	return candidates{items, index, func(i int32) *digest { return &keys[i] }}
+	if err := c.hash(ctx, ours); err != nil {
+		return err
+	}
+	left, free := all(ours), all(c.theirs)
+	keys := []key{byContentAndDate, byContent}
+	if c.opt.Sample < 1 {
+		keys = append(keys, bySizeAndDate)
+	}
+	for _, k := range keys {
+		index, later := left, []int32(nil)
+		if k(&item{digest: digest{1}}, &item{}) == 0 { // only messages whose content is not compared
+			index = slices.DeleteFunc(slices.Clone(left), func(i int32) bool { return c.sampled(ours[i].uid) })
+			later = slices.DeleteFunc(slices.Clone(left), func(i int32) bool { return !c.sampled(ours[i].uid) })
+		}
+		var pairs []pairing
+		pairs, left, free = merge(ours, c.theirs, index, free, k)
+		left = append(left, later...)
+		c.sum.Equal += len(pairs)
+		for _, p := range pairs {
+			c.used[p.dst]++
+			c.compare(mp, &ours[p.src], &c.theirs[p.dst])
+		}
+	}
+	slices.Sort(left)
+	if left, err = c.changedContent(ctx, mp, ours, left, free); err != nil {
+		return err
+	}
+	return c.missing(mp, ours, left)
+}
+
+// hash reads the content of what is sampled, and of what may be equal to it.
+func (c *comparison) hash(ctx context.Context, ours []item) error {
+	c.sum.SourceMessages += len(ours)
+	sizes := new(sizeSet)
+	for i := range ours {
+		o := &ours[i]
+		c.sum.SourceBytes += int64(o.size)
+		if c.sampled(o.uid) {
+			sizes.add(o.size)
+			c.sum.Digests++
+		} else {
+			o.digest = digest{}
+		}
+	}
+	if err := c.src.hash(ctx, ours, func(i int) bool { return c.sampled(ours[i].uid) && ours[i].digest == digest{} },
+		func(i int, d bothDigests) { ours[i].digest = d.exact }); err != nil {
+		return err
+	}
+	return c.dst.hashExact(ctx, c.theirs, sizes)
+}
+
+// changedContent pairs what another tool or the target has changed on the way.
+func (c *comparison) changedContent(ctx context.Context, mp Mapping, ours []item, left, free []int32) ([]int32, error) {
+	if len(left) == 0 || len(free) == 0 {
+		return left, nil
+	}
+	looseOurs, err := c.src.hashLoose(ctx, ours, left)
+	if err != nil {
+		return nil, err
+	}
+	looseTheirs, err := c.dst.hashLoose(ctx, c.theirs, free)
+	if err != nil {
+		return nil, err
+	}
+	pairs, left, _ := merge(looseOurs, looseTheirs, left, free, byContent)
+	for _, p := range pairs {
+		o, t := &ours[p.src], &c.theirs[p.dst]
+		c.sum.Content++
+		c.used[p.dst]++
+		c.differ(mp, o.uid, t.uid, DifferenceContent, "%d bytes at the source, %d at the target", o.size, t.size)
+	}
+	return left, nil
+}
+
+// missing reports the source's messages that the target does not have.
+func (c *comparison) missing(mp Mapping, ours []item, left []int32) error {
+	removed := imapwire.Set{}
+	if len(left) > 0 && c.afterCutOver() {
+		var err error
+		if removed, _, err = c.st.uids(mp.SourceRaw); err != nil {
+			return err
+		}
+		if fs := c.folders[mp.SourceRaw]; fs != nil {
+			removed = removed.Without(fs.lost())
+		}
+	}
+	for _, i := range left {
+		o := &ours[i]
+		kind := DifferenceMissing
+		if removed.Contains(o.uid) {
+			kind = DifferenceRemoved
+			c.sum.Removed++
+		} else {
+			c.sum.Missing++
+		}
+		text := fmt.Sprintf("%d bytes of %s", o.size, o.time().Format(time.DateOnly))
+		if why, ok := c.trouble.gaveUp(c.src.side.name, opMessages, mp.SourceRaw, o.uid); ok {
+			text += ", which the source does not send: " + why
+		}
+		c.differ(mp, o.uid, 0, kind, "%s", text)
+	}
+	return nil
+}
+
+func (c *comparison) differ(mp Mapping, source, target uint32, kind, format string, args ...any) {
+	c.diffs = append(c.diffs, Difference{mp.Source, source, target, kind, fmt.Sprintf(format, args...)})
 }
 
 func missingFirst(d Difference) int {
@@ -380,24 +416,15 @@ func missingFirst(d Difference) int {
 	return 1
 }
 
-func without(index []int32, pairs []pairing, n int) []int32 {
-	gone := make([]bool, n)
-	for _, p := range pairs {
-		gone[p.src] = true
-	}
-	return slices.DeleteFunc(slices.Clone(index), func(i int32) bool { return gone[i] })
-}
-
 // compare looks at flags and date of a pair.
-func (v *verifier) compare(f *FolderCertificate, mp Mapping, o, t *item) (diffs []Difference) {
-	have, want := v.cleanFlags(t), v.cleanFlags(o)
+func (c *comparison) compare(mp Mapping, o, t *item) {
+	have, want := c.dst.flags.clean(t), c.src.flags.clean(o)
 	if add, remove := flagChanges(have, want); len(add)+len(remove) > 0 {
-		f.Flags++
-		diffs = append(diffs, Difference{mp.Source, o.uid, t.uid, DifferenceFlags, fmt.Sprintf("source %v, target %v", want, have)})
+		c.sum.Flags++
+		c.differ(mp, o.uid, t.uid, DifferenceFlags, "source %v, target %v", want, have)
 	}
 	if o.date != t.date {
-		f.Dates++
-		diffs = append(diffs, Difference{mp.Source, o.uid, t.uid, DifferenceDate, fmt.Sprintf("source %s, target %s", o.time().Format(time.RFC3339), t.time().Format(time.RFC3339))})
+		c.sum.Dates++
+		c.differ(mp, o.uid, t.uid, DifferenceDate, "source %s, target %s", o.time().Format(time.RFC3339), t.time().Format(time.RFC3339))
 	}
-	return diffs
 }

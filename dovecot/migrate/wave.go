@@ -65,6 +65,8 @@ type AccountResult struct {
 	HeldBack bool    `json:"heldBack,omitempty"`
 	Check    *Check  `json:"check,omitempty"`
 	Result   *Result `json:"result,omitempty"`
+
+	err error
 }
 
 // WaveResult is the report of a wave.
@@ -113,53 +115,55 @@ func (c *Check) Fits() bool {
 
 // Check logs in to both sides and compares size and quota. It writes nothing.
 func (m *Migrator) Check(ctx context.Context, a Account) (*Check, error) {
-	st, err := openState(m.dir, a.Name)
-	if err != nil {
-		return nil, &Error{a.Name, "check", "", err}
-	}
-	defer st.close()
-	folders, err := st.folders()
-	if err != nil {
-		return nil, &Error{a.Name, "check", "", err}
-	}
-	s := &session{m: m, acct: a, st: st, res: &Result{Account: a.Name}}
-	defer s.close()
-	if err := s.connect(ctx); err != nil {
-		return nil, &Error{a.Name, "connect", "", err}
-	}
-	c := &Check{Account: a.Name, Stage: st.acct.Stage, Room: -1}
-	if c.Stage == "" {
-		c.Stage = Waiting
-	}
-	for raw, ss := range s.srcStatus {
-		c.Folders++
-		c.Messages += int(ss.Messages)
-		if ss.Size < 0 || c.Bytes < 0 {
-			c.Bytes = -1
-		} else {
-			c.Bytes += ss.Size
+	c := &Check{Account: a.Name}
+	err := m.look(ctx, a, "check", func(ctx context.Context, r *accountRun) error {
+		*c = Check{Account: a.Name, Stage: r.st.acct.Stage, Room: -1}
+		if c.Stage == "" {
+			c.Stage = Waiting
 		}
-		if f := folders[raw]; f == nil || f.SrcValidity != ss.UIDValidity {
-			c.Left += int(ss.Messages)
-		} else if ss.UIDNext > f.SrcNext {
-			c.Left += int(min(ss.UIDNext-f.SrcNext, ss.Messages))
+		for raw, ss := range r.src.status {
+			c.add(r.folders[raw], ss)
 		}
-	}
-	q, err := s.dst.Quota(ctx, "INBOX")
-	if _, refused := errors.AsType[*imapwire.Error](err); err != nil && !refused {
-		return nil, &Error{a.Name, "check", "", err}
-	}
-	if err == nil && q.Limit >= 0 {
-		c.Room = max(q.Limit-q.Used, 0) << 10
+		var q imapwire.Quota
+		err := r.dst.do("quota", "INBOX", func(w *imapwire.Client) (err error) {
+			q, err = w.Quota(ctx, "INBOX")
+			return err
+		})
+		if err == nil && q.Limit >= 0 {
+			c.Room = max(q.Limit-q.Used, 0) << 10
+		}
+		if r.dst.lost() {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return c, nil
+}
+
+// add counts a source folder.
+func (c *Check) add(f *folderState, ss *imapwire.Status) {
+	c.Folders++
+	c.Messages += int(ss.Messages)
+	if ss.Size < 0 || c.Bytes < 0 {
+		c.Bytes = -1
+	} else {
+		c.Bytes += ss.Size
+	}
+	if f == nil || f.SrcValidity != ss.UIDValidity {
+		c.Left += int(ss.Messages)
+	} else if ss.UIDNext > f.SrcNext {
+		c.Left += int(min(ss.UIDNext-f.SrcNext, ss.Messages))
+	}
 }
 
 // Stage returns where an account stands, and why it failed last.
 func (m *Migrator) Stage(account string) (Stage, string, error) {
 	st, err := openState(m.dir, account)
 	if err != nil {
-		return "", "", &Error{account, "state", "", err}
+		return "", "", failed(account, "state", "", err)
 	}
 	defer st.close()
 	switch {
@@ -178,17 +182,21 @@ type waveRun struct {
 	o   WaveOptions
 	res *WaveResult
 
+	stop   context.CancelCauseFunc
 	mu     sync.Mutex
 	st     WaveStatus
-	total  int // messages to copy in all, by the checks
+	total  int  // messages to copy in all, by the checks
+	second bool // the second pass has begun
 	worked time.Duration
 	since  time.Time // when the present stretch of work began
 }
 
 // RunWave runs a wave to its end: checks every account, waits for the windows, copies, and never
-// lets one account's failure stop another. The error is that of the context,
-// or says that the windows are over with accounts left; accounts' own failures
-// are in the result.
+// lets one account's failure stop another; those that failed for a passing reason get a second
+// chance at the end. A server that is away is waited for. The error is that of the context, says
+// that the windows are over with accounts left ([ErrHeldBack]), or why the wave was stopped, since no account
+// would have fared better: logins refused one after the other, a certificate that
+// nobody vouches for, a server that stays away. Accounts' own failures are in the result.
 func (m *Migrator) RunWave(ctx context.Context, w *Wave, o *WaveOptions) (*WaveResult, error) {
 	r := &waveRun{m: m, w: w, res: &WaveResult{Wave: w.Name, Begin: m.opt.Now()}}
 	if o != nil {
@@ -211,9 +219,11 @@ func (m *Migrator) RunWave(ctx context.Context, w *Wave, o *WaveOptions) (*WaveR
 }
 
 func (r *waveRun) run(ctx context.Context, todo []int) error {
+	ctx, r.stop = context.WithCancelCause(ctx)
+	defer r.stop(nil)
 	if !r.o.NoCheck {
 		r.status("checking")
-		todo = r.parallel(ctx, ctx, todo, r.check)
+		todo = r.parallel(ctx, todo, r.check)
 	}
 	windows := r.w.Windows
 	if len(windows) == 0 {
@@ -236,7 +246,7 @@ func (r *waveRun) run(ctx context.Context, todo []int) error {
 		todo = r.window(ctx, win, todo)
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return r.stopped(context.Cause(ctx), todo)
 	}
 	if len(todo) > 0 {
 		for _, i := range todo {
@@ -245,6 +255,20 @@ func (r *waveRun) run(ctx context.Context, todo []int) error {
 		return fmt.Errorf("migrate: wave %q: %w: %d accounts are left when the last window ends", r.w.Name, ErrHeldBack, len(todo))
 	}
 	return nil
+}
+
+// stopped says why the wave has ended early, and for whom.
+func (r *waveRun) stopped(why error, todo []int) error {
+	w, ok := errors.AsType[*waveError](why)
+	if !ok {
+		return why
+	}
+	for _, i := range todo {
+		if a := &r.res.Accounts[i]; a.Reason == "" {
+			a.Reason = "not tried: the wave was stopped"
+		}
+	}
+	return fmt.Errorf("migrate: wave %q was stopped, since no account would fare better: %w", r.w.Name, w.error)
 }
 
 func wait(ctx context.Context, d time.Duration) error {
@@ -290,7 +314,10 @@ func (r *waveRun) window(ctx context.Context, win Window, todo []int) []int {
 				}
 			}
 		}()
-		todo = r.parallel(ctx, work, todo, r.account)
+		todo = r.parallel(work, todo, r.account)
+		if len(todo) == 0 && work.Err() == nil {
+			todo = r.secondPass()
+		}
 		stop()
 		<-watched
 		r.mu.Lock()
@@ -303,7 +330,7 @@ func (r *waveRun) window(ctx context.Context, win Window, todo []int) []int {
 
 // parallel calls f for each account and returns those for which it reports
 // that there is more to do, and those that were not begun, in order.
-func (r *waveRun) parallel(ctx, work context.Context, todo []int, f func(ctx context.Context, i int) (more bool)) []int {
+func (r *waveRun) parallel(work context.Context, todo []int, f func(ctx context.Context, i int) (more bool)) []int {
 	n := r.w.Parallel
 	if n <= 0 {
 		n = 4
@@ -335,6 +362,35 @@ func (r *waveRun) parallel(ctx, work context.Context, todo []int, f func(ctx con
 	return rest
 }
 
+// secondPass gives accounts that have failed one more chance while there is time. What a
+// login or a lack of room has ended does not get better within the night.
+func (r *waveRun) secondPass() (todo []int) {
+	if r.second {
+		return nil
+	}
+	r.second = true
+	for i := range r.res.Accounts {
+		a := &r.res.Accounts[i]
+		if e, ok := errors.AsType[*Error](a.err); ok && a.Stage == Failed && e.Temporary() {
+			todo = append(todo, i)
+			a.Reason, a.err = "", nil
+			r.st.Failed--
+			r.st.Finished--
+		}
+	}
+	return todo
+}
+
+// failure takes down what has ended an account. When no other would fare
+// better, the wave ends.
+func (r *waveRun) failure(i int, err error) {
+	a := &r.res.Accounts[i]
+	r.finish(func() { a.Stage, a.Reason, a.err = Failed, err.Error(), err }, true)
+	if w, ok := errors.AsType[*waveError](err); ok {
+		r.stop(w)
+	}
+}
+
 func (r *waveRun) check(ctx context.Context, i int) (more bool) {
 	c, err := r.m.Check(ctx, r.w.Accounts[i])
 	a := &r.res.Accounts[i]
@@ -342,12 +398,12 @@ func (r *waveRun) check(ctx context.Context, i int) (more bool) {
 		return true
 	}
 	if err != nil {
-		r.finish(i, func() { a.Stage, a.Reason = Failed, err.Error() }, true)
+		r.failure(i, err)
 		return false
 	}
 	a.Check, a.Stage = c, c.Stage
 	if !c.Fits() {
-		r.finish(i, func() {
+		r.finish(func() {
 			a.HeldBack = true
 			a.Reason = fmt.Sprintf("held back: %s for %d messages, %s free at the target", Bytes(c.Bytes), c.Left, Bytes(c.Room))
 		}, true)
@@ -378,21 +434,22 @@ func (r *waveRun) account(ctx context.Context, i int) (more bool) {
 	if ctx.Err() != nil {
 		return true
 	}
-	r.finish(i, func() {
+	if err != nil {
+		r.failure(i, err)
+		return false
+	}
+	r.finish(func() {
 		a.Stage = res.Stage
-		if err != nil {
-			a.Stage, a.Reason = Failed, err.Error()
-		}
 		r.st.Messages += res.Copied + res.Adopted
 		r.st.Bytes += res.Bytes
 		if a.Check != nil {
 			r.st.Left -= a.Check.Left
 		}
-	}, err != nil)
+	}, false)
 	return false
 }
 
-func (r *waveRun) finish(_ int, set func(), failed bool) {
+func (r *waveRun) finish(set func(), failed bool) {
 	r.mu.Lock()
 	set()
 	r.st.Finished++

@@ -49,7 +49,7 @@ type Client struct {
 	caps     map[string]bool
 	capsRead int   // how often the server listed them
 	err      error // fatal: set once
-	bye      string
+	bye      *Bye
 
 	// Odd holds the first odd responses that were skipped, at most 20, each
 	// cut to 200 bytes; OddCount counts all.
@@ -120,7 +120,10 @@ func New(ctx context.Context, conn net.Conn, o *Options) (*Client, error) {
 		return nil, c.fatal("greeting", c.cause(ctx, err))
 	}
 	rest, ok := strings.CutPrefix(string(line), "* ")
-	s := parseStatus(rest)
+	s := parseStatus(strings.TrimLeft(rest, " "))
+	if ok && s.word == "BYE" {
+		return nil, c.fatal("greeting", &Bye{Code: s.code, Text: s.text})
+	}
 	if !ok || s.word != "OK" && s.word != "PREAUTH" {
 		return nil, c.fatal("greeting", fmt.Errorf("server says %.200q", line))
 	}
@@ -170,8 +173,8 @@ func (c *Client) cause(ctx context.Context, err error) error {
 	if e := ctx.Err(); e != nil {
 		return e
 	}
-	if c.bye != "" {
-		return fmt.Errorf("server ended the session: %s", c.bye)
+	if c.bye != nil {
+		return c.bye
 	}
 	return err
 }
@@ -403,7 +406,7 @@ func (c *Client) response(tag string, line []byte, h handler) (s status, done bo
 	case "OK", "NO", "BAD", "PREAUTH", "BYE":
 		st := parseStatus(rest)
 		if st.word == "BYE" {
-			c.bye = st.text
+			c.bye = &Bye{Code: st.code, Text: st.text}
 		}
 		c.takeCapabilities(st)
 		if h != nil && st.code != "" {

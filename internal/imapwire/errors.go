@@ -10,6 +10,14 @@ import (
 // cannot be used: network, timeout, context, end of stream, BYE.
 var ErrConnection = errors.New("connection lost")
 
+// Bye is why a server ended the session, or did not begin one.
+type Bye struct {
+	Code string // response code, upper case, or ""
+	Text string // the server's words
+}
+
+func (b *Bye) Error() string { return "server ended the session: " + b.Text }
+
 // Error is a server's refusal of one command.
 type Error struct {
 	Op     string // the command without its data: "APPEND", "SELECT"

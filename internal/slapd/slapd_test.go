@@ -21,10 +21,7 @@ func TestLoad(t *testing.T) {
 	for name, dir := range dirs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			model, err := ucstest.New()
-			if err != nil {
-				t.Fatal(err)
-			}
+			model := ucstest.New()
 			if err := model.SeedSchools("gsmitte"); err != nil {
 				t.Fatal(err)
 			}
@@ -40,7 +37,8 @@ func TestLoad(t *testing.T) {
 			if err := c.Bind(s.BindDN, s.Password.Reveal()); err != nil {
 				t.Fatal(err)
 			}
-			res, err := c.Search(ldap.NewSearchRequest(s.BaseDN, ldap.ScopeWholeSubtree, 0, 0, 0, false, "(objectClass=*)", []string{"1.1"}, nil))
+			res, err := c.Search(ldap.NewSearchRequest(s.BaseDN, ldap.ScopeWholeSubtree, 0, 0, 0, false, "(objectClass=*)",
+				[]string{"1.1"}, nil))
 			if err != nil || len(res.Entries) != model.Len() {
 				t.Errorf("found %d entries, %v, want %d", len(res.Entries), err, model.Len())
 			}

@@ -161,6 +161,11 @@ type SMTP struct {
 // State is the section [state].
 type State struct {
 	Dir string `toml:"dir"` // journal, plans, reports, initial passwords
+	// StatusFile tells a monitor of the last run, see package site/monitor;
+	// default: status.json in Dir.
+	StatusFile string `toml:"status_file"`
+	// MetricsFile has the same for Prometheus' textfile collector; default: none.
+	MetricsFile string `toml:"metrics_file"`
 }
 
 // Population is a section [[population]]; see [schoolmail.Population].

@@ -233,7 +233,8 @@ func (l *loader) secrets() {
 
 func (l *loader) paths() {
 	c := l.c
-	for _, p := range []*string{&c.Export.Dir, &c.State.Dir, &c.Directory.CAFile, &c.OX.CAFile, &c.Dovecot.CAFile, &c.SMTP.CAFile} {
+	for _, p := range []*string{&c.Export.Dir, &c.State.Dir, &c.State.StatusFile, &c.State.MetricsFile,
+		&c.Directory.CAFile, &c.OX.CAFile, &c.Dovecot.CAFile, &c.SMTP.CAFile} {
 		*p = l.abs(*p)
 	}
 }

@@ -11,11 +11,12 @@ import (
 func (c *conn) search(req *request) bool {
 	q, err := c.s.schema.decodeSearch(req.op)
 	if err != nil {
-		return c.reply(req.id, appendResult(ldap.ApplicationSearchResultDone, fail(ldap.LDAPResultProtocolError, "%v", err), nil), nil)
+		return c.reply(req.id, appendResult(ldap.ApplicationSearchResultDone, fail(ldap.LDAPResultProtocolError, "%v", err),
+			nil), nil)
 	}
 	call := Call{Op: "search", User: c.user, DN: q.base, Filter: q.text, Attrs: q.attrs}
 	f := c.s.rec.fault(&call)
-	if f != nil && (!c.delay(f.Delay) || f.Drop == DropBefore) {
+	if f != nil && (!c.delay(f.Delay) || f.Lose == LoseRequest) {
 		c.s.rec.note(call)
 		return false
 	}
@@ -39,7 +40,7 @@ func (c *conn) search(req *request) bool {
 		call.Code = r.code
 	}
 	c.s.rec.note(call)
-	if f != nil && f.Drop == DropAfter {
+	if f != nil && f.Lose == LoseAnswer {
 		if len(c.out) > 0 && f.Entries > 0 {
 			c.nc.Write(c.out)
 		}
@@ -51,17 +52,8 @@ func (c *conn) search(req *request) bool {
 // results encodes the entries of a search into c.out, at most limit if that
 // is not negative.
 func (c *conn) results(req *request, q *query, limit int) (*result, []byte, int) {
-	if _, r := c.critical(req.controls, ldap.ControlTypePaging, oidAssert, oidManage); r != nil {
+	if r := c.searchControls(req, q); r != nil {
 		return r, nil, 0
-	}
-	for _, ctl := range req.controls {
-		if ctl.oid == ldap.ControlTypePaging {
-			pc, err := decodePaged(ctl.value)
-			if err != nil {
-				return fail(ldap.LDAPResultProtocolError, "paged results control could not be decoded"), nil, 0
-			}
-			q.paged = pc
-		}
 	}
 	if q.scope == ldap.ScopeBaseObject && (q.base == "" || strings.EqualFold(q.base, subschemaDN)) {
 		c.virtual(req.id, q)
@@ -72,25 +64,12 @@ func (c *conn) results(req *request, q *query, limit int) (*result, []byte, int)
 	}
 	c.s.mu.RLock()
 	defer c.s.mu.RUnlock()
-	t := c.s.tree
-	base, r := t.find(q.base)
+	ids, r := c.found(q)
 	if r != nil {
 		return r, nil, 0
 	}
-	var ids posting
-	switch {
-	case q.paged != nil && q.paged.cookie != "":
-		pg := c.pagers[q.paged.cookie]
-		if pg == nil || pg.key != q.key() {
-			return fail(ldap.LDAPResultUnwillingToPerform, "paged results cookie is invalid or old"), nil, 0
-		}
-		delete(c.pagers, q.paged.cookie)
-		ids = pg.left
-		if q.paged.size == 0 {
-			return nil, encodePaged(""), 0 // abandoned by the client, RFC 2696 section 3
-		}
-	default:
-		ids = t.search(q, base)
+	if q.paged != nil && q.paged.cookie != "" && q.paged.size == 0 {
+		return nil, encodePaged(""), 0 // abandoned by the client, RFC 2696 section 3
 	}
 	maxEntries := c.s.cfg.sizeLimit
 	if q.sizeLimit > 0 {
@@ -99,39 +78,82 @@ func (c *conn) results(req *request, q *query, limit int) (*result, []byte, int)
 	sel := c.s.schema.selection(q.attrs)
 	n := 0
 	for i, id := range ids {
-		if limit >= 0 && n >= limit {
-			break
-		}
-		if q.paged != nil && int64(n) >= q.paged.size {
+		switch {
+		case limit >= 0 && n >= limit:
+			return nil, pagedEnd(q), n
+		case q.paged != nil && int64(n) >= q.paged.size:
 			cookie := newCookie()
 			c.pagers[cookie] = &pager{left: ids[i:], key: q.key()}
 			return nil, encodePaged(cookie), n
-		}
-		if n >= maxEntries {
+		case n >= maxEntries:
 			return fail(ldap.LDAPResultSizeLimitExceeded, ""), nil, n
 		}
-		e := t.byID[id]
+		e := c.s.tree.byID[id]
 		if e == nil {
 			continue // deleted since the search began
 		}
-		c.out = appendEntry(c.out, req.id, e.dn, t.view(e, sel, c.admin), q.typesOnly)
+		c.out = appendEntry(c.out, req.id, e.dn, c.s.tree.view(e, sel, c.admin), q.typesOnly)
 		n++
-		if len(c.out) < 1<<16 {
-			continue
-		}
-		// A client that reads slowly must not keep others from writing.
-		c.s.mu.RUnlock()
-		_, err := c.nc.Write(c.out)
-		c.out = c.out[:0]
-		c.s.mu.RLock()
-		if err != nil {
+		if !c.flush() {
 			return nil, nil, n
 		}
 	}
-	if q.paged != nil {
-		return nil, encodePaged(""), n
+	return nil, pagedEnd(q), n
+}
+
+// searchControls reads the controls of a search into q.
+func (c *conn) searchControls(req *request, q *query) *result {
+	if _, r := c.critical(req.controls, ldap.ControlTypePaging, oidAssert, oidManage); r != nil {
+		return r
 	}
-	return nil, nil, n
+	for _, ctl := range req.controls {
+		if ctl.oid == ldap.ControlTypePaging {
+			pc, err := decodePaged(ctl.value)
+			if err != nil {
+				return fail(ldap.LDAPResultProtocolError, "paged results control could not be decoded")
+			}
+			q.paged = pc
+		}
+	}
+	return nil
+}
+
+// found returns the entries that a search finds, or those that are left of it
+// when the next page is asked for.
+func (c *conn) found(q *query) (posting, *result) {
+	base, r := c.s.tree.find(q.base)
+	if r != nil {
+		return nil, r
+	}
+	if q.paged == nil || q.paged.cookie == "" {
+		return c.s.tree.search(q, base), nil
+	}
+	pg := c.pagers[q.paged.cookie]
+	if pg == nil || pg.key != q.key() {
+		return nil, fail(ldap.LDAPResultUnwillingToPerform, "paged results cookie is invalid or old")
+	}
+	delete(c.pagers, q.paged.cookie)
+	return pg.left, nil
+}
+
+func pagedEnd(q *query) []byte {
+	if q.paged == nil {
+		return nil
+	}
+	return encodePaged("")
+}
+
+// flush sends what has been gathered once it is much. Meanwhile others may
+// write: a client that reads slowly must not keep them from it.
+func (c *conn) flush() bool {
+	if len(c.out) < 1<<16 {
+		return true
+	}
+	c.s.mu.RUnlock()
+	_, err := c.nc.Write(c.out)
+	c.out = c.out[:0]
+	c.s.mu.RLock()
+	return err == nil
 }
 
 // virtual answers for the root DSE and the subschema entry.
@@ -144,7 +166,8 @@ func (c *conn) virtual(id int64, q *query) {
 			{"supportedLDAPVersion", []string{"3"}}, {"subschemaSubentry", []string{subschemaDN}}}
 	} else {
 		dn = subschemaDN
-		attrs = []given{{"objectClass", []string{"top", "subentry", "subschema", "extensibleObject"}}, {"cn", []string{"Subschema"}},
+		attrs = []given{{"objectClass", []string{"top", "subentry", "subschema", "extensibleObject"}},
+			{"cn", []string{"Subschema"}},
 			{"attributeTypes", c.s.schema.attrDefinitions()}, {"objectClasses", c.s.schema.classDefinitions()}}
 	}
 	sel := c.s.schema.selection(q.attrs)

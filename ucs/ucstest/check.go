@@ -67,7 +67,8 @@ func (s *schema) checkShape(rdn []ava, attrs []attr) (*objectClass, *result) {
 	}
 	for _, n := range rdn {
 		if !s.hasValue(attrs, n) {
-			return nil, fail(ldap.LDAPResultNamingViolation, "value of naming attribute '%s' is not present in entry", n.attr.name)
+			return nil, fail(ldap.LDAPResultNamingViolation, "value of naming attribute '%s' is not present in entry",
+				n.attr.name)
 		}
 	}
 	return sc, nil
@@ -135,7 +136,8 @@ func (s *schema) checkClasses(classes []string, attrs []attr) (*objectClass, *re
 		case sc == nil || contains(s.supers[strings.ToLower(c.name)], sc.name):
 			sc = c
 		case !contains(s.supers[strings.ToLower(sc.name)], c.name):
-			return nil, fail(ldap.LDAPResultObjectClassViolation, "invalid structural object class chain (%s/%s)", sc.name, c.name)
+			return nil, fail(ldap.LDAPResultObjectClassViolation, "invalid structural object class chain (%s/%s)", sc.name,
+				c.name)
 		}
 	}
 	if sc == nil {
@@ -144,7 +146,8 @@ func (s *schema) checkClasses(classes []string, attrs []attr) (*objectClass, *re
 	for _, n := range classes {
 		c := s.class(n)
 		if c.kind == abstract && !strings.EqualFold(c.name, "top") && !s.hasSubclass(classes, c) {
-			return nil, fail(ldap.LDAPResultObjectClassViolation, "instantiation of abstract objectClass '%s' not allowed", c.name)
+			return nil, fail(ldap.LDAPResultObjectClassViolation, "instantiation of abstract objectClass '%s' not allowed",
+				c.name)
 		}
 	}
 	allowed := map[*attrType]bool{}

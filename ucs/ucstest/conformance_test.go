@@ -215,6 +215,10 @@ func TestFilters(t *testing.T) {
 			{"(telephoneNumber=+4131-1234567)", 1},
 			{"(entryUUID=00000000-0000-0000-0000-000000000000)", 0},
 			{"(&)", -1}, {"(|)", 0},
+			{"(&(uid=*)(ou:dn:=GSMITTE))", 2}, // the parts of the name count
+			{"(&(uid=*)(ou:dn:=elsewhere))", 0},
+			{"(&(uid=*)(cn:dn:=lehrer))", 1},
+			{"(&(uid=*)(cn:=lehrer))", 0},
 		} {
 			res, err := search(c, base, ldap.ScopeWholeSubtree, tc.filter, "1.1")
 			if err != nil {
@@ -249,7 +253,8 @@ func TestSearchScopesAndAttributes(t *testing.T) {
 		} {
 			res, err := search(c, tc.base, tc.scope, "(objectClass=*)", "1.1")
 			if resultCode(err) != tc.code || err == nil && len(res.Entries) != tc.want {
-				t.Errorf("%s scope %d: %v, %d entries, want code %d and %d", tc.base, tc.scope, err, len(res.Entries), tc.code, tc.want)
+				t.Errorf("%s scope %d: %v, %d entries, want code %d and %d", tc.base, tc.scope, err, len(res.Entries), tc.code,
+					tc.want)
 			}
 		}
 		names := func(attrs ...string) []string {
@@ -270,7 +275,8 @@ func TestSearchScopesAndAttributes(t *testing.T) {
 		if got := names(); len(got) != 26 || slices.Contains(got, "memberof") || slices.Contains(got, "entryuuid") {
 			t.Errorf("no attributes gives %d: %q", len(got), got)
 		}
-		if got, want := names("UID", "entryCSN", "memberOf", "nonsense"), []string{"entrycsn", "memberof", "uid"}; !slices.Equal(got, want) {
+		if got, want := names("UID", "entryCSN", "memberOf", "nonsense"),
+			[]string{"entrycsn", "memberof", "uid"}; !slices.Equal(got, want) {
 			t.Errorf("chosen attributes: %q, want %q", got, want)
 		}
 		got := names("+")
@@ -302,7 +308,8 @@ func TestPaging(t *testing.T) {
 			t.Fatal(err)
 		}
 		page := ldap.NewControlPaging(5)
-		req := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, 0, 0, 0, false, "(objectClass=*)", []string{"1.1"}, []ldap.Control{page})
+		req := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, 0, 0, 0, false, "(objectClass=*)", []string{"1.1"},
+			[]ldap.Control{page})
 		seen := map[string]bool{}
 		pages := 0
 		for {
@@ -327,7 +334,8 @@ func TestPaging(t *testing.T) {
 		if _, err := c.Search(req); err == nil {
 			t.Error("a made-up cookie was accepted")
 		}
-		limited := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, 0, 3, 0, false, "(objectClass=*)", []string{"1.1"}, nil)
+		limited := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, 0, 3, 0, false, "(objectClass=*)", []string{"1.1"},
+			nil)
 		res, err := c.Search(limited)
 		if resultCode(err) != ldap.LDAPResultSizeLimitExceeded || len(res.Entries) != 3 {
 			t.Errorf("size limit: %v with %d entries", err, len(res.Entries))
@@ -346,7 +354,9 @@ func TestAccess(t *testing.T) {
 			return c
 		}
 		c := dial()
-		if _, err := search(c, base, ldap.ScopeWholeSubtree, "(uid=*)"); resultCode(err) != ldap.LDAPResultInsufficientAccessRights && resultCode(err) != ldap.LDAPResultNoSuchObject {
+		if _, err := search(c, base, ldap.ScopeWholeSubtree,
+			"(uid=*)"); resultCode(err) != ldap.LDAPResultInsufficientAccessRights &&
+			resultCode(err) != ldap.LDAPResultNoSuchObject {
 			t.Errorf("anonymous search: %v", err)
 		}
 		for _, tc := range []struct {
@@ -391,11 +401,9 @@ func TestAccess(t *testing.T) {
 // to bring such an oversight to light.
 func TestStricterNaming(t *testing.T) {
 	t.Parallel()
-	s, err := ucstest.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = s.Add("uid=other,cn=users,"+base, "objectClass", "person", "objectClass", "inetOrgPerson", "cn", "x", "sn", "x", "uid", "new")
+	s := ucstest.New()
+	err := s.Add("uid=other,cn=users,"+base, "objectClass", "person", "objectClass", "inetOrgPerson", "cn", "x", "sn",
+		"x", "uid", "new")
 	if err == nil || !strings.Contains(err.Error(), "naming attribute 'uid'") {
 		t.Errorf("error = %v", err)
 	}

@@ -19,10 +19,12 @@ const (
 	oidWhoAmI   = "1.3.6.1.4.1.4203.1.11.3"
 	oidAssert   = "1.3.6.1.1.12"
 	oidManage   = "2.16.840.1.113730.3.4.2"
+	oidPreRead  = "1.3.6.1.1.13.1"
+	oidPostRead = "1.3.6.1.1.13.2"
 )
 
 var (
-	supportedControls   = []string{ldap.ControlTypePaging, oidAssert, oidManage}
+	supportedControls   = []string{ldap.ControlTypePaging, oidAssert, oidManage, oidPreRead, oidPostRead}
 	supportedExtensions = []string{oidStartTLS, oidWhoAmI}
 )
 
@@ -36,6 +38,8 @@ type conn struct {
 	admin  bool
 	pagers map[string]*pager
 	out    []byte
+	// controls of the answer to the request at hand, encoded; nil: none.
+	controls []byte
 }
 
 // serve reads requests until the connection ends or breaks the protocol.
@@ -87,18 +91,20 @@ func (c *conn) handle(req *request) bool {
 	}
 	op, err := c.operation(req)
 	if err != nil {
-		c.reply(0, appendResult(24, fail(ldap.LDAPResultProtocolError, "%v", err), appendString(nil, 0x8a, "1.3.6.1.4.1.1466.20036")), nil)
+		c.reply(0, appendResult(24, fail(ldap.LDAPResultProtocolError, "%v", err),
+			appendString(nil, 0x8a, "1.3.6.1.4.1.1466.20036")), nil)
 		return false
 	}
 	f := c.s.rec.fault(&op.call)
 	if f != nil {
-		if !c.delay(f.Delay) || f.Drop == DropBefore {
+		if !c.delay(f.Delay) || f.Lose == LoseRequest {
 			c.s.rec.note(op.call)
 			return false
 		}
 	}
 	var r *result
 	var extra []byte
+	c.controls = nil
 	if f != nil && f.Code != 0 {
 		r = fail(f.Code, "%s", f.message())
 	} else {
@@ -108,10 +114,10 @@ func (c *conn) handle(req *request) bool {
 		op.call.Code = r.code
 	}
 	c.s.rec.note(op.call)
-	if f != nil && f.Drop == DropAfter {
+	if f != nil && f.Lose == LoseAnswer {
 		return false
 	}
-	if !c.reply(req.id, appendResult(op.tag, r, extra), nil) {
+	if !c.reply(req.id, appendResult(op.tag, r, extra), c.controls) {
 		return false
 	}
 	if op.call.Op == "starttls" && r == nil {
@@ -274,100 +280,156 @@ func (c *conn) critical(controls []control, known ...string) (assert *filter, r 
 	return assert, nil
 }
 
+// write is a decoded request about one entry.
+type write struct {
+	op     string
+	dn     string
+	attrs  []string
+	answer byte                   // tag
+	reads  bool                   // changes nothing
+	run    func(e *entry) *result // on the entry named dn
+	add    func(t *tree) *result  // instead of run, where there is no entry yet
+}
+
 // update decodes the operations on entries.
 func (c *conn) update(req *request, call Call) (*operation, error) {
-	p := req.op
-	assert, cr := c.critical(req.controls, oidAssert, oidManage)
-	guard := func(write bool, run func() *result) func() (*result, []byte) {
-		return func() (*result, []byte) {
-			if cr != nil {
-				return cr, nil
-			}
-			if c.user == "" {
-				return fail(ldap.LDAPResultInsufficientAccessRights, "authentication required"), nil
-			}
-			if write && !c.admin {
-				return fail(ldap.LDAPResultInsufficientAccessRights, "no write access"), nil
-			}
-			c.s.mu.Lock()
-			defer c.s.mu.Unlock()
-			return run(), nil
-		}
+	w, err := c.decodeWrite(req.op)
+	if err != nil {
+		return nil, err
 	}
-	on := func(dn string, run func(e *entry) *result) func() *result {
-		return func() *result {
-			e, r := c.s.tree.find(dn)
-			if r != nil {
-				return r
-			}
-			if assert != nil && c.s.tree.match(assert, e) != yes {
-				return fail(ldap.LDAPResultAssertionFailed, "assertion not true")
-			}
-			return run(e)
+	assert, refusal := c.critical(req.controls, oidAssert, oidManage, oidPreRead, oidPostRead)
+	call.Op, call.DN, call.Attrs = w.op, w.dn, w.attrs
+	return &operation{call, w.answer, func() (*result, []byte) {
+		switch {
+		case refusal != nil:
+			return refusal, nil
+		case c.user == "":
+			return fail(ldap.LDAPResultInsufficientAccessRights, "authentication required"), nil
+		case !w.reads && !c.admin:
+			return fail(ldap.LDAPResultInsufficientAccessRights, "no write access"), nil
 		}
-	}
+		c.s.mu.Lock()
+		defer c.s.mu.Unlock()
+		return c.carryOut(req, w, assert), nil
+	}}, nil
+}
+
+// carryOut does what was asked, and reads the entry before and after if that
+// was asked, too (RFC 4527).
+func (c *conn) carryOut(req *request, w *write, assert *filter) *result {
 	t := c.s.tree
+	if w.add != nil {
+		r := w.add(t)
+		if e, absent := t.find(w.dn); r == nil && absent == nil {
+			c.readEntry(req, oidPostRead, e)
+		}
+		return r
+	}
+	e, r := t.find(w.dn)
+	if r != nil {
+		return r
+	}
+	if assert != nil && t.match(assert, e) != yes {
+		return fail(ldap.LDAPResultAssertionFailed, "assertion not true")
+	}
+	c.readEntry(req, oidPreRead, e)
+	if r = w.run(e); r != nil {
+		if !w.reads {
+			c.controls = nil
+		}
+		return r
+	}
+	if w.op != "delete" {
+		c.readEntry(req, oidPostRead, e)
+	}
+	return nil
+}
+
+// readEntry adds what a pre-read or post-read control asks for to the controls of
+// the answer (RFC 4527).
+func (c *conn) readEntry(req *request, oid string, e *entry) {
+	for _, ctl := range req.controls {
+		if ctl.oid != oid {
+			continue
+		}
+		var names []string
+		if p, err := decodeValue(ctl.value); err == nil {
+			for _, n := range p.Children {
+				names = append(names, text(n))
+			}
+		}
+		value := appendEntryBody(nil, e.dn, c.s.tree.view(e, c.s.schema.selection(names), c.admin), false)
+		c.controls = appendControl(c.controls, oid, value)
+		return
+	}
+}
+
+func (c *conn) decodeWrite(p *ber.Packet) (*write, error) {
 	switch p.Tag {
 	case ldap.ApplicationAddRequest:
-		if len(p.Children) != 2 {
-			return nil, errFrame
-		}
-		dn := text(p.Children[0])
-		list, err := attributeList(p.Children[1])
-		if err != nil {
-			return nil, err
-		}
-		call.Op, call.DN = "add", dn
-		for _, g := range list {
-			call.Attrs = append(call.Attrs, g.desc)
-		}
-		return &operation{call, ldap.ApplicationAddResponse, guard(true, func() *result { return t.add(dn, list, c.user) })}, nil
+		return c.decodeAdd(p)
 	case ldap.ApplicationDelRequest:
-		dn := text(p)
-		call.Op, call.DN = "delete", dn
-		return &operation{call, ldap.ApplicationDelResponse, guard(true, on(dn, t.del))}, nil
+		return &write{op: "delete", dn: text(p), answer: ldap.ApplicationDelResponse, run: c.s.tree.del}, nil
 	case ldap.ApplicationModifyRequest:
-		if len(p.Children) != 2 {
-			return nil, errFrame
-		}
-		dn := text(p.Children[0])
-		changes, err := decodeChanges(p.Children[1])
-		if err != nil {
-			return nil, err
-		}
-		call.Op, call.DN = "modify", dn
-		for _, ch := range changes {
-			call.Attrs = append(call.Attrs, ch.desc)
-		}
-		return &operation{call, ldap.ApplicationModifyResponse, guard(true, on(dn, func(e *entry) *result {
-			return t.modify(e, changes, c.user)
-		}))}, nil
+		return c.decodeModify(p)
 	case ldap.ApplicationModifyDNRequest:
-		if len(p.Children) < 3 || len(p.Children) > 4 {
-			return nil, errFrame
-		}
-		dn, rdn := text(p.Children[0]), text(p.Children[1])
-		deleteOld, _ := p.Children[2].Value.(bool)
-		sup := ""
-		if len(p.Children) == 4 {
-			sup = text(p.Children[3])
-		}
-		call.Op, call.DN = "modifydn", dn
-		return &operation{call, ldap.ApplicationModifyDNResponse, guard(true, on(dn, func(e *entry) *result {
-			return t.rename(e, rdn, deleteOld, sup, c.user)
-		}))}, nil
+		return c.decodeRename(p)
 	case ldap.ApplicationCompareRequest:
 		if len(p.Children) != 2 || len(p.Children[1].Children) != 2 {
 			return nil, errFrame
 		}
-		dn := text(p.Children[0])
 		desc, val := text(p.Children[1].Children[0]), text(p.Children[1].Children[1])
-		call.Op, call.DN, call.Attrs = "compare", dn, []string{desc}
-		return &operation{call, ldap.ApplicationCompareResponse, guard(false, on(dn, func(e *entry) *result {
-			return t.compare(e, desc, val)
-		}))}, nil
+		return &write{op: "compare", dn: text(p.Children[0]), attrs: []string{desc}, reads: true,
+			answer: ldap.ApplicationCompareResponse,
+			run:    func(e *entry) *result { return c.s.tree.compare(e, desc, val) }}, nil
 	}
 	return nil, errFrame
+}
+
+func (c *conn) decodeAdd(p *ber.Packet) (*write, error) {
+	if len(p.Children) != 2 {
+		return nil, errFrame
+	}
+	list, err := attributeList(p.Children[1])
+	if err != nil {
+		return nil, err
+	}
+	w := &write{op: "add", dn: text(p.Children[0]), answer: ldap.ApplicationAddResponse}
+	for _, g := range list {
+		w.attrs = append(w.attrs, g.desc)
+	}
+	w.add = func(t *tree) *result { return t.add(w.dn, list, c.user) }
+	return w, nil
+}
+
+func (c *conn) decodeModify(p *ber.Packet) (*write, error) {
+	if len(p.Children) != 2 {
+		return nil, errFrame
+	}
+	changes, err := decodeChanges(p.Children[1])
+	if err != nil {
+		return nil, err
+	}
+	w := &write{op: "modify", dn: text(p.Children[0]), answer: ldap.ApplicationModifyResponse}
+	for _, ch := range changes {
+		w.attrs = append(w.attrs, ch.desc)
+	}
+	w.run = func(e *entry) *result { return c.s.tree.modify(e, changes, c.user) }
+	return w, nil
+}
+
+func (c *conn) decodeRename(p *ber.Packet) (*write, error) {
+	if len(p.Children) < 3 || len(p.Children) > 4 {
+		return nil, errFrame
+	}
+	rdn := text(p.Children[1])
+	deleteOld, _ := p.Children[2].Value.(bool)
+	sup := ""
+	if len(p.Children) == 4 {
+		sup = text(p.Children[3])
+	}
+	return &write{op: "modifydn", dn: text(p.Children[0]), answer: ldap.ApplicationModifyDNResponse,
+		run: func(e *entry) *result { return c.s.tree.rename(e, rdn, deleteOld, sup, c.user) }}, nil
 }
 
 func (t *tree) compare(e *entry, desc, val string) *result {

@@ -8,7 +8,8 @@
 //
 // It speaks LDAP v3 (RFC 4511) on loopback: simple bind, search with all
 // scopes and filters, paged results (RFC 2696), add, modify, delete, modify DN,
-// compare, the assertion control (RFC 4528), "who am I", StartTLS and ldaps
+// compare, the assertion control (RFC 4528), pre-read and post-read (RFC 4527), "who
+// am I", StartTLS and ldaps
 // with a certificate made at the start ([Server.CertPool]). An unknown critical
 // control is refused. It needs no files and no other program.
 //

@@ -53,7 +53,7 @@ func ExampleServer_Inject() {
 	}
 	defer s.Close()
 	s.Inject(ucstest.Fault{Op: "bind", Code: ldap.LDAPResultBusy})
-	s.Inject(ucstest.Fault{Op: "delete", Drop: ucstest.DropAfter})
+	s.Inject(ucstest.Fault{Op: "delete", Lose: ucstest.LoseAnswer})
 
 	c, err := ldap.DialURL(s.URL)
 	if err != nil {

@@ -20,15 +20,16 @@ type Call struct {
 	Entries int      // entries returned by a search
 }
 
-// Drop says when a fault cuts the connection.
-type Drop int
+// Loss says what a fault lets get lost, by cutting the connection.
+type Loss int
 
-// DropBefore cuts the connection before the request is carried out, DropAfter
-// when everything is done but before the answer is sent.
+// LoseRequest cuts the connection before the request is carried out, LoseAnswer
+// when everything is done but before the answer is sent: the client cannot tell
+// one from the other.
 const (
-	NoDrop Drop = iota
-	DropBefore
-	DropAfter
+	LoseNothing Loss = iota
+	LoseRequest
+	LoseAnswer
 )
 
 // Fault makes requests go wrong. Op and DN choose them (empty: all; DN is
@@ -44,9 +45,9 @@ type Fault struct {
 
 	Code    uint16 // result code, for example 51 (busy) or 52 (unavailable)
 	Message string
-	Drop    Drop
+	Lose    Loss
 	Delay   time.Duration
-	// Entries, for searches: with DropAfter or a code, so many entries are
+	// Entries, for searches: with LoseAnswer or a code, so many entries are
 	// sent first.
 	Entries int
 }
@@ -107,18 +108,18 @@ func (r *recorder) note(c Call) {
 	r.calls = append(r.calls, c)
 }
 
-// Inject adds a fault. Faults are tried in the order in which they came.
-func (s *Server) Inject(f Fault) {
+// Inject adds a fault and returns what removes it. Faults are tried in the order
+// in which they came.
+func (s *Server) Inject(f Fault) (remove func()) {
 	s.rec.mu.Lock()
 	defer s.rec.mu.Unlock()
-	s.rec.faults = append(s.rec.faults, &f)
-}
-
-// ClearFaults removes all faults.
-func (s *Server) ClearFaults() {
-	s.rec.mu.Lock()
-	defer s.rec.mu.Unlock()
-	s.rec.faults = nil
+	p := &f
+	s.rec.faults = append(s.rec.faults, p)
+	return func() {
+		s.rec.mu.Lock()
+		defer s.rec.mu.Unlock()
+		s.rec.faults = slices.DeleteFunc(s.rec.faults, func(q *Fault) bool { return q == p })
+	}
 }
 
 // Calls returns the latest calls, oldest first.

@@ -2,6 +2,7 @@ package ucstest
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,7 @@ type filter struct {
 	parts substrings
 	subs  []*filter
 	rule  string // extensible match
+	inDN  bool   // of it: the parts of the name count, too
 	bad   bool   // the value does not fit the syntax: undefined
 }
 
@@ -50,70 +52,93 @@ func (s *schema) filterAt(p *ber.Packet, depth int) (*filter, error) {
 	f := &filter{op: uint64(p.Tag)}
 	switch p.Tag {
 	case ldap.FilterAnd, ldap.FilterOr, ldap.FilterNot:
-		if p.Tag == ldap.FilterNot && len(p.Children) != 1 {
-			return nil, fmt.Errorf("malformed filter: not")
-		}
-		for _, c := range p.Children {
-			sub, err := s.filterAt(c, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			f.subs = append(f.subs, sub)
-		}
+		return f, s.filterSet(f, p, depth)
 	case ldap.FilterPresent:
 		f.attr = s.attr(text(p))
+		return f, nil
 	case ldap.FilterEqualityMatch, ldap.FilterGreaterOrEqual, ldap.FilterLessOrEqual, ldap.FilterApproxMatch:
-		if len(p.Children) != 2 {
-			return nil, fmt.Errorf("malformed filter: assertion")
-		}
-		f.attr = s.attr(text(p.Children[0]))
-		f.value = text(p.Children[1])
-		if f.attr != nil {
-			f.bad = f.attr.equality != oidRule && !s.valid(f.attr, f.value)
-			f.value = s.normalize(f.attr.equality, f.value)
-			if f.attr.equality == oidRule {
-				f.value = s.canonicalClass(f.value)
-			}
-		}
+		return f, s.filterAssertion(f, p)
 	case ldap.FilterSubstrings:
-		if len(p.Children) != 2 || len(p.Children[1].Children) == 0 {
-			return nil, fmt.Errorf("malformed filter: substrings")
-		}
-		f.attr = s.attr(text(p.Children[0]))
-		for _, c := range p.Children[1].Children {
-			v := text(c)
-			if f.attr != nil {
-				v = substringValue(f.attr.equality, v)
-			}
-			switch c.Tag {
-			case ldap.FilterSubstringsInitial:
-				f.parts.initial = v
-			case ldap.FilterSubstringsAny:
-				f.parts.any = append(f.parts.any, v)
-			case ldap.FilterSubstringsFinal:
-				f.parts.final = v
-			default:
-				return nil, fmt.Errorf("malformed filter: substring")
-			}
-		}
+		return f, s.filterSubstrings(f, p)
 	case ldap.FilterExtensibleMatch:
-		for _, c := range p.Children {
-			switch c.Tag {
-			case 1:
-				f.rule = text(c)
-			case 2:
-				f.attr = s.attr(text(c))
-			case 3:
-				f.value = text(c)
-			}
-		}
-		if f.attr != nil && f.rule == "" {
-			f.value = s.normalize(f.attr.equality, f.value)
-		}
-	default:
-		return nil, fmt.Errorf("unknown filter choice %d", p.Tag)
+		s.filterExtensible(f, p)
+		return f, nil
 	}
-	return f, nil
+	return nil, fmt.Errorf("unknown filter choice %d", p.Tag)
+}
+
+// filterSet reads what "and", "or" and "not" combine.
+func (s *schema) filterSet(f *filter, p *ber.Packet, depth int) error {
+	if p.Tag == ldap.FilterNot && len(p.Children) != 1 {
+		return fmt.Errorf("malformed filter: not")
+	}
+	for _, c := range p.Children {
+		sub, err := s.filterAt(c, depth+1)
+		if err != nil {
+			return err
+		}
+		f.subs = append(f.subs, sub)
+	}
+	return nil
+}
+
+// filterAssertion reads an attribute and the value that it is compared with.
+func (s *schema) filterAssertion(f *filter, p *ber.Packet) error {
+	if len(p.Children) != 2 {
+		return fmt.Errorf("malformed filter: assertion")
+	}
+	f.attr = s.attr(text(p.Children[0]))
+	f.value = text(p.Children[1])
+	if f.attr != nil {
+		f.bad = f.attr.equality != oidRule && !s.valid(f.attr, f.value)
+		f.value = s.normalize(f.attr.equality, f.value)
+		if f.attr.equality == oidRule {
+			f.value = s.canonicalClass(f.value)
+		}
+	}
+	return nil
+}
+
+func (s *schema) filterSubstrings(f *filter, p *ber.Packet) error {
+	if len(p.Children) != 2 || len(p.Children[1].Children) == 0 {
+		return fmt.Errorf("malformed filter: substrings")
+	}
+	f.attr = s.attr(text(p.Children[0]))
+	for _, c := range p.Children[1].Children {
+		v := text(c)
+		if f.attr != nil {
+			v = substringValue(f.attr.equality, v)
+		}
+		switch c.Tag {
+		case ldap.FilterSubstringsInitial:
+			f.parts.initial = v
+		case ldap.FilterSubstringsAny:
+			f.parts.any = append(f.parts.any, v)
+		case ldap.FilterSubstringsFinal:
+			f.parts.final = v
+		default:
+			return fmt.Errorf("malformed filter: substring")
+		}
+	}
+	return nil
+}
+
+func (s *schema) filterExtensible(f *filter, p *ber.Packet) {
+	for _, c := range p.Children {
+		switch c.Tag {
+		case 1:
+			f.rule = text(c)
+		case 2:
+			f.attr = s.attr(text(c))
+		case 3:
+			f.value = text(c)
+		case 4:
+			f.inDN = strings.Trim(text(c), "\x00") != ""
+		}
+	}
+	if f.attr != nil && f.rule == "" {
+		f.value = s.normalize(f.attr.equality, f.value)
+	}
 }
 
 // canonicalClass turns any name or OID of an object class into the lower-case
@@ -143,25 +168,9 @@ func substringValue(r rule, v string) string {
 func (t *tree) match(f *filter, e *entry) truth {
 	switch f.op {
 	case ldap.FilterAnd:
-		r := yes
-		for _, c := range f.subs {
-			if m := t.match(c, e); m < r {
-				if r = m; r == no {
-					break
-				}
-			}
-		}
-		return r
+		return t.matchAll(f.subs, e)
 	case ldap.FilterOr:
-		r := no
-		for _, c := range f.subs {
-			if m := t.match(c, e); m > r {
-				if r = m; r == yes {
-					break
-				}
-			}
-		}
-		return r
+		return t.matchAny(f.subs, e)
 	case ldap.FilterNot:
 		return yes - t.match(f.subs[0], e)
 	}
@@ -173,53 +182,75 @@ func (t *tree) match(f *filter, e *entry) truth {
 	case ldap.FilterPresent:
 		return when(len(vals) > 0)
 	case ldap.FilterEqualityMatch, ldap.FilterApproxMatch:
-		if f.attr.equality == noRule {
-			return undefined
-		}
-		if f.attr == t.objectClassAttr {
-			for _, v := range vals {
-				for _, sup := range t.schema.supers[strings.ToLower(v)] {
-					if sup == f.value {
-						return yes
-					}
-				}
-			}
-			return no
-		}
-		for _, v := range vals {
-			if t.schema.normalize(f.attr.equality, v) == f.value {
-				return yes
-			}
-		}
-		return no
+		return t.matchEqual(f, vals)
 	case ldap.FilterGreaterOrEqual, ldap.FilterLessOrEqual:
-		if !f.attr.ordering {
-			return undefined
-		}
-		for _, v := range vals {
-			c, ok := compare(f.attr, t.schema.normalize(f.attr.equality, v), f.value)
-			if !ok {
-				return undefined
-			}
-			if f.op == ldap.FilterGreaterOrEqual && c >= 0 || f.op == ldap.FilterLessOrEqual && c <= 0 {
-				return yes
-			}
-		}
-		return no
+		return t.matchOrder(f, vals)
 	case ldap.FilterSubstrings:
 		if !f.attr.substr {
 			return undefined
 		}
-		for _, v := range vals {
-			if f.parts.match(t.schema.normalize(f.attr.equality, v)) {
-				return yes
-			}
-		}
-		return no
+		return when(slices.ContainsFunc(vals, func(v string) bool {
+			return f.parts.match(t.schema.normalize(f.attr.equality, v))
+		}))
 	case ldap.FilterExtensibleMatch:
+		if f.inDN {
+			vals = append(slices.Clone(vals), t.schema.dnValues(e.dn, f.attr)...)
+		}
 		return t.extensible(f, vals)
 	}
 	return undefined
+}
+
+// matchAll is the least of all, matchAny the greatest: no, undefined, yes.
+func (t *tree) matchAll(subs []*filter, e *entry) truth {
+	r := yes
+	for _, c := range subs {
+		if r = min(r, t.match(c, e)); r == no {
+			break
+		}
+	}
+	return r
+}
+
+func (t *tree) matchAny(subs []*filter, e *entry) truth {
+	r := no
+	for _, c := range subs {
+		if r = max(r, t.match(c, e)); r == yes {
+			break
+		}
+	}
+	return r
+}
+
+func (t *tree) matchEqual(f *filter, vals []string) truth {
+	switch {
+	case f.attr.equality == noRule:
+		return undefined
+	case f.attr == t.objectClassAttr:
+		return when(slices.ContainsFunc(vals, func(v string) bool {
+			return slices.Contains(t.schema.supers[strings.ToLower(v)], f.value)
+		}))
+	}
+	return when(slices.ContainsFunc(vals, func(v string) bool {
+		return t.schema.normalize(f.attr.equality,
+			v) == f.value
+	}))
+}
+
+func (t *tree) matchOrder(f *filter, vals []string) truth {
+	if !f.attr.ordering {
+		return undefined
+	}
+	for _, v := range vals {
+		c, ok := compare(f.attr, t.schema.normalize(f.attr.equality, v), f.value)
+		if !ok {
+			return undefined
+		}
+		if f.op == ldap.FilterGreaterOrEqual && c >= 0 || f.op == ldap.FilterLessOrEqual && c <= 0 {
+			return yes
+		}
+	}
+	return no
 }
 
 func when(b bool) truth {
@@ -320,22 +351,46 @@ func (t *tree) candidates(f *filter) (p posting, ok bool) {
 			return nil, true
 		}
 		if f.attr == t.memberOf {
-			g := t.byDN[f.value]
-			if g == nil {
-				return nil, true
-			}
-			for _, v := range g.get(t.uniqueMember) {
-				if n, err := t.schema.normalizeDN(v); err == nil {
-					if e := t.byDN[n]; e != nil {
-						p = p.add(e.id)
-					}
-				}
-			}
-			return p, true
+			return t.members(f.value), true
 		}
 		if ix := t.index[f.attr]; ix != nil {
 			return ix[f.value], true
 		}
 	}
 	return nil, false
+}
+
+// members are the entries that the group of this name has as members.
+func (t *tree) members(group string) posting {
+	g := t.byDN[group]
+	if g == nil {
+		return nil
+	}
+	var p posting
+	for _, v := range g.get(t.uniqueMember) {
+		if n, err := t.schema.normalizeDN(v); err == nil {
+			if e := t.byDN[n]; e != nil {
+				p = p.add(e.id)
+			}
+		}
+	}
+	return p
+}
+
+// dnValues are the values of an attribute in a name, for the matching of
+// "(ou:dn:=x)" (RFC 4511 4.5.1.7.7).
+func (s *schema) dnValues(dn string, at *attrType) []string {
+	p, err := ldap.ParseDN(dn)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, r := range p.RDNs {
+		for _, a := range r.Attributes {
+			if s.attr(a.Type) == at {
+				out = append(out, a.Value)
+			}
+		}
+	}
+	return out
 }

@@ -174,7 +174,8 @@ func ascii(v string) bool {
 }
 
 func validTime(v string) bool {
-	for _, l := range []string{"20060102150405Z", "20060102150405.000000Z", "200601021504Z", "2006010215Z", "20060102150405-0700"} {
+	for _, l := range []string{"20060102150405Z", "20060102150405.000000Z", "200601021504Z", "2006010215Z",
+		"20060102150405-0700"} {
 		if _, err := time.Parse(l, v); err == nil {
 			return true
 		}

@@ -186,7 +186,8 @@ type definition struct {
 }
 
 // flags are the keywords that take no argument.
-var flags = []string{"SINGLE-VALUE", "COLLECTIVE", "NO-USER-MODIFICATION", "OBSOLETE", "ABSTRACT", "STRUCTURAL", "AUXILIARY"}
+var flags = []string{"SINGLE-VALUE", "COLLECTIVE", "NO-USER-MODIFICATION", "OBSOLETE", "ABSTRACT", "STRUCTURAL",
+	"AUXILIARY"}
 
 func parseDefinition(text string) (definition, error) {
 	d := definition{key: map[string][]string{}, text: strings.Join(strings.Fields(text), " ")}

@@ -197,8 +197,5 @@ func encodePaged(cookie string) []byte {
 	in = appendInt(in, 0x02, 0)
 	in = appendString(in, 0x04, cookie)
 	val := append(appendLen([]byte{0x30}, len(in)), in...)
-	var ctl []byte
-	ctl = appendString(ctl, 0x04, ldap.ControlTypePaging)
-	ctl = appendString(ctl, 0x04, string(val))
-	return append(appendLen([]byte{0x30}, len(ctl)), ctl...)
+	return appendControl(nil, ldap.ControlTypePaging, val)
 }

@@ -27,8 +27,9 @@ type Server struct {
 	// LDAPSURL is the ldaps:// address, valid after Start.
 	LDAPSURL string
 
-	cfg    config
-	schema *schema
+	mistake error // in the options
+	cfg     config
+	schema  *schema
 
 	mu   sync.RWMutex // guards tree
 	tree *tree
@@ -86,45 +87,63 @@ func WithClock(now func() time.Time) Option { return func(c *config) { c.now = n
 func WithRecord(n int) Option { return func(c *config) { c.recordMax = n } }
 
 // New makes a directory with the entries that every UCS domain has (see
-// [Server.LDIF]). It does not listen yet.
-func New(opts ...Option) (*Server, error) {
-	c := config{base: "dc=schulen,dc=example", sizeLimit: 400000, recordMax: 10000, now: time.Now}
+// [Server.LDIF]). It does not listen yet. A mistake in the options is reported by
+// whatever is called next: [Server.Listen], [Server.Add] and the like.
+func New(opts ...Option) *Server {
+	c := config{base: defaultBase, sizeLimit: 400000, recordMax: 10000, now: time.Now}
 	for _, o := range opts {
 		o(&c)
 	}
+	s := &Server{Password: "univention", conns: map[*conn]struct{}{}}
+	s.rec.max = c.recordMax
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	if s.mistake = s.build(c); s.mistake != nil {
+		c.base, c.schemas = defaultBase, nil
+		s.build(c) // so that everything can be looked at
+	}
+	return s
+}
+
+const defaultBase = "dc=schulen,dc=example"
+
+func (s *Server) build(c config) error {
 	sch, err := newSchema(append([]string{standardSchema, ucsSchema}, c.schemas...)...)
 	if err != nil {
-		return nil, fmt.Errorf("ucstest: %w", err)
+		return fmt.Errorf("ucstest: %w", err)
 	}
 	t, err := newTree(sch, c.base, c.now)
 	if err != nil {
-		return nil, fmt.Errorf("ucstest: base DN %q: %w", c.base, err)
+		return fmt.Errorf("ucstest: base DN %q: %w", c.base, err)
 	}
-	s := &Server{BaseDN: c.base, BindDN: "cn=admin," + c.base, Password: "univention",
-		cfg: c, schema: sch, tree: t, conns: map[*conn]struct{}{}}
-	s.rec.max = c.recordMax
-	s.ctx, s.stop = context.WithCancel(context.Background())
-	if err := s.seedBase(); err != nil {
-		return nil, err
-	}
-	return s, nil
+	s.BaseDN, s.BindDN, s.cfg, s.schema, s.tree = c.base, "cn=admin,"+c.base, c, sch, t
+	return s.seedBase()
 }
 
 // Start is New followed by [Server.Listen].
 func Start(opts ...Option) (*Server, error) {
-	s, err := New(opts...)
-	if err != nil {
-		return nil, err
-	}
+	s := New(opts...)
 	if err := s.Listen(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
+// Run starts a directory for the time of one call.
+func Run(f func(ctx context.Context, s *Server) error, opts ...Option) error {
+	s, err := Start(opts...)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return f(s.ctx, s)
+}
+
 // Listen opens an LDAP and an LDAPS port on loopback and serves them until
 // Close.
 func (s *Server) Listen() error {
+	if s.mistake != nil {
+		return s.mistake
+	}
 	cert, err := newCertificate()
 	if err != nil {
 		return fmt.Errorf("ucstest: certificate: %w", err)
@@ -188,7 +207,8 @@ func (s *Server) ServeConn(nc net.Conn) {
 // CertPool holds the authority that signed the server's certificate.
 func (s *Server) CertPool() *x509.CertPool { return s.cert.pool }
 
-// Close ends all connections and listeners. The tree stays readable.
+// Close ends all connections and listeners. The tree stays readable. Closing
+// again does nothing.
 func (s *Server) Close() error {
 	s.lnMu.Lock()
 	s.closed = true
@@ -261,6 +281,9 @@ func (s *Server) Add(dn string, pairs ...string) error {
 }
 
 func (s *Server) addEntry(dn string, list []given) error {
+	if s.mistake != nil {
+		return s.mistake
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.tree.add(dn, list, s.BindDN); r != nil {

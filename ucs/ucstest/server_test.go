@@ -16,10 +16,7 @@ import (
 
 func TestLDIFRoundTrip(t *testing.T) {
 	t.Parallel()
-	a, err := ucstest.New(ucstest.WithMailDomains("neu.example"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := ucstest.New(ucstest.WithMailDomains("neu.example"))
 	if err := a.SeedSchools("GSMitte"); err != nil {
 		t.Fatal(err)
 	}
@@ -31,10 +28,7 @@ func TestLDIFRoundTrip(t *testing.T) {
 	}
 	text := a.LDIF()
 	_, rest, _ := strings.Cut(text, "\n\n") // a tree has its base already
-	b, err := ucstest.New()
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := ucstest.New()
 	var missing strings.Builder
 	for rec := range strings.SplitSeq(rest, "\n\n") {
 		dn, _, _ := strings.Cut(strings.TrimPrefix(rec, "dn: "), "\n")
@@ -66,10 +60,7 @@ func TestLoadLDIFRefuses(t *testing.T) {
 		{"# a comment\n is folded\n\ndn: cn=x,dc=schulen,dc=example\nobjectClass: organizationalRole\ncn: x\nsn: y\n",
 			"result 65: attribute 'sn' not allowed (LDIF line 4)"},
 	} {
-		s, err := ucstest.New()
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := ucstest.New()
 		if err := s.LoadLDIF(tc.text); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%q: error %v, want %q", tc.text, err, tc.want)
 		}
@@ -78,27 +69,29 @@ func TestLoadLDIFRefuses(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	t.Parallel()
-	if _, err := ucstest.New(ucstest.WithBaseDN("o=school")); err == nil {
+	if err := ucstest.New(ucstest.WithBaseDN("o=school")).Listen(); err == nil {
 		t.Error("a base DN without dc parts was accepted")
 	}
-	for _, bad := range []string{"attributetype ( 1.2.3 NAME 'x' EQUALITY nonsense )", "attributetype ( 1.2.3 NAME 'uid' )", "objectclass ( 1.2.3 NAME 'x' MUST y )",
-		"objectclass ( 1.2.3 NAME 'x' SUP y )", "attributetype 1.2.3", "attributetype ( 1.2.3 NAME 'x'", "attributetype ( 1.2.3 NAME 'x", "include x"} {
-		if _, err := ucstest.New(ucstest.WithSchema(bad)); err == nil || !strings.Contains(err.Error(), "line 1") {
+	for _, bad := range []string{"attributetype ( 1.2.3 NAME 'x' EQUALITY nonsense )",
+		"attributetype ( 1.2.3 NAME 'uid' )", "objectclass ( 1.2.3 NAME 'x' MUST y )",
+		"objectclass ( 1.2.3 NAME 'x' SUP y )", "attributetype 1.2.3", "attributetype ( 1.2.3 NAME 'x'",
+		"attributetype ( 1.2.3 NAME 'x", "include x"} {
+		if _, err := ucstest.Start(ucstest.WithSchema(bad)); err == nil || !strings.Contains(err.Error(), "line 1") {
 			t.Errorf("schema %q: %v", bad, err)
 		}
 	}
 	now := time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC)
-	if _, err := ucstest.New(ucstest.WithSchema("attributetype ( 1.2.3 NAME 'lunch' SUP name )")); err == nil {
+	lunch := ucstest.New(ucstest.WithSchema("attributetype ( 1.2.3 NAME 'lunch' SUP name )"))
+	if err := lunch.SeedSchools("x"); err == nil {
 		t.Error("SUP of an unknown type was accepted")
 	}
-	s, err := ucstest.New(ucstest.WithBaseDN("dc=amt,dc=be,dc=example"), ucstest.WithClock(func() time.Time { return now }),
+	s := ucstest.New(ucstest.WithBaseDN("dc=amt,dc=be,dc=example"),
+		ucstest.WithClock(func() time.Time { return now }),
 		ucstest.WithSchema("objectidentifier our 1.2.3\nattributetype ( our:1 NAME ( 'lunch' 'food' )\n\tSUP cn )\n# done\n"+
 			"objectclass ( our:2 NAME 'eater' AUXILIARY MAY ( lunch $ cn ) )\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	dn := "cn=x,dc=amt,dc=be,dc=example"
-	if err := s.Add(dn, "objectClass", "organizationalRole", "objectClass", "eater", "cn", "x", "FOOD", "Älplermagronen"); err != nil {
+	if err := s.Add(dn, "objectClass", "organizationalRole", "objectClass", "eater", "cn", "x", "FOOD",
+		"Älplermagronen"); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.Attributes(dn, "lunch"); len(got) != 1 {
@@ -131,10 +124,12 @@ func TestFaults(t *testing.T) {
 		return c
 	}
 	c := dial()
-	if res, err := search(c, s.BaseDN, 2, "(objectClass=*)"); resultCode(err) != ldap.LDAPResultSizeLimitExceeded || len(res.Entries) != 10 {
+	if res, err := search(c, s.BaseDN, 2, "(objectClass=*)"); resultCode(err) != ldap.LDAPResultSizeLimitExceeded ||
+		len(res.Entries) != 10 {
 		t.Errorf("size limit of the server: %v", err)
 	}
-	s.Inject(ucstest.Fault{Op: "search", DN: "CN=users", Code: ldap.LDAPResultBusy, After: 1, Times: 2, Message: "come back later"})
+	s.Inject(ucstest.Fault{Op: "search", DN: "CN=users", Code: ldap.LDAPResultBusy, After: 1, Times: 2,
+		Message: "come back later"})
 	var codes []uint16
 	for range 5 {
 		_, err := search(c, "cn=users,"+s.BaseDN, 0, "(cn=*)")
@@ -143,7 +138,7 @@ func TestFaults(t *testing.T) {
 	if d := cmp.Diff([]uint16{0, 51, 51, 0, 0}, codes); d != "" {
 		t.Errorf("codes (-want +got):\n%s", d)
 	}
-	s.Inject(ucstest.Fault{Op: "search", Drop: ucstest.DropAfter, Entries: 4})
+	s.Inject(ucstest.Fault{Op: "search", Lose: ucstest.LoseAnswer, Entries: 4})
 	n := 0
 	r := c.SearchAsync(t.Context(), ldap.NewSearchRequest(s.BaseDN, 2, 0, 0, 0, false, "(cn=*)", nil, nil), 20)
 	for r.Next() {
@@ -153,7 +148,7 @@ func TestFaults(t *testing.T) {
 		t.Errorf("%d entries before the connection ended, %v", n, r.Err())
 	}
 	c = dial()
-	s.Inject(ucstest.Fault{Op: "add", Drop: ucstest.DropAfter})
+	s.Inject(ucstest.Fault{Op: "add", Lose: ucstest.LoseAnswer})
 	add := ldap.NewAddRequest("cn=x,"+s.BaseDN, nil)
 	add.Attribute("objectClass", []string{"organizationalRole"})
 	add.Attribute("cn", []string{"x"})
@@ -161,18 +156,20 @@ func TestFaults(t *testing.T) {
 		t.Error("the answer came")
 	}
 	if !s.Exists("cn=x," + s.BaseDN) {
-		t.Error("DropAfter must do the work")
+		t.Error("LoseAnswer must do the work")
 	}
 	calls := s.Calls()
-	if len(calls) != 3 || calls[2].Op != "add" || calls[2].DN != "cn=x,dc=schulen,dc=example" || !strings.EqualFold(calls[2].User, s.BindDN) {
+	if len(calls) != 3 || calls[2].Op != "add" || calls[2].DN != "cn=x,dc=schulen,dc=example" ||
+		!strings.EqualFold(calls[2].User, s.BindDN) {
 		t.Errorf("calls = %+v", calls)
 	}
 	if got := s.Counts(); got["search"] != 7 || got["bind"] != 2 || got["add"] != 1 {
 		t.Errorf("counts = %v", got)
 	}
 	s.ResetCalls()
-	s.Inject(ucstest.Fault{Times: -1, Code: 52})
-	s.ClearFaults()
+	remove := s.Inject(ucstest.Fault{Times: -1, Code: 52})
+	remove()
+	remove()
 	if _, err := search(dial(), s.BaseDN, 0, "(dc=*)"); err != nil || len(s.Calls()) != 2 {
 		t.Errorf("after clearing: %v, %d calls", err, len(s.Calls()))
 	}
@@ -206,7 +203,8 @@ func TestMalformed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, msg := range []string{"GET / HTTP/1.1\r\n\r\n", "\x30\x84\x7f\xff\xff\xff", "\x30\x80\x00\x00", "\x30\x05\x02\x01\x01\x02\x00",
+	for _, msg := range []string{"GET / HTTP/1.1\r\n\r\n", "\x30\x84\x7f\xff\xff\xff", "\x30\x80\x00\x00",
+		"\x30\x05\x02\x01\x01\x02\x00",
 		"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x7f\x80\x00"} {
 		c, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "ldap://"))
 		if err != nil {

@@ -153,7 +153,8 @@ func (t *tree) modify(e *entry, changes []change, by string) *result {
 		return r
 	}
 	if sc != e.class {
-		return fail(ldap.LDAPResultObjectClassModsProhibited, "structural object class modification from '%s' to '%s' not allowed", e.class.name, sc.name)
+		return fail(ldap.LDAPResultObjectClassModsProhibited,
+			"structural object class modification from '%s' to '%s' not allowed", e.class.name, sc.name)
 	}
 	if r := t.unique(attrs, e); r != nil {
 		return r

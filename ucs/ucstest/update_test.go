@@ -1,10 +1,12 @@
 package ucstest_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 )
 
@@ -41,13 +43,18 @@ func TestUpdates(t *testing.T) {
 			{"add again", add(person(strings.ToUpper(at))), ldap.LDAPResultEntryAlreadyExists},
 			{"add without parent", add(person("uid=new,cn=nowhere," + base)), ldap.LDAPResultNoSuchObject},
 			{"add outside", add(person("uid=new,dc=elsewhere")), ldap.LDAPResultUnwillingToPerform},
-			{"add unknown attribute", add(person("uid=new,"+base, attr("nonsense", "1"))), ldap.LDAPResultUndefinedAttributeType},
-			{"add attribute not allowed", add(person("uid=new,"+base, attr("uidNumber", "1"))), ldap.LDAPResultObjectClassViolation},
+			{"add unknown attribute", add(person("uid=new,"+base, attr("nonsense", "1"))),
+				ldap.LDAPResultUndefinedAttributeType},
+			{"add attribute not allowed", add(person("uid=new,"+base, attr("uidNumber", "1"))),
+				ldap.LDAPResultObjectClassViolation},
 			{"add value twice", add(person("uid=new,"+base, attr("mail", "a@b", "A@B"))), ldap.LDAPResultAttributeOrValueExists},
-			{"add two values to one", add(person("uid=new,"+base, attr("displayName", "a", "b"))), ldap.LDAPResultConstraintViolation},
-			{"add bad number of a day", add(person("uid=new,"+base, attr("telephoneNumber", "Büro"))), ldap.LDAPResultInvalidAttributeSyntax},
+			{"add two values to one", add(person("uid=new,"+base, attr("displayName", "a", "b"))),
+				ldap.LDAPResultConstraintViolation},
+			{"add bad number of a day", add(person("uid=new,"+base, attr("telephoneNumber", "Büro"))),
+				ldap.LDAPResultInvalidAttributeSyntax},
 			{"add empty value", add(person("uid=new,"+base, attr("displayName", ""))), ldap.LDAPResultInvalidAttributeSyntax},
-			{"add operational attribute", add(person("uid=new,"+base, attr("memberOf", class))), ldap.LDAPResultConstraintViolation},
+			{"add operational attribute", add(person("uid=new,"+base, attr("memberOf", class))),
+				ldap.LDAPResultConstraintViolation},
 			{"add counter without top", func(c *ldap.Conn) error {
 				r := ldap.NewAddRequest("cn=jan.bauer,"+base, nil)
 				r.Attribute("objectClass", []string{"ucsschoolUsername"})
@@ -91,28 +98,60 @@ func TestUpdates(t *testing.T) {
 				return c.Add(r)
 			}, ldap.LDAPResultObjectClassViolation},
 			{"the same identifier twice", func(c *ldap.Conn) error {
-				r := person("uid=new,"+base, attr("univentionObjectType", "users/user"), attr("univentionObjectIdentifier", "CF403376-870f-51a9-80eb-09122a5ad0e5"))
+				r := person("uid=new,"+base, attr("univentionObjectType", "users/user"),
+					attr("univentionObjectIdentifier", "CF403376-870f-51a9-80eb-09122a5ad0e5"))
 				r.Attributes[0].Vals = append(r.Attributes[0].Vals, "univentionObject")
 				return c.Add(r)
 			}, ldap.LDAPResultConstraintViolation},
 
-			{"abstract class beside its subclass", mod(ida, func(m *ldap.ModifyRequest) { m.Add("objectClass", []string{"ucsschoolType"}) }), 0},
-			{"second value of a single-valued attribute", mod(anna, func(m *ldap.ModifyRequest) { m.Add("mailPrimaryAddress", []string{"b@schulen.example"}) }), ldap.LDAPResultConstraintViolation},
+			{"abstract class beside its subclass", mod(ida, func(m *ldap.ModifyRequest) {
+				m.Add("objectClass",
+					[]string{"ucsschoolType"})
+			}), 0},
+			{"second value of a single-valued attribute", mod(anna, func(m *ldap.ModifyRequest) {
+				m.Add("mailPrimaryAddress",
+					[]string{"b@schulen.example"})
+			}), ldap.LDAPResultConstraintViolation},
 			{"second context", mod(anna, func(m *ldap.ModifyRequest) { m.Add("oxContextIDNum", []string{"102"}) }), 0},
 			{"context back", mod(anna, func(m *ldap.ModifyRequest) { m.Delete("oxContextIDNum", []string{"102"}) }), 0},
-			{"same address on two", mod(ida, func(m *ldap.ModifyRequest) { m.Add("mailPrimaryAddress", []string{"anna.mueller@schulen.example"}) }), 0},
-			{"umlaut in IA5", mod(ida, func(m *ldap.ModifyRequest) { m.Replace("mailPrimaryAddress", []string{"ä@schulen.example"}) }), ldap.LDAPResultInvalidAttributeSyntax},
-			{"umlaut in memberUid", mod(class, func(m *ldap.ModifyRequest) { m.Add("memberUid", []string{"ä"}) }), ldap.LDAPResultInvalidAttributeSyntax},
-			{"ox class without its attributes gone", mod(anna, func(m *ldap.ModifyRequest) { m.Delete("objectClass", []string{"oxUserObject"}) }), ldap.LDAPResultObjectClassViolation},
-			{"required attribute away", mod(anna, func(m *ldap.ModifyRequest) { m.Delete("sn", nil) }), ldap.LDAPResultObjectClassViolation},
-			{"name away", mod(anna, func(m *ldap.ModifyRequest) { m.Replace("uid", []string{"other"}) }), ldap.LDAPResultNamingViolation},
-			{"present value", mod(class, func(m *ldap.ModifyRequest) { m.Add("memberUid", []string{"anna.mueller"}) }), ldap.LDAPResultAttributeOrValueExists},
-			{"present value in other letters, exact", mod(class, func(m *ldap.ModifyRequest) { m.Add("memberUid", []string{"ANNA.mueller"}) }), 0},
-			{"present name in other letters", mod(class, func(m *ldap.ModifyRequest) { m.Add("uniqueMember", []string{strings.ToUpper(anna)}) }), ldap.LDAPResultAttributeOrValueExists},
-			{"absent value", mod(class, func(m *ldap.ModifyRequest) { m.Delete("memberUid", []string{"nobody"}) }), ldap.LDAPResultNoSuchAttribute},
-			{"absent attribute", mod(ida, func(m *ldap.ModifyRequest) { m.Delete("telephoneNumber", nil) }), ldap.LDAPResultNoSuchAttribute},
-			{"absent attribute replaced by nothing", mod(ida, func(m *ldap.ModifyRequest) { m.Replace("telephoneNumber", nil) }), 0},
-			{"same value twice in one add", mod(ida, func(m *ldap.ModifyRequest) { m.Add("mail", []string{"a@b", "a@b"}) }), ldap.LDAPResultAttributeOrValueExists},
+			{"same address on two", mod(ida, func(m *ldap.ModifyRequest) {
+				m.Add("mailPrimaryAddress",
+					[]string{"anna.mueller@schulen.example"})
+			}), 0},
+			{"umlaut in IA5", mod(ida, func(m *ldap.ModifyRequest) {
+				m.Replace("mailPrimaryAddress",
+					[]string{"ä@schulen.example"})
+			}), ldap.LDAPResultInvalidAttributeSyntax},
+			{"umlaut in memberUid", mod(class, func(m *ldap.ModifyRequest) { m.Add("memberUid", []string{"ä"}) }),
+				ldap.LDAPResultInvalidAttributeSyntax},
+			{"ox class without its attributes gone", mod(anna, func(m *ldap.ModifyRequest) {
+				m.Delete("objectClass",
+					[]string{"oxUserObject"})
+			}), ldap.LDAPResultObjectClassViolation},
+			{"required attribute away", mod(anna, func(m *ldap.ModifyRequest) { m.Delete("sn", nil) }),
+				ldap.LDAPResultObjectClassViolation},
+			{"name away", mod(anna, func(m *ldap.ModifyRequest) { m.Replace("uid", []string{"other"}) }),
+				ldap.LDAPResultNamingViolation},
+			{"present value", mod(class, func(m *ldap.ModifyRequest) { m.Add("memberUid", []string{"anna.mueller"}) }),
+				ldap.LDAPResultAttributeOrValueExists},
+			{"present value in other letters, exact", mod(class, func(m *ldap.ModifyRequest) {
+				m.Add("memberUid",
+					[]string{"ANNA.mueller"})
+			}), 0},
+			{"present name in other letters", mod(class, func(m *ldap.ModifyRequest) {
+				m.Add("uniqueMember",
+					[]string{strings.ToUpper(anna)})
+			}), ldap.LDAPResultAttributeOrValueExists},
+			{"absent value", mod(class, func(m *ldap.ModifyRequest) { m.Delete("memberUid", []string{"nobody"}) }),
+				ldap.LDAPResultNoSuchAttribute},
+			{"absent attribute", mod(ida, func(m *ldap.ModifyRequest) { m.Delete("telephoneNumber", nil) }),
+				ldap.LDAPResultNoSuchAttribute},
+			{"absent attribute replaced by nothing", mod(ida, func(m *ldap.ModifyRequest) {
+				m.Replace("telephoneNumber",
+					nil)
+			}), 0},
+			{"same value twice in one add", mod(ida, func(m *ldap.ModifyRequest) { m.Add("mail", []string{"a@b", "a@b"}) }),
+				ldap.LDAPResultAttributeOrValueExists},
 			{"delete and add in one", mod(ida, func(m *ldap.ModifyRequest) {
 				m.Delete("displayName", []string{"IDA ABEL"})
 				m.Add("displayName", []string{"Ida A."})
@@ -121,16 +160,31 @@ func TestUpdates(t *testing.T) {
 				m.Replace("displayName", []string{"half"})
 				m.Add("nonsense", []string{"1"})
 			}), ldap.LDAPResultUndefinedAttributeType},
-			{"operational attribute", mod(ida, func(m *ldap.ModifyRequest) { m.Replace("entryUUID", []string{"cf403376-870f-51a9-80eb-09122a5ad0e5"}) }), ldap.LDAPResultConstraintViolation},
+			{"operational attribute", mod(ida, func(m *ldap.ModifyRequest) {
+				m.Replace("entryUUID",
+					[]string{"cf403376-870f-51a9-80eb-09122a5ad0e5"})
+			}), ldap.LDAPResultConstraintViolation},
 			{"increment", mod(anna, func(m *ldap.ModifyRequest) { m.Increment("krb5KeyVersionNumber", "1") }), 0},
-			{"number zero", mod(anna, func(m *ldap.ModifyRequest) { m.Replace("uidNumber", []string{"0"}) }), ldap.LDAPResultConstraintViolation},
-			{"not a number", mod(anna, func(m *ldap.ModifyRequest) { m.Replace("uidNumber", []string{"many"}) }), ldap.LDAPResultInvalidAttributeSyntax},
-			{"not a time", mod(ida, func(m *ldap.ModifyRequest) { m.Replace("ucsschoolPurgeTimestamp", []string{"tomorrow"}) }), ldap.LDAPResultInvalidAttributeSyntax},
-			{"other structural class", mod(at, func(m *ldap.ModifyRequest) { m.Replace("objectClass", []string{"top", "person"}); m.Delete("uid", nil) }), 0xffff},
-			{"modify nobody", mod("uid=nobody,"+base, func(m *ldap.ModifyRequest) { m.Replace("sn", []string{"x"}) }), ldap.LDAPResultNoSuchObject},
+			{"number zero", mod(anna, func(m *ldap.ModifyRequest) { m.Replace("uidNumber", []string{"0"}) }),
+				ldap.LDAPResultConstraintViolation},
+			{"not a number", mod(anna, func(m *ldap.ModifyRequest) { m.Replace("uidNumber", []string{"many"}) }),
+				ldap.LDAPResultInvalidAttributeSyntax},
+			{"not a time", mod(ida, func(m *ldap.ModifyRequest) {
+				m.Replace("ucsschoolPurgeTimestamp",
+					[]string{"tomorrow"})
+			}), ldap.LDAPResultInvalidAttributeSyntax},
+			{"other structural class", mod(at, func(m *ldap.ModifyRequest) {
+				m.Replace("objectClass",
+					[]string{"top", "person"})
+				m.Delete("uid", nil)
+			}), 0xffff},
+			{"modify nobody", mod("uid=nobody,"+base, func(m *ldap.ModifyRequest) { m.Replace("sn", []string{"x"}) }),
+				ldap.LDAPResultNoSuchObject},
 
-			{"delete with children", func(c *ldap.Conn) error { return c.Del(ldap.NewDelRequest("cn=users,"+base, nil)) }, ldap.LDAPResultNotAllowedOnNonLeaf},
-			{"delete nobody", func(c *ldap.Conn) error { return c.Del(ldap.NewDelRequest("uid=nobody,"+base, nil)) }, ldap.LDAPResultNoSuchObject},
+			{"delete with children", func(c *ldap.Conn) error { return c.Del(ldap.NewDelRequest("cn=users,"+base, nil)) },
+				ldap.LDAPResultNotAllowedOnNonLeaf},
+			{"delete nobody", func(c *ldap.Conn) error { return c.Del(ldap.NewDelRequest("uid=nobody,"+base, nil)) },
+				ldap.LDAPResultNoSuchObject},
 			{"rename onto somebody", func(c *ldap.Conn) error {
 				return c.ModifyDN(ldap.NewModifyDNRequest(at, "uid=ida.abel", true, "cn=schueler,cn=users,ou=GSMitte,"+base))
 			}, ldap.LDAPResultEntryAlreadyExists},
@@ -204,7 +258,8 @@ func TestMembership(t *testing.T) {
 			}
 		}
 		moved := "uid=ida.abel,cn=lehrer,cn=users,ou=GSMitte," + base
-		if err := c.ModifyDN(ldap.NewModifyDNRequest(ida, "uid=ida.abel", true, "cn=lehrer,cn=users,ou=GSMitte,"+base)); err != nil {
+		if err := c.ModifyDN(ldap.NewModifyDNRequest(ida, "uid=ida.abel", true,
+			"cn=lehrer,cn=users,ou=GSMitte,"+base)); err != nil {
 			t.Fatal(err)
 		}
 		members(anna, moved)
@@ -243,7 +298,8 @@ func TestControls(t *testing.T) {
 			{"assertion undefined", assert("(nonsense=1)"), ldap.LDAPResultAssertionFailed},
 			{"unknown critical", ldap.NewControlString("1.2.3.4.5", true, ""), ldap.LDAPResultUnavailableCriticalExtension},
 			{"unknown", ldap.NewControlString("1.2.3.4.5", false, ""), 0},
-			{"paging on a modify", &ldap.ControlString{ControlType: ldap.ControlTypePaging, Criticality: true, ControlValue: "x"}, 0xffff},
+			{"paging on a modify", &ldap.ControlString{ControlType: ldap.ControlTypePaging, Criticality: true,
+				ControlValue: "x"}, 0xffff},
 		} {
 			m := ldap.NewModifyRequest(anna, []ldap.Control{tc.control})
 			m.Replace("title", []string{"Dr."})
@@ -255,6 +311,51 @@ func TestControls(t *testing.T) {
 			[]ldap.Control{ldap.NewControlString("1.3.6.1.4.1.4203.1.9.1.1", true, "")})
 		if _, err := c.Search(req); err == nil {
 			t.Error("the sync control, which UCS does not offer, was accepted")
+		}
+	})
+}
+
+// A write can bring back the entry as it was and as it is (RFC 4527).
+func TestReadControls(t *testing.T) {
+	onBoth(t, func(t *testing.T, s target) {
+		c := s.bind(t)
+		const oidPre, oidPost = "1.3.6.1.1.13.1", "1.3.6.1.1.13.2"
+		list := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "")
+		list.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, "displayName", ""))
+		both := []ldap.Control{&ldap.ControlString{ControlType: oidPre, ControlValue: string(list.Bytes())},
+			&ldap.ControlString{ControlType: oidPost, Criticality: true, ControlValue: string(list.Bytes())}}
+		// shown decodes the entry in a control of an answer: [name, attributes].
+		shown := func(controls []ldap.Control, oid string) string {
+			ctl, ok := ldap.FindControl(controls, oid).(*ldap.ControlString)
+			if !ok {
+				return "nothing"
+			}
+			p, err := ber.DecodePacketErr([]byte(ctl.ControlValue))
+			if err != nil || len(p.Children) != 2 {
+				t.Fatalf("%v: %v", oid, err)
+			}
+			var out []string
+			for _, a := range p.Children[1].Children {
+				for _, v := range a.Children[1].Children {
+					out = append(out, fmt.Sprint(a.Children[0].Value, "=", v.Value))
+				}
+			}
+			return strings.Join(out, " ")
+		}
+		req := ldap.NewModifyRequest(anna, both)
+		req.Replace("displayName", []string{"Dr. Anna"})
+		res, err := c.ModifyWithResult(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := shown(res.Controls, oidPre), "displayName=Anna  Mueller"; got != want {
+			t.Errorf("before: %s, want %s", got, want)
+		}
+		if got, want := shown(res.Controls, oidPost), "displayName=Dr. Anna"; got != want {
+			t.Errorf("after: %s, want %s", got, want)
+		}
+		if res, err = c.ModifyWithResult(ldap.NewModifyRequest(anna, nil)); err == nil && len(res.Controls) != 0 {
+			t.Errorf("controls without asking: %v", res.Controls)
 		}
 	})
 }

@@ -290,6 +290,11 @@ func appendResult(tag byte, r *result, extra []byte) []byte {
 
 // appendEntry encodes a SearchResultEntry.
 func appendEntry(b []byte, id int64, dn string, attrs []given, typesOnly bool) []byte {
+	return appendMessage(b, id, appendEntryBody(nil, dn, attrs, typesOnly), nil)
+}
+
+// appendEntryBody encodes it without the message around it.
+func appendEntryBody(b []byte, dn string, attrs []given, typesOnly bool) []byte {
 	list := 0
 	sizes := make([]int, len(attrs))
 	for i, a := range attrs {
@@ -300,11 +305,7 @@ func appendEntry(b []byte, id int64, dn string, attrs []given, typesOnly bool) [
 		}
 		list += sizeOf(sizeOf(len(a.desc)) + sizeOf(sizes[i]))
 	}
-	body := sizeOf(len(dn)) + sizeOf(list)
-	mid := appendInt(nil, 0x02, id)
-	b = appendLen(append(b, 0x30), len(mid)+sizeOf(body))
-	b = append(b, mid...)
-	b = appendLen(append(b, 0x60|ldap.ApplicationSearchResultEntry), body)
+	b = appendLen(append(b, 0x60|ldap.ApplicationSearchResultEntry), sizeOf(len(dn))+sizeOf(list))
 	b = appendString(b, 0x04, dn)
 	b = appendLen(append(b, 0x30), list)
 	for i, a := range attrs {
@@ -319,4 +320,10 @@ func appendEntry(b []byte, id int64, dn string, attrs []given, typesOnly bool) [
 		}
 	}
 	return b
+}
+
+// appendControl encodes a control of an answer.
+func appendControl(b []byte, oid string, value []byte) []byte {
+	in := appendString(appendString(nil, 0x04, oid), 0x04, string(value))
+	return append(appendLen(append(b, 0x30), len(in)), in...)
 }

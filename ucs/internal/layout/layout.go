@@ -114,7 +114,8 @@ func (n Names) Groups(ou, school string) []SchoolGroup {
 // the gid number.
 func Group(dn, cn, role, description string, gid int, domainSID string) Entry {
 	e := Entry{DN: dn, Attrs: []Attr{
-		{"objectClass", []string{"top", "posixGroup", "univentionGroup", "sambaGroupMapping", "univentionObject", "ucsschoolGroup"}},
+		{"objectClass", []string{"top", "posixGroup", "univentionGroup", "sambaGroupMapping", "univentionObject",
+			"ucsschoolGroup"}},
 		{"univentionObjectType", []string{"groups/group"}},
 		{"cn", []string{cn}},
 		{"gidNumber", []string{strconv.Itoa(gid)}},

@@ -39,7 +39,8 @@ func TestKeys(t *testing.T) {
 	if rest, err := asn1.Unmarshal(der, &k); err != nil || len(rest) > 0 {
 		t.Fatal(err)
 	}
-	if k.Key.Type != AES128 || len(k.Key.Value) != 16 || k.Salt.Type != 3 || string(k.Salt.Salt) != "SCHULEN.EXAMPLEanna.mueller" {
+	if k.Key.Type != AES128 || len(k.Key.Value) != 16 || k.Salt.Type != 3 ||
+		string(k.Salt.Salt) != "SCHULEN.EXAMPLEanna.mueller" {
 		t.Errorf("key = %+v", k)
 	}
 	keys, err := Keys("geheim", "SCHULEN.EXAMPLE", "anna.mueller")

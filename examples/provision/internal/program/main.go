@@ -54,6 +54,13 @@ what is missing. An example for cron, at two in the morning:
 
   0 2 * * *  provision -config /etc/schoolmail/district.toml -apply -out /var/log/schoolmail
 
+  provision -config district.toml -status [-max-age 26h]
+      Says in one line, for a monitor, how the last applied run went and how old
+      the last success and the export are. Asks no server. Exit status: 0 OK,
+      1 warning, 2 critical, 3 unknown, as Nagios-like monitors expect. The line
+      is made from status.json in the state folder, which every run with -apply
+      writes, also one that fails; metrics_file has the same for Prometheus.
+
 Exit status: 0 all done; 1 failed; 2 bad flags, configuration or export,
 nothing was done; 3 finished, but something was held back or failed for single
 people: read the report.
@@ -65,7 +72,9 @@ Flags:
 // options are the flags.
 type options struct {
 	config, plan, applyPlan, undo, out string
-	apply, dryRun, quiet, breakLease   bool
+	apply, dryRun, quiet, status       bool
+	breakLease                         bool
+	maxAge                             time.Duration
 	people                             int
 	seed                               uint64
 	latency                            time.Duration
@@ -98,6 +107,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.Uint64Var(&p.seed, "seed", 1, "sandbox: `number` that the district is made from")
 	fs.DurationVar(&p.latency, "latency", 0, "sandbox: `time` that each request to OX and doveadm takes")
 	fs.BoolVar(&p.quiet, "q", false, "no progress")
+	fs.BoolVar(&p.status, "status", false, "tell a monitor how the last run went, and do nothing else")
+	fs.DurationVar(&p.maxAge, "max-age", 26*time.Hour, "with -status: `time` after which the last success or the export is too old")
 	fs.TextVar(&p.now, "now", schoolmail.Date(0), "`day` to plan for, YYYY-MM-DD, for rehearsals; default today")
 	if status, ok := fs.Parse(args); !ok {
 		return status
@@ -109,6 +120,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return fs.Mistake("-apply-plan goes with neither -apply nor -plan nor -undo")
 	case p.dryRun && (p.apply || p.applyPlan != ""):
 		return fs.Mistake("-dry-run contradicts -apply and -apply-plan")
+	case p.status && (p.config == "" || p.apply || p.dryRun || p.plan != "" || p.applyPlan != "" || p.undo != "" || p.out != ""):
+		return fs.Mistake("-status needs -config and goes with -max-age alone")
 	case p.breakLease && !p.apply && p.applyPlan == "":
 		return fs.Mistake("-break-lease goes with -apply or -apply-plan")
 	case p.people < 20 || p.people > 200000:
@@ -118,8 +131,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if p.quiet {
 		p.progress = newProgress(io.Discard, false)
 	}
-	if p.config == "" {
+	switch {
+	case p.config == "":
 		return p.demonstrate(ctx)
+	case p.status:
+		return p.verdict()
 	}
 	return p.run(ctx)
 }
@@ -142,22 +158,37 @@ func (p *program) demonstrate(ctx context.Context) int {
 	return p.finish(status(acts), acts)
 }
 
-// run does one run on a site's servers.
+// run does one run on a site's servers, and tells a monitor of it.
 func (p *program) run(ctx context.Context) int {
 	set, warnings, err := site.Load(p.config)
 	if err != nil {
 		return p.flags.Fail(cli.Usage, err)
 	}
 	p.flags.Warn(warnings...)
+	start := time.Now()
+	exit, acts := p.onServers(ctx, set)
+	if !p.apply && p.applyPlan == "" {
+		return exit
+	}
+	st := set.Status(acts)
+	st.Applied, st.Started, st.Ended, st.ExitStatus = true, start, time.Now(), exit
+	if err := set.WriteStatus(st); err != nil {
+		p.flags.Warn(err.Error()) // what was done is done; the monitor will miss a success
+	}
+	return exit
+}
+
+func (p *program) onServers(ctx context.Context, set *site.Settings) (exit int, acts []*site.Act) {
+	var err error
 	opts := &site.RunOptions{Day: p.now, Apply: p.apply, Observer: p.progress, BreakLease: p.breakLease}
 	if p.out != "" {
 		if err := atomicfile.Writable(p.out); err != nil {
-			return p.flags.Fail(cli.Usage, err)
+			return p.flags.Fail(cli.Usage, err), nil
 		}
 	}
 	if p.applyPlan != "" {
 		if opts.Approved, err = site.ReadPlan(p.applyPlan); err != nil {
-			return p.flags.Fail(cli.Usage, err)
+			return p.flags.Fail(cli.Usage, err), nil
 		}
 	}
 	if p.plan != "" {
@@ -169,23 +200,23 @@ func (p *program) run(ctx context.Context) int {
 	set.PlanOnly = !p.apply && p.applyPlan == ""
 	open, err := site.Open(set, nil)
 	if err != nil {
-		return p.flags.Fail(cli.Failed, err)
+		return p.flags.Fail(cli.Failed, err), acts
 	}
 	defer open.Close()
 	p.report.Title = open.Name()
 	if p.undo != "" {
 		if opts.Undo, err = open.FindRun(p.undo); err != nil {
-			return p.flags.Fail(cli.Usage, err)
+			return p.flags.Fail(cli.Usage, err), nil
 		}
 	}
-	acts, err := open.Run(ctx, opts)
+	acts, err = open.Run(ctx, opts)
 	for _, act := range acts {
 		if err := p.show(open, act); err != nil {
-			return p.flags.Fail(cli.Failed, err)
+			return p.flags.Fail(cli.Failed, err), acts
 		}
 	}
 	if err != nil {
-		return p.finish(p.refused(open, opts.Day, err), acts)
+		return p.finish(p.refused(open, opts.Day, err), acts), acts
 	}
 	if set.PlanOnly {
 		if p.plan != "" {
@@ -193,7 +224,7 @@ func (p *program) run(ctx context.Context) int {
 		}
 		fmt.Fprintln(p.stdout, "\nThis was only the plan: no server was written to.")
 	}
-	return p.finish(status(acts), acts)
+	return p.finish(status(acts), acts), acts
 }
 
 // show prints an act: what was done, or the plan.

@@ -49,13 +49,13 @@ func Year(ctx context.Context, sb *sitetest.Sandbox, p *progress) ([]*site.Act, 
 		a.Title = act.title
 		acts = append(acts, a)
 		p.say("%s", line(a))
+		if a.Err != nil {
+			return acts, a.Err
+		}
 		if text, err := data(sb, a, i == 0); err != nil {
 			return acts, err
 		} else if text != "" {
 			p.say("%s", text)
-		}
-		if a.Err != nil {
-			return acts, a.Err
 		}
 	}
 	p.say("\nPeak memory of the process, simulators included: %d MB", peakMemory()>>20)

@@ -1,0 +1,143 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/ictmedia/schoolmail/internal/imapwire"
+)
+
+// flags carries changed flags over: what the source added or removed since it
+// was last looked at, so that changes the user made at the target stay.
+func (f *folderRun) flags(ctx context.Context, old imapwire.Set, sel *imapwire.Selected) error {
+	mod := ""
+	if sel.HighestModSeq != 0 && f.state.SrcModSeq != 0 {
+		mod = fmt.Sprintf("(CHANGEDSINCE %d)", f.state.SrcModSeq)
+	}
+	n := 0
+	for _, part := range old.Chunks(5 * fetchCount) {
+		now := map[uint32][]string{}
+		if err := f.src.do(opFlags, f.SourceRaw, func(c *imapwire.Client) error {
+			return c.Fetch(ctx, part, "FLAGS", mod, func(m *imapwire.Message, _ io.Reader, _ int64) error {
+				if m.HasFlags && part.Contains(m.UID) {
+					flags, bad := f.take.clean(m.Flags)
+					if len(bad) > 0 {
+						f.led.warn(f.Mapping, m.UID, ProblemKeyword, "kept without the keywords %q, which the target would not take", bad)
+					}
+					now[m.UID] = flags
+				}
+				return nil
+			})
+		}); err != nil {
+			return err
+		}
+		changed, err := f.storeChanges(ctx, now)
+		if err != nil {
+			return err
+		}
+		n += changed
+	}
+	if n > 0 {
+		f.led.count(f.Mapping, func(r *Result, o *FolderResult) { r.Flags, o.Flags = r.Flags+n, o.Flags+n })
+	}
+	return nil
+}
+
+// storeChanges brings flags that the source has now to the target, where the
+// state knows other ones, and tells of how many messages.
+func (f *folderRun) storeChanges(ctx context.Context, now map[uint32][]string) (int, error) {
+	var touched imapwire.Set
+	for uid := range now {
+		touched.Add(uid)
+	}
+	changes := flagChangesByKind{}
+	updates := map[uint32]entry{}
+	if err := f.st.get(f.SourceRaw, touched, func(uid uint32, e entry) error {
+		add, remove := flagChanges(e.flags, now[uid])
+		if len(add)+len(remove) == 0 {
+			return nil
+		}
+		e.flags = now[uid]
+		updates[uid] = e
+		if e.dst != 0 {
+			changes.put(e.dst, add, remove)
+		}
+		return nil
+	}); err != nil {
+		return 0, err
+	}
+	if err := f.storeFlags(ctx, changes); err != nil {
+		return 0, err
+	}
+	for uid, e := range updates {
+		if err := f.st.put(f.SourceRaw, uid, e); err != nil {
+			return 0, err
+		}
+	}
+	return len(updates), nil
+}
+
+// flagChanges compares two clean flag lists, keywords without regard to case.
+func flagChanges(from, to []string) (add, remove []string) {
+	has := func(list []string, f string) bool {
+		return slices.ContainsFunc(list, func(g string) bool { return strings.EqualFold(f, g) })
+	}
+	for _, f := range to {
+		if !has(from, f) {
+			add = append(add, f)
+		}
+	}
+	for _, f := range from {
+		if !has(to, f) {
+			remove = append(remove, f)
+		}
+	}
+	return add, remove
+}
+
+// flagChangesByKind groups UIDs by the change they need: "+\Seen $x" or "-\Flagged".
+type flagChangesByKind map[string]*imapwire.Set
+
+func (c flagChangesByKind) put(uid uint32, add, remove []string) {
+	for sign, flags := range map[string][]string{"+": add, "-": remove} {
+		if len(flags) == 0 {
+			continue
+		}
+		key := sign + strings.Join(flags, " ")
+		if c[key] == nil {
+			c[key] = &imapwire.Set{}
+		}
+		c[key].Add(uid)
+	}
+}
+
+// storeFlags sends collected changes, in a fixed order. A refused change is reported.
+func (f *folderRun) storeFlags(ctx context.Context, changes flagChangesByKind) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := f.openTarget(ctx); err != nil {
+		return err
+	}
+	keys := make([]string, 0, len(changes))
+	for k := range changes {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		err := f.dst.do(opFlags, f.TargetRaw, func(c *imapwire.Client) error {
+			return c.StoreFlags(ctx, *changes[k], k[:1], strings.Fields(k[1:]))
+		})
+		if err == nil {
+			continue
+		}
+		if _, later := throttle(err); later || f.dst.lost() {
+			return err
+		}
+		f.led.warn(f.Mapping, 0, ProblemFlags, "%s on %d messages: %v", k, changes[k].Len(), err)
+	}
+	return nil
+}
