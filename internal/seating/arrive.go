@@ -179,55 +179,60 @@ func (a *arrivals) spare(room int) int {
 // the shortest chain of others who change to another room, to one with a spare
 // seat or one that the people of the set come from.
 func (a *arrivals) swap(set, room, n int) bool {
-	from := slices.IndexFunc(a.plan[set], func(m int) bool { return m > 0 })
-	if from == room {
-		from++
-		m := slices.IndexFunc(a.plan[set][from:], func(m int) bool { return m > 0 })
-		from += m
-		if m < 0 {
-			return false
+	from := -1
+	for r, m := range a.plan[set] {
+		if m > 0 && r != room && from < 0 {
+			from = r
 		}
 	}
 	if from < 0 {
 		return false
 	}
-	type step struct{ room, set int } // who came from where
-	via := make([]step, len(a.left))
+	via := make([]change, len(a.left))
 	seen := make([]bool, len(a.left))
 	seen[room] = true
 	for queue := []int{room}; len(queue) > 0; queue = queue[1:] {
 		b := queue[0]
-		spare, source := a.spare(b), b != room && a.plan[set][b] > 0
-		if spare <= 0 && !source {
+		spare := a.spare(b)
+		switch {
+		case b != room && a.plan[set][b] > 0:
+			from = b
+		case spare > 0:
+			n = min(n, spare)
+		default:
 			for o := range a.sets {
 				if a.plan[o][b] == 0 || o == set {
 					continue
 				}
 				for _, c := range a.sets[o] {
 					if !seen[c] {
-						seen[c], via[c] = true, step{b, o}
+						seen[c], via[c] = true, change{b, o}
 						queue = append(queue, c)
 					}
 				}
 			}
 			continue
 		}
-		if source {
-			from = b
-		} else {
-			n = min(n, spare)
-		}
-		n = min(n, a.plan[set][from])
-		for c := b; c != room; c = via[c].room {
-			n = min(n, a.plan[via[c].set][via[c].room])
-		}
-		for c := b; c != room; c = via[c].room {
-			a.plan[via[c].set][via[c].room] -= n
-			a.plan[via[c].set][c] += n
-		}
-		a.plan[set][from] -= n
-		a.plan[set][room] += n
+		a.follow(via, room, b, set, from, n)
 		return true
 	}
 	return false
+}
+
+// change is who came to a room from where.
+type change struct{ room, set int }
+
+// follow carries a chain out that ends in room b, for at most n people of a set
+// who come from one room into another.
+func (a *arrivals) follow(via []change, room, b, set, from, n int) {
+	n = min(n, a.plan[set][from])
+	for c := b; c != room; c = via[c].room {
+		n = min(n, a.plan[via[c].set][via[c].room])
+	}
+	for c := b; c != room; c = via[c].room {
+		a.plan[via[c].set][via[c].room] -= n
+		a.plan[via[c].set][c] += n
+	}
+	a.plan[set][from] -= n
+	a.plan[set][room] += n
 }

@@ -63,7 +63,10 @@ func (p *play) may(kind, to int) error {
 	case p.taken[to] >= p.w.Rooms[to].Capacity:
 		return fmt.Errorf("room %d is full when kind %d comes", to, kind)
 	}
-	if r := k.Now; !p.w.Keep && k.stays() && p.w.Rooms[r].Taken > p.w.Rooms[r].Capacity && p.w.Rooms[r].Taken-p.w.Rooms[r].Later <= p.w.Rooms[r].Capacity {
+	if p.w.Keep || !k.stays() {
+		return nil
+	}
+	if r := p.w.Rooms[k.Now]; r.Taken > r.Capacity && r.Taken-r.Later <= r.Capacity {
 		return fmt.Errorf("kind %d moves because of old copies", kind)
 	}
 	return nil
@@ -177,7 +180,8 @@ func smallWorld(r *rand.Rand) World {
 		if people >= 7 {
 			break
 		}
-		k := Kind{N: 1 + r.IntN(2), Now: r.IntN(rooms+1) - 1, Cohort: r.IntN(3), First: r.IntN(6) == 0, Ahead: r.IntN(3) == 0, Fixed: r.IntN(12) == 0}
+		k := Kind{N: 1 + r.IntN(2), Now: r.IntN(rooms+1) - 1, Cohort: r.IntN(3),
+			First: r.IntN(6) == 0, Ahead: r.IntN(3) == 0, Fixed: r.IntN(12) == 0}
 		for _, room := range perm[:1+r.IntN(2)+r.IntN(rooms-1)/2] {
 			k.Allowed = append(k.Allowed, room)
 		}

@@ -81,8 +81,8 @@ type class struct {
 	Kind
 	kinds []int
 
-	into, later      []int // edges into Allowed, now and some day; then how many go there
-	none, stay, over int   // edges
+	into, later []int // edges into Allowed, now and some day; then how many go there
+	stay, over  int   // edges
 
 	left  int // people who get another seat
 	crowd int // people who stay and are too many
@@ -151,15 +151,6 @@ func (s *solver) crowded(r int) int {
 	return s.Rooms[r].Taken - s.Rooms[r].Later - s.Rooms[r].Capacity
 }
 
-// What the network pays for. Each is more than a path can pay of those below it.
-const (
-	aMove  = int64(1)       // of somebody who might stay
-	aWait  = int64(1) << 10 // of less worth than a seat, of more than a move
-	aCrowd = int64(1) << 20 // somebody too many in a room
-	aFirst = int64(1) << 30 // somebody without a seat who is First
-	aSeat  = int64(1) << 40 // somebody without a seat
-)
-
 // bill is what a solution costs, in the order of what counts.
 type bill struct{ unseated, first, crowd, moves int }
 
@@ -214,101 +205,6 @@ func (s *solver) bill(stuck []hop) bill {
 		b.crowd += max(0, there[r]-rm.Capacity)
 	}
 	return b
-}
-
-// share finds out how many of each class get a seat in which room, as a
-// minimum-cost flow: source -> class -> room -> sink.
-func (s *solver) share(open []bool) bool {
-	n := len(s.Rooms)
-	const src, sink = 0, 1
-	class := func(c int) int { return 2 + c }
-	room := func(r int) int { return 2 + len(s.classes) + r }        // seats now; with Keep for those who come
-	long := func(r int) int { return 2 + len(s.classes) + n + r }    // with Keep: seats when old copies have left
-	crowd := func(r int) int { return 2 + len(s.classes) + 2*n + r } // those who are there and too many
-	f := newFlow(2 + len(s.classes) + 3*n)
-	home := room
-	if s.Keep {
-		home = long
-	}
-	closed, tooMany := make([]bool, n), make([]int, n)
-	for r, rm := range s.Rooms {
-		seats := rm.Capacity - (rm.Taken - s.listed[r])
-		if s.Keep {
-			f.edge(room(r), long(r), max(0, rm.Capacity-rm.Taken), 0)
-			seats += rm.Later
-		}
-		closed[r] = !s.Keep && rm.Taken > rm.Capacity && !open[r]
-		seats = max(0, seats)
-		f.edge(home(r), sink, seats, 0)
-		tooMany[r] = -1
-		if more := max(0, s.listed[r]-seats); !open[r] {
-			wait := 0
-			if !s.Keep { // until old copies leave
-				wait = min(more, rm.Later)
-			}
-			f.edge(crowd(r), sink, wait, 0)
-			tooMany[r] = f.edge(crowd(r), sink, more-wait, aCrowd)
-		}
-	}
-	people := 0
-	for i, c := range s.classes {
-		node := class(i)
-		f.edge(src, node, c.N, 0)
-		people += c.N
-		unseated := aSeat
-		if c.First {
-			unseated += aFirst
-		}
-		c.none, c.stay, c.over = -1, -1, -1
-		c.into, c.later = make([]int, len(c.Allowed)), make([]int, len(c.Allowed))
-		move := aMove
-		if !c.stays() {
-			move = 0
-		}
-		switch {
-		case c.Now == None:
-			c.none = f.edge(node, sink, c.N, unseated)
-		case !c.stays():
-			c.stay = f.edge(node, home(c.Now), c.N, unseated)
-			c.over = f.edge(node, crowd(c.Now), c.N, unseated)
-		default:
-			c.stay = f.edge(node, home(c.Now), c.N, 0)
-			c.over = f.edge(node, crowd(c.Now), c.N, 0)
-		}
-		for j, r := range c.Allowed {
-			c.into[j], c.later[j] = -1, -1
-			if r == c.Now || closed[r] || c.stays() && !s.mayLeave(c.Now) {
-				continue
-			}
-			c.into[j] = f.edge(node, room(r), c.N, move)
-			if c.Ahead {
-				c.later[j] = f.edge(node, long(r), c.N, unseated-aWait)
-			}
-		}
-	}
-	ok := f.run(src, sink) == people
-	for r, e := range tooMany {
-		tooMany[r] = f.used(e)
-	}
-	for _, c := range s.classes {
-		c.left, c.crowd = 0, 0
-		if c.Now != None {
-			c.crowd = min(f.used(c.over), tooMany[c.Now])
-			tooMany[c.Now] -= c.crowd
-		}
-		for j, r := range c.Allowed {
-			c.into[j] = f.used(c.into[j])
-			c.left += c.into[j]
-			s.waits[r] += f.used(c.later[j])
-		}
-	}
-	return ok
-}
-
-// mayLeave reports whether somebody who may stay in a room may be asked to
-// leave it. Where only old copies are too many nobody is.
-func (s *solver) mayLeave(r int) bool {
-	return s.Keep || s.Rooms[r].Taken <= s.Rooms[r].Capacity || s.crowded(r) > 0
 }
 
 // choose decides of which kinds those are who get another seat: of those who

@@ -194,6 +194,22 @@ func (l *link) but(kind int) *link {
 	return l
 }
 
+// offer takes a shift if it is the cheapest, or the cheapest of another kind.
+func (l *link) offer(sh shift, cost int64) {
+	own := link{shift: sh, cost: cost, ok: true}
+	switch {
+	case !l.ok:
+		*l = own
+	case cost < l.cost:
+		if own.next = l.next; l.kind != sh.kind {
+			own.next = &link{shift: l.shift, cost: l.cost, ok: true}
+		}
+		*l = own
+	case l.kind != sh.kind && (l.next == nil || cost < l.next.cost):
+		l.next = &own
+	}
+}
+
 // links lists for each pair of rooms the cheapest shift from one to the other.
 // One more column and row stand for those without a seat, and for spare seats.
 func (s *solver) links(free []int) [][]link {
@@ -210,103 +226,109 @@ func (s *solver) links(free []int) [][]link {
 			links[n][r] = link{shift: shift{nobody, None, r}, ok: true}
 		}
 	}
-	add := func(from, to int, sh shift) {
-		l, own := &links[from][to], link{shift: sh, cost: s.price(sh), ok: true}
-		switch {
-		case !l.ok:
-			*l = own
-		case own.cost < l.cost:
-			if l.kind != sh.kind {
-				own.next = &link{shift: l.shift, cost: l.cost, ok: true}
-			} else {
-				own.next = l.next
-			}
-			*l = own
-		case l.kind != sh.kind && (l.next == nil || own.cost < l.next.cost):
-			l.next = &own
-		}
-	}
 	for i := range s.Kinds {
-		k := &s.Kinds[i]
-		if k.Fixed {
-			continue
-		}
-		unseated := k.N
-		for from, m := range s.at[i] {
-			unseated -= m
-			if m == 0 {
-				continue
-			}
-			for _, to := range k.Allowed {
-				if to != from && free[to] >= 0 {
-					add(from, to, shift{i, from, to})
-				}
-			}
-			switch {
-			case k.Now == None:
-				add(from, n, shift{i, from, None})
-			case !k.stays() && k.Now != from && free[k.Now] >= 0:
-				add(from, k.Now, shift{i, from, k.Now})
-			}
-		}
-		for _, to := range k.Allowed {
-			if unseated > 0 && free[to] >= 0 {
-				add(n, to, shift{i, None, to})
-			}
+		if !s.Kinds[i].Fixed {
+			s.linkKind(links, free, i)
 		}
 	}
 	return links
 }
 
-// makeRoom finds the cheapest chain of shifts that gives room w back the seat
-// that somebody of a kind takes who would have ended in room x. With live, the chain must
-// pass one of these rooms.
-func (s *solver) makeRoom(links [][]link, kind, w, x int, live []bool) ([]shift, int64, bool) {
-	const far = int64(1) << 62
+// linkKind adds the shifts of the people of a kind.
+func (s *solver) linkKind(links [][]link, free []int, kind int) {
 	n := len(s.Rooms)
-	// A room stands here twice: before and after a live one was passed.
-	node := func(r int, passed bool) int { return 2*r + int(digit(passed)) }
-	alive := func(r int) bool { return live == nil || r == n || live[r] }
-	dist, via, prev := make([]int64, 2*n+2), make([]shift, 2*n+2), make([]int, 2*n+2)
-	for i := range dist {
-		dist[i] = far
-	}
-	start := node(w, alive(w))
-	dist[start] = 0
-	for range 2*n + 2 {
-		for from := range dist {
-			if dist[from] == far {
-				continue
-			}
-			for to := range links[from/2] {
-				l := &links[from/2][to]
-				if from == start {
-					if l = l.but(kind); l.kind == kind {
-						continue // the same as nothing
-					}
-				}
-				v := node(to, from%2 == 1 || alive(to))
-				if l.ok && v != start && dist[from]+l.cost < dist[v] {
-					dist[v], via[v], prev[v] = dist[from]+l.cost, l.shift, from
-				}
+	k := &s.Kinds[kind]
+	enter := func(from, row int) {
+		for _, to := range k.Allowed {
+			if to != from && free[to] >= 0 {
+				links[row][to].offer(shift{kind, from, to}, s.price(shift{kind, from, to}))
 			}
 		}
 	}
-	end := node(x, true)
-	if none := node(n, true); dist[none] < dist[end] {
+	unseated := k.N
+	for from, m := range s.at[kind] {
+		unseated -= m
+		if m == 0 {
+			continue
+		}
+		enter(from, from)
+		switch out := (shift{kind, from, k.Now}); {
+		case k.Now == None:
+			links[from][n].offer(out, s.price(out))
+		case !k.stays() && k.Now != from && free[k.Now] >= 0:
+			links[from][k.Now].offer(out, s.price(out))
+		}
+	}
+	if unseated > 0 {
+		enter(None, n)
+	}
+}
+
+// search is for the cheapest chain of shifts. A room stands in it twice: before
+// and after a live one was passed.
+type search struct {
+	links [][]link
+	live  []bool // nil: all
+	dist  []int64
+	via   []shift
+	prev  []int
+}
+
+func (q *search) node(r int, passed bool) int {
+	n := len(q.links) - 1
+	return 2*r + int(digit(passed || q.live == nil || r == n || q.live[r]))
+}
+
+// relax follows the links of a node; from the start not those of the kind that came.
+func (q *search) relax(from, start, kind int) {
+	for to := range q.links[from/2] {
+		l := &q.links[from/2][to]
+		if from == start {
+			if l = l.but(kind); l.kind == kind {
+				continue // the same as nothing
+			}
+		}
+		v := q.node(to, from%2 == 1)
+		if d := q.dist[from] + l.cost; l.ok && v != start && d < q.dist[v] {
+			q.dist[v], q.via[v], q.prev[v] = d, l.shift, from
+		}
+	}
+}
+
+// makeRoom finds the cheapest chain of shifts that gives room w back the seat
+// that somebody of a kind takes who would have ended in room x. With live, the
+// chain must pass one of these rooms.
+func (s *solver) makeRoom(links [][]link, kind, w, x int, live []bool) ([]shift, int64, bool) {
+	const far = int64(1) << 62
+	n := 2 * len(links)
+	q := &search{links: links, live: live, dist: make([]int64, n), via: make([]shift, n), prev: make([]int, n)}
+	for i := range q.dist {
+		q.dist[i] = far
+	}
+	start := q.node(w, false)
+	q.dist[start] = 0
+	for range n {
+		for from, d := range q.dist {
+			if d < far {
+				q.relax(from, start, kind)
+			}
+		}
+	}
+	end := q.node(x, true)
+	if none := q.node(len(links)-1, true); q.dist[none] < q.dist[end] {
 		end = none
 	}
-	if dist[end] == far {
+	if q.dist[end] == far {
 		return nil, 0, false
 	}
 	var chain []shift
-	for v := end; v != start; v = prev[v] {
-		if len(chain) > len(dist) {
+	for v, steps := end, 0; v != start; v = q.prev[v] {
+		if steps++; steps > n {
 			return nil, 0, false
 		}
-		if via[v].kind != nobody {
-			chain = append(chain, via[v])
+		if q.via[v].kind != nobody {
+			chain = append(chain, q.via[v])
 		}
 	}
-	return chain, dist[end], true
+	return chain, q.dist[end], true
 }
