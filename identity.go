@@ -58,7 +58,8 @@ const (
 //	names alike (spelling, double      the same
 //	names, given and family swapped)
 //	one of two names differs           a school and, where there are any, a class in common: the same
-//	                                   (marriage, another first name), otherwise held
+//	                                   (marriage, another first name), otherwise held;
+//	                                   held of somebody who had left
 //	both names differ                  held
 func compareIdentity(a *Account, r *Record, ms []Membership) likeness {
 	given, family := alikeNames(a.GivenName, r.GivenName), alikeNames(a.FamilyName, r.FamilyName)
@@ -79,7 +80,7 @@ func compareIdentity(a *Account, r *Record, ms []Membership) likeness {
 	switch {
 	case alike:
 		return samePerson
-	case (given || family) && school && class:
+	case (given || family) && school && class && a.State == Active:
 		return renamedPerson
 	}
 	return otherPerson
@@ -220,20 +221,22 @@ func described(given, family string, ms []Membership) string {
 
 // someone is a person as the search for doubles sees them.
 type someone struct {
-	key     RecordKey
-	role    Role
-	traits  Traits
-	schools []Membership
-	name    string // as described
+	key           RecordKey
+	role          Role
+	traits        Traits
+	schools       []Membership
+	given, family string
+	name          string // as described
 }
 
 func (b *builder) someoneOf(r *Record) someone {
 	ms := b.current(r)
-	return someone{r.Key, r.Role, r.Traits, ms, described(r.GivenName, r.FamilyName, ms)}
+	return someone{r.Key, r.Role, r.Traits, ms, r.GivenName, r.FamilyName, described(r.GivenName, r.FamilyName, ms)}
 }
 
 func someoneWith(a *Account) someone {
-	return someone{a.Key, a.Role, a.Traits, a.Memberships, described(a.GivenName, a.FamilyName, a.Memberships)}
+	return someone{a.Key, a.Role, a.Traits, a.Memberships, a.GivenName, a.FamilyName,
+		described(a.GivenName, a.FamilyName, a.Memberships)}
 }
 
 // mayBe reports whether two people of one name may be one who was gone and came
@@ -247,6 +250,13 @@ func (s *someone) mayBe(o *someone) bool {
 	}
 	school, _ := common(s.schools, o.schools)
 	return (s.role == RolePupil) == (o.role == RolePupil) && (school || sameID(s.key.ID, o.key.ID))
+}
+
+// renamed reports whether somebody who was gone may have come with a new id and,
+// at the same time, one new name: born on the same day, and the other name alike.
+func (s *someone) renamed(o *someone) bool {
+	return compareTraits(s.traits, o.traits) == traitsEqual && (s.role == RolePupil) == (o.role == RolePupil) &&
+		(alikeNames(s.given, o.given) || alikeNames(s.family, o.family))
 }
 
 // doubles reports whether two people of one name who are both delivered may be one.
@@ -344,6 +354,19 @@ func (b *builder) changedPeople(changed []RecordKey) {
 		if b.doubts[k] != "" {
 			b.find("other-person", "%s: nothing is changed until a link with old and new %q says that it is the same person, "+
 				"or the export is put right", b.doubts[k], k.ID).Key = k
+			b.misplaced(k, owners[fullName(r.GivenName, r.FamilyName)])
+		}
+	}
+}
+
+// misplaced shields the people whose name is sent under the id of somebody else
+// while their own id is missing: they are there, only not where they belong.
+func (b *builder) misplaced(k RecordKey, owners []*Account) {
+	r := b.records[k]
+	for _, o := range owners {
+		if next := b.records[o.Key]; o.Key != k && (next == nil || !b.here(next)) &&
+			compareTraits(o.Traits, r.Traits) != traitsDiffer && b.doubts[o.Key] == "" {
+			b.doubts[o.Key] = fmt.Sprintf("record %s is missing, and record %s is sent for somebody of this name", o.Key.ID, k.ID)
 		}
 	}
 }
@@ -363,11 +386,14 @@ func (b *builder) losesName(o *Account, r *Record, ms []Membership) bool {
 // doublePeople finds newcomers who look like somebody who is gone, or who is
 // delivered a second time.
 func (b *builder) doublePeople(newcomers []RecordKey, distinct map[[2]string]bool) {
-	byName := map[string][]someone{}
+	byName, byBirth := map[string][]someone{}, map[string][]someone{}
 	for _, k := range newcomers {
 		r := b.records[k]
 		n := fullName(r.GivenName, r.FamilyName)
 		byName[n] = append(byName[n], b.someoneOf(r))
+		if r.Traits.Birth != "" {
+			byBirth[r.Traits.Birth] = append(byBirth[r.Traits.Birth], b.someoneOf(r))
+		}
 	}
 	if len(byName) == 0 {
 		return
@@ -382,7 +408,8 @@ func (b *builder) doublePeople(newcomers []RecordKey, distinct map[[2]string]boo
 	for k, a := range b.accounts {
 		r := present(a)
 		if byName[fullName(a.GivenName, a.FamilyName)] != nil ||
-			r != nil && byName[fullName(r.GivenName, r.FamilyName)] != nil {
+			r != nil && byName[fullName(r.GivenName, r.FamilyName)] != nil ||
+			r == nil && byBirth[a.Traits.Birth] != nil {
 			keys = append(keys, k)
 		}
 	}
@@ -401,7 +428,7 @@ func (b *builder) doublePeople(newcomers []RecordKey, distinct map[[2]string]boo
 			}
 		}
 		who := someoneWith(a)
-		for _, n := range byName[fullName(a.GivenName, a.FamilyName)] {
+		for _, n := range whoMayBe(&who, r != nil, byName, byBirth) {
 			switch {
 			case distinct[[2]string{k.ID, n.key.ID}]:
 			case r != nil && who.doubles(&n):
@@ -430,6 +457,22 @@ func (b *builder) doublePeople(newcomers []RecordKey, distinct map[[2]string]boo
 			}
 		}
 	}
+}
+
+// whoMayBe lists the newcomers who may be somebody with an account: those of the
+// name, and when the person is gone also those who were born on the same day.
+func whoMayBe(who *someone, present bool, byName, byBirth map[string][]someone) []someone {
+	same := byName[fullName(who.given, who.family)]
+	if present || who.traits.Birth == "" {
+		return same
+	}
+	same = slices.Clone(same)
+	for _, n := range byBirth[who.traits.Birth] {
+		if who.renamed(&n) && !slices.ContainsFunc(same, func(o someone) bool { return o.key == n.key }) {
+			same = append(same, n)
+		}
+	}
+	return same
 }
 
 // double holds somebody who seems to be delivered a second time.

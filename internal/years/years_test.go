@@ -1,0 +1,147 @@
+package years
+
+import (
+	"flag"
+	"testing"
+
+	"github.com/ictmedia/schoolmail"
+)
+
+var (
+	seed = flag.Uint64("seed", 1, "of the first of the four districts that TestYears plays")
+	days = flag.Int("days", 60, "days that each of them lives")
+)
+
+// TestYears plays the first days of four districts: with and without birth
+// dates in the export, with and without old copies after a transfer.
+func TestYears(t *testing.T) {
+	t.Parallel()
+	for i := range uint64(4) {
+		l := NewLife(*seed+i, 120)
+		for range *days {
+			if err := l.Day(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if l.World.Harm.Total() > 0 {
+			t.Errorf("seed %d, %d days, %d steps:\n%s", *seed+i, l.Days, l.Steps, l.World.Harm)
+		}
+		if l.Steps < *days || len(l.Lies) == 0 {
+			t.Errorf("seed %d: nothing happens: %d steps, lies %v", *seed+i, l.Steps, l.Lies)
+		}
+	}
+}
+
+// TestIdentity measures a small part of what the command measures.
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	for _, births := range []bool{true, false} {
+		v, err := Identity(*seed, 160, 2, 40, births)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(v.Passed) > 0 {
+			t.Errorf("births %v: of %v wrong ids %d passed: %q", births, v.Injected, len(v.Passed), v.Passed)
+		}
+		if len(v.Held)*1000 > v.Real || v.Real < 60 {
+			t.Errorf("births %v: of %d real changes %d are held: %q", births, v.Real, len(v.Held), v.Held)
+		}
+	}
+}
+
+// TestHarmIsSeen holds that the world notices what a wrong plan would do.
+func TestHarmIsSeen(t *testing.T) {
+	t.Parallel()
+	ida := schoolmail.RecordKey{Source: source, ID: "1"}
+	udo := schoolmail.RecordKey{Source: source, ID: "2"}
+	account := schoolmail.Account{Key: ida, Username: "ida.abel", Mail: "ida.abel@school.example",
+		State: schoolmail.Active, Context: 10}
+	with := func(f func(*schoolmail.Account)) schoolmail.Account {
+		a := account
+		f(&a)
+		return a
+	}
+	leaving := with(func(a *schoolmail.Account) { a.State, a.NoticedOn = schoolmail.Leaving, 1000 })
+	for _, test := range []struct {
+		want Kind
+		do   func(w *World)
+	}{
+		{SomebodyElse, func(w *World) {
+			w.truth.behind[ida] = "2"
+			w.ChangeAccount(t.Context(), account, with(func(a *schoolmail.Account) { a.FamilyName = "Frei" }))
+		}},
+		{SecondAccount, func(w *World) {
+			w.CreateAccount(t.Context(), schoolmail.Account{Key: ida, Username: "ida.abel2", Mail: "i2@school.example"}, "x")
+		}},
+		{PresentNoticed, func(w *World) {
+			w.truth.there["1"] = true
+			w.Notify(t.Context(), schoolmail.Notice{ID: "n", Kind: schoolmail.NoticeLeaving, Account: account})
+		}},
+		{ShortNotice, func(w *World) { // 55 days
+			w.accounts["ida.abel"], w.today = leaving, 1055
+			w.ChangeAccount(t.Context(), leaving, with(func(a *schoolmail.Account) {
+				a.State, a.NoticedOn, a.Deactivated = schoolmail.Deactivated, 1000, 1055
+			}))
+		}},
+		{PresentClosed, func(w *World) {
+			w.accounts["ida.abel"], w.today, w.truth.delivered["1"] = leaving, 1056, true
+			w.ChangeAccount(t.Context(), leaving, with(func(a *schoolmail.Account) {
+				a.State, a.NoticedOn, a.Deactivated = schoolmail.Deactivated, 1000, 1056
+			}))
+		}},
+		{PurgedEarly, func(w *World) { // a day before its day
+			w.accounts["ida.abel"] = with(func(a *schoolmail.Account) { a.State, a.Deactivated = schoolmail.Deactivated, 1000 })
+			w.PurgeAccount(t.Context(), account, 1179)
+		}},
+		{LastCopyLost, func(w *World) {
+			w.DeleteUser(t.Context(), schoolmail.Place{Context: 10, UserID: 3, Username: "ida.abel"})
+		}},
+		{MailLost, func(w *World) { w.RemoveMailbox(t.Context(), account) }},
+		{NameAgain, func(w *World) {
+			w.truth.behind[udo] = "2"
+			w.CreateAccount(t.Context(), schoolmail.Account{Key: udo,
+				Username: "udo.abel", Mail: account.Mail}, "x")
+		}},
+		{NameChanged, func(w *World) {
+			w.ChangeAccount(t.Context(), account, with(func(a *schoolmail.Account) { a.Mail = "ida@school.example" }))
+		}},
+		{Overfull, func(w *World) {
+			w.EnsureUser(t.Context(), 10, schoolmail.UserSpec{Username: "udo.abel", DisplayName: "Udo Abel"})
+		}},
+		{DisplayNameTwice, func(w *World) {
+			w.EnsureUser(t.Context(), 10, schoolmail.UserSpec{Username: "udo.abel", DisplayName: "IDA ABEL"})
+		}},
+		{HeldTouched, func(w *World) {
+			held := with(func(a *schoolmail.Account) { a.Held = true })
+			w.accounts["ida.abel"] = held
+			w.ChangeAccount(t.Context(), held, with(func(a *schoolmail.Account) { a.Held, a.Phone = true, "1" }))
+		}},
+		{NoPassword, func(w *World) {
+			w.truth.behind[udo] = "2"
+			w.CreateAccount(t.Context(), schoolmail.Account{Key: udo, Username: "udo.abel"}, "")
+		}},
+		{ToldTwice, func(w *World) {
+			w.Notify(t.Context(), schoolmail.Notice{ID: "n", Account: account})
+			(*journal)(w).Append(schoolmail.JournalEntry{Effect: "send-notice", Phase: schoolmail.Done})
+			w.Notify(t.Context(), schoolmail.Notice{ID: "n", Account: account})
+		}},
+	} {
+		t.Run(string(test.want), func(t *testing.T) {
+			p := schoolmail.Policy{Contexts: []schoolmail.ContextSpec{{ID: 10, Capacity: 2}}}
+			w := newWorld(&p, &truth{behind: map[schoolmail.RecordKey]string{ida: "1"},
+				there: map[string]bool{}, delivered: map[string]bool{}})
+			w.today = 1000
+			w.EnsureContext(t.Context(), p.Contexts[0])
+			w.CreateAccount(t.Context(), account, "x")
+			w.EnsureUser(t.Context(), 10, schoolmail.UserSpec{Username: "ida.abel", DisplayName: "Ida Abel"})
+			w.EnsureMailbox(t.Context(), account)
+			if w.Harm.Total() > 0 {
+				t.Fatalf("before anything:\n%s", w.Harm)
+			}
+			test.do(w)
+			if w.Harm.Total() != 1 || w.Harm[test.want] == nil {
+				t.Errorf("got\n%s", w.Harm)
+			}
+		})
+	}
+}
