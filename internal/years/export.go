@@ -39,6 +39,11 @@ func (l *Life) export() (schoolmail.Delivery, bool) {
 	for i := range rs {
 		l.truth.delivered[l.truth.behind[rs[i].Key]] = true
 	}
+	for name := range l.World.told {
+		if l.truth.delivered[l.World.owner[name]] {
+			delete(l.World.told, name) // what they were told holds no more
+		}
+	}
 	d.Records = rs
 	d.Fingerprint = schoolmail.Fingerprint(rs)
 	return d, spoilt || lied

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/escada/escadatest"
@@ -117,7 +118,7 @@ func (l *Life) Day() error {
 	}
 	if !quiet && l.chance(500) { // the same plan again, or the next day's
 		w.fault = nil
-		if _, err := schoolmail.Apply(context.Background(), plan, w.ports(), options()); err != nil {
+		if _, err := schoolmail.Apply(context.Background(), plan, w.ports(), w.options()); err != nil {
 			w.Harm.add(Refused, fmt.Sprint(w.today, " again: ", err))
 		}
 	}
@@ -138,8 +139,9 @@ func (l *Life) Day() error {
 	return nil
 }
 
-func options() *schoolmail.ApplyOptions {
-	return &schoolmail.ApplyOptions{Parallel: 1,
+func (w *World) options() *schoolmail.ApplyOptions {
+	night := w.today.Time().Add(3 * time.Hour)
+	return &schoolmail.ApplyOptions{Parallel: 1, Clock: func() time.Time { return night },
 		InitialPassword: func(schoolmail.Account) (schoolmail.Secret, error) { return "initial", nil }}
 }
 
@@ -155,7 +157,7 @@ func (l *Life) run(d schoolmail.Delivery) (*schoolmail.Plan, *schoolmail.Result,
 	if l.trace != nil {
 		l.trace(plan)
 	}
-	res, err := schoolmail.Apply(context.Background(), plan, l.World.ports(), options())
+	res, err := schoolmail.Apply(context.Background(), plan, l.World.ports(), l.World.options())
 	if errors.Is(err, errCut) || errors.Is(err, schoolmail.ErrGaveUp) {
 		err = nil
 	}

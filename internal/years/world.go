@@ -25,8 +25,8 @@ type World struct {
 	capacity map[schoolmail.ContextID]int
 	mail     map[string]string // user name -> whose mail it is
 	journal  []schoolmail.JournalEntry
-	notices  map[string]bool // ids of those that the journal says were sent
-	sending  string          // id of the one that is being sent
+	told     map[string]bool // user names of those who know that they leave, as the journal says
+	sending  schoolmail.Notice
 	today    schoolmail.Date
 
 	Effects int // on the servers so far
@@ -51,7 +51,7 @@ var errCut = errors.New("the connection was cut")
 func newWorld(p *schoolmail.Policy, t *truth) *World {
 	w := &World{Harm: Harm{}, truth: t, accounts: map[string]schoolmail.Account{}, owner: map[string]string{},
 		retired: map[string]schoolmail.Date{}, contexts: map[schoolmail.ContextID]*box{},
-		capacity: map[schoolmail.ContextID]int{}, mail: map[string]string{}, notices: map[string]bool{}}
+		capacity: map[schoolmail.ContextID]int{}, mail: map[string]string{}, told: map[string]bool{}}
 	for _, c := range p.Contexts {
 		w.capacity[c.ID] = c.Capacity
 	}
@@ -323,10 +323,10 @@ func (w *World) RemoveMailbox(_ context.Context, acc schoolmail.Account) error {
 // Notify implements [schoolmail.Notifier].
 func (w *World) Notify(_ context.Context, n schoolmail.Notice) error {
 	return w.effect("notify", func() error {
-		if w.notices[n.ID] {
-			w.Harm.add(ToldTwice, n.Account.Username)
+		if n.Kind == schoolmail.NoticeLeaving && w.told[n.Account.Username] {
+			w.Harm.add(ToldTwice, fmt.Sprint(w.today, " ", n.Account.Username))
 		}
-		w.sending = n.ID
+		w.sending = n
 		if n.Kind == schoolmail.NoticeLeaving {
 			w.truth.notice(w, n.Account)
 		}
@@ -345,7 +345,7 @@ func (j *journal) Append(e schoolmail.JournalEntry) error {
 		}
 	}
 	if e.Effect == "send-notice" && e.Phase == schoolmail.Done {
-		w.notices[w.sending] = true
+		w.told[w.sending.Account.Username] = w.sending.Kind == schoolmail.NoticeLeaving
 	}
 	w.journal = append(w.journal, e)
 	return nil
@@ -361,20 +361,24 @@ func (j *journal) Entries(yield func(schoolmail.JournalEntry) bool) error {
 	return nil
 }
 
-// forget drops the entries of finished plans, as rotated journals are not read again.
+// forget drops the entries of finished plans, but for copies that nothing became
+// of and the last notices, as a journal that was closed and begun anew.
 func (w *World) forget() {
 	if n := len(w.journal); n > 0 && w.journal[n-1].Effect == "plan" && w.journal[n-1].Phase == schoolmail.Done {
 		open := map[string]schoolmail.JournalEntry{} // copies that were begun and neither switched to nor removed
 		for _, e := range w.journal {
 			id := fmt.Sprint(e.Subject, " ", e.To)
 			switch {
-			case e.Effect == schoolmail.EffectCopy && e.Phase != schoolmail.Failed:
+			case e.Effect == "copy-user" && e.Phase != schoolmail.Failed:
 				open[id] = e
-			case e.Effect == schoolmail.EffectCopy, e.Phase == schoolmail.Done && e.To != 0:
+			case e.Effect == "copy-user", e.Phase == schoolmail.Done && e.To != 0:
 				delete(open, id)
 			}
 		}
-		w.journal = w.journal[:0]
+		told := slices.DeleteFunc(slices.Clone(w.journal), func(e schoolmail.JournalEntry) bool {
+			return !strings.HasSuffix(e.Effect, "-notice")
+		})
+		w.journal = append(w.journal[:0], told[max(0, len(told)-200):]...)
 		for _, id := range slices.Sorted(maps.Keys(open)) {
 			w.journal = append(w.journal, open[id])
 		}

@@ -121,9 +121,9 @@ func TestHarmIsSeen(t *testing.T) {
 			w.CreateAccount(t.Context(), schoolmail.Account{Key: udo, Username: "udo.abel"}, "")
 		}},
 		{ToldTwice, func(w *World) {
-			w.Notify(t.Context(), schoolmail.Notice{ID: "n", Account: account})
+			w.Notify(t.Context(), schoolmail.Notice{ID: "n", Kind: schoolmail.NoticeLeaving, Account: account})
 			(*journal)(w).Append(schoolmail.JournalEntry{Effect: "send-notice", Phase: schoolmail.Done})
-			w.Notify(t.Context(), schoolmail.Notice{ID: "n", Account: account})
+			w.Notify(t.Context(), schoolmail.Notice{ID: "m", Kind: schoolmail.NoticeLeaving, Account: account})
 		}},
 	} {
 		t.Run(string(test.want), func(t *testing.T) {
