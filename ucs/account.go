@@ -12,7 +12,7 @@ import (
 func (c *Client) accountAttrs() []string {
 	list := []string{"objectClass", "uid", "givenName", "sn", "displayName", "mailPrimaryAddress",
 		"mailAlternativeAddress",
-		"telephoneNumber", "preferredLanguage", "isOxUser", "oxContextIDNum", "oxAccess", "ucsschoolSchool", "ucsschoolRole",
+		"telephoneNumber", "preferredLanguage", "isOxUser", "oxContextIDNum", "oxAccess", "ucsschoolSchool",
 		"ucsschoolSourceUID", "ucsschoolRecordUID", "ucsschoolPurgeTimestamp", "univentionObjectFlag",
 		"shadowExpire", "krb5KDCFlags", "sambaAcctFlags", c.opts.StateAttribute}
 	if c.opts.Extras != nil {
@@ -38,16 +38,15 @@ type live struct {
 // ours reports whether the entry is a person that a record stands behind.
 func (l *live) ours() bool { return !l.acct.Key.IsZero() }
 
-// decode reads an account out of an entry. classes are the classes of the
-// entry by school; nil: none.
-func (c *Client) decode(d *domain, e *entry, classes map[schoolmail.SchoolID][]string) *live {
-	l := &live{e: e, ndn: normDN(e.dn)}
+// decode reads an account out of an entry, except for its classes, into l.
+func (c *Client) decode(d *domain, e *entry, l *live) {
+	*l = live{e: e}
 	a := &l.acct
 	a.DN = e.dn
 	a.Username = strings.ToLower(e.value("uid"))
 	if e.has("objectClass", "ucsschoolExam") {
 		l.remark(RemarkExam, schoolmail.SchoolID(e.value("ucsschoolSchool")))
-		return l // a copy of somebody for the time of an exam: only the name counts
+		return // a copy of somebody for the time of an exam: only the name counts
 	}
 	a.GivenName, a.FamilyName, a.DisplayName = e.value("givenName"), e.value("sn"), e.value("displayName")
 	a.Mail = strings.ToLower(e.value("mailPrimaryAddress"))
@@ -55,7 +54,7 @@ func (c *Client) decode(d *domain, e *entry, classes map[schoolmail.SchoolID][]s
 	a.Phone = smallest(e.values("telephoneNumber"))
 	a.Language = e.value("preferredLanguage")
 	a.Role = roleOf(e)
-	a.Memberships = memberships(d, e, classes)
+	a.Memberships = memberships(d, e)
 	if id := e.value("ucsschoolRecordUID"); id != "" && e.value("ucsschoolSourceUID") != "" &&
 		!e.has("univentionObjectFlag", "temporary") && !e.has("univentionObjectFlag", "functional") {
 		a.Key = schoolmail.RecordKey{Source: e.value("ucsschoolSourceUID"), ID: id}
@@ -71,7 +70,6 @@ func (c *Client) decode(d *domain, e *entry, classes map[schoolmail.SchoolID][]s
 			a.Held = true
 		}
 	}
-	return l
 }
 
 // decodeLife reads the state text. A text that cannot be read puts the account
@@ -154,20 +152,22 @@ func smallest(values []string) string {
 	return slices.Min(values)
 }
 
-func memberships(d *domain, e *entry, classes map[schoolmail.SchoolID][]string) []schoolmail.Membership {
-	var out []schoolmail.Membership
-	for _, v := range e.values("ucsschoolSchool") {
+// memberships are the schools of an entry, sorted.
+func memberships(d *domain, e *entry) []schoolmail.Membership {
+	values := e.values("ucsschoolSchool")
+	if len(values) == 0 {
+		return nil
+	}
+	out := make([]schoolmail.Membership, 0, len(values))
+	for _, v := range values {
 		id := schoolmail.SchoolID(v)
 		if s := d.schools[strings.ToLower(v)]; s != nil {
 			id = s.id
 		}
-		cl := slices.Clone(classes[id])
-		slices.Sort(cl)
-		out = append(out, schoolmail.Membership{School: id, Classes: slices.Compact(cl)})
+		out = append(out, schoolmail.Membership{School: id})
 	}
 	slices.SortFunc(out, func(x, y schoolmail.Membership) int {
-		return strings.Compare(string(x.School),
-			string(y.School))
+		return strings.Compare(string(x.School), string(y.School))
 	})
 	return out
 }

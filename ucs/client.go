@@ -234,6 +234,7 @@ type domain struct {
 	mailDomains      map[string]bool
 	policies         *pwPolicies     // nil: not read yet
 	schema           map[string]bool // what it offers; nil: not read yet
+	addressClasses   []string        // object classes of what has an address
 }
 
 // school is an organisational unit.

@@ -21,7 +21,16 @@ func (c *Client) offers(ctx context.Context, d *domain, name string) (bool, erro
 		for _, n := range optionalNames {
 			known[n] = defines(e, n)
 		}
+		var classes []string
+		if e != nil {
+			for _, v := range e.values("objectClasses") {
+				if n, ok := classWith(v, []string{"mailPrimaryAddress", "mailAlternativeAddress"}, "uid"); ok {
+					classes = append(classes, n)
+				}
+			}
+		}
 		c.mu.Lock()
+		d.addressClasses = classes
 		d.schema = known
 		c.mu.Unlock()
 	}
@@ -34,6 +43,47 @@ const (
 )
 
 var optionalNames = []string{objectIdentifier, oxGroup}
+
+// addressClasses are the object classes of what has an address without being a
+// person, as far as the schema tells: classes that allow one and do not demand a
+// user name.
+func (c *Client) addressClasses(ctx context.Context, d *domain) ([]string, error) {
+	if _, err := c.offers(ctx, d, oxGroup); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return d.addressClasses, nil
+}
+
+// classWith returns the first name of an object class that allows one of the
+// attributes and does not demand the other.
+func classWith(definition string, attrs []string, demanded string) (string, bool) {
+	_, name, ok := strings.Cut(definition, "NAME ")
+	if !ok {
+		return "", false
+	}
+	_, name, _ = strings.Cut(name, "'")
+	name, rest, ok := strings.Cut(name, "'")
+	if !ok {
+		return "", false
+	}
+	allows := false
+	must := false
+	for w := range strings.FieldsSeq(strings.NewReplacer("(", " ( ", ")", " ) ", "$", " ").Replace(rest)) {
+		switch {
+		case w == "MUST":
+			must = true
+		case w == "MAY":
+			must = false
+		case containsFold(attrs, w):
+			allows = true
+		case must && strings.EqualFold(w, demanded):
+			return "", false
+		}
+	}
+	return name, allows
+}
 
 // defines reports whether a schema entry defines a name (RFC 4512 4.1: NAME 'a'
 // or NAME ( 'a' 'b' )).

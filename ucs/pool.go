@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/ictmedia/schoolmail/ucs/internal/bulk"
 )
 
 // pool keeps a few bound connections. Each serves one request at a time, so
@@ -24,6 +26,7 @@ type pool struct {
 	slots   chan struct{}
 	mu      sync.Mutex
 	idle    []*ldap.Conn
+	bulk    []*bulk.Conn // idle ones for large searches
 	closed  bool
 	retry   time.Duration // first pause after "busy"
 	counter counters
@@ -77,19 +80,28 @@ func newPool(rawURL string, o *Options) (*pool, error) {
 	return p, nil
 }
 
-// get returns a bound connection. The caller gives it back with put.
-func (p *pool) get(ctx context.Context) (*ldap.Conn, error) {
+// slot waits until a connection may be used.
+func (p *pool) slot(ctx context.Context) error {
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.closed {
-		p.mu.Unlock()
 		<-p.slots
-		return nil, errClosed
+		return errClosed
 	}
+	return nil
+}
+
+// get returns a bound connection. The caller gives it back with put.
+func (p *pool) get(ctx context.Context) (*ldap.Conn, error) {
+	if err := p.slot(ctx); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
 	for len(p.idle) > 0 {
 		c := p.idle[len(p.idle)-1]
 		p.idle = p.idle[:len(p.idle)-1]
@@ -99,12 +111,53 @@ func (p *pool) get(ctx context.Context) (*ldap.Conn, error) {
 		}
 	}
 	p.mu.Unlock()
-	c, err := p.dial(ctx)
+	c, err := dial(ctx, p, p.open)
 	if err != nil {
 		<-p.slots
 		return nil, err
 	}
 	return c, nil
+}
+
+// getBulk returns a bound connection for a large search. The caller gives it back
+// with putBulk.
+func (p *pool) getBulk(ctx context.Context) (*bulk.Conn, error) {
+	if err := p.slot(ctx); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	if n := len(p.bulk); n > 0 {
+		c := p.bulk[n-1]
+		p.bulk = p.bulk[:n-1]
+		p.mu.Unlock()
+		return c, nil
+	}
+	p.mu.Unlock()
+	c, err := dial(ctx, p, p.openBulk)
+	if err != nil {
+		<-p.slots
+		return nil, err
+	}
+	return c, nil
+}
+
+// putBulk takes a connection back. If it broke, others that nobody has used for
+// as long are not to be trusted either.
+func (p *pool) putBulk(c *bulk.Conn, ok bool) {
+	p.mu.Lock()
+	old := []*bulk.Conn{c}
+	if ok && !p.closed {
+		p.bulk = append(p.bulk, c)
+		old = nil
+	} else {
+		old = append(old, p.bulk...)
+		p.bulk = nil
+	}
+	p.mu.Unlock()
+	for _, c := range old {
+		c.Close()
+	}
+	<-p.slots
 }
 
 // put takes a connection back, or closes it if it is not to be used again.
@@ -123,26 +176,28 @@ func (p *pool) put(c *ldap.Conn, ok bool) {
 
 // dial opens a connection and binds. The time for all of it is that of one
 // request.
-func (p *pool) dial(ctx context.Context) (*ldap.Conn, error) {
+func dial[C any](ctx context.Context, p *pool, open func(context.Context) (C, error)) (C, error) {
 	inner, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
-	c, err := p.open(inner)
+	c, err := open(inner)
 	switch {
 	case err == nil:
 		return c, nil
 	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
+		return c, context.Cause(ctx)
 	case inner.Err() != nil:
-		return nil, &Error{Kind: ErrUnavailable, Code: ldap.ErrorNetwork,
+		return c, &Error{Kind: ErrUnavailable, Code: ldap.ErrorNetwork,
 			Err: fmt.Errorf("connecting to %s: no answer in %v", p.addr, p.opts.Timeout)}
 	}
-	return nil, translate(err)
+	return c, translate(err)
 }
 
-func (p *pool) open(ctx context.Context) (*ldap.Conn, error) {
+// connect opens a connection, encrypted if the address is ldaps. The config is
+// that of StartTLS, nil where nothing is to be encrypted any more.
+func (p *pool) connect(ctx context.Context) (net.Conn, *tls.Config, error) {
 	nc, err := p.opts.Dial(ctx, "tcp", p.addr)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cfg := p.opts.TLS.Clone()
 	if cfg == nil {
@@ -155,32 +210,64 @@ func (p *pool) open(ctx context.Context) (*ldap.Conn, error) {
 		tc := tls.Client(nc, cfg)
 		if err := tc.HandshakeContext(ctx); err != nil {
 			nc.Close()
-			return nil, err
+			return nil, nil, err
 		}
-		nc = tc
+		return tc, nil, nil
+	}
+	if p.opts.Plaintext {
+		cfg = nil
+	}
+	return nc, cfg, nil
+}
+
+// binder is what both kinds of connections can do.
+type binder interface {
+	StartTLS(*tls.Config) error
+	Bind(dn, password string) error
+	Close() error
+}
+
+// ready encrypts and binds.
+func (p *pool) ready(ctx context.Context, c binder, cfg *tls.Config) error {
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	if cfg != nil {
+		if err := c.StartTLS(cfg); err != nil {
+			c.Close()
+			return err
+		}
+	}
+	if p.opts.BindDN == "" {
+		return nil
+	}
+	p.counter.bind.Add(1)
+	begin := time.Now()
+	err := c.Bind(p.opts.BindDN, p.opts.Password.Reveal())
+	p.observe("bind", begin, translate(err))
+	if err != nil {
+		c.Close()
+	}
+	return err
+}
+
+func (p *pool) open(ctx context.Context) (*ldap.Conn, error) {
+	nc, cfg, err := p.connect(ctx)
+	if err != nil {
+		return nil, err
 	}
 	c := ldap.NewConn(nc, p.secure)
 	c.SetTimeout(p.opts.Timeout)
 	c.Start()
-	stop := context.AfterFunc(ctx, func() { c.Close() })
-	defer stop()
-	if !p.secure && !p.opts.Plaintext {
-		if err := c.StartTLS(cfg); err != nil {
-			c.Close()
-			return nil, err
-		}
+	return c, p.ready(ctx, c, cfg)
+}
+
+func (p *pool) openBulk(ctx context.Context) (*bulk.Conn, error) {
+	nc, cfg, err := p.connect(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if p.opts.BindDN != "" {
-		p.counter.bind.Add(1)
-		begin := time.Now()
-		err := c.Bind(p.opts.BindDN, p.opts.Password.Reveal())
-		p.observe("bind", begin, translate(err))
-		if err != nil {
-			c.Close()
-			return nil, err
-		}
-	}
-	return c, nil
+	c := bulk.New(nc, p.opts.Timeout)
+	return c, p.ready(ctx, c, cfg)
 }
 
 func (p *pool) observe(op string, begin time.Time, err error) {
@@ -260,9 +347,13 @@ func (p *pool) stats() Stats {
 func (p *pool) close() {
 	p.mu.Lock()
 	idle := p.idle
-	p.idle, p.closed = nil, true
+	large := p.bulk
+	p.idle, p.bulk, p.closed = nil, nil, true
 	p.mu.Unlock()
 	for _, c := range idle {
+		c.Close()
+	}
+	for _, c := range large {
 		c.Close()
 	}
 }

@@ -1,6 +1,7 @@
 package ucs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ictmedia/schoolmail"
 )
@@ -29,8 +31,8 @@ type Snapshot struct {
 }
 
 // Snapshot reads all accounts, the names that must not be given to anybody
-// and the schools. It takes a handful of searches and one for each page, for
-// 32,000 accounts some 40 requests.
+// and the schools. It takes a handful of searches, some of them at the same
+// time, and one for each page: for 32,000 accounts some 40 requests.
 //
 // Accounts that no record stands behind (administrators, machines, exam
 // clones) are in it with a zero key, so that their names count as taken.
@@ -39,36 +41,48 @@ type Snapshot struct {
 // users in UCS; these have no date.
 func (c *Client) Snapshot(ctx context.Context) (*Snapshot, error) {
 	c.reload()
-	s := &Snapshot{}
 	d, err := c.load(ctx)
 	if err != nil {
 		return nil, wrap("read directory", "", err)
 	}
+	s := &Snapshot{}
 	for _, sc := range d.schools {
 		s.Schools = append(s.Schools, sc.id)
 	}
 	slices.Sort(s.Schools)
+	var classes *classesOf
 	told := remarks{}
-	for l, err := range c.live(ctx, d) {
-		if err != nil {
-			return nil, wrap("read accounts", "", err)
-		}
-		told.note(l)
-		s.Accounts = append(s.Accounts, l.acct)
-		if l.warning != "" {
-			s.Warnings = append(s.Warnings, Warning{l.acct.Username, l.warning})
+	g, inner := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		classes, err = c.allClasses(inner, d)
+		return wrap("read classes", "", err)
+	})
+	g.Go(func() (err error) {
+		s.Retired, err = c.retiredNames(inner, d)
+		return wrap("read retired names", "", err)
+	})
+	g.Go(func() error {
+		return wrap("read accounts", "", c.scanAccounts(inner, d, func(l *live) bool {
+			told.note(l)
+			s.Accounts = append(s.Accounts, l.acct)
+			if l.warning != "" {
+				s.Warnings = append(s.Warnings, Warning{l.acct.Username, l.warning})
+			}
+			return true
+		}))
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for i := range s.Accounts {
+		if a := &s.Accounts[i]; a.Memberships != nil {
+			classes.fill(a)
 		}
 	}
 	slices.SortFunc(s.Accounts, func(a, b schoolmail.Account) int {
-		if c := strings.Compare(a.Username, b.Username); c != 0 {
-			return c
-		}
-		return strings.Compare(a.DN, b.DN)
+		return cmp.Or(strings.Compare(a.Username, b.Username), strings.Compare(a.DN, b.DN))
 	})
 	s.Remarks = told.list()
-	if s.Retired, err = c.retiredNames(ctx, d); err != nil {
-		return nil, wrap("read retired names", "", err)
-	}
 	if n := len(s.Warnings); n > 0 {
 		c.opts.Logger.WarnContext(ctx, "ucs: accounts put on hold because they are odd", "accounts", n)
 	}
@@ -85,89 +99,36 @@ func (c *Client) Accounts(ctx context.Context) iter.Seq2[schoolmail.Account, err
 			yield(schoolmail.Account{}, wrap("read directory", "", err))
 			return
 		}
-		for l, err := range c.live(ctx, d) {
-			if err != nil {
-				yield(schoolmail.Account{}, wrap("read accounts", "", err))
-				return
-			}
-			if !yield(l.acct, nil) {
-				return
-			}
-		}
-	}
-}
-
-// live reads the class groups, then all entries with a user name.
-func (c *Client) live(ctx context.Context, d *domain) iter.Seq2[*live, error] {
-	return func(yield func(*live, error) bool) {
 		classes, err := c.allClasses(ctx, d)
 		if err != nil {
-			yield(nil, err)
+			yield(schoolmail.Account{}, wrap("read classes", "", err))
 			return
 		}
-		q := query{d.base, ldap.ScopeWholeSubtree, "(uid=*)", c.accountAttrs()}
-		for e, err := range c.pages(ctx, q) {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			l := c.decode(d, e, classes[normDN(e.dn)])
-			if !yield(l, nil) {
-				return
-			}
+		err = c.scanAccounts(ctx, d, func(l *live) bool {
+			classes.fill(&l.acct)
+			return yield(l.acct, nil)
+		})
+		if err != nil {
+			yield(schoolmail.Account{}, wrap("read accounts", "", err))
 		}
 	}
 }
 
-// classesOf maps a member's normalised DN to classes by school.
-type classesOf map[string]map[schoolmail.SchoolID][]string
-
-// allClasses reads the members of all class groups.
-func (c *Client) allClasses(ctx context.Context, d *domain) (classesOf, error) {
-	out := classesOf{}
-	q := query{d.base, ldap.ScopeWholeSubtree, "(ucsschoolRole=school_class:school:*)",
-		[]string{"cn", "ucsschoolRole", "uniqueMember"}}
-	for e, err := range c.pages(ctx, q) {
-		if err != nil {
-			return nil, err
-		}
-		c.noteClass(d, out, e)
-	}
-	// Classes that an older release made without a role string.
-	q = query{d.base, ldap.ScopeWholeSubtree, "(&(objectClass=univentionGroup)(!(ucsschoolRole=*)))", []string{"cn"}}
-	var old []string
-	for e, err := range c.pages(ctx, q) {
-		if err != nil {
-			return nil, err
-		}
-		if _, _, ok := c.classOf(d, e); ok {
-			old = append(old, e.dn)
-		}
-	}
-	for _, dn := range old {
-		e, err := c.get(ctx, dn, "cn", "uniqueMember")
-		if err != nil {
-			return nil, err
-		}
-		if e != nil {
-			c.noteClass(d, out, e)
-		}
-	}
-	return out, nil
+// accountQuery finds all entries with a user name.
+func (c *Client) accountQuery(d *domain) query {
+	return query{d.base, ldap.ScopeWholeSubtree, "(uid=*)", c.accountAttrs()}
 }
 
-func (c *Client) noteClass(d *domain, out classesOf, e *entry) {
-	id, name, ok := c.classOf(d, e)
-	if !ok {
-		return
-	}
-	for _, m := range e.values("uniqueMember") {
-		n := normDN(m)
-		if out[n] == nil {
-			out[n] = map[schoolmail.SchoolID][]string{}
-		}
-		out[n][id] = append(out[n][id], name)
-	}
+// scanAccounts hands all entries with a user name to f, without their classes. f
+// may keep the account, but not l itself.
+func (c *Client) scanAccounts(ctx context.Context, d *domain, f func(l *live) bool) error {
+	k := keeper{common: map[string]string{}}
+	var l live
+	return c.scan(ctx, c.accountQuery(d), func(e *entry) bool {
+		c.decode(d, e, &l)
+		k.account(&l.acct)
+		return f(&l)
+	})
 }
 
 // Account reads one account by user name.
@@ -202,14 +163,15 @@ func (c *Client) lookup(ctx context.Context, username string, extra ...string) (
 	if err != nil {
 		return nil, err
 	}
-	classes := map[schoolmail.SchoolID][]string{}
+	l := &live{}
+	c.decode(d, e, l)
+	l.ndn, l.groups = normDN(e.dn), groups
 	for _, g := range groups {
 		if id, name, ok := c.classOf(d, g); ok {
-			classes[id] = append(classes[id], name)
+			addClass(&l.acct, id, name)
 		}
 	}
-	l := c.decode(d, e, classes)
-	l.groups = groups
+	tidyClasses(&l.acct)
 	return l, nil
 }
 
@@ -220,17 +182,36 @@ func (c *Client) groupsOf(ctx context.Context, d *domain, dn string) ([]*entry, 
 		[]string{"cn", "ucsschoolRole"}})
 }
 
+// retiredQuery finds the tombstones, namesQuery what groups and lists are called.
+func (c *Client) retiredQuery(d *domain) query {
+	return query{d.retired, ldap.ScopeSingleLevel, "(objectClass=ucsschoolUsername)",
+		[]string{"cn", c.opts.StateAttribute}}
+}
+
+func (c *Client) namesQuery(ctx context.Context, d *domain) (query, error) {
+	attrs := []string{"objectClass", "cn", "uid", "mailPrimaryAddress", "mailAlternativeAddress"}
+	q := query{d.base, ldap.ScopeWholeSubtree,
+		"(|(objectClass=posixGroup)(mailPrimaryAddress=*)(mailAlternativeAddress=*))", attrs}
+	// The server looks at every account for this; where the schema tells which
+	// classes have addresses, it need not.
+	classes, err := c.addressClasses(ctx, d)
+	if err != nil || len(classes) == 0 {
+		return q, err
+	}
+	var f strings.Builder
+	f.WriteString("(|(objectClass=posixGroup)")
+	for _, cl := range classes {
+		f.WriteString("(objectClass=" + ldap.EscapeFilter(cl) + ")")
+	}
+	f.WriteString(")")
+	q.filter = f.String()
+	return q, nil
+}
+
 // retiredNames reads the tombstones, and what groups and lists are called.
 func (c *Client) retiredNames(ctx context.Context, d *domain) ([]schoolmail.RetiredName, error) {
 	since := map[string]schoolmail.Date{}
-	q := query{d.retired, ldap.ScopeSingleLevel, "(objectClass=ucsschoolUsername)", []string{"cn", c.opts.StateAttribute}}
-	for e, err := range c.pages(ctx, q) {
-		if code(err) == ldap.LDAPResultNoSuchObject {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
+	err := c.scan(ctx, c.retiredQuery(d), func(e *entry) bool {
 		var day schoolmail.Date
 		for _, v := range e.values(c.opts.StateAttribute) {
 			if r, err := parseState(v); err == nil && r.tombstone {
@@ -238,25 +219,37 @@ func (c *Client) retiredNames(ctx context.Context, d *domain) ([]schoolmail.Reti
 			}
 		}
 		for _, n := range e.values("cn") {
-			since[strings.ToLower(n)] = day
+			since[strings.ToLower(strings.Clone(n))] = day
 		}
+		return true
+	})
+	if err != nil && code(err) != ldap.LDAPResultNoSuchObject {
+		return nil, err
 	}
-	q = query{d.base, ldap.ScopeWholeSubtree,
-		"(&(|(objectClass=posixGroup)(mailPrimaryAddress=*)(mailAlternativeAddress=*))(!(uid=*)))",
-		[]string{"objectClass", "cn", "mailPrimaryAddress", "mailAlternativeAddress"}}
-	for e, err := range c.pages(ctx, q) {
-		if err != nil {
-			return nil, err
-		}
-		names := append(slices.Clone(e.values("mailPrimaryAddress")), e.values("mailAlternativeAddress")...)
-		if e.has("objectClass", "posixGroup") {
-			names = append(names, e.values("cn")...)
-		}
+	q, err := c.namesQuery(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	note := func(names []string) {
 		for _, n := range names {
 			if n = strings.ToLower(n); since[n].IsZero() {
-				since[n] = 0
+				since[strings.Clone(n)] = 0
 			}
 		}
+	}
+	err = c.scan(ctx, q, func(e *entry) bool {
+		if len(e.values("uid")) > 0 {
+			return true // a person, who is among the accounts
+		}
+		note(e.values("mailPrimaryAddress"))
+		note(e.values("mailAlternativeAddress"))
+		if e.has("objectClass", "posixGroup") {
+			note(e.values("cn"))
+		}
+		return true
+	})
+	if err != nil {
+		return nil, err
 	}
 	out := make([]schoolmail.RetiredName, 0, len(since))
 	for n, d := range since {

@@ -78,7 +78,7 @@ func (rs remarks) note(l *live) {
 			r = &Remark{Kind: k.kind, School: k.school}
 			rs[k] = r
 		}
-		r.Usernames = append(r.Usernames, strings.Clone(l.acct.Username))
+		r.Usernames = append(r.Usernames, l.acct.Username)
 		if k.kind == RemarkStamped && (r.First.IsZero() || l.stamp < r.First) {
 			r.First = l.stamp
 		}

@@ -2,19 +2,27 @@ package ucs
 
 import (
 	"context"
-	"iter"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/ictmedia/schoolmail/ucs/internal/bulk"
 )
 
-// entry is an entry as a search returned it, with lower-case attribute names.
+// entry is an entry as a search returned it.
 type entry struct {
 	dn    string
-	attrs map[string][]string
+	attrs []bulk.Attr
 }
 
-func (e *entry) values(name string) []string { return e.attrs[strings.ToLower(name)] }
+func (e *entry) values(name string) []string {
+	for i := range e.attrs {
+		if a := &e.attrs[i]; len(a.Name) == len(name) && strings.EqualFold(a.Name, name) {
+			return a.Values
+		}
+	}
+	return nil
+}
 
 func (e *entry) value(name string) string {
 	if v := e.values(name); len(v) > 0 {
@@ -35,9 +43,9 @@ func containsFold(list []string, s string) bool {
 }
 
 func newEntry(le *ldap.Entry) *entry {
-	e := &entry{dn: le.DN, attrs: make(map[string][]string, len(le.Attributes))}
-	for _, a := range le.Attributes {
-		e.attrs[strings.ToLower(a.Name)] = a.Values
+	e := &entry{dn: le.DN, attrs: make([]bulk.Attr, len(le.Attributes))}
+	for i, a := range le.Attributes {
+		e.attrs[i] = bulk.Attr{Name: a.Name, Values: a.Values}
 	}
 	return e
 }
@@ -52,62 +60,6 @@ type query struct {
 
 func (q query) request(controls ...ldap.Control) *ldap.SearchRequest {
 	return ldap.NewSearchRequest(q.base, q.scope, ldap.NeverDerefAliases, 0, 0, false, q.filter, q.attrs, controls)
-}
-
-// pages runs a search in pages (RFC 2696) on one connection, to which the
-// server ties its cookies. One error ends the sequence. Nothing is read ahead:
-// breaking off costs nothing.
-func (c *Client) pages(ctx context.Context, q query) iter.Seq2[*entry, error] {
-	return func(yield func(*entry, error) bool) {
-		var conn *ldap.Conn
-		ok := false
-		defer func() {
-			if conn != nil {
-				c.pool.put(conn, ok)
-			}
-		}()
-		paging := ldap.NewControlPaging(uint32(c.opts.PageSize))
-		req := q.request(paging)
-		for try := 1; ; {
-			if conn == nil {
-				var err error
-				if conn, err = c.pool.get(ctx); err != nil {
-					yield(nil, err)
-					return
-				}
-			}
-			var res *ldap.SearchResult
-			err := c.pool.run(ctx, "search", conn, false, func(conn *ldap.Conn) (err error) {
-				res, err = conn.Search(req)
-				return err
-			})
-			if err != nil {
-				// The first page can be asked for again; later ones died with
-				// the cookie.
-				if (lost(err) || refused(err)) && len(paging.Cookie) == 0 && try < attempts && ctx.Err() == nil {
-					try++
-					c.pool.put(conn, !lost(err))
-					conn = nil
-					continue
-				}
-				ok = !lost(err) && ctx.Err() == nil
-				yield(nil, err)
-				return
-			}
-			ok = true
-			for _, le := range res.Entries {
-				if !yield(newEntry(le), nil) {
-					return
-				}
-			}
-			next, _ := ldap.FindControl(res.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
-			if next == nil || len(next.Cookie) == 0 {
-				return
-			}
-			paging.SetCookie(next.Cookie)
-			try = attempts
-		}
-	}
 }
 
 // find runs a search whose result is small, without paging.

@@ -17,7 +17,8 @@ import (
 )
 
 // writeAttrs are read besides accountAttrs before an account is changed.
-var writeAttrs = []string{"cn", "gecos", "mail", "oxDisplayName", "homeDirectory", "departmentNumber", "gidNumber",
+var writeAttrs = []string{"ucsschoolRole", "cn", "gecos", "mail", "oxDisplayName", "homeDirectory",
+	"departmentNumber", "gidNumber",
 	"sambaPrimaryGroupSID", "krb5ValidEnd", "userPassword", "univentionMailHomeServer", "univentionMailUserQuota",
 	"oxUserQuota",
 	"sambaHomePath", "sambaHomeDrive", "sambaProfilePath", "sambaLogonScript"}
