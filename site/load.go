@@ -2,7 +2,6 @@ package site
 
 import (
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/ictmedia/schoolmail"
@@ -13,10 +12,11 @@ import (
 	"github.com/ictmedia/schoolmail/ucs"
 )
 
-// Load reads the settings from a district file. The warnings are for the operator:
-// what does not hinder but should be mended.
-func Load(file string) (set *Settings, warnings []string, err error) {
-	c, err := district.Load(file)
+// Load reads the settings from a district file. What the program brings along itself
+// (own may be nil) need not be in it. The warnings are for the operator: what does
+// not hinder but should be mended.
+func Load(file string, own *Parts) (set *Settings, warnings []string, err error) {
+	c, err := district.Load(file, &district.Options{Program: district.Provision, Without: own.sections()})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -24,9 +24,25 @@ func Load(file string) (set *Settings, warnings []string, err error) {
 	return set, c.Warnings, err
 }
 
+// sections are those of a district file that the parts stand in for.
+func (p *Parts) sections() (names []string) {
+	if p == nil {
+		return nil
+	}
+	for name, there := range map[string]bool{
+		"export": p.Reader != nil, "directory": p.Directory != nil, "ox": p.Groupware != nil,
+		"mail": p.Mailstore != nil, "notices": p.Notifier != nil,
+	} {
+		if there {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // FromDistrict returns the settings that a district file describes.
 func FromDistrict(c *district.Config) (*Settings, error) {
-	d, o, v, m := c.Directory, c.OX, c.Dovecot, c.SMTP
+	d, o, v, m := c.Directory, c.OX, c.Mail, c.Notices
 	s := &Settings{
 		Name: c.Site.Name, Language: c.Site.Language, Policy: c.Policy(), StateDir: c.State.Dir, Parallel: c.Site.Parallel,
 		StatusFile: c.State.StatusFile, MetricsFile: c.State.MetricsFile,
@@ -60,14 +76,8 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 			return nil, err
 		}
 	}
-	if o.CAFile != "" {
-		t, err := district.TLS(o.CAFile)
-		if err != nil {
-			return nil, err
-		}
-		tr := http.DefaultTransport.(*http.Transport).Clone()
-		tr.TLSClientConfig, tr.MaxIdleConnsPerHost, tr.Proxy = t, 64, nil
-		s.OX.HTTPClient = &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if s.OX.HTTPClient, err = district.HTTPClient(o.CAFile); err != nil {
+		return nil, err
 	}
 	if v.CAFile != "" {
 		if s.Doveadm.TLS, err = district.TLS(v.CAFile); err != nil {

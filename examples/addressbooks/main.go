@@ -9,7 +9,7 @@
 //	go run ./examples/addressbooks -html books.html -csv books
 //	go run ./examples/addressbooks -measure -people 32000
 //
-// The configuration file is described in package books (Config).
+// With -config it works on a site; package site/district describes the file.
 //
 // Exit status: 0 all done; 1 failed, or not all contexts could be done; 2 bad
 // flags, rules or configuration, nothing was done; 3 done, but something was
@@ -17,17 +17,8 @@
 package main
 
 import (
-	"context"
-	"os"
-	"os/signal"
-	"syscall"
-
 	"github.com/ictmedia/schoolmail/examples/addressbooks/internal/books"
+	"github.com/ictmedia/schoolmail/internal/cli"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := books.Main(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
-}
+func main() { cli.Main(books.Main) }

@@ -7,8 +7,8 @@
 //	go run ./examples/galprobe -nginx -trusted 10.1.2.3/32
 //
 // Without -config it does so with a simulated Open-Xchange in this process; with
-// -leave-open one pupil there still sees the book. The configuration file is
-// described in package probe (Config).
+// -leave-open one pupil there still sees the book. With -config it works on
+// a site; package site/district describes the file.
 //
 // Exit status: 0 when everything that Open-Xchange can close is closed, 3 when
 // something is open, 1 when something could not be asked or proved, 2 for
@@ -16,17 +16,8 @@
 package main
 
 import (
-	"context"
-	"os"
-	"os/signal"
-	"syscall"
-
 	"github.com/ictmedia/schoolmail/examples/galprobe/internal/probe"
+	"github.com/ictmedia/schoolmail/internal/cli"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := probe.Main(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
-}
+func main() { cli.Main(probe.Main) }

@@ -4,41 +4,78 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/dovecot/migrate"
 	"github.com/ictmedia/schoolmail/escada"
 )
 
-// check looks at everything; each mistake has its key.
+// check looks at everything that the program reads; each mistake has its key.
 func (l *loader) check() {
-	c := l.c
+	for _, section := range []struct {
+		name  string
+		check func(*Config)
+	}{
+		{"site", l.checkSite}, {"export", l.checkExport}, {"directory", l.checkDirectory}, {"ox", l.checkOX}, {"mail", l.checkMail},
+		{"notices", l.checkNotices}, {"state", l.checkState}, {"context", l.checkContexts}, {"population", l.checkPolicy},
+		{"addressbooks", l.checkAddressbooks}, {"migrate", l.checkMigrate}, {"galprobe", l.checkGalprobe},
+	} {
+		if l.program == "" && !l.given(section.name) && slices.Contains([]string{"addressbooks", "galprobe", "migrate"}, section.name) {
+			continue // nobody asks for it
+		}
+		if l.reads(section.name) {
+			section.check(l.c)
+		}
+	}
+}
+
+// given reports whether a section is in the file.
+func (l *loader) given(section string) bool { _, ok := l.lines[section]; return ok }
+
+// is reports whether the file is loaded for one of these programs, or for all.
+func (l *loader) is(programs ...Program) bool {
+	return l.program == "" || slices.Contains(programs, l.program)
+}
+
+func (l *loader) checkSite(c *Config) {
 	l.oneOf("site.language", c.Site.Language, "de", "fr", "it", "en")
 	l.between("site.parallel", c.Site.Parallel, 1, 1000)
+}
+
+func (l *loader) checkExport(c *Config) {
 	l.need("export.dir", c.Export.Dir, "the directory of the export files")
-	l.need("state.dir", c.State.Dir, "a directory for journal, plans and reports")
 	if c.Export.Profile == "" && utf8.RuneCountInString(c.Export.Delimiter) != 1 {
 		l.bad("export.delimiter", "expected one character")
 	}
 	l.each("export", c.Profile().Validate())
+}
 
+func (l *loader) checkState(c *Config) {
+	l.need("state.dir", c.State.Dir, "a directory for journal, plans and reports")
+}
+
+func (l *loader) checkDirectory(c *Config) {
 	d := &c.Directory
 	l.url("directory.url", d.URL, "ldap", "ldaps")
 	if (d.BindDN == "") != (d.Password == "") {
 		l.bad("directory.password", "expected bind_dn and a password, or neither")
 	}
-	if d.UDMURL != "" {
-		l.url("directory.udm_url", d.UDMURL, "https", "http")
-	}
 	l.between("directory.pool_size", d.PoolSize, 0, 1000)
 	l.between("directory.page_size", d.PageSize, 0, 100_000)
+	l.certificates("directory.ca_file", d.CAFile)
+}
 
+func (l *loader) checkOX(c *Config) {
 	o := &c.OX
-	if len(o.SOAPURLs) == 0 {
+	if len(o.SOAPURLs) == 0 && l.is(Provision) {
 		l.bad("ox.soap_urls", "missing: expected the URL of at least one server")
 	}
 	for _, u := range o.SOAPURLs {
@@ -49,6 +86,13 @@ func (l *loader) check() {
 	if o.HTTPURL != "" {
 		l.url("ox.http_url", o.HTTPURL, "https", "http")
 	}
+	l.certificates("ox.ca_file", o.CAFile)
+	if l.program == Addressbooks || l.program == Galprobe {
+		l.need("ox.http_url", o.HTTPURL, "the URL of the HTTP API, such as https://host/appsuite/api/")
+	}
+	if !l.is(Provision) {
+		return
+	}
 	l.need("ox.master_login", o.MasterLogin, "the master administrator's login")
 	l.need("ox.master_password", string(o.MasterPassword), "the master administrator's password, or master_password_file")
 	l.between("ox.max_quota_mb", o.MaxQuotaMB, 0, 1<<40)
@@ -58,51 +102,134 @@ func (l *loader) check() {
 	}
 	l.between("ox.max_in_flight", o.MaxInFlight, 0, 1000)
 	l.between("ox.copy_wait_seconds", o.CopyWaitSeconds, 0, 24*3600)
+}
 
-	v := &c.Dovecot
-	l.url("dovecot.doveadm_url", v.URL, "https", "http")
+func (l *loader) checkMail(c *Config) {
+	v := &c.Mail
+	l.url("mail.doveadm_url", v.URL, "https", "http")
 	for _, u := range v.Hosts {
-		l.url("dovecot.hosts", u, "https", "http")
+		l.url("mail.hosts", u, "https", "http")
 	}
 	if (v.APIKey == "") == (v.Password == "") {
-		l.bad("dovecot.api_key", "expected api_key (or api_key_file) or password (or password_file), one of them")
+		l.bad("mail.api_key", "expected api_key (or api_key_file) or password (or password_file), one of them")
 	}
-	l.oneOf("dovecot.login", v.Login, "mail", "username")
-	l.between("dovecot.quota_mb", v.QuotaMB, 0, 1<<40)
+	l.oneOf("mail.login", v.Login, "mail", "username")
+	l.between("mail.quota_mb", v.QuotaMB, 0, 1<<40)
 	if v.QuotaDict != "" && v.QuotaMB == 0 {
-		l.bad("dovecot.quota_dict", "expected dovecot.quota_mb beside it, the limit to set")
+		l.bad("mail.quota_dict", "expected mail.quota_mb beside it, the limit to set")
 	}
-	l.between("dovecot.concurrency", v.Concurrency, 0, 1000)
+	l.between("mail.concurrency", v.Concurrency, 0, 1000)
+	l.certificates("mail.ca_file", v.CAFile)
+}
 
-	s := &c.SMTP
+func (l *loader) checkNotices(c *Config) {
+	s := &c.Notices
 	if _, port, err := net.SplitHostPort(s.Addr); err != nil {
-		l.bad("smtp.addr", "%q: expected host:port", s.Addr)
+		l.bad("notices.addr", "%q: expected host:port", s.Addr)
 	} else if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		l.bad("smtp.addr", "%q: expected a port from 1 to 65535", s.Addr)
+		l.bad("notices.addr", "%q: expected a port from 1 to 65535", s.Addr)
 	}
 	if at := strings.IndexByte(s.From, '@'); at < 1 || at == len(s.From)-1 || strings.ContainsAny(s.From, " \r\n<>,") {
-		l.bad("smtp.from", "%q: expected a mail address alone", s.From)
+		l.bad("notices.from", "%q: expected a mail address alone", s.From)
 	}
 	if (s.Username == "") != (s.Password == "") {
-		l.bad("smtp.password", "expected username and a password, or neither")
+		l.bad("notices.password", "expected username and a password, or neither")
 	}
-	for _, f := range []struct{ key, file string }{
-		{"directory.ca_file", d.CAFile}, {"ox.ca_file", o.CAFile}, {"dovecot.ca_file", v.CAFile}, {"smtp.ca_file", s.CAFile},
-	} {
-		if _, err := TLS(f.file); err != nil {
-			l.bad(f.key, "%v", err)
-		}
-	}
+	l.certificates("notices.ca_file", s.CAFile)
+}
 
+func (l *loader) certificates(key, file string) {
+	if _, err := TLS(file); err != nil {
+		l.bad(key, "%v", err)
+	}
+}
+
+func (l *loader) checkContexts(c *Config) {
 	if len(c.Contexts) == 0 {
 		l.bad("context", "missing: expected at least one section [[context]]")
 	}
+	seen := map[schoolmail.ContextID]bool{}
+	service, probes := 0, 0
 	for i, x := range c.Contexts {
 		key := fmt.Sprintf("context[%d]", i+1)
-		l.need(key+".admin_login", x.AdminLogin, "the login of the context's administrator")
-		l.need(key+".admin_password", string(x.AdminPassword), "the password of the context's administrator, or admin_password_file")
+		if !l.is(Provision) { // the policy says it there
+			if x.ID <= 0 || seen[x.ID] {
+				l.bad(key+".id", "%d: expected a number above 0 that no other context has", x.ID)
+			}
+			seen[x.ID] = true
+		}
+		if l.is(Provision) || l.program == Galprobe && len(x.Probe) > 0 {
+			l.need(key+".admin_login", x.AdminLogin, "the login of the context's administrator")
+			l.need(key+".admin_password", string(x.AdminPassword), "the password of the context's administrator, or admin_password_file")
+		}
+		if l.is(Addressbooks) && x.ServiceLogin != "" {
+			service++
+			l.need(key+".service_password", string(x.ServicePassword), "the password of the service account, or service_password_file")
+		}
+		if l.is(Galprobe) {
+			probes += len(x.Probe)
+			l.checkProbes(key, x)
+		}
 	}
-	l.each("", c.Policy().Validate())
+	if l.program == Addressbooks && service == 0 && len(c.Contexts) > 0 {
+		l.bad("context", "expected service_login and service_password in the contexts whose address books are to be written")
+	}
+	if l.program == Galprobe && probes == 0 && len(c.Contexts) > 0 {
+		l.bad("context", "expected probe in the contexts that are to be probed, such as "+
+			`probe = [{ role = "pupil", login = "probe", password_file = "probe.secret" }]`)
+	}
+}
+
+func (l *loader) checkProbes(key string, x Context) {
+	for k, p := range x.Probe {
+		key := fmt.Sprintf("%s.probe[%d]", key, k+1)
+		l.need(key+".role", p.Role, "what the account is, for the report: pupil, teacher or staff")
+		l.need(key+".login", p.Login, "its login")
+		l.need(key+".password", string(p.Password), "its password, or password_file")
+	}
+}
+
+func (l *loader) checkPolicy(c *Config) { l.each("", c.Policy().Validate()) }
+
+func (l *loader) checkAddressbooks(c *Config) {
+	a := &c.Addressbooks
+	l.between("addressbooks.requests_per_5_minutes", a.RequestsPer5Minutes, -1, 1_000_000)
+	l.between("addressbooks.provider.port", a.Provider.Port, 0, 65535)
+}
+
+func (l *loader) checkGalprobe(c *Config) {
+	if u := c.Galprobe.ControlURL; u != "" {
+		l.url("galprobe.control_url", u, "https", "http")
+	}
+}
+
+func (l *loader) checkMigrate(c *Config) {
+	m := &c.Migrate
+	l.between("migrate.parallel", m.Parallel, 1, 1000)
+	l.between("migrate.from_connections", m.FromConnections, 0, 1000)
+	l.between("migrate.to_connections", m.ToConnections, 0, 1000)
+	l.between("migrate.from_bytes_per_second", m.FromBytesPerSecond, 0, 1<<40)
+	if m.MaxDeleted < 0 || m.MaxDeleted > 1 {
+		l.bad("migrate.max_deleted", "%v: expected a share from 0 to 1", m.MaxDeleted)
+	}
+	var last time.Time
+	for i, w := range m.Windows {
+		key := fmt.Sprintf("migrate.window[%d]", i+1)
+		switch {
+		case w.Begin.IsZero():
+			l.bad(key+".begin", "missing: expected %s", expected(timeType))
+		case !w.End.IsZero() && !w.End.After(w.Begin):
+			l.bad(key+".end", "expected a time after begin")
+		case w.Begin.Before(last):
+			l.bad(key+".begin", "expected a time after the end of the window before")
+		}
+		last = w.End
+	}
+	for _, role := range slices.Sorted(maps.Keys(m.Folders.Roles)) {
+		if !slices.Contains(migrate.Roles(), migrate.Role(role)) {
+			l.bad("migrate.folders.roles."+role, "expected one of %s", list(migrate.Roles()))
+		}
+	}
 }
 
 // each notes every error of a joined one. Messages of the policy that begin with

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -27,8 +28,8 @@ func small() *Config {
 		Export:    Export{Dir: "export"},
 		Directory: Directory{URL: "ldap://127.0.0.1:389", Plaintext: true},
 		OX:        OX{SOAPURLs: []string{"http://127.0.0.1:80/webservices"}, MasterLogin: "oxadminmaster", MasterPassword: "master-secret"},
-		Dovecot:   Dovecot{URL: "http://127.0.0.1:8080/doveadm/v1", APIKey: "dovecot-secret"},
-		SMTP:      SMTP{Addr: "127.0.0.1:25", From: "it@example.org"},
+		Mail:      Mail{URL: "http://127.0.0.1:8080/doveadm/v1", APIKey: "dovecot-secret"},
+		Notices:   Notices{Addr: "127.0.0.1:25", From: "it@example.org"},
 		State:     State{Dir: "state"},
 		Contexts: []Context{
 			{ID: 11, Name: "teachers", AdminLogin: "oxadmin", AdminPassword: "admin-secret"},
@@ -60,9 +61,18 @@ func write(t *testing.T, c *Config) string {
 	return b.String()
 }
 
+// parse reads all sections of a text, without checking what they say.
+func parse(file string, data []byte) (*Config, error) {
+	l := newLoader(file, data, nil)
+	if l.parse(data); len(l.errs) > 0 {
+		return nil, l.sorted()
+	}
+	return l.c, nil
+}
+
 func load(t *testing.T, file string) *Config {
 	t.Helper()
-	c, err := Load(file)
+	c, err := Load(file, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,12 +145,17 @@ func fill(v reflect.Value, n *int) {
 	case *schoolmail.Role:
 		*x = schoolmail.RolePupil
 		return
+	case *time.Time:
+		*x = time.Date(2027, 8, 1, 18, *n%60, 0, 0, time.FixedZone("", 7200))
+		return
 	}
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(fmt.Sprintf("t%d \"ü\\\t", *n))
 	case reflect.Int, reflect.Int64, reflect.Int32:
 		v.SetInt(int64(*n%50 + 60))
+	case reflect.Float64:
+		v.SetFloat(0.25)
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.Pointer:
@@ -190,7 +205,7 @@ func TestWriteKnowsEveryField(t *testing.T) {
 	for _, s := range want.secretFields() {
 		*s.value, *s.file = "", "f"
 	}
-	for _, f := range []*string{&want.Directory.CAFile, &want.OX.CAFile, &want.Dovecot.CAFile, &want.SMTP.CAFile} {
+	for _, f := range []*string{&want.Directory.CAFile, &want.OX.CAFile, &want.Mail.CAFile, &want.Notices.CAFile} {
 		*f = "ca.pem"
 	}
 	got, err = parse("x", []byte(write(t, &want)))
@@ -275,7 +290,7 @@ func TestProfileByName(t *testing.T) {
 	if err := WriteFile(file, c); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(file); err == nil || !strings.Contains(err.Error(), "no other keys") {
+	if _, err := Load(file, nil); err == nil || !strings.Contains(err.Error(), "no other keys") {
 		t.Errorf("a delimiter beside a profile: %v", err)
 	}
 }
@@ -384,26 +399,26 @@ func TestMistakes(t *testing.T) {
 		want       []string // place, key and message; the place is checked apart
 	}{
 		{"unknown keys and sections", replace("[site]", "[site]\nnmae = \"x\"", "[state]", "[sate]\nx=1\n[state]\n"), []string{
-			`nmae = "x"|site.nmae: unknown key or section`,
-			`[sate]|sate: unknown key or section`,
+			`nmae = "x"|site.nmae: unknown key; is name meant?`,
+			`[sate]|sate: unknown section; is site or state meant?`,
 		}},
 		{"syntax", replace("[site]", "[site]\nname = master-secret"), []string{`name = master-secret|: `}},
-		{"type", replace("[site]", "[site]\nparallel = \"many\""), []string{`parallel = "many"|site.parallel: `}},
-		{"date", text + "[[term_change]]\nfrom = \"1.2.2027\"\n", []string{`from = "1.2.2027"|term_change.from: `}},
-		{"date without quotes", text + "[[term_change]]\nfrom = 2027-08-02\n", []string{`from = 2027-08-02|term_change.from: expected the date in quotes, as in "2027-08-02"`}},
-		{"values", replace("[site]", "[site]\nlanguage = \"rm\"\nparallel = 5000", "[dovecot]", "[dovecot]\nlogin = \"uid\"\nquota_dict = \"proxy::quota\"\npassword = \"x\"", `addr = "127.0.0.1:25"`, `addr = "relay"`, `from = "it@`, `from = "IT <it@`), []string{
+		{"type", replace("[site]", "[site]\nparallel = \"many\""), []string{`parallel = "many"|site.parallel: expected a whole number`}},
+		{"date", text + "[[term_change]]\nfrom = \"1.2.2027\"\n", []string{`from = "1.2.2027"|term_change[1].from: expected a day in quotes, as in "2027-08-02"`}},
+		{"date as a number", text + "[[term_change]]\nfrom = 2027\n", []string{`from = 2027|term_change[1].from: expected a day in quotes, as in "2027-08-02"`}},
+		{"values", replace("[site]", "[site]\nlanguage = \"rm\"\nparallel = 5000", "[mail]", "[mail]\nlogin = \"uid\"\nquota_dict = \"proxy::quota\"\npassword = \"x\"", `addr = "127.0.0.1:25"`, `addr = "relay"`, `from = "it@`, `from = "IT <it@`), []string{
 			`language = "rm"|site.language: "rm": expected one of de, fr, it, en`,
 			`parallel = 5000|site.parallel: 5000: expected 1 to 1000`,
-			`login = "uid"|dovecot.login: "uid": expected one of mail, username`,
-			`quota_dict = |dovecot.quota_dict: expected dovecot.quota_mb beside it, the limit to set`,
-			`api_key = "dovecot-secret"|dovecot.api_key: expected api_key (or api_key_file) or password (or password_file), one of them`,
-			`addr = "relay"|smtp.addr: "relay": expected host:port`,
-			`from = "IT <it@|smtp.from: "IT <it@example.org": expected a mail address alone`,
+			`login = "uid"|mail.login: "uid": expected one of mail, username`,
+			`quota_dict = |mail.quota_dict: expected mail.quota_mb beside it, the limit to set`,
+			`api_key = "dovecot-secret"|mail.api_key: expected api_key (or api_key_file) or password (or password_file), one of them`,
+			`addr = "relay"|notices.addr: "relay": expected host:port`,
+			`from = "IT <it@|notices.from: "IT <it@example.org": expected a mail address alone`,
 		}},
 		{"URLs", replace("ldap://127.0.0.1:389", "127.0.0.1", "http://127.0.0.1:80/webservices", "http://x/ajax", "http://127.0.0.1:8080", "http://u:master-secret@127.0.0.1:8080"), []string{
 			`url = "127.0.0.1"|directory.url: expected a URL, ldap://host or ldaps://host`,
 			`soap_urls = ["http://x/ajax"]|ox.soap_urls: http://x/ajax: expected a path that ends in /webservices`,
-			`doveadm_url = |dovecot.doveadm_url: expected a URL without user and password`,
+			`doveadm_url = |mail.doveadm_url: expected a URL without user and password`,
 		}},
 		{"export", replace("[export]\n", "[export]\ndelimiter = \";;\"\noptional = [\"id\"]\n"), []string{
 			`[export]|export: optional: column "id" cannot be optional`,
@@ -423,19 +438,19 @@ func TestMistakes(t *testing.T) {
 		}},
 		{"secrets", replace(`master_password = "master-secret"`, `master_password = "master-secret"`+"\nmaster_password_file = \"x\"", `api_key = "dovecot-secret"`, `api_key_file = "missing"`), []string{
 			`master_password = |ox.master_password: given here and in ox.master_password_file: expected one of them`,
-			`api_key_file = |dovecot.api_key_file: open `,
+			`api_key_file = |mail.api_key_file: open `,
 		}},
-		{"certificates", replace("[ox]\n", "[ox]\nca_file = \"district.toml\"\n"), []string{`ca_file = |ox.ca_file: config: certificates: `}},
+		{"certificates", replace("[ox]\n", "[ox]\nca_file = \"district.toml\"\n"), []string{`ca_file = |ox.ca_file: certificates: `}},
 		{"nothing", "", []string{
-			"|export.dir: missing: expected the directory of the export files", "|state.dir: missing", "|directory.url: missing", "|ox.soap_urls: missing",
-			"|ox.master_login: missing", "|ox.master_password: missing", "|dovecot.doveadm_url: missing", "|dovecot.api_key: expected", "|smtp.addr: \"\": expected host:port",
-			"|smtp.from: \"\": expected", "|context: missing: expected at least one section [[context]]", "|no populations: nobody would get an account",
+			"|export.dir: missing: expected the directory of the export files", "|directory.url: missing", "|ox.soap_urls: missing",
+			"|ox.master_login: missing", "|ox.master_password: missing", "|mail.doveadm_url: missing", "|mail.api_key: expected", "|notices.addr: \"\": expected host:port",
+			"|notices.from: \"\": expected", "|state.dir: missing", "|context: missing: expected at least one section [[context]]", "|no populations: nobody would get an account",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			file := save(t, tt.text)
-			_, err := Load(file)
+			_, err := Load(file, nil)
 			errs, ok := errors.AsType[Errors](err)
 			if !ok {
 				t.Fatalf("error %v", err)
@@ -472,7 +487,7 @@ func TestMistakes(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Load(filepath.Join(t.TempDir(), "no.toml")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Load(filepath.Join(t.TempDir(), "no.toml"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 }
@@ -522,20 +537,20 @@ func FuzzLoad(f *testing.F) {
 }
 
 func ExampleWrite() {
-	c := &Config{State: State{Dir: "state"}, SMTP: SMTP{Addr: "relay.example.org:25", From: "it@example.org"}}
+	c := &Config{State: State{Dir: "state"}, Notices: Notices{Addr: "relay.example.org:25", From: "it@example.org"}}
 	var b strings.Builder
 	if err := Write(&b, c); err != nil {
 		fmt.Println(err)
 		return
 	}
-	for line := range strings.Lines(b.String()[strings.Index(b.String(), "[smtp]"):]) {
+	for line := range strings.Lines(b.String()[strings.Index(b.String(), "[notices]"):]) {
 		if line == "\n" {
 			break
 		}
 		fmt.Print(line)
 	}
 	// Output:
-	// [smtp]
+	// [notices]
 	// addr = "relay.example.org:25"   # host:port
 	// from = "it@example.org"   # sender of the notices
 	// # hello = ""   # our name in EHLO; empty: localhost

@@ -1,21 +1,42 @@
-// Package district reads the one configuration file of the example programs: a
-// TOML file that names the servers and holds the site's policy.
+// Package district reads the one configuration file of all programs, district.toml:
+// where the servers of a district are, and its policy.
 //
-//	c, err := district.Load("district.toml")
+//	c, err := district.Load("district.toml", nil)
 //	plan, err := schoolmail.NewPlan(c.Policy(), ...)
 //
+// [site.Load] does more of it: it makes settings of the file.
+//
 // Load checks everything and reports all mistakes at once, each with file, line,
-// column and key; unknown keys and sections are mistakes too, since a
-// misspelt limit is no limit. What is left out gets the default that the
-// written config names in its comments: [Write] produces a complete, commented
-// file from any Config, which is the reference for operators.
+// column, key and what is expected; unknown keys and sections are mistakes too, since
+// a misspelt limit is no limit. What is left out gets the default that the written
+// file names in its comments: [Write] produces a complete, commented file from any
+// Config, which is the reference for operators.
+//
+// # Sections
+//
+//	[site]          name, language, list_files         all programs
+//	[export]        where the export is, and its form  provision
+//	[directory]     UCS@school over LDAP               provision, addressbooks
+//	[ox]            Open-Xchange: SOAP and HTTP API    provision, addressbooks, galprobe
+//	[[context]]     a context of Open-Xchange          provision, addressbooks, galprobe
+//	[mail]          Dovecot's doveadm                  provision
+//	[notices]       the mail relay                     provision
+//	[state]         journal, plans, reports            provision
+//	[[population]]  who lives where                    provision
+//	[naming] [life_cycle] [guards] [[term_change]]     provision: the rest of the policy
+//	[[override]] [[link]] [[distinct]]                 provision: what somebody has decided
+//	[addressbooks] [galprobe] [migrate]                the program of that name
+//
+// A program reads its own sections and leaves those of the others alone: a mistake in
+// [migrate] does not keep the night's run from its work. The policy's own lists may
+// stand in files of their own, which list_files of [site] names.
 //
 // # Secrets
 //
 // Each password and key can stand in the file itself or in a file of its own:
 //
 //	password      = "..."
-//	password_file = "ox.secret"   # relative to the config file
+//	password_file = "ox.secret"   # relative to the district file
 //
 // Of such a file the trailing line end is cut off. Config.Warnings says which
 // files with secrets other users of the machine can read. Error messages never
@@ -23,14 +44,18 @@
 //
 // # Paths
 //
-// Relative paths are relative to the directory of the config file.
+// Relative paths are relative to the directory of the district file. A byte order
+// mark before the first line is skipped.
 package district
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net/http"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/ictmedia/schoolmail"
@@ -46,8 +71,8 @@ type Config struct {
 	Export    Export    `toml:"export"`
 	Directory Directory `toml:"directory"`
 	OX        OX        `toml:"ox"`
-	Dovecot   Dovecot   `toml:"dovecot"`
-	SMTP      SMTP      `toml:"smtp"`
+	Mail      Mail      `toml:"mail"`
+	Notices   Notices   `toml:"notices"`
 	State     State     `toml:"state"`
 
 	Populations []Population `toml:"population"`
@@ -59,6 +84,10 @@ type Config struct {
 	Overrides   []Override   `toml:"override"`
 	Links       []Link       `toml:"link"`
 	Distinct    []Distinct   `toml:"distinct"`
+
+	Addressbooks AddressbooksSection `toml:"addressbooks"`
+	Galprobe     GalprobeSection     `toml:"galprobe"`
+	Migrate      MigrateSection      `toml:"migrate"`
 }
 
 // Site is the section [site].
@@ -66,6 +95,8 @@ type Site struct {
 	Name     string `toml:"name"`     // in reports and notices
 	Language string `toml:"language"` // of people whose record names none: de, fr, it or en
 	Parallel int    `toml:"parallel"` // people worked on at once
+	// ListFiles hold further sections [[link]], [[distinct]] and [[override]].
+	ListFiles []string `toml:"list_files"`
 }
 
 // Export is the section [export]; see [escada.Profile] for its fields. With
@@ -110,7 +141,6 @@ type Directory struct {
 	StateAttribute string            `toml:"state_attribute"`
 	S4Connector    bool              `toml:"s4_connector"`
 	BesideUDM      bool              `toml:"beside_udm"`
-	UDMURL         string            `toml:"udm_url"` // the UDM REST API, for programs that write through it
 }
 
 // OX is the section [ox].
@@ -129,8 +159,8 @@ type OX struct {
 	ReadUsers          string            `toml:"read_users"`        // "soap" or "http"
 }
 
-// Dovecot is the section [dovecot].
-type Dovecot struct {
+// Mail is the section [mail]: Dovecot.
+type Mail struct {
 	URL          string            `toml:"doveadm_url"`
 	APIKey       schoolmail.Secret `toml:"api_key"`
 	APIKeyFile   string            `toml:"api_key_file"`
@@ -146,8 +176,8 @@ type Dovecot struct {
 	Concurrency  int               `toml:"concurrency"`
 }
 
-// SMTP is the section [smtp]: the relay for notices.
-type SMTP struct {
+// Notices is the section [notices]: the relay for notices.
+type Notices struct {
 	Addr         string            `toml:"addr"` // host:port
 	From         string            `toml:"from"`
 	Hello        string            `toml:"hello"`
@@ -188,6 +218,20 @@ type Context struct {
 	AdminLogin        string               `toml:"admin_login"`
 	AdminPassword     schoolmail.Secret    `toml:"admin_password"`
 	AdminPasswordFile string               `toml:"admin_password_file"`
+
+	ServiceLogin        string            `toml:"service_login"` // writes address books, and sees everybody
+	ServicePassword     schoolmail.Secret `toml:"service_password"`
+	ServicePasswordFile string            `toml:"service_password_file"`
+	Probe               []Probe           `toml:"probe"` // ordinary accounts that galprobe logs in as
+}
+
+// LoginName returns a login as the login page wants it: user@context. A login that
+// has its context already stays.
+func (c Context) LoginName(login string) string {
+	if strings.Contains(login, "@") {
+		return login
+	}
+	return login + "@" + cmp.Or(c.Name, strconv.Itoa(int(c.ID)))
 }
 
 // Naming is the section [naming]; see [schoolmail.Naming].
@@ -385,13 +429,28 @@ func TLS(caFile string) (*tls.Config, error) {
 	}
 	pem, err := os.ReadFile(caFile)
 	if err != nil {
-		return nil, fmt.Errorf("config: certificates: %w", err)
+		return nil, fmt.Errorf("certificates: %w", err)
 	}
 	t.RootCAs = x509.NewCertPool()
 	if !t.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("config: certificates: %s: expected certificates in PEM form", caFile)
+		return nil, fmt.Errorf("certificates: %s: expected certificates in PEM form", caFile)
 	}
 	return t, nil
+}
+
+// HTTPClient returns a client for Open-Xchange that trusts the authorities in a PEM
+// file and follows no redirects; nil, the default of the packages, if caFile is empty.
+func HTTPClient(caFile string) (*http.Client, error) {
+	if caFile == "" {
+		return nil, nil
+	}
+	t, err := TLS(caFile)
+	if err != nil {
+		return nil, err
+	}
+	tr := http.DefaultTransport.(*http.Transport).Clone()
+	tr.TLSClientConfig, tr.MaxIdleConnsPerHost, tr.Proxy = t, 64, nil
+	return &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
 }
 
 // Error is one mistake in a config file.

@@ -1,9 +1,7 @@
 package district
 
 import (
-	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,70 +10,123 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/escada"
 )
 
-// Load reads and checks a config file. Its error is [Errors], or that of
+// Options of [Load]; nil is the zero value.
+type Options struct {
+	// Program is the one that the file is loaded for: sections that it does not read
+	// are left alone. Empty: all sections are read.
+	Program Program
+	// Without names sections that need not be there, since the program brings along
+	// what they describe.
+	Without []string
+}
+
+// Load reads and checks a district file. Its error is [Errors], or that of
 // reading the file.
-func Load(file string) (*Config, error) {
+func Load(file string, opts *Options) (*Config, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("config: %w", err)
+		return nil, fmt.Errorf("district: %w", err)
 	}
-	c, err := parse(file, data)
-	if err != nil {
-		return nil, err
+	l := newLoader(file, data, opts)
+	if l.parse(data); len(l.errs) > 0 {
+		return nil, l.sorted()
 	}
-	if c.hasSecrets() {
-		c.warnReadable(file)
+	if l.c.hasSecrets() {
+		l.c.warnReadable(file)
 	}
-	l := &loader{c: c, file: file, lines: lineIndex(data)}
+	l.lists()
 	l.secrets()
 	l.paths()
 	l.defaults()
 	l.check()
 	if len(l.errs) > 0 {
-		slices.SortStableFunc(l.errs, func(a, b *Error) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) })
-		return nil, l.errs
+		return nil, l.sorted()
 	}
-	return c, nil
+	return l.c, nil
 }
 
-// parse reads the TOML alone. The library's own descriptions show lines of the
-// file, in which secrets may stand, so only position, key and message are used.
-func parse(file string, data []byte) (*Config, error) {
-	c := &Config{File: file}
-	d := toml.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	err := d.Decode(c)
-	if err == nil {
-		return c, nil
+// Decode reads another TOML file of a site, such as the rules of its address books,
+// into a struct whose fields have toml tags. Its error is [Errors], as that of Load,
+// or that of reading the file; what the values mean is not checked.
+func Decode(file string, into any) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
 	}
-	var errs Errors
-	add := func(e *toml.DecodeError, message string) {
-		line, column := e.Position()
-		errs = append(errs, &Error{File: file, Line: line, Column: column, Key: strings.Join(e.Key(), "."), Message: message})
+	data = skipMark(data)
+	l := &loader{c: &Config{}, file: file, other: true}
+	t, bad := tree(file, data)
+	if bad != nil {
+		return Errors{bad}
 	}
-	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
-		for i := range strict.Errors {
-			add(&strict.Errors[i], "unknown key or section")
-		}
-		return nil, errs
+	l.lines = lineIndex(data)
+	l.assignTable("", t, reflect.ValueOf(into).Elem())
+	if len(l.errs) > 0 {
+		return l.sorted()
 	}
-	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
-		message := strings.TrimPrefix(e.Error(), "toml: ")
-		if strings.Contains(message, "local date") {
-			message = `expected the date in quotes, as in "2027-08-02"`
-		}
-		add(e, message)
-		return nil, errs
-	}
-	return nil, Errors{{File: file, Message: err.Error()}}
+	return nil
 }
+
+func newLoader(file string, data []byte, opts *Options) *loader {
+	l := &loader{c: &Config{File: file}, file: file}
+	if opts != nil {
+		l.program, l.without = opts.Program, opts.Without
+	}
+	return l
+}
+
+// parse reads the sections of the program.
+func (l *loader) parse(data []byte) {
+	data = skipMark(data)
+	t, err := tree(l.file, data)
+	if err != nil {
+		l.errs = append(l.errs, err)
+		return
+	}
+	l.lines = lineIndex(data)
+	l.assignTable("", t, reflect.ValueOf(l.c).Elem())
+}
+
+// sorted are the mistakes in the order of the lines.
+func (l *loader) sorted() Errors {
+	slices.SortStableFunc(l.errs, func(a, b *Error) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return l.errs
+}
+
+// lists reads the files that long lists stand in. A mistake there is told with the
+// name of that file; what is wrong with an entry as such, with the list's own number.
+func (l *loader) lists() {
+	for i, name := range l.c.Site.ListFiles {
+		file := l.abs(name)
+		l.c.Site.ListFiles[i] = file
+		data, err := os.ReadFile(file)
+		if err != nil {
+			l.bad("site.list_files", "%v", err)
+			continue
+		}
+		m := newLoader(file, data, &Options{Program: l.program, Without: l.without})
+		m.onlyLists = true
+		m.parse(data)
+		l.errs = append(l.errs, m.errs...)
+		into, from := reflect.ValueOf(l.c).Elem(), reflect.ValueOf(m.c).Elem()
+		for i := range into.NumField() {
+			if f := into.Type().Field(i); slices.Contains(listSections, f.Tag.Get("toml")) {
+				into.Field(i).Set(reflect.AppendSlice(into.Field(i), from.Field(i)))
+			}
+		}
+	}
+}
+
+// listSections may stand in files of their own.
+var listSections = []string{"link", "distinct", "override"}
 
 // place is where a key stands.
 type place struct{ line, column int }
@@ -141,17 +192,26 @@ type loader struct {
 	file  string
 	lines map[string]place
 	errs  Errors
+
+	program   Program // "": all
+	without   []string
+	onlyLists bool // the file is one of list_files
+	other     bool // the file is none of a district's
 }
 
 // bad notes a mistake at a key; if it is not in the file, at its section.
 func (l *loader) bad(key, format string, args ...any) {
 	e := &Error{File: l.file, Key: key, Message: fmt.Sprintf(format, args...)}
 	for path := key; path != ""; {
-		if at, ok := l.lines[path]; ok {
+		at, ok := l.lines[path]
+		if !ok {
+			at, ok = l.lines[path+"[1]"] // of array sections each has a place
+		}
+		if ok {
 			e.Line, e.Column = at.line, at.column
 			break
 		}
-		i := strings.LastIndexByte(path, '.')
+		i := max(strings.LastIndexByte(path, '.'), strings.LastIndexByte(path, '['))
 		path = path[:max(0, i)]
 	}
 	l.errs = append(l.errs, e)
@@ -168,13 +228,22 @@ func (c *Config) secretFields() []secret {
 	list := []secret{
 		{"directory.password", &c.Directory.Password, &c.Directory.PasswordFile},
 		{"ox.master_password", &c.OX.MasterPassword, &c.OX.MasterPasswordFile},
-		{"dovecot.api_key", &c.Dovecot.APIKey, &c.Dovecot.APIKeyFile},
-		{"dovecot.password", &c.Dovecot.Password, &c.Dovecot.PasswordFile},
-		{"smtp.password", &c.SMTP.Password, &c.SMTP.PasswordFile},
+		{"mail.api_key", &c.Mail.APIKey, &c.Mail.APIKeyFile},
+		{"mail.password", &c.Mail.Password, &c.Mail.PasswordFile},
+		{"notices.password", &c.Notices.Password, &c.Notices.PasswordFile},
+		{"addressbooks.salt", &c.Addressbooks.Salt, &c.Addressbooks.SaltFile},
+		{"addressbooks.provider.bind_password", &c.Addressbooks.Provider.BindPassword, &c.Addressbooks.Provider.BindPasswordFile},
+		{"migrate.from_password", &c.Migrate.FromPassword, &c.Migrate.FromPasswordFile},
+		{"migrate.to_password", &c.Migrate.ToPassword, &c.Migrate.ToPasswordFile},
 	}
 	for i := range c.Contexts {
 		x := &c.Contexts[i]
-		list = append(list, secret{fmt.Sprintf("context[%d].admin_password", i+1), &x.AdminPassword, &x.AdminPasswordFile})
+		key := fmt.Sprintf("context[%d].", i+1)
+		list = append(list, secret{key + "admin_password", &x.AdminPassword, &x.AdminPasswordFile},
+			secret{key + "service_password", &x.ServicePassword, &x.ServicePasswordFile})
+		for k := range x.Probe {
+			list = append(list, secret{fmt.Sprintf("%sprobe[%d].password", key, k+1), &x.Probe[k].Password, &x.Probe[k].PasswordFile})
+		}
 	}
 	return list
 }
@@ -234,7 +303,8 @@ func (l *loader) secrets() {
 func (l *loader) paths() {
 	c := l.c
 	for _, p := range []*string{&c.Export.Dir, &c.State.Dir, &c.State.StatusFile, &c.State.MetricsFile,
-		&c.Directory.CAFile, &c.OX.CAFile, &c.Dovecot.CAFile, &c.SMTP.CAFile} {
+		&c.Directory.CAFile, &c.OX.CAFile, &c.Mail.CAFile, &c.Notices.CAFile,
+		&c.Addressbooks.Rules, &c.Migrate.Users, &c.Migrate.StateDir} {
 		*p = l.abs(*p)
 	}
 }
@@ -279,9 +349,11 @@ func (l *loader) defaults() {
 		text((*string)(&c.Export.Quoting), "rfc4180")
 		text(&c.Export.DateFormat, "dd.mm.yyyy")
 	}
-	text(&c.Dovecot.Login, "mail")
+	text(&c.Mail.Login, "mail")
 	text(&c.OX.AdminAccess, "all")
 	text(&c.OX.ReadUsers, "soap")
+	text(&c.Migrate.Wave, "migration")
+	number(&c.Migrate.Parallel, 4)
 
 	d := schoolmail.Policy{}.WithDefaults()
 	number(&c.Naming.MaxUsername, d.Naming.MaxUsername)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/ictmedia/schoolmail"
 )
@@ -59,6 +60,8 @@ func encode(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case schoolmail.Date:
 		return quote(x.String())
+	case time.Time:
+		return x.Format(time.RFC3339Nano)
 	case Limit:
 		return fmt.Sprintf("{ school_percent = %d, district_percent = %d, free = %d }", x.SchoolPercent, x.DistrictPercent, x.Free)
 	}

@@ -4,55 +4,36 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/escada"
+	"github.com/ictmedia/schoolmail/internal/atomicfile"
 )
 
-// Write writes a complete, commented config file: what c sets, and everything
+// Write writes a complete, commented district file: what c sets, and everything
 // else with its default as a comment. Loading it gives c back. A secret whose
 // _file is set is not written; others are written as they are, so whoever calls
 // Write keeps the file from other eyes, as [WriteFile] does.
 func Write(w io.Writer, c *Config) error {
 	p := &printer{}
-	p.line("# Configuration of schoolmail's programs (TOML).")
+	p.line("# The district file of all programs of schoolmail (TOML). Each reads the sections that it needs.")
 	p.line("# A line that begins with \"# key =\" shows the default of a key that is not set.")
 	p.line("# Relative paths are relative to this file. Every password and key can stand in a file")
 	p.line("# of its own instead: password_file = \"ox.secret\".")
 	p.line("# Try it without changing anything: go run ./examples/provision -config THIS-FILE")
 	p.servers(c)
 	p.policy(c)
+	p.programs(c)
 	_, err := io.WriteString(w, p.b.String())
 	return err
 }
 
 // WriteFile writes the config to a file that only its owner can read. An
 // existing file is replaced as a whole.
-func WriteFile(file string, c *Config) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(file), ".config-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("config: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if err := Write(f, c); err != nil {
-		return fmt.Errorf("config: %w", err)
-	}
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("config: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("config: %w", err)
-	}
-	if err := os.Rename(f.Name(), file); err != nil {
-		return fmt.Errorf("config: %w", err)
+func WriteFile(file string, c *Config) error {
+	if err := atomicfile.Write(file, atomicfile.Private, func(w io.Writer) error { return Write(w, c) }); err != nil {
+		return fmt.Errorf("district: %w", err)
 	}
 	return nil
 }
@@ -62,6 +43,7 @@ func (p *printer) servers(c *Config) {
 	p.key("name", c.Site.Name, "schoolmail", "in reports and notices")
 	p.key("language", c.Site.Language, "de", "of people whose record names none: de, fr, it or en")
 	p.key("parallel", c.Site.Parallel, 16, "people worked on at the same time")
+	p.key("list_files", c.Site.ListFiles, []string(nil), "files with further [[link]], [[distinct]] and [[override]]")
 
 	e := &c.Export
 	p.section("[export]", "The school administration's export: CSV files in a directory, one row per person, school and class.")
@@ -127,12 +109,11 @@ func (p *printer) servers(c *Config) {
 	p.key("state_attribute", d.StateAttribute, "", "keeps the life cycle; empty: univentionFreeAttribute20")
 	p.key("s4_connector", d.S4Connector, false, "the domain has Samba/AD: write placeholder SIDs")
 	p.key("beside_udm", d.BesideUDM, false, "guard against UDM and the importer, which make accounts here as well: six requests more for each newcomer")
-	p.key("udm_url", d.UDMURL, "", "the UDM REST API, for programs that write through it")
 
 	o := &c.OX
 	p.section("[ox]", "Open-Xchange: the SOAP provisioning API.")
 	p.need("soap_urls", o.SOAPURLs, "every server of the cluster; each URL ends in /webservices")
-	p.key("http_url", o.HTTPURL, "", "the HTTP API, for address books; for example https://host/appsuite/api")
+	p.key("http_url", o.HTTPURL, "", "the HTTP API, for addressbooks, galprobe and read_users; for example https://host/appsuite/api/")
 	p.need("master_login", o.MasterLogin, "the master administrator")
 	p.secret("master_password", o.MasterPassword, o.MasterPasswordFile)
 	p.key("ca_file", o.CAFile, "", "certificates to trust (PEM); empty: the system's")
@@ -143,8 +124,8 @@ func (p *printer) servers(c *Config) {
 	p.key("max_in_flight", o.MaxInFlight, 0, "requests under way at one server; 0: 32")
 	p.key("copy_wait_seconds", o.CopyWaitSeconds, 0, "how long a server may be at work on a user copy that nobody waits for any more; 0: 300")
 
-	v := &c.Dovecot
-	p.section("[dovecot]", "Dovecot: the doveadm HTTP API.")
+	v := &c.Mail
+	p.section("[mail]", "Dovecot: the doveadm HTTP API.")
 	p.need("doveadm_url", v.URL, "of a proxy, a director or the only server")
 	p.secret("api_key", v.APIKey, v.APIKeyFile)
 	p.secret("password", v.Password, v.PasswordFile)
@@ -157,8 +138,8 @@ func (p *printer) servers(c *Config) {
 	p.key("quota_dict", v.QuotaDict, "", "the dict that Dovecot reads quota limits from, such as proxy::quota; empty: the directory sets them")
 	p.key("concurrency", v.Concurrency, 0, "requests under way per host; 0: 8")
 
-	s := &c.SMTP
-	p.section("[smtp]", "The mail relay for notices to leavers.")
+	s := &c.Notices
+	p.section("[notices]", "The mail relay for notices to leavers.")
 	p.need("addr", s.Addr, "host:port")
 	p.need("from", s.From, "sender of the notices")
 	p.key("hello", s.Hello, "", "our name in EHLO; empty: localhost")
@@ -186,6 +167,9 @@ func (p *printer) policy(c *Config) {
 		p.key("headroom", x.Headroom, 0, "seats that newcomers leave free as long as another context has room")
 		p.need("admin_login", x.AdminLogin, "")
 		p.secret("admin_password", x.AdminPassword, x.AdminPasswordFile)
+		p.key("service_login", x.ServiceLogin, "", "an account that writes the address books and does nothing else; empty: none are written here")
+		p.secret("service_password", x.ServicePassword, x.ServicePasswordFile)
+		p.probes(x.Probe)
 	}
 	for i, q := range c.Populations {
 		comments := []string(nil)

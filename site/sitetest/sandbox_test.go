@@ -104,7 +104,7 @@ func TestWriteDir(t *testing.T) {
 	if err != nil || res.StatusCode != 200 || !strings.Contains(string(wsdl), "createByModuleAccessName") {
 		t.Errorf("?wsdl: %s %v", res.Status, err)
 	}
-	c, err := district.Load(filepath.Join(dir, "district.toml"))
+	c, err := district.Load(filepath.Join(dir, "district.toml"), nil)
 	if err != nil {
 		t.Fatalf("the configuration is refused:\n%v", err)
 	}

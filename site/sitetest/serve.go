@@ -9,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/atomicfile"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
 	"github.com/ictmedia/schoolmail/site/district"
 )
@@ -95,21 +95,25 @@ func (s *Sandbox) Config(exportDir, stateDir string) *district.Config {
 			Plaintext: true, CreateSchools: true},
 		OX: district.OX{SOAPURLs: []string{s.OX.SOAPURL}, HTTPURL: s.OX.URL + "/ajax/", MasterLogin: MasterLogin, MasterPassword: MasterPassword,
 			CopyWaitSeconds: 1}, // the simulator copies at once
-		Dovecot: district.Dovecot{URL: s.Doveadm.URL, APIKey: DoveadmKey, Login: "mail"},
-		SMTP:    district.SMTP{Addr: s.SMTP.Addr(), From: MailFrom},
+		Mail:    district.Mail{URL: s.Doveadm.URL, APIKey: DoveadmKey, Login: "mail"},
+		Notices: district.Notices{Addr: s.SMTP.Addr(), From: MailFrom},
 		State:   district.State{Dir: stateDir},
 	}
 	c.FromPolicy(s.Policy)
 	for i := range c.Contexts {
-		c.Contexts[i].AdminLogin, c.Contexts[i].AdminPassword = AdminLogin(c.Contexts[i].ID), AdminPassword(c.Contexts[i].ID)
+		x := &c.Contexts[i]
+		x.AdminLogin, x.AdminPassword = AdminLogin(x.ID), AdminPassword(x.ID)
+		x.ServiceLogin, x.ServicePassword = ServiceLogin, UserPassword
+		if s.access(x.ID) != "groupware_standard" { // teachers see the global address book: their access cannot do without
+			x.Probe = []district.Probe{{Role: string(schoolmail.RolePupil), Login: ProbeLogin, Password: UserPassword}}
+		}
 	}
 	return c
 }
 
 // WriteDir writes what other programs need to work with the running sandbox:
-// the export files of day one (export/), a complete configuration
-// (district.toml, and those of examples/addressbooks and examples/galprobe), and
-// last sandbox.json, whose presence says that everything is ready.
+// the export files of day one (export/), district.toml, which runs every program
+// unchanged, and last sandbox.json, whose presence says that everything is ready.
 func (s *Sandbox) WriteDir(dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -139,51 +143,16 @@ func (s *Sandbox) WriteDir(dir string) error {
 	if err := district.WriteFile(filepath.Join(dir, "district.toml"), s.Config(export, filepath.Join(dir, "state"))); err != nil {
 		return err
 	}
-	for name, text := range map[string]string{"addressbooks.toml": s.addressbooksConfig(), "galprobe.toml": s.galprobeConfig()} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			return err
-		}
-	}
 	b, err := json.MarshalIndent(s.Info(), "", "  ")
 	if err != nil {
 		return err
 	}
-	tmp := ready + ".new"
-	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, ready)
+	return atomicfile.WriteBytes(ready, atomicfile.Private, append(b, '\n'))
 }
 
 func exists(file string) bool {
 	_, err := os.Lstat(file)
 	return err == nil
-}
-
-// addressbooksConfig is the configuration of examples/addressbooks.
-func (s *Sandbox) addressbooksConfig() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Configuration of examples/addressbooks for the running sandbox.\n\n[ldap]\nurl = %q\nbind_dn = %q\npassword = %q\nbase_dn = %q\nplaintext = true\n\n[ox]\nurl = %q\n",
-		s.LDAP.URL, s.LDAP.BindDN, s.LDAP.Password.Reveal(), s.LDAP.BaseDN, s.OX.HTTPURL)
-	for _, c := range s.Policy.Contexts {
-		fmt.Fprintf(&b, "\n[[ox.contexts]]\nid = %d\nlogin = %q\npassword = %q\n", c.ID, ServiceLogin+"@"+c.Name, UserPassword)
-	}
-	return b.String()
-}
-
-// galprobeConfig is the configuration of examples/galprobe, for the contexts of
-// pupils.
-func (s *Sandbox) galprobeConfig() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Configuration of examples/galprobe for the running sandbox.\n\nhttp_url = %q\nsoap_urls = [%q]\n", s.OX.HTTPURL, s.OX.SOAPURL)
-	for _, c := range s.Policy.Contexts {
-		if s.access(c.ID) == "groupware_standard" {
-			continue // teachers see the global address book: their access cannot do without
-		}
-		fmt.Fprintf(&b, "\n[[context]]\nid = %d\nname = %q\ncontrol = { login = %q, password = %q }\naccounts = [ { role = \"pupil\", login = %q, password = %q } ]\nexempt = [ %q ]\n",
-			c.ID, c.Name, AdminLogin(c.ID)+"@"+c.Name, AdminPassword(c.ID).Reveal(), ProbeLogin+"@"+c.Name, UserPassword, ServiceLogin)
-	}
-	return b.String()
 }
 
 // Describe prints where everything is.
@@ -199,7 +168,6 @@ func (s *Sandbox) Describe(w io.Writer, dir string) {
 	for _, flags := range []string{"", " -apply"} {
 		fmt.Fprintf(w, "  go run ./examples/provision -config %s -now %s%s\n", toml, s.District.Today(), flags)
 	}
-	fmt.Fprintf(w, "\nand once that is done\n\n  go run ./examples/addressbooks -config %s -apply\n  go run ./examples/galprobe -config %s\n",
-		filepath.Join(dir, "addressbooks.toml"), filepath.Join(dir, "galprobe.toml"))
+	fmt.Fprintf(w, "\nand once that is done\n\n  go run ./examples/addressbooks -config %s -apply\n  go run ./examples/galprobe -config %[1]s\n", toml)
 	fmt.Fprintf(w, "\nInterrupt (Ctrl-C) ends it, and everything in it is gone.\n")
 }

@@ -4,81 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
-
-	"github.com/pelletier/go-toml/v2"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/addressbook"
+	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
+	"github.com/ictmedia/schoolmail/site/district"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 	"github.com/ictmedia/schoolmail/ucs"
 )
-
-// Config is the configuration file.
-type Config struct {
-	Rules string `toml:"rules"` // file with the rules, relative to this one; empty: the default rules
-	LDAP  struct {
-		URL       string            `toml:"url"`
-		BindDN    string            `toml:"bind_dn"`
-		Password  schoolmail.Secret `toml:"password"`
-		BaseDN    string            `toml:"base_dn"`
-		Plaintext bool              `toml:"plaintext"`
-	} `toml:"ldap"`
-	OX struct {
-		URL       string `toml:"url"` // such as https://ox.example/ajax/
-		UserAgent string `toml:"user_agent"`
-		Requests  int    `toml:"requests_per_5_minutes"` // 0: 1500, -1: no limit
-		Contexts  []struct {
-			ID       schoolmail.ContextID `toml:"id"`
-			Login    string               `toml:"login"` // as in the login page, usually user@context
-			Password schoolmail.Secret    `toml:"password"`
-		} `toml:"contexts"`
-	} `toml:"ox"`
-	Provider struct {
-		Host         string            `toml:"host"`
-		Port         int               `toml:"port"`
-		BaseDN       string            `toml:"base_dn"`
-		BindDN       string            `toml:"bind_dn"`
-		BindPassword schoolmail.Secret `toml:"bind_password"`
-		Filter       string            `toml:"filter"`
-	} `toml:"provider"`
-}
-
-// check reports all mistakes that can be seen without asking anybody.
-func (c *Config) check(file string) error {
-	var mistakes []error
-	bad := func(format string, args ...any) {
-		mistakes = append(mistakes, fmt.Errorf("%s: %s", file, fmt.Sprintf(format, args...)))
-	}
-	if c.LDAP.URL == "" {
-		bad("ldap: url is missing")
-	}
-	if c.OX.URL == "" {
-		bad("ox: url is missing")
-	}
-	if len(c.OX.Contexts) == 0 {
-		bad("no [[ox.contexts]]")
-	}
-	seen := map[schoolmail.ContextID]bool{}
-	for _, x := range c.OX.Contexts {
-		switch {
-		case x.ID <= 0:
-			bad("ox.contexts: id %d: expected a number above 0", x.ID)
-		case seen[x.ID]:
-			bad("ox.contexts: context %d is there twice", x.ID)
-		case x.Login == "":
-			bad("ox.contexts: context %d: login is missing", x.ID)
-		case x.Password == "":
-			bad("ox.contexts: context %d: password is missing", x.ID)
-		}
-		seen[x.ID] = true
-	}
-	return errors.Join(mistakes...)
-}
 
 // Job is everything that is needed to plan and to sync.
 type Job struct {
@@ -87,6 +22,7 @@ type Job struct {
 	Today    schoolmail.Date
 	Provider addressbook.ProviderOptions
 	Observer func(addressbook.Event) // is told of the progress; may be nil
+	Warnings []string                // of the district file
 
 	url     string // of the HTTP API
 	cred    map[schoolmail.ContextID]appsuite.Credentials
@@ -110,64 +46,40 @@ func Open(ctx context.Context, file string, size int) (*Job, error) {
 	if file == "" {
 		return openSandbox(ctx, size)
 	}
-	var c Config
-	if err := decode(file, &c); err != nil {
-		return nil, usageError{err}
+	c, err := district.Load(file, &district.Options{Program: district.Addressbooks})
+	if err != nil {
+		return nil, &cli.UsageError{Err: err}
 	}
-	if err := c.check(file); err != nil {
-		return nil, usageError{err}
-	}
-	j := &Job{Rules: addressbook.DefaultRules(), Today: schoolmail.DateOf(time.Now()), Provider: addressbook.ProviderOptions(c.Provider), cleanup: func() {}}
-	var err error
-	if c.Rules != "" {
-		name := c.Rules
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(filepath.Dir(file), name)
-		}
-		if j.Rules, err = readRules(name); err != nil {
-			return nil, usageError{err}
+	j := &Job{Rules: addressbook.DefaultRules(), Today: schoolmail.DateOf(time.Now()), Warnings: c.Warnings, cleanup: func() {}}
+	a := c.Addressbooks
+	if a.Rules != "" {
+		if j.Rules, err = readRules(a.Rules); err != nil {
+			return nil, &cli.UsageError{Err: err}
 		}
 	}
-	if j.Accounts, err = c.accounts(ctx); err != nil {
+	if a.Salt != "" {
+		j.Rules.Salt = a.Salt
+	}
+	v := a.Provider
+	j.Provider = addressbook.ProviderOptions{Host: v.Host, Port: v.Port, BaseDN: v.BaseDN, BindDN: v.BindDN, BindPassword: v.BindPassword, Filter: v.Filter}
+	if j.Accounts, err = accounts(ctx, &c.Directory); err != nil {
 		return nil, err
 	}
-	j.url, j.cred = c.OX.URL, map[schoolmail.ContextID]appsuite.Credentials{}
-	for _, x := range c.OX.Contexts {
-		j.cred[x.ID] = appsuite.Credentials{Name: x.Login, Password: x.Password}
+	j.url, j.cred = c.OX.HTTPURL, map[schoolmail.ContextID]appsuite.Credentials{}
+	for _, x := range c.Contexts {
+		if x.ServiceLogin != "" {
+			j.cred[x.ID] = appsuite.Credentials{Name: x.LoginName(x.ServiceLogin), Password: x.ServicePassword}
+		}
 	}
-	j.options = &appsuite.Options{UserAgent: c.OX.UserAgent, Rate: appsuite.Rate{Requests: c.OX.Requests}}
+	j.options = &appsuite.Options{UserAgent: a.UserAgent, Rate: appsuite.Rate{Requests: a.RequestsPer5Minutes}}
+	if j.options.HTTPClient, err = district.HTTPClient(c.OX.CAFile); err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
 	return j, nil
 }
 
-// decode reads a TOML file that has no names but those of into's fields. Errors
-// say where.
-func decode(file string, into any) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	err = toml.NewDecoder(f).DisallowUnknownFields().Decode(into)
-	if err == nil {
-		return nil
-	}
-	if missing, ok := errors.AsType[*toml.StrictMissingError](err); ok {
-		var mistakes []error
-		for _, e := range missing.Errors {
-			row, col := e.Position()
-			mistakes = append(mistakes, fmt.Errorf("%s:%d:%d: unknown name %s", file, row, col, strings.Join(e.Key(), ".")))
-		}
-		return errors.Join(mistakes...)
-	}
-	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
-		row, col := e.Position()
-		return fmt.Errorf("%s:%d:%d: %w", file, row, col, err)
-	}
-	return fmt.Errorf("%s: %w", file, err)
-}
-
 func readRules(file string) (rules addressbook.Rules, err error) {
-	if err := decode(file, &rules); err != nil {
+	if err := district.Decode(file, &rules); err != nil {
 		return addressbook.Rules{}, err
 	}
 	if err := rules.Validate(); err != nil {
@@ -176,8 +88,15 @@ func readRules(file string) (rules addressbook.Rules, err error) {
 	return rules, nil
 }
 
-func (c *Config) accounts(ctx context.Context) (accounts []schoolmail.Account, err error) {
-	client, err := ucs.New(c.LDAP.URL, &ucs.Options{BindDN: c.LDAP.BindDN, Password: c.LDAP.Password, BaseDN: c.LDAP.BaseDN, Plaintext: c.LDAP.Plaintext})
+// accounts reads the people of the directory.
+func accounts(ctx context.Context, d *district.Directory) (accounts []schoolmail.Account, err error) {
+	opts := &ucs.Options{BindDN: d.BindDN, Password: d.Password, BaseDN: d.BaseDN, Plaintext: d.Plaintext, StateAttribute: d.StateAttribute}
+	if d.CAFile != "" {
+		if opts.TLS, err = district.TLS(d.CAFile); err != nil {
+			return nil, err
+		}
+	}
+	client, err := ucs.New(d.URL, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/ictmedia/schoolmail/addressbook"
+	"github.com/ictmedia/schoolmail/internal/atomicfile"
+	"github.com/ictmedia/schoolmail/internal/cli"
 )
 
 // Outputs are the files that a job can write besides syncing. Empty: not.
@@ -26,7 +28,7 @@ type Outputs struct {
 func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) (held bool, err error) {
 	want, err := addressbook.Build(j.Rules, j.Accounts)
 	if err != nil {
-		return false, usageError{err}
+		return false, &cli.UsageError{Err: err}
 	}
 	if err := j.login(ctx); err != nil {
 		return false, err
@@ -137,27 +139,10 @@ func (j *Job) writeProvider(out io.Writer, dir string) error {
 	return nil
 }
 
-// writeFile replaces a file as a whole, so that it never is half written or has
-// the mode of an older one.
-func writeFile(name string, data []byte, mode os.FileMode) (err error) {
+// writeFile replaces a file as a whole and makes its folder.
+func writeFile(name string, data []byte, mode os.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".addressbooks-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	if err := errors.Join(f.Chmod(mode), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
+	return atomicfile.WriteBytes(name, mode, data)
 }

@@ -3,25 +3,12 @@ package books
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 
 	"github.com/ictmedia/schoolmail/addressbook"
+	"github.com/ictmedia/schoolmail/internal/cli"
 )
-
-// The exit statuses.
-const (
-	ExitDone   = 0
-	ExitFailed = 1 // or not all contexts could be done
-	ExitUsage  = 2 // bad flags, rules or configuration; nothing was done
-	ExitHeld   = 3 // done, but something was held back
-)
-
-// usageError is a mistake in flags, rules or configuration.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
 
 const help = `addressbooks gives everybody the address books that the rules allow, in all
 Open-Xchange contexts: books per school and class with their readers, kept as the
@@ -32,9 +19,9 @@ Usage:
   addressbooks [-apply] [-html FILE] [-csv DIR]
       Without -config: a simulated Open-Xchange and a made-up district in this
       process. Nothing outside is touched.
-  addressbooks -config addressbooks.toml
+  addressbooks -config district.toml
       Shows what would be done. Writes nothing.
-  addressbooks -config addressbooks.toml -apply
+  addressbooks -config district.toml -apply
       Does it. The second run finds nothing to do.
   addressbooks -measure -people 32000
       Measures a made-up district: first fill, ordinary day, first day of term,
@@ -43,7 +30,7 @@ Usage:
 Every run can be repeated at any time, also after a crash. An example for cron,
 at three in the morning:
 
-  0 3 * * *  addressbooks -config /etc/schoolmail/addressbooks.toml -apply
+  0 3 * * *  addressbooks -config /etc/schoolmail/district.toml -apply
 
 Exit status: 0 all done; 1 failed, or not all contexts could be done; 2 bad flags,
 rules or configuration, nothing was done; 3 done, but something was held back
@@ -56,12 +43,7 @@ Flags:
 // Main is the program: it parses the arguments (without the program's name),
 // runs, and returns the exit status.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("addressbooks", flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	fs.Usage = func() {
-		fmt.Fprint(fs.Output(), help)
-		fs.PrintDefaults()
-	}
+	fs := cli.NewFlags("addressbooks", help, stdout, stderr)
 	var o Outputs
 	config := fs.String("config", "", "configuration `file`; empty: a simulated Open-Xchange")
 	apply := fs.Bool("apply", false, "carry out the plan")
@@ -72,51 +54,43 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.BoolVar(&o.Spreadsheet, "spreadsheet", false, "make the CSV files safe to open in a spreadsheet")
 	fs.StringVar(&o.HTML, "html", "", "write which book exists where for whom to `file`")
 	fs.StringVar(&o.Provider, "provider-config", "", "write the configuration of the LDAP contacts provider to `dir`")
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return ExitDone
+	if status, ok := fs.Parse(args); !ok {
+		return status
+	}
+	if *people < 1 {
+		return fs.Mistake("-people %d: expected at least one", *people)
+	}
+	if *measure {
+		if err := Measure(ctx, stdout, *people); err != nil {
+			return fs.Fail(cli.Failed, err)
 		}
-		return ExitUsage
+		return cli.Done
 	}
-	status, err := ExitUsage, error(nil)
-	switch {
-	case fs.NArg() > 0:
-		err = fmt.Errorf("unexpected argument %q", fs.Arg(0))
-	case *people < 1:
-		err = fmt.Errorf("-people %d: expected at least one", *people)
-	case *measure:
-		status, err = ExitDone, Measure(ctx, stdout, *people)
-	default:
-		status, err = run(ctx, *config, *people, *apply, *names, o, stdout, stderr)
-	}
+	job, err := Open(ctx, *config, *people)
 	if err != nil {
-		fmt.Fprintln(stderr, "addressbooks:", err)
-		if _, ok := errors.AsType[usageError](err); ok {
-			return ExitUsage
-		}
-		if status == ExitDone {
-			return ExitFailed
-		}
+		return fs.Fail(cli.Failed, err)
+	}
+	fs.Warn(job.Warnings...)
+	status, err := run(ctx, job, *apply, *names, o, stdout, stderr)
+	if err != nil {
+		return fs.Fail(status, err)
 	}
 	return status
 }
 
-func run(ctx context.Context, config string, people int, apply, names bool, o Outputs, stdout, stderr io.Writer) (status int, err error) {
-	job, err := Open(ctx, config, people)
-	if err != nil {
-		return ExitFailed, err
-	}
+// run does what the flags say and ends the job.
+func run(ctx context.Context, job *Job, apply, names bool, o Outputs, stdout, stderr io.Writer) (status int, err error) {
 	defer func() {
 		if cerr := job.Close(); cerr != nil {
-			status, err = max(status, ExitFailed), errors.Join(err, cerr)
+			status, err = cli.Worst(status, cli.Failed), errors.Join(err, cerr)
 		}
 	}()
 	if o != (Outputs{Spreadsheet: o.Spreadsheet}) {
 		if err := job.Write(stdout, o); err != nil {
-			return ExitFailed, err
+			return cli.Failed, err
 		}
 		if !apply {
-			return ExitDone, nil
+			return cli.Done, nil
 		}
 	}
 	if apply {
@@ -125,11 +99,11 @@ func run(ctx context.Context, config string, people int, apply, names bool, o Ou
 	held, err := job.Run(ctx, stdout, apply, names)
 	switch {
 	case err != nil:
-		return ExitFailed, err
+		return cli.Failed, err
 	case held:
-		return ExitHeld, nil
+		return cli.Held, nil
 	}
-	return ExitDone, nil
+	return cli.Done, nil
 }
 
 func printEvent(w io.Writer, e addressbook.Event) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/addressbook"
+	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
@@ -39,15 +40,16 @@ func TestFlags(t *testing.T) {
 		status int
 		want   string // in the error output
 	}{
-		"help":             {[]string{"-h"}, ExitDone, "-provider-config"},
-		"unknown flag":     {[]string{"-x"}, ExitUsage, "-x"},
-		"argument":         {[]string{"x"}, ExitUsage, `unexpected argument "x"`},
-		"nobody":           {[]string{"-people", "0"}, ExitUsage, "at least one"},
-		"no such file":     {[]string{"-config", filepath.Join(dir, "none")}, ExitUsage, "none"},
-		"unknown name":     {[]string{"-config", write("a.toml", "colour = 1\n")}, ExitUsage, "a.toml:1:1: unknown name colour"},
-		"no TOML":          {[]string{"-config", write("b.toml", "\nrules = \n")}, ExitUsage, "b.toml:2:"},
-		"mistakes at once": {[]string{"-config", write("c.toml", "[[ox.contexts]]\nid = 3\nlogin = 'x'\npassword = 'y'\n[[ox.contexts]]\nid = 3\n")}, ExitUsage, "context 3 is there twice"},
-		"no url":           {[]string{"-config", write("d.toml", "")}, ExitUsage, "ox: url is missing"},
+		"unknown flag":     {[]string{"-x"}, cli.Usage, "-x"},
+		"argument":         {[]string{"x"}, cli.Usage, `unexpected argument "x"`},
+		"nobody":           {[]string{"-people", "0"}, cli.Usage, "at least one"},
+		"no such file":     {[]string{"-config", filepath.Join(dir, "none")}, cli.Usage, "none"},
+		"unknown name":     {[]string{"-config", write("a.toml", "colour = 1\n")}, cli.Usage, "a.toml:1:1: colour: unknown key"},
+		"no TOML":          {[]string{"-config", write("b.toml", "\nrules = \n")}, cli.Usage, "b.toml:2:"},
+		"mistakes at once": {[]string{"-config", write("c.toml", "[[context]]\nid = 3\nservice_login = 'x'\n[[context]]\nid = 3\n")}, cli.Usage, "c.toml:5:1: context[2].id: 3: expected a number above 0 that no other context has"},
+		"before there was one file": {[]string{"-config", write("e.toml", "[[ox.contexts]]\nid = 3\n")}, cli.Usage,
+			"e.toml:1:3: ox.contexts: is now service_login and service_password in each [[context]]"},
+		"no url": {[]string{"-config", write("d.toml", "")}, cli.Usage, "d.toml: ox.http_url: missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -72,12 +74,12 @@ func TestOneContextRefusesTheLogin(t *testing.T) {
 	if err := p.WriteDir(dir); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "addressbooks.toml")
+	file := filepath.Join(dir, "district.toml")
 	good, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	password := regexp.MustCompile(`(?m)(^id = 21\nlogin = .*\npassword = ).*$`)
+	password := regexp.MustCompile(`(?ms)(^id = 21\n.*?\nservice_password = )[^\n]*$`)
 	bad := password.ReplaceAll(good, []byte(`${1}"wrong"`))
 	if bytes.Equal(bad, good) {
 		t.Fatalf("no context 21 in\n%s", good)
@@ -86,14 +88,14 @@ func TestOneContextRefusesTheLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, stdout, stderr := start(t, "-config", file, "-apply")
-	if status != ExitFailed || !strings.Contains(stdout, "context 10 done: folders +") || !strings.Contains(stdout, "context 21 not finished") ||
+	if status != cli.Failed || !strings.Contains(stdout, "context 10 done: folders +") || !strings.Contains(stdout, "context 21 not finished") ||
 		!strings.Contains(stderr, "context 21: read: appsuite: login login: login refused (LGI-0006") {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
 	if err := os.WriteFile(file, good, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if status, stdout, stderr = start(t, "-config", file, "-apply"); status != ExitDone || !strings.Contains(stdout, "context 21 done: folders +") || stdout == "" {
+	if status, stdout, stderr = start(t, "-config", file, "-apply"); status != cli.Done || !strings.Contains(stdout, "context 21 done: folders +") || stdout == "" {
 		t.Errorf("then: status %d\n%s%s", status, stdout, stderr)
 	}
 	if n := p.OX.OpenSessions(); n != 0 {
@@ -106,7 +108,7 @@ func TestOneContextRefusesTheLogin(t *testing.T) {
 	// Files need no Open-Xchange.
 	before := len(p.OX.HTTPCalls())
 	table := filepath.Join(dir, "books.html")
-	if status, stdout, stderr := start(t, "-config", file, "-html", table); status != ExitDone || !strings.Contains(stdout, table) {
+	if status, stdout, stderr := start(t, "-config", file, "-html", table); status != cli.Done || !strings.Contains(stdout, table) {
 		t.Errorf("-html: status %d\n%s%s", status, stdout, stderr)
 	}
 	if n := len(p.OX.HTTPCalls()) - before; n != 0 {

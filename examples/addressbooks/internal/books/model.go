@@ -13,6 +13,7 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/addressbook"
 	"github.com/ictmedia/schoolmail/escada/escadatest"
+	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
@@ -123,7 +124,7 @@ type oxAccess struct {
 func openOX(ctx context.Context, url string, cred map[schoolmail.ContextID]appsuite.Credentials, opts *appsuite.Options) (*oxAccess, error) {
 	client, err := appsuite.New(url, opts)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, &cli.UsageError{Err: err}
 	}
 	a := &oxAccess{client: client, stores: map[schoolmail.ContextID]addressbook.Store{}}
 	for _, c := range slices.Sorted(maps.Keys(cred)) {

@@ -23,7 +23,7 @@ func TestSandboxConfig(t *testing.T) {
 	}
 	run := func(apply bool) string {
 		t.Helper()
-		j, err := Open(t.Context(), filepath.Join(dir, "addressbooks.toml"), 0)
+		j, err := Open(t.Context(), filepath.Join(dir, "district.toml"), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,140 +3,76 @@ package probe
 
 import (
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
+	"net/http"
 	"strings"
-
-	"github.com/pelletier/go-toml/v2"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 	"github.com/ictmedia/schoolmail/ox/galprobe"
+	"github.com/ictmedia/schoolmail/site/district"
 )
 
-// Config is the configuration file:
-//
-//	http_url  = "https://ox.example.net/ajax/"   # or .../appsuite/api/
-//	soap_urls = ["https://ox.example.net/webservices"]   # for -close; may be left out
-//	control_url = "https://ox-inside.example.net/ajax/"  # past the proxy whose rules are probed; may be left out
-//
-//	[[context]]
-//	id       = 21
-//	name     = "primary-1"
-//	book     = "Lehrpersonen"                # an address book that is to be readable; may be left out
-//	control  = { login = "oxadmin@21", password_file = "admin21.secret" }
-//	accounts = [ { role = "pupil", login = "probe-pupil@21", password_file = "pupil21.secret" } ]
-//	exempt   = [ "svc-books" ]               # who may see the book, by login name
-//
-// Each password can stand in the file itself (password) or in a file of its own
-// (password_file, relative to this one). For -close the control account must be
-// the context's administrator.
+// Config is what to probe.
 type Config struct {
-	HTTPURL       string    `toml:"http_url"`
-	ControlURL    string    `toml:"control_url"`    // how the control accounts reach OX past a proxy; default: http_url
-	DAVRoot       string    `toml:"dav_root"`       // where /carddav/ lies; default: the server's root
-	ServerVersion string    `toml:"server_version"` // for the evidence, if the server does not tell
-	SOAPURLs      []string  `toml:"soap_urls"`
-	Contexts      []Context `toml:"context"`
+	HTTPURL       string
+	ControlURL    string // how the control accounts reach OX past a proxy; default: HTTPURL
+	DAVRoot       string // where /carddav/ lies; default: the server's root
+	ServerVersion string // for the evidence, if the server does not tell
+	SOAPURLs      []string
+	HTTPClient    *http.Client // nil: the default
+	Contexts      []Context
+	Warnings      []string // of the district file
 }
 
 // Context is a context to probe.
 type Context struct {
-	ID       schoolmail.ContextID `toml:"id"`
-	Name     string               `toml:"name"`
-	Book     string               `toml:"book"`
-	Control  Login                `toml:"control"`
-	Accounts []Login              `toml:"accounts"`
-	Exempt   []string             `toml:"exempt"`
+	ID       schoolmail.ContextID
+	Name     string
+	Book     string // an address book that is to be readable; may be empty
+	Control  Login  // the context's administrator
+	Accounts []Login
+	Exempt   []string // who may see the global address book, by login name
 }
 
-// Login is an account.
+// Login is an account, as on the login page: usually user@context.
 type Login struct {
-	Role         string            `toml:"role"`
-	Login        string            `toml:"login"` // as on the login page, usually user@context
-	Password     schoolmail.Secret `toml:"password"`
-	PasswordFile string            `toml:"password_file"`
+	Role     string
+	Login    string
+	Password schoolmail.Secret
 }
 
 func (l Login) credentials() appsuite.Credentials {
 	return appsuite.Credentials{Name: l.Login, Password: l.Password}
 }
 
-// load reads a configuration and reports all mistakes at once.
+// load reads a district file: the contexts that have a probe.
 func load(file string) (*Config, error) {
-	f, err := os.Open(file)
+	d, err := district.Load(file, &district.Options{Program: district.Galprobe})
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	var c Config
-	if err := toml.NewDecoder(f).DisallowUnknownFields().Decode(&c); err != nil {
-		if e, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(e.Errors) > 0 {
-			row, col := e.Errors[0].Position()
-			return nil, fmt.Errorf("%s:%d:%d: unknown key %s", file, row, col, strings.Join(e.Errors[0].Key(), "."))
-		}
-		if e, ok := errors.AsType[*toml.DecodeError](err); ok {
-			row, col := e.Position()
-			return nil, fmt.Errorf("%s:%d:%d: %w", file, row, col, err)
-		}
-		return nil, fmt.Errorf("%s: %w", file, err)
+	g := d.Galprobe
+	c := &Config{HTTPURL: d.OX.HTTPURL, ControlURL: g.ControlURL, DAVRoot: g.DAVRoot, ServerVersion: g.ServerVersion, SOAPURLs: d.OX.SOAPURLs,
+		Warnings: d.Warnings}
+	if c.HTTPClient, err = district.HTTPClient(d.OX.CAFile); err != nil {
+		return nil, err
 	}
-	return &c, c.check(file)
-}
-
-func (c *Config) check(file string) error {
-	var mistakes []error
-	bad := func(format string, args ...any) {
-		mistakes = append(mistakes, fmt.Errorf("%s: %s", file, fmt.Sprintf(format, args...)))
-	}
-	if c.HTTPURL == "" {
-		bad("http_url is missing")
-	}
-	if len(c.Contexts) == 0 {
-		bad("no [[context]]")
-	}
-	for i := range c.Contexts {
-		x := &c.Contexts[i]
-		where := fmt.Sprintf("context %d", x.ID)
-		if x.ID <= 0 {
-			bad("%s: id is missing", where)
+	for _, x := range d.Contexts {
+		if len(x.Probe) == 0 {
+			continue
 		}
-		if len(x.Accounts) == 0 {
-			bad("%s: no accounts", where)
+		t := Context{ID: x.ID, Name: x.Name, Book: g.Book, Control: Login{Login: x.LoginName(x.AdminLogin), Password: x.AdminPassword}, Exempt: g.Exempt}
+		if x.ServiceLogin != "" {
+			name, _, _ := strings.Cut(x.ServiceLogin, "@")
+			t.Exempt = append([]string{name}, g.Exempt...)
 		}
-		logins := []*Login{&x.Control}
-		for k := range x.Accounts {
-			logins = append(logins, &x.Accounts[k])
+		for _, p := range x.Probe {
+			t.Accounts = append(t.Accounts, Login{Role: p.Role, Login: x.LoginName(p.Login), Password: p.Password})
 		}
-		for k, l := range logins {
-			what := "control"
-			if k > 0 {
-				if what = fmt.Sprintf("account %d", k); l.Role == "" {
-					bad("%s: %s: role is missing", where, what)
-				}
-			}
-			if l.Login == "" {
-				bad("%s: %s: login is missing", where, what)
-			}
-			if l.PasswordFile != "" {
-				name := l.PasswordFile
-				if !filepath.IsAbs(name) {
-					name = filepath.Join(filepath.Dir(file), name)
-				}
-				b, err := os.ReadFile(name)
-				if err != nil {
-					bad("%s: %s: %v", where, what, err)
-				}
-				l.Password = schoolmail.Secret(strings.TrimRight(string(b), "\r\n"))
-			}
-			if l.Password == "" {
-				bad("%s: %s: password is missing", where, what)
-			}
-		}
+		c.Contexts = append(c.Contexts, t)
 	}
-	return errors.Join(mistakes...)
+	return c, nil
 }
 
 func (c *Config) targets() []galprobe.Target {
@@ -154,11 +90,11 @@ func (c *Config) targets() []galprobe.Target {
 // provisioning connects to the provisioning API as the administrator of x.
 func (c *Config) provisioning(x Context) (*ox.ContextClient, error) {
 	if len(c.SOAPURLs) == 0 {
-		return nil, errors.New("soap_urls is missing in the configuration")
+		return nil, errors.New("-close needs soap_urls in [ox]")
 	}
 	admin, _, _ := strings.Cut(x.Control.Login, "@")
 	cred := ox.Credentials{Login: admin, Password: x.Control.Password}
-	client, err := ox.New(c.SOAPURLs, cred, nil)
+	client, err := ox.New(c.SOAPURLs, cred, &ox.Options{HTTPClient: c.HTTPClient})
 	if err != nil {
 		return nil, err
 	}

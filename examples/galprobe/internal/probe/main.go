@@ -2,23 +2,19 @@ package probe
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/atomicfile"
+	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 	"github.com/ictmedia/schoolmail/ox/galprobe"
 )
-
-const exitUsage = 2
 
 const help = `galprobe proves that the global address books of a site's Open-Xchange contexts
 are closed: it logs in as ordinary accounts and tries every way to read other
@@ -28,9 +24,9 @@ Usage:
 
   galprobe [-leave-open]
       Without -config: with a simulated Open-Xchange in this process.
-  galprobe -config galprobe.toml [-evidence FILE]
+  galprobe -config district.toml [-evidence FILE]
       Probes the contexts of the site; changes nothing.
-  galprobe -config galprobe.toml -close
+  galprobe -config district.toml -close
       First takes the book from all users who are not exempt.
   galprobe -nginx|-haproxy [-trusted NETWORKS]
       Prints rules for the proxy in front of Open-Xchange, against the user
@@ -38,7 +34,7 @@ Usage:
 
 An example for cron, on Sundays:
 
-  0 5 * * 0  galprobe -config /etc/schoolmail/galprobe.toml -evidence /var/log/schoolmail/gal.json
+  0 5 * * 0  galprobe -config /etc/schoolmail/district.toml -evidence /var/log/schoolmail/gal.json
 
 Exit status: 0 everything that Open-Xchange can close is closed; 1 something could
 not be asked or proved; 2 bad flags or configuration; 3 something is open.
@@ -49,12 +45,7 @@ Flags:
 
 // Main runs the program and returns its exit status.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("galprobe", flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	fs.Usage = func() {
-		fmt.Fprint(fs.Output(), help)
-		fs.PrintDefaults()
-	}
+	fs := cli.NewFlags("galprobe", help, stdout, stderr)
 	config := fs.String("config", "", "configuration `file`; empty: a simulated Open-Xchange")
 	evidence := fs.String("evidence", "", "write the evidence as JSON to `file`")
 	closeAll := fs.Bool("close", false, "first take the permission on the global address book from all users who are not exempt")
@@ -63,30 +54,20 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	haproxy := fs.Bool("haproxy", false, "only print rules for HAProxy")
 	remedies := fs.Bool("remedies", false, "print what can be done about findings")
 	trusted := fs.String("trusted", "", "comma-separated `networks` that the proxy rules let through")
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return exitUsage
-	}
-	usage := func(err error) int {
-		fmt.Fprintln(stderr, "galprobe:", err)
-		return exitUsage
-	}
-	if fs.NArg() > 0 {
-		return usage(fmt.Errorf("unexpected argument %q", fs.Arg(0)))
+	if status, ok := fs.Parse(args); !ok {
+		return status
 	}
 	if *nginx || *haproxy {
 		opts, err := proxyOptions(*trusted)
 		if err != nil {
-			return usage(err)
+			return fs.Mistake("%v", err)
 		}
 		write := galprobe.WriteNginx
 		if *haproxy {
 			write = galprobe.WriteHAProxy
 		}
 		if err := write(stdout, opts); err != nil {
-			return fail(stderr, err)
+			return fs.Fail(cli.Failed, err)
 		}
 		return 0
 	}
@@ -94,19 +75,20 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if *config != "" {
 		var err error
 		if c, err = load(*config); err != nil {
-			return usage(err)
+			return fs.Fail(cli.Usage, err)
 		}
 	} else {
-		srv, conf, err := district(ctx, *leaveOpen)
+		srv, conf, err := sandbox(ctx, *leaveOpen)
 		if err != nil {
-			return fail(stderr, err)
+			return fs.Fail(cli.Failed, err)
 		}
 		defer srv.Close()
 		c = conf
 	}
+	fs.Warn(c.Warnings...)
 	status, err := run(ctx, c, *closeAll, *evidence, stdout)
 	if err != nil {
-		return max(fail(stderr, err), status) // open stays open
+		return max(fs.Fail(cli.Failed, err), status) // open stays open
 	}
 	if *remedies {
 		for _, r := range galprobe.Remedies() {
@@ -118,11 +100,6 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	return status
-}
-
-func fail(stderr io.Writer, err error) int {
-	fmt.Fprintln(stderr, "galprobe:", err)
-	return exitFailed
 }
 
 func proxyOptions(networks string) (*galprobe.ProxyOptions, error) {
@@ -142,13 +119,13 @@ func proxyOptions(networks string) (*galprobe.ProxyOptions, error) {
 
 // run closes the book if asked to, probes, and writes the results.
 func run(ctx context.Context, c *Config, closeAll bool, file string, stdout io.Writer) (int, error) {
-	client, err := appsuite.New(c.HTTPURL, nil)
+	client, err := appsuite.New(c.HTTPURL, &appsuite.Options{HTTPClient: c.HTTPClient})
 	if err != nil {
 		return 0, err
 	}
 	opts := &galprobe.Options{ServerVersion: c.ServerVersion, DAVRoot: c.DAVRoot}
 	if c.ControlURL != "" {
-		if opts.ControlClient, err = appsuite.New(c.ControlURL, nil); err != nil {
+		if opts.ControlClient, err = appsuite.New(c.ControlURL, &appsuite.Options{HTTPClient: c.HTTPClient}); err != nil {
 			return 0, err
 		}
 	}
@@ -176,7 +153,7 @@ func run(ctx context.Context, c *Config, closeAll bool, file string, stdout io.W
 		return 0, err
 	}
 	if file != "" {
-		if err := writeEvidence(file, e); err != nil {
+		if err := atomicfile.Write(file, atomicfile.Private, e.WriteJSON); err != nil {
 			return 0, err
 		}
 	}
@@ -211,28 +188,4 @@ func exitStatus(v galprobe.Verdict) int {
 		return exitOpen
 	}
 	return exitFailed
-}
-
-// writeEvidence replaces the file as a whole.
-func writeEvidence(file string, e *galprobe.Evidence) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(file), ".galprobe-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err := e.WriteJSON(f); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }

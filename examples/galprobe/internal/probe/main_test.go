@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/ox/galprobe"
+	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
 func start(t *testing.T, args ...string) (status int, stdout, stderr string) {
@@ -33,10 +35,10 @@ func TestSandbox(t *testing.T) {
 		"remedies":        {[]string{"-remedies"}, exitClosed, "Separate contexts."},
 		"nginx":           {[]string{"-nginx", "-trusted", "10.0.0.0/8,::1/128"}, 0, "::1/128 1;"},
 		"haproxy":         {[]string{"-haproxy"}, 0, "http-request deny"},
-		"bad network":     {[]string{"-haproxy", "-trusted", "x"}, exitUsage, ""},
+		"bad network":     {[]string{"-haproxy", "-trusted", "x"}, cli.Usage, ""},
 		"help":            {[]string{"-h"}, 0, "Exit status: 0 everything"},
-		"bad flag":        {[]string{"-x"}, exitUsage, ""},
-		"argument":        {[]string{"x"}, exitUsage, ""},
+		"bad flag":        {[]string{"-x"}, cli.Usage, ""},
+		"argument":        {[]string{"x"}, cli.Usage, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, stdout, stderr := start(t, tc.args...)
@@ -57,7 +59,7 @@ func TestSandbox(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	srv, c, err := district(t.Context(), false)
+	srv, c, err := sandbox(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,39 +75,44 @@ func TestConfig(t *testing.T) {
 	}
 	write("admin", c.Contexts[0].Control.Password.Reveal()+"\n")
 	write("pw", c.Contexts[0].Accounts[0].Password.Reveal()+"\n")
-	good := `http_url = "` + c.HTTPURL + `"
+	good := `[ox]
+http_url = "` + c.HTTPURL + `"
+[galprobe]
+book = "Lehrpersonen"
 [[context]]
 id = 21
-name = "primary"
-book = "Lehrpersonen"
-control = { login = "` + c.Contexts[0].Control.Login + `", password_file = "admin" }
-accounts = [ { role = "pupil", login = "probe@primar-1", password_file = "pw" } ]
+name = "primar-1"
+admin_login = "` + sitetest.AdminLogin(21) + `"
+admin_password_file = "admin"
+probe = [ { role = "pupil", login = "probe", password_file = "pw" } ]
 `
 	if status, stdout, stderr := start(t, "-config", write("good.toml", good)); status != exitClosed || !strings.Contains(stdout, "3 entries can be read") {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
 	for name, tc := range map[string]struct{ text, want string }{
-		"unknown key":      {good + "colour = 1\n", "colour"},
-		"no syntax":        {"http_url = ", "bad.toml:1:"},
-		"nothing":          {"", "http_url is missing"},
-		"all at once":      {"", "no [[context]]"},
-		"no role":          {strings.Replace(good, `role = "pupil", `, "", 1), "role is missing"},
+		"unknown key":      {good + "colour = 1\n", "bad.toml:11:1: context[1].colour: unknown key"},
+		"no syntax":        {"[ox]\nhttp_url = ", "bad.toml:2:"},
+		"nothing":          {"", "ox.http_url: missing"},
+		"all at once":      {"", "expected at least one section [[context]]"},
+		"no role":          {strings.Replace(good, `role = "pupil", `, "", 1), "bad.toml:10:1: context[1].probe[1].role: missing"},
 		"no password file": {strings.Replace(good, `password_file = "pw"`, `password_file = "none"`, 1), "none"},
-		"no password":      {strings.Replace(good, `, password_file = "pw"`, "", 1), "password is missing"},
+		"no password":      {strings.Replace(good, `, password_file = "pw"`, "", 1), "context[1].probe[1].password: missing"},
+		"nobody to probe":  {strings.Replace(good, "probe = ", "# ", 1), "expected probe in the contexts that are to be probed"},
+		"an old file":      {"http_url = 'x'\n", "bad.toml:1:1: http_url: is now http_url in [ox]"},
 	} {
 		status, _, stderr := start(t, "-config", write("bad.toml", tc.text))
-		if status != exitUsage || !strings.Contains(stderr, tc.want) {
+		if status != cli.Usage || !strings.Contains(stderr, tc.want) {
 			t.Errorf("%s: status %d, %s", name, status, stderr)
 		}
 	}
 	// The control account past a proxy that is not there, and the others as before.
-	elsewhere := "control_url = \"http://127.0.0.1:1/ajax/\"\n" + good
+	elsewhere := strings.Replace(good, "[galprobe]\n", "[galprobe]\ncontrol_url = \"http://127.0.0.1:1/ajax/\"\n", 1)
 	if status, stdout, stderr := start(t, "-config", write("control.toml", elsewhere)); status != exitFailed || !strings.Contains(stdout, "not probed: galprobe: control account") {
 		t.Errorf("control_url: status %d\n%s%s", status, stdout, stderr)
 	}
 	// Permissions that cannot be looked at do not keep anything from being probed.
 	file := filepath.Join(dir, "evidence.json")
-	noExempt := "soap_urls = [\"" + c.SOAPURLs[0] + "\"]\n" + good + "exempt = [ \"nobody.at.all\" ]\n"
+	noExempt := strings.NewReplacer("[ox]\n", "[ox]\nsoap_urls = [\""+c.SOAPURLs[0]+"\"]\n", "[galprobe]\n", "[galprobe]\nexempt = [\"nobody.at.all\"]\n").Replace(good)
 	if status, stdout, stderr := start(t, "-evidence", file, "-config", write("exempt.toml", noExempt)); status != exitFailed ||
 		!strings.Contains(stdout, "not finished: ") || !strings.Contains(stdout, "3 entries can be read") {
 		t.Errorf("exempt: status %d\n%s%s", status, stdout, stderr)
@@ -121,7 +128,7 @@ accounts = [ { role = "pupil", login = "probe@primar-1", password_file = "pw" } 
 // What was found until the program is stopped is written.
 func TestStopped(t *testing.T) {
 	t.Parallel()
-	srv, c, err := district(t.Context(), true)
+	srv, c, err := sandbox(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}

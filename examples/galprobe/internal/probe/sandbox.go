@@ -12,11 +12,11 @@ import (
 
 const sandboxBook = "Lehrpersonen"
 
-// district is the sandbox with a small made-up district, and the configuration
+// sandbox is the sandbox with a small made-up district, and the configuration
 // to probe two of its contexts: one of primary, one of secondary pupils, as the
 // probe account and as one of the pupils. With leaveOpen there is somebody in
 // the first who was made without closing the global address book.
-func district(ctx context.Context, leaveOpen bool) (_ *sitetest.Populated, _ *Config, err error) {
+func sandbox(ctx context.Context, leaveOpen bool) (_ *sitetest.Populated, _ *Config, err error) {
 	p, err := sitetest.StartPopulated(ctx, sitetest.WithPeople(120))
 	if err != nil {
 		return nil, nil, err

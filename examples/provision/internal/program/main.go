@@ -160,7 +160,7 @@ func (p *program) demonstrate(ctx context.Context) int {
 
 // run does one run on a site's servers, and tells a monitor of it.
 func (p *program) run(ctx context.Context) int {
-	set, warnings, err := site.Load(p.config)
+	set, warnings, err := site.Load(p.config, nil)
 	if err != nil {
 		return p.flags.Fail(cli.Usage, err)
 	}

@@ -15,7 +15,7 @@ func (p *program) verdict() int {
 		fmt.Fprintf(p.stdout, "SCHOOLMAIL %s - %v\n", monitor.Unknown, err)
 		return int(monitor.Unknown)
 	}
-	set, _, err := site.Load(p.config)
+	set, _, err := site.Load(p.config, nil)
 	if err != nil {
 		return unknown(err)
 	}
