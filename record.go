@@ -3,6 +3,7 @@ package schoolmail
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Role is what a person is at school.
@@ -172,4 +173,8 @@ type Delivery struct {
 	Records      []Record         `json:"records"` // sorted by key, keys unique
 	Rejected     []Rejection      `json:"rejected,omitempty"`
 	RowsBySchool map[SchoolID]int `json:"rows_by_school,omitempty"` // readable rows per school
+	// Written is when the newest file was written, as far as the files tell.
+	Written time.Time `json:"written,omitzero"`
+	// Columns are the titles in each sort of file, to notice when they change.
+	Columns map[string][]string `json:"columns,omitempty"`
 }

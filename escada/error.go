@@ -1,35 +1,55 @@
 package escada
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/ictmedia/schoolmail"
 )
 
-// Kinds of mistakes that make an export unusable. Test for them with
-// errors.Is on what the Read functions return.
-var (
-	ErrNoFiles         = errors.New("no export files")
-	ErrEmpty           = errors.New("export is empty")
-	ErrMissingColumn   = errors.New("column missing")
-	ErrDuplicateColumn = errors.New("column given twice")
-	ErrUnknownColumn   = errors.New("unknown column") // only with Profile.Strict
-	ErrEncoding        = errors.New("wrong encoding")
-	ErrXML             = errors.New("no XML")
-	ErrTooLarge        = errors.New("file too large")
-	ErrTooManyRejected = errors.New("too many rejected rows")
-	ErrMixedKinds      = errors.New("full and delta files in one export")
-	ErrDuplicateFile   = errors.New("same file twice")
-	ErrProfile         = errors.New("bad profile")
-	ErrRecord          = errors.New("record cannot be written")
+// Kind is a sort of mistake that makes an export, or a profile, unusable. It is
+// an error, to be tested for with errors.Is on what the Read functions return.
+type Kind string
+
+// Error returns the kind in words.
+func (k Kind) Error() string { return string(k) }
+
+// The kinds.
+const (
+	ErrNoFiles         Kind = "no export files"
+	ErrEmpty           Kind = "export is empty"
+	ErrMissingColumn   Kind = "column missing"
+	ErrDuplicateColumn Kind = "column given twice"
+	ErrUnknownColumn   Kind = "unknown column" // only with Profile.Strict
+	ErrColumnsChanged  Kind = "columns changed"
+	ErrEncoding        Kind = "wrong encoding"
+	ErrXML             Kind = "no XML"
+	ErrContainer       Kind = "bad container"
+	ErrNotReady        Kind = "files are still being written" // reading later helps
+	ErrDamaged         Kind = "file damaged"                  // not as its checksum says
+	ErrOlder           Kind = "older than the last accepted delivery"
+	ErrTooLarge        Kind = "file too large"
+	ErrTooManyRejected Kind = "too many rejected rows"
+	ErrUnknownCodes    Kind = "unknown codes"
+	ErrMixedKinds      Kind = "full and delta files in one export"
+	ErrDuplicateFile   Kind = "same file twice"
+	ErrProfile         Kind = "bad profile"
+	ErrRecord          Kind = "record cannot be written"
 )
+
+// Kinds returns all kinds.
+func Kinds() []Kind {
+	return []Kind{
+		ErrNoFiles, ErrEmpty, ErrMissingColumn, ErrDuplicateColumn, ErrUnknownColumn, ErrColumnsChanged, ErrEncoding, ErrXML,
+		ErrContainer, ErrNotReady, ErrDamaged, ErrOlder, ErrTooLarge, ErrTooManyRejected, ErrUnknownCodes, ErrMixedKinds,
+		ErrDuplicateFile, ErrProfile, ErrRecord,
+	}
+}
 
 // Error is one mistake that makes an export, or a profile, unusable.
 type Error struct {
 	Position schoolmail.Position // zero for mistakes of no file
-	Kind     error               // one of the Err values, or nil for errors of the file system
+	Kind     Kind                // empty for errors of the file system
 	Detail   string              // what was found or expected; no field contents
 	Err      error               // underlying error, or nil
 }
@@ -43,8 +63,8 @@ func (e *Error) Error() string {
 		b.WriteString(": ")
 	}
 	sep := ""
-	if e.Kind != nil {
-		b.WriteString(e.Kind.Error())
+	if e.Kind != "" {
+		b.WriteString(string(e.Kind))
 		sep = ": "
 	}
 	if e.Detail != "" {
@@ -60,7 +80,7 @@ func (e *Error) Error() string {
 // Unwrap returns Kind and Err, so that errors.Is finds both.
 func (e *Error) Unwrap() []error {
 	var errs []error
-	if e.Kind != nil {
+	if e.Kind != "" {
 		errs = append(errs, e.Kind)
 	}
 	if e.Err != nil {
@@ -69,9 +89,9 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// Temporary reports whether reading again later can help: only for errors of
-// the file system, never for mistakes in the export.
-func (e *Error) Temporary() bool { return e.Kind == nil && e.Err != nil }
+// Temporary reports whether reading again later can help: for errors of the file
+// system and files that are still being written, never for mistakes in the export.
+func (e *Error) Temporary() bool { return e.Kind == ErrNotReady || e.Kind == "" && e.Err != nil }
 
 // Errors lists everything that makes an export unusable.
 type Errors []*Error
@@ -102,6 +122,6 @@ func (es Errors) err() error {
 	return es
 }
 
-func (es *Errors) add(pos schoolmail.Position, kind error, format string, args ...any) {
+func (es *Errors) add(pos schoolmail.Position, kind Kind, format string, args ...any) {
 	*es = append(*es, &Error{Position: pos, Kind: kind, Detail: fmt.Sprintf(format, args...)})
 }

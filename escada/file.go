@@ -291,7 +291,7 @@ func (f *fileReader) header(scan *scanner) bool {
 		n-- // superfluous delimiters
 	}
 	f.parser.header.fields = n
-	f.columnsSeen[f.name] = titles[:n]
+	f.seeColumns(titles[:n])
 	if f.layout.File.Match != nil {
 		return f.bind(pos, titles[:n])
 	}

@@ -162,6 +162,13 @@ type Profile struct {
 	// RequiredFiles are patterns that each must match at least one file, else
 	// the delivery is marked incomplete.
 	RequiredFiles []string `toml:"required_files,omitempty"`
+	// Manifest is the name of a file of two columns that lists the files of the
+	// export, as OneRoster has it: "file.users" and "bulk", "delta" or "absent".
+	Manifest string `toml:"manifest,omitempty"`
+	// Checksums are patterns of files with SHA-256 sums, as sha256sum writes
+	// them. Default "SHA256SUMS" and "*.sha256". Files in them must be there and
+	// be as they say.
+	Checksums []string `toml:"checksums,omitempty"`
 	// Trailer is what stands in the first field of the last row, whose second
 	// field then is the number of data rows of the file. Default: no trailer.
 	Trailer string `toml:"trailer,omitempty"`
@@ -409,7 +416,10 @@ func (l *layout) compileFiles(bad func(string, ...any)) {
 			l.Files = []string{"*.xml"}
 		}
 	}
-	for _, pattern := range slices.Concat(l.Files, l.DeltaFiles, l.RequiredFiles) {
+	if l.Checksums == nil {
+		l.Checksums = []string{"SHA256SUMS", "*.sha256"}
+	}
+	for _, pattern := range slices.Concat(l.Files, l.DeltaFiles, l.RequiredFiles, l.Checksums) {
 		if _, err := path.Match(strings.ToLower(pattern), "x"); err != nil {
 			bad("file pattern %q: %v", pattern, err)
 		}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ictmedia/schoolmail"
 )
@@ -34,6 +35,21 @@ type Options struct {
 	// of birth), at least 16 bytes. Of the material only hashes under this key
 	// are kept, in Record.Traits. Without a key it is not even looked at.
 	IdentityKey []byte
+	// Last is what was accepted before, see [Accept]. With it, an older export is
+	// refused (ErrOlder), and so is one with other columns (ErrColumnsChanged).
+	Last *Accepted
+	// AllowOlder and AllowColumns accept both, once somebody has looked.
+	AllowOlder, AllowColumns bool
+	// Now is the time that ages are reckoned from; zero: they are not.
+	Now time.Time
+	// MaxAge is the age of the newest file after which nobody counts as gone any
+	// more; 0: any age will do.
+	MaxAge time.Duration
+	// Settle is how long a file must have been left alone before it is read;
+	// until then the error is ErrNotReady. 0: not at all.
+	Settle time.Duration
+	// Budget says how much may be wrong. See there for the defaults.
+	Budget Budget
 	// MaxRejected is the number of mistakes in rows after which reading ends
 	// with ErrTooManyRejected. 0 means 200,000.
 	MaxRejected int
@@ -54,7 +70,8 @@ func (o *Options) withDefaults() Options {
 }
 
 // ReadDir reads the export files directly in the directory, chosen by
-// [Profile.Files]. It does not follow links out of the directory.
+// [Profile.Files], and those in its zip archives. It does not follow links out
+// of the directory.
 func ReadDir(ctx context.Context, dir string, opts *Options) (schoolmail.Delivery, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -64,10 +81,12 @@ func ReadDir(ctx context.Context, dir string, opts *Options) (schoolmail.Deliver
 	return Read(ctx, root.FS(), opts)
 }
 
-// Read reads the export files in the root of fsys, chosen by [Profile.Files].
+// Read reads the export files in the root of fsys, chosen by [Profile.Files], and
+// those in its zip archives. Lock files of office programs are skipped; while
+// there are files that are still being transferred, the error is [ErrNotReady].
 func Read(ctx context.Context, fsys fs.FS, opts *Options) (schoolmail.Delivery, error) {
 	o := opts.withDefaults()
-	l, err := o.Profile.compile()
+	l, err := o.compile()
 	if err != nil {
 		return schoolmail.Delivery{}, err
 	}
@@ -75,24 +94,29 @@ func Read(ctx context.Context, fsys fs.FS, opts *Options) (schoolmail.Delivery, 
 	if err != nil {
 		return schoolmail.Delivery{}, Errors{{Err: err}}
 	}
-	var sources []source
+	c := &container{layout: l, opts: o}
+	defer c.close()
 	for _, d := range dir {
-		if !d.IsDir() && matchAny(l.Files, d.Name()) {
-			sources = append(sources, source{d.Name(), func() (fs.File, error) { return fsys.Open(d.Name()) }})
+		if !d.IsDir() {
+			c.add(d.Name(), func() (fs.File, error) { return fsys.Open(d.Name()) }, true)
 		}
 	}
-	if len(sources) == 0 {
-		return schoolmail.Delivery{}, Errors{{Kind: ErrNoFiles,
-			Detail: fmt.Sprintf("expected files named %s, found %d others", strings.Join(l.Files, " or "), len(dir))}}
+	if len(c.errs) == 0 && len(c.sources) == 0 {
+		c.errs.add(schoolmail.Position{}, ErrNoFiles, "expected files named %s, found %d others",
+			strings.Join(l.Files, " or "), len(dir))
 	}
-	return read(ctx, sources, l, o)
+	if len(c.errs) > 0 {
+		return schoolmail.Delivery{}, c.errs
+	}
+	return read(ctx, c, l, o)
 }
 
-// ReadFiles reads the given files, whatever their names. In the delivery they
-// are called by their base names, or as given where these are not unique.
+// ReadFiles reads the given files, whatever their names; zip archives among them
+// are read as Read does. In the delivery they are called by their base names, or
+// as given where these are not unique.
 func ReadFiles(ctx context.Context, paths []string, opts *Options) (schoolmail.Delivery, error) {
 	o := opts.withDefaults()
-	l, err := o.Profile.compile()
+	l, err := o.compile()
 	if err != nil {
 		return schoolmail.Delivery{}, err
 	}
@@ -103,21 +127,34 @@ func ReadFiles(ctx context.Context, paths []string, opts *Options) (schoolmail.D
 	for _, p := range paths {
 		bases[filepath.Base(p)]++
 	}
-	var sources []source
+	c := &container{layout: l, opts: o}
+	defer c.close()
 	for _, p := range paths {
 		name := filepath.Base(p)
 		if bases[name] > 1 {
 			name = filepath.ToSlash(p)
 		}
-		sources = append(sources, source{name, func() (fs.File, error) { return os.Open(p) }})
+		c.add(name, func() (fs.File, error) { return os.Open(p) }, false)
 	}
-	return read(ctx, sources, l, o)
+	if len(c.errs) > 0 {
+		return schoolmail.Delivery{}, c.errs
+	}
+	return read(ctx, c, l, o)
 }
 
-// source is a file still to be opened.
-type source struct {
-	name string
-	open func() (fs.File, error)
+// compile makes the profile ready, with the key for identity material.
+func (o *Options) compile() (*layout, error) {
+	l, err := o.Profile.compile()
+	if err != nil {
+		return nil, err
+	}
+	if n := len(o.IdentityKey); n > 0 && n < 16 {
+		return nil, Errors{{Kind: ErrProfile, Detail: "key for identity material: expected at least 16 bytes"}}
+	}
+	if l.key = o.IdentityKey; len(l.key) == 0 {
+		l.key = nil
+	}
+	return l, nil
 }
 
 // reader is one reading of an export.
@@ -131,13 +168,16 @@ type reader struct {
 	rows       int
 	kind       schoolmail.DeliveryKind
 	tables     map[string]*table
-	// columnsSeen are the titles of files with a header.
+	// columnsSeen are the titles of files with a header, by sort of file.
 	columnsSeen map[string][]string
+	container   *container
+	written     time.Time // when the newest file was
 	sum         hash.Hash
 	contents    map[[sha256.Size]byte]string // digest of a file -> its name
 }
 
-func read(ctx context.Context, sources []source, l *layout, o Options) (schoolmail.Delivery, error) {
+func read(ctx context.Context, c *container, l *layout, o Options) (schoolmail.Delivery, error) {
+	sources := c.sources
 	slices.SortStableFunc(sources, func(a, b source) int { return strings.Compare(a.name, b.name) })
 	r := &reader{
 		ctx: ctx, layout: l, opts: o, fold: newFolder(l, o.Day), sum: sha256.New(),
@@ -154,8 +194,10 @@ func read(ctx context.Context, sources []source, l *layout, o Options) (schoolma
 			r.tables[f.Table] = t
 		}
 	}
+	r.container = c
 	r.checkNames(sources)
 	r.checkLayout(sources)
+	r.checkManifest(c)
 	for _, s := range sources {
 		r.fold.files = append(r.fold.files, s.name)
 	}
@@ -179,6 +221,9 @@ func read(ctx context.Context, sources []source, l *layout, o Options) (schoolma
 	}
 	if len(r.errs) == 0 && r.rows == 0 && r.kind == schoolmail.DeliveryFull {
 		r.errs.add(schoolmail.Position{}, ErrEmpty, "headers only; a full export lists everybody")
+	}
+	if len(r.errs) == 0 {
+		r.judge()
 	}
 	if err := r.errs.err(); err != nil {
 		return schoolmail.Delivery{}, err
@@ -211,12 +256,14 @@ func (r *reader) checkLayout(sources []source) {
 	}
 }
 
+func (r *reader) fingerprint() string { return "sha256:" + hex.EncodeToString(r.sum.Sum(nil)) }
+
 // delivery folds what was read.
 func (r *reader) delivery() schoolmail.Delivery {
 	d := schoolmail.Delivery{
-		Source: r.layout.Source, Kind: r.kind, Fingerprint: "sha256:" + hex.EncodeToString(r.sum.Sum(nil)),
+		Source: r.layout.Source, Kind: r.kind, Fingerprint: r.fingerprint(),
 		Files: r.fold.files, Rows: r.rows, Records: r.fold.finish(), RowsBySchool: map[schoolmail.SchoolID]int{},
-		Incomplete: strings.Join(r.incomplete, "; "),
+		Incomplete: strings.Join(r.incomplete, "; "), Written: r.written, Columns: r.columnsSeen,
 	}
 	for school, n := range r.fold.rows {
 		if n > 0 {
@@ -283,18 +330,26 @@ func (r *reader) source(number int32, s source, layout *fileLayout, first bool) 
 		return
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil {
-		switch {
-		case info.IsDir():
-			r.errs = append(r.errs, &Error{Position: pos, Err: errors.New("is a directory")})
-			return
-		case info.Size() > r.opts.MaxFileBytes:
-			r.errs.add(pos, ErrTooLarge, "more than %d bytes", r.opts.MaxFileBytes)
-			return
-		}
+	before, err := f.Stat()
+	switch {
+	case err != nil:
+		r.errs = append(r.errs, &Error{Position: pos, Err: err})
+		return
+	case before.IsDir():
+		r.errs = append(r.errs, &Error{Position: pos, Err: errors.New("is a directory")})
+		return
+	case before.Size() > r.opts.MaxFileBytes:
+		r.errs.add(pos, ErrTooLarge, "more than %d bytes", r.opts.MaxFileBytes)
+		return
+	case r.opts.Settle > 0 && !r.opts.Now.IsZero() && r.opts.Now.Sub(before.ModTime()) < r.opts.Settle:
+		r.errs.add(pos, ErrNotReady, "written less than %v ago", r.opts.Settle)
+		return
+	}
+	if before.ModTime().After(r.written) {
+		r.written = before.ModTime()
 	}
 	m := &meter{src: f, sum: sha256.New(), left: r.opts.MaxFileBytes}
-	before := r.rows
+	rowsBefore := r.rows
 	err = r.file(number, s.name, m, layout)
 	if err == nil && len(r.errs) == 0 && len(r.fold.rejected) <= r.opts.MaxRejected {
 		_, err = io.Copy(io.Discard, m) // after a trailer
@@ -314,12 +369,16 @@ func (r *reader) source(number int32, s source, layout *fileLayout, first bool) 
 	default:
 		r.errs = append(r.errs, &Error{Position: pos, Err: err})
 	}
+	if after, err := f.Stat(); err == nil && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
+		r.errs.add(pos, ErrNotReady, "it changed while it was read")
+	}
 	if !first {
 		return
 	}
 	digest := [sha256.Size]byte(m.sum.Sum(nil))
+	r.checkDigest(s.name, digest)
 	fmt.Fprintf(r.sum, "%d %s\n%x\n", len(s.name), s.name, digest)
-	if r.rows == before {
+	if r.rows == rowsBefore {
 		return
 	}
 	if other, dup := r.contents[digest]; dup {

@@ -705,7 +705,10 @@ func TestNoContents(t *testing.T) {
 		}
 	}
 	data += "17;S;" + secret + ";B;ps-au;P;4b;;;a@b.ch;;\n" + "17;S;" + secret + "2;B;ps-au;P;4b;;;" + secret + "@b.ch;;\n"
-	d := readOne(t, nil, data)
+	d, err := read(t, &escada.Options{Budget: escada.Budget{Rows: -1, Codes: -1}}, map[string]string{"x.csv": data})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(d.Rejected) < 40 {
 		t.Fatalf("%d rejections", len(d.Rejected))
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -36,6 +37,7 @@ type Settings struct {
 
 	ExportDir string
 	Profile   *escada.Profile
+	Export    escada.Options // beside the profile
 
 	DirectoryURL string
 	Directory    ucs.Options
@@ -76,7 +78,10 @@ func Open(set *Settings, own *Parts) (_ *Site, err error) {
 		return nil, errors.New("site: no folder for the state, which keeps what was begun")
 	}
 	if s.parts.Reader == nil {
-		s.parts.Reader = escada.Dir{Path: set.ExportDir, Options: &escada.Options{Profile: set.Profile}, Language: set.Language}
+		o := set.Export
+		o.Profile = set.Profile
+		s.parts.Reader = escada.Dir{Path: set.ExportDir, Options: &o, Language: set.Language,
+			State: filepath.Join(set.StateDir, "accepted-export.json")}
 	}
 	for _, open := range []func(*Settings) error{s.openJournal, s.openServers, s.openMailstore, s.openNotifier} {
 		if err := open(set); err != nil {

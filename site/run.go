@@ -245,6 +245,9 @@ func (s *Site) apply(ctx context.Context, act *Act, observer Observer) error {
 	if err := os.Remove(s.planFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if r, ok := s.parts.Reader.(Accepter); ok && !act.Undo {
+		return r.Accept(&act.World.Delivery)
+	}
 	return nil
 }
 

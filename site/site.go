@@ -25,6 +25,12 @@ type Reader interface {
 	Read(ctx context.Context, day schoolmail.Date) (schoolmail.Delivery, error)
 }
 
+// An Accepter is a [Reader] that wants to know which delivery was carried out, as
+// [escada.Dir] does to notice when an older one is put back.
+type Accepter interface {
+	Accept(d *schoolmail.Delivery) error
+}
+
 // A Directory is the directory of all accounts: what [schoolmail.Apply] needs of
 // it, and a way to read it as a whole.
 type Directory interface {

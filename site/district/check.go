@@ -56,6 +56,11 @@ func (l *loader) checkExport(c *Config) {
 		l.bad("export.delimiter", "expected one character")
 	}
 	l.each("export", c.Profile().Validate())
+	l.between("export.max_age_days", c.Export.MaxAgeDays, 1, 3660)
+	l.between("export.settle_seconds", c.Export.SettleSeconds, 0, 86_400)
+	if n := len(c.Export.IdentityKey); n > 0 && n < 16 {
+		l.bad("export.identity_key", "expected at least 16 characters")
+	}
 }
 
 func (l *loader) checkState(c *Config) {

@@ -57,6 +57,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/escada"
@@ -122,6 +123,35 @@ type Export struct {
 	Trailer       string                       `toml:"trailer"`
 	OpenEnd       bool                         `toml:"open_end"`
 	Strict        bool                         `toml:"strict"`
+
+	MaxAgeDays      int               `toml:"max_age_days"`   // of the newest file, for absence to count
+	SettleSeconds   int               `toml:"settle_seconds"` // a file must have been left alone
+	AcceptOlder     bool              `toml:"accept_older"`
+	AcceptColumns   bool              `toml:"accept_columns"`
+	IdentityKey     schoolmail.Secret `toml:"identity_key"`
+	IdentityKeyFile string            `toml:"identity_key_file"`
+	Budget          Budget            `toml:"budget"`
+}
+
+// Budget is the section [export.budget]; see [escada.Budget].
+type Budget struct {
+	Rows   int `toml:"rows_percent"`
+	School int `toml:"school_percent"`
+	Codes  int `toml:"codes_percent"`
+	Least  int `toml:"least_rows"`
+}
+
+// ExportOptions returns how exports are read beside their profile.
+func (c *Config) ExportOptions() escada.Options {
+	e := c.Export
+	o := escada.Options{
+		MaxAge: time.Duration(e.MaxAgeDays) * 24 * time.Hour, Settle: time.Duration(e.SettleSeconds) * time.Second,
+		AllowOlder: e.AcceptOlder, AllowColumns: e.AcceptColumns, Budget: escada.Budget(e.Budget),
+	}
+	if e.IdentityKey != "" {
+		o.IdentityKey = []byte(e.IdentityKey)
+	}
+	return o
 }
 
 // Directory is the section [directory]: UCS@school over LDAP.

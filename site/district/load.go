@@ -226,6 +226,7 @@ type secret struct {
 
 func (c *Config) secretFields() []secret {
 	list := []secret{
+		{"export.identity_key", &c.Export.IdentityKey, &c.Export.IdentityKeyFile},
 		{"directory.password", &c.Directory.Password, &c.Directory.PasswordFile},
 		{"ox.master_password", &c.OX.MasterPassword, &c.OX.MasterPasswordFile},
 		{"mail.api_key", &c.Mail.APIKey, &c.Mail.APIKeyFile},
@@ -317,6 +318,8 @@ func (l *loader) profile() {
 	}
 	given := *e
 	given.Dir, given.Profile, given.Source = "", "", ""
+	given.MaxAgeDays, given.SettleSeconds, given.AcceptOlder, given.AcceptColumns = 0, 0, false, false
+	given.IdentityKey, given.IdentityKeyFile, given.Budget = "", "", Budget{}
 	if !reflect.DeepEqual(given, Export{}) {
 		l.bad("export.profile", "expected no other keys of the profile beside it, but dir and source")
 	}
@@ -342,6 +345,11 @@ func (l *loader) defaults() {
 	text(&c.Site.Name, "schoolmail")
 	text(&c.Site.Language, "de")
 	number(&c.Site.Parallel, 16)
+	number(&c.Export.MaxAgeDays, 14)
+	number(&c.Export.Budget.Rows, 50)
+	number(&c.Export.Budget.School, 20)
+	number(&c.Export.Budget.Codes, 10)
+	number(&c.Export.Budget.Least, 10)
 	if l.profile(); c.Export.Described == nil {
 		text(&c.Export.Source, "escada")
 		text(&c.Export.Delimiter, ";")

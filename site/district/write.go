@@ -62,6 +62,11 @@ func (p *printer) servers(c *Config) {
 	p.key("class_optional", e.ClassOptional, false, "pupils may be without a class")
 	p.key("strict", e.Strict, false, "mistakes in optional fields reject the row")
 	p.key("optional", e.Optional, []escada.Column(nil), "columns that may be missing: "+list(escada.Columns()[5:]))
+	p.key("max_age_days", e.MaxAgeDays, 14, "age of the newest file from which nobody counts as gone any more")
+	p.key("settle_seconds", e.SettleSeconds, 0, "how long a file must have been left alone before it is read")
+	p.key("accept_older", e.AcceptOlder, false, "take an export that is older than the last accepted one: for one run")
+	p.key("accept_columns", e.AcceptColumns, false, "take other columns than those of the last accepted export: for one run")
+	p.secret("identity_key", e.IdentityKey, e.IdentityKeyFile)
 	if len(e.Columns) == 0 {
 		p.line("# [export.columns]   # titles of columns, where they are not the usual German or French ones")
 		p.line("# id = [\"PersonId\"]")
@@ -92,6 +97,12 @@ func (p *printer) servers(c *Config) {
 			p.need(quoteKey(k), e.Levels[k], "")
 		}
 	}
+
+	p.section("[export.budget]", "how much of an export may be wrong; -1: no limit")
+	p.key("rows_percent", e.Budget.Rows, 50, "rejected rows from which the export is refused")
+	p.key("school_percent", e.Budget.School, 20, "rejected rows of a school from which the school is left as it is")
+	p.key("codes_percent", e.Budget.Codes, 10, "rows with unknown roles or levels from which the export is refused")
+	p.key("least_rows", e.Budget.Least, 10, "rows up to which no share counts")
 
 	d := &c.Directory
 	p.section("[directory]", "UCS@school's LDAP server, the primary.")

@@ -1,0 +1,106 @@
+package escada
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ictmedia/schoolmail"
+)
+
+// Accepted is what is kept of accepted deliveries, to notice an older one that was
+// put back and columns that have changed. It is plain data, for JSON.
+type Accepted struct {
+	Fingerprint string              `json:"fingerprint"`
+	Written     time.Time           `json:"written,omitzero"`  // of the newest file
+	Columns     map[string][]string `json:"columns,omitempty"` // titles in each sort of file
+	// Earlier are the fingerprints of those before, the latest first.
+	Earlier []string `json:"earlier,omitempty"`
+}
+
+// maxEarlier is the number of earlier deliveries that are remembered: a year of nights.
+const maxEarlier = 400
+
+// Accept returns what to keep when a delivery was accepted; last may be nil.
+func Accept(last *Accepted, d *schoolmail.Delivery) *Accepted {
+	a := &Accepted{Fingerprint: d.Fingerprint, Written: d.Written, Columns: maps.Clone(d.Columns)}
+	if last == nil {
+		return a
+	}
+	a.Earlier = last.Earlier
+	if last.Fingerprint != d.Fingerprint {
+		a.Earlier = append([]string{last.Fingerprint}, last.Earlier...)
+		a.Earlier = slices.DeleteFunc(a.Earlier, func(s string) bool { return s == d.Fingerprint })
+		a.Earlier = a.Earlier[:min(len(a.Earlier), maxEarlier)]
+	}
+	return a
+}
+
+// seeColumns notes the titles of a sort of file.
+func (f *fileReader) seeColumns(titles []string) {
+	sort := "export"
+	if f.layout.Match != nil {
+		sort = strings.Join(f.layout.Match, " ")
+	}
+	f.columnsSeen[sort] = titles
+}
+
+// judge looks at the whole of what was read.
+func (r *reader) judge() {
+	r.judgeAge()
+	r.judgeColumns()
+	r.judgeBudget()
+}
+
+// judgeAge compares the export with the last accepted one, and with the clock.
+func (r *reader) judgeAge() {
+	if o := r.opts; o.MaxAge > 0 && !o.Now.IsZero() && !r.written.IsZero() && o.Now.Sub(r.written) > o.MaxAge {
+		r.doubt(fmt.Sprintf("the export is %d days old, written on %s: expected at most %d days",
+			int(o.Now.Sub(r.written).Hours()/24), r.written.Format(time.DateOnly), int(o.MaxAge.Hours()/24)))
+	}
+	last := r.opts.Last
+	if last == nil || r.opts.AllowOlder || r.fingerprint() == last.Fingerprint {
+		return
+	}
+	switch {
+	case slices.Contains(last.Earlier, r.fingerprint()):
+		r.errs.add(schoolmail.Position{}, ErrOlder, "an earlier export was put back: the last accepted one was written on %s",
+			last.Written.Format(time.DateOnly))
+	case r.written.Before(last.Written):
+		r.errs.add(schoolmail.Position{}, ErrOlder, "written on %s; the last accepted one on %s",
+			r.written.Format(time.DateTime), last.Written.Format(time.DateTime))
+	}
+}
+
+// judgeColumns compares the columns with those of the last accepted export.
+func (r *reader) judgeColumns() {
+	last := r.opts.Last
+	if last == nil || r.opts.AllowColumns {
+		return
+	}
+	for _, sort := range sortedKeys(r.columnsSeen) {
+		before, known := last.Columns[sort]
+		if !known {
+			continue
+		}
+		var changes []string
+		add := func(what string, titles, others []string) {
+			for _, t := range titles {
+				same := func(o string) bool { return foldTitle(o) == foldTitle(t) }
+				if !slices.ContainsFunc(others, same) {
+					changes = append(changes, what+" "+strconv.Quote(t))
+				}
+			}
+		}
+		add("gone:", before, r.columnsSeen[sort])
+		add("new:", r.columnsSeen[sort], before)
+		if len(changes) > 0 {
+			r.errs.add(schoolmail.Position{}, ErrColumnsChanged,
+				"files %s: %s; expected those of the last accepted export, or that somebody confirms them", sort,
+				strings.Join(changes, ", "))
+		}
+	}
+}
