@@ -88,8 +88,9 @@ func (b *builder) window() int {
 	return days
 }
 
-// recent reports whether a day lies within the window.
-func (b *builder) recent(d Date) bool { return !d.IsZero() && d <= b.now && b.now.Sub(d) < b.window() }
+// recent reports whether a day lies within the window, or in the future: what was
+// done while a clock was wrong counts, too.
+func (b *builder) recent(d Date) bool { return !d.IsZero() && b.now.Sub(d) < b.window() }
 
 // head returns under which school and role a guard counts a person: where the
 // change was that it counts, and otherwise as it was before the runs of today.

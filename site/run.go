@@ -126,6 +126,9 @@ func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
 	}
 	o.Apply = o.Apply || o.Approved != nil
 	if o.Apply {
+		if err := s.dayFits(o.Day); err != nil {
+			return nil, &InputError{err}
+		}
 		l, err := s.lease(ctx, &o)
 		if err != nil {
 			return nil, fmt.Errorf("nothing was done: %w", err)
@@ -147,6 +150,23 @@ func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
 	}
 }
 
+// dayFits refuses to apply a plan of another day than today, unless it is about
+// made-up people: notices would be too short and guards would see an empty window.
+func (s *Site) dayFits(day schoolmail.Date) error {
+	if today := schoolmail.DateOf(time.Now()); day != today && !s.sandbox {
+		return fmt.Errorf("nothing was done: a plan of %s is not applied on %s; only a district with sandbox = true in [site] allows that", day, today)
+	}
+	return nil
+}
+
+// clockFits refuses a day before one that the journal has seen.
+func (s *Site) clockFits(w *World) error {
+	if last := schoolmail.DateOf(w.history.Last()); !w.history.Last().IsZero() && last > w.Day && !s.sandbox {
+		return fmt.Errorf("nothing was done: the journal has entries of %s, today is %s: is the clock of this machine right?", last, w.Day)
+	}
+	return nil
+}
+
 // lease takes the lease of the district; nil if its directory keeps none.
 func (s *Site) lease(ctx context.Context, o *RunOptions) (*lease.Lease, error) {
 	notes, ok := s.parts.Directory.(schoolmail.Notes)
@@ -166,6 +186,11 @@ func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, ag
 	w, err := s.Look(ctx, o.Day)
 	if err != nil {
 		return nil, false, err
+	}
+	if o.Apply {
+		if err := s.clockFits(w); err != nil {
+			return nil, false, &InputError{err}
+		}
 	}
 	start := time.Now()
 	act = &Act{Title: "Run", World: w}

@@ -72,6 +72,7 @@ type Site struct {
 	parts    Parts
 	stateDir string
 	parallel int
+	sandbox  bool
 	copyWait time.Duration
 	// directoryFirst says that reading the groupware needs what was read from
 	// the directory; otherwise both are read side by side.

@@ -98,6 +98,7 @@ type Site struct {
 	Parallel int    `toml:"parallel"` // people worked on at once
 	// ListFiles hold further sections [[link]], [[distinct]] and [[override]].
 	ListFiles []string `toml:"list_files"`
+	Sandbox   bool     `toml:"sandbox"` // made-up people: plans of other days may be applied
 }
 
 // Export is the section [export]; see [escada.Profile] for its fields. With

@@ -89,7 +89,7 @@ func (s *Sandbox) Info() Info {
 // Config is the configuration file of a site that is this sandbox.
 func (s *Sandbox) Config(exportDir, stateDir string) *district.Config {
 	c := &district.Config{
-		Site:   district.Site{Name: "Schulinformatik (Sandbox)", Language: "de"},
+		Site:   district.Site{Name: "Schulinformatik (Sandbox)", Language: "de", Sandbox: true},
 		Export: district.Export{Dir: exportDir},
 		Directory: district.Directory{URL: s.LDAP.URL, BindDN: s.LDAP.BindDN, Password: s.LDAP.Password, BaseDN: s.LDAP.BaseDN,
 			Plaintext: true, CreateSchools: true},
@@ -165,7 +165,7 @@ func (s *Sandbox) Describe(w io.Writer, dir string) {
 		fmt.Fprintf(w, "  %-8s %s\n", l[0], l[1])
 	}
 	fmt.Fprintf(w, "\n%s holds district.toml, export/ and sandbox.json. In another terminal:\n\n", dir)
-	for _, flags := range []string{"", " -apply"} {
+	for _, flags := range []string{"", " -any-day -apply"} {
 		fmt.Fprintf(w, "  go run ./examples/provision -config %s -now %s%s\n", toml, s.District.Today(), flags)
 	}
 	fmt.Fprintf(w, "\nand once that is done\n\n  go run ./examples/addressbooks -config %s -apply\n  go run ./examples/galprobe -config %[1]s\n", toml)

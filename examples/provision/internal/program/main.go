@@ -73,7 +73,7 @@ Flags:
 type options struct {
 	config, plan, applyPlan, undo, out string
 	apply, dryRun, quiet, status       bool
-	breakLease                         bool
+	breakLease, anyDay                 bool
 	maxAge                             time.Duration
 	people                             int
 	seed                               uint64
@@ -103,6 +103,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&p.undo, "undo", "", "plan to take back what this `run` has done")
 	fs.StringVar(&p.out, "out", "", "write plan and reports (text, JSON, HTML) to this `folder`, too")
 	fs.BoolVar(&p.breakLease, "break-lease", false, "take the district from another run, which is known to be gone")
+	fs.BoolVar(&p.anyDay, "any-day", false, "sandbox: apply a plan for the day of -now")
 	fs.IntVar(&p.people, "people", 400, "sandbox: `number` of people in the district")
 	fs.Uint64Var(&p.seed, "seed", 1, "sandbox: `number` that the district is made from")
 	fs.DurationVar(&p.latency, "latency", 0, "sandbox: `time` that each request to OX and doveadm takes")
@@ -122,6 +123,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return fs.Mistake("-dry-run contradicts -apply and -apply-plan")
 	case p.status && (p.config == "" || p.apply || p.dryRun || p.plan != "" || p.applyPlan != "" || p.undo != "" || p.out != ""):
 		return fs.Mistake("-status needs -config and goes with -max-age alone")
+	case !p.now.IsZero() && (p.apply || p.applyPlan != "") && !p.anyDay:
+		return fs.Mistake("-now is for looking ahead; to apply for another day than today -any-day is needed, and sandbox = true in [site]")
 	case p.breakLease && !p.apply && p.applyPlan == "":
 		return fs.Mistake("-break-lease goes with -apply or -apply-plan")
 	case p.people < 20 || p.people > 200000:

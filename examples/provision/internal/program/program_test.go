@@ -75,6 +75,9 @@ func (s *playground) run(t *testing.T, now schoolmail.Date, args ...string) (sta
 	t.Helper()
 	var out, errs bytes.Buffer
 	args = append([]string{"-config", s.config(), "-now", now.String()}, args...)
+	if slices.Contains(args, "-apply") || slices.Contains(args, "-apply-plan") {
+		args = append(args, "-any-day")
+	}
 	status = program.Main(t.Context(), args, &out, &errs)
 	return status, out.String(), errs.String()
 }
@@ -427,7 +430,7 @@ func TestKill(t *testing.T) {
 			// The delays begin short, so that something is cut off however fast the machine is.
 			for wait := 30 * time.Millisecond; ; wait = wait * 3 / 2 {
 				ctx, cancel := context.WithCancel(t.Context())
-				cmd := exec.CommandContext(ctx, self, "-config", s.config(), "-now", d.Today().String(), "-apply", "-q")
+				cmd := exec.CommandContext(ctx, self, "-config", s.config(), "-now", d.Today().String(), "-apply", "-any-day", "-q")
 				cmd.Env = append(os.Environ(), asProgram+"=1")
 				var out bytes.Buffer
 				cmd.Stdout, cmd.Stderr = &out, &out

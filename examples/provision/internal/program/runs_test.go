@@ -1,10 +1,15 @@
 package program_test
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/examples/provision/internal/program"
 )
 
 // Every run keeps its folder, whatever -out says, and a run that cannot leave
@@ -75,6 +80,47 @@ func TestUndoOfAnotherDistrict(t *testing.T) {
 		if status, _, errs := here.run(t, day, "-undo", run); status != 3 {
 			t.Errorf("-undo %s: status %d: %s", run, status, errs)
 		}
+	}
+}
+
+// A plan of another day is applied only where people are made up, and only when it
+// is asked for.
+func TestOtherDaysAreForTheSandbox(t *testing.T) {
+	t.Parallel()
+	s := start(t, 30)
+	day := s.District.Today()
+	main := func(args ...string) (int, string) {
+		var errs strings.Builder
+		status := program.Main(t.Context(), append([]string{"-config", s.config(), "-q"}, args...), io.Discard, &errs)
+		return status, errs.String()
+	}
+	before := s.written()
+	if status, errs := main("-now", day.String(), "-apply"); status != 2 || !strings.Contains(errs, "-any-day") {
+		t.Errorf("without -any-day: status %d: %s", status, errs)
+	}
+	text, err := os.ReadFile(s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := strings.Replace(string(text), "sandbox = true", "", 1)
+	if plain == string(text) {
+		t.Fatal("the sandbox is not marked as one")
+	}
+	if err := os.WriteFile(s.config(), []byte(plain), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, errs := main("-now", day.String(), "-apply", "-any-day"); status != 2 || !strings.Contains(errs, "sandbox = true") {
+		t.Errorf("no sandbox: status %d: %s", status, errs)
+	}
+	if s.written() != before {
+		t.Error("something was written")
+	}
+	if status, errs := main("-now", day.String()); status != 0 {
+		t.Errorf("looking ahead: status %d: %s", status, errs)
+	}
+	today := schoolmail.DateOf(time.Now()).String()
+	if status, errs := main("-now", today, "-any-day", "-apply"); status != 0 { // as good as without
+		t.Errorf("today: status %d: %s", status, errs)
 	}
 }
 
