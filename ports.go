@@ -18,6 +18,11 @@ var ErrConflict = errors.New("not as planned")
 // have made the copy, or not: the request was sent, and no clear answer came.
 var ErrLostAnswer = errors.New("answer lost")
 
+// ErrUpdating is what the ports answer (wrapped) when the database behind a context
+// is being updated, so that it can be neither read nor changed for now. They have
+// waited for it already.
+var ErrUpdating = errors.New("being updated")
+
 // Directory is what [Apply] needs of the account directory. Package ucs has
 // the implementation for UCS@school. Methods are safe for concurrent use.
 type Directory interface {

@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"math/bits"
 	"math/rand/v2"
+	"net/http"
 	"reflect"
 	"strings"
 	"time"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
+	"github.com/ictmedia/schoolmail/internal/waits"
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
 	"github.com/ictmedia/schoolmail/ox/internal/oxtask"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
@@ -131,29 +133,29 @@ func (c *Client) do(ctx context.Context, k *call) error {
 				return k.canceled(err, r.last)
 			}
 		}
-		e := c.attempt(ctx, k, t)
+		server, e := c.attempt(ctx, k, t)
 		if e == nil {
 			return nil
 		}
-		pause, again := r.again(e)
+		pause, again := r.again(server, e)
 		if !again {
 			return e
 		}
 		c.counters.retried(k.op)
 		c.opt.Logger.LogAttrs(ctx, slog.LevelInfo, "ox: repeating", slog.String("operation", k.op.String()),
 			slog.Int("context", int(k.context)), slog.String("kind", string(e.Kind)),
-			slog.String("exception_id", e.ExceptionID), slog.Duration("pause", pause))
-		if err := sleep(ctx, pause); err != nil {
+			slog.String("exception_id", e.ExceptionID), slog.Duration("pause", pause.d))
+		if err := c.waits.Pause(ctx, pause.key, pause.d, pause.limit); err != nil {
 			return k.canceled(err, e)
 		}
 	}
 }
 
-// attempt sends the request once.
-func (c *Client) attempt(ctx context.Context, k *call, t traits) *Error {
+// attempt sends the request once, to the server that it returns.
+func (c *Client) attempt(ctx context.Context, k *call, t traits) (*endpoint, *Error) {
 	server, err := c.servers.acquire(ctx, k.context)
 	if err != nil {
-		return k.canceled(err, nil)
+		return nil, k.canceled(err, nil)
 	}
 	timeout := c.opt.Timeout
 	if t&long != 0 {
@@ -168,14 +170,21 @@ func (c *Client) attempt(ctx context.Context, k *call, t traits) *Error {
 	start := time.Now()
 	ex := server.client.Exchange(one, k.op, k.req, resp)
 	e := k.classify(ctx, ex.Err)
-	if e != nil && e.Kind == ErrLostAnswer && one.Err() != nil {
+	switch {
+	case e == nil:
+	case e.Kind == ErrLostAnswer && one.Err() != nil:
 		e.Err = context.Cause(one)
+	case e.Kind == ErrNoService && server.down():
+		e.Kind = ErrStarting // a server that was away and has not published its services yet
 	}
 
 	o := noSign // faults come at their own pace
 	switch {
 	case e == nil:
-		server.answered()
+		c.reached(server)
+		if t&userWrite != 0 {
+			c.waits.Free(writerWait(int(k.context)))
+		}
 		if t&long == 0 {
 			o = healthy
 		}
@@ -186,7 +195,7 @@ func (c *Client) attempt(ctx context.Context, k *call, t traits) *Error {
 		server.failed(start)
 		o = trouble
 	case e.HTTPStatus != 0:
-		server.answered()
+		c.reached(server)
 	}
 	server.limit.release(likeness{k.op.String(), bits.Len64(uint64(ex.Sent+ex.Received) >> 10)}, start, o)
 	if e == nil && t&bySchema != 0 {
@@ -195,14 +204,25 @@ func (c *Client) attempt(ctx context.Context, k *call, t traits) *Error {
 	if e != nil && e.Kind == ErrDatabaseUpdate {
 		c.schemaLocked(k, e, start)
 	}
-	return e
+	return server, e
+}
+
+// reached notes that a server has answered.
+func (c *Client) reached(server *endpoint) {
+	server.answered()
+	c.waits.Free(serverWait(server))
+}
+
+// schemaOf is the schema that an error says is locked.
+func (k *call) schemaOf(e *Error) string {
+	if schema := lockedSchema(e.Message); schema != "" {
+		return schema
+	}
+	return fmt.Sprintf("(schema of context %d)", k.context)
 }
 
 func (c *Client) schemaLocked(k *call, e *Error, start time.Time) {
-	schema := lockedSchema(e.Message)
-	if schema == "" {
-		schema = fmt.Sprintf("(schema of context %d)", k.context)
-	}
+	schema := k.schemaOf(e)
 	if k.source == 0 { // else it could be the schema of either context
 		c.schemas.learn(k.context, schema)
 	}
@@ -228,58 +248,73 @@ type retrier struct {
 	traits traits
 	last   *Error
 
-	tries  int // repeated for want of an answer
-	pause  time.Duration
-	waits  time.Time // since when the call waits for a lock
-	locked time.Time // since when the call waits for a schema
+	tries int // repeated for want of an answer that makes sense
+	pause time.Duration
 }
 
-// again returns the pause before the next attempt, or false if e stands.
-func (r *retrier) again(e *Error) (time.Duration, bool) {
+// pause is what a call waits for before it is repeated, and how long, this time and
+// at all.
+type pause struct {
+	key      waits.Key
+	d, limit time.Duration
+}
+
+// again returns the pause before the next attempt, or false if e, which came from
+// the server, stands.
+func (r *retrier) again(server *endpoint, e *Error) (pause, bool) {
 	r.last = e
 	opt := &r.c.opt
-	now := time.Now()
 	switch e.Kind {
 	case ErrLockConflict:
 		// The server has waited up to 20 s itself before it gave up.
-		set(&r.waits, now)
-		if now.Sub(r.waits) > opt.LockWait {
-			return 0, false
-		}
-		return r.grow(250*time.Millisecond, 5*time.Second), true
+		return r.wait(writerWait(int(r.k.context)), opt.LockWait, 250*time.Millisecond, 5*time.Second)
 	case ErrDatabaseUpdate:
-		set(&r.locked, now)
-		if now.Sub(r.locked) > opt.DatabaseUpdateWait {
-			return 0, false
-		}
+		key := schemaWait(r.k.schemaOf(e))
 		if r.traits&bySchema != 0 && r.k.source == 0 && r.k.context != 0 {
-			return 0, true // the schema's gate holds the next attempt back
+			// The schema's gate holds the next attempt back.
+			return pause{}, !r.c.waits.Spent(key, opt.DatabaseUpdateWait)
 		}
-		return r.grow(time.Second, time.Minute), true
+		return r.wait(key, opt.DatabaseUpdateWait, time.Second, time.Minute)
 	case ErrStarting, ErrUnreachable:
+		return r.elsewhere(server, e, opt.Retries >= 0)
 	case ErrLostAnswer, ErrProtocol, ErrRolledBack:
-		if r.traits&repeatable == 0 {
-			return 0, false
+		if r.tries++; r.traits&repeatable == 0 || r.tries > opt.Retries {
+			return pause{}, false
 		}
+		if e.Kind == ErrRolledBack {
+			return pause{d: r.grow(firstPause, 10*time.Second)}, true
+		}
+		return r.elsewhere(server, e, true)
 	case ErrStatus:
-		if !e.Temporary() || r.traits&repeatable == 0 && e.HTTPStatus != 429 {
-			return 0, false
+		if !e.Temporary() || r.traits&repeatable == 0 && e.HTTPStatus != http.StatusTooManyRequests {
+			return pause{}, false
 		}
-	default:
-		return 0, false
+		return r.elsewhere(server, e, opt.Retries >= 0)
 	}
-	if r.tries++; r.tries > opt.Retries {
-		return 0, false
-	}
-	if e.HTTPStatus != 429 && len(r.c.servers) > 1 {
+	return pause{}, false
+}
+
+// elsewhere repeats the call at another server if one is in service, and waits for
+// this one otherwise.
+func (r *retrier) elsewhere(server *endpoint, e *Error, again bool) (pause, bool) {
+	if again && e.HTTPStatus != http.StatusTooManyRequests && len(r.c.servers) > 1 {
 		if ok, _ := r.c.servers.pick(r.k.context).usable(); ok {
-			return 0, true // another server is in service
+			return pause{}, true
 		}
 	}
-	if !e.Temporary() {
-		return 0, false
+	if !again || !e.Temporary() {
+		return pause{}, false
 	}
-	return r.grow(firstPause, 10*time.Second), true
+	return r.wait(serverWait(server), r.c.opt.ServerWait, firstPause, 10*time.Second)
+}
+
+// wait is the next pause for want of what key says, unless it has been waited for
+// longer than limit.
+func (r *retrier) wait(key waits.Key, limit, first, most time.Duration) (pause, bool) {
+	if r.c.waits.Spent(key, limit) {
+		return pause{}, false
+	}
+	return pause{key, r.grow(first, most), limit}, true
 }
 
 // grow doubles the pause between first and most and adds some chance.

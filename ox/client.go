@@ -12,6 +12,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
+	"github.com/ictmedia/schoolmail/internal/waits"
 )
 
 // Options are the settings of a [Client]. The zero value works; a nil *Options
@@ -34,15 +35,20 @@ type Options struct {
 	// MaxInFlight bounds the requests under way at one server; 32 when zero. The
 	// actual bound starts at 8 and adapts to the server's health below that.
 	MaxInFlight int
-	// Retries is how often a request is repeated, where repeating is safe, when
-	// the server cannot be reached, is starting, or its answer is lost. 5 when
-	// zero, none when negative.
+	// Retries is how often a request is repeated, where repeating is safe, when its
+	// answer is lost or makes no sense. 5 when zero. When negative nothing is
+	// repeated, and no server is waited for.
 	Retries int
+	// ServerWait is how long a server is waited for that cannot be reached, is
+	// starting, or is said to be unavailable by something in front of it; 3 minutes
+	// when zero: OX needs one to two to start again; not at all when negative. The time counts from the first
+	// call that found it so; when it is spent, later calls fail after one try.
+	ServerWait time.Duration
 	// LockWait is how long a call waits for another writer in the same context
 	// (one that does not go through this client); 5 minutes when zero.
 	LockWait time.Duration
-	// DatabaseUpdateWait is how long a call waits while its schema is being
-	// updated; 15 minutes when zero.
+	// DatabaseUpdateWait is how long a schema that is being updated is waited for;
+	// 15 minutes when zero. The time counts from the first call that found it so.
 	DatabaseUpdateWait time.Duration
 	// CopyWait is how long the client looks for a copied user whose answer got lost;
 	// 5 minutes when zero. The server may still be at work on him, so nobody else
@@ -56,6 +62,8 @@ type Options struct {
 	// com.openexchange.admin.bypassAccessCombinationChecks=true, so that
 	// [Access.Check], which is applied before access is sent, allows what that allows.
 	BypassAccessChecks bool
+	// Observer is told of waits that last longer than five seconds. May be nil.
+	Observer Observer
 	// Logger gets a line for each retry, without personal data. Nothing is logged
 	// when nil.
 	Logger *slog.Logger
@@ -73,6 +81,7 @@ func (o *Options) withDefaults() Options {
 	set(&out.ChunkSize, 300)
 	set(&out.MaxInFlight, 32)
 	set(&out.Retries, 5)
+	set(&out.ServerWait, 3*time.Minute)
 	set(&out.LockWait, 5*time.Minute)
 	set(&out.DatabaseUpdateWait, 15*time.Minute)
 	set(&out.CopyWait, 5*time.Minute)
@@ -118,6 +127,7 @@ type Client struct {
 	creates  lanes         // of contexts: likewise
 	doubt    *doubtfulCopy // guarded by copies
 	schemas  schemas
+	waits    waits.Board
 	counters counters
 	hasCopy  atomic.Bool // the servers are known to copy
 }
@@ -132,7 +142,9 @@ func New(endpoints []string, master Credentials, opt *Options) (*Client, error) 
 		return nil, errors.New("ox: no endpoint given")
 	}
 	c := &Client{opt: opt.withDefaults(), master: master}
+	c.waits.Tell = tell(c.opt.Observer)
 	c.schemas.first, c.schemas.max = time.Second, time.Minute
+	c.schemas.board, c.schemas.limit = &c.waits, c.opt.DatabaseUpdateWait
 	c.Contexts = &Contexts{c: c}
 	c.Cluster = &Cluster{c: c}
 	for _, address := range endpoints {

@@ -134,19 +134,22 @@ type doubtfulCopy struct {
 func (c *Client) settleDoubt(ctx context.Context) (arrived schoolmail.UserID, err error) {
 	for pause := time.Second; c.doubt != nil; pause = min(2*pause, 15*time.Second) {
 		d := c.doubt
+		key := copyWait(int(d.to.id))
 		got, err := d.to.Users.Get(ctx, UserRef{Name: d.source.Name})
 		left := time.Until(d.until)
 		switch {
 		case err == nil && sameSet([]string{got.PrimaryEmail}, []string{d.source.PrimaryEmail}) && got.DisplayName == d.source.DisplayName:
 			c.doubt = nil
+			c.waits.Free(key)
 			return got.ID, nil
 		case ctx.Err() != nil:
 			return 0, context.Cause(ctx)
 		case err == nil || left <= 0: // somebody else has the name, so that the copy will be refused
 			c.doubt = nil
+			c.waits.Free(key)
 			return 0, nil
 		}
-		if err := sleep(ctx, min(pause, left)); err != nil {
+		if err := c.waits.Pause(ctx, key, min(pause, left), c.opt.CopyWait); err != nil {
 			return 0, err
 		}
 	}

@@ -49,6 +49,13 @@ func (e *endpoint) failed(start time.Time) {
 	e.until = e.last.Add(pause)
 }
 
+// down reports whether the server's last answer was none, or none of OX.
+func (e *endpoint) down() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.failures > 0
+}
+
 func (e *endpoint) answered() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -72,10 +72,11 @@ const (
 	ErrRolledBack Kind = "rolled back by the database"
 )
 
-// What this package finds out itself. Both match [schoolmail.ErrConflict].
+// What this package finds out itself. The first two match [schoolmail.ErrConflict].
 const (
 	ErrNotTheSame  Kind = "not who was meant" // another user has the id
 	ErrCopyDiffers Kind = "copy differs from its source"
+	ErrReader      Kind = "users cannot be read the other way" // see [GroupwareOptions].Reader
 )
 
 // What happened on the way.
@@ -108,6 +109,7 @@ var broader = map[Kind][]error{
 	ErrStarting:          {ErrStorage},
 	ErrCopyConflict:      {ErrStorage},
 	ErrRolledBack:        {ErrStorage},
+	ErrDatabaseUpdate:    {schoolmail.ErrUpdating},
 }
 
 // Error is what every method of this package returns when something failed. It

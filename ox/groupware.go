@@ -54,9 +54,13 @@ type GroupwareOptions struct {
 	// default group, which halves what is read. Users who are not in it are then
 	// overlooked: copies that were never completed.
 	IDsFromGroup bool
-	// Reader reads the users of a context by another way than SOAP; [HTTPReader]
-	// does it with a hundredth of the bytes. Nil means SOAP.
+	// Reader reads the users of a context by another way than SOAP; the HTTP API
+	// (appsuite.PlaceReader) does it with a hundredth of the bytes in large contexts.
+	// Nil means SOAP.
 	Reader PlaceReader
+	// FallBack, if not nil, makes Observe read a context by SOAP that Reader cannot
+	// read, and is told why.
+	FallBack func(id schoolmail.ContextID, why error)
 	// MailOff lists the login names in a context that may have mail switched off,
 	// for example the accounts that the directory calls deactivated. Only a Reader
 	// needs it: the HTTP API does not tell who may use mail, so these users are

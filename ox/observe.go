@@ -3,6 +3,7 @@ package ox
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -72,13 +73,13 @@ func (g *Groupware) places(ctx context.Context, id schoolmail.ContextID) ([]scho
 	}
 	if g.opt.Reader != nil {
 		places, err := Collect(g.opt.Reader.Places(ctx, id))
-		if err != nil {
-			return nil, err
+		switch {
+		case err == nil:
+			return places, g.mailSwitches(ctx, cc, places)
+		case g.opt.FallBack == nil, ctx.Err() != nil, errors.Is(err, schoolmail.ErrUpdating):
+			return nil, readerError(ctx, id, err)
 		}
-		if err := g.mailSwitches(ctx, cc, places); err != nil {
-			return nil, err
-		}
-		return places, nil
+		g.opt.FallBack(id, err)
 	}
 	var ids []schoolmail.UserID
 	if g.opt.IDsFromGroup {
@@ -127,6 +128,18 @@ func (g *Groupware) mailSwitches(ctx context.Context, cc *ContextClient, places 
 		}
 	}
 	return nil
+}
+
+// readerError is the error of another reader.
+func readerError(ctx context.Context, id schoolmail.ContextID, err error) error {
+	e := &Error{Op: "read users", Context: id, Kind: ErrReader, Err: err, NotDone: true}
+	switch {
+	case ctx.Err() != nil:
+		e.Kind = ErrCanceled
+	case errors.Is(err, schoolmail.ErrUpdating):
+		e.Kind = ErrDatabaseUpdate
+	}
+	return e
 }
 
 // learn replaces what is known of a context.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/waits"
 )
 
 // schemas holds calls back while a database schema is locked for an update:
@@ -14,6 +15,8 @@ import (
 // server's own message.
 type schemas struct {
 	first, max time.Duration // pauses grow from first to max
+	limit      time.Duration // for which a schema is waited for
+	board      *waits.Board
 
 	mu    sync.Mutex
 	of    map[schoolmail.ContextID]string
@@ -40,29 +43,31 @@ func (s *schemas) learn(id schoolmail.ContextID, schema string) {
 	s.of[id] = schema
 }
 
-// wait returns once the schemas of the contexts may be tried.
+// wait returns once the schemas of the contexts may be tried. One that has been
+// waited for too long may be: the answer tells whether it is still locked.
 func (s *schemas) wait(ctx context.Context, ids ...schoolmail.ContextID) error {
 	for {
-		d := s.remaining(ids)
-		if d <= 0 {
+		schema, d := s.remaining(ids)
+		if d <= 0 || s.board.Spent(schemaWait(schema), s.limit) {
 			return nil
 		}
-		if err := sleep(ctx, d); err != nil {
+		if err := s.board.Pause(ctx, schemaWait(schema), d, s.limit); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *schemas) remaining(ids []schoolmail.ContextID) time.Duration {
+// remaining is the schema that lets the contexts wait longest, and how long.
+func (s *schemas) remaining(ids []schoolmail.ContextID) (schema string, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var d time.Duration
 	for _, id := range ids {
-		if g := s.gates[s.of[id]]; g != nil {
-			d = max(d, time.Until(g.until))
+		name := s.of[id]
+		if g := s.gates[name]; g != nil && time.Until(g.until) > d {
+			schema, d = name, time.Until(g.until)
 		}
 	}
-	return d
+	return schema, d
 }
 
 // locked notes that a call that began at start found the schema locked. Calls
@@ -90,9 +95,14 @@ func (s *schemas) locked(schema string, start time.Time) {
 // unlocked notes that a call about the context that began at start got through.
 func (s *schemas) unlocked(id schoolmail.ContextID, start time.Time) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if schema := s.of[id]; s.gates[schema] != nil && !start.Before(s.gates[schema].closed) {
+	schema := s.of[id]
+	open := s.gates[schema] != nil && !start.Before(s.gates[schema].closed)
+	if open {
 		delete(s.gates, schema)
+	}
+	s.mu.Unlock()
+	if open {
+		s.board.Free(schemaWait(schema))
 	}
 }
 

@@ -231,7 +231,7 @@ func (m *mailOff) in(c schoolmail.ContextID) []string {
 }
 
 // httpReader logs in to each context as its administrator.
-func httpReader(set *Settings) (*ox.HTTPReader, error) {
+func httpReader(set *Settings) (*appsuite.PlaceReader, error) {
 	c, err := appsuite.New(set.OXHTTPURL, &appsuite.Options{HTTPClient: set.OX.HTTPClient})
 	if err != nil {
 		return nil, err
@@ -240,7 +240,7 @@ func httpReader(set *Settings) (*ox.HTTPReader, error) {
 	for _, s := range set.Policy.Contexts {
 		names[s.ID] = s.Name
 	}
-	return &ox.HTTPReader{Client: c, Credentials: func(id schoolmail.ContextID) (appsuite.Credentials, error) {
+	return &appsuite.PlaceReader{Client: c, Credentials: func(id schoolmail.ContextID) (appsuite.Credentials, error) {
 		a, ok := set.OXAdmins[id]
 		if !ok {
 			return appsuite.Credentials{}, fmt.Errorf("no administrator is configured for context %d", id)

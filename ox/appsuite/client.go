@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/waits"
 )
 
 // Options adjust a [Client]. The zero value is right for a stock server.
@@ -40,6 +42,20 @@ type Options struct {
 	// refuses to try any other. Default 10; OX locks out the address at 50.
 	MaxFailedLogins int
 
+	// ServerWait is how long a server is waited for that does not answer, where
+	// asking again is safe; 3 minutes when zero (OX needs one to two to start again),
+	// not at all when negative. The time counts from the first request that found it
+	// so; when it is spent, later requests fail after one try.
+	ServerWait time.Duration
+
+	// UpdateWait is how long a context is waited for whose database schema is being
+	// updated; 15 minutes when zero, not at all when negative. The time counts from
+	// the first request that found it so.
+	UpdateWait time.Duration
+
+	// Observer is told of waits that last longer than five seconds. May be nil.
+	Observer Observer
+
 	// Logger gets one debug record per request (operation, status, duration; no
 	// names) and a warning for each rate limit. Default: none.
 	Logger *slog.Logger
@@ -50,6 +66,7 @@ type Client struct {
 	base  *url.URL
 	opts  Options
 	pacer *pacer
+	waits *waits.Board
 
 	logins chan struct{} // token: one login at a time
 
@@ -68,7 +85,7 @@ type Stats struct {
 	Logins   int            // login requests
 	Sent     int64          // bytes of request bodies
 	Received int64          // bytes of answers
-	Waited   time.Duration  // time that requests were held back by pacing, summed over all
+	Waited   time.Duration  // time during which requests were held back by pacing, however many
 }
 
 // Total is the number of HTTP requests.
@@ -120,11 +137,18 @@ func New(baseURL string, opts *Options) (*Client, error) {
 	if o.MaxFailedLogins <= 0 {
 		o.MaxFailedLogins = 10
 	}
+	if o.ServerWait == 0 {
+		o.ServerWait = 3 * time.Minute
+	}
+	if o.UpdateWait == 0 {
+		o.UpdateWait = 15 * time.Minute
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	board := &waits.Board{Tell: tell(o.Observer)}
 	return &Client{
-		base: u, opts: o, pacer: newPacer(o.Rate), logins: make(chan struct{}, 1),
+		base: u, opts: o, waits: board, pacer: newPacer(o.Rate, board, u.Host), logins: make(chan struct{}, 1),
 		stats:   Stats{Requests: map[string]int{}, Items: map[string]int{}},
 		refused: map[string]refusal{},
 	}, nil

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/waits"
 )
 
 const refusedLogin = `{"error":"no","error_params":[],"categories":"USER_INPUT","category":1,"code":"LGI-0006","error_id":"1-2"}`
@@ -89,7 +91,7 @@ func TestAnyRefusedLoginIsNotRepeated(t *testing.T) {
 func TestPauseHoldsBackWhoIsWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newPacer(Rate{Requests: 1, Per: 8 * time.Second})
+		p := newPacer(Rate{Requests: 1, Per: 8 * time.Second}, &waits.Board{}, "ox.example")
 		if err := p.wait(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/ictmedia/schoolmail/internal/waits"
 )
 
 func TestNewChecks(t *testing.T) {
@@ -43,7 +45,7 @@ func TestPacerKeepsWindow(t *testing.T) {
 		limit := rapid.IntRange(1, 5).Draw(t, "limit")
 		gaps := rapid.SliceOfN(rapid.IntRange(0, 20), 1, 40).Draw(t, "gaps")
 		var starts []time.Time
-		p := newPacer(Rate{Requests: limit, Per: 10 * time.Second})
+		p := newPacer(Rate{Requests: limit, Per: 10 * time.Second}, &waits.Board{}, "ox.example")
 		now := time.Now()
 		for _, g := range gaps {
 			now = now.Add(time.Duration(g) * time.Second)
@@ -62,7 +64,7 @@ func TestPacerKeepsWindow(t *testing.T) {
 func TestPacerWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newPacer(Rate{Requests: 3, Per: time.Minute})
+		p := newPacer(Rate{Requests: 3, Per: time.Minute}, &waits.Board{}, "ox.example")
 		start := time.Now()
 		for range 4 {
 			if err := p.wait(t.Context()); err != nil {
@@ -181,7 +183,7 @@ func TestNoConnectionIsNotUncertain(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close() // nobody listens there now
-	c, err := New("http://"+l.Addr().String()+"/ajax", nil)
+	c, err := New("http://"+l.Addr().String()+"/ajax", &Options{ServerWait: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +317,7 @@ func TestErrorTextHoldsNoServerTextOrSession(t *testing.T) {
 		},
 		"contacts all": func(*http.Request, string) fakeAnswer { return fakeAnswer{err: io.EOF} },
 	}}
-	s := f.session(t, Options{})
+	s := f.session(t, Options{ServerWait: -1})
 	_, _, err := s.CreateContact(t.Context(), CreateContact{Folder: "33", Fields: Fields{DisplayName: "x"}})
 	if got, want := err.Error(), "appsuite: contacts new folder 33: invalid input (CON-0100, incident 77-3)"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

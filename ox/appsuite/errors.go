@@ -1,88 +1,44 @@
 package appsuite
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ictmedia/schoolmail"
 )
 
-// Kind says what an error means for the caller. It is derived from OX's code,
-// or from its category where the code is not known.
+// Kind says what an error means for the caller. It is derived from OX's code, or
+// from its category where the code is not known. The kinds are themselves errors,
+// for errors.Is.
 type Kind string
 
-// The kinds. Each has a sentinel for errors.Is.
+// Error returns the kind's text.
+func (k Kind) Error() string { return string(k) }
+
+// The kinds. [ErrNotFound] matches [schoolmail.ErrNotFound], and [ErrConflict] and
+// [ErrDuplicate] match [schoolmail.ErrConflict], [ErrUpdating] matches
+// [schoolmail.ErrUpdating].
 const (
-	KindConflict    Kind = "conflict"    // the object was changed after the timestamp sent
-	KindNotFound    Kind = "not found"   // no such folder, contact or entity
-	KindPermission  Kind = "permission"  // not allowed, or not visible
-	KindDuplicate   Kind = "duplicate"   // a folder of that title exists there
-	KindLogin       Kind = "login"       // login refused, or not tried after a refusal
-	KindSession     Kind = "session"     // session gone (the client has tried to log in again)
-	KindLimited     Kind = "limited"     // rate limit or too many sessions
-	KindQuota       Kind = "quota"       // no more contacts allowed in this context
-	KindTooLong     Kind = "too long"    // a value does not fit its column
-	KindInvalid     Kind = "invalid"     // refused input or parameters
-	KindUnavailable Kind = "unavailable" // server or network down, or asks to try again
-	KindUncertain   Kind = "uncertain"   // the write was sent and its answer lost
-	KindNotSent     Kind = "not sent"    // item of a batch that was never sent
-	KindProtocol    Kind = "protocol"    // the answer is not what OX answers
-	KindOther       Kind = "other"       // any other error reported by OX
+	ErrConflict    Kind = "changed meanwhile"                // the object was changed after the timestamp sent
+	ErrNotFound    Kind = "not found"                        // no such folder, contact or entity
+	ErrPermission  Kind = "permission denied"                // not allowed, or not visible
+	ErrDuplicate   Kind = "already exists"                   // a folder of that title exists there
+	ErrLogin       Kind = "login refused"                    // or not tried after a refusal
+	ErrSession     Kind = "session expired"                  // session gone (the client has tried to log in again)
+	ErrLimited     Kind = "rate limit reached"               // or too many sessions
+	ErrQuota       Kind = "quota exceeded"                   // no more contacts allowed in this context
+	ErrTooLong     Kind = "value too long"                   // a value does not fit its column
+	ErrInvalid     Kind = "invalid input"                    // refused input or parameters
+	ErrUnavailable Kind = "server unavailable"               // server or network down, or asks to try again
+	ErrUpdating    Kind = "database schema is being updated" // the context cannot be used until that is over
+	ErrUncertain   Kind = "answer lost, the write may have happened"
+	ErrNotSent     Kind = "not sent"          // item of a batch that was never sent
+	ErrProtocol    Kind = "unexpected answer" // the answer is not what OX answers
+	ErrOther       Kind = "other error"       // any other error reported by OX
 )
-
-// Sentinels for errors.Is.
-var (
-	ErrConflict    = errors.New("changed meanwhile")
-	ErrNotFound    = errors.New("not found")
-	ErrPermission  = errors.New("permission denied")
-	ErrDuplicate   = errors.New("already exists")
-	ErrLogin       = errors.New("login refused")
-	ErrSession     = errors.New("session expired")
-	ErrLimited     = errors.New("rate limit reached")
-	ErrQuota       = errors.New("quota exceeded")
-	ErrTooLong     = errors.New("value too long")
-	ErrInvalid     = errors.New("invalid input")
-	ErrUnavailable = errors.New("server unavailable")
-	ErrUncertain   = errors.New("answer lost, the write may have happened")
-	ErrNotSent     = errors.New("not sent")
-	ErrProtocol    = errors.New("unexpected answer")
-)
-
-func (k Kind) sentinel() error {
-	switch k {
-	case KindConflict:
-		return ErrConflict
-	case KindNotFound:
-		return ErrNotFound
-	case KindPermission:
-		return ErrPermission
-	case KindDuplicate:
-		return ErrDuplicate
-	case KindLogin:
-		return ErrLogin
-	case KindSession:
-		return ErrSession
-	case KindLimited:
-		return ErrLimited
-	case KindQuota:
-		return ErrQuota
-	case KindTooLong:
-		return ErrTooLong
-	case KindInvalid:
-		return ErrInvalid
-	case KindUnavailable:
-		return ErrUnavailable
-	case KindUncertain:
-		return ErrUncertain
-	case KindNotSent:
-		return ErrNotSent
-	case KindProtocol:
-		return ErrProtocol
-	}
-	return nil
-}
 
 // Category is OX's own classification of an error.
 type Category string
@@ -116,7 +72,7 @@ type Error struct {
 	Desc       string        // OX's technical text, English; may quote personal data
 	Params     []string      // as answered, usually empty; may quote personal data
 	Status     int           // HTTP status; 0 when there was no answer
-	RetryAfter time.Duration // for KindLimited: what the server asked for
+	RetryAfter time.Duration // for ErrLimited: what the server asked for
 	Err        error         // cause, e.g. of the network; may be nil
 }
 
@@ -128,11 +84,7 @@ func (e *Error) Error() string {
 		b.WriteString(" ")
 		b.WriteString(e.Subject)
 	}
-	what := string(e.Kind)
-	if s := e.Kind.sentinel(); s != nil {
-		what = s.Error()
-	}
-	b.WriteString(": " + what)
+	b.WriteString(": " + string(e.Kind))
 	var notes []string
 	if e.Code != "" {
 		notes = append(notes, e.Code)
@@ -158,10 +110,19 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is reports whether target is the sentinel of e's kind.
+// Is reports whether target is e's kind, or what that means to the other packages.
 func (e *Error) Is(target error) bool {
-	s := e.Kind.sentinel()
-	return s != nil && s == target
+	switch target {
+	case e.Kind:
+		return true
+	case schoolmail.ErrNotFound:
+		return e.Kind == ErrNotFound
+	case schoolmail.ErrConflict:
+		return e.Kind == ErrConflict || e.Kind == ErrDuplicate
+	case schoolmail.ErrUpdating:
+		return e.Kind == ErrUpdating
+	}
+	return false
 }
 
 // Temporary reports whether the same call may succeed later without anybody
@@ -169,7 +130,7 @@ func (e *Error) Is(target error) bool {
 // and for [ErrConflict], which needs a new read.
 func (e *Error) Temporary() bool {
 	switch e.Kind {
-	case KindUnavailable, KindLimited, KindSession:
+	case ErrUnavailable, ErrUpdating, ErrLimited, ErrSession:
 		return true
 	}
 	return false
@@ -177,36 +138,38 @@ func (e *Error) Temporary() bool {
 
 // codeKinds maps the codes that callers branch on. The rest goes by category.
 var codeKinds = map[string]Kind{
-	"CON-0119": KindConflict, "FLD-1022": KindConflict, "FLD-0009": KindConflict,
+	"CON-0119": ErrConflict, "FLD-1022": ErrConflict, "FLD-0009": ErrConflict,
 
-	"CON-0125": KindNotFound, "CON-0174": KindNotFound, "FLD-0008": KindNotFound,
-	"FLD-0044": KindNotFound, "USR-0010": KindNotFound, "CON-0261": KindNotFound,
+	"CON-0125": ErrNotFound, "CON-0174": ErrNotFound, "FLD-0008": ErrNotFound,
+	"FLD-0044": ErrNotFound, "USR-0010": ErrNotFound, "CON-0261": ErrNotFound,
 
-	"CON-0104": KindPermission, "CON-0112": KindPermission, "CON-0176": KindPermission,
-	"CON-0169": KindPermission, "CON-0103": KindPermission, "CON-0260": KindPermission,
-	"FLD-0002": KindPermission, "FLD-0003": KindPermission, "FLD-0005": KindPermission,
-	"FLD-0006": KindPermission, "FLD-0010": KindPermission, "FLD-0032": KindPermission,
-	"FLD-0072": KindPermission, "FLD-0073": KindPermission, "FLD-0086": KindPermission,
-	"FLD-0089": KindPermission, "FLD-0090": KindPermission, "FLD-1029": KindPermission,
-	"I_E-0100": KindPermission, "I_E-0500": KindPermission, "I_E-0607": KindPermission,
+	"CON-0104": ErrPermission, "CON-0112": ErrPermission, "CON-0176": ErrPermission,
+	"CON-0169": ErrPermission, "CON-0103": ErrPermission, "CON-0260": ErrPermission,
+	"FLD-0002": ErrPermission, "FLD-0003": ErrPermission, "FLD-0005": ErrPermission,
+	"FLD-0006": ErrPermission, "FLD-0010": ErrPermission, "FLD-0032": ErrPermission,
+	"FLD-0072": ErrPermission, "FLD-0073": ErrPermission, "FLD-0086": ErrPermission,
+	"FLD-0089": ErrPermission, "FLD-0090": ErrPermission, "FLD-1029": ErrPermission,
+	"I_E-0100": ErrPermission, "I_E-0500": ErrPermission, "I_E-0607": ErrPermission,
 
-	"FLD-1014": KindDuplicate, "FLD-0012": KindDuplicate, "FLD-1034": KindDuplicate,
+	"FLD-1014": ErrDuplicate, "FLD-0012": ErrDuplicate, "FLD-1034": ErrDuplicate,
 
-	"LGI-0001": KindLogin, "LGI-0006": KindLogin, "LGI-0011": KindLogin, "LGI-0013": KindLogin,
-	"LGI-0014": KindLogin, "LGI-0021": KindLogin, "LGI-0024": KindLogin, "LGI-0026": KindLogin,
-	"LGI-0027": KindLogin, "LGI-0028": KindLogin, "AUTHORIZATION-0001": KindLogin,
+	"LGI-0001": ErrLogin, "LGI-0006": ErrLogin, "LGI-0011": ErrLogin, "LGI-0013": ErrLogin,
+	"LGI-0014": ErrLogin, "LGI-0021": ErrLogin, "LGI-0024": ErrLogin, "LGI-0026": ErrLogin,
+	"LGI-0027": ErrLogin, "LGI-0028": ErrLogin, "AUTHORIZATION-0001": ErrLogin,
 
-	"SES-0201": KindSession, "SES-0203": KindSession, "SES-0204": KindSession,
-	"SES-0205": KindSession, "SES-0206": KindSession,
+	"SES-0201": ErrSession, "SES-0203": ErrSession, "SES-0204": ErrSession,
+	"SES-0205": ErrSession, "SES-0206": ErrSession,
 
-	"SES-0007": KindLimited, "SES-0207": KindLimited,
+	"SES-0007": ErrLimited, "SES-0207": ErrLimited,
 
-	"QUOTA-0003": KindQuota,
+	"QUOTA-0003": ErrQuota,
 
-	"CON-0154": KindTooLong, "FLD-0064": KindTooLong,
+	"CON-0154": ErrTooLong, "FLD-0064": ErrTooLong,
 
-	"LGI-0002": KindUnavailable, "LGI-0005": KindUnavailable, "LGI-0010": KindUnavailable,
-	"FLD-0087": KindUnavailable, "FLD-1028": KindUnavailable, "FLD-1035": KindUnavailable,
+	"CTX-0007": ErrUpdating,
+
+	"LGI-0002": ErrUnavailable, "LGI-0005": ErrUnavailable, "LGI-0010": ErrUnavailable,
+	"FLD-0087": ErrUnavailable, "FLD-1028": ErrUnavailable, "FLD-1035": ErrUnavailable,
 }
 
 func kindOf(code string, categories []Category) Kind {
@@ -216,15 +179,15 @@ func kindOf(code string, categories []Category) Kind {
 	has := func(c Category) bool { return slices.Contains(categories, c) }
 	switch {
 	case has(CategoryPermission):
-		return KindPermission
+		return ErrPermission
 	case has(CategoryConflict):
-		return KindConflict
+		return ErrConflict
 	case has(CategoryTruncated):
-		return KindTooLong
+		return ErrTooLong
 	case has(CategoryTryAgain), has(CategoryServiceDown), has(CategoryConnectivity):
-		return KindUnavailable
+		return ErrUnavailable
 	case has(CategoryUserInput), strings.HasPrefix(code, "SVL-"):
-		return KindInvalid
+		return ErrInvalid
 	}
-	return KindOther
+	return ErrOther
 }

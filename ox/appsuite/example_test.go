@@ -103,7 +103,7 @@ func ExampleSession_Write() {
 	fmt.Println("requests:", c.Stats().Total(), "with the login")
 	// Output:
 	// done
-	// invalid FLD-1033
+	// invalid input FLD-1033
 	// gone already
 	// done
 	// requests: 2 with the login

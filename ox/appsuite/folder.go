@@ -349,7 +349,7 @@ func notDeleted(resp *Response) error {
 	if len(left) == 0 {
 		return nil
 	}
-	e := &Error{Kind: KindOther, Status: resp.Status, Err: errors.New("reported as not deleted")}
+	e := &Error{Kind: ErrOther, Status: resp.Status, Err: errors.New("reported as not deleted")}
 	if w := resp.Warning; w != nil {
 		e.Kind, e.Code, e.Categories, e.ID, e.Message, e.Desc, e.Params = w.Kind, w.Code, w.Categories, w.ID, w.Message, w.Desc, w.Params
 	}
@@ -376,9 +376,9 @@ func (s *Session) DeleteFolder(ctx context.Context, f DeleteFolder) error {
 }
 
 func protocolError(rq *Request, err error) error {
-	return &Error{Op: rq.op(), Subject: rq.Subject, Kind: KindProtocol, Err: err}
+	return &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrProtocol, Err: err}
 }
 
 func invalid(rq *Request, err error) error {
-	return &Error{Op: rq.op(), Subject: rq.Subject, Kind: KindInvalid, Err: err}
+	return &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrInvalid, Err: err}
 }

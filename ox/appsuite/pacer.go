@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/waits"
 )
 
 // Rate is the number of requests allowed in any window of that length. The zero
@@ -35,13 +37,17 @@ type pacer struct {
 	next   int
 	paused time.Time // nothing starts before, because the server asked so
 	waited time.Duration
+	held   time.Time // until when waited is counted
+
+	board *waits.Board
+	host  string
 }
 
-func newPacer(r Rate) *pacer {
+func newPacer(r Rate, board *waits.Board, host string) *pacer {
 	if r.Per <= 0 {
 		r.Per = defaultWindow
 	}
-	p := &pacer{per: r.Per + windowMargin}
+	p := &pacer{per: r.Per + windowMargin, board: board, host: host}
 	switch {
 	case r.Requests == 0:
 		p.slots = make([]time.Time, defaultRequests)
@@ -62,26 +68,52 @@ func (p *pacer) wait(ctx context.Context) error {
 	start := p.earliest(now)
 	if deadline, ok := ctx.Deadline(); ok && start.After(deadline) {
 		p.mu.Unlock()
-		return &Error{Kind: KindLimited, RetryAfter: start.Sub(now), Err: context.DeadlineExceeded}
+		return &Error{Kind: ErrLimited, RetryAfter: start.Sub(now), Err: context.DeadlineExceeded}
 	}
 	p.take(start)
-	p.waited += start.Sub(now)
+	reason := Pacing
+	if start.Equal(p.paused) {
+		reason = RateLimit
+	}
+	p.hold(now, start)
 	p.mu.Unlock()
-	for d := start.Sub(now); d > 0; d = p.pausedFor() { // a pause may have come meanwhile
-		if err := sleep(ctx, d); err != nil {
-			return err
+	for d := start.Sub(now); d > 0; d, reason = p.pausedFor(), RateLimit { // a pause may have come meanwhile
+		if err := p.board.Pause(ctx, waits.Key{Reason: string(reason), Subject: p.host}, d, 0); err != nil {
+			return ctx.Err()
 		}
 	}
+	p.free()
 	return ctx.Err()
+}
+
+// free ends the waits that are over.
+func (p *pacer) free() {
+	p.mu.Lock()
+	over := !time.Now().Before(p.held)
+	p.mu.Unlock()
+	if over {
+		p.board.Free(waits.Key{Reason: string(RateLimit), Subject: p.host})
+		p.board.Free(waits.Key{Reason: string(Pacing), Subject: p.host})
+	}
+}
+
+// hold counts the time from now until end as waited, once.
+func (p *pacer) hold(now, end time.Time) {
+	if p.held.After(now) {
+		now = p.held
+	}
+	if end.After(now) {
+		p.waited += end.Sub(now)
+		p.held = end
+	}
 }
 
 // pausedFor is how much is left of a pause. It counts as waited.
 func (p *pacer) pausedFor() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	d := max(0, time.Until(p.paused))
-	p.waited += d
-	return d
+	p.hold(time.Now(), p.paused)
+	return max(0, time.Until(p.paused))
 }
 
 // earliest is when the next request may start.
@@ -118,18 +150,4 @@ func (p *pacer) totalWaited() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.waited
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -3,6 +3,7 @@ package appsuite
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,9 +54,9 @@ type Response struct {
 const maxBody = 256 << 20
 
 const (
-	readTries    = 3 // attempts for reads
 	limitedTries = 4 // attempts after answers 429
 	firstBackoff = 500 * time.Millisecond
+	maxBackoff   = 10 * time.Second
 )
 
 func (rq *Request) op() string {
@@ -76,8 +77,9 @@ func (rq *Request) method() string {
 }
 
 // send carries out one call with the given HTTP client (which holds the
-// session's cookies), paced, repeated after 429 and, for reads, after network
-// errors. The session is not renewed here.
+// session's cookies), paced, and repeated after 429 and where the server does not
+// answer and asking again is safe: reads, and what was certainly not sent. The
+// session is not renewed here.
 func (c *Client) send(ctx context.Context, hc *http.Client, rq *Request, session string) (*Response, error) {
 	params := url.Values{}
 	for k, v := range rq.Params {
@@ -91,20 +93,22 @@ func (c *Client) send(ctx context.Context, hc *http.Client, rq *Request, session
 	if rq.Body != nil {
 		b, err := json.Marshal(rq.Body)
 		if err != nil {
-			return nil, &Error{Op: rq.op(), Subject: rq.Subject, Kind: KindInvalid, Err: err}
+			return nil, &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrInvalid, Err: err}
 		}
 		body, contentType = b, "application/json; charset=UTF-8"
 	}
 	readOnly := rq.ReadOnly || rq.method() == http.MethodGet
-	limited, reads := 0, 0
+	limited, wait := 0, firstBackoff/2
 	for {
 		resp, err := c.sendOnce(ctx, hc, rq, target, body, contentType, readOnly)
+		if err == nil || err.Code != "" {
+			c.waits.Free(c.serverWait())
+		}
 		if err == nil {
 			return resp, nil
 		}
-		var wait time.Duration
 		switch {
-		case err.Kind == KindLimited && err.Status == http.StatusTooManyRequests:
+		case err.Kind == ErrLimited && err.Status == http.StatusTooManyRequests:
 			limited++
 			c.pacer.pause(err.RetryAfter)
 			c.count(func(s *Stats) { s.Limited++ })
@@ -112,19 +116,29 @@ func (c *Client) send(ctx context.Context, hc *http.Client, rq *Request, session
 			if deadline, ok := ctx.Deadline(); limited >= limitedTries || (ok && time.Until(deadline) < err.RetryAfter) {
 				return nil, err
 			}
-		case err.Kind == KindUnavailable && readOnly && ctx.Err() == nil && err.Code == "":
-			if reads++; reads >= readTries {
-				return nil, err
+		case c.away(err, readOnly) && ctx.Err() == nil && !c.waits.Spent(c.serverWait(), c.opts.ServerWait):
+			wait = min(2*wait, maxBackoff)
+			if serr := c.waits.Pause(ctx, c.serverWait(), wait, c.opts.ServerWait); serr != nil {
+				return resp, err
 			}
-			wait = firstBackoff << (reads - 1)
 		default:
 			return resp, err
 		}
 		c.count(func(s *Stats) { s.Retries++ })
-		if serr := sleep(ctx, wait); serr != nil {
-			return nil, err
-		}
 	}
+}
+
+// away reports whether an error says that the server is not there at the moment,
+// and asking again does no harm.
+func (c *Client) away(e *Error, readOnly bool) bool {
+	if e.Code != "" {
+		return false
+	}
+	if e.Status == http.StatusNotFound {
+		return c.waits.Going(c.serverWait()) // it is back, and not everything has started
+	}
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](e.Err)
+	return e.Kind == ErrUnavailable && (readOnly || e.Status == 0) && !untrusted && !errors.Is(e.Err, http.ErrSchemeMismatch)
 }
 
 func (c *Client) sendOnce(ctx context.Context, hc *http.Client, rq *Request, target string, body []byte, contentType string, readOnly bool) (*Response, *Error) {
@@ -132,7 +146,7 @@ func (c *Client) sendOnce(ctx context.Context, hc *http.Client, rq *Request, tar
 		return &Error{Op: rq.op(), Subject: rq.Subject, Kind: kind, Status: status, Err: cause}
 	}
 	if err := c.pacer.wait(ctx); err != nil {
-		e := fail(KindNotSent, 0, err)
+		e := fail(ErrNotSent, 0, err)
 		if w, ok := errors.AsType[*Error](err); ok {
 			e.Kind, e.RetryAfter, e.Err = w.Kind, w.RetryAfter, w.Err
 		}
@@ -152,7 +166,7 @@ func (c *Client) sendOnce(ctx context.Context, hc *http.Client, rq *Request, tar
 	}
 	req, err := http.NewRequestWithContext(traced, rq.method(), target, reader)
 	if err != nil {
-		return nil, fail(KindInvalid, 0, errors.New("address cannot be built"))
+		return nil, fail(ErrInvalid, 0, errors.New("address cannot be built"))
 	}
 	req.Header.Set("User-Agent", c.opts.UserAgent)
 	if contentType != "" {
@@ -166,11 +180,11 @@ func (c *Client) sendOnce(ctx context.Context, hc *http.Client, rq *Request, tar
 	lost := func(status int, cause error) *Error {
 		switch {
 		case !sent() && ctx.Err() != nil:
-			return fail(KindNotSent, 0, cause)
+			return fail(ErrNotSent, 0, cause)
 		case readOnly || !sent():
-			return fail(KindUnavailable, status, cause)
+			return fail(ErrUnavailable, status, cause)
 		}
-		return fail(KindUncertain, status, cause)
+		return fail(ErrUncertain, status, cause)
 	}
 	start := time.Now()
 	resp, err := hc.Do(req)
@@ -191,28 +205,28 @@ func (c *Client) sendOnce(ctx context.Context, hc *http.Client, rq *Request, tar
 	out.ContentType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:
-		e := fail(KindLimited, resp.StatusCode, nil)
+		e := fail(ErrLimited, resp.StatusCode, nil)
 		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now(), c.pacer.per)
 		return nil, e
 	case resp.StatusCode == http.StatusForbidden && rq.Plain && rq.Module != "multiple":
 		// So OX says that a session is gone where it does not answer with JSON.
-		return out, fail(KindSession, resp.StatusCode, nil)
+		return out, fail(ErrSession, resp.StatusCode, nil)
 	case resp.StatusCode == http.StatusForbidden:
 		// Not from OX, but from something in front of it.
-		return out, fail(KindPermission, resp.StatusCode, nil)
+		return out, fail(ErrPermission, resp.StatusCode, nil)
 	case resp.StatusCode == http.StatusNotFound:
-		return out, fail(KindNotFound, resp.StatusCode, errors.New("the server has no such module"))
+		return out, fail(ErrNotFound, resp.StatusCode, errors.New("the server has no such module"))
 	case resp.StatusCode == http.StatusBadRequest:
-		return out, fail(KindInvalid, resp.StatusCode, nil)
+		return out, fail(ErrInvalid, resp.StatusCode, nil)
 	case resp.StatusCode == http.StatusServiceUnavailable:
-		return out, fail(KindUnavailable, resp.StatusCode, nil)
+		return out, fail(ErrUnavailable, resp.StatusCode, nil)
 	case resp.StatusCode == http.StatusInternalServerError && readOnly:
 		// OX answers so to an export without the right to read.
-		return out, fail(KindOther, resp.StatusCode, errors.New("internal error of the server"))
+		return out, fail(ErrOther, resp.StatusCode, errors.New("internal error of the server"))
 	case resp.StatusCode >= 500:
 		return out, lost(resp.StatusCode, nil)
 	case resp.StatusCode >= 300:
-		return out, fail(KindProtocol, resp.StatusCode, errors.New("redirects are not followed"))
+		return out, fail(ErrProtocol, resp.StatusCode, errors.New("redirects are not followed"))
 	}
 	if rq.Plain && !looksLikeEnvelope(content) {
 		return out, nil
@@ -238,8 +252,8 @@ func (c *Client) sendOnce(ctx context.Context, hc *http.Client, rq *Request, tar
 // asProtocol turns "unavailable" into "unexpected answer": an answer came, and
 // asking again brings the same.
 func (e *Error) asProtocol() *Error {
-	if e.Kind == KindUnavailable {
-		e.Kind = KindProtocol
+	if e.Kind == ErrUnavailable {
+		e.Kind = ErrProtocol
 	}
 	return e
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"sync"
+	"time"
 
 	"github.com/ictmedia/schoolmail"
 )
@@ -61,12 +62,41 @@ var sessionID = regexp.MustCompile(`^[0-9A-Za-z._-]{8,128}$`)
 // second time by this client: a wrong password and an unknown context look the
 // same to a caller, and failures count towards a lock of the whole address.
 func (c *Client) Login(ctx context.Context, cred Credentials) (*Session, error) {
-	l, err := c.login(ctx, cred)
+	l, err := c.patientLogin(ctx, cred)
 	if err != nil {
 		return nil, err
 	}
 	s := &Session{c: c, cred: cred, login: l, renewing: make(chan struct{}, 1)}
 	return s, nil
+}
+
+// patientLogin waits for a context whose schema is being updated. Others log in
+// meanwhile.
+func (c *Client) patientLogin(ctx context.Context, cred Credentials) (login, error) {
+	var l login
+	err := c.patient(ctx, cred, func() (err error) { l, err = c.login(ctx, cred); return err })
+	return l, err
+}
+
+// patient repeats a call that was refused because the schema is being updated.
+func (c *Client) patient(ctx context.Context, cred Credentials, call func() error) error {
+	key := schemaWait(cred)
+	for pause := firstBackoff; ; {
+		err := call()
+		if !errors.Is(err, ErrUpdating) {
+			if err == nil {
+				c.waits.Free(key)
+			}
+			return err
+		}
+		if c.waits.Spent(key, c.opts.UpdateWait) {
+			return err
+		}
+		pause = min(2*pause, time.Minute)
+		if c.waits.Pause(ctx, key, pause, c.opts.UpdateWait) != nil {
+			return err
+		}
+	}
 }
 
 func (c *Client) login(ctx context.Context, cred Credentials) (login, error) {
@@ -77,7 +107,7 @@ func (c *Client) login(ctx context.Context, cred Credentials) (login, error) {
 	case c.logins <- struct{}{}:
 		defer func() { <-c.logins }()
 	case <-ctx.Done():
-		return login{}, &Error{Op: op, Kind: KindNotSent, Err: ctx.Err()}
+		return login{}, &Error{Op: op, Kind: ErrNotSent, Err: ctx.Err()}
 	}
 	c.mu.Lock()
 	r, known := c.refused[cred.Name]
@@ -85,15 +115,15 @@ func (c *Client) login(ctx context.Context, cred Credentials) (login, error) {
 	c.mu.Unlock()
 	switch {
 	case cred.Name == "" || cred.Password == "":
-		return login{}, &Error{Op: op, Kind: KindInvalid, Err: errors.New("name or password is empty")}
+		return login{}, &Error{Op: op, Kind: ErrInvalid, Err: errors.New("name or password is empty")}
 	case known && r.password == cred.Password:
-		return login{}, &Error{Op: op, Kind: KindLogin, Code: r.err.Code, Err: errors.New("not tried again after a refusal")}
+		return login{}, &Error{Op: op, Kind: ErrLogin, Code: r.err.Code, Err: errors.New("not tried again after a refusal")}
 	case failed >= c.opts.MaxFailedLogins:
-		return login{}, &Error{Op: op, Kind: KindLogin, Err: errors.New("not tried: too many logins were refused; check the credentials")}
+		return login{}, &Error{Op: op, Kind: ErrLogin, Err: errors.New("not tried: too many logins were refused; check the credentials")}
 	}
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		return login{}, &Error{Op: op, Kind: KindOther, Err: err}
+		return login{}, &Error{Op: op, Kind: ErrOther, Err: err}
 	}
 	hc := &http.Client{
 		Transport: c.opts.HTTPClient.Transport, Timeout: c.opts.HTTPClient.Timeout, Jar: jar,
@@ -109,7 +139,7 @@ func (c *Client) login(ctx context.Context, cred Credentials) (login, error) {
 	resp, err := c.send(ctx, hc, rq, "")
 	if err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && refusesLogin(e) {
-			e.Kind = KindLogin
+			e.Kind = ErrLogin
 			c.mu.Lock()
 			c.failed++
 			c.refused[cred.Name] = refusal{cred.Password, e}
@@ -124,7 +154,7 @@ func (c *Client) login(ctx context.Context, cred Credentials) (login, error) {
 		Locale  string  `json:"locale"`
 	}
 	if err := json.Unmarshal(resp.Body, &answer); err != nil || !sessionID.MatchString(answer.Session) {
-		return login{}, &Error{Op: op, Kind: KindProtocol, Status: resp.Status, Err: errors.New("no session in the answer")}
+		return login{}, &Error{Op: op, Kind: ErrProtocol, Status: resp.Status, Err: errors.New("no session in the answer")}
 	}
 	return login{
 		id: answer.Session, http: hc, user: schoolmail.UserID(answer.User),
@@ -140,7 +170,7 @@ func refusesLogin(e *Error) bool {
 		return false
 	}
 	switch e.Kind {
-	case KindUnavailable, KindLimited, KindSession:
+	case ErrUnavailable, ErrUpdating, ErrLimited, ErrSession:
 		return false
 	}
 	return true
@@ -171,8 +201,14 @@ func (s *Session) Locale() string {
 // failure is returned with both values set: what was received, and the error.
 func (s *Session) Do(ctx context.Context, rq Request) (*Response, error) { return s.call(ctx, &rq) }
 
-// call sends rq in the session and renews the session once if OX has dropped it.
-func (s *Session) call(ctx context.Context, rq *Request) (*Response, error) {
+// call sends rq in the session, renews the session once if OX has dropped it, and
+// waits while OX cannot use the context.
+func (s *Session) call(ctx context.Context, rq *Request) (resp *Response, err error) {
+	err = s.c.patient(ctx, s.cred, func() error { resp, err = s.callOnce(ctx, rq); return err })
+	return resp, err
+}
+
+func (s *Session) callOnce(ctx context.Context, rq *Request) (*Response, error) {
 	for attempt := 0; ; attempt++ {
 		s.mu.Lock()
 		l, serial, dead := s.login, s.serial, s.dead
@@ -190,7 +226,7 @@ func (s *Session) call(ctx context.Context, rq *Request) (*Response, error) {
 		forbidden := ok && e.Status == http.StatusForbidden
 		if attempt > 0 {
 			if forbidden {
-				e.Kind = KindPermission // to a fresh session, too
+				e.Kind = ErrPermission // to a fresh session, too
 			}
 			return resp, err
 		}
@@ -212,7 +248,7 @@ func (s *Session) renew(ctx context.Context, serial int) error {
 	case s.renewing <- struct{}{}:
 		defer func() { <-s.renewing }()
 	case <-ctx.Done():
-		return &Error{Op: "login", Kind: KindNotSent, Err: ctx.Err()}
+		return &Error{Op: "login", Kind: ErrNotSent, Err: ctx.Err()}
 	}
 	s.mu.Lock()
 	done, dead := s.serial != serial, s.dead
@@ -223,17 +259,17 @@ func (s *Session) renew(ctx context.Context, serial int) error {
 	if dead != nil {
 		return dead
 	}
-	l, err := s.c.login(ctx, s.cred)
+	l, err := s.c.patientLogin(ctx, s.cred)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		if e, ok := errors.AsType[*Error](err); ok && e.Kind == KindLogin {
+		if e, ok := errors.AsType[*Error](err); ok && e.Kind == ErrLogin {
 			s.dead = e
 		}
 		return err
 	}
 	if l.context != s.login.context || l.user != s.login.user {
-		s.dead = &Error{Op: "login", Kind: KindProtocol, Err: errors.New("the renewed session belongs to another account")}
+		s.dead = &Error{Op: "login", Kind: ErrProtocol, Err: errors.New("the renewed session belongs to another account")}
 		return s.dead
 	}
 	s.login = l
@@ -249,7 +285,7 @@ func (s *Session) Logout(ctx context.Context) error {
 	s.mu.Lock()
 	l, closed := s.login, s.closed
 	s.closed = true
-	s.dead = &Error{Kind: KindSession, Err: errors.New("logged out")}
+	s.dead = &Error{Kind: ErrSession, Err: errors.New("logged out")}
 	s.mu.Unlock()
 	if closed {
 		return nil

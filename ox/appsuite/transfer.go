@@ -35,7 +35,7 @@ func (s *Session) ImportCSV(ctx context.Context, folder FolderID, cols []Column,
 	for _, c := range contacts {
 		for _, col := range cols {
 			if l := col.Limit(); l > 0 && len([]rune(c.Fields[col])) > l {
-				return nil, &Error{Op: rq.op(), Subject: rq.Subject, Kind: KindTooLong,
+				return nil, &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrTooLong,
 					Err: fmt.Errorf("field %s holds at most %d characters", col, l)}
 			}
 		}
@@ -45,7 +45,7 @@ func (s *Session) ImportCSV(ctx context.Context, folder FolderID, cols []Column,
 	for chunk := range slices.Chunk(contacts, s.c.opts.ImportChunk) {
 		if failure != nil {
 			for range chunk {
-				results = append(results, Result{Folder: folder, Err: &Error{Op: rq.op(), Subject: rq.Subject, Kind: KindNotSent}})
+				results = append(results, Result{Folder: folder, Err: &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrNotSent}})
 			}
 			continue
 		}
@@ -84,9 +84,9 @@ func (s *Session) importChunk(ctx context.Context, folder FolderID, cols []Colum
 	}
 	resp, err := s.call(ctx, rq)
 	if err != nil {
-		e := &Error{Op: rq.op(), Subject: rq.Subject, Kind: KindNotSent, Err: err}
+		e := &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrNotSent, Err: err}
 		if errors.Is(err, ErrUncertain) {
-			e.Kind = KindUncertain
+			e.Kind = ErrUncertain
 		}
 		if reported, ok := errors.AsType[*Error](err); ok && reported.Code != "" {
 			return all(err), nil // OX refused the file: every row is answered
@@ -95,14 +95,14 @@ func (s *Session) importChunk(ctx context.Context, folder FolderID, cols []Colum
 	}
 	var rows []json.RawMessage
 	if err := json.Unmarshal(resp.Data, &rows); err != nil || len(rows) > len(contacts) {
-		err := &Error{Op: rq.op(), Subject: rq.Subject, Kind: KindUncertain, Err: errNotJSON}
+		err := &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrUncertain, Err: errNotJSON}
 		return all(err), err
 	}
 	results := make([]Result, len(contacts))
 	for i := range results {
 		results[i].Folder = folder
 		if i >= len(rows) {
-			results[i].Err = &Error{Op: rq.op(), Subject: rq.Subject, Kind: KindQuota, Err: errors.New("row dropped by the server's import limit")}
+			results[i].Err = &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrQuota, Err: errors.New("row dropped by the server's import limit")}
 			continue
 		}
 		results[i].Err = importRow(rq, rows[i], &results[i])
@@ -118,19 +118,19 @@ func importRow(rq *Request, raw json.RawMessage, r *Result) error {
 	}
 	var env envelope
 	if json.Unmarshal(raw, &row) != nil || json.Unmarshal(raw, &env) != nil {
-		return &Error{Op: rq.op(), Subject: rq.Subject, Kind: KindUncertain, Err: errNotJSON}
+		return &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrUncertain, Err: errNotJSON}
 	}
 	r.Contact, r.Timestamp = ContactID(row.ID), Timestamp(row.Modified)
 	problem, _ := env.problem()
 	if problem == nil {
 		if row.ID == "" {
-			return &Error{Op: rq.op(), Subject: rq.Subject, Kind: KindUncertain, Err: errors.New("row without id")}
+			return &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrUncertain, Err: errors.New("row without id")}
 		}
 		return nil
 	}
 	problem.Op, problem.Subject = rq.op(), rq.Subject
-	if problem.Kind == KindOther {
-		problem.Kind = KindInvalid
+	if problem.Kind == ErrOther {
+		problem.Kind = ErrInvalid
 	}
 	return problem
 }

@@ -15,7 +15,7 @@ import (
 // Me is what OX says about the logged-in account.
 type Me struct {
 	ID          schoolmail.UserID
-	Context     int
+	Context     schoolmail.ContextID
 	Admin       schoolmail.UserID // the context's administrator
 	Login       string
 	DisplayName string
@@ -42,7 +42,7 @@ func (s *Session) Me(ctx context.Context) (Me, error) {
 	if err := json.Unmarshal(resp.Data, &j); err != nil || j.ID == 0 {
 		return Me{}, protocolError(rq, errNotJSON)
 	}
-	return Me{schoolmail.UserID(j.ID), int(j.Context), schoolmail.UserID(j.Admin), string(j.Login), string(j.Name), string(j.Mail), j.Aliases}, nil
+	return Me{schoolmail.UserID(j.ID), schoolmail.ContextID(j.Context), schoolmail.UserID(j.Admin), string(j.Login), string(j.Name), string(j.Mail), j.Aliases}, nil
 }
 
 // User is a user of the context. Which fields of others are filled depends on

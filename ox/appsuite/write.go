@@ -56,7 +56,7 @@ func (s *Session) Write(ctx context.Context, ops []Op) ([]Result, error) {
 	for chunk := range slices.Chunk(todo, s.c.opts.BatchSize) {
 		if failure != nil {
 			for _, i := range chunk {
-				results[i].Err = &Error{Op: requests[i].op(), Subject: requests[i].Subject, Kind: KindNotSent}
+				results[i].Err = &Error{Op: requests[i].op(), Subject: requests[i].Subject, Kind: ErrNotSent}
 			}
 			continue
 		}
@@ -81,9 +81,9 @@ func (s *Session) Write(ctx context.Context, ops []Op) ([]Result, error) {
 
 // itemError gives an item the failure of the request that carried it.
 func itemError(rq *Request, err error) error {
-	e := &Error{Op: rq.op(), Subject: rq.Subject, Kind: KindNotSent, Err: err}
+	e := &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrNotSent, Err: err}
 	if errors.Is(err, ErrUncertain) || errors.Is(err, ErrProtocol) {
-		e.Kind = KindUncertain
+		e.Kind = ErrUncertain
 	}
 	return e
 }
@@ -100,7 +100,7 @@ func finish(op Op, rq *Request, a answer, r *Result) {
 		err = op.result(a.resp, r)
 		if err != nil {
 			if _, ok := errors.AsType[*Error](err); !ok {
-				err = &Error{Kind: KindUncertain, Err: err}
+				err = &Error{Kind: ErrUncertain, Err: err}
 			}
 		}
 	}
@@ -204,7 +204,7 @@ func (s *Session) multipleOnce(ctx context.Context, requests []*Request, readOnl
 	}
 	var raw []json.RawMessage
 	if err := json.Unmarshal(bytes.TrimSpace(resp.Body), &raw); err != nil || len(raw) != len(requests) {
-		e := &Error{Op: rq.op(), Subject: rq.Subject, Kind: KindProtocol, Status: resp.Status,
+		e := &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrProtocol, Status: resp.Status,
 			Err: errors.New("the number of answers is not that of the items")}
 		return nil, e
 	}
@@ -219,9 +219,9 @@ func (s *Session) multipleOnce(ctx context.Context, requests []*Request, readOnl
 func parseItem(rq *Request, body json.RawMessage, readOnly bool) answer {
 	env, err := parseEnvelope(body)
 	if err != nil {
-		kind := KindUncertain
+		kind := ErrUncertain
 		if readOnly {
-			kind = KindProtocol
+			kind = ErrProtocol
 		}
 		return answer{&Response{}, &Error{Op: rq.op(), Subject: rq.Subject, Kind: kind, Err: err}}
 	}

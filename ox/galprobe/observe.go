@@ -66,9 +66,9 @@ func (o *observation) note(field string, value json.RawMessage) {
 // a question that did not get through.
 func refusedKind(e *appsuite.Error) bool {
 	switch e.Kind {
-	case appsuite.KindPermission, appsuite.KindNotFound, appsuite.KindInvalid, appsuite.KindQuota:
+	case appsuite.ErrPermission, appsuite.ErrNotFound, appsuite.ErrInvalid, appsuite.ErrQuota:
 		return true
-	case appsuite.KindOther:
+	case appsuite.ErrOther:
 		return e.Code != "" // an error of OX, not of the server below
 	}
 	return false

@@ -53,6 +53,12 @@ func (s *State) httpContextByMapping(name string) (cid int, ok bool) {
 	return c.id, true
 }
 
+// httpLocked reports whether the schema of a context is being updated.
+func (s *State) httpLocked(mapping string) bool {
+	c := s.byMapping(mapping)
+	return c != nil && s.updating[c.schema]
+}
+
 func (s *State) httpContext(cid int) (httpContext, bool) {
 	c := s.context(cid)
 	if c == nil {

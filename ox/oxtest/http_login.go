@@ -119,6 +119,9 @@ func (a *httpAPI) tryLogin(name, password, client, userAgent, authID string) (*s
 			return nil, "", oxErr("SES-0008", catError, "Authentication id was used before.")
 		}
 	}
+	if a.dir.httpLocked(mappingOf(name)) {
+		return nil, "", underMaintenance()
+	}
 	cid, uid, user, ok := a.authenticate(name, password)
 	if !ok {
 		return nil, "", badCredentials()
@@ -150,6 +153,19 @@ func (a *httpAPI) tryLogin(name, password, client, userAgent, authID string) (*s
 		locale = "de_CH"
 	}
 	return sess, locale, nil
+}
+
+// underMaintenance is the answer while a context's schema is being updated.
+func underMaintenance() *httpError {
+	return oxErr("CTX-0007", catTryAgain, "The server is currently down for maintenance. Please try again later.")
+}
+
+// mappingOf is the context in a login name.
+func mappingOf(name string) string {
+	if i := strings.LastIndex(name, "@"); i >= 0 {
+		return name[i+1:]
+	}
+	return "defaultcontext"
 }
 
 // authenticate checks "user@context" against the directory. The user part is

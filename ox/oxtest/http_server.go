@@ -378,6 +378,9 @@ func (rq *httpRequest) dispatch() (httpReply, *httpError) {
 
 // caller looks up the account of a session.
 func (a *httpAPI) caller(sess *simSession) (httpCaller, *httpError) {
+	if a.dir.httpLocked(itoa(sess.cid)) {
+		return httpCaller{}, underMaintenance()
+	}
 	ctx, ok := a.dir.httpContext(sess.cid)
 	if !ok || !ctx.enabled {
 		a.endSessions(sess.cid)

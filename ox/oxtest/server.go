@@ -30,6 +30,7 @@ type Server struct {
 	hangingCopies bool
 	noDetail      bool
 
+	outage outage
 	http   *httpAPI
 	log    *callLog
 	inject *injector
@@ -88,7 +89,16 @@ func New(opts ...Option) *Server {
 }
 
 // ServeHTTP answers a request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch s.outage.now() {
+	case down:
+		panic(http.ErrAbortHandler) // over a listener this is as near as it gets to a refused connection
+	case starting:
+		http.Error(w, "No service was found.", http.StatusNotFound)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
 
 // State returns what the installation holds.
 func (s *Server) State() *State { return s.state }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 )
 
@@ -24,7 +26,15 @@ type inProcess struct{ s *Server }
 // errReset is a connection that the server dropped before it answered.
 var errReset = errors.New("oxtest: connection reset by peer")
 
+var errRefused = errors.New("oxtest: connection refused")
+
 func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.s.outage.now() == down {
+		if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.GetConn != nil {
+			trace.GetConn(req.URL.Host)
+		}
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errRefused}
+	}
 	ctx, cancel := context.WithCancel(req.Context())
 	in := req.Clone(ctx)
 	in.RequestURI, in.RemoteAddr = req.URL.RequestURI(), "127.0.0.1:1"

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/ictmedia/schoolmail/addressbook"
 	"github.com/ictmedia/schoolmail/internal/atomicfile"
@@ -57,7 +58,7 @@ func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) (held b
 		}
 	}
 	st := j.access.client.Stats()
-	fmt.Fprintf(out, "%d requests, %d operations in batches, %v waited for the rate limit\n", st.Total(), sum(st.Items), st.Waited)
+	fmt.Fprintf(out, "%d requests, %d operations in batches, %v waited for the rate limit\n", st.Total(), sum(st.Items), st.Waited.Round(time.Second))
 	if rerr := report.Err(); rerr != nil {
 		err = rerr // says of each context what kept it
 	}

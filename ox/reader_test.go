@@ -14,13 +14,13 @@ import (
 	"github.com/ictmedia/schoolmail/ox/oxtest"
 )
 
-func httpReader(t testing.TB, srv *oxtest.Instance) *ox.HTTPReader {
+func httpReader(t testing.TB, srv *oxtest.Instance) *appsuite.PlaceReader {
 	t.Helper()
-	api, err := appsuite.New(srv.HTTPURL, nil)
+	api, err := appsuite.New(srv.HTTPURL, &appsuite.Options{ServerWait: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &ox.HTTPReader{Client: api, Credentials: func(id schoolmail.ContextID) (appsuite.Credentials, error) {
+	return &appsuite.PlaceReader{Client: api, Credentials: func(id schoolmail.ContextID) (appsuite.Credentials, error) {
 		return appsuite.Credentials{Name: fmt.Sprintf("oxadmin@school%d", id), Password: admin.Password}, nil
 	}}
 }
@@ -67,23 +67,40 @@ func TestBothReadersAgree(t *testing.T) {
 	}
 }
 
-// TestHTTPReaderNeedsTheAddressBook: otherwise login names would be missing.
-func TestHTTPReaderNeedsTheAddressBook(t *testing.T) {
+// TestOtherReaderFails: without leave to fall back the error is that of the reader;
+// with it SOAP steps in for the contexts that need it, and somebody is told.
+func TestOtherReaderFails(t *testing.T) {
 	t.Parallel()
 	srv, c := start(t, nil)
-	if err := srv.State().AddContext(oxtest.Context{ID: 10, Name: "school10", Access: "webmail"}); err != nil {
+	addContexts(t, srv, 10)
+	// The administrator of this one cannot see the address book, so that login names would be missing.
+	if err := srv.State().AddContext(oxtest.Context{ID: 20, Name: "school20", Access: "webmail"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := srv.State().AddUser(10, oxtest.User{Name: "anna"}); err != nil {
-		t.Fatal(err)
+	for _, id := range []int{10, 20} {
+		if _, err := srv.State().AddUser(id, oxtest.User{Name: "anna"}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	g := ox.NewGroupware(c, map[schoolmail.ContextID]ox.Credentials{10: admin}, &ox.GroupwareOptions{Reader: httpReader(t, srv)})
-	if _, _, err := g.Observe(t.Context(), []schoolmail.ContextID{10}); !errors.Is(err, ox.ErrPermissionDenied) {
+	admins := map[schoolmail.ContextID]ox.Credentials{10: admin, 20: admin}
+	ids := []schoolmail.ContextID{10, 20}
+	strict := ox.NewGroupware(c, admins, &ox.GroupwareOptions{Reader: httpReader(t, srv)})
+	if _, _, err := strict.Observe(t.Context(), ids); !errors.Is(err, ox.ErrReader) || !errors.Is(err, appsuite.ErrPermission) {
 		t.Errorf("got %v", err)
+	}
+	told := map[schoolmail.ContextID]error{}
+	lenient := ox.NewGroupware(c, admins, &ox.GroupwareOptions{Reader: httpReader(t, srv),
+		FallBack: func(id schoolmail.ContextID, why error) { told[id] = why }})
+	_, places, err := lenient.Observe(t.Context(), ids)
+	if err != nil || len(places) != 4 {
+		t.Errorf("%v, %d users of 4", err, len(places))
+	}
+	if len(told) != 1 || !errors.Is(told[20], appsuite.ErrPermission) {
+		t.Errorf("told %v", told)
 	}
 }
 
-func TestHTTPReaderWrongPassword(t *testing.T) {
+func TestPlaceReaderWrongPassword(t *testing.T) {
 	t.Parallel()
 	srv, _ := district(t)
 	r := httpReader(t, srv)
@@ -93,7 +110,7 @@ func TestHTTPReaderWrongPassword(t *testing.T) {
 		return cred, err
 	}
 	for _, err := range r.Places(t.Context(), 10) {
-		if !errors.Is(err, ox.ErrCredentials) {
+		if !errors.Is(err, appsuite.ErrLogin) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -101,28 +118,28 @@ func TestHTTPReaderWrongPassword(t *testing.T) {
 		return appsuite.Credentials{Name: "oxadmin@school10", Password: "hush-hush"}, nil
 	}
 	for _, err := range r.Places(t.Context(), 10) {
-		if !errors.Is(err, ox.ErrCredentials) {
+		if !errors.Is(err, appsuite.ErrLogin) {
 			t.Errorf("got %v", err)
 		}
 	}
 }
 
-// TestHTTPReaderErrors: a server that is down is no wrong password.
-func TestHTTPReaderErrors(t *testing.T) {
+// TestPlaceReaderErrors: a server that is down is no wrong password.
+func TestPlaceReaderErrors(t *testing.T) {
 	t.Parallel()
 	srv, _ := district(t)
 	r := httpReader(t, srv)
 	srv.Close()
 	for _, err := range r.Places(t.Context(), 10) {
-		e, ok := errors.AsType[*ox.Error](err)
-		if !ok || errors.Is(err, ox.ErrCredentials) || !e.Temporary() {
+		e, ok := errors.AsType[*appsuite.Error](err)
+		if !ok || errors.Is(err, appsuite.ErrLogin) || !e.Temporary() {
 			t.Errorf("got %v", err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, err := range r.Places(ctx, 10) {
-		if !errors.Is(err, ox.ErrCanceled) || !errors.Is(err, context.Canceled) {
+		if !errors.Is(err, appsuite.ErrNotSent) || !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 	}
