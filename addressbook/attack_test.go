@@ -234,7 +234,7 @@ func TestProgressEndsAtTheTotal(t *testing.T) {
 	run := func(people []schoolmail.Account) {
 		t.Helper()
 		last := map[schoolmail.ContextID]Event{}
-		mustSync(t, rules, mustBuild(t, rules, people), stores, someDay, &Options{ImportFrom: 8, Observer: func(e Event) {
+		mustSync(t, rules, mustBuild(t, rules, people), stores, someDay, &Options{ImportFrom: 8, Observer: ObserverFunc(func(e Event) {
 			switch e.Stage {
 			case Working:
 				if e.Done > e.Total {
@@ -246,7 +246,7 @@ func TestProgressEndsAtTheTotal(t *testing.T) {
 					t.Errorf("context %d ended at %d of %d", e.Context, w.Done, w.Total)
 				}
 			}
-		}})
+		})})
 	}
 	run(people)
 	for i := range people { // classes swap, people change, a class goes
@@ -267,11 +267,11 @@ func TestStoppedSyncReports(t *testing.T) {
 	stores := storesFor(people)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	r, err := Sync(ctx, rules, mustBuild(t, rules, people), stores, someDay, &Options{Parallel: 1, Observer: func(e Event) {
+	r, err := Sync(ctx, rules, mustBuild(t, rules, people), stores, someDay, &Options{Parallel: 1, Observer: ObserverFunc(func(e Event) {
 		if e.Context == 1 && e.Stage == Finished {
 			cancel()
 		}
-	}})
+	})})
 	if !errors.Is(err, context.Canceled) || r.Done().FoldersCreated == 0 || len(r.Contexts) != 3 || r.Contexts[0].Err != nil || r.Contexts[2].Err == nil {
 		t.Errorf("error %v, report %+v", err, r.Done())
 	}

@@ -28,8 +28,17 @@ type Options struct {
 	Rounds int
 	// Observer is told of the progress; nil: nobody. It is called from several
 	// goroutines, one call at a time.
-	Observer func(Event)
+	Observer Observer
 }
+
+// Observer is told how a sync goes on.
+type Observer interface{ Observe(Event) }
+
+// ObserverFunc is a function as an [Observer].
+type ObserverFunc func(Event)
+
+// Observe calls f.
+func (f ObserverFunc) Observe(e Event) { f(e) }
 
 func (o *Options) orDefault() Options {
 	var c Options
@@ -125,7 +134,7 @@ func Sync(ctx context.Context, rules Rules, want Desired, stores map[schoolmail.
 		if o.Observer != nil {
 			mu.Lock()
 			defer mu.Unlock()
-			o.Observer(e)
+			o.Observer.Observe(e)
 		}
 	}
 	books := map[schoolmail.ContextID]ContextBooks{}

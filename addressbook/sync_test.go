@@ -351,14 +351,14 @@ func TestEvents(t *testing.T) {
 	t.Parallel()
 	people := village()
 	var stages []string
-	opts := &Options{Observer: func(e Event) {
+	opts := &Options{Observer: ObserverFunc(func(e Event) {
 		if e.Context == 3 {
 			stages = append(stages, string(e.Stage))
 		}
 		if e.Stage == Finished && e.Context == 3 && e.Counts.FoldersCreated != 3 {
 			t.Errorf("finished with %v", e.Counts)
 		}
-	}}
+	})}
 	mustSync(t, villageRules(), mustBuild(t, villageRules(), people), storesFor(people), someDay, opts)
 	if got, want := strings.Join(slices.Compact(stages), " "), "loading planned working planned finished"; got != want {
 		t.Errorf("stages %s, want %s", got, want)

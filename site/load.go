@@ -67,8 +67,11 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 	for _, x := range c.Contexts {
 		s.OXAdmins[x.ID] = ox.Credentials{Login: x.AdminLogin, Password: x.AdminPassword}
 	}
-	if o.ReadUsers == "http" {
+	switch o.ReadUsers {
+	case "http":
 		s.OXHTTPURL = o.HTTPURL
+	case "auto":
+		s.OXHTTPURL, s.ReadEither = o.HTTPURL, true
 	}
 	var err error
 	if d.CAFile != "" {

@@ -48,6 +48,7 @@ type Settings struct {
 	OXAdmins    map[schoolmail.ContextID]ox.Credentials
 	OX          ox.Options
 	OXHTTPURL   string // read users by the HTTP API there; "": by SOAP
+	ReadEither  bool   // by SOAP where the HTTP API does not let one
 	Groupware   ox.GroupwareOptions
 
 	DoveadmURL string
@@ -132,6 +133,9 @@ func (s *Site) openServers(set *Settings) error {
 	if s.parts.Groupware != nil {
 		return nil
 	}
+	own := *set
+	set = &own
+	s.teller.listen(set)
 	client, err := ox.New(set.OXEndpoints, set.OXMaster, &set.OX)
 	if err != nil {
 		return err
@@ -140,7 +144,7 @@ func (s *Site) openServers(set *Settings) error {
 	s.requests["ox-soap"] = func() int64 { return client.Stats().Total.Requests }
 	opts := set.Groupware
 	if set.OXHTTPURL != "" {
-		if opts.Reader, err = httpReader(set); err != nil {
+		if opts.Reader, err = httpReader(set, s.teller.http()); err != nil {
 			return err
 		}
 		opts.MailOff = closed.in
@@ -231,8 +235,8 @@ func (m *mailOff) in(c schoolmail.ContextID) []string {
 }
 
 // httpReader logs in to each context as its administrator.
-func httpReader(set *Settings) (*appsuite.PlaceReader, error) {
-	c, err := appsuite.New(set.OXHTTPURL, &appsuite.Options{HTTPClient: set.OX.HTTPClient})
+func httpReader(set *Settings, o appsuite.Observer) (*appsuite.PlaceReader, error) {
+	c, err := appsuite.New(set.OXHTTPURL, &appsuite.Options{HTTPClient: set.OX.HTTPClient, Observer: o})
 	if err != nil {
 		return nil, err
 	}

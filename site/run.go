@@ -41,6 +41,7 @@ const (
 	Reading   Stage = "reading"   // the export and the servers are read
 	Applying  Stage = "applying"  // a plan begins to be carried out
 	Waiting   Stage = "waiting"   // until a server must have ended what an earlier run began
+	Delayed   Stage = "delayed"   // at any time: a server keeps requests waiting, or goes on; Event.Notice says why
 	Stepped   Stage = "stepped"   // a step has ended; Event.Step says which and how
 	Applied   Stage = "applied"   // the plan has been carried out, or was broken off
 )
@@ -52,6 +53,8 @@ type Event struct {
 	Wait  time.Duration    // Waiting
 	Other lease.Holder     // Contended
 	Step  schoolmail.Event // Stepped
+	// Notice is a line for the terminal with reason and end, without anybody's name.
+	Notice string // Delayed
 }
 
 // Act is one plan of a run and what came of it.
@@ -124,6 +127,7 @@ func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
 	if o.Observer == nil {
 		o.Observer = nobody{}
 	}
+	defer s.teller.during(o.Observer)()
 	o.Apply = o.Apply || o.Approved != nil
 	if o.Apply {
 		if err := s.dayFits(o.Day); err != nil {

@@ -79,6 +79,7 @@ type Site struct {
 	directoryFirst bool
 	requests       map[string]func() int64 // by server, of the parts that Open has made
 	closers        []func() error
+	teller         teller
 }
 
 // Name is what the district is called in reports and notices.

@@ -2,6 +2,7 @@ package galprobe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -42,7 +43,8 @@ type AccessReport struct {
 	// other permissions (such as editing public folders) exclude it.
 	Refusal string `json:"refusal,omitempty"`
 	// Error is why not all users could be looked at.
-	Error string `json:"error,omitempty"`
+	Error    string `json:"error,omitempty"`
+	Updating bool   `json:"updating,omitempty"` // because the database was being updated
 }
 
 // CheckAccess looks at every user of a context, new ones included, and closes the
@@ -61,7 +63,7 @@ func CheckAccess(ctx context.Context, c schoolmail.ContextID, access UserAccess,
 	r := AccessReport{Context: c}
 	fail := func(what string, err error) (AccessReport, error) {
 		err = fmt.Errorf("galprobe: %s in context %d: %w", what, c, err)
-		r.Error = err.Error()
+		r.Error, r.Updating = err.Error(), errors.Is(err, schoolmail.ErrUpdating)
 		return r, err
 	}
 	for user, err := range access.Users(ctx) {

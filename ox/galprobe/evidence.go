@@ -24,7 +24,8 @@ const (
 	// not there gives nothing away, and a server that gets it with an update is found
 	// out by the next run.
 	NotOffered Verdict = "not offered here"
-	Failed     Verdict = "failed" // could not be asked
+	Failed     Verdict = "failed"        // could not be asked
+	Updating   Verdict = "being updated" // the context's database is, so that nobody can log in: ask again later
 )
 
 // Call is a request as made, without anything personal in it.
@@ -72,7 +73,8 @@ type ContextEvidence struct {
 	Context  schoolmail.ContextID `json:"context"`
 	Users    int                  `json:"users"` // as the control account sees them
 	Accounts []AccountEvidence    `json:"accounts"`
-	Error    string               `json:"error,omitempty"` // why the context could not be probed
+	Error    string               `json:"error,omitempty"`    // why the context could not be probed
+	Updating bool                 `json:"updating,omitempty"` // because its database was being updated
 }
 
 // Evidence is the result of a run, to be kept.
@@ -96,6 +98,7 @@ type Counts struct {
 	Unproved    int `json:"unproved"`
 	Unconfirmed int `json:"unconfirmed"` // unproved, and the request form is not confirmed
 	NotOffered  int `json:"not_offered"` // paths that this server does not have
+	Updating    int `json:"updating"`    // contexts that could not be probed now
 	Failed      int `json:"failed"`      // findings, and contexts that could not be probed
 }
 
@@ -103,7 +106,10 @@ type Counts struct {
 func (e *Evidence) Count() Counts {
 	var c Counts
 	for _, ctx := range e.Contexts {
-		if ctx.Error != "" {
+		switch {
+		case ctx.Updating:
+			c.Updating++
+		case ctx.Error != "":
 			c.Failed++
 		}
 		for _, a := range ctx.Accounts {
@@ -139,7 +145,7 @@ func (e *Evidence) Count() Counts {
 	}
 	for _, a := range e.Access {
 		c.Open += len(a.Open)
-		if a.Error != "" {
+		if a.Error != "" && !a.Updating {
 			c.Failed++
 		}
 	}
@@ -148,14 +154,19 @@ func (e *Evidence) Count() Counts {
 }
 
 // Verdict sums the findings up: [Open] if anything is, [Failed] if something could
-// not be asked or proved, else [Closed]. What is limited to names does not change
-// it, because OX cannot close that, and neither does what the server does not have.
+// not be asked or proved, [Updating] if a context could not be asked now, else
+// [Closed]. What is limited to names does not change it, because OX cannot close that,
+// and neither does what the server does not have.
 func (e *Evidence) Verdict() Verdict {
 	c := e.Count()
 	switch {
 	case c.Open > 0:
 		return Open
-	case c.Failed > 0 || c.Unproved > 0 || c.Closed == 0:
+	case c.Failed > 0 || c.Unproved > 0:
+		return Failed
+	case c.Updating > 0:
+		return Updating
+	case c.Closed == 0:
 		return Failed
 	}
 	return Closed

@@ -125,7 +125,7 @@ func Run(ctx context.Context, client *appsuite.Client, server string, targets []
 	for _, t := range targets {
 		ce, version, err := r.target(ctx, t)
 		if err != nil {
-			ce.Error = err.Error()
+			ce.Error, ce.Updating = err.Error(), errors.Is(err, schoolmail.ErrUpdating)
 		}
 		if version != "" {
 			e.ServerVersion = version

@@ -101,9 +101,9 @@ func (l *loader) checkOX(c *Config) {
 	l.need("ox.master_login", o.MasterLogin, "the master administrator's login")
 	l.need("ox.master_password", string(o.MasterPassword), "the master administrator's password, or master_password_file")
 	l.between("ox.max_quota_mb", o.MaxQuotaMB, 0, 1<<40)
-	l.oneOf("ox.read_users", o.ReadUsers, "soap", "http")
-	if o.ReadUsers == "http" {
-		l.need("ox.http_url", o.HTTPURL, "the URL of the HTTP API, because ox.read_users is http")
+	l.oneOf("ox.read_users", o.ReadUsers, "soap", "http", "auto")
+	if o.ReadUsers == "http" || o.ReadUsers == "auto" {
+		l.need("ox.http_url", o.HTTPURL, "the URL of the HTTP API, because ox.read_users is "+o.ReadUsers)
 	}
 	l.between("ox.max_in_flight", o.MaxInFlight, 0, 1000)
 	l.between("ox.copy_wait_seconds", o.CopyWaitSeconds, 0, 24*3600)

@@ -132,7 +132,7 @@ func (p *printer) servers(c *Config) {
 	p.key("admin_access", o.AdminAccess, "all", "access combination of the administrators of new contexts")
 	p.key("max_quota_mb", o.MaxQuotaMB, int64(0), "file quota of new contexts; 0: unlimited")
 	p.key("time_zone", o.TimeZone, "", "of new users, for example Europe/Zurich; empty: the server's default")
-	p.key("read_users", o.ReadUsers, "soap", "how users are read: soap, or http with a hundredth of the bytes (needs http_url, and administrators who see the global address book)")
+	p.key("read_users", o.ReadUsers, "soap", "how users are read: soap, http with a hundredth of the bytes (needs http_url, and administrators who see the global address book), or auto: http where that works")
 	p.key("max_in_flight", o.MaxInFlight, 0, "requests under way at one server; 0: 32")
 	p.key("copy_wait_seconds", o.CopyWaitSeconds, 0, "how long a server may be at work on a user copy that nobody waits for any more; 0: 300")
 

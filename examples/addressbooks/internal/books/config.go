@@ -21,13 +21,14 @@ type Job struct {
 	Accounts []schoolmail.Account
 	Today    schoolmail.Date
 	Provider addressbook.ProviderOptions
-	Observer func(addressbook.Event) // is told of the progress; may be nil
-	Warnings []string                // of the district file
+	Observer addressbook.Observer // is told of the progress; may be nil
+	Warnings []string             // of the district file
 
 	url     string // of the HTTP API
 	cred    map[schoolmail.ContextID]appsuite.Credentials
 	options *appsuite.Options
-	access  *oxAccess // nil before the login
+	waits   appsuite.Observer // is told what the server keeps waiting for; may be nil
+	access  *oxAccess         // nil before the login
 	cleanup func()
 }
 
@@ -35,7 +36,12 @@ type Job struct {
 // refuses it does not keep the others from being synced.
 func (j *Job) login(ctx context.Context) (err error) {
 	if j.access == nil {
-		j.access, err = openOX(ctx, j.url, j.cred, j.options)
+		var opts appsuite.Options
+		if j.options != nil {
+			opts = *j.options
+		}
+		opts.Observer = j.waits
+		j.access, err = openOX(ctx, j.url, j.cred, &opts)
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/addressbook"
 	"github.com/ictmedia/schoolmail/internal/atomicfile"
 	"github.com/ictmedia/schoolmail/internal/cli"
@@ -51,6 +52,9 @@ func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) (held b
 			}
 		}
 		switch {
+		case errors.Is(c.Err, schoolmail.ErrUpdating):
+			fmt.Fprintf(out, "! context %d: its database is being updated: left as it is, do it again later\n", c.Plan.Context)
+			held = true
 		case c.Err != nil:
 			fmt.Fprintf(out, "context %d not finished: %v\n", c.Plan.Context, c.Done)
 		case apply:
@@ -59,8 +63,14 @@ func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) (held b
 	}
 	st := j.access.client.Stats()
 	fmt.Fprintf(out, "%d requests, %d operations in batches, %v waited for the rate limit\n", st.Total(), sum(st.Items), st.Waited.Round(time.Second))
-	if rerr := report.Err(); rerr != nil {
-		err = rerr // says of each context what kept it
+	var failed []error // of each context what kept it
+	for _, c := range report.Contexts {
+		if c.Err != nil && !errors.Is(c.Err, schoolmail.ErrUpdating) {
+			failed = append(failed, c.Err)
+		}
+	}
+	if len(failed) > 0 {
+		err = errors.Join(failed...)
 	}
 	return held, err
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/ictmedia/schoolmail/addressbook"
 	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/ox/appsuite"
 )
 
 const help = `addressbooks gives everybody the address books that the rules allow, in all
@@ -34,7 +36,8 @@ at three in the morning:
 
 Exit status: 0 all done; 1 failed, or not all contexts could be done; 2 bad flags,
 rules or configuration, nothing was done; 3 done, but something was held back
-because too much would have vanished: read the findings.
+because too much would have changed at once, or a context was left as it is because
+its database is being updated: read the findings.
 
 Flags:
 
@@ -85,6 +88,8 @@ func run(ctx context.Context, job *Job, apply, names bool, o Outputs, stdout, st
 			status, err = cli.Worst(status, cli.Failed), errors.Join(err, cerr)
 		}
 	}()
+	terminal := &lines{w: stderr}
+	job.waits = appsuite.ObserverFunc(func(e appsuite.Event) { fmt.Fprintln(terminal, e) })
 	if o != (Outputs{Spreadsheet: o.Spreadsheet}) {
 		if err := job.Write(stdout, o); err != nil {
 			return cli.Failed, err
@@ -94,7 +99,7 @@ func run(ctx context.Context, job *Job, apply, names bool, o Outputs, stdout, st
 		}
 	}
 	if apply {
-		job.Observer = func(e addressbook.Event) { printEvent(stderr, e) }
+		job.Observer = addressbook.ObserverFunc(func(e addressbook.Event) { printEvent(terminal, e) })
 	}
 	held, err := job.Run(ctx, stdout, apply, names)
 	switch {
@@ -104,6 +109,18 @@ func run(ctx context.Context, job *Job, apply, names bool, o Outputs, stdout, st
 		return cli.Held, nil
 	}
 	return cli.Done, nil
+}
+
+// lines lets several goroutines write, one line at a time.
+type lines struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }
 
 func printEvent(w io.Writer, e addressbook.Event) {

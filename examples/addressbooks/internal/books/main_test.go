@@ -127,11 +127,11 @@ func TestStoppedRunPrintsWhatItDid(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var once sync.Once
-	j.Observer = func(e addressbook.Event) {
+	j.Observer = addressbook.ObserverFunc(func(e addressbook.Event) {
 		if e.Stage == addressbook.Working && e.Done > 0 {
 			once.Do(cancel)
 		}
-	}
+	})
 	var out strings.Builder
 	if _, err := j.Run(ctx, &out, true, false); err == nil {
 		t.Error("no error")

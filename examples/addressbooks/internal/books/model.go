@@ -127,14 +127,23 @@ func openOX(ctx context.Context, url string, cred map[schoolmail.ContextID]appsu
 		return nil, &cli.UsageError{Err: err}
 	}
 	a := &oxAccess{client: client, stores: map[schoolmail.ContextID]addressbook.Store{}}
-	for _, c := range slices.Sorted(maps.Keys(cred)) {
-		session, err := client.Login(ctx, cred[c])
-		if err != nil {
-			a.stores[c] = noStore{err}
+	ids := slices.Sorted(maps.Keys(cred))
+	sessions, refused := make([]*appsuite.Session, len(ids)), make([]error, len(ids))
+	var group errgroup.Group // a context that is waited for does not keep the others waiting
+	for i, c := range ids {
+		group.Go(func() error {
+			sessions[i], refused[i] = client.Login(ctx, cred[c])
+			return nil
+		})
+	}
+	_ = group.Wait() // errors are in refused
+	for i, c := range ids {
+		if refused[i] != nil {
+			a.stores[c] = noStore{refused[i]}
 			continue
 		}
-		a.sessions = append(a.sessions, session)
-		if a.stores[c], err = addressbook.NewStore(session, nil); err != nil {
+		a.sessions = append(a.sessions, sessions[i])
+		if a.stores[c], err = addressbook.NewStore(sessions[i], nil); err != nil {
 			return nil, errors.Join(err, a.close())
 		}
 	}

@@ -3,6 +3,8 @@ package probe
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -88,13 +90,14 @@ func (c *Config) targets() []galprobe.Target {
 }
 
 // provisioning connects to the provisioning API as the administrator of x.
-func (c *Config) provisioning(x Context) (*ox.ContextClient, error) {
+func (c *Config) provisioning(x Context, stderr io.Writer) (*ox.ContextClient, error) {
 	if len(c.SOAPURLs) == 0 {
 		return nil, errors.New("-close needs soap_urls in [ox]")
 	}
 	admin, _, _ := strings.Cut(x.Control.Login, "@")
 	cred := ox.Credentials{Login: admin, Password: x.Control.Password}
-	client, err := ox.New(c.SOAPURLs, cred, &ox.Options{HTTPClient: c.HTTPClient})
+	client, err := ox.New(c.SOAPURLs, cred, &ox.Options{HTTPClient: c.HTTPClient,
+		Observer: ox.ObserverFunc(func(e ox.Event) { fmt.Fprintln(stderr, e) })})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -37,7 +38,8 @@ An example for cron, on Sundays:
   0 5 * * 0  galprobe -config /etc/schoolmail/district.toml -evidence /var/log/schoolmail/gal.json
 
 Exit status: 0 everything that Open-Xchange can close is closed; 1 something could
-not be asked or proved; 2 bad flags or configuration; 3 something is open.
+not be asked or proved; 2 bad flags or configuration; 3 something is open, or a
+context could not be asked because its database is being updated.
 
 Flags:
 
@@ -86,7 +88,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		c = conf
 	}
 	fs.Warn(c.Warnings...)
-	status, err := run(ctx, c, *closeAll, *evidence, stdout)
+	status, err := run(ctx, c, *closeAll, *evidence, stdout, stderr)
 	if err != nil {
 		return max(fs.Fail(cli.Failed, err), status) // open stays open
 	}
@@ -118,27 +120,29 @@ func proxyOptions(networks string) (*galprobe.ProxyOptions, error) {
 }
 
 // run closes the book if asked to, probes, and writes the results.
-func run(ctx context.Context, c *Config, closeAll bool, file string, stdout io.Writer) (int, error) {
-	client, err := appsuite.New(c.HTTPURL, &appsuite.Options{HTTPClient: c.HTTPClient})
+func run(ctx context.Context, c *Config, closeAll bool, file string, stdout, stderr io.Writer) (int, error) {
+	options := &appsuite.Options{HTTPClient: c.HTTPClient,
+		Observer: appsuite.ObserverFunc(func(e appsuite.Event) { fmt.Fprintln(stderr, e) })}
+	client, err := appsuite.New(c.HTTPURL, options)
 	if err != nil {
 		return 0, err
 	}
 	opts := &galprobe.Options{ServerVersion: c.ServerVersion, DAVRoot: c.DAVRoot}
 	if c.ControlURL != "" {
-		if opts.ControlClient, err = appsuite.New(c.ControlURL, &appsuite.Options{HTTPClient: c.HTTPClient}); err != nil {
+		if opts.ControlClient, err = appsuite.New(c.ControlURL, options); err != nil {
 			return 0, err
 		}
 	}
 	var access []galprobe.AccessReport
 	if len(c.SOAPURLs) > 0 || closeAll {
 		for _, x := range c.Contexts {
-			cc, err := c.provisioning(x)
+			cc, err := c.provisioning(x, stderr)
 			if err != nil {
 				return 0, err
 			}
 			r, err := checkAccess(ctx, cc, x, closeAll)
 			if err != nil && r.Error == "" {
-				r.Error = err.Error()
+				r.Error, r.Updating = err.Error(), errors.Is(err, schoolmail.ErrUpdating)
 			}
 			access = append(access, r)
 		}
@@ -173,19 +177,12 @@ func checkAccess(ctx context.Context, cc *ox.ContextClient, x Context, closeAll 
 		Close: closeAll, Exempt: func(id schoolmail.UserID) bool { return slices.Contains(exempt, id) }})
 }
 
-// Exit statuses.
-const (
-	exitClosed = 0 // everything that OX can close is closed, and proved
-	exitFailed = 1 // something could not be asked or proved
-	exitOpen   = 3 // something is open
-)
-
 func exitStatus(v galprobe.Verdict) int {
 	switch v {
 	case galprobe.Closed:
-		return exitClosed
-	case galprobe.Open:
-		return exitOpen
+		return cli.Done
+	case galprobe.Open, galprobe.Updating:
+		return cli.Held
 	}
-	return exitFailed
+	return cli.Failed
 }

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,10 +32,10 @@ func TestSandbox(t *testing.T) {
 		status int
 		want   string
 	}{
-		"closed":          {nil, exitClosed, "open 0"},
-		"left open":       {[]string{"-leave-open", "-evidence", file}, exitOpen, "contacts all       open"},
-		"closed on order": {[]string{"-leave-open", "-close"}, exitClosed, "1 closed just now"},
-		"remedies":        {[]string{"-remedies"}, exitClosed, "Separate contexts."},
+		"closed":          {nil, cli.Done, "open 0"},
+		"left open":       {[]string{"-leave-open", "-evidence", file}, cli.Held, "contacts all       open"},
+		"closed on order": {[]string{"-leave-open", "-close"}, cli.Done, "1 closed just now"},
+		"remedies":        {[]string{"-remedies"}, cli.Done, "Separate contexts."},
 		"nginx":           {[]string{"-nginx", "-trusted", "10.0.0.0/8,::1/128"}, 0, "::1/128 1;"},
 		"haproxy":         {[]string{"-haproxy"}, 0, "http-request deny"},
 		"bad network":     {[]string{"-haproxy", "-trusted", "x"}, cli.Usage, ""},
@@ -86,7 +89,7 @@ admin_login = "` + sitetest.AdminLogin(21) + `"
 admin_password_file = "admin"
 probe = [ { role = "pupil", login = "probe", password_file = "pw" } ]
 `
-	if status, stdout, stderr := start(t, "-config", write("good.toml", good)); status != exitClosed || !strings.Contains(stdout, "3 entries can be read") {
+	if status, stdout, stderr := start(t, "-config", write("good.toml", good)); status != cli.Done || !strings.Contains(stdout, "3 entries can be read") {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
 	for name, tc := range map[string]struct{ text, want string }{
@@ -105,22 +108,24 @@ probe = [ { role = "pupil", login = "probe", password_file = "pw" } ]
 			t.Errorf("%s: status %d, %s", name, status, stderr)
 		}
 	}
-	// The control account past a proxy that is not there, and the others as before.
-	elsewhere := strings.Replace(good, "[galprobe]\n", "[galprobe]\ncontrol_url = \"http://127.0.0.1:1/ajax/\"\n", 1)
-	if status, stdout, stderr := start(t, "-config", write("control.toml", elsewhere)); status != exitFailed || !strings.Contains(stdout, "not probed: galprobe: control account") {
+	// The control account past a proxy, where there is no Open-Xchange, and the others as before.
+	nothing := httptest.NewServer(http.NotFoundHandler())
+	defer nothing.Close()
+	elsewhere := strings.Replace(good, "[galprobe]\n", "[galprobe]\ncontrol_url = \""+nothing.URL+"/ajax/\"\n", 1)
+	if status, stdout, stderr := start(t, "-config", write("control.toml", elsewhere)); status != cli.Failed || !strings.Contains(stdout, "not probed: galprobe: control account") {
 		t.Errorf("control_url: status %d\n%s%s", status, stdout, stderr)
 	}
 	// Permissions that cannot be looked at do not keep anything from being probed.
 	file := filepath.Join(dir, "evidence.json")
 	noExempt := strings.NewReplacer("[ox]\n", "[ox]\nsoap_urls = [\""+c.SOAPURLs[0]+"\"]\n", "[galprobe]\n", "[galprobe]\nexempt = [\"nobody.at.all\"]\n").Replace(good)
-	if status, stdout, stderr := start(t, "-evidence", file, "-config", write("exempt.toml", noExempt)); status != exitFailed ||
+	if status, stdout, stderr := start(t, "-evidence", file, "-config", write("exempt.toml", noExempt)); status != cli.Failed ||
 		!strings.Contains(stdout, "not finished: ") || !strings.Contains(stdout, "3 entries can be read") {
 		t.Errorf("exempt: status %d\n%s%s", status, stdout, stderr)
 	}
 	if _, err := os.Stat(file); err != nil {
 		t.Error(err)
 	}
-	if status, _, stderr := start(t, "-close", "-config", write("good.toml", good)); status != exitFailed || !strings.Contains(stderr, "soap_urls") {
+	if status, _, stderr := start(t, "-close", "-config", write("good.toml", good)); status != cli.Failed || !strings.Contains(stderr, "soap_urls") {
 		t.Errorf("-close without provisioning: %d %s", status, stderr)
 	}
 }
@@ -138,7 +143,7 @@ func TestStopped(t *testing.T) {
 	cancel()
 	file := filepath.Join(t.TempDir(), "evidence.json")
 	var out bytes.Buffer
-	if _, err := run(ctx, c, false, file, &out); err == nil {
+	if _, err := run(ctx, c, false, file, &out, io.Discard); err == nil {
 		t.Error("no error")
 	}
 	if !strings.Contains(out.String(), "not probed: ") {

@@ -40,6 +40,13 @@ func (p *progress) say(format string, args ...any) {
 	p.last, p.failed = time.Now(), 0
 }
 
+// note tells what comes in between.
+func (p *progress) note(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintln(p.phases, line)
+}
+
 // Observe is told by the run.
 func (p *progress) Observe(e site.Event) {
 	switch e.Stage {
@@ -52,6 +59,8 @@ func (p *progress) Observe(e site.Event) {
 		p.say("%s of %s: applying plan %s, %d steps", e.Act.Title, h.Now, h.ID, len(e.Act.Plan.Steps))
 	case site.Waiting:
 		p.say("an earlier run was cut off while Open-Xchange copied users: waiting %s for the server to end it", e.Wait.Round(time.Second))
+	case site.Delayed:
+		p.note(e.Notice)
 	case site.Stepped:
 		p.step(e.Step)
 	case site.Applied:
