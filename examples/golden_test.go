@@ -4,6 +4,7 @@
 package examples_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"flag"
@@ -151,6 +152,11 @@ func TestUsage(t *testing.T) {
 		{"migrate", "extra"},
 		{"migrate", "-config", "missing.toml"},
 		{"sandbox"},
+		{"provision", "-nonsense"},
+		{"addressbooks", "-nonsense"},
+		{"galprobe", "-nonsense"},
+		{"migrate", "-nonsense"},
+		{"sandbox", "-nonsense"},
 		{"migrate-bench", "-scale", "0"},
 	} {
 		dir := t.TempDir()
@@ -185,5 +191,45 @@ func TestDemonstrations(t *testing.T) {
 			golden(t, strings.TrimSuffix(strings.Join(c, ""), "-outout"),
 				fmt.Sprintf("%s[exit status %d; files: %s]\n", stable(stdout, dir), status, strings.Join(files, " ")))
 		})
+	}
+}
+
+// TestOneDistrictFile runs every program with the file that the sandbox writes,
+// unchanged.
+func TestOneDistrictFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	sandbox := exec.CommandContext(t.Context(), filepath.Join(bin, "sandbox"), "-people", "40", "-dir", dir)
+	out, err := sandbox.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sandbox.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := sandbox.Process.Signal(os.Interrupt); err == nil {
+			_ = sandbox.Wait()
+		}
+	})
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Interrupt") {
+		// until everything is there
+	}
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"provision", "-apply", "-q"}, "40 accounts to create"},
+		{[]string{"provision", "-apply", "-q"}, "Nothing to do."},
+		{[]string{"addressbooks", "-apply"}, "context 10 done: folders +"},
+		{[]string{"galprobe"}, "paths closed"},
+		{[]string{"migrate", "-verify"}, "3 of 3 mailboxes complete, 60 messages"},
+	} {
+		args := append([]string{"-config", filepath.Join(dir, "district.toml")}, c.args[1:]...)
+		stdout, stderr, status := run(t, t.TempDir(), c.args[0], args...)
+		if status != 0 || !strings.Contains(stdout, c.says) || strings.Contains(stderr, "warning") {
+			t.Errorf("%s: exit status %d, want 0 and %q\n%s%s", strings.Join(c.args, " "), status, c.says, stdout, stderr)
+		}
 	}
 }

@@ -17,16 +17,8 @@
 package main
 
 import (
-	"context"
-	"os"
-	"os/signal"
-	"syscall"
-
 	"github.com/ictmedia/schoolmail/examples/migrate/internal/program"
+	"github.com/ictmedia/schoolmail/internal/cli"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(program.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { cli.Main(program.Main) }

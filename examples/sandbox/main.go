@@ -10,27 +10,24 @@ package main
 
 import (
 	"context"
-	"flag"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
+	"io"
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
-const usage = `sandbox keeps the simulated servers of a made-up district running on loopback
+const help = `sandbox keeps the simulated servers of a made-up district running on loopback
 ports until it is interrupted.
 
 Usage:
 
   sandbox -dir DIR [-people N] [-seed N] [-latency TIME]
 
-It writes the configurations of the programs (district.toml, addressbooks.toml,
-galprobe.toml), the export of day one (export/) and, when all servers answer,
-sandbox.json with their addresses and passwords. An example, in two terminals:
+It writes district.toml, which runs every program unchanged, the export of day one
+(export/) and, when all servers answer, sandbox.json with their addresses and
+passwords. An example, in two terminals:
 
   go run ./examples/sandbox -people 400 -dir /tmp/district
   go run ./examples/provision -config /tmp/district/district.toml -apply
@@ -41,30 +38,29 @@ Flags:
 
 `
 
-func main() {
-	people := flag.Int("people", 400, "`number` of people in the district")
-	seed := flag.Uint64("seed", 1, "`number` that the district is made from")
-	latency := flag.Duration("latency", 0, "`time` that each request to OX and doveadm takes")
-	dir := flag.String("dir", "", "`folder` for the configuration, the export and sandbox.json (needed)")
-	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), usage)
-		flag.PrintDefaults()
+func main() { cli.Main(sandbox) }
+
+func sandbox(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	fs := cli.NewFlags("sandbox", help, stdout, stderr)
+	people := fs.Int("people", 400, "`number` of people in the district")
+	seed := fs.Uint64("seed", 1, "`number` that the district is made from")
+	latency := fs.Duration("latency", 0, "`time` that each request to OX and doveadm takes")
+	dir := fs.String("dir", "", "`folder` for the configuration, the export and sandbox.json (needed)")
+	if status, ok := fs.Parse(args); !ok {
+		return status
 	}
-	flag.Parse()
-	if *dir == "" || flag.NArg() > 0 || *people < 20 {
-		fmt.Fprintln(os.Stderr, "sandbox: -dir DIR is needed, -people at least 20; -h explains the flags")
-		os.Exit(2)
+	if *dir == "" || *people < 20 {
+		return fs.Mistake("-dir DIR is needed, -people at least 20")
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, *dir, sitetest.WithPeople(*people), sitetest.WithSeed(*seed), sitetest.WithLatency(*latency),
-		sitetest.WithFirstDay(sitetest.FirstDay(schoolmail.DateOf(time.Now())))); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	err := run(ctx, stdout, *dir, sitetest.WithPeople(*people), sitetest.WithSeed(*seed), sitetest.WithLatency(*latency),
+		sitetest.WithFirstDay(sitetest.FirstDay(schoolmail.DateOf(time.Now()))))
+	if err != nil {
+		return fs.Fail(cli.Failed, err)
 	}
+	return cli.Done
 }
 
-func run(ctx context.Context, dir string, opts ...sitetest.Option) error {
+func run(ctx context.Context, stdout io.Writer, dir string, opts ...sitetest.Option) error {
 	s, err := sitetest.Start(opts...)
 	if err != nil {
 		return err
@@ -76,7 +72,7 @@ func run(ctx context.Context, dir string, opts ...sitetest.Option) error {
 	if err := s.WriteDir(dir); err != nil {
 		return err
 	}
-	s.Describe(os.Stdout, dir)
+	s.Describe(stdout, dir)
 	<-ctx.Done()
 	return nil
 }

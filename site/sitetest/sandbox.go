@@ -99,10 +99,13 @@ type Sandbox struct {
 	ldapMu sync.Mutex
 	ldap   *ldap.Conn
 	imap   net.Listener
-	imapWG sync.WaitGroup
-	close  sync.Once
-	closed error
-	folder string // of its own: export and state
+	// The mail server that the district comes from; nil before WriteDir.
+	oldMail *dovecottest.Server
+	oldIMAP net.Listener
+	imapWG  sync.WaitGroup
+	close   sync.Once
+	closed  error
+	folder  string // of its own: export and state
 }
 
 // Deliver replaces the export that the sandbox's own [Settings] name by that of a
@@ -178,7 +181,7 @@ func Start(opts ...Option) (_ *Sandbox, err error) {
 	if s.imap, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	s.imapWG.Go(s.serveIMAP)
+	s.imapWG.Go(func() { serveIMAP(s.imap, s.Dovecot) })
 	if s.SMTP, err = smtpcapture.Start(); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
@@ -196,8 +199,13 @@ func (s *Sandbox) stop() error {
 	if s.SMTP != nil {
 		s.SMTP.Close()
 	}
-	if s.imap != nil {
-		s.imap.Close()
+	for _, l := range []net.Listener{s.imap, s.oldIMAP} {
+		if l != nil {
+			l.Close()
+		}
+	}
+	if s.oldMail != nil {
+		s.oldMail.Close()
 	}
 	if s.Doveadm != nil {
 		s.Doveadm.CloseClientConnections()
@@ -227,13 +235,13 @@ func (s *Sandbox) stop() error {
 // IMAPAddr is where the mail server speaks IMAP.
 func (s *Sandbox) IMAPAddr() string { return s.imap.Addr().String() }
 
-func (s *Sandbox) serveIMAP() {
+func serveIMAP(l net.Listener, server *dovecottest.Server) {
 	for {
-		c, err := s.imap.Accept()
+		c, err := l.Accept()
 		if err != nil {
 			return
 		}
-		go s.Dovecot.ServeIMAP(c)
+		go server.ServeIMAP(c)
 	}
 }
 

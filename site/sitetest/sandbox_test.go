@@ -108,6 +108,11 @@ func TestWriteDir(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the configuration is refused:\n%v", err)
 	}
+	for _, p := range district.Programs() {
+		if _, err := district.Load(filepath.Join(dir, "district.toml"), &district.Options{Program: p}); err != nil {
+			t.Errorf("%s refuses it:\n%v", p, err)
+		}
+	}
 	if got, want := len(c.Policy().Contexts), len(s.Policy.Contexts); got != want {
 		t.Errorf("%d contexts, want %d", got, want)
 	}

@@ -140,7 +140,11 @@ func (s *Sandbox) WriteDir(dir string) error {
 	if err := s.District.Export(nil).WriteDir(export); err != nil {
 		return err
 	}
-	if err := district.WriteFile(filepath.Join(dir, "district.toml"), s.Config(export, filepath.Join(dir, "state"))); err != nil {
+	c := s.Config(export, filepath.Join(dir, "state"))
+	if c.Migrate, err = s.migrate(dir); err != nil {
+		return err
+	}
+	if err := district.WriteFile(filepath.Join(dir, "district.toml"), c); err != nil {
 		return err
 	}
 	b, err := json.MarshalIndent(s.Info(), "", "  ")
@@ -168,6 +172,6 @@ func (s *Sandbox) Describe(w io.Writer, dir string) {
 	for _, flags := range []string{"", " -any-day -apply"} {
 		fmt.Fprintf(w, "  go run ./examples/provision -config %s -now %s%s\n", toml, s.District.Today(), flags)
 	}
-	fmt.Fprintf(w, "\nand once that is done\n\n  go run ./examples/addressbooks -config %s -apply\n  go run ./examples/galprobe -config %[1]s\n", toml)
+	fmt.Fprintf(w, "\nand once that is done\n\n  go run ./examples/addressbooks -config %s -apply\n  go run ./examples/galprobe -config %[1]s\n  go run ./examples/migrate -config %[1]s -verify\n", toml)
 	fmt.Fprintf(w, "\nInterrupt (Ctrl-C) ends it, and everything in it is gone.\n")
 }

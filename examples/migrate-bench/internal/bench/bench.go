@@ -12,7 +12,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -21,6 +20,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/internal/cyrusd"
 	"github.com/ictmedia/schoolmail/internal/dovecotd"
 )
@@ -74,30 +74,21 @@ type options struct {
 // Main runs the program and returns its exit status.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var o options
-	f := flag.NewFlagSet("migrate-bench", flag.ContinueOnError)
-	f.SetOutput(stderr)
-	f.Usage = func() {
-		fmt.Fprint(f.Output(), usage)
-		f.PrintDefaults()
-	}
+	f := cli.NewFlags("migrate-bench", usage, stdout, stderr)
 	f.IntVar(&o.scale, "scale", 1, "divide the `number` of messages by this, 1 to 100")
 	f.BoolVar(&o.nasty, "nasty", true, "also compare on the nasty account")
 	f.IntVar(&o.huge, "huge", 0, "only measure migrate with this `number` of messages in one folder, and a hundredth of it in folders")
 	f.BoolVar(&o.bound, "bound", false, "only measure what 200 messages of 2 MB cost on the clock and on the processors, and what the servers alone need for them")
-	switch err := f.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		return 2
-	case f.NArg() > 0 || o.scale < 1 || o.scale > 100 || o.huge < 0:
-		fmt.Fprintln(stderr, "migrate-bench: -scale is 1 to 100, -huge a number of messages, and there is nothing besides flags; -h explains them")
-		return 2
+	if status, ok := f.Parse(args); !ok {
+		return status
+	}
+	if o.scale < 1 || o.scale > 100 || o.huge < 0 {
+		return f.Mistake("-scale is 1 to 100, -huge a number of messages")
 	}
 	if err := run(ctx, o, stdout, stderr); err != nil {
-		fmt.Fprintln(stderr, "migrate-bench:", err)
-		return 1
+		return f.Fail(cli.Failed, err)
 	}
-	return 0
+	return cli.Done
 }
 
 func run(ctx context.Context, o options, stdout, stderr io.Writer) error {

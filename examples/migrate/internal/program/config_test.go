@@ -1,6 +1,8 @@
 package program
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -9,33 +11,47 @@ import (
 
 func TestReadConfig(t *testing.T) {
 	t.Parallel()
-	c, err := ReadConfig("m.toml", strings.NewReader(`from = "imaps://adm@old"
+	file := filepath.Join(t.TempDir(), "district.toml")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`[migrate]
+from = "imaps://adm@old"
 to = "imaps://master@new"
 from_password = "secret"
 wave = "pilot"
-[[window]]
+[[migrate.window]]
 begin = 2026-11-28T18:00:00+01:00
 end = 2026-11-29T20:00:00+01:00
-[folders]
+[migrate.folders]
 skip = ["Alt"]
-[folders.roles]
+[migrate.folders.roles]
 Sent = "Gesendete Objekte"
-[folders.map]
+[migrate.folders.map]
 "Gesendet" = "Ablage"
-`))
+[mail]
+another = "program's mistake"
+`)
+	section, _, err := readConfig(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := c.Rules(); r.Roles[migrate.Sent] != "Gesendete Objekte" || r.Map["Gesendet"] != "Ablage" || len(c.Windows) != 1 || c.FromPassword.Reveal() != "secret" {
-		t.Errorf("%+v", c)
+	s := settings{MigrateSection: section}
+	if r := s.rules(); r.Roles[migrate.Sent] != "Gesendete Objekte" || r.Map["Gesendet"] != "Ablage" || len(s.windows()) != 1 ||
+		s.FromPassword.Reveal() != "secret" || s.Parallel != 4 {
+		t.Errorf("%+v", s)
 	}
 	for text, want := range map[string]string{
-		"frmo = 1":                      "unknown key",
-		"from = [":                      "m.toml:1:",
-		"[folders.roles]\nSend = \"x\"": "\"Send\" is none of",
-		"[[window]]\nbegin=2026-01-02T00:00:00Z\nend=2026-01-01T00:00:00Z": "ends before it begins",
+		"[migrate]\nfrmo = 1":                   "district.toml:2:1: migrate.frmo: unknown key; is from meant?",
+		"[migrate]\nfrom = [":                   "district.toml:2:",
+		"from = 'x'":                            "district.toml:1:1: from: is now from in [migrate]",
+		"[migrate.folders.roles]\nSend = \"x\"": "district.toml:2:1: migrate.folders.roles.Send: expected one of",
+		"[[migrate.window]]\nbegin=2026-01-02T00:00:00Z\nend=2026-01-01T00:00:00Z": "district.toml:3:1: migrate.window[1].end: expected a time after begin",
 	} {
-		if _, err := ReadConfig("m.toml", strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+		write(text)
+		if _, _, err := readConfig(file); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}

@@ -14,35 +14,25 @@ import (
 
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
 	"github.com/ictmedia/schoolmail/dovecot/migrate/spool"
+	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/site/district"
 )
 
-// SpoolConfig is the table [spool] of a configuration file: where Cyrus' files
-// lie and where the Maildirs go.
-type SpoolConfig struct {
-	Partitions []string // partition-* of imapd.conf
-	Meta       []string // metapartition-*, in the same order, if there are any
-	Archive    []string // archivepartition-*
-	Config     string   // configdirectory
-	OldNames   bool     `toml:"old_names"` // unixhierarchysep: no
-	Maildir    string   // %u user, %n user without domain, %d domain
-	Layout     string   // "" or "fs"
-	Separator  string
-	Prefix     string
-	Owner      string // "vmail:vmail" or "1000:1000"
-	NoSync     bool   `toml:"no_sync"`
-}
+// spoolConfig is the section [migrate.spool]: where Cyrus' files lie and where the
+// Maildirs go.
+type spoolConfig district.Spool
 
 // source checks the table and makes the package's values of it.
-func (c *SpoolConfig) source() (spool.Source, *spool.Owner, error) {
+func (c spoolConfig) source() (spool.Source, *spool.Owner, error) {
 	src := spool.Source{Config: c.Config, OldNames: c.OldNames}
 	var errs []error
 	for name, n := range map[string]int{"meta": len(c.Meta), "archive": len(c.Archive)} {
 		if n > 0 && n != len(c.Partitions) {
-			errs = append(errs, fmt.Errorf("migrate: [spool] %s names %d directories for %d partitions", name, n, len(c.Partitions)))
+			errs = append(errs, fmt.Errorf("migrate: [migrate.spool] %s names %d directories for %d partitions", name, n, len(c.Partitions)))
 		}
 	}
 	if len(c.Partitions) == 0 {
-		errs = append(errs, errors.New("migrate: no spool is named (-spool, or partitions in [spool])"))
+		errs = append(errs, errors.New("migrate: no spool is named (-spool, or partitions in [migrate.spool])"))
 	}
 	if !filepath.IsAbs(c.Maildir) || !strings.Contains(c.Maildir, "%u") && !strings.Contains(c.Maildir, "%n") {
 		errs = append(errs, errors.New("migrate: -maildir is an absolute path with %u (or %n and %d) for the user, such as /srv/mail/%u/Maildir"))
@@ -67,7 +57,7 @@ func (c *SpoolConfig) source() (spool.Source, *spool.Owner, error) {
 	return src, owner, nil
 }
 
-func (c *SpoolConfig) owner() (*spool.Owner, error) {
+func (c spoolConfig) owner() (*spool.Owner, error) {
 	if c.Owner == "" {
 		return nil, nil
 	}
@@ -104,21 +94,21 @@ func maildir(pattern, name string) (string, error) {
 
 // convert runs the conversion from disk: plan, or copy and report.
 func convert(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
-	src, owner, err := s.Spool.source()
+	src, owner, err := spoolConfig(s.Spool).source()
 	if err != nil {
-		return exitUsage, err
+		return cli.Usage, err
 	}
-	p := newProgress(stdout, isTerminal(stdout) && !s.plan)
+	p := newProgress(stdout, cli.IsTerminal(stdout) && !s.plan)
 	defer p.done()
-	o := &spool.Options{Folders: s.Rules(), Separator: s.Spool.Separator, Prefix: s.Spool.Prefix, Layout: s.Spool.Layout, Owner: owner,
+	o := &spool.Options{Folders: s.rules(), Separator: s.Spool.Separator, Prefix: s.Spool.Prefix, Layout: s.Spool.Layout, Owner: owner,
 		KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted, Parallel: s.Parallel, NoSync: s.Spool.NoSync}
 	logins := map[string]migrate.Account{}
 	if s.From != "" {
 		from, to, err := s.servers()
 		if err != nil {
-			return exitUsage, err
+			return cli.Usage, err
 		}
-		m := migrate.New(from, to, s.State, &migrate.Options{Folders: s.Rules()})
+		m := migrate.New(from, to, s.StateDir, &migrate.Options{Folders: s.rules()})
 		o.FolderPlan = func(ctx context.Context, name string) (*migrate.FolderPlan, error) { return m.Plan(ctx, logins[name]) }
 	}
 	var mu sync.Mutex
@@ -132,13 +122,13 @@ func convert(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 			p.wave(status)
 		}
 	})
-	c := spool.New(src, s.State, o)
+	c := spool.New(src, s.StateDir, o)
 	accounts, err := s.spoolAccounts(c, logins)
 	if err != nil {
-		return exitUsage, err
+		return cli.Usage, err
 	}
 	if bad, err := c.Unreadable(); err != nil {
-		return exitFailed, err
+		return cli.Failed, err
 	} else if len(bad) > 0 {
 		fmt.Fprintf(stdout, "mailboxes whose owner cannot be read (reconstruct mends them): %s\n", strings.Join(bad, ", "))
 	}
@@ -151,7 +141,7 @@ func convert(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 	p.done()
 	code := spoolSummary(stdout, outcomes)
 	if ctx.Err() != nil {
-		code, err = exitFailed, ctx.Err()
+		code, err = cli.Failed, ctx.Err()
 	}
 	if s.report != "" {
 		rep := Report{}
@@ -166,7 +156,7 @@ func convert(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 			rep.Spool = append(rep.Spool, r)
 		}
 		if e := writeReport(s.report, &rep); e != nil {
-			return exitFailed, errors.Join(err, e)
+			return cli.Failed, errors.Join(err, e)
 		}
 	}
 	return code, err
@@ -234,9 +224,9 @@ func spoolPlan(ctx context.Context, c *spool.Converter, accounts []spool.Account
 		}
 	}
 	if len(errs) > 0 {
-		return exitProblems, errors.Join(errs...)
+		return cli.Held, errors.Join(errs...)
 	}
-	return exitOK, nil
+	return cli.Done, nil
 }
 
 func writeLeft(w io.Writer, indent string, left []spool.Left) {
@@ -251,10 +241,10 @@ func writeLeft(w io.Writer, indent string, left []spool.Left) {
 
 // spoolSummary prints what is left to look at and chooses the exit code.
 func spoolSummary(w io.Writer, outcomes []spool.Outcome) int {
-	code := exitOK
+	code := cli.Done
 	for _, o := range outcomes {
 		if o.Err != nil {
-			code = exitProblems
+			code = cli.Held
 			if o.Result == nil { // else the progress has shown it
 				fmt.Fprintln(w, o.Err)
 			}
@@ -266,14 +256,14 @@ func spoolSummary(w io.Writer, outcomes []spool.Outcome) int {
 		for _, p := range o.Result.Problems {
 			fmt.Fprintf(w, "%s: folder %q, UID %d: %s: %s %s\n", o.Account.Name, p.Folder, p.UID, p.Kind, p.Text, p.Path)
 			if p.Kind == spool.ProblemFolder || p.Kind == spool.ProblemHeldBack {
-				code = exitProblems
+				code = cli.Held
 			}
 		}
 		for _, f := range o.Result.Findings {
 			fmt.Fprintf(w, "%s: %s\n", o.Account.Name, f)
 		}
 		if o.Result.Total.Failed > 0 {
-			code = exitProblems
+			code = cli.Held
 		}
 	}
 	return code

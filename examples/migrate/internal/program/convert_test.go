@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
+	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/internal/cyrusd"
 )
 
@@ -40,8 +41,8 @@ func TestConvert(t *testing.T) {
 	if err := os.WriteFile(users, []byte("name,source,target\nanna,anna,anna@school.test\nbeat,beat,\nnobody,nobody,\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config := filepath.Join(dir, "migrate.toml")
-	text := fmt.Sprintf("users = 'pilot.txt'\nstate = %q\n[spool]\npartitions = [%q]\nconfig = %q\nmaildir = '%s/%%u/Maildir'\n", filepath.Join(dir, "state"), cyrus.Spool, filepath.Join(cyrus.Dir, "conf"), mail)
+	config := filepath.Join(dir, "district.toml")
+	text := fmt.Sprintf("[migrate]\nusers = 'pilot.txt'\nstate_dir = %q\n[migrate.spool]\npartitions = [%q]\nconfig = %q\nmaildir = '%s/%%u/Maildir'\n", filepath.Join(dir, "state"), cyrus.Spool, filepath.Join(cyrus.Dir, "conf"), mail)
 	if os.Getuid() == 0 {
 		text += fmt.Sprintf("owner = '%d:%d'\n", 65534, 65534)
 	}
@@ -54,7 +55,7 @@ func TestConvert(t *testing.T) {
 			t.Errorf("plan lacks %q:\n%s", want, out)
 		}
 	}
-	if code != exitProblems || !strings.Contains(errs, "nobody: plan: the spool has no INBOX") {
+	if code != cli.Held || !strings.Contains(errs, "nobody: plan: the spool has no INBOX") {
 		t.Errorf("plan: exit %d, %s", code, errs)
 	}
 	if entries, err := os.ReadDir(mail); err != nil || len(entries) > 0 {
@@ -62,7 +63,7 @@ func TestConvert(t *testing.T) {
 	}
 	report := filepath.Join(dir, "report.json")
 	code, out, errs = call(t, "-config", config, "-convert", "-report", report)
-	if code != exitProblems || !strings.Contains(out, "anna: 10 copied") || !strings.Contains(out, "nobody: open: the spool has no INBOX") || strings.Contains(out, "carla") {
+	if code != cli.Held || !strings.Contains(out, "anna: 10 copied") || !strings.Contains(out, "nobody: open: the spool has no INBOX") || strings.Contains(out, "carla") {
 		t.Fatalf("exit %d\n%s%s", code, out, errs)
 	}
 	raw, err := os.ReadFile(report)
@@ -84,7 +85,7 @@ func TestConvert(t *testing.T) {
 		args = append(args, "-owner", "65534:65534")
 	}
 	code, out, _ = call(t, args...)
-	if code != exitProblems || !strings.Contains(out, "anna: copy: the Maildir of an earlier conversion is gone") && !strings.Contains(out, "anna: open: the Maildir of an earlier conversion is gone") || !strings.Contains(out, "carla: 0 copied") {
+	if code != cli.Held || !strings.Contains(out, "anna: copy: the Maildir of an earlier conversion is gone") && !strings.Contains(out, "anna: open: the Maildir of an earlier conversion is gone") || !strings.Contains(out, "carla: 0 copied") {
 		t.Errorf("exit %d\n%s", code, out)
 	}
 }
@@ -113,7 +114,7 @@ func TestConvertLivePlan(t *testing.T) {
 	}
 	code, out, errs := call(t, "-spool", cyrus.Spool, "-maildir", filepath.Join(dir, "%u", "Maildir"), "-users", users, "-insecure", "-plan", "-state", filepath.Join(dir, "state"),
 		"-from", fmt.Sprintf("imap://%s:%s@%s", cyrus.ProxyUser, cyrus.ProxyPassword, cyrus.IMAPAddr), "-to", fmt.Sprintf("imap://%s:%s@%s", to.MasterUser, to.MasterPassword, to.IMAPAddr))
-	if code != exitOK || !strings.Contains(out, "Ausgang                      -> Sent                     (special use)") {
+	if code != cli.Done || !strings.Contains(out, "Ausgang                      -> Sent                     (special use)") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 }
@@ -139,7 +140,7 @@ func TestConvertUsage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			code, _, errs := call(t, c.args...)
-			if code != exitUsage || !strings.Contains(errs, c.want) {
+			if code != cli.Usage || !strings.Contains(errs, c.want) {
 				t.Errorf("exit %d, %q, want 2 and %q", code, errs, c.want)
 			}
 		})

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -16,24 +15,23 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/term"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
+	"github.com/ictmedia/schoolmail/internal/atomicfile"
+	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/site/district"
 )
 
-// Exit codes.
-const (
-	exitOK       = 0
-	exitFailed   = 1 // nothing sensible could be done, or the run was interrupted
-	exitUsage    = 2 // bad flags, configuration or account list
-	exitProblems = 3 // finished, with failures, missing messages or held-back accounts
-)
+const usage = `migrate brings mailboxes from one IMAP server to another.
 
-const usage = `usage: migrate -from URL -to URL [flags]
-       migrate -config FILE [flags]
-       migrate -spool DIR -maildir PATTERN [flags]
-       migrate                      a demonstration on two servers in the process
+Usage:
+
+  migrate -from URL -to URL [flags]
+  migrate -config district.toml [flags]
+  migrate -spool DIR -maildir PATTERN [flags]
+  migrate
+      a demonstration on two servers in the process
 
 URLs are imaps://ADMIN@HOST or imap://ADMIN@HOST (which demands STARTTLS); the
 admin acts for the users of the list by SASL PLAIN. Without -users, user and
@@ -48,17 +46,19 @@ IMAP with the same -state, which brings the rest:
           -maildir /srv/mail/%u/Maildir -users pilot.txt -state /var/lib/migrate -plan
 
 Without -users it takes everybody in the spool. With -from and -to as well the
-folders are planned over IMAP, which knows of special use. The table [spool]
-of the configuration has more; -convert does what it says.
+folders are planned over IMAP, which knows of special use. The section
+[migrate.spool] of the district file has more; -convert does what it says.
 
 To pause, make the file PAUSE in the state directory; remove it to go on.
 Exit codes: 0 done, 1 failed or interrupted, 2 bad flags or files, 3 done with
 failures, missing messages or held-back accounts (see the report).
 
+Flags:
+
 `
 
 type settings struct {
-	Config
+	district.MigrateSection
 	plan, verify, noCopy bool
 	allowDeletions       bool
 	recopy               bool
@@ -71,20 +71,16 @@ type settings struct {
 
 // Main runs the program and returns its exit code.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	s, err := parse(args, stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return exitOK
-	case err != nil:
-		fmt.Fprintln(stderr, err)
-		return exitUsage
+	s, status, ok := parse(args, stdout, stderr)
+	if !ok {
+		return status
 	}
 	if len(args) == 0 {
 		if err := demo(ctx, stdout); err != nil {
 			fmt.Fprintln(stderr, err)
-			return exitFailed
+			return cli.Failed
 		}
-		return exitOK
+		return cli.Done
 	}
 	if s.convert {
 		code, err := convert(ctx, s, stdout)
@@ -96,7 +92,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	from, to, accounts, err := s.sides()
 	if err != nil {
 		fmt.Fprintln(stderr, err)
-		return exitUsage
+		return cli.Usage
 	}
 	code, err := run(ctx, s, from, to, accounts, stdout)
 	if err != nil {
@@ -105,8 +101,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-func parse(args []string, stderr io.Writer) (*settings, error) {
-	s := &settings{}
+// parse reads the flags and the district file; if goOn is false the program ends with
+// the status.
+func parse(args []string, stdout, stderr io.Writer) (s *settings, status int, goOn bool) {
+	s = &settings{}
+	fs := cli.NewFlags("migrate", usage, stdout, stderr)
 	// The configuration comes first, so that flags overrule it.
 	for i, a := range args {
 		name, value, ok := strings.Cut(strings.TrimLeft(a, "-"), "=")
@@ -116,31 +115,37 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 		if !ok && i+1 < len(args) {
 			value = args[i+1]
 		}
-		f, err := os.Open(value)
+		section, warnings, err := readConfig(value)
 		if err != nil {
-			return nil, fmt.Errorf("migrate: configuration: %w", err)
+			return nil, fs.Fail(cli.Usage, err), false
 		}
-		c, err := ReadConfig(value, f)
-		f.Close()
-		if err != nil {
-			return nil, err
-		}
-		s.Config = *c
-		if s.Users != "" && !filepath.IsAbs(s.Users) {
-			s.Users = filepath.Join(filepath.Dir(value), s.Users)
-		}
+		fs.Warn(warnings...)
+		s.MigrateSection = section
 	}
-	fs := flag.NewFlagSet("migrate", flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	fs.Usage = func() { fmt.Fprint(stderr, usage); fs.PrintDefaults() }
-	fs.StringVar(&s.config, "config", "", "configuration `file` (TOML); flags overrule it")
+	spoolDirs := s.flags(fs)
+	if status, ok := fs.Parse(args); !ok {
+		return nil, status, false
+	}
+	if *spoolDirs != "" {
+		s.convert = true
+		s.Spool.Partitions = strings.Split(*spoolDirs, ",")
+	}
+	if err := s.check(len(args) > 0); err != nil {
+		return nil, fs.Mistake("%v", err), false
+	}
+	return s, 0, true
+}
+
+// flags declares the flags, with what the district file says as defaults.
+func (s *settings) flags(fs *cli.Flags) (spoolDirs *string) {
+	fs.StringVar(&s.config, "config", "", "district `file` of the site, section [migrate]; flags overrule it")
 	fs.StringVar(&s.From, "from", s.From, "source server `URL`")
 	fs.StringVar(&s.To, "to", s.To, "target server `URL`")
 	fs.StringVar(&s.fromFile, "from-password", "", "`file` with the source admin's password")
 	fs.StringVar(&s.toFile, "to-password", "", "`file` with the target admin's password")
 	fs.BoolVar(&s.Insecure, "insecure", s.Insecure, "imap:// without STARTTLS, in clear text")
 	fs.StringVar(&s.Users, "users", s.Users, "`file` with accounts: a name on each line, or CSV with a heading")
-	fs.StringVar(&s.State, "state", or(s.State, "migrate-state"), "state `directory`")
+	fs.StringVar(&s.StateDir, "state", or(s.StateDir, "migrate-state"), "state `directory`")
 	fs.StringVar(&s.Wave, "wave", or(s.Wave, "migration"), "`name` of the wave in reports")
 	fs.IntVar(&s.Parallel, "parallel", s.Parallel, "accounts at a time (default 4)")
 	fs.BoolVar(&s.CutOver, "cut-over", s.CutOver, "make it the last run: later ones only bring late mail")
@@ -151,45 +156,37 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	fs.BoolVar(&s.noCopy, "no-copy", false, "with -verify: compare only")
 	fs.Float64Var(&s.sample, "sample", 1, "with -verify: share of messages compared by content")
 	fs.StringVar(&s.report, "report", "", "`file` for the report: JSON, or a page if it ends in .html (needs -verify)")
-	spoolDirs := ""
-	fs.StringVar(&spoolDirs, "spool", "", "convert from disk: Cyrus' partition `directory`, several with commas")
+	spoolDirs = fs.String("spool", "", "convert from disk: Cyrus' partition `directory`, several with commas")
 	fs.StringVar(&s.Spool.Config, "spool-config", s.Spool.Config, "Cyrus' configdirectory: subscriptions, and what users have read before 2.4")
 	fs.BoolVar(&s.Spool.OldNames, "spool-old-names", s.Spool.OldNames, "unixhierarchysep is off at Cyrus, the default before 3.0")
 	fs.StringVar(&s.Spool.Maildir, "maildir", s.Spool.Maildir, "`pattern` of the Maildirs: %u is the user, %n and %d its parts")
 	fs.StringVar(&s.Spool.Owner, "owner", s.Spool.Owner, "`USER:GROUP` of the Maildirs (default: of the directory they are in)")
-	fs.BoolVar(&s.convert, "convert", false, "convert from disk as [spool] of the configuration says")
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil, err
-		}
-		return nil, errors.New("migrate: see migrate -h")
-	}
-	if spoolDirs != "" {
-		s.convert = true
-		s.Spool.Partitions = strings.Split(spoolDirs, ",")
-	}
+	fs.BoolVar(&s.convert, "convert", false, "convert from disk as [migrate.spool] of the district file says")
+	return spoolDirs
+}
+
+// check finds flags that do not go together; given says that there are any.
+func (s *settings) check(given bool) error {
 	switch {
-	case fs.NArg() > 0:
-		return nil, fmt.Errorf("migrate: unexpected argument %q", fs.Arg(0))
 	case s.convert && (s.verify || s.noCopy || s.CutOver):
-		return nil, errors.New("migrate: -verify, -no-copy and -cut-over belong to the migration over IMAP, not to the conversion from disk")
+		return errors.New("-verify, -no-copy and -cut-over belong to the migration over IMAP, not to the conversion from disk")
 	case s.convert && strings.HasSuffix(s.report, ".html"):
-		return nil, errors.New("migrate: the report of a conversion is JSON")
+		return errors.New("the report of a conversion is JSON")
 	case s.convert && (s.From == "") != (s.To == ""):
-		return nil, errors.New("migrate: to plan over IMAP both -from and -to are needed")
+		return errors.New("to plan over IMAP both -from and -to are needed")
 	case s.convert:
-		_, _, err := s.Spool.source()
-		return s, err
-	case len(args) > 0 && (s.From == "" || s.To == ""):
-		return nil, errors.New("migrate: -from and -to are needed (or -config with both)")
+		_, _, err := spoolConfig(s.Spool).source()
+		return err
+	case given && (s.From == "" || s.To == ""):
+		return errors.New("-from and -to are needed (or -config with both)")
 	case strings.HasSuffix(s.report, ".html") && !s.verify:
-		return nil, errors.New("migrate: a report in HTML needs -verify")
+		return errors.New("a report in HTML needs -verify")
 	case s.noCopy && !s.verify:
-		return nil, errors.New("migrate: -no-copy needs -verify")
+		return errors.New("-no-copy needs -verify")
 	case s.sample <= 0 || s.sample > 1:
-		return nil, errors.New("migrate: -sample is more than 0 and at most 1")
+		return errors.New("-sample is more than 0 and at most 1")
 	}
-	return s, nil
+	return nil
 }
 
 func or(s, def string) string {
@@ -259,43 +256,43 @@ type Report struct {
 }
 
 func run(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer) (int, error) {
-	return runWith(ctx, s, from, to, accounts, stdout, newProgress(stdout, isTerminal(stdout)))
+	return runWith(ctx, s, from, to, accounts, stdout, newProgress(stdout, cli.IsTerminal(stdout)))
 }
 
 func runWith(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer, p *progress) (int, error) {
 	defer p.done()
-	m := migrate.New(from, to, s.State, &migrate.Options{Folders: s.Rules(), KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted,
+	m := migrate.New(from, to, s.StateDir, &migrate.Options{Folders: s.rules(), KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted,
 		AllowDeletions: s.allowDeletions, Recopy: s.recopy, Observer: p})
 	if s.plan {
 		return plan(ctx, m, accounts, stdout)
 	}
 	var rep Report
 	var err error
-	code := exitOK
+	code := cli.Done
 	if !s.noCopy {
-		wave := &migrate.Wave{Name: s.Wave, Accounts: accounts, Windows: s.Windows, Parallel: s.Parallel, CutOver: s.CutOver}
+		wave := &migrate.Wave{Name: s.Wave, Accounts: accounts, Windows: s.windows(), Parallel: s.Parallel, CutOver: s.CutOver}
 		rep.Wave, err = m.RunWave(ctx, wave, &migrate.WaveOptions{Observe: p.wave, Paused: func() bool {
-			_, err := os.Stat(filepath.Join(s.State, "PAUSE"))
+			_, err := os.Stat(filepath.Join(s.StateDir, "PAUSE"))
 			return err == nil
 		}})
 		p.done()
 		summary(stdout, rep.Wave)
 		switch {
 		case errors.Is(err, migrate.ErrHeldBack), err == nil && rep.Wave.Failed() > 0:
-			code = exitProblems
+			code = cli.Held
 		case err != nil:
-			code = exitFailed
+			code = cli.Failed
 		}
 	}
 	if s.verify && ctx.Err() == nil {
 		rep.Certificate = certify(ctx, m, s, accounts, stdout)
-		if rep.Certificate.Complete < rep.Certificate.Accounts && code == exitOK {
-			code = exitProblems
+		if rep.Certificate.Complete < rep.Certificate.Accounts && code == cli.Done {
+			code = cli.Held
 		}
 	}
 	if s.report != "" {
 		if e := writeReport(s.report, &rep); e != nil {
-			return exitFailed, errors.Join(err, e)
+			return cli.Failed, errors.Join(err, e)
 		}
 	}
 	return code, err
@@ -312,9 +309,9 @@ func plan(ctx context.Context, m *migrate.Migrator, accounts []migrate.Account, 
 		writePlan(w, a.Name, p)
 	}
 	if len(errs) > 0 {
-		return exitProblems, errors.Join(errs...)
+		return cli.Held, errors.Join(errs...)
 	}
-	return exitOK, nil
+	return cli.Done, nil
 }
 
 func writePlan(w io.Writer, account string, p *migrate.FolderPlan) {
@@ -381,28 +378,16 @@ func summary(w io.Writer, r *migrate.WaveResult) {
 }
 
 func writeReport(file string, rep *Report) error {
-	tmp := file + ".new"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("migrate: report: %w", err)
-	}
-	if strings.HasSuffix(file, ".html") {
-		err = rep.Certificate.WriteHTML(f)
-	} else {
-		e := json.NewEncoder(f)
+	err := atomicfile.Write(file, atomicfile.Private, func(w io.Writer) error {
+		if strings.HasSuffix(file, ".html") {
+			return rep.Certificate.WriteHTML(w)
+		}
+		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		err = e.Encode(rep)
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(tmp, file)
-	}
+		return e.Encode(rep)
+	})
 	if err != nil {
 		return fmt.Errorf("migrate: report: %w", err)
 	}
 	return nil
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

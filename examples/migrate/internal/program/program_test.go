@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
+	"github.com/ictmedia/schoolmail/internal/cli"
 )
 
 func call(t *testing.T, args ...string) (code int, out, errs string) {
@@ -24,7 +25,7 @@ func call(t *testing.T, args ...string) (code int, out, errs string) {
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	code, out, errs := call(t)
-	if code != exitOK {
+	if code != cli.Done {
 		t.Fatalf("exit %d: %s", code, errs)
 	}
 	for _, want := range []string{`"Gesendet" and "Gesendete Objekte" are merged into "Sent"`, "280 copied", "nothing to do in 7 folders", "3 of 3 mailboxes complete, 723 messages"} {
@@ -49,7 +50,7 @@ func TestUsage(t *testing.T) {
 		want string
 	}{
 		"one side":        {[]string{"-from", "imaps://h"}, "-from and -to are needed"},
-		"unknown flag":    {[]string{"-x"}, "see migrate -h"},
+		"unknown flag":    {[]string{"-x"}, "not defined: -x; -h explains the flags"},
 		"argument":        {[]string{"-from", "imaps://h", "-to", "imaps://h", "x"}, `unexpected argument "x"`},
 		"wrong scheme":    {[]string{"-from", "http://u:geheim@h", "-to", "imaps://u@h"}, "want imap:// or imaps://"},
 		"no user":         {[]string{"-from", "imaps://h", "-to", "imaps://h"}, "both URLs need a user"},
@@ -59,18 +60,18 @@ func TestUsage(t *testing.T) {
 		"empty list":      {[]string{"-from", "imaps://u@h", "-to", "imaps://u@h", "-users", write("empty", "# nobody\n")}, "no accounts"},
 		"bad config":      {[]string{"-config", write("bad.toml", "frmo = 'x'\n")}, "unknown key"},
 		"missing config":  {[]string{"-config=" + filepath.Join(dir, "none.toml")}, "no such file"},
-		"config, no side": {[]string{"-config", write("half.toml", "from = 'imaps://u@h'\n")}, "-from and -to are needed"},
+		"config, no side": {[]string{"-config", write("half.toml", "[migrate]\nfrom = 'imaps://u@h'\n")}, "-from and -to are needed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			code, _, errs := call(t, c.args...)
-			if code != exitUsage || !strings.Contains(errs, c.want) || strings.Contains(errs, "geheim") {
+			if code != cli.Usage || !strings.Contains(errs, c.want) || strings.Contains(errs, "geheim") {
 				t.Errorf("exit %d, %q, want 2 and %q", code, errs, c.want)
 			}
 		})
 	}
-	if code, _, errs := call(t, "-h"); code != exitOK || !strings.Contains(errs, "usage: migrate") {
-		t.Errorf("-h: exit %d, %s", code, errs)
+	if code, out, _ := call(t, "-h"); code != cli.Done || !strings.Contains(out, "Usage:") {
+		t.Errorf("-h: exit %d, %s", code, out)
 	}
 }
 
@@ -93,8 +94,8 @@ func TestRun(t *testing.T) {
 	if err := os.WriteFile(users, []byte("anna\nbeat\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config := filepath.Join(dir, "migrate.toml")
-	text := fmt.Sprintf("from = 'imap://%s@%s'\nfrom_password = '%s'\nto = 'imap://%s@%s'\ninsecure = true\nusers = 'pilot.txt'\nstate = %q\nwave = 'pilot'\n",
+	config := filepath.Join(dir, "district.toml")
+	text := fmt.Sprintf("[migrate]\nfrom = 'imap://%s@%s'\nfrom_password = '%s'\nto = 'imap://%s@%s'\ninsecure = true\nusers = 'pilot.txt'\nstate_dir = %q\nwave = 'pilot'\n",
 		from.MasterUser, from.IMAPAddr, from.MasterPassword, to.MasterUser, to.IMAPAddr, filepath.Join(dir, "state"))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -106,7 +107,7 @@ func TestRun(t *testing.T) {
 	args := []string{"-config", config, "-to-password", secret}
 
 	code, out, errs := call(t, append(args, "-plan")...)
-	if code != exitOK || !strings.Contains(out, "Gesendet                     -> Sent") {
+	if code != cli.Done || !strings.Contains(out, "Gesendet                     -> Sent") {
 		t.Fatalf("plan: exit %d\n%s%s", code, out, errs)
 	}
 	if n := len(to.Messages("anna", "Sent")); n != 0 {
@@ -114,7 +115,7 @@ func TestRun(t *testing.T) {
 	}
 	report := filepath.Join(dir, "report.json")
 	code, out, errs = call(t, append(args, "-verify", "-report", report)...)
-	if code != exitOK || !strings.Contains(out, "anna: 10 copied") || !strings.Contains(out, "2 of 2 mailboxes complete") {
+	if code != cli.Done || !strings.Contains(out, "anna: 10 copied") || !strings.Contains(out, "2 of 2 mailboxes complete") {
 		t.Fatalf("exit %d\n%s%s", code, out, errs)
 	}
 	raw, err := os.ReadFile(report)
@@ -133,7 +134,7 @@ func TestRun(t *testing.T) {
 	from.RemoveUsers("anna")
 	page := filepath.Join(dir, "report.html")
 	code, out, _ = call(t, append(args, "-cut-over", "-verify", "-report", page)...)
-	if code != exitProblems || !strings.Contains(out, "beat: 1 copied") || !strings.Contains(out, "anna: migrate: anna: connect") {
+	if code != cli.Held || !strings.Contains(out, "beat: 1 copied") || !strings.Contains(out, "anna: migrate: anna: connect") {
 		t.Errorf("exit %d\n%s", code, out)
 	}
 	if raw, err := os.ReadFile(page); err != nil || !strings.Contains(string(raw), "1 of 2 mailboxes complete") {
@@ -143,7 +144,7 @@ func TestRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var o, e bytes.Buffer
-	if code := Main(ctx, args, &o, &e); code != exitFailed {
+	if code := Main(ctx, args, &o, &e); code != cli.Failed {
 		t.Errorf("interrupted: exit %d", code)
 	}
 }
@@ -162,7 +163,7 @@ func TestBars(t *testing.T) {
 	}
 	s := &settings{sample: 1}
 	s.From, s.To = "imap://anna:x@"+from.IMAPAddr, "imap://anna:x@"+to.IMAPAddr
-	s.Insecure, s.State, s.Wave = true, t.TempDir(), "w"
+	s.Insecure, s.StateDir, s.Wave = true, t.TempDir(), "w"
 	f, g, accounts, err := s.sides()
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +171,7 @@ func TestBars(t *testing.T) {
 	var out bytes.Buffer
 	p := newProgress(&out, true)
 	code, err := runWith(t.Context(), s, f, g, accounts, &out, p)
-	if code != exitOK || err != nil || !strings.Contains(out.String(), "500 copied") {
+	if code != cli.Done || err != nil || !strings.Contains(out.String(), "500 copied") {
 		t.Errorf("exit %d, %v\n%s", code, err, out.String())
 	}
 }
@@ -178,8 +179,8 @@ func TestBars(t *testing.T) {
 // The example configuration is one that the program takes.
 func TestExampleConfiguration(t *testing.T) {
 	t.Parallel()
-	s, err := parse([]string{"-config", "../../migrate.toml"}, io.Discard)
-	if err != nil || len(s.Windows) != 2 || s.Rules().Roles["Sent"] != "Gesendete Objekte" || s.Users != filepath.Join("..", "..", "pilot.txt") {
-		t.Errorf("%+v, %v", s, err)
+	s, _, ok := parse([]string{"-config", "../../migrate.toml"}, io.Discard, os.Stderr)
+	if !ok || len(s.Windows) != 2 || s.rules().Roles["Sent"] != "Gesendete Objekte" || s.Users != filepath.Join("..", "..", "pilot.txt") {
+		t.Errorf("%+v", s)
 	}
 }
