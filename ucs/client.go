@@ -139,10 +139,11 @@ type Client struct {
 	// as it does after a create that was refused.
 	udmPatience time.Duration
 
-	groups groupQueues
-	uids   *numbers
-	gids   *numbers
-	locks  keyedLocks
+	regroupings *gather[regrouping, struct{}]
+	lookups     lookups
+	uids        *numbers
+	gids        *numbers
+	locks       keyedLocks
 }
 
 var _ schoolmail.Directory = (*Client)(nil)
@@ -193,6 +194,8 @@ func New(rawURL string, opts *Options) (*Client, error) {
 	}
 	c := &Client{opts: o, pool: p, names: withDefaults(layout.Names(o.Tree)), udmPatience: 5 * time.Second}
 	p.opts = &c.opts
+	c.regroupings = newGather(maxMembers, groupLinger, c.changeGroups)
+	c.lookups = newLookups(c)
 	c.uids = &numbers{c: c, name: "uidNumber", own: 500000}
 	c.gids = &numbers{c: c, name: "gidNumber", own: 750000}
 	return c, nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -67,55 +66,6 @@ func again(err error) bool {
 	return lost(err)
 }
 
-// occupied looks for everything that stands in the way of a new account. It
-// reports true if the account exists.
-func (c *Client) occupied(ctx context.Context, a schoolmail.Account) (exists bool, err error) {
-	d, err := c.load(ctx)
-	if err != nil {
-		return false, err
-	}
-	name := ldap.EscapeFilter(a.Username)
-	var f strings.Builder
-	f.WriteString("(|(uid=" + name + ")(ucsschoolRecordUID=" + ldap.EscapeFilter(a.Key.ID) + ")")
-	f.WriteString("(&(|(objectClass=posixGroup)(objectClass=ucsschoolUsername))(cn=" + name + "))")
-	for _, addr := range addresses(a) {
-		addr = ldap.EscapeFilter(addr)
-		f.WriteString("(mailPrimaryAddress=" + addr + ")(mailAlternativeAddress=" + addr +
-			")(&(objectClass=ucsschoolUsername)(cn=" + addr + "))")
-	}
-	f.WriteString(")")
-	list, err := c.find(ctx, query{d.base, ldap.ScopeWholeSubtree, f.String(),
-		[]string{"objectClass", "uid", "ucsschoolSourceUID", "ucsschoolRecordUID", "mailPrimaryAddress",
-			"mailAlternativeAddress"}})
-	if err != nil {
-		return false, err
-	}
-	retired := normDN(d.retired)
-	for _, e := range list {
-		key := schoolmail.RecordKey{Source: e.value("ucsschoolSourceUID"), ID: e.value("ucsschoolRecordUID")}
-		same := key == a.Key && !e.has("objectClass", "ucsschoolExam")
-		switch {
-		case strings.EqualFold(e.value("uid"), a.Username):
-			if !same {
-				return false, conflict("the user name belongs to somebody else")
-			}
-			exists = true
-		case same:
-			return false, conflict("the record has an account already, %q", e.value("uid"))
-		case e.has("objectClass", "ucsschoolUsername"):
-			if below(normDN(e.dn), retired) {
-				return false, conflict("the user name or an address is retired")
-			}
-			// else: a counter of the UCS@school import
-		case e.has("objectClass", "posixGroup") && strings.EqualFold(firstRDN(e.dn), a.Username):
-			return false, conflict("a group has this name")
-		case takes(e, addresses(a)):
-			return false, conflict("an address belongs to somebody else")
-		}
-	}
-	return exists, nil
-}
-
 func addresses(a schoolmail.Account) []string {
 	var out []string
 	if a.Mail != "" {
@@ -145,7 +95,7 @@ func (c *Client) complete(ctx context.Context, a schoolmail.Account, initial sch
 	if err != nil {
 		return err
 	}
-	l, err := c.lookup(ctx, a.Username, writeAttrs...)
+	l, err := c.lookupToWrite(ctx, a.Username, true)
 	if err != nil {
 		return err
 	}
@@ -166,7 +116,7 @@ func (c *Client) complete(ctx context.Context, a schoolmail.Account, initial sch
 		if _, _, err := c.regroupAndMove(ctx, d, l, a); err != nil {
 			return err
 		}
-		if l, err = c.lookup(ctx, a.Username, writeAttrs...); err != nil || l == nil {
+		if l, err = c.lookupToWrite(ctx, a.Username, true); err != nil || l == nil {
 			return errors.Join(err, nilGone(l))
 		}
 	}
@@ -344,8 +294,9 @@ func (c *Client) change(ctx context.Context, before, after schoolmail.Account) e
 	if err != nil {
 		return err
 	}
+	groups := differ(&before, &after, "role", "memberships")
 	for try := 1; ; try++ {
-		l, err := c.lookup(ctx, before.Username, writeAttrs...)
+		l, err := c.lookupToWrite(ctx, before.Username, groups)
 		if err != nil {
 			return err
 		}

@@ -86,10 +86,11 @@
 //   - Home and class shares, and every hook: of UDM, of UCS@school (Python)
 //     and of the OX packages.
 //
-// Changes of the same group that come at the same time are sent together.
-// Whoever creates many accounts should do so in parallel (a few dozen calls)
-// and school by school: 4,000 accounts then take 2,700 changes of groups, in
-// random order 11,000.
+// Changes of the same group, and questions after single accounts, that come at
+// the same time are sent together. Whoever creates many accounts should do so in
+// parallel (a few dozen calls) and school by school: a newcomer then takes some
+// three requests, groups and activation included
+// (go test ./ucs -run RequestsForNewcomers -v).
 //
 // Every change of an entry is one modify that names old and new values, with
 // an assertion (RFC 4528) where there is no old value. If somebody else was

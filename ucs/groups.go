@@ -2,129 +2,106 @@ package ucs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
+	"golang.org/x/sync/errgroup"
 )
 
-// groupQueues combine changes of the same group: while one modify is under
-// way, others that come are gathered and sent together. A class of 24 costs a
-// few requests instead of 24, "Domain Users OU" a few instead of hundreds.
-type groupQueues struct {
-	mu sync.Mutex
-	m  map[string]*groupQueue
-}
-
-type groupQueue struct {
-	leader  chan struct{} // holds one token while somebody sends
-	pending []*memberOp
+// regrouping puts one person into groups and takes them out of others.
+type regrouping struct {
+	dn, uid     string
+	join, leave []string // DNs of groups
 }
 
 // memberOp puts one person into a group or takes them out.
 type memberOp struct {
 	dn, uid string
 	add     bool
-	done    chan error
 }
 
-// errAgain tells a waiting change that its leader was cancelled.
-var errAgain = errors.New("try again")
+// maxMembers is the largest number of people in one modify, groupLinger how long
+// one waits for more of them.
+const (
+	maxMembers  = 500
+	groupLinger = 25 * time.Millisecond
+)
 
-// maxMembers is the largest number of people in one modify.
-const maxMembers = 500
-
-// member puts a person into a group or takes them out. Both the name
-// (uniqueMember) and the user name (memberUid) are changed in one request.
-// What is already so is success.
-func (c *Client) member(ctx context.Context, groupDN, dn, uid string, add bool) error {
-	q := c.groups.queue(normDN(groupDN))
-	for {
-		op := &memberOp{dn: dn, uid: uid, add: add, done: make(chan error, 1)}
-		c.groups.mu.Lock()
-		q.pending = append(q.pending, op)
-		c.groups.mu.Unlock()
-		err := c.await(ctx, q, op, groupDN)
-		if err == errAgain {
-			if ctx.Err() == nil {
-				continue
-			}
-			err = context.Cause(ctx)
-		}
-		if err != nil {
-			return fmt.Errorf("group %s: %w", firstValue(groupDN), err)
-		}
+// regroup puts a person into the groups of join and takes them out of those of
+// leave. People who come at the same time are sent together, so that each group
+// is changed once for all of them: a class of 24 costs a few requests instead of
+// 24, "Domain Users OU" a few instead of hundreds. Both the name (uniqueMember)
+// and the user name (memberUid) are changed in one request. What is already so
+// is success.
+func (c *Client) regroup(ctx context.Context, dn, uid string, join, leave []string) error {
+	if len(join)+len(leave) == 0 {
 		return nil
 	}
+	_, err := c.regroupings.do(ctx, regrouping{dn, uid, join, leave})
+	return err
 }
 
-func (g *groupQueues) queue(key string) *groupQueue {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.m == nil {
-		g.m = map[string]*groupQueue{}
+// changeGroups carries a batch of regroupings out, several groups at a time.
+func (c *Client) changeGroups(ctx context.Context, batch []regrouping) []outcome[struct{}] {
+	type change struct {
+		dn  string
+		ops []*memberOp
+		who []int // index into batch of each
 	}
-	q := g.m[key]
-	if q == nil {
-		q = &groupQueue{leader: make(chan struct{}, 1)}
-		g.m[key] = q
-	}
-	return q
-}
-
-// await waits until somebody has sent op, and sends itself whenever nobody
-// else does.
-func (c *Client) await(ctx context.Context, q *groupQueue, op *memberOp, groupDN string) error {
-	select {
-	case err := <-op.done:
-		return err
-	case <-ctx.Done():
-		c.groups.mu.Lock()
-		q.pending = slices.DeleteFunc(q.pending, func(o *memberOp) bool { return o == op })
-		c.groups.mu.Unlock()
-		return context.Cause(ctx)
-	case q.leader <- struct{}{}:
-	}
-	defer func() { <-q.leader }()
-	select {
-	case err := <-op.done:
-		return err
-	default:
-	}
-	c.groups.mu.Lock()
-	n := min(len(q.pending), maxMembers)
-	batch := q.pending[:n:n]
-	q.pending = q.pending[n:]
-	c.groups.mu.Unlock()
-	c.flush(ctx, groupDN, batch)
-	select {
-	case err := <-op.done:
-		return err
-	default:
-		return errAgain // more were before us than fit
-	}
-}
-
-// flush sends a batch and tells everybody in it.
-func (c *Client) flush(ctx context.Context, groupDN string, batch []*memberOp) {
-	err := c.sendMembers(ctx, groupDN, batch)
-	if err != nil && len(batch) > 1 && ctx.Err() == nil && !lost(err) && !refused(err) &&
-		code(err) != ldap.LDAPResultNoSuchObject {
-		// One of them is bad: find out who.
-		for _, op := range batch {
-			op.done <- c.sendMembers(ctx, groupDN, []*memberOp{op})
+	var changes []*change
+	byGroup := map[string]*change{}
+	for i, r := range batch {
+		for k, g := range slices.Concat(r.leave, r.join) {
+			n := normDN(g)
+			ch := byGroup[n]
+			if ch == nil {
+				ch = &change{dn: g}
+				byGroup[n] = ch
+				changes = append(changes, ch)
+			}
+			ch.ops = append(ch.ops, &memberOp{dn: r.dn, uid: r.uid, add: k >= len(r.leave)})
+			ch.who = append(ch.who, i)
 		}
-		return
 	}
-	if ctx.Err() != nil && err != nil {
-		err = errAgain
+	out := make([]outcome[struct{}], len(batch))
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(c.opts.PoolSize)
+	for _, ch := range changes {
+		g.Go(func() error {
+			for k, err := range c.changeGroup(ctx, ch.dn, ch.ops) {
+				if err != nil {
+					mu.Lock()
+					// One says enough: the others fail for the same reason, as a rule.
+					out[ch.who[k]].err = fmt.Errorf("group %s: %w", firstValue(ch.dn), err)
+					mu.Unlock()
+				}
+			}
+			return nil
+		})
 	}
-	for _, op := range batch {
-		op.done <- err
+	g.Wait()
+	return out
+}
+
+// changeGroup changes the members of a group. If the server refuses that, one of
+// them is bad: each is sent alone then, to find out who.
+func (c *Client) changeGroup(ctx context.Context, groupDN string, ops []*memberOp) []error {
+	out := make([]error, len(ops))
+	err := c.sendMembers(ctx, groupDN, ops)
+	alone := err != nil && len(ops) > 1 && ctx.Err() == nil && !lost(err) && !refused(err) &&
+		code(err) != ldap.LDAPResultNoSuchObject
+	for i, op := range ops {
+		if alone {
+			err = c.sendMembers(ctx, groupDN, []*memberOp{op})
+		}
+		out[i] = err
 	}
+	return out
 }
 
 // sendMembers changes a group. When the server says that a value is there
@@ -205,32 +182,4 @@ func firstValue(dn string) string {
 	_, v, _ := strings.Cut(dn, "=")
 	v, _, _ = strings.Cut(v, ",")
 	return fmt.Sprintf("%q", v)
-}
-
-// regroup puts a person into the groups of want and takes them out of those of
-// leave, several at a time.
-func (c *Client) regroup(ctx context.Context, dn, uid string, want, leave []string) error {
-	type job struct {
-		group string
-		add   bool
-	}
-	var jobs []job
-	for _, g := range leave {
-		jobs = append(jobs, job{g, false})
-	}
-	for _, g := range want {
-		jobs = append(jobs, job{g, true})
-	}
-	errs := make([]error, len(jobs))
-	var wg sync.WaitGroup
-	for i, j := range jobs {
-		wg.Go(func() { errs[i] = c.member(ctx, j.group, dn, uid, j.add) })
-	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err // one says enough: the others fail for the same reason, as a rule
-		}
-	}
-	return nil
 }

@@ -143,45 +143,6 @@ func (c *Client) Account(ctx context.Context, username string) (schoolmail.Accou
 	return l.acct, nil
 }
 
-// lookup reads an account with its classes; nil if there is none. extra are
-// further attributes to read.
-func (c *Client) lookup(ctx context.Context, username string, extra ...string) (*live, error) {
-	d, err := c.load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list, err := c.find(ctx, query{d.base, ldap.ScopeWholeSubtree, "(uid=" + ldap.EscapeFilter(username) + ")",
-		append(c.accountAttrs(), extra...)})
-	if err != nil || len(list) == 0 {
-		return nil, err
-	}
-	if len(list) > 1 {
-		return nil, conflict("%d entries have this user name", len(list))
-	}
-	e := list[0]
-	groups, err := c.groupsOf(ctx, d, e.dn)
-	if err != nil {
-		return nil, err
-	}
-	l := &live{}
-	c.decode(d, e, l)
-	l.ndn, l.groups = normDN(e.dn), groups
-	for _, g := range groups {
-		if id, name, ok := c.classOf(d, g); ok {
-			addClass(&l.acct, id, name)
-		}
-	}
-	tidyClasses(&l.acct)
-	return l, nil
-}
-
-// groupsOf reads the groups that have the entry as a member. memberOf has no
-// index, uniqueMember has.
-func (c *Client) groupsOf(ctx context.Context, d *domain, dn string) ([]*entry, error) {
-	return c.find(ctx, query{d.base, ldap.ScopeWholeSubtree, "(uniqueMember=" + ldap.EscapeFilter(dn) + ")",
-		[]string{"cn", "ucsschoolRole"}})
-}
-
 // retiredQuery finds the tombstones, namesQuery what groups and lists are called.
 func (c *Client) retiredQuery(d *domain) query {
 	return query{d.retired, ldap.ScopeSingleLevel, "(objectClass=ucsschoolUsername)",

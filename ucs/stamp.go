@@ -68,7 +68,7 @@ func (c *Client) callOff(ctx context.Context, username string) (bool, error) {
 		return false, err
 	}
 	for try := 1; ; try++ {
-		l, err := c.lookup(ctx, username, writeAttrs...)
+		l, err := c.lookupToWrite(ctx, username, false)
 		switch {
 		case err != nil:
 			return false, err
