@@ -36,6 +36,7 @@ type Options struct {
 	PlainText bool             // do not insist on STARTTLS; loopback relays never need it
 	Timeout   time.Duration    // per message; 0 means one minute
 	Site      string           // name of the site in subject and text
+	Texts     *Texts           // what notices say; nil: DefaultTexts in German
 	Now       func() time.Time // for the Date header; nil means time.Now
 }
 
@@ -69,6 +70,9 @@ func New(addr, from string, opt *Options) (*Mailer, error) {
 	}
 	if m.opt.Hello == "" {
 		m.opt.Hello = "localhost"
+	}
+	if m.opt.Texts == nil {
+		m.opt.Texts = DefaultTexts("")
 	}
 	if m.opt.Now == nil {
 		m.opt.Now = time.Now
@@ -209,7 +213,7 @@ func (m *Mailer) message(n schoolmail.Notice) ([]byte, []string, error) {
 			return nil, nil, fmt.Errorf("notify: account %q: address is not usable", a.Username)
 		}
 	}
-	subject, body, err := text(n, m.opt.Site)
+	subject, body, err := m.opt.Texts.Render(n, m.opt.Site)
 	if err != nil {
 		return nil, nil, err
 	}
