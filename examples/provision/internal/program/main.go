@@ -54,6 +54,11 @@ what is missing. An example for cron, at two in the morning:
 
   0 2 * * *  provision -config /etc/schoolmail/district.toml -apply -out /var/log/schoolmail
 
+  provision -config district.toml -explain WHO
+      Tells all that is known of one person, by user name, mail address or record
+      id: as delivered, account, places in OX, what would be done now, what is held
+      and why, what was done last. Writes nothing.
+
   provision -config district.toml -status [-max-age 26h]
       Says in one line, for a monitor, how the last applied run went and how old
       the last success and the export are. Asks no server. Exit status: 0 OK,
@@ -72,6 +77,7 @@ Flags:
 // options are the flags.
 type options struct {
 	config, plan, applyPlan, undo, out string
+	explain                            string
 	apply, dryRun, quiet, status       bool
 	breakLease, anyDay                 bool
 	maxAge                             time.Duration
@@ -108,6 +114,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.Uint64Var(&p.seed, "seed", 1, "sandbox: `number` that the district is made from")
 	fs.DurationVar(&p.latency, "latency", 0, "sandbox: `time` that each request to OX and doveadm takes")
 	fs.BoolVar(&p.quiet, "q", false, "no progress")
+	fs.StringVar(&p.explain, "explain", "", "tell all that is known of one `person`: user name, address or record id")
 	fs.BoolVar(&p.status, "status", false, "tell a monitor how the last run went, and do nothing else")
 	fs.DurationVar(&p.maxAge, "max-age", 26*time.Hour, "with -status: `time` after which the last success or the export is too old")
 	fs.TextVar(&p.now, "now", schoolmail.Date(0), "`day` to plan for, YYYY-MM-DD, for rehearsals; default today")
@@ -127,6 +134,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return fs.Mistake("-now is for looking ahead; to apply for another day than today -any-day is needed, and sandbox = true in [site]")
 	case p.breakLease && !p.apply && p.applyPlan == "":
 		return fs.Mistake("-break-lease goes with -apply or -apply-plan")
+	case p.explain != "" && (p.config == "" || p.status || p.apply || p.plan != "" || p.applyPlan != "" || p.undo != "" || p.out != ""):
+		return fs.Mistake("-explain needs -config, changes nothing and writes no files")
 	case p.people < 20 || p.people > 200000:
 		return fs.Mistake("-people %d: expected 20 to 200000", p.people)
 	}
@@ -139,6 +148,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return p.demonstrate(ctx)
 	case p.status:
 		return p.verdict()
+	case p.explain != "":
+		return p.explainPerson(ctx)
 	}
 	return p.run(ctx)
 }
