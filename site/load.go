@@ -1,6 +1,7 @@
 package site
 
 import (
+	"fmt"
 	"net"
 	"time"
 
@@ -74,6 +75,13 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 		s.OXHTTPURL, s.ReadEither = o.HTTPURL, true
 	}
 	var err error
+	if m.TextsDir != "" {
+		if s.SMTP.Texts, err = notify.LoadTexts(m.TextsDir, c.Site.Language); err != nil {
+			return nil, fmt.Errorf("%s: notices.texts_dir: %w", c.File, err)
+		}
+	} else {
+		s.SMTP.Texts = notify.DefaultTexts(c.Site.Language)
+	}
 	if d.CAFile != "" {
 		if s.Directory.TLS, err = district.TLS(d.CAFile); err != nil {
 			return nil, err

@@ -558,4 +558,5 @@ func ExampleWrite() {
 	// # password = ""   # or password_file
 	// # plaintext = false   # do not insist on STARTTLS; only for relays in the same network
 	// # ca_file = ""   # certificates to trust (PEM); empty: the system's
+	// # texts_dir = ""   # own texts, such as leaving-pupil-de.txt; empty: those shipped in German, French, Italian and English
 }

@@ -217,6 +217,9 @@ type Notices struct {
 	PasswordFile string            `toml:"password_file"`
 	Plaintext    bool              `toml:"plaintext"`
 	CAFile       string            `toml:"ca_file"`
+	// TextsDir has the site's own texts, see [notify.LoadTexts]; default: those
+	// that are shipped.
+	TextsDir string `toml:"texts_dir"`
 }
 
 // State is the section [state].

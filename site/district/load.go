@@ -304,7 +304,7 @@ func (l *loader) secrets() {
 func (l *loader) paths() {
 	c := l.c
 	for _, p := range []*string{&c.Export.Dir, &c.State.Dir, &c.State.StatusFile, &c.State.MetricsFile,
-		&c.Directory.CAFile, &c.OX.CAFile, &c.Mail.CAFile, &c.Notices.CAFile,
+		&c.Directory.CAFile, &c.OX.CAFile, &c.Mail.CAFile, &c.Notices.CAFile, &c.Notices.TextsDir,
 		&c.Addressbooks.Rules, &c.Migrate.Users, &c.Migrate.StateDir} {
 		*p = l.abs(*p)
 	}

@@ -159,6 +159,7 @@ func (p *printer) servers(c *Config) {
 	p.secret("password", s.Password, s.PasswordFile)
 	p.key("plaintext", s.Plaintext, false, "do not insist on STARTTLS; only for relays in the same network")
 	p.key("ca_file", s.CAFile, "", "certificates to trust (PEM); empty: the system's")
+	p.key("texts_dir", s.TextsDir, "", "own texts, such as leaving-pupil-de.txt; empty: those shipped in German, French, Italian and English")
 
 	p.section("[state]")
 	p.need("dir", c.State.Dir, "journal, plans, reports and initial passwords; keep it, and keep it private")

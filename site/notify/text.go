@@ -109,6 +109,22 @@ func (t *Texts) load(dir fs.FS, name string) error {
 	return nil
 }
 
+// Kinds returns the kinds of notices, in the order in which a person gets them.
+func Kinds() []schoolmail.NoticeKind {
+	return []schoolmail.NoticeKind{schoolmail.NoticeLeaving, schoolmail.NoticeCancelled}
+}
+
+// Languages returns the languages that there are texts in, sorted.
+func (t *Texts) Languages() []string {
+	var langs []string
+	for _, x := range t.templates.Templates() {
+		name := strings.TrimSuffix(x.Name(), ".txt")
+		langs = append(langs, name[strings.LastIndexByte(name, '-')+1:])
+	}
+	slices.Sort(langs)
+	return slices.Compact(langs)
+}
+
 // parseName takes the name of a text's file apart.
 func parseName(name string) (schoolmail.NoticeKind, schoolmail.Role, error) {
 	parts := strings.Split(strings.TrimSuffix(name, ".txt"), "-")

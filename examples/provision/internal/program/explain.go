@@ -13,7 +13,7 @@ import (
 
 // explainPerson prints all that is known of one person.
 func (p *program) explainPerson(ctx context.Context) int {
-	set, warnings, err := site.Load(p.config)
+	set, warnings, err := site.Load(p.config, nil)
 	if err != nil {
 		return p.flags.Fail(cli.Usage, err)
 	}

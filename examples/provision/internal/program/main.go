@@ -59,6 +59,10 @@ what is missing. An example for cron, at two in the morning:
       id: as delivered, account, places in OX, what would be done now, what is held
       and why, what was done last. Writes nothing.
 
+  provision -config district.toml -preview-notices
+      Prints every text that people may get, with a made-up person's data. Asks no
+      server.
+
   provision -config district.toml -status [-max-age 26h]
       Says in one line, for a monitor, how the last applied run went and how old
       the last success and the export are. Asks no server. Exit status: 0 OK,
@@ -76,15 +80,15 @@ Flags:
 
 // options are the flags.
 type options struct {
-	config, plan, applyPlan, undo, out string
-	explain                            string
-	apply, dryRun, quiet, status       bool
-	breakLease, anyDay                 bool
-	maxAge                             time.Duration
-	people                             int
-	seed                               uint64
-	latency                            time.Duration
-	now                                schoolmail.Date
+	config, plan, applyPlan, undo, out    string
+	explain                               string
+	apply, dryRun, quiet, status, preview bool
+	breakLease, anyDay                    bool
+	maxAge                                time.Duration
+	people                                int
+	seed                                  uint64
+	latency                               time.Duration
+	now                                   schoolmail.Date
 }
 
 // program is one run of the program.
@@ -115,6 +119,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.DurationVar(&p.latency, "latency", 0, "sandbox: `time` that each request to OX and doveadm takes")
 	fs.BoolVar(&p.quiet, "q", false, "no progress")
 	fs.StringVar(&p.explain, "explain", "", "tell all that is known of one `person`: user name, address or record id")
+	fs.BoolVar(&p.preview, "preview-notices", false, "print all texts that people may get, and do nothing else")
 	fs.BoolVar(&p.status, "status", false, "tell a monitor how the last run went, and do nothing else")
 	fs.DurationVar(&p.maxAge, "max-age", 26*time.Hour, "with -status: `time` after which the last success or the export is too old")
 	fs.TextVar(&p.now, "now", schoolmail.Date(0), "`day` to plan for, YYYY-MM-DD, for rehearsals; default today")
@@ -134,6 +139,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return fs.Mistake("-now is for looking ahead; to apply for another day than today -any-day is needed, and sandbox = true in [site]")
 	case p.breakLease && !p.apply && p.applyPlan == "":
 		return fs.Mistake("-break-lease goes with -apply or -apply-plan")
+	case p.preview && (p.config == "" || p.status || p.apply || p.plan != "" || p.applyPlan != "" || p.undo != "" || p.out != ""):
+		return fs.Mistake("-preview-notices needs -config and goes with no other job")
 	case p.explain != "" && (p.config == "" || p.status || p.apply || p.plan != "" || p.applyPlan != "" || p.undo != "" || p.out != ""):
 		return fs.Mistake("-explain needs -config, changes nothing and writes no files")
 	case p.people < 20 || p.people > 200000:
@@ -148,6 +155,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return p.demonstrate(ctx)
 	case p.status:
 		return p.verdict()
+	case p.preview:
+		return p.previewNotices()
 	case p.explain != "":
 		return p.explainPerson(ctx)
 	}

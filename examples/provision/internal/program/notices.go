@@ -1,0 +1,31 @@
+package program
+
+import (
+	"fmt"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/site"
+	"github.com/ictmedia/schoolmail/site/notify"
+)
+
+// previewNotices prints all texts that people may get.
+func (p *program) previewNotices() int {
+	set, warnings, err := site.Load(p.config, nil)
+	if err != nil {
+		return p.flags.Fail(cli.Usage, err)
+	}
+	p.flags.Warn(warnings...)
+	for _, kind := range notify.Kinds() {
+		for _, lang := range set.SMTP.Texts.Languages() {
+			for _, role := range []schoolmail.Role{schoolmail.RolePupil, schoolmail.RoleTeacher, schoolmail.RoleStaff} {
+				subject, body, err := set.SMTP.Texts.Preview(kind, role, lang, set.Name)
+				if err != nil {
+					return p.flags.Fail(cli.Failed, err)
+				}
+				fmt.Fprintf(p.stdout, "== %s, %s, %s\nSubject: %s\n\n%s\n", kind, role, lang, subject, body)
+			}
+		}
+	}
+	return cli.Done
+}
