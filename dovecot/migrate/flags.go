@@ -23,7 +23,7 @@ func (f *folderRun) flags(ctx context.Context, old imapwire.Set, sel *imapwire.S
 		if err := f.src.do(opFlags, f.SourceRaw, func(c *imapwire.Client) error {
 			return c.Fetch(ctx, part, "FLAGS", mod, func(m *imapwire.Message, _ io.Reader, _ int64) error {
 				if m.HasFlags && part.Contains(m.UID) {
-					flags, bad := f.take.clean(m.Flags)
+					flags, bad := f.take.clean(f.src.called(m.Flags))
 					if len(bad) > 0 {
 						f.led.warn(f.Mapping, m.UID, ProblemKeyword, "kept without the keywords %q, which the target would not take", bad)
 					}

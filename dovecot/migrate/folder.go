@@ -57,7 +57,14 @@ func (f *folderRun) sync(ctx context.Context) error {
 	}
 	f.validity = sel.UIDValidity
 	old := known.Without(f.gone)
-	if err := f.bring(ctx, fresh, live); err != nil {
+	taken, err := f.taken(ctx, f.Mapping, fresh)
+	if err != nil {
+		return err
+	}
+	if n := fresh.Len() - taken.Len(); n > 0 && f.Search == "" {
+		f.led.find("%q: %d messages stay behind by the limits of age and size", f.Source, n)
+	}
+	if err := f.bring(ctx, taken, live); err != nil {
 		return err
 	}
 	if len(old) > 0 && !f.afterCutOver() && (sel.HighestModSeq == 0 || sel.HighestModSeq != f.state.SrcModSeq) {
@@ -70,7 +77,7 @@ func (f *folderRun) sync(ctx context.Context) error {
 	}
 	f.state.SrcValidity, f.state.SrcNext = sel.UIDValidity, sel.UIDNext
 	f.state.SrcModSeq, f.state.SrcMessages = sel.HighestModSeq, uint32(live.Len())
-	f.state.Complete = f.led.lost(f.Mapping) == 0
+	f.state.Complete, f.state.Search = f.led.lost(f.Mapping) == 0, f.m.opt.Limits.criterion(f.Mapping)
 	if !f.renumbered {
 		return nil
 	}

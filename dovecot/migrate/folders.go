@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ type Folder struct {
 	Raw        string   // the name on the wire
 	Path       []string // readable levels below the personal namespace; INBOX is {"INBOX"}
 	Role       Role     // by SPECIAL-USE attribute
+	Virtual    string   // the attribute that makes it a view of other folders: \All, \Flagged, \Important
 	Selectable bool     // can hold messages
 	Subscribed bool
 }
@@ -45,9 +47,18 @@ type FolderRules struct {
 	Roles map[Role]string
 	// NoNameTable leaves folders alone that only their name makes special.
 	NoNameTable bool
-	// Skip lists source folders (readable paths) that stay behind with
-	// everything below them.
+	// Skip lists source folders that stay behind with everything below them:
+	// readable paths, in which "*" stands for any characters and "?" for one.
 	Skip []string
+	// Only, if not empty, lists in the same way the folders that are taken, with
+	// everything below them. INBOX must be among them to be taken.
+	Only []string
+	// Virtual takes folders that show other folders' messages once more (\All, \Flagged,
+	// \Important), as Gmail has them. The default leaves them behind.
+	Virtual bool
+	// ArchiveRest brings those messages of the folder marked \All that are in no
+	// other folder into Archive: at Gmail, what has been archived. See [Preset].
+	ArchiveRest bool
 	// Forbidden are characters the target refuses inside a level. The default
 	// is ".", which Dovecot's Maildir++ uses itself; the target's separator is always among them. They become "_".
 	Forbidden string
@@ -63,6 +74,14 @@ type Mapping struct {
 	Why        string `json:"why"`              // "same name", "special use", "name", "configured", "recorded"
 	Create     bool   `json:"create,omitempty"` // the target folder does not exist yet
 	Subscribed bool   `json:"subscribed,omitempty"`
+	// Search limits the messages that are taken to those that this IMAP
+	// criterion finds; "" takes all.
+	Search string `json:"search,omitempty"`
+	// Messages and Bytes at the source, and Left of them still to copy, by
+	// the counts. Only [Migrator.Plan] fills them; Bytes is -1 if the source does not tell.
+	Messages int   `json:"messages,omitempty"`
+	Bytes    int64 `json:"bytes,omitempty"`
+	Left     int   `json:"left,omitempty"`
 }
 
 // FolderPlan says what becomes of every source folder, before anything is
@@ -82,8 +101,12 @@ func newView(ns imapwire.Namespaces, boxes []imapwire.Mailbox) View {
 	if v.Separator == "" && len(boxes) > 0 {
 		v.Separator = boxes[0].Separator
 	}
+	if ns.Guessed {
+		v.Prefix = commonPrefix(boxes, v.Separator)
+	}
 	for _, b := range boxes {
-		f := Folder{Raw: b.Name, Role: roleOfAttributes(b.Attributes), Selectable: b.Selectable(), Subscribed: b.Subscribed}
+		f := Folder{Raw: b.Name, Role: roleOfAttributes(b.Attributes), Virtual: virtualAttribute(b.Attributes),
+			Selectable: b.Selectable(), Subscribed: b.Subscribed}
 		switch {
 		case imapwire.InboxName(b.Name):
 			f.Raw, f.Path = "INBOX", []string{"INBOX"}
@@ -96,6 +119,23 @@ func newView(ns imapwire.Namespaces, boxes []imapwire.Mailbox) View {
 		v.Folders = append(v.Folders, f)
 	}
 	return v
+}
+
+// commonPrefix recognises the namespace of a server that does not tell it: every folder but INBOX
+// lies below INBOX.
+func commonPrefix(boxes []imapwire.Mailbox, separator string) string {
+	prefix := ""
+	for _, b := range boxes {
+		if imapwire.InboxName(b.Name) {
+			continue
+		}
+		head := b.Name[:min(len(b.Name), len("INBOX")+len(separator))]
+		if separator == "" || !strings.EqualFold(head, "INBOX"+separator) || prefix != "" && prefix != head {
+			return ""
+		}
+		prefix = head
+	}
+	return prefix
 }
 
 func (v View) outside(raw string, ns imapwire.Namespaces) bool {
@@ -161,7 +201,7 @@ func (v View) raw(path []string) string {
 // earlier runs (source raw name to target raw name), which stay: mail that has
 // been copied is not copied again into another folder because a rule changed.
 func PlanFolders(src, dst View, rules FolderRules, recorded map[string]string) *FolderPlan {
-	p := &folderPlanner{dst: dst, rules: rules, plan: &FolderPlan{}, taken: map[string]*Mapping{}, existing: map[string]Folder{}}
+	p := &folderPlanner{dst: dst, rules: rules, plan: &FolderPlan{}, taken: map[string]*Mapping{}, existing: map[string]Folder{}, asked: map[string]bool{}}
 	for _, f := range dst.Folders {
 		p.existing[f.Raw] = f
 	}
@@ -169,8 +209,9 @@ func PlanFolders(src, dst View, rules FolderRules, recorded map[string]string) *
 		name, _ := imapwire.DecodeName(o)
 		p.plan.Skipped = append(p.plan.Skipped, name+": outside of the user's own folders")
 	}
-	p.chooseRoles(src)
+	p.chooseRoles()
 	folders := slices.Clone(src.Folders)
+	p.source = src.Folders
 	slices.SortStableFunc(folders, func(a, b Folder) int {
 		return cmp.Or(cmp.Compare(inboxFirst(a), inboxFirst(b)), cmp.Compare(len(a.Path), len(b.Path)), cmp.Compare(a.Raw, b.Raw))
 	})
@@ -204,6 +245,9 @@ func depth(m Mapping) int {
 	return strings.Count(m.Target, "/")
 }
 
+// restOfGmail finds what is in no folder but that of all messages (Gmail's IMAP extensions, X-GM-RAW).
+const restOfGmail = `X-GM-RAW "has:nouserlabels -in:inbox -in:sent -in:drafts -in:chats -in:spam -in:trash"`
+
 type folderPlanner struct {
 	dst      View
 	rules    FolderRules
@@ -211,10 +255,12 @@ type folderPlanner struct {
 	roles    map[Role][]string // target path of each role
 	taken    map[string]*Mapping
 	existing map[string]Folder
+	source   []Folder
+	asked    map[string]bool // first levels that the plan has asked about
 }
 
 // chooseRoles finds the one target folder of each role.
-func (p *folderPlanner) chooseRoles(src View) {
+func (p *folderPlanner) chooseRoles() {
 	p.roles = map[Role][]string{}
 	for _, role := range Roles() {
 		if name := p.rules.Roles[role]; name != "" {
@@ -248,6 +294,9 @@ func (p *folderPlanner) chooseRoles(src View) {
 		switch {
 		case len(byUse) > 0:
 			pick(byUse)
+			for _, f := range byName {
+				p.find("the target has %q beside %q, which is its folder for %s: what is in it stays there", f.Name(), strings.Join(p.roles[role], "/"), role)
+			}
 		case len(byName) > 0 && !p.rules.NoNameTable:
 			pick(byName)
 		case role != Archive:
@@ -266,11 +315,9 @@ func (p *folderPlanner) place(f Folder) {
 	if !f.Selectable {
 		return // only there to have children
 	}
-	for _, s := range p.rules.Skip {
-		if below(f.Name(), s) {
-			p.plan.Skipped = append(p.plan.Skipped, f.Name()+": configured to stay behind")
-			return
-		}
+	if why := p.staysBehind(f); why != "" {
+		p.plan.Skipped = append(p.plan.Skipped, f.Name()+": "+why)
+		return
 	}
 	// The longest configured prefix wins.
 	best := ""
@@ -288,19 +335,90 @@ func (p *folderPlanner) place(f Folder) {
 		p.add(f, f.Path, "INBOX", Ordinary, "same name", true)
 		return
 	}
+	if p.archiveRest(f) {
+		path := p.roles[Archive]
+		if path == nil {
+			path = []string{string(Archive)}
+		}
+		p.put(f, path, Archive, "what is in no other folder")
+		return
+	}
 	if role := f.Role; role != Ordinary && p.roles[role] != nil {
 		p.put(f, p.roles[role], role, "special use")
 		return
 	}
-	if role := RoleOfName(f.Path[0]); role != Ordinary && !p.rules.NoNameTable && p.roles[role] != nil {
-		why := "name"
-		if len(f.Path) > 1 {
-			why = "parent's name"
-		}
+	if role, why := p.roleByName(f); role != Ordinary && p.roles[role] != nil {
 		p.put(f, append(slices.Clone(p.roles[role]), f.Path[1:]...), role, why)
 		return
 	}
 	p.put(f, f.Path, Ordinary, "same name")
+}
+
+// staysBehind says why a folder is not taken, "" if it is.
+func (p *folderPlanner) staysBehind(f Folder) string {
+	under := func(patterns []string) bool {
+		return slices.ContainsFunc(patterns, func(s string) bool { return matches(f.Name(), s) })
+	}
+	switch {
+	case under(p.rules.Skip):
+		return "configured to stay behind"
+	case len(p.rules.Only) > 0 && !under(p.rules.Only):
+		return "not among the folders that are taken"
+	case f.Virtual != "" && !p.rules.Virtual && !p.archiveRest(f):
+		return "shows messages of other folders once more (" + f.Virtual + "); what is in none of them stays behind"
+	}
+	return ""
+}
+
+// archiveRest reports the folder of all messages, of which those are taken that are nowhere else.
+func (p *folderPlanner) archiveRest(f Folder) bool {
+	return p.rules.ArchiveRest && strings.HasPrefix(strings.ToLower(f.Virtual), `\all`)
+}
+
+// roleByName is the role of a folder, or of the folder of the first level that it lies below, by name
+// alone. Where mail expires, a folder with folders of its own is somebody's filing.
+func (p *folderPlanner) roleByName(f Folder) (Role, string) {
+	if p.rules.NoNameTable {
+		return Ordinary, ""
+	}
+	top := f.Path[0]
+	role, why := RoleOfName(top), "name"
+	if len(f.Path) > 1 {
+		why = "parent's name"
+	}
+	parent, children := Ordinary, false
+	for _, o := range p.source {
+		if len(o.Path) == 1 && o.Path[0] == top && o.Role != Ordinary {
+			parent = o.Role
+		}
+		children = children || len(o.Path) > 1 && o.Path[0] == top && o.Selectable
+	}
+	if parent != Ordinary {
+		return parent, why
+	}
+	if may := doubtfulByName[fold(top)]; may != Ordinary {
+		p.ask(top, "%q may be a folder for %s; it stays what it is called unless the folder map says otherwise", top, may)
+		return Ordinary, ""
+	}
+	if role.expires() && children {
+		p.ask(top, "%q is called like a folder for %s and has folders of its own: they stay what they are called unless the folder map says otherwise", top, role)
+		return Ordinary, ""
+	}
+	return role, why
+}
+
+// ask finds once for each folder of the first level.
+func (p *folderPlanner) ask(top, format string, args ...any) {
+	if !p.asked[top] {
+		p.asked[top] = true
+		p.find(format, args...)
+	}
+}
+
+// matches reports whether name, or a folder that it lies below, is what the pattern says.
+func matches(name, pattern string) bool {
+	re, err := regexp.Compile(`(?s)^` + strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(pattern)) + `(/.*)?$`)
+	return err == nil && re.MatchString(name)
 }
 
 // below reports whether name is the folder or lies below it.
@@ -327,7 +445,7 @@ func (p *folderPlanner) put(f Folder, path []string, role Role, why string) {
 		}
 	}
 	if got := strings.Join(clean, "/"); got != strings.Join(path, "/") && !strings.Contains(got, " (") {
-		p.find("%q is named %q at the target, which refuses some characters", f.Name(), got)
+		p.find("%q is named %q at the target, which does not take the name", f.Name(), got)
 	}
 	p.add(f, clean, raw, role, why, merge)
 }
@@ -336,12 +454,20 @@ func (p *folderPlanner) add(f Folder, path []string, raw string, role Role, why 
 	_, exists := p.existing[raw]
 	m := Mapping{Source: f.Name(), SourceRaw: f.Raw, Target: strings.Join(path, "/"), TargetRaw: raw,
 		Role: role, Why: why, Create: !exists && raw != "INBOX", Subscribed: f.Subscribed}
+	if p.archiveRest(f) {
+		m.Search = restOfGmail
+	}
 	if first := p.taken[raw]; first != nil && merge && why != "recorded" {
 		p.find("%q and %q are merged into %q", first.Source, m.Source, m.Target)
 	} else if first == nil {
 		p.taken[raw] = &m
 	}
 	p.plan.Mappings = append(p.plan.Mappings, m)
+}
+
+// inboxPrefix reports a target whose folders all lie below INBOX.
+func (p *folderPlanner) inboxPrefix() bool {
+	return p.dst.Prefix != "" && strings.EqualFold(strings.TrimSuffix(p.dst.Prefix, p.dst.Separator), "INBOX")
 }
 
 // maxLevel keeps one level below what file systems and Dovecot take; 180
@@ -364,6 +490,9 @@ func (p *folderPlanner) clean(path []string) []string {
 			}
 			return r
 		}, level)
+		if i == 1 && p.inboxPrefix() && path[0] == "INBOX" && strings.EqualFold(level, "INBOX") {
+			level += "_" // below this prefix it would be INBOX itself
+		}
 		if i == 0 && strings.HasPrefix(level, "~") {
 			level = "_" + level[1:]
 		}

@@ -31,6 +31,15 @@ func view(prefix, sep string, names ...string) migrate.View {
 	return v
 }
 
+// gmail is a listing as Gmail has it.
+func gmail() migrate.View {
+	v := view("", "/", "INBOX", "Arbeit", "-[Gmail]", "[Gmail]/Alle Nachrichten", "[Gmail]/Wichtig", "[Gmail]/Markiert", "[Gmail]/Gesendet:Sent")
+	for i, a := range map[int]string{3: `\All`, 4: `\Important`, 5: `\Flagged`} {
+		v.Folders[i].Virtual = a
+	}
+	return v
+}
+
 func TestPlanFolders(t *testing.T) {
 	t.Parallel()
 	standard := []string{"INBOX", "Sent:Sent", "Drafts:Drafts", "Trash:Trash", "Junk:Junk"}
@@ -109,6 +118,49 @@ func TestPlanFolders(t *testing.T) {
 			src:  view("", "/", "INBOX", "Archiv", "Archives/2020"),
 			dst:  view("", "/", standard...),
 			want: "INBOX>INBOX Archiv>Archiv Archives/2020>Archives/2020",
+		},
+		"names that people use for other things, and folders with folders of their own": {
+			src:  view("", "/", "INBOX", "Bin", "Deleted", "Werbung", "Werbung/Klasse 9a", "Papierkorb", "Papierkorb/Projekt", "Spam"),
+			dst:  view("", "/", standard...),
+			want: "INBOX>INBOX Bin>Bin Deleted>Deleted Papierkorb>Papierkorb Spam>Junk Werbung>Werbung Papierkorb/Projekt>Papierkorb/Projekt Werbung/Klasse 9a>Werbung/Klasse 9a", findings: 4,
+		},
+		"what lies below a folder with the attribute": {
+			src:  view("", "/", "INBOX", "Papierkorb:Trash", "Papierkorb/alt"),
+			dst:  view("", "/", standard...),
+			want: "INBOX>INBOX Papierkorb>Trash Papierkorb/alt>Trash/alt",
+		},
+		"INBOX below INBOX stays apart below a prefix, too": {
+			src:  migrate.View{Prefix: "INBOX.", Separator: ".", Folders: []migrate.Folder{{Raw: "INBOX", Path: []string{"INBOX"}, Selectable: true}, {Raw: "INBOX.INBOX", Path: []string{"INBOX", "INBOX"}, Selectable: true}, {Raw: "INBOX.inbox.x", Path: []string{"INBOX", "inbox", "x"}, Selectable: true}}},
+			dst:  view("INBOX/", "/", standard...),
+			want: "INBOX>INBOX INBOX/INBOX>INBOX/INBOX_ INBOX/inbox/x>INBOX/inbox_/x", findings: 2,
+		},
+		"what an earlier tool has left at the target": {
+			src:  view("", "/", "INBOX", "Gesendet"),
+			dst:  view("", "/", "INBOX", "Sent:Sent", "Gesendet", "Trash:Trash"),
+			want: "INBOX>INBOX Gesendet>Sent", findings: 1,
+		},
+		"patterns": {
+			src:   view("", "/", "INBOX", "Projekte/a", "Projekte/b", "Projekte/b/x", "Alt 2019", "Alt 2020", "Neu"),
+			dst:   view("", "/", standard...),
+			rules: migrate.FolderRules{Skip: []string{"Alt ????", "*/b"}},
+			want:  "INBOX>INBOX Neu>Neu Projekte/a>Projekte/a",
+		},
+		"only some": {
+			src:   view("", "/", "INBOX", "Projekte", "Projekte/b", "Neu"),
+			dst:   view("", "/", standard...),
+			rules: migrate.FolderRules{Only: []string{"INBOX", "Proj*"}, Skip: []string{"Projekte/b"}},
+			want:  "INBOX>INBOX Projekte>Projekte",
+		},
+		"views of other folders stay behind": {
+			src:  gmail(),
+			dst:  view("", "/", standard...),
+			want: "INBOX>INBOX Arbeit>Arbeit [Gmail]/Gesendet>Sent",
+		},
+		"Gmail's archive": {
+			src:   gmail(),
+			dst:   view("", "/", standard...),
+			rules: migrate.FolderRules{ArchiveRest: true},
+			want:  "INBOX>INBOX Arbeit>Arbeit [Gmail]/Alle Nachrichten>Archive [Gmail]/Gesendet>Sent",
 		},
 		"decisions of earlier runs stay": {
 			src:      view("", "/", "INBOX", "Gesendet", "a"),

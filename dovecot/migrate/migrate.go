@@ -11,6 +11,13 @@ import (
 type Options struct {
 	Folders FolderRules
 
+	// Limits leave old and large messages behind.
+	Limits Limits
+	// Flags renames flags and keywords of the source; one that becomes "" is left out.
+	Flags map[string]string
+	// Quota brings the source's storage limit to the target, where that lets us set it.
+	Quota bool
+
 	// KeepDeleted leaves at the target what has been deleted or moved away at
 	// the source. The default follows the source until the cut-over; messages that the migration did
 	// not bring are never deleted.
@@ -106,6 +113,11 @@ func (m *Migrator) observe(e Event) {
 func (m *Migrator) Plan(ctx context.Context, a Account) (plan *FolderPlan, err error) {
 	err = m.look(ctx, a, "plan", func(ctx context.Context, r *accountRun) error {
 		plan = r.plan()
+		for i := range plan.Mappings {
+			if err := r.number(ctx, &plan.Mappings[i]); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
 	return plan, err

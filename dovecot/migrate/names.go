@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"slices"
 	"strings"
 
 	"golang.org/x/text/cases"
@@ -38,12 +39,12 @@ var roleNames = map[Role][]string{
 	},
 	Trash: {
 		"Papierkorb", "Gelöscht", "Gelöschte Objekte", "Gelöschte Elemente", "Gelöschte Nachrichten",
-		"Trash", "Deleted Items", "Deleted Messages", "Deleted", "Bin",
+		"Trash", "Deleted Items", "Deleted Messages",
 		"Corbeille", "Éléments supprimés", "Messages supprimés",
 		"Cestino", "Posta eliminata", "Elementi eliminati",
 	},
 	Junk: {
-		"Spam", "Spamverdacht", "Junk-E-Mail", "Unerwünscht", "Werbung",
+		"Spam", "Spamverdacht", "Junk-E-Mail", "Unerwünscht",
 		"Junk", "Junk E-mail", "Junk Email", "Junk Mail", "Bulk Mail",
 		"Courrier indésirable", "Indésirables", "Pourriel", "Posta indesiderata",
 	},
@@ -52,16 +53,29 @@ var roleNames = map[Role][]string{
 	},
 }
 
-// roleByName is roleNames turned round, by folded name.
-var roleByName = func() map[string]Role {
+// doubtfulNames are names that some mail programs use, too, and people for
+// other things: a folder of school papers called "Werbung" must not end where mail expires.
+// The plan asks about them.
+var doubtfulNames = map[Role][]string{
+	Trash: {"Deleted", "Bin"},
+	Junk:  {"Werbung"},
+}
+
+// roleByName and doubtfulByName are turned round, by folded name.
+var (
+	roleByName     = byFoldedName(roleNames)
+	doubtfulByName = byFoldedName(doubtfulNames)
+)
+
+func byFoldedName(table map[Role][]string) map[string]Role {
 	m := map[string]Role{}
-	for role, names := range roleNames {
+	for role, names := range table {
 		for _, n := range names {
 			m[fold(n)] = role
 		}
 	}
 	return m
-}()
+}
 
 // RoleOfName returns the role that a folder name (not a path) is known for in
 // one of the four languages. Case, surrounding blanks and the composition of
@@ -71,6 +85,23 @@ func RoleOfName(name string) Role { return roleByName[fold(name)] }
 func fold(s string) string {
 	return cases.Fold().String(norm.NFC.String(strings.TrimSpace(s)))
 }
+
+// virtualAttributes mark folders that show messages of other folders once
+// more (RFC 6154, and Gmail's \Important of RFC 8457).
+var virtualAttributes = []string{`\all`, `\allmail`, `\flagged`, `\starred`, `\important`}
+
+// virtualAttribute is the attribute that makes a folder a view of others, "" for an ordinary one.
+func virtualAttribute(attrs []string) string {
+	for _, a := range attrs {
+		if slices.Contains(virtualAttributes, strings.ToLower(a)) {
+			return a
+		}
+	}
+	return ""
+}
+
+// expires reports a role whose mail sites delete after a while.
+func (r Role) expires() bool { return r == Trash || r == Junk }
 
 // roleOfAttributes reads SPECIAL-USE attributes; XLIST called Junk "Spam".
 func roleOfAttributes(attrs []string) Role {

@@ -25,6 +25,7 @@ type peer struct {
 	kind    digestKind
 	flags   *flagTable
 	trouble *trouble
+	mapped  func(flags []string) []string // what the source's flags are called at the target; nil leaves them
 
 	mu       sync.Mutex
 	used     time.Time
@@ -225,7 +226,7 @@ func (p *peer) items(ctx context.Context, uids imapwire.Set) ([]item, error) {
 		if !uids.Contains(m.UID) {
 			return nil
 		}
-		i := item{uid: m.UID, size: size32(m.Size), flags: p.flags.number(m.Flags)}
+		i := item{uid: m.UID, size: size32(m.Size), flags: p.flags.number(p.called(m.Flags))}
 		if m.HasDate {
 			i.date = m.Date.Unix()
 		}
@@ -237,6 +238,14 @@ func (p *peer) items(ctx context.Context, uids imapwire.Set) ([]item, error) {
 	}
 	slices.SortStableFunc(out, func(a, b item) int { return cmp.Compare(a.uid, b.uid) })
 	return slices.CompactFunc(out, func(a, b item) bool { return a.uid == b.uid }), nil
+}
+
+// called are flags under the names that the target knows.
+func (p *peer) called(flags []string) []string {
+	if p.mapped == nil {
+		return flags
+	}
+	return p.mapped(flags)
 }
 
 // bothDigests are the two digests of a message, zero if its content could not be had.

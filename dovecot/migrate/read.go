@@ -125,7 +125,7 @@ func (r *reader) message(m *imapwire.Message, body io.Reader, size int64) error 
 	}
 	out := &message{uid: m.UID, size: size, date: info.Date}
 	var bad []string
-	out.flags, bad = r.take.clean(info.Flags)
+	out.flags, bad = r.take.clean(r.src.called(info.Flags))
 	if len(bad) > 0 {
 		r.led.warn(r.Mapping, m.UID, ProblemKeyword, "copied without the keywords %q, which no server would take", bad)
 	}

@@ -130,6 +130,7 @@ func (r *accountRun) attempt(ctx context.Context, work func(ctx context.Context)
 		}
 	}
 	r.src.kind, r.dst.kind = r.st.acct.Digest, r.st.acct.Digest
+	r.src.mapped = r.m.mapped
 	kctx, stop := context.WithCancel(ctx)
 	var keepers errgroup.Group
 	for _, p := range []*peer{r.src, r.dst} {
@@ -164,6 +165,9 @@ func (r *accountRun) sync(ctx context.Context) (err error) {
 		return err
 	}
 	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	if err := r.quota(ctx); err != nil {
 		return err
 	}
 	for _, f := range r.runs {
@@ -256,7 +260,8 @@ func (r *accountRun) todo(mp Mapping) (*folderRun, error) {
 	ss, ds := r.src.status[mp.SourceRaw], r.dst.status[mp.TargetRaw]
 	same := fs.Complete && ss != nil && fs.SrcValidity == ss.UIDValidity && fs.SrcNext == ss.UIDNext &&
 		fs.SrcMessages == ss.Messages && fs.SrcModSeq == ss.HighestModSeq && ss.HighestModSeq != 0 &&
-		(ds == nil || ds.UIDValidity == fs.DstValidity || fs.DstValidity == 0) && fs.Subscribed == mp.Subscribed
+		(ds == nil || ds.UIDValidity == fs.DstValidity || fs.DstValidity == 0) && fs.Subscribed == mp.Subscribed &&
+		fs.Search == r.m.opt.Limits.criterion(mp)
 	if same && !r.looksAtTarget(fs) {
 		return nil, nil
 	}

@@ -73,6 +73,8 @@ type folderState struct {
 	// Lost are the source UIDs that had been copied and were no longer at
 	// the target when the cut-over came, as text of a set.
 	Lost string `json:"lost,omitempty"`
+	// Search is the criterion that limited the messages of the last run.
+	Search string `json:"search,omitempty"`
 }
 
 // entry is one source message that the target has, or had.

@@ -54,7 +54,8 @@ type FolderCertificate struct {
 	Content        int      `json:"content"`
 	Flags          int      `json:"flags"`
 	Dates          int      `json:"dates"`
-	Extra          int      `json:"extra"` // at the target only: delivered or filed there since
+	Extra          int      `json:"extra"`                // at the target only: delivered or filed there since
+	LeftBehind     int      `json:"leftBehind,omitempty"` // at the source, beyond the limits of age and size
 }
 
 // Certificate is the proof for one account: what was compared, and every
@@ -102,6 +103,7 @@ func (t *FolderCertificate) add(f FolderCertificate) {
 	t.Flags += f.Flags
 	t.Dates += f.Dates
 	t.Extra += f.Extra
+	t.LeftBehind += f.LeftBehind
 }
 
 // Verify reads both sides and compares them: counts, sizes, content, flags and
@@ -230,8 +232,14 @@ func (c *comparison) source(ctx context.Context, mp Mapping) ([]item, error) {
 	if err != nil {
 		return nil, err
 	}
-	got, err := c.src.items(ctx, live)
 	counts := contradiction(sel, st, live.Len())
+	taken, err := c.taken(ctx, mp, live)
+	if err != nil {
+		return nil, err
+	}
+	c.sum.LeftBehind += live.Len() - taken.Len()
+	live = taken
+	got, err := c.src.items(ctx, live)
 	if err == nil && counts == "" && len(got) < live.Len() {
 		counts = fmt.Sprintf("SEARCH lists %d messages, FETCH tells %d", live.Len(), len(got))
 	}

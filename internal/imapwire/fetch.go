@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -31,9 +32,9 @@ type Message struct {
 //
 // f is called once for each message. body is the content of BODY[] or RFC822
 // as it arrives, nil if it was not asked for or the server has none; it need not be read to its
-// end. When body is there, m holds only what the server sent in front of it:
-// Cyrus and Dovecot send everything else first. A body in front of the UID is
-// an error. An error of f ends the command and with it the connection.
+// end. When body is there, m holds only what the server sent in front of it: Cyrus and Dovecot
+// send everything else first. A body in front of the UID (the order is free, RFC 9051, section 7.5.2) is
+// kept until the answer ends. An error of f ends the command and with it the connection.
 func (c *Client) Fetch(ctx context.Context, uids Set, items, mod string, f func(m *Message, body io.Reader, size int64) error) error {
 	if len(uids) == 0 {
 		return nil
@@ -60,6 +61,8 @@ func (c *Client) fetchResponse(f func(*Message, io.Reader, int64) error) error {
 	r.pos++
 	m := &Message{}
 	called := false
+	var early *heldBody // came before the UID
+	defer func() { early.close() }()
 	for {
 		r.spaces()
 		if r.peek() == ')' {
@@ -71,6 +74,13 @@ func (c *Client) fetchResponse(f func(*Message, io.Reader, int64) error) error {
 			return errSyntax
 		}
 		r.spaces()
+		if content(key) && m.UID == 0 && r.pos >= len(r.seg) && r.lit >= 0 {
+			var err error
+			if early, err = r.hold(); err != nil {
+				return err
+			}
+			continue
+		}
 		if content(key) {
 			if err := c.fetchBody(m, f); err != nil {
 				return err
@@ -87,10 +97,62 @@ func (c *Client) fetchResponse(f func(*Message, io.Reader, int64) error) error {
 	if called || m.UID == 0 { // a flag change the server tells by itself
 		return nil
 	}
-	if err := f(m, nil, 0); err != nil {
+	err := error(nil)
+	if early != nil {
+		err = f(m, early.content, early.size)
+	} else {
+		err = f(m, nil, 0)
+	}
+	if err != nil {
 		return handlerError{err}
 	}
 	return nil
+}
+
+// heldBody is a message's content that came before its UID: nobody can know
+// yet what it is for. Small ones are kept in memory, large ones in a file.
+type heldBody struct {
+	content io.Reader
+	size    int64
+	file    *os.File
+}
+
+const maxHeldInMemory = 1 << 20
+
+// hold reads the literal in front of the reader and the segment after it.
+func (r *reader) hold() (*heldBody, error) {
+	h := &heldBody{size: r.lit}
+	if h.size <= maxHeldInMemory {
+		b := make([]byte, h.size)
+		if _, err := io.ReadFull(r.br, b); err != nil {
+			return nil, err
+		}
+		h.content = bytes.NewReader(b)
+		return h, r.next()
+	}
+	var err error
+	if h.file, err = os.CreateTemp("", "imap-message"); err != nil {
+		return nil, err
+	}
+	h.content = h.file
+	if _, err = io.CopyN(h.file, r.br, h.size); err == nil {
+		_, err = h.file.Seek(0, io.SeekStart)
+	}
+	if err == nil {
+		err = r.next()
+	}
+	if err != nil {
+		h.close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *heldBody) close() {
+	if h != nil && h.file != nil {
+		h.file.Close()
+		os.Remove(h.file.Name())
+	}
 }
 
 // content reports whether an item is the whole message.
@@ -101,7 +163,7 @@ func content(key string) bool {
 func (c *Client) fetchBody(m *Message, f func(*Message, io.Reader, int64) error) error {
 	r := &c.r
 	if m.UID == 0 {
-		return errors.New("server sends a message before its UID")
+		return errSyntax // and no literal, which is what messages are
 	}
 	if r.pos < len(r.seg) || r.lit < 0 { // NIL, or a short quoted string
 		v, err := r.value(0)

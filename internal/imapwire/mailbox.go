@@ -14,7 +14,11 @@ type Namespace struct {
 }
 
 // Namespaces as the server lists them.
-type Namespaces struct{ Personal, Other, Shared []Namespace }
+type Namespaces struct {
+	Personal, Other, Shared []Namespace
+	// Guessed: the server has no NAMESPACE, and all that is known is a separator.
+	Guessed bool
+}
 
 // Namespace asks for the namespaces. A server without NAMESPACE gets the
 // separator of its INBOX and no prefix.
@@ -32,7 +36,7 @@ func (c *Client) Namespace(ctx context.Context) (Namespaces, error) {
 			}
 			return true, err
 		}, `""`, `""`)
-		n.Personal = []Namespace{{Separator: sep}}
+		n.Personal, n.Guessed = []Namespace{{Separator: sep}}, true
 		return n, err
 	}
 	_, err := c.exec(ctx, "NAMESPACE", func(name string, _ uint32) (bool, error) {
@@ -391,7 +395,10 @@ func (c *Client) ID(ctx context.Context, name string) error {
 }
 
 // Quota of storage in KiB; Limit is -1 if there is none.
-type Quota struct{ Used, Limit int64 }
+type Quota struct {
+	Used, Limit int64
+	Root        string
+}
 
 // Quota asks for the storage quota that governs a mailbox (RFC 2087): of
 // several roots, the one with the least room.
@@ -404,7 +411,8 @@ func (c *Client) Quota(ctx context.Context, mailbox string) (Quota, error) {
 		if name != "QUOTA" {
 			return false, nil
 		}
-		if _, err := c.r.value(0); err != nil {
+		root, err := c.r.value(0)
+		if err != nil {
 			return true, err
 		}
 		v, err := c.r.value(0)
@@ -415,10 +423,15 @@ func (c *Client) Quota(ctx context.Context, mailbox string) (Quota, error) {
 			used, err1 := strconv.ParseInt(v.list[i+1].text, 10, 64)
 			limit, err2 := strconv.ParseInt(v.list[i+2].text, 10, 64)
 			if err1 == nil && err2 == nil && (q.Limit < 0 || limit-used < q.Limit-q.Used) {
-				q = Quota{used, limit}
+				q = Quota{used, limit, root.text}
 			}
 		}
 		return true, err
 	}, str(mailbox))
 	return q, err
+}
+
+// SetQuota sets the storage limit of a quota root, in KiB (RFC 9208, section 4.1.1).
+func (c *Client) SetQuota(ctx context.Context, root string, limit int64) error {
+	return c.simple(ctx, "SETQUOTA", str(root), "(STORAGE "+strconv.FormatInt(limit, 10)+")")
 }

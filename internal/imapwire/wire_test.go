@@ -92,6 +92,7 @@ func TestFetch(t *testing.T) {
 			"* 4 FETCH (UID 6 FLAGS NIL BODY[] \"\" BODY[HEADER.FIELDS (FROM TO)] \"x\")\r\n"+
 			"* VANISHED (EARLIER) 1:3,8\r\n"+
 			"* 5 FETCH (UID 7 FLAGS () BODY[] {4}\r\nskip)\r\n"+
+			"*  6  FETCH (BODY[] {3}\r\nnew FLAGS (\\Seen) UID 8)\r\n"+
 			"TAG OK done\r\n",
 		`NOOP`, "TAG OK\r\n")
 	type row struct {
@@ -125,6 +126,7 @@ func TestFetch(t *testing.T) {
 		{UID: 5, Missing: true},
 		{UID: 6},
 		{UID: 7},
+		{UID: 8, Flags: []string{`\Seen`}, Body: "new"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -211,7 +213,7 @@ func TestSelectSearchQuota(t *testing.T) {
 	if s, err := c.Search(t.Context(), "ALL"); err != nil || s.String() != "1:3,9" {
 		t.Errorf("search %v, %v", s, err)
 	}
-	if q, err := c.Quota(t.Context(), "A"); err != nil || q != (Quota{10, 50}) {
+	if q, err := c.Quota(t.Context(), "A"); err != nil || q != (Quota{10, 50, "b"}) {
 		t.Errorf("quota %v, %v", q, err)
 	}
 	ns, err := c.Namespace(t.Context())
