@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,9 @@ import (
 	"sync"
 
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
+	"github.com/ictmedia/schoolmail/dovecot/migrate/runner"
 	"github.com/ictmedia/schoolmail/dovecot/migrate/spool"
+	"github.com/ictmedia/schoolmail/internal/atomicfile"
 	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/site/district"
 )
@@ -155,11 +158,18 @@ func convert(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 			}
 			rep.Spool = append(rep.Spool, r)
 		}
-		if e := writeReport(s.report, &rep); e != nil {
-			return cli.Failed, errors.Join(err, e)
+		text, e := json.MarshalIndent(&rep, "", "  ")
+		if e = errors.Join(e, atomicfile.WriteBytes(s.report, atomicfile.Private, append(text, '\n'))); e != nil {
+			return cli.Failed, errors.Join(err, fmt.Errorf("migrate: report: %w", e))
 		}
 	}
 	return code, err
+}
+
+// Report is what -report writes.
+type Report struct {
+	runner.Report
+	Spool []SpoolReport `json:"spool,omitempty"` // of a conversion from disk
 }
 
 // SpoolReport is one account of a conversion in a report.

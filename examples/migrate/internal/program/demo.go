@@ -12,6 +12,7 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
+	"github.com/ictmedia/schoolmail/dovecot/migrate/runner"
 )
 
 // demo migrates three mailboxes between two servers in the process: the plan,
@@ -79,7 +80,8 @@ func demo(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(w, "\nThe certificate: both sides read again and compared")
-	sum := certify(ctx, m, s, accounts, w)
+	sum := runner.Certify(ctx, m, s.Wave, accounts, s.sample)
+	certified(w, sum)
 	if sum.Complete != sum.Accounts {
 		return fmt.Errorf("migrate: the demonstration left %d messages behind", sum.Missing)
 	}

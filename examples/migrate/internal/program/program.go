@@ -5,20 +5,15 @@ package program
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
-	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
-	"github.com/ictmedia/schoolmail/internal/atomicfile"
+	"github.com/ictmedia/schoolmail/dovecot/migrate/runner"
 	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/site/district"
 )
@@ -248,54 +243,36 @@ func (s *settings) sides() (from, to migrate.Server, accounts []migrate.Account,
 	return from, to, accounts, err
 }
 
-// Report is what -report writes.
-type Report struct {
-	Wave        *migrate.WaveResult      `json:"wave,omitempty"`
-	Certificate *migrate.WaveCertificate `json:"certificate,omitempty"`
-	Spool       []SpoolReport            `json:"spool,omitempty"` // of a conversion from disk
-}
-
 func run(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer) (int, error) {
 	return runWith(ctx, s, from, to, accounts, stdout, newProgress(stdout, cli.IsTerminal(stdout)))
 }
 
 func runWith(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer, p *progress) (int, error) {
 	defer p.done()
-	m := migrate.New(from, to, s.StateDir, &migrate.Options{Folders: s.rules(), KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted,
-		AllowDeletions: s.allowDeletions, Recopy: s.recopy, Observer: p})
+	j := &runner.Job{
+		From: from, To: to, State: s.StateDir, NoCopy: s.noCopy, Verify: s.verify, Sample: s.sample, Report: s.report, Observe: p.wave,
+		Wave: migrate.Wave{Name: s.Wave, Accounts: accounts, Windows: s.windows(), Parallel: s.Parallel, CutOver: s.CutOver},
+		Options: migrate.Options{Folders: s.rules(), KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted,
+			AllowDeletions: s.allowDeletions, Recopy: s.recopy, Observer: p},
+	}
 	if s.plan {
-		return plan(ctx, m, accounts, stdout)
+		return plan(ctx, j.Migrator(), accounts, stdout)
 	}
-	var rep Report
-	var err error
-	code := cli.Done
-	if !s.noCopy {
-		wave := &migrate.Wave{Name: s.Wave, Accounts: accounts, Windows: s.windows(), Parallel: s.Parallel, CutOver: s.CutOver}
-		rep.Wave, err = m.RunWave(ctx, wave, &migrate.WaveOptions{Observe: p.wave, Paused: func() bool {
-			_, err := os.Stat(filepath.Join(s.StateDir, "PAUSE"))
-			return err == nil
-		}})
-		p.done()
+	rep, err := j.Run(ctx)
+	p.done()
+	if rep.Wave != nil {
 		summary(stdout, rep.Wave)
-		switch {
-		case errors.Is(err, migrate.ErrHeldBack), err == nil && rep.Wave.Failed() > 0:
-			code = cli.Held
-		case err != nil:
-			code = cli.Failed
-		}
 	}
-	if s.verify && ctx.Err() == nil {
-		rep.Certificate = certify(ctx, m, s, accounts, stdout)
-		if rep.Certificate.Complete < rep.Certificate.Accounts && code == cli.Done {
-			code = cli.Held
-		}
+	if rep.Certificate != nil {
+		certified(stdout, rep.Certificate)
 	}
-	if s.report != "" {
-		if e := writeReport(s.report, &rep); e != nil {
-			return cli.Failed, errors.Join(err, e)
-		}
+	switch {
+	case errors.Is(err, migrate.ErrHeldBack), err == nil && rep.Problems():
+		return cli.Held, err
+	case err != nil:
+		return cli.Failed, err
 	}
-	return code, err
+	return cli.Done, nil
 }
 
 func plan(ctx context.Context, m *migrate.Migrator, accounts []migrate.Account, w io.Writer) (int, error) {
@@ -316,13 +293,16 @@ func plan(ctx context.Context, m *migrate.Migrator, accounts []migrate.Account, 
 
 func writePlan(w io.Writer, account string, p *migrate.FolderPlan) {
 	fmt.Fprintf(w, "%s\n", account)
+	messages, left := 0, 0
 	for _, m := range p.Mappings {
 		note := ""
 		if m.Create {
 			note = ", new"
 		}
-		fmt.Fprintf(w, "  %-28s -> %-24s (%s%s)\n", m.Source, m.Target, m.Why, note)
+		fmt.Fprintf(w, "  %-28s -> %-24s (%s%s): %d messages%s, %d to copy\n", m.Source, m.Target, m.Why, note, m.Messages, size(m.Bytes), m.Left)
+		messages, left = messages+m.Messages, left+m.Left
 	}
+	fmt.Fprintf(w, "  in all %d messages, %d to copy\n", messages, left)
 	for _, s := range p.Skipped {
 		fmt.Fprintf(w, "  left behind: %s\n", s)
 	}
@@ -331,32 +311,31 @@ func writePlan(w io.Writer, account string, p *migrate.FolderPlan) {
 	}
 }
 
-func certify(ctx context.Context, m *migrate.Migrator, s *settings, accounts []migrate.Account, w io.Writer) *migrate.WaveCertificate {
-	each := make([]*migrate.Certificate, len(accounts))
-	var g errgroup.Group
-	g.SetLimit(4)
-	for i, a := range accounts {
-		g.Go(func() error {
-			c, err := m.Verify(ctx, a, &migrate.VerifyOptions{Sample: s.sample})
-			if err != nil {
-				c = &migrate.Certificate{Account: a.Name, Time: time.Now().UTC(), Error: err.Error(), Stage: migrate.Failed}
-			}
-			each[i] = c
-			return nil
-		})
+// size is a number of bytes after a comma, nothing where the source does not tell.
+func size(bytes int64) string {
+	if bytes < 0 {
+		return ""
 	}
-	g.Wait()
-	sum := migrate.SumCertificates(s.Wave, time.Now(), each)
+	return ", " + migrate.Bytes(bytes)
+}
+
+// certified prints what the comparison has found.
+func certified(w io.Writer, sum *migrate.WaveCertificate) {
 	fmt.Fprintf(w, "verified: %d of %d mailboxes complete, %d messages, %s, %d missing\n", sum.Complete, sum.Accounts, sum.Messages, migrate.Bytes(sum.Bytes), sum.Missing)
-	for _, c := range each {
-		if !c.Complete {
-			fmt.Fprintf(w, "  %s: %d missing %s\n", c.Account, c.Total().Missing, c.Error)
-			for _, d := range c.Doubtful {
-				fmt.Fprintf(w, "  %s: in doubt: %s\n", c.Account, d)
+	for _, c := range sum.Each {
+		if c.Complete {
+			continue
+		}
+		fmt.Fprintf(w, "  %s: %d missing %s\n", c.Account, c.Total().Missing, c.Error)
+		for _, d := range c.Doubtful {
+			fmt.Fprintf(w, "  %s: in doubt: %s\n", c.Account, d)
+		}
+		for _, f := range c.Folders { // only where something is wrong
+			if f.Missing > 0 {
+				fmt.Fprintf(w, "  %s: %q: %d of %d messages missing\n", c.Account, f.Target, f.Missing, f.SourceMessages)
 			}
 		}
 	}
-	return sum
 }
 
 // summary prints what is left to look at.
@@ -375,19 +354,4 @@ func summary(w io.Writer, r *migrate.WaveResult) {
 			fmt.Fprintf(w, "%s: %s\n", a.Account, f)
 		}
 	}
-}
-
-func writeReport(file string, rep *Report) error {
-	err := atomicfile.Write(file, atomicfile.Private, func(w io.Writer) error {
-		if strings.HasSuffix(file, ".html") {
-			return rep.Certificate.WriteHTML(w)
-		}
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(rep)
-	})
-	if err != nil {
-		return fmt.Errorf("migrate: report: %w", err)
-	}
-	return nil
 }
