@@ -265,7 +265,8 @@ func (e *Explanation) lifeCycle() string {
 	a := e.Account
 	switch a.State {
 	case schoolmail.Leaving:
-		return fmt.Sprintf("leaving, told on %s; closes on %s unless the record comes again", a.NoticedOn, a.NoticedOn.AddDays(e.life.NoticeDays))
+		return fmt.Sprintf("leaving, told on %s; closes on %s unless the record comes again", a.NoticedOn,
+			a.NoticedOn.AddDays(e.life.NoticeDays))
 	case schoolmail.Deactivated:
 		return fmt.Sprintf("deactivated on %s; removed for ever on %s unless the record comes again",
 			a.Deactivated, a.Deactivated.AddDays(e.life.PurgeDays))

@@ -104,104 +104,117 @@ func (s *Server) accept() {
 }
 
 func (s *Server) serve(c net.Conn) {
-	r, w := bufio.NewReader(c), bufio.NewWriter(c)
-	say := func(line string) bool {
-		fmt.Fprintf(w, "%s\r\n", line)
-		return w.Flush() == nil
-	}
-	if !say("220 sandbox ESMTP") {
-		return
-	}
-	hello, inMail := false, false
-	var m Message
-	for {
-		line, err := r.ReadString('\n')
-		if err != nil {
+	d := &dialogue{server: s, r: bufio.NewReader(c), w: bufio.NewWriter(c)}
+	for ok := d.say("220 sandbox ESMTP"); ok; {
+		line, err := d.r.ReadString('\n')
+		switch {
+		case err != nil:
 			return
-		}
-		if !strings.HasSuffix(line, "\r\n") {
-			say("500 5.5.2 lines end with CRLF")
-			continue
-		}
-		line = strings.TrimSuffix(line, "\r\n")
-		verb, arg, _ := strings.Cut(line, " ")
-		ok := true
-		switch strings.ToUpper(verb) {
-		case "EHLO", "HELO":
-			if arg == "" {
-				ok = say("501 5.5.4 EHLO wants a name")
-				break
-			}
-			hello, inMail, m = true, false, Message{}
-			if strings.EqualFold(verb, "EHLO") {
-				ok = say("250-sandbox\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES")
-			} else {
-				ok = say("250 sandbox")
-			}
-		case "MAIL":
-			p, good := path(arg, "FROM:")
-			switch {
-			case !hello || inMail:
-				ok = say("503 5.5.1 out of order")
-			case !good:
-				ok = say("501 5.1.7 malformed sender")
-			default:
-				inMail, m = true, Message{From: p}
-				ok = say("250 2.1.0 ok")
-			}
-		case "RCPT":
-			p, good := path(arg, "TO:")
-			no := ""
-			if good && s.Refuse != nil {
-				no = s.Refuse(p)
-			}
-			switch {
-			case !inMail:
-				ok = say("503 5.5.1 out of order")
-			case !good || !strings.Contains(p, "@"):
-				ok = say("501 5.1.3 malformed recipient")
-			case no != "":
-				ok = say(no)
-			default:
-				m.To = append(m.To, p)
-				ok = say("250 2.1.5 ok")
-			}
-		case "DATA":
-			if len(m.To) == 0 {
-				ok = say("503 5.5.1 no recipient")
-				break
-			}
-			if !say("354 end with a dot") {
-				return
-			}
-			data, err := io.ReadAll(textproto.NewReader(r).DotReader())
-			if err != nil {
-				return
-			}
-			m.Data = []byte(strings.ReplaceAll(string(data), "\n", "\r\n"))
-			s.mu.Lock()
-			s.msgs = append(s.msgs, m)
-			s.mu.Unlock()
-			inMail, m = false, Message{}
-			ok = say("250 2.0.0 kept")
-		case "RSET":
-			inMail, m = false, Message{}
-			ok = say("250 2.0.0 ok")
-		case "NOOP":
-			ok = say("250 2.0.0 ok")
-		case "QUIT":
-			say("221 2.0.0 bye")
-			return
+		case !strings.HasSuffix(line, "\r\n"):
+			ok = d.say("500 5.5.2 lines end with CRLF")
 		default:
-			ok = say("502 5.5.1 not implemented")
-		}
-		if !ok {
-			return
+			verb, arg, _ := strings.Cut(strings.TrimSuffix(line, "\r\n"), " ")
+			ok = d.command(strings.ToUpper(verb), arg)
 		}
 	}
 }
 
-// path reads "FROM:<a@b> PARAM=..." (RFC 5321 section 4.1.2).
+// dialogue is one connection.
+type dialogue struct {
+	server        *Server
+	r             *bufio.Reader
+	w             *bufio.Writer
+	hello, inMail bool
+	message       Message
+}
+
+func (d *dialogue) say(line string) bool {
+	fmt.Fprintf(d.w, "%s\r\n", line)
+	return d.w.Flush() == nil
+}
+
+// command answers a command and reports whether the connection goes on.
+func (d *dialogue) command(verb, arg string) bool {
+	switch verb {
+	case "EHLO", "HELO":
+		return d.greet(verb, arg)
+	case "MAIL":
+		return d.mail(arg)
+	case "RCPT":
+		return d.rcpt(arg)
+	case "DATA":
+		return d.data()
+	case "RSET":
+		d.inMail, d.message = false, Message{}
+		return d.say("250 2.0.0 ok")
+	case "NOOP":
+		return d.say("250 2.0.0 ok")
+	case "QUIT":
+		d.say("221 2.0.0 bye")
+		return false
+	}
+	return d.say("502 5.5.1 not implemented")
+}
+
+func (d *dialogue) greet(verb, name string) bool {
+	if name == "" {
+		return d.say("501 5.5.4 EHLO wants a name")
+	}
+	d.hello, d.inMail, d.message = true, false, Message{}
+	if verb == "EHLO" {
+		return d.say("250-sandbox\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES")
+	}
+	return d.say("250 sandbox")
+}
+
+func (d *dialogue) mail(arg string) bool {
+	from, good := path(arg, "FROM:")
+	switch {
+	case !d.hello || d.inMail:
+		return d.say("503 5.5.1 out of order")
+	case !good:
+		return d.say("501 5.1.7 malformed sender")
+	}
+	d.inMail, d.message = true, Message{From: from}
+	return d.say("250 2.1.0 ok")
+}
+
+func (d *dialogue) rcpt(arg string) bool {
+	to, good := path(arg, "TO:")
+	switch {
+	case !d.inMail:
+		return d.say("503 5.5.1 out of order")
+	case !good || !strings.Contains(to, "@"):
+		return d.say("501 5.1.3 malformed recipient")
+	}
+	if d.server.Refuse != nil {
+		if no := d.server.Refuse(to); no != "" {
+			return d.say(no)
+		}
+	}
+	d.message.To = append(d.message.To, to)
+	return d.say("250 2.1.5 ok")
+}
+
+func (d *dialogue) data() bool {
+	if len(d.message.To) == 0 {
+		return d.say("503 5.5.1 no recipient")
+	}
+	if !d.say("354 end with a dot") {
+		return false
+	}
+	data, err := io.ReadAll(textproto.NewReader(d.r).DotReader())
+	if err != nil {
+		return false
+	}
+	d.message.Data = []byte(strings.ReplaceAll(string(data), "\n", "\r\n"))
+	d.server.mu.Lock()
+	d.server.msgs = append(d.server.msgs, d.message)
+	d.server.mu.Unlock()
+	d.inMail, d.message = false, Message{}
+	return d.say("250 2.0.0 kept")
+}
+
 func path(arg, word string) (string, bool) {
 	if len(arg) < len(word) || !strings.EqualFold(arg[:len(word)], word) {
 		return "", false

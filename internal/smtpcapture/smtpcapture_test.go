@@ -17,7 +17,8 @@ func Example() {
 		return
 	}
 	defer s.Close()
-	err = smtp.SendMail(s.Addr(), nil, "a@school.example", []string{"b@school.example"}, []byte("Subject: hello\r\n\r\n.dot\r\n"))
+	err = smtp.SendMail(s.Addr(), nil, "a@school.example", []string{"b@school.example"},
+		[]byte("Subject: hello\r\n\r\n.dot\r\n"))
 	m := s.Messages()[0]
 	fmt.Printf("%v %s %v %q\n", err, m.From, m.To, m.Data)
 	// Output: <nil> a@school.example [b@school.example] "Subject: hello\r\n\r\n.dot\r\n"

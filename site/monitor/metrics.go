@@ -23,10 +23,13 @@ func (s *Status) WriteMetrics(w io.Writer) error {
 		}
 	}
 	gauge("last_run_timestamp_seconds", "End of the last run.", at(s.Ended)...)
-	gauge("last_success_timestamp_seconds", "End of the last run that was applied and came to its end.", at(s.LastSuccess)...)
-	gauge("last_clean_timestamp_seconds", "End of the last run after which nothing was left to look at.", at(s.LastClean)...)
+	gauge("last_success_timestamp_seconds", "End of the last run that was applied and came to its end.",
+		at(s.LastSuccess)...)
+	gauge("last_clean_timestamp_seconds", "End of the last run after which nothing was left to look at.",
+		at(s.LastClean)...)
 	gauge("run_duration_seconds", "How long the last run took.", value(s.Ended.Sub(s.Started).Seconds()))
-	gauge("exit_status", "0 all done, 1 failed, 2 bad configuration or export, 3 something held or failed for single people.",
+	gauge("exit_status",
+		"0 all done, 1 failed, 2 bad configuration or export, 3 something held or failed for single people.",
 		value(float64(s.ExitStatus)))
 	gauge("export_timestamp_seconds", "When the newest file of the export was written.", at(s.Export.Written)...)
 	gauge("export_records", "People in the export.", value(float64(s.Export.Records)))

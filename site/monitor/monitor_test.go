@@ -24,8 +24,9 @@ var (
 func clean() *monitor.Status {
 	return &monitor.Status{District: "Kanton", Applied: true, Started: night, Ended: night.Add(90 * time.Second),
 		Export: monitor.Export{Written: night.Add(-2 * time.Hour), Records: 798, Rejected: 1}, Accounts: 800,
-		Steps:    []monitor.Steps{{Kind: "create", Planned: 4, Done: 4}, {Kind: "transfer", Planned: 2, Done: 2}},
-		Contexts: []monitor.Context{{ID: 10, Name: `Lehr"personen`, Users: 120, Capacity: 8000}, {ID: 20, Name: "Primar", Users: 680}}}
+		Steps: []monitor.Steps{{Kind: "create", Planned: 4, Done: 4}, {Kind: "transfer", Planned: 2, Done: 2}},
+		Contexts: []monitor.Context{{ID: 10, Name: `Lehr"personen`, Users: 120, Capacity: 8000},
+			{ID: 20, Name: "Primar", Users: 680}}}
 }
 
 // A run that fails keeps what is known of the last success and of the servers.
@@ -44,7 +45,8 @@ func TestStatusFollowsTheOneBefore(t *testing.T) {
 	if err := held.Write(file, ""); err != nil {
 		t.Fatal(err)
 	}
-	failed := &monitor.Status{District: "Kanton", Applied: true, ExitStatus: 1, Started: night.Add(2 * day), Ended: night.Add(2*day + time.Second)}
+	failed := &monitor.Status{District: "Kanton", Applied: true, ExitStatus: 1, Started: night.Add(2 * day),
+		Ended: night.Add(2*day + time.Second)}
 	if err := failed.Write(file, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -139,18 +141,24 @@ func TestVerdict(t *testing.T) {
 		level  monitor.Level
 		says   string
 	}{
-		"clean":                {nil, time.Hour, monitor.OK, "last success 1 h 0 min ago, 6 steps done | done=6"},
-		"at the limit":         {func(s *monitor.Status) { s.Export.Written = s.Ended }, maxAge, monitor.OK, "26 h 0 min"},
-		"one second over":      {nil, maxAge + time.Second, monitor.Critical, "last success 26 h 0 min ago"},
-		"days":                 {nil, 72 * time.Hour, monitor.Critical, "3 days"},
-		"failed":               {func(s *monitor.Status) { s.ExitStatus = 1 }, 0, monitor.Critical, "failed"},
-		"refused":              {func(s *monitor.Status) { s.ExitStatus = 2 }, 0, monitor.Warning, "refused"},
-		"held":                 {func(s *monitor.Status) { s.ExitStatus, s.Steps[0].Held = 3, 2 }, 0, monitor.Warning, "2 steps are held"},
-		"failed steps":         {func(s *monitor.Status) { s.ExitStatus, s.Steps[0].Failed = 3, 1 }, 0, monitor.Warning, "1 steps failed"},
-		"only findings":        {func(s *monitor.Status) { s.ExitStatus, s.Findings = 3, 7 }, 0, monitor.Warning, "7 findings"},
-		"stale export":         {func(s *monitor.Status) { s.Export.Written = night.Add(-30 * time.Hour) }, 0, monitor.Critical, "export is 30 h"},
-		"export's age unknown": {func(s *monitor.Status) { s.Export.Written = time.Time{} }, time.Hour, monitor.OK, "last success"},
-		"never":                {func(s *monitor.Status) { s.LastSuccess = time.Time{} }, 0, monitor.Critical, "no run has been applied"},
+		"clean":           {nil, time.Hour, monitor.OK, "last success 1 h 0 min ago, 6 steps done | done=6"},
+		"at the limit":    {func(s *monitor.Status) { s.Export.Written = s.Ended }, maxAge, monitor.OK, "26 h 0 min"},
+		"one second over": {nil, maxAge + time.Second, monitor.Critical, "last success 26 h 0 min ago"},
+		"days":            {nil, 72 * time.Hour, monitor.Critical, "3 days"},
+		"failed":          {func(s *monitor.Status) { s.ExitStatus = 1 }, 0, monitor.Critical, "failed"},
+		"refused":         {func(s *monitor.Status) { s.ExitStatus = 2 }, 0, monitor.Warning, "refused"},
+		"held": {func(s *monitor.Status) { s.ExitStatus, s.Steps[0].Held = 3, 2 }, 0, monitor.Warning,
+			"2 steps are held"},
+		"failed steps": {func(s *monitor.Status) { s.ExitStatus, s.Steps[0].Failed = 3, 1 }, 0, monitor.Warning,
+			"1 steps failed"},
+		"only findings": {func(s *monitor.Status) { s.ExitStatus, s.Findings = 3, 7 }, 0, monitor.Warning,
+			"7 findings"},
+		"stale export": {func(s *monitor.Status) { s.Export.Written = night.Add(-30 * time.Hour) }, 0,
+			monitor.Critical, "export is 30 h"},
+		"export's age unknown": {func(s *monitor.Status) { s.Export.Written = time.Time{} }, time.Hour, monitor.OK,
+			"last success"},
+		"never": {func(s *monitor.Status) { s.LastSuccess = time.Time{} }, 0, monitor.Critical,
+			"no run has been applied"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -160,7 +168,8 @@ func TestVerdict(t *testing.T) {
 				c.change(s)
 			}
 			level, line := s.Verdict(s.Ended.Add(c.after), maxAge)
-			if level != c.level || !strings.Contains(line, c.says) || !strings.HasPrefix(line, "SCHOOLMAIL "+level.String()+" - ") {
+			if level != c.level || !strings.Contains(line, c.says) || !strings.HasPrefix(line,
+				"SCHOOLMAIL "+level.String()+" - ") {
 				t.Errorf("%v: %s", level, line)
 			}
 		})

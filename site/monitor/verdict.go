@@ -43,11 +43,13 @@ func (s *Status) judge(now time.Time, maxAge time.Duration) (Level, string) {
 	case s.LastSuccess.IsZero():
 		return Critical, "no run has been applied to its end yet"
 	case now.Sub(s.LastSuccess) > maxAge:
-		return Critical, fmt.Sprintf("last success %s ago, at %s", hours(now.Sub(s.LastSuccess)), s.LastSuccess.Format(time.RFC3339))
+		return Critical, fmt.Sprintf("last success %s ago, at %s", hours(now.Sub(s.LastSuccess)),
+			s.LastSuccess.Format(time.RFC3339))
 	case s.ExitStatus == 1:
 		return Critical, fmt.Sprintf("the run of %s failed", s.Ended.Format(time.RFC3339))
 	case !s.Export.Written.IsZero() && now.Sub(s.Export.Written) > maxAge:
-		return Critical, fmt.Sprintf("the export is %s old, of %s", hours(now.Sub(s.Export.Written)), s.Export.Written.Format(time.RFC3339))
+		return Critical, fmt.Sprintf("the export is %s old, of %s", hours(now.Sub(s.Export.Written)),
+			s.Export.Written.Format(time.RFC3339))
 	case s.ExitStatus == 2:
 		return Warning, fmt.Sprintf("the run of %s was refused: configuration or export", s.Ended.Format(time.RFC3339))
 	case t.Failed+t.Skipped > 0:

@@ -33,7 +33,8 @@ func start(t *testing.T) (*smtpcapture.Server, *notify.Mailer) {
 
 func notice(kind schoolmail.NoticeKind, lang string) schoolmail.Notice {
 	return schoolmail.Notice{ID: "abc123", Kind: kind, Due: schoolmail.NewDate(2027, 3, 29), Account: schoolmail.Account{
-		Username: "joerg.mueller", DisplayName: "Jörg Müller", Mail: "joerg.mueller@lernende.example", NoticeMail: "familie@privat.example", Language: lang}}
+		Username: "joerg.mueller", DisplayName: "Jörg Müller", Mail: "joerg.mueller@lernende.example",
+		NoticeMail: "familie@privat.example", Language: lang}}
 }
 
 func TestNotify(t *testing.T) {
@@ -43,10 +44,14 @@ func TestNotify(t *testing.T) {
 		kind          schoolmail.NoticeKind
 		subject, body string
 	}{
-		{"leaving in German", "", schoolmail.NoticeLeaving, "Ihr Postfach joerg.mueller@lernende.example wird am 29.03.2027 geschlossen", "Guten Tag Jörg Müller"},
-		{"leaving in French", "fr_CH", schoolmail.NoticeLeaving, "Votre boîte aux lettres joerg.mueller@lernende.example sera fermée le 29.03.2027", "jusqu'au 29.03.2027"},
-		{"taken back", "de", schoolmail.NoticeCancelled, "Ihr Postfach joerg.mueller@lernende.example bleibt offen", "gilt nicht mehr"},
-		{"taken back in French", "fr", schoolmail.NoticeCancelled, "Votre boîte aux lettres joerg.mueller@lernende.example reste ouverte", "plus valable"},
+		{"leaving in German", "", schoolmail.NoticeLeaving,
+			"Ihr Postfach joerg.mueller@lernende.example wird am 29.03.2027 geschlossen", "Guten Tag Jörg Müller"},
+		{"leaving in French", "fr_CH", schoolmail.NoticeLeaving,
+			"Votre boîte aux lettres joerg.mueller@lernende.example sera fermée le 29.03.2027", "jusqu'au 29.03.2027"},
+		{"taken back", "de", schoolmail.NoticeCancelled, "Ihr Postfach joerg.mueller@lernende.example bleibt offen",
+			"gilt nicht mehr"},
+		{"taken back in French", "fr", schoolmail.NoticeCancelled,
+			"Votre boîte aux lettres joerg.mueller@lernende.example reste ouverte", "plus valable"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

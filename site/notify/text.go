@@ -133,7 +133,8 @@ func parseName(name string) (schoolmail.NoticeKind, schoolmail.Role, error) {
 		role = schoolmail.Role(parts[1])
 	}
 	_, known := kinds[kind]
-	if !strings.HasSuffix(name, ".txt") || len(parts) < 2 || len(parts) > 3 || !known || len(lang) != 2 || strings.ToLower(lang) != lang ||
+	if !strings.HasSuffix(name, ".txt") || len(parts) < 2 || len(parts) > 3 || !known || len(lang) != 2 ||
+		strings.ToLower(lang) != lang ||
 		role != "" && !slices.Contains(roles, role) || len(parts) == 3 && role == "" {
 		return "", "", errors.New("expected a name such as leaving-de.txt or cancelled-pupil-fr.txt")
 	}
@@ -142,7 +143,8 @@ func parseName(name string) (schoolmail.NoticeKind, schoolmail.Role, error) {
 
 // Preview renders the text that a person of this role and language would get, with a
 // made-up person's data.
-func (t *Texts) Preview(kind schoolmail.NoticeKind, role schoolmail.Role, language, site string) (subject, body string, err error) {
+func (t *Texts) Preview(kind schoolmail.NoticeKind, role schoolmail.Role, language, site string) (subject,
+	body string, err error) {
 	n := sample(kind, role)
 	n.Account.Language = language
 	return t.Render(n, site)
@@ -184,8 +186,9 @@ func (t *Texts) name(n schoolmail.Notice) string {
 }
 
 func (t *Texts) render(name string, n schoolmail.Notice, site string) (subject, body string, err error) {
-	f := Fields{Name: n.Account.DisplayName, Given: n.Account.GivenName, Family: n.Account.FamilyName, Mail: n.Account.Mail,
-		Due: day(n.Due), Site: site}
+	f := Fields{Name: n.Account.DisplayName, Given: n.Account.GivenName, Family: n.Account.FamilyName,
+		Mail: n.Account.Mail,
+		Due:  day(n.Due), Site: site}
 	if len(n.Account.Memberships) > 0 {
 		f.School = string(n.Account.Memberships[0].School)
 	}

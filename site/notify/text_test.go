@@ -14,11 +14,13 @@ import (
 func TestShippedTexts(t *testing.T) {
 	t.Parallel()
 	texts := notify.DefaultTexts("")
-	for lang, greeting := range map[string]string{"de": "Freundliche Grüsse", "fr": "Meilleures salutations", "it": "Cordiali saluti", "en": "Kind regards"} {
+	for lang, greeting := range map[string]string{"de": "Freundliche Grüsse", "fr": "Meilleures salutations",
+		"it": "Cordiali saluti", "en": "Kind regards"} {
 		for _, kind := range []schoolmail.NoticeKind{schoolmail.NoticeLeaving, schoolmail.NoticeCancelled} {
 			for _, role := range []schoolmail.Role{schoolmail.RolePupil, schoolmail.RoleTeacher, schoolmail.RoleStaff, ""} {
 				subject, body, err := texts.Preview(kind, role, lang, "Schulinformatik")
-				if err != nil || !strings.Contains(subject, "erika.beispiel@schulen.example") || !strings.Contains(body, greeting+"\nSchulinformatik") {
+				if err != nil || !strings.Contains(subject, "erika.beispiel@schulen.example") ||
+					!strings.Contains(body, greeting+"\nSchulinformatik") {
 					t.Errorf("%s to %s in %s: %q %v\n%s", kind, role, lang, subject, err, body)
 				}
 				if due := strings.Contains(subject+body, "29.03.2027"); due != (kind == schoolmail.NoticeLeaving) {
@@ -45,7 +47,8 @@ func TestTextThatFitsBest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("leaving-staff-de.txt", "\ufeffAn alle Angestellten: {{.Mail}}\r\n\r\nBis {{.Due}}, {{.Given}} {{.Family}} von {{.School}}.\r\n")
+	write("leaving-staff-de.txt",
+		"\ufeffAn alle Angestellten: {{.Mail}}\r\n\r\nBis {{.Due}}, {{.Given}} {{.Family}} von {{.School}}.\r\n")
 	write("leaving-rm.txt", "Chascha postala {{.Mail}}\n\nFin ils {{.Due}}\n")
 	texts, err := notify.LoadTexts(dir, "it")
 	if err != nil {
@@ -63,7 +66,8 @@ func TestTextThatFitsBest(t *testing.T) {
 		{schoolmail.RoleTeacher, "pt", "Buongiorno"}, // the site's language
 		{schoolmail.RolePupil, "", "Ciao Erika"},
 	} {
-		if _, body, err := texts.Preview(schoolmail.NoticeLeaving, c.role, c.lang, ""); err != nil || !strings.Contains(body, c.wantText) {
+		if _, body, err := texts.Preview(schoolmail.NoticeLeaving, c.role, c.lang, ""); err != nil ||
+			!strings.Contains(body, c.wantText) {
 			t.Errorf("%s in %q: %v\n%s", c.role, c.lang, err, body)
 		}
 	}

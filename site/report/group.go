@@ -54,7 +54,8 @@ func (a *Act) HeldGroups() []Group {
 		groups[i].Subjects = append(groups[i].Subjects, h.Subject)
 	}
 	slices.SortStableFunc(groups, func(a, b Group) int {
-		return cmp.Or(cmp.Compare(a.Guard, b.Guard), cmp.Compare(a.School, b.School), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Why, b.Why))
+		return cmp.Or(cmp.Compare(a.Guard, b.Guard), cmp.Compare(a.School, b.School), cmp.Compare(a.Kind, b.Kind),
+			cmp.Compare(a.Why, b.Why))
 	})
 	return groups
 }

@@ -48,7 +48,8 @@ func drawBars(fills []Fill) *bars {
 			X: labelWidth, Y: 8 + rowHeight*float64(i), Height: barHeight,
 			Track: float64(f.Capacity) * scale, Fill: float64(f.After) * scale,
 			Before: labelWidth + float64(f.Before)*scale,
-			Label:  shorten(f.Name, 22), Figures: fmt.Sprintf("%s of %s (%s)", thousands(f.After), thousands(f.Capacity), percent(f.After, f.Capacity)),
+			Label:  shorten(f.Name, 22), Figures: fmt.Sprintf("%s of %s (%s)", thousands(f.After), thousands(f.Capacity),
+				percent(f.After, f.Capacity)),
 			Class: "fill",
 		}
 		b.TextY = b.Y + barHeight - 3

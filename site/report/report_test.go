@@ -28,21 +28,26 @@ func year() *Report {
 		Facts:   []Fact{{"Source", "escada"}, {"Delivery", "sha256:9f86d081884c7d65"}},
 		Acts: []Act{
 			{
-				Name: "First provisioning", Day: "2026-08-10", Plan: "3f2a9c01d4e5", Duration: Duration(93*time.Second + 456*time.Millisecond),
-				Steps: []Steps{{Kind: "create-context", Planned: 3, Done: 3}, {Kind: "create", Planned: 14_998, Done: 14_995, Failed: 2, Skipped: 1}},
+				Name: "First provisioning", Day: "2026-08-10", Plan: "3f2a9c01d4e5",
+				Duration: Duration(93*time.Second + 456*time.Millisecond),
+				Steps: []Steps{{Kind: "create-context", Planned: 3, Done: 3},
+					{Kind: "create", Planned: 14_998, Done: 14_995, Failed: 2, Skipped: 1}},
 				Contexts: []Fill{
 					{Context: 11, Name: "lehrpersonen", Capacity: 8000, Before: 1, Peak: 3841, After: 3841},
 					{Context: 21, Name: "primar-1", Capacity: 8000, Before: 1, Peak: 7999, After: 7999},
 					{Context: 31, Name: "sekundar-äußerer-kreis-der-stadt", Capacity: 3000, Before: 1, After: 3158},
 				},
-				Flows:    []Flow{{0, 11, 3840}, {0, 21, 7998}, {0, 31, 3157}},
-				Failures: []Failure{{"create", "a.muster", "ox: create user \"a.muster\" in context 21:\n  mail server <INBOX> & co."}, {"create", "b.muster", "timeout"}},
+				Flows: []Flow{{0, 11, 3840}, {0, 21, 7998}, {0, 31, 3157}},
+				Failures: []Failure{{"create", "a.muster",
+					"ox: create user \"a.muster\" in context 21:\n  mail server <INBOX> & co."}, {"create", "b.muster", "timeout"}},
 				Requests: []Requests{{"ox", 30_012}, {"ldap", 15_200}, {"doveadm", 14_996}},
 			},
-			{Name: "The same again", Day: "2026-08-10", Plan: "e3b0c44298fc", Duration: Duration(1530 * time.Millisecond), Requests: []Requests{{"ox", 64}}},
+			{Name: "The same again", Day: "2026-08-10", Plan: "e3b0c44298fc", Duration: Duration(1530 * time.Millisecond),
+				Requests: []Requests{{"ox", 64}}},
 			{
 				Name: "Term change", Day: "2027-08-09", Plan: "77aa00", Notes: []string{"Inside the window “Schulbeginn”."},
-				Steps: []Steps{{Kind: "transfer", Planned: 1040, Done: 1040, Held: 2}, {Kind: "notice", Planned: 1500, Done: 1500, Held: 12}},
+				Steps: []Steps{{Kind: "transfer", Planned: 1040, Done: 1040, Held: 2},
+					{Kind: "notice", Planned: 1500, Done: 1500, Held: 12}},
 				Contexts: []Fill{
 					{Context: 11, Name: "lehrpersonen", Capacity: 8000, Before: 3841, Peak: 3850, After: 3822},
 					{Context: 21, Name: "primar-1", Capacity: 8000, Before: 7999, Peak: 8000, After: 7700},
@@ -50,10 +55,12 @@ func year() *Report {
 				Flows: []Flow{{21, 31, 1000}, {21, 31, 39}, {31, 21, 1}, {0, 21, 740}, {31, 0, 900}, {11, 0, 28}, {11, 21, 0}},
 				Held: append(func() (list []Held) {
 					for i := range 12 {
-						list = append(list, Held{"notice", fmt.Sprint("person", i), "sek-lindenhof", "12 of 20 pupils would leave, the limit is 35 %", "leavers"})
+						list = append(list, Held{"notice", fmt.Sprint("person", i), "sek-lindenhof",
+							"12 of 20 pupils would leave, the limit is 35 %", "leavers"})
 					}
 					return list
-				}(), Held{Kind: "transfer", Subject: "c.muster", Why: "no seat is free"}, Held{Kind: "transfer", Subject: "d.muster", Why: "no seat is free"}),
+				}(), Held{Kind: "transfer", Subject: "c.muster", Why: "no seat is free"},
+					Held{Kind: "transfer", Subject: "d.muster", Why: "no seat is free"}),
 				Findings: []Finding{
 					{"rejected-row", "export.csv:17", `column "Von": expected a date as dd.mm.yyyy, or nothing`},
 					{Kind: "unknown-ox-user", Text: `<script>alert("x")</script>`},
@@ -75,7 +82,8 @@ func render(t *testing.T, write func(io.Writer) error) []byte {
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	r := year()
-	for name, write := range map[string]func(io.Writer) error{"year.txt": r.WriteText, "year.json": r.WriteJSON, "year.html": r.WriteHTML} {
+	for name, write := range map[string]func(io.Writer) error{"year.txt": r.WriteText, "year.json": r.WriteJSON,
+		"year.html": r.WriteHTML} {
 		got := render(t, write)
 		path := filepath.Join("testdata", name)
 		if *update {
@@ -144,7 +152,8 @@ func TestHTMLIsSelfContained(t *testing.T) {
 			attr := map[string]string{}
 			for _, a := range e.Attr {
 				attr[a.Name.Local] = a.Value
-				if n := a.Name.Local; strings.HasPrefix(n, "on") || n == "src" || n == "style" || n == "href" && !strings.HasPrefix(a.Value, "#") {
+				if n := a.Name.Local; strings.HasPrefix(n, "on") || n == "src" || n == "style" || n == "href" &&
+					!strings.HasPrefix(a.Value, "#") {
 					t.Errorf("<%s %s=%q>", e.Name.Local, n, a.Value)
 				}
 			}
@@ -169,7 +178,8 @@ func TestHTMLIsSelfContained(t *testing.T) {
 				v := strings.Fields(attr["viewBox"])
 				frame = [2]float64{number(v[2]), number(v[3])}
 			case "rect":
-				if x, y := number(attr["x"])+number(attr["width"]), number(attr["y"])+number(attr["height"]); x > frame[0] || y > frame[1] || x < 0 {
+				if x, y := number(attr["x"])+number(attr["width"]), number(attr["y"])+number(attr["height"]); x > frame[0] ||
+					y > frame[1] || x < 0 {
 					t.Errorf("a bar ends at %g,%g in a picture of %v", x, y, frame)
 				}
 			case "text":
@@ -242,7 +252,8 @@ func TestManyItems(t *testing.T) {
 func TestEmptyReports(t *testing.T) {
 	t.Parallel()
 	for _, r := range []*Report{{}, {Title: "x", Acts: []Act{{}, {Contexts: []Fill{{}}, Flows: []Flow{{}}}}}} {
-		for name, write := range map[string]func(io.Writer) error{"text": r.WriteText, "html": r.WriteHTML, "json": r.WriteJSON} {
+		for name, write := range map[string]func(io.Writer) error{"text": r.WriteText, "html": r.WriteHTML,
+			"json": r.WriteJSON} {
 			if s := string(render(t, write)); strings.Contains(s, "NaN") || strings.Contains(s, "Inf") {
 				t.Errorf("%s: %s", name, s)
 			}
@@ -252,12 +263,14 @@ func TestEmptyReports(t *testing.T) {
 
 func TestNumbers(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1’000", 32000: "32’000", 1234567: "1’234’567", -1000: "-1’000", -100: "-100"} {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1’000", 32000: "32’000", 1234567: "1’234’567",
+		-1000: "-1’000", -100: "-100"} {
 		if got := thousands(n); got != want {
 			t.Errorf("thousands(%d) = %q, want %q", n, got, want)
 		}
 	}
-	for d, want := range map[time.Duration]string{93456 * time.Millisecond: "1m33s", 1534 * time.Millisecond: "1.53s", 1234567: "1ms", 0: "0s"} {
+	for d, want := range map[time.Duration]string{93456 * time.Millisecond: "1m33s", 1534 * time.Millisecond: "1.53s",
+		1234567: "1ms", 0: "0s"} {
 		if got := Duration(d).String(); got != want {
 			t.Errorf("%d: %q, want %q", d, got, want)
 		}

@@ -40,82 +40,119 @@ func (a *Act) text(b *strings.Builder) {
 	if s.Planned+s.Held == 0 {
 		fmt.Fprint(b, "nothing to do")
 	} else {
-		fmt.Fprintf(b, "%d steps, %d done, %d failed, %d skipped, %d held back", s.Planned, s.Done, s.Failed, s.Skipped, s.Held)
+		fmt.Fprintf(b, "%d steps, %d done, %d failed, %d skipped, %d held back", s.Planned, s.Done, s.Failed, s.Skipped,
+			s.Held)
 	}
 	if a.Duration > 0 {
 		fmt.Fprintf(b, ", %s", a.Duration)
 	}
 	b.WriteString("\n")
 
-	table := func(title, head string, rows func(w io.Writer)) {
-		fmt.Fprintf(b, "\n%s\n", title)
-		tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(tw, "  %s\n", head)
-		rows(tw)
-		tw.Flush()
+	for _, part := range []func(*strings.Builder){
+		a.textSteps, a.textContexts, a.textMoves, a.textHeld, a.textFailures, a.textFindings, a.textRequests,
+	} {
+		part(b)
 	}
-	if len(a.Steps) > 0 {
-		table("Steps", "kind\tplanned\tdone\tfailed\tskipped\theld back", func(w io.Writer) {
-			for _, c := range a.Steps {
-				fmt.Fprintf(w, "  %s\t%d\t%d\t%d\t%d\t%d\n", c.Kind, c.Planned, c.Done, c.Failed, c.Skipped, c.Held)
+}
+
+func textTable(b *strings.Builder, title, head string, rows func(w io.Writer)) {
+	fmt.Fprintf(b, "\n%s\n", title)
+	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(tw, "  %s\n", head)
+	rows(tw)
+	tw.Flush()
+}
+
+func (a *Act) textSteps(b *strings.Builder) {
+	if len(a.Steps) == 0 {
+		return
+	}
+	textTable(b, "Steps", "kind\tplanned\tdone\tfailed\tskipped\theld back", func(w io.Writer) {
+		for _, c := range a.Steps {
+			fmt.Fprintf(w, "  %s\t%d\t%d\t%d\t%d\t%d\n", c.Kind, c.Planned, c.Done, c.Failed, c.Skipped, c.Held)
+		}
+	})
+}
+
+func (a *Act) textContexts(b *strings.Builder) {
+	if len(a.Contexts) == 0 {
+		return
+	}
+	textTable(b, "Contexts", "id\tname\tbefore\tpeak\tafter\tcapacity\tfull", func(w io.Writer) {
+		for _, f := range a.Contexts {
+			peak := "-"
+			if f.Peak > 0 {
+				peak = fmt.Sprint(f.Peak)
 			}
-		})
+			fmt.Fprintf(w, "  %d\t%s\t%d\t%s\t%d\t%d\t%s %s\n", f.Context, f.Name, f.Before, peak, f.After, f.Capacity,
+				meter(f), percent(f.After, f.Capacity))
+		}
+	})
+}
+
+func (a *Act) textMoves(b *strings.Builder) {
+	m := newMatrix(a.Flows)
+	if len(m.From) == 0 {
+		return
 	}
-	if len(a.Contexts) > 0 {
-		table("Contexts", "id\tname\tbefore\tpeak\tafter\tcapacity\tfull", func(w io.Writer) {
-			for _, f := range a.Contexts {
-				peak := "-"
-				if f.Peak > 0 {
-					peak = fmt.Sprint(f.Peak)
-				}
-				fmt.Fprintf(w, "  %d\t%s\t%d\t%s\t%d\t%d\t%s %s\n", f.Context, f.Name, f.Before, peak, f.After, f.Capacity, meter(f), percent(f.After, f.Capacity))
-			}
-		})
-	}
-	if m := newMatrix(a.Flows); len(m.From) > 0 {
-		names := contextNames(a.Contexts)
-		fmt.Fprintf(b, "\nMoves\n")
-		for _, from := range m.From {
-			for _, to := range m.To {
-				if n := m.People(from, to); n > 0 {
-					fmt.Fprintf(b, "  %s -> %s: %d\n", side(from, names, "new"), side(to, names, "gone"), n)
-				}
+	names := contextNames(a.Contexts)
+	fmt.Fprintf(b, "\nMoves\n")
+	for _, from := range m.From {
+		for _, to := range m.To {
+			if n := m.People(from, to); n > 0 {
+				fmt.Fprintf(b, "  %s -> %s: %d\n", side(from, names, "new"), side(to, names, "gone"), n)
 			}
 		}
 	}
-	if len(a.Held) > 0 {
-		fmt.Fprintf(b, "\nHeld back\n")
-		for _, g := range a.HeldGroups() {
-			fmt.Fprintf(b, "  %d x %s%s: %s (%s)\n", g.Count(), g.Kind, in(g.School), g.Reason(), g.Names())
+}
+
+func (a *Act) textHeld(b *strings.Builder) {
+	if len(a.Held) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\nHeld back\n")
+	for _, g := range a.HeldGroups() {
+		fmt.Fprintf(b, "  %d x %s%s: %s (%s)\n", g.Count(), g.Kind, in(g.School), g.Reason(), g.Names())
+	}
+}
+
+func (a *Act) textFailures(b *strings.Builder) {
+	if len(a.Failures) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\nFailed\n")
+	list, more := first(a.Failures)
+	for _, f := range list {
+		fmt.Fprintf(b, "  %s %s: %s\n", f.Kind, f.Subject, oneLine(f.Error))
+	}
+	and(b, more)
+}
+
+func (a *Act) textFindings(b *strings.Builder) {
+	if len(a.Findings) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\nTo look at\n")
+	list, more := first(a.Findings)
+	for _, f := range list {
+		where := ""
+		if f.Where != "" {
+			where = f.Where + ": "
 		}
+		fmt.Fprintf(b, "  [%s] %s%s\n", f.Kind, where, oneLine(f.Text))
 	}
-	if len(a.Failures) > 0 {
-		fmt.Fprintf(b, "\nFailed\n")
-		list, more := first(a.Failures)
-		for _, f := range list {
-			fmt.Fprintf(b, "  %s %s: %s\n", f.Kind, f.Subject, oneLine(f.Error))
+	and(b, more)
+}
+
+func (a *Act) textRequests(b *strings.Builder) {
+	if len(a.Requests) == 0 {
+		return
+	}
+	textTable(b, "Requests", "server\trequests", func(w io.Writer) {
+		for _, q := range a.Requests {
+			fmt.Fprintf(w, "  %s\t%d\n", q.Server, q.Count)
 		}
-		and(b, more)
-	}
-	if len(a.Findings) > 0 {
-		fmt.Fprintf(b, "\nTo look at\n")
-		list, more := first(a.Findings)
-		for _, f := range list {
-			where := ""
-			if f.Where != "" {
-				where = f.Where + ": "
-			}
-			fmt.Fprintf(b, "  [%s] %s%s\n", f.Kind, where, oneLine(f.Text))
-		}
-		and(b, more)
-	}
-	if len(a.Requests) > 0 {
-		table("Requests", "server\trequests", func(w io.Writer) {
-			for _, q := range a.Requests {
-				fmt.Fprintf(w, "  %s\t%d\n", q.Server, q.Count)
-			}
-		})
-	}
+	})
 }
 
 func and(b *strings.Builder, more int) {

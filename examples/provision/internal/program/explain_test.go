@@ -30,7 +30,8 @@ func TestExplain(t *testing.T) {
 		if exit != 0 {
 			t.Errorf("%s: exit status %d %s", who, exit, errs)
 		}
-		for _, want := range []string{"record " + a.Key.ID + ": " + a.GivenName, a.Username + ": " + a.DisplayName, "mail " + a.Mail, "state: active",
+		for _, want := range []string{"record " + a.Key.ID + ": " + a.GivenName, a.Username + ": " + a.DisplayName,
+			"mail " + a.Mail, "state: active",
 			"What would be done now\n  nothing", "create-account done"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%s: nothing about %q in\n%s", who, want, out)
@@ -51,7 +52,8 @@ func TestExplain(t *testing.T) {
 			t.Errorf("a leaver: exit status %d %s, nothing about %q in\n%s", exit, errs, want, out)
 		}
 	}
-	if exit, out, errs := s.run(t, day, "-explain", "nobody.here"); exit != 2 || out != "" || !strings.Contains(errs, "nobody is called so") {
+	if exit, out, errs := s.run(t, day, "-explain", "nobody.here"); exit != 2 || out != "" ||
+		!strings.Contains(errs, "nobody is called so") {
 		t.Errorf("somebody who is not there: %d %s %s", exit, out, errs)
 	}
 	if exit, _, errs := s.run(t, day, "-explain", a.Username, "-apply"); exit != 2 || !strings.Contains(errs, "-explain") {

@@ -48,7 +48,8 @@ func TestPreviewNotices(t *testing.T) {
 	}
 	write("leaving-fr.txt", "Adieu\n\nC'est fini.\n")
 	exit, out, errs = run()
-	if exit != 2 || out != "" || !strings.Contains(errs, "notices.texts_dir") || !strings.Contains(errs, "leaving-fr.txt") {
+	if exit != 2 || out != "" || !strings.Contains(errs, "notices.texts_dir") ||
+		!strings.Contains(errs, "leaving-fr.txt") {
 		t.Errorf("a text without day and mailbox: %d %s %s", exit, out, errs)
 	}
 }

@@ -41,7 +41,8 @@ func TestStatusForMonitors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if st.Export.Records == 0 || st.Export.Written.IsZero() || len(st.Contexts) == 0 || len(st.Steps) == 0 || st.LastClean.IsZero() {
+	if st.Export.Records == 0 || st.Export.Written.IsZero() || len(st.Contexts) == 0 || len(st.Steps) == 0 ||
+		st.LastClean.IsZero() {
 		t.Errorf("the status lacks something: %+v", st)
 	}
 	if err := os.RemoveAll(filepath.Join(s.dir, "export")); err != nil {

@@ -107,5 +107,6 @@ func line(a *site.Act) string {
 	for _, q := range r.Requests {
 		s += fmt.Sprintf("  %s %d", q.Server, q.Count)
 	}
-	return s + fmt.Sprintf("\n  time: %s reading, %s planning, %s applying", round(a.World.Read), round(a.Planned), round(a.Applied))
+	return s + fmt.Sprintf("\n  time: %s reading, %s planning, %s applying", round(a.World.Read), round(a.Planned),
+		round(a.Applied))
 }
