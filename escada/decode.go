@@ -52,6 +52,7 @@ type decoder struct {
 	bad   int // bytes that are no part of UTF-8
 	badAt int // line of the first
 	mark  bool
+	wide  bool // UTF-16
 }
 
 func newDecoder(src io.Reader, enc Encoding) *decoder {
@@ -114,7 +115,7 @@ func (d *decoder) begin() error {
 	wide := func(order textunicode.Endianness, mark textunicode.BOMPolicy) {
 		source := io.MultiReader(bytes.NewReader(slices.Clone(head)), d.src)
 		d.src = transform.NewReader(source, textunicode.UTF16(order, mark).NewDecoder())
-		d.raw, d.enc = nil, EncodingUTF8
+		d.raw, d.enc, d.wide = nil, EncodingUTF8, true
 	}
 	switch {
 	case d.enc == EncodingUTF16 || d.enc == EncodingAuto && isWide(head):

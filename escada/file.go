@@ -52,9 +52,12 @@ func (r *reader) file(number int32, name string, src io.Reader, layout *fileLayo
 	if err := f.rows.failure(); err != nil {
 		return err
 	}
-	if f.text != nil {
+	switch {
+	case f.text != nil:
 		f.judgeEncoding()
 		f.judgeEnd()
+	case f.seen == 0:
+		f.errs.add(schoolmail.Position{File: f.name}, ErrEmpty, "expected elements %q", f.layout.Element)
 	}
 	return nil
 }
@@ -264,7 +267,7 @@ func (f *fileReader) header(scan *scanner) bool {
 		row, ok = scan.next()
 	}
 	if ok && row.fault == "" {
-		if d, found := ownDelimiter(scan.fields()); found {
+		if d, found := ownDelimiter(scan.fields(), scan.delim); found {
 			scan.setDelimiter(d)
 			row, ok = scan.next()
 		}
@@ -305,12 +308,15 @@ func (f *fileReader) bind(pos schoolmail.Position, titles []string) bool {
 		missing = append(missing, f.bindTable(titles)...)
 	}
 	f.parser.mapping = m
-	for i, c := range allColumns {
+	for i := range allColumns {
 		f.parser.index[i] = -1
 		if slices.ContainsFunc(m.columns, func(b boundField) bool { return b.column == i }) {
-			f.parser.index[i] = 0
+			f.parser.index[i] = 0 // it is there
 		}
-		_ = c
+	}
+	if twice := f.twice(titles); len(twice) > 0 {
+		f.errs.add(pos, ErrDuplicateColumn, "%s", strings.Join(twice, ", "))
+		return false
 	}
 	if len(missing) > 0 {
 		found := make([][]byte, len(titles))
@@ -334,6 +340,23 @@ func (f *fileReader) bind(pos schoolmail.Position, titles []string) bool {
 	return true
 }
 
+// twice lists titles that the layout names and that stand there several times.
+func (f *fileReader) twice(titles []string) (twice []string) {
+	counts := map[string]int{}
+	for _, t := range titles {
+		counts[foldPath(t)]++
+	}
+	if f.text == nil {
+		return nil
+	}
+	for _, t := range f.layout.wanted(f.reader.layout) {
+		if q := strconv.Quote(t); counts[foldPath(t)] > 1 && !slices.Contains(twice, q) {
+			twice = append(twice, q)
+		}
+	}
+	return twice
+}
+
 // bindTable finds the key and the cells of a table.
 func (f *fileReader) bindTable(titles []string) (missing []string) {
 	b := &binder{own: map[string]int{}, m: &mapping{}}
@@ -351,17 +374,18 @@ func (f *fileReader) bindTable(titles []string) (missing []string) {
 	return b.missing
 }
 
-// ownDelimiter understands the line "sep=;" that tells spreadsheets the delimiter.
-func ownDelimiter(fields [][]byte) (byte, bool) {
-	if len(fields) > 2 || !bytes.EqualFold(fields[0][:min(4, len(fields[0]))], []byte("sep=")) {
+// ownDelimiter understands the line "sep=;" that tells spreadsheets the delimiter:
+// the fields are those of the line, cut at delim.
+func ownDelimiter(fields [][]byte, delim byte) (byte, bool) {
+	if len(fields) > 2 || len(fields[0]) < 4 || !bytes.EqualFold(fields[0][:4], []byte("sep=")) {
 		return 0, false
 	}
 	rest := fields[0][4:]
-	if len(fields) == 2 && len(rest) == 0 && len(fields[1]) == 0 {
-		return 0, false
-	}
-	if len(rest) == 1 {
+	switch {
+	case len(fields) == 1 && len(rest) == 1:
 		return rest[0], true
+	case len(fields) == 2 && len(rest)+len(fields[1]) == 0:
+		return delim, true
 	}
 	return 0, false
 }

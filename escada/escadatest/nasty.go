@@ -1,0 +1,382 @@
+package escadatest
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"golang.org/x/text/encoding/charmap"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/escada"
+)
+
+// Expectation is what a nasty export must come to.
+type Expectation string
+
+const (
+	// Same: the same people are read as of the good export.
+	Same Expectation = "same"
+	// Told: it is refused, incomplete, or rows are rejected; never taken for whole.
+	Told Expectation = "told"
+	// ToldOrSame: one or the other, as what is spoilt may not be needed.
+	ToldOrSame Expectation = "told or same"
+	// Fewer: the reader cannot know better, but it shows: there are fewer people or
+	// other ones. The guards of the planner hold what follows from it.
+	Fewer Expectation = "fewer"
+)
+
+// Nasty is a way in which exports go wrong.
+type Nasty struct {
+	Name   string
+	Expect Expectation
+	// Spoil changes an export, which is its own copy. It reports whether it could:
+	// some cases need CSV.
+	Spoil func(e Export, p *escada.Profile) bool
+}
+
+// NastyCases returns the ways in which exports have been seen to go wrong, for a
+// site to try its own profile with: see [TryNasty].
+func NastyCases() []Nasty {
+	return []Nasty{
+		{"cut in half", Told, eachFile(func(d []byte) []byte { return d[:len(d)/2] })},
+		{"cut in the last row", Told, eachFile(func(d []byte) []byte { return d[:max(0, len(d)-4)] })},
+		{"empty files", Told, eachFile(func([]byte) []byte { return nil })},
+		{"headers only", Told, eachLine(func(i int, l string) string { return only(i == 0, l) })},
+		{"exit for everyone but one", Fewer, eachLine(func(i int, l string) string { return only(i < 2, l) })},
+		{"mixed encodings", Told, mixEncodings},
+		{"converted twice", Told, eachFile(encodeTwice)},
+		{"letters become question marks", Told, eachFile(letters('?'))},
+		{"UTF-16", Same, eachText(func(e Export) { e.EncodeUTF16() })},
+		{"a mark and a header in the middle", Same, joined},
+		{"line ends of a Macintosh", Same, eachFile(lineEnds("\r"))},
+		{"line ends of Unix", Same, eachFile(lineEnds("\n"))},
+		{"sep= in front", Same, func(e Export, p *escada.Profile) bool {
+			d := cmpRune(p.Delimiter)
+			return eachFile(func(x []byte) []byte { return append([]byte("sep="+d+"\r\n"), x...) })(e, p)
+		}},
+		{"in a zip archive", Same, zipped},
+		{"lock files of office programs", Same, func(e Export, _ *escada.Profile) bool {
+			for _, name := range e.Names() {
+				e["~$"+name] = []byte("\x05user")
+			}
+			return true
+		}},
+		{"a transfer that goes on", Told, func(e Export, _ *escada.Profile) bool {
+			e["export.csv.filepart"] = []byte("x")
+			return true
+		}},
+		{"the first column is gone", ToldOrSame, eachFields(func(f []string) []string { return f[1:] })},
+		{"the last column is gone", ToldOrSame, eachFields(func(f []string) []string { return f[:len(f)-1] })},
+		{"a column is there twice", ToldOrSame, eachFields(func(f []string) []string { return append(f, f[0]) })},
+		{"ids as a spreadsheet writes them", Told, ids(func(i int) string { return fmt.Sprintf("1.%dE+11", i%10) })},
+		{"one id for everyone", Told, ids(func(int) string { return "1" })},
+		{"no ids", Told, ids(func(int) string { return "" })},
+		{"a quote that is lost", Told, eachLine(func(i int, l string) string {
+			if i == 1 {
+				return `"` + l
+			}
+			return l
+		})},
+		{"zero bytes", Told, eachLine(func(i int, l string) string { return strings.Replace(l, "e", "\x00", min(i, 1)) })},
+		{"a page of the web", Told, func(e Export, _ *escada.Profile) bool {
+			for name := range e {
+				e[name] = []byte("<!DOCTYPE html><html><body><h1>503 Service Unavailable</h1></body></html>\n")
+			}
+			return true
+		}},
+		{"a great many quotes", Told, eachFile(func([]byte) []byte { return bytes.Repeat([]byte(`"`), 32<<20) })},
+	}
+}
+
+// Verdict is what came of a nasty export.
+type Verdict struct {
+	Case    Nasty
+	Skipped bool
+	OK      bool
+	Outcome string        // without any field of a person
+	Took    time.Duration // processor speed permitting
+}
+
+// TryNasty spoils an export in all ways and reads it with the options' profile. It
+// fails if the good export cannot be read.
+func TryNasty(ctx context.Context, e Export, opts *escada.Options) ([]Verdict, error) {
+	good, err := escada.Read(ctx, e.FS(), opts)
+	if err != nil {
+		return nil, err
+	}
+	var profile escada.Profile
+	if opts != nil && opts.Profile != nil {
+		profile = *opts.Profile
+	}
+	var out []Verdict
+	for _, n := range NastyCases() {
+		spoilt := e.Clone()
+		v := Verdict{Case: n}
+		if !n.Spoil(spoilt, &profile) {
+			v.Skipped = true
+			out = append(out, v)
+			continue
+		}
+		start := time.Now()
+		d, err := escada.Read(ctx, spoilt.FS(), opts)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		v.Took = time.Since(start)
+		v.judge(&good, &d, err)
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+func (v *Verdict) judge(good, d *schoolmail.Delivery, err error) {
+	same := err == nil && len(d.Records) == len(good.Records)
+	for i := range d.Records {
+		same = same && d.Records[i].Key == good.Records[i].Key && d.Records[i].FamilyName == good.Records[i].FamilyName
+	}
+	shields := 0
+	for _, r := range d.Rejected {
+		if !r.Harmless {
+			shields++
+		}
+	}
+	told := err != nil || d.Incomplete != "" || shields > 0
+	switch {
+	case err != nil:
+		v.Outcome = "refused: " + firstLine(err.Error())
+	default:
+		v.Outcome = fmt.Sprintf("%d of %d people, %d rows rejected", len(d.Records), len(good.Records), shields)
+		if d.Incomplete != "" {
+			v.Outcome += ", incomplete: nobody counts as gone"
+		}
+	}
+	switch v.Case.Expect {
+	case Same:
+		v.OK = same
+	case Told:
+		v.OK = told
+	case ToldOrSame:
+		v.OK = told || same
+	case Fewer:
+		v.OK = told || len(d.Records) < len(good.Records)
+	}
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	return s
+}
+
+func only(cond bool, line string) string {
+	if cond {
+		return line
+	}
+	return ""
+}
+
+func cmpRune(r rune) string {
+	if r == 0 {
+		return ";"
+	}
+	return string(r)
+}
+
+func isXML(e Export) bool {
+	for _, d := range e {
+		if bytes.HasPrefix(bytes.TrimSpace(d), []byte("<")) {
+			return true
+		}
+	}
+	return false
+}
+
+// eachFile changes the bytes of every file.
+func eachFile(f func([]byte) []byte) func(Export, *escada.Profile) bool {
+	return func(e Export, _ *escada.Profile) bool {
+		for name, d := range e {
+			e[name] = f(d)
+		}
+		return true
+	}
+}
+
+func eachText(f func(Export)) func(Export, *escada.Profile) bool {
+	return func(e Export, p *escada.Profile) bool {
+		if isXML(e) || p.Encoding != "" && p.Encoding != escada.EncodingAuto {
+			return false
+		}
+		f(e)
+		return true
+	}
+}
+
+// eachLine changes the lines of every file; "" drops one.
+func eachLine(f func(i int, line string) string) func(Export, *escada.Profile) bool {
+	return func(e Export, _ *escada.Profile) bool {
+		if isXML(e) {
+			return false
+		}
+		for name, d := range e {
+			var b strings.Builder
+			i := 0
+			for line := range strings.Lines(string(d)) {
+				b.WriteString(f(i, line))
+				i++
+			}
+			e[name] = []byte(b.String())
+		}
+		return true
+	}
+}
+
+// eachFields changes the fields of every line, which must have no quotes.
+func eachFields(f func([]string) []string) func(Export, *escada.Profile) bool {
+	return func(e Export, p *escada.Profile) bool {
+		for _, d := range e {
+			if bytes.ContainsRune(d, '"') {
+				return false
+			}
+		}
+		delimiter := cmpRune(p.Delimiter)
+		return eachLine(func(_ int, line string) string {
+			body := strings.TrimRight(line, "\r\n")
+			fields := strings.Split(body, delimiter)
+			if len(fields) < 2 {
+				return line
+			}
+			return strings.Join(f(fields), delimiter) + line[len(body):]
+		})(e, p)
+	}
+}
+
+// ids replaces the field that the profile takes the id from, in its usual place.
+func ids(id func(i int) string) func(Export, *escada.Profile) bool {
+	return func(e Export, p *escada.Profile) bool {
+		n := 0
+		return len(p.Layout) == 0 && eachFields(func(f []string) []string {
+			if n++; n > 1 {
+				f[0] = id(n)
+			}
+			return f
+		})(e, p)
+	}
+}
+
+func mixEncodings(e Export, p *escada.Profile) bool {
+	done := false
+	for name, d := range e {
+		half := len(d) / 2
+		first, second := string(d[:half]), string(d[half:])
+		if i := strings.IndexByte(second, '\n'); i >= 0 {
+			first, second = first+second[:i+1], second[i+1:]
+		}
+		latin := letters(0)([]byte(second))
+		if len(latin) < len(second) && strings.ContainsFunc(first, func(r rune) bool { return r > 0x7F }) {
+			e[name] = append([]byte(first), latin...)
+			done = true
+		}
+	}
+	return done
+}
+
+// letters converts to Windows-1252, in which what it lacks becomes the byte; 0: it
+// is left out.
+func letters(lost byte) func([]byte) []byte {
+	return func(d []byte) []byte {
+		var out []byte
+		for _, r := range string(d) {
+			c, ok := charmap.Windows1252.EncodeRune(r)
+			switch {
+			case lost != 0 && r > 0x7F:
+				out = append(out, lost)
+			case ok:
+				out = append(out, c)
+			}
+		}
+		return out
+	}
+}
+
+func encodeTwice(d []byte) []byte {
+	var b bytes.Buffer
+	for _, c := range d {
+		b.WriteRune(charmap.Windows1252.DecodeByte(c))
+	}
+	return b.Bytes()
+}
+
+func lineEnds(end string) func([]byte) []byte {
+	return func(d []byte) []byte {
+		return []byte(strings.ReplaceAll(strings.ReplaceAll(string(d), "\r\n", "\n"), "\n", end))
+	}
+}
+
+// joined puts a mark and the header once more into the middle, as when files were
+// joined to one.
+func joined(e Export, p *escada.Profile) bool {
+	return eachLine(func() func(int, string) string {
+		header := ""
+		return func(i int, line string) string {
+			if i == 0 {
+				header = line
+			}
+			if i == 2 {
+				return "\uFEFF" + header + line
+			}
+			return line
+		}
+	}())(e, p)
+}
+
+func zipped(e Export, _ *escada.Profile) bool {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, name := range e.Names() {
+		f, err := w.Create(name)
+		if err != nil {
+			return false
+		}
+		if _, err := f.Write(e[name]); err != nil {
+			return false
+		}
+		delete(e, name)
+	}
+	if w.Close() != nil {
+		return false
+	}
+	e["export.zip"] = b.Bytes()
+	return true
+}
+
+// ReadExport reads the files of a folder into memory, to be spoilt.
+func ReadExport(fsys fs.FS) (Export, error) {
+	entries, err := fs.ReadDir(fsys, ".")
+	if err != nil {
+		return nil, err
+	}
+	e := Export{}
+	for _, d := range entries {
+		if d.IsDir() {
+			continue
+		}
+		f, err := fsys.Open(d.Name())
+		if err != nil {
+			return nil, err
+		}
+		data, err := io.ReadAll(f)
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
+		if err != nil {
+			return nil, err
+		}
+		e[d.Name()] = data
+	}
+	return e, nil
+}
