@@ -77,7 +77,8 @@ func Describe(ctx context.Context, paths []string, opts *DescribeOptions) (*Desc
 	}
 	o.Rows = cmp.Or(o.Rows, 20_000)
 	ro := (*Options)(nil).withDefaults()
-	c := &container{layout: &layout{Profile: Profile{Files: []string{"*"}, Checksums: []string{"SHA256SUMS", "*.sha256"}}}, opts: ro}
+	c := &container{layout: &layout{Profile: Profile{Files: []string{"*"},
+		Checksums: []string{"SHA256SUMS", "*.sha256"}}}, opts: ro}
 	defer c.close()
 	for _, p := range paths {
 		if err := c.addPath(p); err != nil {

@@ -10,18 +10,21 @@ import (
 // otherTitles are titles of other systems, beside the default ones.
 var otherTitles = map[string]Column{
 	"sourcedid": ColumnID, "studentid": ColumnID, "schuelerid": ColumnID, "schülerid": ColumnID, "userid": ColumnID,
-	"recorduid": ColumnID, "matricule": ColumnID, "externalid": ColumnID, "eindeutigenummer": ColumnID, "internekennung": ColumnID,
-	"typ": ColumnRole, "type": ColumnRole, "role": ColumnRole, "benutzertyp": ColumnRole, "status": ColumnRole,
+	"recorduid": ColumnID, "matricule": ColumnID, "externalid": ColumnID, "eindeutigenummer": ColumnID,
+	"internekennung": ColumnID,
+	"typ":            ColumnRole, "type": ColumnRole, "role": ColumnRole, "benutzertyp": ColumnRole, "status": ColumnRole,
 	"familyname": ColumnFamilyName, "lastname": ColumnFamilyName, "surname": ColumnFamilyName, "zuname": ColumnFamilyName,
 	"givenname": ColumnGivenName, "firstname": ColumnGivenName, "forename": ColumnGivenName,
-	"schulen": ColumnSchool, "school": ColumnSchool, "schools": ColumnSchool, "schulnummer": ColumnSchool, "ou": ColumnSchool,
+	"schulen": ColumnSchool, "school": ColumnSchool, "schools": ColumnSchool, "schulnummer": ColumnSchool,
+	"ou":    ColumnSchool,
 	"grade": ColumnLevel, "grades": ColumnLevel, "jahrgang": ColumnLevel, "level": ColumnLevel,
 	"klassen": ColumnClass, "class": ColumnClass, "classes": ColumnClass, "klassenname": ColumnClass,
 	"begindate": ColumnFrom, "startdate": ColumnFrom, "eintrittsdatum": ColumnFrom,
 	"enddate": ColumnUntil, "austrittsdatum": ColumnUntil,
 	"mail": ColumnNoticeMail, "email": ColumnNoticeMail, "mailadresse": ColumnNoticeMail,
 	"phone": ColumnPhone, "telefonnummer": ColumnPhone, "language": ColumnLanguage,
-	"ahvnr13": ColumnNumber, "ssn": ColumnNumber, "vn": ColumnNumber, "birthdate": ColumnBirthDate, "birthday": ColumnBirthDate,
+	"ahvnr13": ColumnNumber, "ssn": ColumnNumber, "vn": ColumnNumber, "birthdate": ColumnBirthDate,
+	"birthday": ColumnBirthDate,
 }
 
 // guess says of each column what it seems to be: by its title, else by what
@@ -187,7 +190,8 @@ func (d *Description) profileOf(f *FileDescription) {
 		if l.titles[foldTitle(c.Title)] != c.Column {
 			p.Columns[c.Column] = []string{c.Title}
 		}
-		if c.Dates != "" && p.DateFormat == "" && (c.Column == ColumnFrom || c.Column == ColumnUntil || c.Column == ColumnBirthDate) {
+		if c.Dates != "" && p.DateFormat == "" && (c.Column == ColumnFrom || c.Column == ColumnUntil ||
+			c.Column == ColumnBirthDate) {
 			p.DateFormat = c.Dates
 			d.reason("dates as %s, as in %q", c.Dates, c.Title)
 		}
@@ -255,7 +259,8 @@ func (d *Description) codes(role, level *ColumnDescription, l *layout) {
 func (d *Description) sameShape() {
 	for i := 1; i < len(d.Files); i++ {
 		a, b := &d.Files[0], &d.Files[i]
-		same := slices.EqualFunc(a.Columns, b.Columns, func(x, y ColumnDescription) bool { return foldTitle(x.Title) == foldTitle(y.Title) })
+		same := slices.EqualFunc(a.Columns, b.Columns,
+			func(x, y ColumnDescription) bool { return foldTitle(x.Title) == foldTitle(y.Title) })
 		if !same {
 			d.open("%s has other columns than %s: write a [[file]] for each sort", b.Name, a.Name)
 		}

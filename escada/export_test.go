@@ -24,3 +24,6 @@ func Scan(text string, delim rune) (rows [][]string, faults bool) {
 		rows = append(rows, row)
 	}
 }
+
+// Encode gives tests text in an encoding.
+var Encode = encode

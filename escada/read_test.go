@@ -724,3 +724,109 @@ func TestNoContents(t *testing.T) {
 		}
 	}
 }
+
+// A file without a header is refused without repeating what stands in its first
+// row, also where two of its texts happen to be titles, and whatever ends its lines.
+func TestNoHeaderNothingRepeated(t *testing.T) {
+	t.Parallel()
+	for _, row := range []string{
+		"17;S;Geheim;Klasse;ps-au;Name;4b;;;;;de", "Name;Vorname;Geheim;b;c;d;e;f;g;h;i;j",
+		"17;S;Geheim;Léa;ps-au;P;4b;;;;;de",
+	} {
+		for _, end := range []string{"\n", "\r\n", "\r"} {
+			_, err := read(t, nil, map[string]string{"x.csv": strings.Repeat(row+end, 30)})
+			if !errors.Is(err, escada.ErrMissingColumn) || strings.Contains(err.Error(), "Geheim") {
+				t.Errorf("%v", err)
+			}
+		}
+	}
+}
+
+// Exports as programs write them are read: the encodings of the West and of
+// Central Europe, line ends of all times, other quotes.
+func TestSpellings(t *testing.T) {
+	t.Parallel()
+	text := head + with("Name", "Müller-Šimun")
+	latin := head + with("Name", "Müller")
+	encoded := func(enc escada.Encoding, s string) string {
+		b, ok := escada.Encode(s, enc)
+		if !ok {
+			t.Fatalf("cannot be written in %s", enc)
+		}
+		return string(b)
+	}
+	for _, tt := range []struct {
+		name, data string
+		profile    escada.Profile
+		family     string
+	}{
+		{"utf-8 with mark", "\ufeff" + text, escada.Profile{}, "Müller-Šimun"},
+		{"utf-16, little end", encoded(escada.EncodingUTF16, text), escada.Profile{}, "Müller-Šimun"},
+		{"utf-16 without mark", encoded(escada.EncodingUTF16, text)[2:], escada.Profile{}, "Müller-Šimun"},
+		{"windows-1252", encoded(escada.EncodingWindows1252, text), escada.Profile{}, "Müller-Šimun"},
+		{"iso-8859-1", encoded(escada.EncodingISO8859_1, latin), escada.Profile{}, "Müller"},
+		{"iso-8859-15", encoded(escada.EncodingISO8859_15, text), escada.Profile{Encoding: escada.EncodingISO8859_15},
+			"Müller-Šimun"},
+		{"iso-8859-2", encoded(escada.EncodingISO8859_2, head+with("Name", "Łukasz")+with("Vorname", "Łéa")),
+			escada.Profile{Encoding: escada.EncodingISO8859_2}, ""},
+		{"macintosh", encoded(escada.EncodingMacRoman, latin), escada.Profile{Encoding: escada.EncodingMacRoman}, "Müller"},
+		{"cp850", encoded(escada.EncodingCP850, latin), escada.Profile{Encoding: escada.EncodingCP850}, "Müller"},
+		{"CR", strings.ReplaceAll(latin, "\n", "\r"), escada.Profile{}, "Müller"},
+		{"CRLF", strings.ReplaceAll(latin, "\n", "\r\n"), escada.Profile{}, "Müller"},
+		{"sep= with another delimiter", "sep=|\r\n" + strings.ReplaceAll(latin, ";", "|"), escada.Profile{}, "Müller"},
+		{"sep= with the delimiter", "sep=;\n" + latin, escada.Profile{}, "Müller"},
+		{"line end in a name", head + with("Name", "\"Mül\r\nler\""), escada.Profile{}, "Mül ler"},
+		{"backslashes", head + with("Name", `"Müller \"Max\""`), escada.Profile{Quoting: escada.QuotingBackslash},
+			`Müller "Max"`},
+		{"a delimiter after a backslash", head + with("Name", `Müller\; Max`),
+			escada.Profile{Quoting: escada.QuotingBackslash}, "Müller; Max"},
+		{"no quoting", head + with("Name", `Müller "Max"`), escada.Profile{Quoting: escada.QuotingNone}, `Müller "Max"`},
+		{"decomposed letters", head + with("Name", "Mu\u0308ller"), escada.Profile{}, "Müller"},
+		{"short rows", head + "17;S;Müller;Léa;ps-au;P;4b\n", escada.Profile{ShortRows: true}, "Müller"},
+		{"footer", latin + "Total 1;;;\n", escada.Profile{Footers: []string{"Total"}}, "Müller"},
+		{"joined files", latin + "\ufeff" + head, escada.Profile{}, "Müller"},
+	} {
+		d, err := read(t, &escada.Options{Profile: &tt.profile}, map[string]string{"x.csv": tt.data})
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		if tt.family != "" && (len(d.Records) != 1 || d.Records[0].FamilyName != tt.family || len(d.Rejected) > 0) {
+			t.Errorf("%s: %+v, rejected %+v", tt.name, d.Records, d.Rejected)
+		}
+	}
+}
+
+// An encoding that is not the file's is recognised by letters that no name has,
+// and the message names those that make sense.
+func TestWrongEncodings(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		names []string
+		is    escada.Encoding // of the file
+		told  escada.Encoding // in the profile
+		want  string
+	}{
+		{"Latin-9", []string{"Šimun", "Müller"}, escada.EncodingISO8859_15, "", `"iso-8859-15"`},
+		{"Latin-2", []string{"Łukasz", "Müller", "Świątek"}, escada.EncodingISO8859_2, "", `"iso-8859-2"`},
+		{"Macintosh", []string{"Müller", "Böll", "Léa"}, escada.EncodingMacRoman, "", `"macintosh"`},
+		{"DOS", []string{"Müller", "Léa", "Böll"}, escada.EncodingCP850, "", `"cp850"`},
+		{"Windows for Macintosh", []string{"Müller", "Böll", "Rüegg", "Zoë"}, escada.EncodingWindows1252,
+			escada.EncodingMacRoman, `"windows-1252"`},
+	} {
+		data := head
+		for i, n := range tt.names {
+			data += strings.Replace(strings.Replace(with("Name", n), "17;", fmt.Sprint(i, ";"), 1), "Léa", "Lea", 1)
+		}
+		raw, ok := escada.Encode(data, tt.is)
+		if !ok {
+			t.Fatal(tt.name)
+		}
+		_, err := read(t, &escada.Options{Profile: &escada.Profile{Encoding: tt.told}},
+			map[string]string{"x.csv": string(raw)})
+		if !errors.Is(err, escada.ErrEncoding) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}

@@ -79,17 +79,21 @@ func (s *suspects) better(enc Encoding) []Encoding {
 	return best
 }
 
-// impossible reports whether s has a character beyond ASCII that no name has,
-// or has where no name has it.
+// impossible reports whether s has a character beyond ASCII that no name has, or
+// a capital where no name has it: after a small letter, or between another
+// capital and a small letter.
 func impossible(s string) bool {
-	afterLower := false
+	var before rune
+	capital := false // the last letter is a capital beyond ASCII within a word
 	for _, r := range s {
-		if r >= utf8.RuneSelf {
-			if strange(r) || afterLower && unicode.IsUpper(r) {
-				return true
-			}
+		if r >= utf8.RuneSelf && strange(r) || capital && unicode.IsLower(r) {
+			return true
 		}
-		afterLower = unicode.IsLower(r)
+		capital = r >= utf8.RuneSelf && unicode.IsUpper(r) && unicode.IsLetter(before)
+		if capital && unicode.IsLower(before) {
+			return true
+		}
+		before = r
 	}
 	return false
 }

@@ -56,7 +56,8 @@ func TestDescribeStarters(t *testing.T) {
 			if want := map[string]string{"escada2": ""}; found.Starter != name && found.Starter != want[name] {
 				t.Errorf("taken for %q", found.Starter)
 			}
-			if diff := cmp.Diff(essentials(name, d.Records()), essentials("", got.Records)); diff != "" || len(got.Rejected) > 0 {
+			if diff := cmp.Diff(essentials(name, d.Records()), essentials("", got.Records)); diff != "" ||
+				len(got.Rejected) > 0 {
 				t.Errorf("%v\n%s", got.Rejected, diff)
 			}
 		})
@@ -105,7 +106,8 @@ func TestDescribeShowsNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := func(show bool) string {
-		x, err := escada.Describe(t.Context(), []string{filepath.Join(dir, "export.csv")}, &escada.DescribeOptions{ShowValues: show})
+		x, err := escada.Describe(t.Context(), []string{filepath.Join(dir, "export.csv")},
+			&escada.DescribeOptions{ShowValues: show})
 		if err != nil {
 			t.Fatal(err)
 		}

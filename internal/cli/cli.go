@@ -67,6 +67,9 @@ func Main(program func(ctx context.Context, args []string, stdout, stderr io.Wri
 // for; a mistake is one line on the standard error and names -h.
 type Flags struct {
 	*flag.FlagSet
+	// Arguments says that something may stand after the flags; the program looks
+	// at it itself.
+	Arguments      bool
 	help           string
 	stdout, stderr io.Writer
 }
@@ -74,7 +77,7 @@ type Flags struct {
 // NewFlags returns flags of the program with this name; the text stands above the
 // list of flags in its help.
 func NewFlags(name, help string, stdout, stderr io.Writer) *Flags {
-	f := &Flags{flag.NewFlagSet(name, flag.ContinueOnError), help, stdout, stderr}
+	f := &Flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError), help: help, stdout: stdout, stderr: stderr}
 	f.SetOutput(io.Discard) // the package would print the whole help under each mistake
 	f.Usage = func() {}
 	return f
@@ -93,7 +96,7 @@ func (f *Flags) Parse(args []string) (status int, goOn bool) {
 		return Done, false
 	case err != nil:
 		return f.Mistake("%v", err), false
-	case f.NArg() > 0:
+	case f.NArg() > 0 && !f.Arguments:
 		return f.Mistake("unexpected argument %q", f.Arg(0)), false
 	}
 	return Done, true

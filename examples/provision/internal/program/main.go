@@ -70,6 +70,14 @@ what is missing. An example for cron, at two in the morning:
       is made from status.json in the state folder, which every run with -apply
       writes, also one that fails; metrics_file has the same for Prometheus.
 
+  provision -describe FILE...
+      Looks at export files (folders, zip archives) of any layout, says what is
+      in them, and prints a profile to edit; with -show-values also examples of
+      people's fields. Keep it in a file and name that in [export] profile.
+  provision -config district.toml -try-nasty
+      Spoils a copy of the export in memory, in all the ways in which exports go
+      wrong, and says what would come of each. Asks no server, writes nothing.
+
 Exit status: 0 all done; 1 failed; 2 bad flags, configuration or export,
 nothing was done; 3 finished, but something was held back or failed for single
 people: read the report.
@@ -80,6 +88,7 @@ Flags:
 
 // options are the flags.
 type options struct {
+	describe, showValues, tryNasty        bool
 	config, plan, applyPlan, undo, out    string
 	explain                               string
 	apply, dryRun, quiet, status, preview bool
@@ -123,10 +132,22 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.BoolVar(&p.status, "status", false, "tell a monitor how the last run went, and do nothing else")
 	fs.DurationVar(&p.maxAge, "max-age", 26*time.Hour, "with -status: `time` after which the last success or the export is too old")
 	fs.TextVar(&p.now, "now", schoolmail.Date(0), "`day` to plan for, YYYY-MM-DD, for rehearsals; default today")
+	fs.BoolVar(&p.describe, "describe", false, "describe the export files that follow, and do nothing else")
+	fs.BoolVar(&p.showValues, "show-values", false, "with -describe: show examples of people's fields")
+	fs.BoolVar(&p.tryNasty, "try-nasty", false, "try spoilt copies of the export, and do nothing else")
+	fs.Arguments = true
 	if status, ok := fs.Parse(args); !ok {
 		return status
 	}
 	switch {
+	case p.describe:
+		return p.describeExport(ctx, fs.Args())
+	case fs.NArg() > 0:
+		return fs.Mistake("unexpected argument %q", fs.Arg(0))
+	case p.showValues:
+		return fs.Mistake("-show-values goes with -describe")
+	case p.tryNasty && (p.config == "" || p.apply || p.plan != "" || p.applyPlan != "" || p.undo != "" || p.status):
+		return fs.Mistake("-try-nasty needs -config and goes with no other flag")
 	case p.config == "" && (p.apply || p.dryRun || p.plan != "" || p.applyPlan != "" || p.undo != "" || !p.now.IsZero()):
 		return fs.Mistake("-apply, -dry-run, -plan, -apply-plan, -undo and -now need -config")
 	case p.applyPlan != "" && (p.apply || p.plan != "" || p.undo != ""):
@@ -159,6 +180,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return p.previewNotices()
 	case p.explain != "":
 		return p.explainPerson(ctx)
+	case p.tryNasty:
+		return p.nasty(ctx)
 	}
 	return p.run(ctx)
 }
