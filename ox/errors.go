@@ -131,7 +131,8 @@ type Error struct {
 	NotDone bool
 }
 
-// Error gives operation, subject, context, kind, message and incident id.
+// Error gives operation, subject, context, kind, the beginning of the message and
+// the incident's id, in one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("ox: ")
@@ -145,7 +146,7 @@ func (e *Error) Error() string {
 	fmt.Fprintf(&b, ": %s", string(e.Kind))
 	switch {
 	case e.Message != "":
-		fmt.Fprintf(&b, ": %s", e.Message)
+		fmt.Fprintf(&b, ": %s", line(e.Message))
 	case e.Err != nil:
 		fmt.Fprintf(&b, ": %v", e.Err)
 	}
@@ -153,6 +154,16 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, " (exceptionId %s)", e.ExceptionID)
 	}
 	return b.String()
+}
+
+// line cuts what a server said to a line: some list every element they know.
+func line(s string) string {
+	const most = 240 // characters
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + " ..."
+	}
+	return s
 }
 
 // Unwrap returns the cause below, if any.

@@ -237,3 +237,17 @@ func TestEveryDeclaredFault(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorIsALine: some faults list every element that the server knows.
+func TestErrorIsALine(t *testing.T) {
+	t.Parallel()
+	e := &Error{Op: "create user", Kind: ErrNotUnderstood, Message: "Unmarshalling Error:\n unexpected <" + strings.Repeat("é", 8000)}
+	got := e.Error()
+	if strings.Contains(got, "\n") || len([]rune(got)) > 320 || !strings.HasSuffix(got, " ...") {
+		t.Errorf("%d characters: %q", len([]rune(got)), got)
+	}
+	e.Message = "short"
+	if got := e.Error(); got != "ox: create user: not understood: short" {
+		t.Errorf("%q", got)
+	}
+}

@@ -127,8 +127,14 @@ func (d *decoder) field(f *field, fv reflect.Value) error {
 	if err != nil {
 		return err
 	}
-	if d.strict && f.kind != kindString && f.kind != kindBool && f.elem.Kind() != reflect.Slice && len(trimSpace(b)) == 0 {
-		return &valueError{local: f.name.Local, kind: "value", offset: offset}
+	if d.strict && len(trimSpace(b)) == 0 {
+		// JAXB leaves an int without digits unset, and takes offence at all else.
+		switch {
+		case f.elem.Kind() == reflect.Int32 && !f.repeated:
+			return nil
+		case f.kind != kindString && f.kind != kindBool && f.elem.Kind() != reflect.Slice:
+			return &valueError{local: f.name.Local, kind: "value", text: `For input string: ""`, offset: offset}
+		}
 	}
 	bad := func(kind string) error {
 		return &valueError{local: f.name.Local, kind: kind, text: string(b), offset: offset}

@@ -50,28 +50,17 @@ func (rd *RequestDecoder) Decode(data []byte) (op *Operation, req any, fault *Fa
 	var value *valueError
 	switch {
 	case errors.As(err, &f):
-	case errors.As(err, &wrong) && op.Void():
+	case errors.As(err, &wrong):
 		f.Message = fmt.Sprintf("Unmarshalling Error: unexpected element (uri:%q, local:%q). Expected elements are %s ",
 			wrong.space, wrong.local, wrong.expected)
-	case errors.As(err, &wrong):
-		f.Message = fmt.Sprintf("Unexpected element %q (URI=%s). Please remove that element from SOAP request.", wrong.local, wrong.space)
-	case errors.As(err, &value) && op.Void() && (value.kind == "int" || value.kind == "long"):
+	case errors.As(err, &value) && (value.kind == "int" || value.kind == "long"):
 		f.Message = "Unmarshalling Error: Not a number: " + value.text
-	case errors.As(err, &value) && op.Void():
-		f.Message = "Unmarshalling Error: " + value.text
 	case errors.As(err, &value):
-		line, col := position(data, value.offset)
-		f.Message = fmt.Sprintf("Invalid value in line %d in row %d. Please correct SOAP request.", line, col)
+		f.Message = "Unmarshalling Error: " + value.text
 	default:
 		f.Message = "Error reading XMLStreamReader: " + err.Error()
 	}
 	return op, nil, f
-}
-
-// position turns an offset into line and column, both from 1.
-func position(data []byte, offset int64) (line, col int) {
-	before := data[:min(offset, int64(len(data)))]
-	return 1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')
 }
 
 func (rd *RequestDecoder) decode(d *decoder) (*Operation, any, error) {

@@ -203,7 +203,7 @@ func TestCopyRefusals(t *testing.T) {
 	b.refused("NoSuchContextException", "", oxusercopy.OpCopyUser, req(3, 99, 20), out)
 	b.refused("NoSuchContextException", "", oxusercopy.OpCopyUser, req(3, 10, 99), out)
 	b.refused("NoSuchUserException", "", oxusercopy.OpCopyUser, req(99, 10, 20), out)
-	b.refused("UserExistsException", "User mia already exists in context 10", oxusercopy.OpCopyUser, req(3, 10, 10), out)
+	b.refused("StorageException", "UCP-0011", oxusercopy.OpCopyUser, req(3, 10, 10), out)
 	b.refused("StorageException", "quota", oxusercopy.OpCopyUser, req(3, 10, 30), out)
 	wrong := req(3, 10, 20)
 	wrong.Auth = &oxusercopy.Credentials{Login: new("oxadmin"), Password: new("secret")}

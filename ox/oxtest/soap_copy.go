@@ -84,7 +84,11 @@ func (s *State) copyUser(src, dest *ctxRef, ref *userRef) (int, *soap.Fault) {
 		}
 	}
 	// The login name is all that is compared; addresses and display names are not.
-	if to.userByName(u.name()) != nil {
+	switch {
+	case to.userByName(u.name()) == nil:
+	case ref.Name == nil:
+		return 0, s.fault(kindStorage, "UCP-0011 Categories=USER_INPUT Message='A user named %s already exists in destination context %d.'", u.name(), to.id)
+	default:
 		return 0, s.fault(kindUserExists, "User %s already exists in context %d", u.name(), to.id)
 	}
 	if f := s.checkCapacity(to); f != nil {

@@ -149,6 +149,8 @@ func TestCopyUser(t *testing.T) {
 	if _, ok := b.state.User(10, "mia"); !ok {
 		t.Error("the source is gone")
 	}
+	b.refused("StorageException", "UCP-0011", oxusercopy.OpCopyUser, req, &out)
+	req.User.Name = new("mia")
 	b.refused("UserExistsException", "User mia already exists in context 20", oxusercopy.OpCopyUser, req, &out)
 	b.ok(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: &oxgroup.Context{Id: id32(20)}, Grp: &oxgroup.Group{Id: id32(1)},
 		Members: []*oxgroup.User{{Id: id32(u.ID)}}, Auth: &oxgroup.Credentials{Login: new("oxadmin"), Password: new("secret")}}, nil)

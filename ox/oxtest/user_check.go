@@ -81,8 +81,11 @@ func missing(data any, fields ...string) []string {
 }
 
 // checkUserSyntax makes the checks that need no other user.
-func (s *State) checkUserSyntax(in *oxuser.User) *soap.Fault {
+func (s *State) checkUserSyntax(in *oxuser.User, creating bool) *soap.Fault {
 	if in.Language != nil && !strings.Contains(*in.Language, "_") {
+		if creating {
+			return s.fault(kindData, "language must contain an underscore, e.g. en_US")
+		}
 		return s.fault(kindData, "Language must contain an underscore, e.g. en_US.")
 	}
 	if in.Timezone != nil && !validZone(*in.Timezone) {

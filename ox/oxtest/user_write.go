@@ -156,7 +156,7 @@ func (s *State) checkCreate(c *contextState, in *oxuser.User, isAdmin bool) *soa
 			return f
 		}
 	}
-	if f := s.checkUserSyntax(in); f != nil {
+	if f := s.checkUserSyntax(in, true); f != nil {
 		return f
 	}
 	if *in.PrimaryEmail != *in.Email1 {
@@ -190,7 +190,7 @@ func (s *State) checkCapacity(c *contextState) *soap.Fault {
 
 // changeUser applies a change to the stored fields of a user.
 func (s *State) changeUser(c *contextState, u *userState, in *oxuser.User) *soap.Fault {
-	if f := s.checkUserSyntax(in); f != nil {
+	if f := s.checkUserSyntax(in, false); f != nil {
 		return f
 	}
 	if in.PasswordMech != nil && text(in.Password) == "" {
@@ -275,6 +275,8 @@ func (s *State) checkAddressChange(c *contextState, u *userState, in *oxuser.Use
 		switch {
 		case changed && s.primaryUnchangeable:
 			return s.fault(kindData, "primary mail must not be changed")
+		case !inAliases():
+			return s.fault(kindData, "primaryMail, Email1 and defaultSenderAddress must be present in set of aliases.")
 		case in.Email1 == nil:
 			return s.fault(kindData, "email1 not sent but required!")
 		case !strings.EqualFold(*in.Email1, *p):

@@ -187,14 +187,15 @@ func fault(err error) (*soap.Fault, error) {
 	return f, nil
 }
 
-// wants checks that err is a fault of one of the kinds whose text holds text.
+// wants checks that err is a fault of one of the kinds whose text holds text, in
+// upper or lower case.
 func wants(err error, text string, kinds ...string) error {
 	f, bad := fault(err)
 	if bad != nil {
 		return bad
 	}
 	for _, k := range kinds {
-		if f.Kind == k && strings.Contains(f.Message, text) {
+		if f.Kind == k && strings.Contains(strings.ToLower(f.Message), strings.ToLower(text)) {
 			return nil
 		}
 	}

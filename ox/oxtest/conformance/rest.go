@@ -10,6 +10,7 @@ import (
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
 	"github.com/ictmedia/schoolmail/ox/internal/oxgroup"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
+	"github.com/ictmedia/schoolmail/ox/internal/oxusercopy"
 )
 
 // nilNote is a change whose note is xsi:nil, which the generated types cannot say.
@@ -356,8 +357,16 @@ var copyFacts = []Fact{
 		if err != nil {
 			return err
 		}
-		_, err = r.copy(u.ID)
+		_, err = r.copyOf(&oxusercopy.User{Name: &u.Name})
 		return wants(err, "already exists in context", "UserExistsException")
+	}},
+	{"copy-twice-by-id", "a second copy of a user named by his id is refused as UCP-0011", func(r *run) error {
+		u, _, err := r.copied()
+		if err != nil {
+			return err
+		}
+		_, err = r.copy(u.ID)
+		return wants(err, "UCP-0011", "StorageException")
 	}},
 	{"copy-source-stays", "the source of a copy stays", func(r *run) error {
 		u, _, err := r.copied()
