@@ -96,7 +96,7 @@ func TestOthersInTheirPlaceAreNoLoss(t *testing.T) {
 	for name, change := range map[string]func() (Rules, []schoolmail.Account){
 		"another salt": func() (Rules, []schoolmail.Account) {
 			r := rules
-			r.Salt = "other"
+			r.Salt, r.Rekey = "other", true
 			return r, people
 		},
 		"other people": func() (Rules, []schoolmail.Account) {
@@ -219,7 +219,7 @@ func TestSharedAddressAdmitsNobody(t *testing.T) {
 	t.Parallel()
 	have := Snapshot{Self: 9, Users: []User{{ID: 9, Login: "svc"}, {ID: 11, Mail: "Anna@example.org"}, {ID: 12, Mail: "anna@example.org"}, {ID: 13, Mail: "ben@example.org"}}}
 	r := newResolver(have, ContextBooks{Logins: []Login{{"anna", "anna@example.org"}, {"ben", "ben@example.org"}}})
-	perms, _ := r.permissions([]Audience{{Users: []string{"anna", "ben"}, Rest: RestUsers}})
+	perms, _ := r.permissions([]Audience{{Users: []string{"anna", "ben"}, Ungrouped: UngroupedSingly}})
 	if got, want := permissionText(perms, 9), "user 9 owner, user 13 read"; got != want || !r.missing["anna"] {
 		t.Errorf("%s, want %s; missing %v", got, want, r.missing)
 	}

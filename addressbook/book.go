@@ -54,9 +54,9 @@ func (b Book) People() int {
 
 // Audience is a set of readers within a context.
 type Audience struct {
-	Groups []string // names of groups that may stand for them
-	Users  []string // user names, sorted
-	Rest   Rest
+	Groups    []string // names of groups that may stand for them
+	Users     []string // user names, sorted
+	Ungrouped Ungrouped
 }
 
 // Entry is one contact of a book.

@@ -30,7 +30,7 @@ func Build(rules Rules, accounts []schoolmail.Account) (Desired, error) {
 // person is an account with what the books need of it, made once.
 type person struct {
 	schoolmail.Account
-	entry Entry // Key empty: cannot be listed
+	entry Entry // with everything that can be shown; Key empty: cannot be listed
 }
 
 type classID struct {
@@ -41,7 +41,6 @@ type classID struct {
 type builder struct {
 	rules    Rules
 	names    map[schoolmail.SchoolID]string
-	shown    map[schoolmail.Role][]Field
 	people   []*person // sorted by key
 	bySchool map[schoolmail.SchoolID][]*person
 	byClass  map[classID][]*person
@@ -53,7 +52,6 @@ func newBuilder(rules Rules, accounts []schoolmail.Account) *builder {
 	b := &builder{
 		rules:    rules,
 		names:    map[schoolmail.SchoolID]string{},
-		shown:    map[schoolmail.Role][]Field{},
 		bySchool: map[schoolmail.SchoolID][]*person{},
 		byClass:  map[classID][]*person{},
 		contexts: map[schoolmail.ContextID]*ContextBooks{},
@@ -61,21 +59,24 @@ func newBuilder(rules Rules, accounts []schoolmail.Account) *builder {
 	for _, s := range rules.Schools {
 		b.names[s.ID] = titleText(s.Name)
 	}
-	for _, s := range rules.Show {
-		b.shown[s.Role] = s.Fields
-	}
-	unusable := 0
+	unusable, excluded := 0, 0
 	for _, a := range accounts {
 		if !b.counts(a) {
 			continue
 		}
 		p := &person{Account: a}
-		if a.Mail == "" || !usableMail(a.Mail) {
+		switch {
+		case slices.ContainsFunc(rules.Exclude, func(x Exclusion) bool { return x.covers(a) }):
+			excluded++
+		case a.Mail == "" || !usableMail(a.Mail):
 			unusable++
-		} else {
+		default:
 			p.entry = b.entry(a)
 		}
 		b.people = append(b.people, p)
+	}
+	if excluded > 0 {
+		b.findings = append(b.findings, Finding{Text: itoa(excluded) + " people are kept out of all books as the rules say"})
 	}
 	if unusable > 0 {
 		b.findings = append(b.findings, Finding{Text: itoa(unusable) + " people without a usable mail address are in no book"})
@@ -124,7 +125,7 @@ func appendOnce(list []*person, p *person) []*person {
 	return append(list, p)
 }
 
-// entry makes a person's entry with everything that may be shown of the role.
+// entry makes a person's entry with everything that can be shown.
 func (b *builder) entry(a schoolmail.Account) Entry {
 	e := Entry{
 		Key:         b.rules.entryKey(personKey, personID(a)...),
@@ -139,23 +140,45 @@ func (b *builder) entry(a schoolmail.Account) Entry {
 	if e.DisplayName == "" {
 		e.DisplayName = a.Mail
 	}
-	for _, f := range b.shown[a.Role] {
-		switch f {
-		case FieldPhone:
-			e.Phone = fieldText(a.Phone, maxPhone)
-		case FieldSchool:
-			var names []string
-			for _, m := range a.Memberships {
-				names = append(names, b.schoolName(m.School))
+	var schools, classes []string
+	for _, m := range a.Memberships {
+		schools = append(schools, b.schoolName(m.School))
+		classes = append(classes, m.Classes...)
+	}
+	e.Phone, e.School, e.Class = fieldText(a.Phone, maxPhone), joined(schools), joined(classes)
+	return e
+}
+
+// shownTo says what is shown of the people of each role to readers of these roles.
+func shownTo(show []Show, readers map[schoolmail.Role]bool) map[schoolmail.Role]map[Field]bool {
+	out := map[schoolmail.Role]map[Field]bool{}
+	for _, s := range show {
+		fields := map[Field]bool{}
+		for _, f := range s.Fields {
+			to := s.To
+			if len(to) == 0 && f == FieldPhone {
+				to = []schoolmail.Role{schoolmail.RoleTeacher, schoolmail.RoleStaff}
 			}
-			e.School = joined(names)
-		case FieldClass:
-			var names []string
-			for _, m := range a.Memberships {
-				names = append(names, m.Classes...)
+			fields[f] = true
+			for r := range readers {
+				fields[f] = fields[f] && (len(to) == 0 || slices.Contains(to, r))
 			}
-			e.Class = joined(names)
 		}
+		out[s.Role] = fields
+	}
+	return out
+}
+
+// limited is an entry with only the fields that are shown.
+func (e Entry) limited(fields map[Field]bool) Entry {
+	if !fields[FieldPhone] {
+		e.Phone = ""
+	}
+	if !fields[FieldSchool] {
+		e.School = ""
+	}
+	if !fields[FieldClass] {
+		e.Class = ""
 	}
 	return e
 }
@@ -219,9 +242,11 @@ func (b *builder) book(rule BookRule, school schoolmail.SchoolID, class string, 
 		Class:  class,
 	}
 	var members []Member
+	roles := map[string]schoolmail.Role{} // of the entries, by key
 	for _, p := range people {
 		if p.entry.Key != "" && slices.Contains(rule.Roles, p.Role) {
 			book.Entries = append(book.Entries, p.entry)
+			roles[p.entry.Key] = p.Role
 			members = append(members, Member{Name: p.entry.DisplayName, Mail: p.entry.Mail})
 		}
 	}
@@ -244,6 +269,7 @@ func (b *builder) book(rule BookRule, school schoolmail.SchoolID, class string, 
 		})
 	}
 	audiences := map[schoolmail.ContextID][]Audience{}
+	eyes := map[schoolmail.ContextID]map[schoolmail.Role]bool{} // roles of the readers
 	for i, rd := range rule.Readers {
 		from := people
 		switch rd.Of {
@@ -258,20 +284,33 @@ func (b *builder) book(rule BookRule, school schoolmail.SchoolID, class string, 
 		for _, p := range from {
 			if p.Context != 0 && slices.Contains(rd.Roles, p.Role) {
 				users[p.Context] = append(users[p.Context], p.Username)
+				if eyes[p.Context] == nil {
+					eyes[p.Context] = map[schoolmail.Role]bool{}
+				}
+				eyes[p.Context][p.Role] = true
 			}
 		}
 		for c, names := range users {
 			slices.Sort(names)
-			a := Audience{Users: names, Rest: cmp.Or(rule.Readers[i].Rest, RestUsers)}
+			a := Audience{Users: names, Ungrouped: cmp.Or(rule.Readers[i].Ungrouped, UngroupedSingly)}
 			for _, g := range rd.Groups {
 				a.Groups = append(a.Groups, fill(g))
 			}
 			audiences[c] = append(audiences[c], a)
 		}
 	}
+	show := b.rules.Show
+	if len(rule.Show) > 0 {
+		show = rule.Show
+	}
 	for c, a := range audiences {
 		inContext := book
 		inContext.Readers = a
+		shown := shownTo(show, eyes[c])
+		inContext.Entries = make([]Entry, len(book.Entries))
+		for i, e := range book.Entries {
+			inContext.Entries[i] = e.limited(shown[roles[e.Key]])
+		}
 		b.contexts[c].Books = append(b.contexts[c].Books, inContext)
 	}
 }

@@ -25,6 +25,9 @@ func Diff(rules Rules, have Snapshot, want ContextBooks, today schoolmail.Date) 
 	}
 	d.findFolders()
 	d.desire(want)
+	if d.otherSalt() {
+		return d.plan
+	}
 	d.match()
 	d.guard()
 	for _, n := range d.nodes {
@@ -41,6 +44,7 @@ type found struct {
 	ours    bool
 	head    *Stored // entry that says what the folder is
 	kind    string  // kind of the head's key
+	blank   bool    // made by our account, empty: ours if it stands where a book is to be
 	foreign int     // entries that are not ours
 	node    *node   // what it shall be; nil: nothing
 	deleted bool    // by this plan
@@ -106,7 +110,10 @@ func (d *differ) findFolders() {
 				keyed = true
 			}
 		}
-		f.ours = keyed || f.foreign == 0
+		// An empty folder without a key is what a run left that ended before the head
+		// was written, or somebody else's work with the service account. It is adopted
+		// where a book is to be, and left alone elsewhere.
+		f.ours, f.blank = keyed, !keyed && f.foreign == 0
 	}
 }
 
@@ -244,8 +251,8 @@ func (d *differ) matchPlace(n *node) {
 		return
 	}
 	for _, f := range d.children[parent] {
-		if f.ours && f.node == nil && fold(f.Title) == fold(n.title()) {
-			n.folder, f.node = f, n
+		if (f.ours || f.blank) && f.node == nil && fold(f.Title) == fold(n.title()) {
+			n.folder, f.node, f.ours = f, n, true
 			return
 		}
 	}
@@ -254,7 +261,7 @@ func (d *differ) matchPlace(n *node) {
 // foreignAt reports whether somebody else's folder has the title.
 func (d *differ) foreignAt(parent, title string) bool {
 	return slices.ContainsFunc(d.children[parent], func(f *found) bool {
-		return !f.ours && fold(f.Title) == fold(title)
+		return !f.ours && !f.blank && fold(f.Title) == fold(title)
 	})
 }
 
@@ -358,6 +365,7 @@ func (d *differ) folder(n *node) {
 		p.Drop = nil
 		p.Change = slices.DeleteFunc(p.Change, func(c EntryChange) bool { return c.After.IsList() })
 	}
+	d.growth(&p, n)
 	if f.foreign > 0 {
 		d.finding(strings.Join(n.path, "/"), itoa(f.foreign)+" entries are not ours and stay")
 	}

@@ -199,7 +199,7 @@ sm-pupil-class-au-3a-basic:
 	wantAccounts := `context,user,com.openexchange.contacts.ldap.accounts
 1,sara,"sm-staff-district,sm-staff-school-au,sm-staff-school-au-basic"
 1,tina,"sm-teacher-district,sm-teacher-school-au,sm-teacher-school-au-basic"
-2,anna,"sm-pupil-class-au-3a-basic,sm-pupil-school-au"
+2,anna,"sm-pupil-class-au-3a-basic,sm-pupil-school-au-basic"
 `
 	if diff := cmp.Diff(wantAccounts, all["contacts-ldap-accounts.csv"]); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

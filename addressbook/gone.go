@@ -55,6 +55,73 @@ func (d *differ) guard() {
 	d.finding("", itoa(lost)+" of "+itoa(len(have))+" people would vanish, more than max_gone_percent allows; nothing is taken away")
 }
 
+// otherSalt reports, with a finding, that the entries were made with another salt:
+// no key is known, of a book or a person, though there are many. To take them for
+// strangers would drop everybody and list them again.
+func (d *differ) otherSalt() bool {
+	if d.rules.Rekey {
+		return false
+	}
+	known := map[string]bool{}
+	for _, n := range d.nodes {
+		for _, e := range n.entries {
+			known[e.Key] = true
+		}
+	}
+	people := map[string]bool{}
+	for _, f := range d.folders {
+		for _, e := range f.Entries {
+			switch {
+			case !f.ours:
+			case known[e.Key]:
+				return false
+			case d.rules.kindOf(e.Key) == personKey:
+				people[e.Key] = true
+			}
+		}
+	}
+	if len(known) == 0 || len(people) <= peopleMayVanish {
+		return false
+	}
+	d.plan.Held = true
+	d.finding("", "none of the "+itoa(len(people))+" people in the books is known: the entries were made with another salt; nothing is done, see -rekey")
+	return true
+}
+
+// growth holds a book back that would get too many people or readers at once: they
+// are let in when the limit is lifted.
+func (d *differ) growth(p *FolderPlan, n *node) {
+	if n.book == nil || n.folder.head == nil {
+		return // not filled yet
+	}
+	count := func(entries []Entry) (people int) {
+		for _, e := range entries {
+			if d.rules.kindOf(e.Key) == personKey {
+				people++
+			}
+		}
+		return people
+	}
+	people := 0
+	for _, e := range n.folder.Entries {
+		people += count([]Entry{e.Entry})
+	}
+	readers, next := d.resolver.readers(n.folder.Permissions), d.resolver.readers(n.perms)
+	var what string
+	switch after := count(n.entries); {
+	case after-people > d.rules.maxGrowth(people):
+		what = "people from " + itoa(people) + " to " + itoa(after)
+	case p.Permissions != nil && readers > 0 && next-readers > d.rules.maxGrowth(readers):
+		what = "readers from " + itoa(readers) + " to " + itoa(next)
+	default:
+		return
+	}
+	p.Permissions, p.Add = nil, nil
+	p.Change = slices.DeleteFunc(p.Change, func(c EntryChange) bool { return c.After.IsList() })
+	d.plan.Held = true
+	d.finding(n.book.Key, "the book would grow in "+what+" at once, more than max_growth_percent allows; nobody is let in or listed")
+}
+
 // leftovers plans our folders that nothing asks for any more: hidden at once,
 // removed when the grace is over, children before their containers.
 func (d *differ) leftovers() {
@@ -62,13 +129,16 @@ func (d *differ) leftovers() {
 	books, fresh := 0, 0
 	for _, f := range d.folders {
 		if !f.ours {
+			if d.insideOurs(f) {
+				d.finding(strings.Join(d.path(f), "/"), "a folder that is not ours lies in one of ours; it is left alone")
+			}
 			continue
 		}
 		if f.kind != folderKey {
 			books++
 		}
-		if f.node != nil || f.head == nil && len(f.Entries) == 0 && !d.insideOurs(f) {
-			continue // wanted, or empty and by no sign ours
+		if f.node != nil {
+			continue
 		}
 		gone = append(gone, f)
 		if f.kind != folderKey && (f.head == nil || f.head.Mark == "") {

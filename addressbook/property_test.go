@@ -110,7 +110,7 @@ func TestNobodyReadsWhoMayNot(t *testing.T) {
 		for i := range rules.Books {
 			for j := range rules.Books[i].Readers {
 				rd := &rules.Books[i].Readers[j]
-				rd.Rest = rapid.SampledFrom([]Rest{"", RestUsers, RestEveryone}).Draw(t, "rest")
+				rd.Ungrouped = rapid.SampledFrom([]Ungrouped{"", UngroupedSingly, UngroupedTogether}).Draw(t, "rest")
 			}
 		}
 		d, err := Build(rules, people)

@@ -122,7 +122,7 @@ func (p *providers) rule(rule BookRule) {
 		}
 		folder := providerFolder{strings.Join(titles, " / "), p.filter(rule, school, class)}
 		for _, rd := range rule.Readers {
-			if rd.Rest == RestNobody {
+			if rd.Ungrouped == UngroupedOut {
 				p.nobody++
 			}
 			for _, role := range rd.Roles {
@@ -161,7 +161,7 @@ func (p *providers) reader(rule BookRule, of Scope, role schoolmail.Role, school
 		parts, people = []string{string(role), "class", string(school), class}, b.byClass[classID{school, class}]
 	}
 	mapping := mappingFull
-	if slices.Contains(rule.Roles, schoolmail.RolePupil) {
+	if slices.Contains(rule.Roles, schoolmail.RolePupil) || p.shownOfAll(FieldPhone) && !p.shownTo(FieldPhone, role) {
 		mapping = mappingShort
 		parts = append(parts, "basic")
 	}
@@ -269,7 +269,7 @@ func (p *providers) findings() []Finding {
 		add(itoa(p.lists) + " kinds of book have distribution lists, which it cannot show")
 	}
 	if p.nobody > 0 {
-		add("readers with rest = \"nobody\" are assigned one by one, groups are not asked")
+		add("readers with ungrouped = \"nobody\" are assigned one by one, groups are not asked")
 	}
 	if slices.ContainsFunc(p.rules.Show, func(s Show) bool { return slices.Contains(s.Fields, FieldClass) }) {
 		add("class names cannot be shown, the directory has them as groups only")

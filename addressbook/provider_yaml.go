@@ -69,7 +69,18 @@ func (p *providers) mappings() []byte {
 // shownOfAll reports whether a field may be shown of teachers and of staff: the
 // mapping cannot tell them apart.
 func (p *providers) shownOfAll(f Field) bool {
-	return slices.Contains(p.builder.shown[schoolmail.RoleTeacher], f) && slices.Contains(p.builder.shown[schoolmail.RoleStaff], f)
+	return p.shownTo(f, schoolmail.RoleTeacher, schoolmail.RoleStaff)
+}
+
+// shownTo reports whether a field of teachers and of staff is shown to readers of
+// these roles.
+func (p *providers) shownTo(f Field, readers ...schoolmail.Role) bool {
+	roles := map[schoolmail.Role]bool{}
+	for _, r := range readers {
+		roles[r] = true
+	}
+	shown := shownTo(p.builder.rules.Show, roles)
+	return shown[schoolmail.RoleTeacher][f] && shown[schoolmail.RoleStaff][f]
 }
 
 func (p *providers) config() []byte {

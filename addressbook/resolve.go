@@ -12,6 +12,7 @@ type resolver struct {
 	byLogin     map[string]int   // lower case
 	byMail      map[string]int   // of users whose login name is not shown
 	groups      map[string]Group // by lower-case name; unique ones
+	members     map[int][]int    // of groups
 	mails       map[string]string
 	missing     map[string]bool // logins without a user
 }
@@ -20,7 +21,7 @@ func newResolver(have Snapshot, want ContextBooks) *resolver {
 	r := &resolver{
 		self: have.Self, admin: have.Admin,
 		byLogin: map[string]int{}, byMail: map[string]int{},
-		groups: map[string]Group{}, mails: map[string]string{}, missing: map[string]bool{},
+		groups: map[string]Group{}, members: map[int][]int{}, mails: map[string]string{}, missing: map[string]bool{},
 	}
 	shared := map[string]bool{} // addresses of several users tell nobody
 	for _, u := range have.Users {
@@ -43,6 +44,7 @@ func newResolver(have Snapshot, want ContextBooks) *resolver {
 	}
 	twice := map[string]bool{}
 	for _, g := range have.Groups {
+		r.members[g.ID] = g.Members
 		n := strings.ToLower(g.Name)
 		if _, ok := r.groups[n]; ok {
 			twice[n] = true
@@ -108,14 +110,14 @@ func (r *resolver) permissions(audiences []Audience) (perms []Permission, refuse
 	}
 	everybody := len(r.all) > 0 && !slices.ContainsFunc(r.all, func(id int) bool { return !allowed[id] })
 	for i, a := range audiences {
-		if a.Rest == RestEveryone && everybody {
+		if a.Ungrouped == UngroupedTogether && everybody {
 			granted = map[Permission]bool{
 				{Entity: r.self, Right: Owner}:            true,
 				{Entity: 0, Group: true, Right: ReadOnly}: true,
 			}
 			break
 		}
-		if a.Rest == RestNobody {
+		if a.Ungrouped == UngroupedOut {
 			continue
 		}
 		for _, id := range ids[i] {
@@ -130,4 +132,23 @@ func (r *resolver) permissions(audiences []Audience) (perms []Permission, refuse
 	sortPermissions(perms)
 	slices.Sort(refused)
 	return perms, slices.Compact(refused)
+}
+
+// readers counts the users whom the permissions let read.
+func (r *resolver) readers(perms []Permission) int {
+	in := map[int]bool{}
+	for _, p := range perms {
+		switch {
+		case p.Right != ReadOnly:
+		case p.Group && p.Entity == 0:
+			return len(r.all)
+		case p.Group:
+			for _, id := range r.members[p.Entity] {
+				in[id] = true
+			}
+		default:
+			in[p.Entity] = true
+		}
+	}
+	return len(in)
 }

@@ -1,6 +1,10 @@
 package addressbook
 
-import "github.com/ictmedia/schoolmail"
+import (
+	"math"
+
+	"github.com/ictmedia/schoolmail"
+)
 
 // Rules say which books exist, who is listed in them, who may read them and
 // what is shown of a person. They are plain data with names for TOML and JSON;
@@ -11,9 +15,10 @@ type Rules struct {
 	// and "-", at most 20. Empty means "schoolmail". Changing it orphans what
 	// was made under the old name.
 	Owner string `toml:"owner" json:"owner"`
-	// Salt keeps outsiders from guessing a person's key from the record id,
-	// because readers of a book can see the key. Changing it rewrites all entries.
-	Salt schoolmail.Secret `toml:"salt" json:"-"`
+	// Salt keeps readers of a book, who can see the keys of its entries, from finding
+	// out record ids by trying. It is a secret of the site, of at least 16 characters,
+	// and no part of the rules' file. After a change of it see Rekey.
+	Salt schoolmail.Secret `toml:"-" json:"-"`
 	// GraceDays is how long a book whose class or school is gone is kept,
 	// hidden from everybody, before it is removed. 0 means 14, -1 none.
 	GraceDays int `toml:"grace_days" json:"grace_days"`
@@ -24,6 +29,16 @@ type Rules struct {
 	// read. Up to five books and twenty people may always vanish, but never
 	// everybody in all contexts. 0 means 50; 100 lifts the limits.
 	MaxGonePercent int `toml:"max_gone_percent" json:"max_gone_percent"`
+	// MaxGrowthPercent is how much a book that exists may grow in one run, in people
+	// as well as in readers. What would grow more, in a directory that suddenly calls
+	// pupils teachers for example, stays as it is, nobody being let in, and a finding
+	// says so. Up to twenty people more are never too many. 0 means 50; -1 lifts the limit.
+	MaxGrowthPercent int `toml:"max_growth_percent" json:"max_growth_percent"`
+	// Rekey lets the keys of entries be changed that were made with another salt: all
+	// of them are written anew. Without it such entries hold everything back.
+	Rekey bool `toml:"-" json:"-"`
+	// Exclude keeps people out of all books. They may read what others may.
+	Exclude []Exclusion `toml:"exclude" json:"exclude,omitempty"`
 	// KeepLeaving also lists and admits people whose leaving was noticed but
 	// whose account still works.
 	KeepLeaving bool `toml:"keep_leaving" json:"keep_leaving"`
@@ -47,6 +62,24 @@ type School struct {
 type Show struct {
 	Role   schoolmail.Role `toml:"role" json:"role"`
 	Fields []Field         `toml:"fields" json:"fields"`
+	// To are the roles of the readers to whom it is shown. A book looks the same to
+	// all its readers in a context, so it is shown there only if all of them have one
+	// of the roles. Empty means teachers and staff for the telephone, everybody for
+	// the rest.
+	To []schoolmail.Role `toml:"to" json:"to,omitempty"`
+}
+
+// Exclusion keeps a person out of all books: by record id (of any source, if that is
+// empty), or by user name.
+type Exclusion struct {
+	Source   string `toml:"source" json:"source,omitempty"`
+	ID       string `toml:"id" json:"id,omitempty"`
+	Username string `toml:"username" json:"username,omitempty"`
+}
+
+func (x Exclusion) covers(a schoolmail.Account) bool {
+	return x.Username != "" && x.Username == a.Username ||
+		x.ID != "" && x.ID == a.Key.ID && (x.Source == "" || x.Source == a.Key.Source)
 }
 
 // Field is something a book can show of a person.
@@ -88,6 +121,8 @@ type BookRule struct {
 	// the outermost container to the book itself. "{school}", "{school_id}" and
 	// "{class}" stand for the name of the school, its id and the class.
 	Folder []string `toml:"folder" json:"folder"`
+	// Show replaces [Rules.Show] in the books of this rule, if there is any.
+	Show []Show `toml:"show" json:"show,omitempty"`
 	// List is the name of the distribution list with everybody in the book, with the same
 	// placeholders. Empty: none.
 	List string `toml:"list" json:"list,omitempty"`
@@ -104,25 +139,25 @@ type Reader struct {
 	// with the placeholders of [BookRule.Folder]. A group is used where it
 	// exists in the context and has no member who is not a reader.
 	Groups []string `toml:"groups" json:"groups,omitempty"`
-	// Rest says how readers get in who are in none of the groups. Empty means
-	// [RestUsers].
-	Rest Rest `toml:"rest" json:"rest,omitempty"`
+	// Ungrouped says how readers get in who are in none of the groups. Empty means
+	// [UngroupedSingly].
+	Ungrouped Ungrouped `toml:"ungrouped" json:"ungrouped,omitempty"`
 }
 
-// Rest is how readers get access who are in no usable group.
-type Rest string
+// Ungrouped is how readers get access who are in no usable group.
+type Ungrouped string
 
 // The ways.
 const (
-	// RestUsers enters every reader with a permission of their own.
-	RestUsers Rest = "users"
-	// RestEveryone enters all users of the context at once when all of them,
+	// UngroupedSingly enters every reader with a permission of their own.
+	UngroupedSingly Ungrouped = "users"
+	// UngroupedTogether enters all users of the context at once when all of them,
 	// apart from the service account and the context's administrator, are
-	// readers, otherwise it does as RestUsers. Users made later can read the
+	// readers, otherwise it does as UngroupedSingly. Users made later can read the
 	// book until the next run takes it back if they may not.
-	RestEveryone Rest = "everyone"
-	// RestNobody leaves them out: only members of the groups can read.
-	RestNobody Rest = "nobody"
+	UngroupedTogether Ungrouped = "everyone"
+	// UngroupedOut leaves them out: only members of the groups can read.
+	UngroupedOut Ungrouped = "nobody"
 )
 
 const defaultOwner = "schoolmail"
@@ -139,6 +174,17 @@ func (r Rules) maxGonePercent() int {
 		return 50
 	}
 	return r.MaxGonePercent
+}
+
+// maxGrowth is how many more people a book of n may have, or readers.
+func (r Rules) maxGrowth(n int) int {
+	switch {
+	case r.MaxGrowthPercent < 0:
+		return math.MaxInt
+	case r.MaxGrowthPercent == 0:
+		return max(peopleMayVanish, n/2)
+	}
+	return max(peopleMayVanish, n*r.MaxGrowthPercent/100)
 }
 
 func (r Rules) graceDays() int {

@@ -17,11 +17,11 @@ func TestValidateReportsEverything(t *testing.T) {
 		GraceDays:      -2,
 		MaxGonePercent: 101,
 		Schools:        []School{{"au", "Au"}, {"au", "Au 2"}, {"berg", "AU"}, {"", "x"}},
-		Show:           []Show{{schoolmail.RolePupil, []Field{FieldPhone}}, {"parent", []Field{"shoe size"}}, {schoolmail.RolePupil, nil}},
+		Show:           []Show{{Role: schoolmail.RolePupil, Fields: []Field{FieldPhone}}, {Role: "parent", Fields: []Field{"shoe size"}}, {Role: schoolmail.RolePupil}},
 		Books: []BookRule{
 			{Name: "", Each: "planet"},
 			{Name: "a", Each: District, Roles: []schoolmail.Role{"parent"}, Folder: []string{"{school}", "", "{moon}"},
-				Readers: []Reader{{Of: PerClass, Rest: "some"}, {Roles: []schoolmail.Role{schoolmail.RolePupil}, Of: District, Rest: RestNobody}}},
+				Readers: []Reader{{Of: PerClass, Ungrouped: "some"}, {Roles: []schoolmail.Role{schoolmail.RolePupil}, Of: District, Ungrouped: UngroupedOut}}},
 			{Name: "a", Each: PerClass, Roles: []schoolmail.Role{schoolmail.RolePupil}, Folder: []string{"x"},
 				Readers: []Reader{{Roles: []schoolmail.Role{schoolmail.RolePupil}, Of: "here"}}},
 			{Name: "b", Each: PerSchool, Roles: []schoolmail.Role{schoolmail.RolePupil}, Folder: []string{"X"}, List: "{class}",
@@ -49,8 +49,8 @@ books[0]: folder is missing
 book "a": roles: "parent": expected pupil, teacher or staff
 book "a": readers[0]: roles: none
 book "a": readers[0]: of "class": a book for each district has no class
-book "a": readers[0]: rest "some": expected users, everyone or nobody
-book "a": readers[1]: rest "nobody" needs groups
+book "a": readers[0]: ungrouped "some": expected users, everyone or nobody
+book "a": readers[1]: ungrouped "nobody" needs groups
 book "a": folder: empty title
 book "a": folder: {school}: a book for the district has no school
 book "a": folder: {moon}: expected {school}, {school_id} or {class}

@@ -28,8 +28,16 @@ func (r Rules) Validate() error {
 	if r.MaxGonePercent < 0 || r.MaxGonePercent > 100 {
 		v.errorf("max_gone_percent %d: expected 0 (50) to 100 (no limit)", r.MaxGonePercent)
 	}
+	if r.MaxGrowthPercent < -1 {
+		v.errorf("max_growth_percent %d: expected -1 (no limit), 0 (50) or a percentage", r.MaxGrowthPercent)
+	}
+	for i, x := range r.Exclude {
+		if (x.ID == "") == (x.Username == "") {
+			v.errorf("exclude[%d]: expected either id or username", i)
+		}
+	}
 	v.schools(r.Schools)
-	v.show(r.Show)
+	v.show("show", r.Show)
 	if len(r.Books) == 0 {
 		v.errorf("books: none; every book that was made earlier would be removed")
 	}
@@ -84,21 +92,26 @@ func (v *validator) schools(schools []School) {
 	}
 }
 
-func (v *validator) show(shows []Show) {
+func (v *validator) show(where string, shows []Show) {
 	seen := map[schoolmail.Role]bool{}
 	for _, s := range shows {
 		if !s.Role.Valid() {
-			v.errorf("show: role %q: expected pupil, teacher or staff", s.Role)
+			v.errorf("%s: role %q: expected pupil, teacher or staff", where, s.Role)
 		}
 		if seen[s.Role] {
-			v.errorf("show: role %q: listed twice", s.Role)
+			v.errorf("%s: role %q: listed twice", where, s.Role)
 		}
 		seen[s.Role] = true
+		for _, to := range s.To {
+			if !to.Valid() {
+				v.errorf("%s: to %q: expected pupil, teacher or staff", where, to)
+			}
+		}
 		for _, f := range s.Fields {
 			if !slices.Contains([]Field{FieldPhone, FieldSchool, FieldClass}, f) {
-				v.errorf("show: role %q: field %q: expected phone, school or class", s.Role, f)
+				v.errorf("%s: role %q: field %q: expected phone, school or class", where, s.Role, f)
 			} else if s.Role == schoolmail.RolePupil {
-				v.errorf("show: field %q of pupils: of pupils only name and mail address are shown", f)
+				v.errorf("%s: field %q of pupils: of pupils only name and mail address are shown", where, f)
 			}
 		}
 	}
@@ -112,6 +125,7 @@ func (v *validator) book(where string, b BookRule) {
 		size = len(order)
 	}
 	v.roles(where+": roles", b.Roles)
+	v.show(where+": show", b.Show)
 	if len(b.Readers) == 0 {
 		v.errorf("%s: readers: none; nobody could see the book", where)
 	}
@@ -123,11 +137,11 @@ func (v *validator) book(where string, b BookRule) {
 		} else if of > size {
 			v.errorf("%s: of %q: a book for each %s has no %s", at, rd.Of, b.Each, rd.Of)
 		}
-		if rd.Rest != "" && !slices.Contains([]Rest{RestUsers, RestEveryone, RestNobody}, rd.Rest) {
-			v.errorf("%s: rest %q: expected users, everyone or nobody", at, rd.Rest)
+		if rd.Ungrouped != "" && !slices.Contains([]Ungrouped{UngroupedSingly, UngroupedTogether, UngroupedOut}, rd.Ungrouped) {
+			v.errorf("%s: ungrouped %q: expected users, everyone or nobody", at, rd.Ungrouped)
 		}
-		if rd.Rest == RestNobody && len(rd.Groups) == 0 {
-			v.errorf("%s: rest \"nobody\" needs groups", at)
+		if rd.Ungrouped == UngroupedOut && len(rd.Groups) == 0 {
+			v.errorf("%s: ungrouped \"nobody\" needs groups", at)
 		}
 		for _, g := range rd.Groups {
 			v.template(at+": group", g, b.Each, false)

@@ -200,6 +200,18 @@ func (l *loader) checkAddressbooks(c *Config) {
 	a := &c.Addressbooks
 	l.between("addressbooks.requests_per_5_minutes", a.RequestsPer5Minutes, -1, 1_000_000)
 	l.between("addressbooks.provider.port", a.Provider.Port, 0, 65535)
+	if l.program == Addressbooks && len(a.Salt) < 16 {
+		l.bad("addressbooks.salt", "expected a secret of at least 16 characters, or salt_file: "+
+			"without one, readers of a book could find out record ids")
+	}
+	for i, x := range c.Excludes {
+		key := fmt.Sprintf("exclude[%d]", i+1)
+		if (x.ID == "") == (x.Username == "") {
+			l.bad(key, "expected either id or username")
+		}
+		l.need(key+".by", x.By, "who decided it")
+		l.need(key+".reason", x.Reason, "why")
+	}
 }
 
 func (l *loader) checkGalprobe(c *Config) {

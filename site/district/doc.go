@@ -25,6 +25,7 @@
 //	[[population]]  who lives where                    provision
 //	[naming] [life_cycle] [guards] [[term_change]]     provision: the rest of the policy
 //	[[override]] [[link]] [[distinct]]                 provision: what somebody has decided
+//	[[exclude]]     who is in no address book          addressbooks
 //	[addressbooks] [galprobe] [migrate]                the program of that name
 //
 // A program reads its own sections and leaves those of the others alone: a mistake in
@@ -85,6 +86,7 @@ type Config struct {
 	Overrides   []Override   `toml:"override"`
 	Links       []Link       `toml:"link"`
 	Distinct    []Distinct   `toml:"distinct"`
+	Excludes    []Exclude    `toml:"exclude"`
 
 	Addressbooks AddressbooksSection `toml:"addressbooks"`
 	Galprobe     GalprobeSection     `toml:"galprobe"`
@@ -96,7 +98,7 @@ type Site struct {
 	Name     string `toml:"name"`     // in reports and notices
 	Language string `toml:"language"` // of people whose record names none: de, fr, it or en
 	Parallel int    `toml:"parallel"` // people worked on at once
-	// ListFiles hold further sections [[link]], [[distinct]] and [[override]].
+	// ListFiles hold further sections [[link]], [[distinct]], [[override]] and [[exclude]].
 	ListFiles []string `toml:"list_files"`
 	Sandbox   bool     `toml:"sandbox"` // made-up people: plans of other days may be applied
 }
@@ -340,6 +342,15 @@ type Distinct struct {
 	B      string `toml:"b"`
 	By     string `toml:"by"`
 	Reason string `toml:"reason"`
+}
+
+// Exclude is a section [[exclude]]: a person who is in no address book, by record id
+// or by user name.
+type Exclude struct {
+	ID       string `toml:"id"`
+	Username string `toml:"username"`
+	By       string `toml:"by"`
+	Reason   string `toml:"reason"`
 }
 
 // Policy returns the site's policy with its defaults filled in.

@@ -40,6 +40,7 @@ var readers = map[string][]Program{
 	"override":     {Provision},
 	"link":         {Provision},
 	"distinct":     {Provision},
+	"exclude":      {Addressbooks},
 	"addressbooks": {Addressbooks},
 	"galprobe":     {Galprobe},
 	"migrate":      {Migrate},

@@ -43,7 +43,7 @@ func (p *printer) servers(c *Config) {
 	p.key("name", c.Site.Name, "schoolmail", "in reports and notices")
 	p.key("language", c.Site.Language, "de", "of people whose record names none: de, fr, it or en")
 	p.key("parallel", c.Site.Parallel, 16, "people worked on at the same time")
-	p.key("list_files", c.Site.ListFiles, []string(nil), "files with further [[link]], [[distinct]] and [[override]]")
+	p.key("list_files", c.Site.ListFiles, []string(nil), "files with further [[link]], [[distinct]], [[override]] and [[exclude]]")
 	p.key("sandbox", c.Site.Sandbox, false, "these are made-up people: plans of other days than today may be applied")
 
 	e := &c.Export

@@ -12,7 +12,7 @@ func (p *printer) programs(c *Config) {
 	p.key("rules", a.Rules, "", "a file with rules (examples/addressbooks/rules.toml is one); empty: the default rules")
 	p.key("user_agent", a.UserAgent, "", "Open-Xchange's limit of requests counts by it; empty: schoolmail")
 	p.key("requests_per_5_minutes", a.RequestsPer5Minutes, 0, "0: Open-Xchange's default of 1500; -1: exempted from the limit")
-	p.secret("salt", a.Salt, a.SaltFile)
+	p.secret("salt", a.Salt, a.SaltFile) // readers of a book see the keys of its entries, which must not tell record ids
 	v := &a.Provider
 	p.section("[addressbooks.provider]", "For addressbooks -provider-config: Open-Xchange's LDAP contacts provider.")
 	p.key("host", v.Host, "", "LDAP server as Open-Xchange sees it")
@@ -31,6 +31,28 @@ func (p *printer) programs(c *Config) {
 	p.key("exempt", g.Exempt, []string(nil), "logins that may see the global address book, besides service_login")
 
 	p.migrate(&c.Migrate)
+	p.excludes(c.Excludes)
+}
+
+func (p *printer) excludes(list []Exclude) {
+	if len(list) == 0 {
+		p.line("")
+		p.line("# [[exclude]]       # a person who is in no address book")
+		p.line("# id     = \"100147\" # record id; or username = \"a.muster\"")
+		p.line("# by     = \"A. Muster\"")
+		p.line("# reason = \"address kept back by the authority\"")
+	}
+	for i, x := range list {
+		comments := []string(nil)
+		if i == 0 {
+			comments = []string{"Each keeps a person out of all address books, by record id or by user name."}
+		}
+		p.section("[[exclude]]", comments...)
+		p.key("id", x.ID, "", "")
+		p.key("username", x.Username, "", "")
+		p.need("by", x.By, "")
+		p.need("reason", x.Reason, "")
+	}
 }
 
 func (p *printer) probes(probes []Probe) {

@@ -80,8 +80,9 @@ const (
 	MasterPassword = "sandbox-master"
 	DoveadmKey     = "sandbox-doveadm-key"
 	UserPassword   = "sandbox-user" // of the service and probe accounts
-	ServiceLogin   = "svc-books"    // in each context, writes address books
-	ProbeLogin     = "probe"        // in each context, an ordinary account like the others there
+	Salt           = schoolmail.Secret("sandbox salt of the address books")
+	ServiceLogin   = "svc-books" // in each context, writes address books
+	ProbeLogin     = "probe"     // in each context, an ordinary account like the others there
 	adminPassword  = "sandbox-admin-%d"
 	MailFrom       = "schulinformatik@schulen.example"
 )

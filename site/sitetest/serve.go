@@ -98,6 +98,8 @@ func (s *Sandbox) Config(exportDir, stateDir string) *district.Config {
 		Mail:    district.Mail{URL: s.Doveadm.URL, APIKey: DoveadmKey, Login: "mail"},
 		Notices: district.Notices{Addr: s.SMTP.Addr(), From: MailFrom},
 		State:   district.State{Dir: stateDir},
+
+		Addressbooks: district.AddressbooksSection{Salt: Salt},
 	}
 	c.FromPolicy(s.Policy)
 	for i := range c.Contexts {

@@ -63,8 +63,9 @@ func Open(ctx context.Context, file string, size int) (*Job, error) {
 			return nil, &cli.UsageError{Err: err}
 		}
 	}
-	if a.Salt != "" {
-		j.Rules.Salt = a.Salt
+	j.Rules.Salt = a.Salt
+	for _, x := range c.Excludes {
+		j.Rules.Exclude = append(j.Rules.Exclude, addressbook.Exclusion{ID: x.ID, Username: x.Username})
 	}
 	v := a.Provider
 	j.Provider = addressbook.ProviderOptions{Host: v.Host, Port: v.Port, BaseDN: v.BaseDN, BindDN: v.BindDN, BindPassword: v.BindPassword, Filter: v.Filter}
@@ -124,6 +125,7 @@ func openSandbox(ctx context.Context, size int) (*Job, error) {
 	j := &Job{Rules: addressbook.DefaultRules(), Accounts: p.Accounts, Today: p.District.Today(), cleanup: func() { p.Close() },
 		Provider: addressbook.ProviderOptions{Host: "ldap.schulen.example", BaseDN: p.LDAP.BaseDN, BindDN: "uid=ox,cn=users," + p.LDAP.BaseDN},
 	}
+	j.Rules.Salt = sitetest.Salt
 	for _, school := range p.District.Schools() {
 		j.Rules.Schools = append(j.Rules.Schools, addressbook.School{ID: school.ID, Name: school.Name})
 	}

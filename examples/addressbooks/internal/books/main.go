@@ -52,6 +52,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	apply := fs.Bool("apply", false, "carry out the plan")
 	names := fs.Bool("names", false, "show the people in the plan")
 	people := fs.Int("people", 400, "people of the made-up district")
+	rekey := fs.Bool("rekey", false, "write all entries anew that were made with another salt")
 	measure := fs.Bool("measure", false, "measure a made-up district over days and terms")
 	fs.StringVar(&o.CSV, "csv", "", "write all books as CSV and vCard files to `dir`")
 	fs.BoolVar(&o.Spreadsheet, "spreadsheet", false, "make the CSV files safe to open in a spreadsheet")
@@ -73,6 +74,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fs.Fail(cli.Failed, err)
 	}
+	job.Rules.Rekey = *rekey
 	fs.Warn(job.Warnings...)
 	status, err := run(ctx, job, *apply, *names, o, stdout, stderr)
 	if err != nil {
