@@ -73,10 +73,12 @@ func (s *solver) schedule() (done, stuck []hop) {
 	for c.findRing() {
 	}
 	for again := true; again; {
+		for c.next(c.ringFull) {
+		}
 		for r := range c.seats {
 			c.visit(r)
 		}
-		again = c.next(true) || c.next(false)
+		again = c.next(c.ringFull) || c.next(c.full) || c.next(nil)
 	}
 	for _, w := range c.wait {
 		for _, hs := range w {
@@ -86,13 +88,24 @@ func (s *solver) schedule() (done, stuck []hop) {
 	return append(c.done, newcomers...), stuck
 }
 
-// next lets somebody go who is part of no ring; with over, out of a room that
-// is over its capacity and could not pass a seat on.
-func (c *schedule) next(over bool) bool {
+// full reports whether a room is over its capacity and could not pass a seat on.
+func (c *schedule) full(r int) bool { return c.seats[r] < 0 }
+
+// ringFull reports whether a room is full in this way and a ring waits for it.
+func (c *schedule) ringFull(r int) bool {
+	return c.full(r) && slices.ContainsFunc(c.rings, func(g ring) bool { return !g.run && slices.Contains(g.rooms, r) })
+}
+
+// next lets somebody go who is part of no ring; with full only out of such rooms,
+// and no more than are too many there.
+func (c *schedule) next(full func(room int) bool) bool {
 	for to := range c.seats {
 		for from := range c.seats {
 			m := min(c.seats[to], c.open[from][to])
-			if over {
+			if full != nil {
+				if !full(from) {
+					continue
+				}
 				m = min(m, -c.seats[from])
 			}
 			if m > 0 {

@@ -70,19 +70,17 @@ func (s *solver) regret(done, stuck *[]hop) bool {
 				continue
 			}
 			back := shift{i, r, k.Now}
-			rest, cost, ok := s.makeRoom(links, i, k.Now, r, nil)
-			if !ok || cost+s.price(back) >= 0 {
-				continue
+			for _, rest := range s.makeRoom(links, i, k.Now, r, nil) {
+				shifts := append([]shift{back}, rest.shifts...)
+				if rest.cost+s.price(back) >= 0 || !s.shift(shifts, 1) {
+					continue
+				}
+				if d, st := s.schedule(); s.bill(st).compare(now) < 0 {
+					*done, *stuck = d, st
+					return true
+				}
+				s.shift(shifts, -1)
 			}
-			shifts := append([]shift{back}, rest...)
-			if !s.shift(shifts, 1) {
-				continue
-			}
-			if d, st := s.schedule(); s.bill(st).compare(now) < 0 {
-				*done, *stuck = d, st
-				return true
-			}
-			s.shift(shifts, -1)
 		}
 	}
 	return false
@@ -128,8 +126,8 @@ func (s *solver) ways(tangled []bool) []way {
 					continue
 				}
 				first := shift{c.kinds[at], x, w}
-				if rest, cost, ok := s.makeRoom(links, first.kind, w, x, s.live); ok {
-					ways = append(ways, way{append([]shift{first}, rest...), cost + s.price(first)})
+				for _, rest := range s.makeRoom(links, first.kind, w, x, s.live) {
+					ways = append(ways, way{append([]shift{first}, rest.shifts...), rest.cost + s.price(first)})
 				}
 			}
 		}
@@ -295,10 +293,11 @@ func (q *search) relax(from, start, kind int) {
 	}
 }
 
-// makeRoom finds the cheapest chain of shifts that gives room w back the seat
-// that somebody of a kind takes who would have ended in room x. With live, the
-// chain must pass one of these rooms.
-func (s *solver) makeRoom(links [][]link, kind, w, x int, live []bool) ([]shift, int64, bool) {
+// makeRoom finds the cheapest chains of shifts that give room w back the seat
+// that somebody of a kind takes who would have ended in room x: one that ends in
+// x, and one that ends with a spare seat or somebody without one. With live, the
+// chains must pass one of these rooms.
+func (s *solver) makeRoom(links [][]link, kind, w, x int, live []bool) []way {
 	const far = int64(1) << 62
 	n := 2 * len(links)
 	q := &search{links: links, live: live, dist: make([]int64, n), via: make([]shift, n), prev: make([]int, n)}
@@ -314,21 +313,25 @@ func (s *solver) makeRoom(links [][]link, kind, w, x int, live []bool) ([]shift,
 			}
 		}
 	}
-	end := q.node(x, true)
-	if none := q.node(len(links)-1, true); q.dist[none] < q.dist[end] {
-		end = none
+	var ways []way
+	for _, end := range []int{q.node(len(links)-1, true), q.node(x, true)} {
+		if chain, ok := q.chain(start, end); ok && q.dist[end] < far {
+			ways = append(ways, way{chain, q.dist[end]})
+		}
 	}
-	if q.dist[end] == far {
-		return nil, 0, false
-	}
+	return ways
+}
+
+// chain lists the shifts on the way to a node, the last first.
+func (q *search) chain(start, end int) ([]shift, bool) {
 	var chain []shift
 	for v, steps := end, 0; v != start; v = q.prev[v] {
-		if steps++; steps > n {
-			return nil, 0, false
+		if steps++; steps > len(q.dist) {
+			return nil, false
 		}
 		if q.via[v].kind != nobody {
 			chain = append(chain, q.via[v])
 		}
 	}
-	return chain, q.dist[end], true
+	return chain, true
 }
