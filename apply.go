@@ -380,7 +380,7 @@ func (a *applier) releaseSeat(s *Step, st seat, err error) {
 			a.users[act.Before.Context]--
 		}
 	default:
-		if c := freed(*s); c != 0 {
+		if c := s.Action.frees(); c != 0 {
 			a.users[c]--
 		}
 	}

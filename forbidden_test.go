@@ -35,7 +35,7 @@ func actionsOf(t *testing.T) map[Kind]Step {
 	w.contexts[30].users["ida.abel"] = u
 	keep(w.run(p, delivery(both[:1]), day0.AddDays(76))) // repair
 	keep(planOf(t, p, w, both[:1], day0.AddDays(90)))    // purge of Beat
-	for _, k := range Kinds {
+	for _, k := range Kinds() {
 		if _, ok := all[k]; !ok && k != KindCreateContext {
 			t.Fatalf("no step of kind %s", k)
 		}
@@ -217,7 +217,7 @@ func TestPlanFormat(t *testing.T) {
 		p := *plan
 		p.Steps = slices.Clone(plan.Steps)
 		p.Header.Format = format
-		p.Header.ID = p.fingerprint()
+		p.Header.ID = p.Fingerprint()
 		b, err := p.Encode()
 		if err != nil {
 			t.Fatal(err)

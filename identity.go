@@ -229,8 +229,8 @@ type someone struct {
 	name          string // as described
 }
 
-func (b *builder) someoneOf(r *Record) someone {
-	ms := b.current(r)
+func (in *given) someoneOf(r *Record) someone {
+	ms := in.current(r)
 	return someone{r.Key, r.Role, r.Traits, ms, r.GivenName, r.FamilyName, described(r.GivenName, r.FamilyName, ms)}
 }
 
@@ -271,226 +271,302 @@ func (s *someone) doubles(o *someone) bool {
 	return s.role == o.role && class
 }
 
-// identify fills b.doubts: what is not to be done for a key because it is not
+// identify fills f.doubts: what is not to be done for a key because it is not
 // certain who stands behind it.
-func (b *builder) identify() {
-	b.doubts = map[RecordKey]string{}
+func (f *facts) identify() {
 	distinct := map[[2]string]bool{}
-	for _, d := range b.policy.Distinct {
+	for _, d := range f.policy.Distinct {
 		distinct[[2]string{d.A, d.B}], distinct[[2]string{d.B, d.A}] = true, true
 	}
 	same := map[string]bool{}
-	for _, l := range b.policy.Links {
-		if l.Old == l.New && b.now <= l.Until {
+	for _, l := range f.policy.Links {
+		if l.Old == l.New && f.now <= l.Until {
 			same[l.Old] = true
 		}
 	}
-	keys := make([]RecordKey, 0, len(b.records))
-	for k := range b.records {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, RecordKey.Compare)
-
 	// Whose names are new for their id, and which newcomers there are.
-	var changed, newcomers []RecordKey
-	for _, k := range keys {
-		r, a := b.records[k], b.accounts[k]
+	var changed, newcomers []*individual
+	for i := range f.people {
+		p := &f.people[i]
+		r, a := p.record, p.account
 		switch {
+		case r == nil:
 		case a == nil:
-			if b.here(r) {
-				newcomers = append(newcomers, k)
+			if f.here(r) {
+				newcomers = append(newcomers, p)
 			}
-		case a.Held || same[k.ID] || r.GivenName == a.GivenName && r.FamilyName == a.FamilyName && r.Traits == a.Traits:
+		case r.GivenName == a.GivenName && r.FamilyName == a.FamilyName && wantedTraits(a, r) == a.Traits:
+		case a.Held || same[a.Key.ID]:
 		default:
-			changed = append(changed, k)
+			changed = append(changed, p)
 		}
 	}
-	b.changedPeople(changed)
-	b.doublePeople(newcomers, distinct)
+	byKey := func(x, y *individual) int { return x.key().Compare(y.key()) }
+	slices.SortFunc(changed, byKey)
+	slices.SortFunc(newcomers, byKey)
+	f.changedPeople(changed)
+	f.doublePeople(newcomers, distinct)
 }
 
 // changedPeople finds ids that stand for somebody else than before.
-func (b *builder) changedPeople(changed []RecordKey) {
-	owners := map[string][]*Account{} // of the names that are new for their id
-	for _, k := range changed {
-		r := b.records[k]
-		owners[fullName(r.GivenName, r.FamilyName)] = nil
-	}
-	if len(owners) == 0 {
+func (f *facts) changedPeople(changed []*individual) {
+	if len(changed) == 0 {
 		return
 	}
-	for _, a := range b.accounts {
-		n := fullName(a.GivenName, a.FamilyName)
+	owners := make(map[uint64][]*individual, len(changed)) // of the names that are new for their id
+	for _, p := range changed {
+		owners[hashPerson(p.record.GivenName, p.record.FamilyName)] = nil
+	}
+	for i := range f.people {
+		p := &f.people[i]
+		if p.account == nil {
+			continue
+		}
+		n := hashPerson(p.account.GivenName, p.account.FamilyName)
 		if _, wanted := owners[n]; wanted {
-			owners[n] = append(owners[n], a)
+			owners[n] = append(owners[n], p)
 		}
 	}
-	for _, k := range changed {
-		a, r := b.accounts[k], b.records[k]
-		ms := b.current(r)
+	for _, p := range changed {
+		a, r := p.account, p.record
+		ms := f.current(r)
 		verdict := compareIdentity(a, r, ms)
-		var owner *Account // somebody else whose name it is
-		if !alikeNames(a.GivenName, r.GivenName) || !alikeNames(a.FamilyName, r.FamilyName) {
-			for _, o := range owners[fullName(r.GivenName, r.FamilyName)] {
-				if o.Key != k && b.losesName(o, r, ms) && (owner == nil || o.Key.Compare(owner.Key) < 0) {
-					owner = o
-				}
-			}
-			if owner != nil && compareTraits(a.Traits, r.Traits) != traitsEqual {
-				verdict = otherPerson
-			}
+		owner := f.owner(p, ms, owners[hashPerson(r.GivenName, r.FamilyName)])
+		if owner != nil && compareTraits(a.Traits, r.Traits) != traitsEqual {
+			verdict = otherPerson
 		}
+		k, why := a.Key, ""
 		was, is := described(a.GivenName, a.FamilyName, a.Memberships), described(r.GivenName, r.FamilyName, ms)
 		switch {
 		case verdict == otherPerson && owner != nil:
-			b.doubts[k] = fmt.Sprintf("record %s stood for %s and is now sent for %s, whose account %s has another record",
+			why = fmt.Sprintf("record %s stood for %s and is now sent for %s, whose account %s has another record",
 				k.ID, was, is, owner.Username)
 		case verdict == otherPerson:
-			b.doubts[k] = fmt.Sprintf("record %s stood for %s and is now sent for %s", k.ID, was, is)
+			why = fmt.Sprintf("record %s stood for %s and is now sent for %s", k.ID, was, is)
 		case verdict == renamedPerson:
-			b.find("renamed-person", "%s is now called %s %s: user name and address stay; a rename is made on request",
+			f.find("renamed-person", "%s is now called %s %s: user name and address stay; a rename is made on request",
 				a.Username, cleanName(r.GivenName), cleanName(r.FamilyName)).Key = k
 		}
-		if b.doubts[k] != "" {
-			b.find("other-person", "%s: nothing is changed until a link with old and new %q says that it is the same person, "+
-				"or the export is put right", b.doubts[k], k.ID).Key = k
-			b.misplaced(k, owners[fullName(r.GivenName, r.FamilyName)])
+		if why != "" {
+			f.doubts[k] = why
+			f.find("other-person", "%s: nothing is changed until a link with old and new %q says that it is the same person, "+
+				"or the export is put right", why, k.ID).Key = k
+			f.misplaced(p, owners[hashPerson(r.GivenName, r.FamilyName)])
 		}
 	}
 }
 
 // misplaced shields the people whose name is sent under the id of somebody else
 // while their own id is missing: they are there, only not where they belong.
-func (b *builder) misplaced(k RecordKey, owners []*Account) {
-	r := b.records[k]
+func (f *facts) misplaced(p *individual, owners []*individual) {
+	r := p.record
+	name := fullName(r.GivenName, r.FamilyName)
 	for _, o := range owners {
-		if next := b.records[o.Key]; o.Key != k && (next == nil || !b.here(next)) &&
-			compareTraits(o.Traits, r.Traits) != traitsDiffer && b.doubts[o.Key] == "" {
-			b.doubts[o.Key] = fmt.Sprintf("record %s is missing, and record %s is sent for somebody of this name", o.Key.ID, k.ID)
+		a := o.account
+		if o != p && f.hereAs(o) == nil && fullName(a.GivenName, a.FamilyName) == name &&
+			compareTraits(a.Traits, r.Traits) != traitsDiffer && f.doubts[a.Key] == "" {
+			f.doubts[a.Key] = fmt.Sprintf("record %s is missing, and record %s is sent for somebody of this name", a.Key.ID, r.Key.ID)
 		}
 	}
 }
 
-// losesName reports whether the name of a record may have been taken from the
-// person of another account: somebody of the same school, or who is missing or
-// called otherwise now.
-func (b *builder) losesName(o *Account, r *Record, ms []Membership) bool {
-	if compareTraits(o.Traits, r.Traits) == traitsDiffer {
+// owner returns the account of somebody else whose name a record has now, or nil.
+func (f *facts) owner(p *individual, ms []Membership, those []*individual) *Account {
+	r := p.record
+	if alikeNames(p.account.GivenName, r.GivenName) && alikeNames(p.account.FamilyName, r.FamilyName) {
+		return nil
+	}
+	name := fullName(r.GivenName, r.FamilyName)
+	var owner *Account
+	for _, o := range those {
+		a := o.account
+		if o != p && fullName(a.GivenName, a.FamilyName) == name && losesName(o, r, ms) && (owner == nil || a.Key.Compare(owner.Key) < 0) {
+			owner = a
+		}
+	}
+	return owner
+}
+
+// losesName reports whether the name of a record may have been taken from another
+// person: somebody of the same school, or who is missing or called otherwise now.
+func losesName(o *individual, r *Record, ms []Membership) bool {
+	a := o.account
+	if compareTraits(a.Traits, r.Traits) == traitsDiffer {
 		return false
 	}
-	school, _ := common(o.Memberships, ms)
-	next := b.records[o.Key]
-	return school || next == nil || !alikeNames(next.FamilyName, o.FamilyName) || !alikeNames(next.GivenName, o.GivenName)
+	school, _ := common(a.Memberships, ms)
+	next := o.record
+	return school || next == nil || !alikeNames(next.FamilyName, a.FamilyName) || !alikeNames(next.GivenName, a.GivenName)
+}
+
+// hashPerson hashes what fullName returns.
+func hashPerson(given, family string) uint64 {
+	if !plainName(given) || !plainName(family) {
+		given, family, _ = strings.Cut(fullName(given, family), " ")
+		return hashText(hashText(hashStart, given)*hashPrime, family)
+	}
+	// In a plain name only letters count, and of given names the first.
+	h := uint64(hashStart)
+	for i := 0; i < len(given) && given[i] != ' ' && given[i] != '-'; i++ {
+		h = (h ^ uint64(lowerASCII(given[i]))) * hashPrime
+	}
+	return hashText(h*hashPrime, strings.ToLower(family))
+}
+
+func hashText(h uint64, s string) uint64 {
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * hashPrime
+	}
+	return h
+}
+
+// plainName reports whether a name is one word of ASCII letters that is no particle.
+func plainName(s string) bool {
+	if len(s) < 4 {
+		return false
+	}
+	for i := range len(s) {
+		if c := lowerASCII(s[i]); c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return !slices.Contains(particles, s) && !slices.Contains(particles, strings.ToLower(s))
 }
 
 // doublePeople finds newcomers who look like somebody who is gone, or who is
 // delivered a second time.
-func (b *builder) doublePeople(newcomers []RecordKey, distinct map[[2]string]bool) {
-	byName, byBirth := map[string][]someone{}, map[string][]someone{}
-	for _, k := range newcomers {
-		r := b.records[k]
-		n := fullName(r.GivenName, r.FamilyName)
-		byName[n] = append(byName[n], b.someoneOf(r))
-		if r.Traits.Birth != "" {
-			byBirth[r.Traits.Birth] = append(byBirth[r.Traits.Birth], b.someoneOf(r))
-		}
-	}
-	if len(byName) == 0 {
+func (f *facts) doublePeople(newcomers []*individual, distinct map[[2]string]bool) {
+	if len(newcomers) == 0 {
 		return
 	}
-	keys := make([]RecordKey, 0, 16) // of accounts that some newcomer may be
-	present := func(a *Account) *Record {
-		if r := b.records[a.Key]; r != nil && b.here(r) {
-			return r
+	byName := make(map[uint64][]int32, len(newcomers)) // numbers of newcomers
+	byBirth := map[string][]int32{}
+	names := make([]uint64, len(newcomers))
+	for i, p := range newcomers {
+		if b := p.record.Traits.Birth; b != "" {
+			byBirth[b] = append(byBirth[b], int32(i))
 		}
-		return nil
+		names[i] = hashPerson(p.record.GivenName, p.record.FamilyName)
+		byName[names[i]] = append(byName[names[i]], int32(i))
 	}
-	for k, a := range b.accounts {
-		r := present(a)
-		if byName[fullName(a.GivenName, a.FamilyName)] != nil ||
-			r != nil && byName[fullName(r.GivenName, r.FamilyName)] != nil ||
-			r == nil && byBirth[a.Traits.Birth] != nil {
-			keys = append(keys, k)
-		}
-	}
-	slices.SortFunc(keys, RecordKey.Compare)
-	for _, k := range keys {
-		a := b.accounts[k]
-		r := present(a)
-		if r != nil { // as they will be, so that the next run sees the same
-			for _, n := range byName[fullName(r.GivenName, r.FamilyName)] {
-				if who := b.someoneOf(r); !distinct[[2]string{k.ID, n.key.ID}] && who.doubles(&n) {
-					b.double(n, who, "account "+a.Username)
-				}
+	var like []*individual // people with an account whom some newcomer may be
+	for i := range f.people {
+		p := &f.people[i]
+		if a := p.account; a != nil {
+			found := byName[hashPerson(a.GivenName, a.FamilyName)] != nil
+			if r := f.hereAs(p); r == nil {
+				found = found || a.Traits.Birth != "" && byBirth[a.Traits.Birth] != nil
+			} else if r.GivenName != a.GivenName || r.FamilyName != a.FamilyName {
+				found = found || byName[hashPerson(r.GivenName, r.FamilyName)] != nil
 			}
-			if b.doubts[k] == "" {
+			if found {
+				like = append(like, p)
+			}
+		}
+	}
+	slices.SortFunc(like, func(x, y *individual) int { return x.key().Compare(y.key()) })
+	of := func(given, family string, each func(n *someone)) {
+		name := fullName(given, family)
+		for _, i := range byName[hashPerson(given, family)] {
+			if r := newcomers[i].record; fullName(r.GivenName, r.FamilyName) == name {
+				n := f.someoneOf(r)
+				each(&n)
+			}
+		}
+	}
+	for _, p := range like {
+		a := p.account
+		r := f.hereAs(p)
+		if r != nil { // as they will be, so that the next run sees the same
+			who := f.someoneOf(r)
+			of(r.GivenName, r.FamilyName, func(n *someone) {
+				if !distinct[[2]string{a.Key.ID, n.key.ID}] && who.doubles(n) {
+					f.double(n, &who, "account "+a.Username)
+				}
+			})
+			if f.doubts[a.Key] == "" {
 				continue
 			}
 		}
 		who := someoneWith(a)
-		for _, n := range whoMayBe(&who, r != nil, byName, byBirth) {
-			switch {
-			case distinct[[2]string{k.ID, n.key.ID}]:
-			case r != nil && who.doubles(&n):
-				b.double(n, who, "account "+a.Username)
-			case r == nil && who.mayBe(&n):
-				why := fmt.Sprintf("record %s, %s, is new and looks like %s, account %s, whose record %s is missing: "+
-					"probably the same person with a new id", n.key.ID, n.name, who.name, a.Username, k.ID)
-				b.doubts[k], b.doubts[n.key] = cmp.Or(b.doubts[k], why), cmp.Or(b.doubts[n.key], why)
-				b.find("new-id", "%s; a link with old %q and new %q joins them, a distinct with both says that they are two",
-					why, k.ID, n.key.ID).Key = n.key
-			}
-		}
-	}
-	for _, k := range newcomers {
-		r := b.records[k]
-		same := byName[fullName(r.GivenName, r.FamilyName)]
-		for i := range same {
-			if same[i].key != k {
-				continue
-			}
-			for _, first := range same[:i] {
-				if !distinct[[2]string{first.key.ID, k.ID}] && same[i].doubles(&first) {
-					b.double(same[i], first, "record "+first.key.ID)
-					break
+		if r == nil && a.Traits.Birth != "" { // with a new id and one new name
+			for _, i := range byBirth[a.Traits.Birth] {
+				n := f.someoneOf(newcomers[i].record)
+				if who.renamed(&n) && fullName(n.given, n.family) != fullName(a.GivenName, a.FamilyName) &&
+					!distinct[[2]string{a.Key.ID, n.key.ID}] {
+					f.rekeyed(a, &n, &who)
 				}
 			}
 		}
+		of(a.GivenName, a.FamilyName, func(n *someone) {
+			switch {
+			case distinct[[2]string{a.Key.ID, n.key.ID}]:
+			case r != nil && who.doubles(n):
+				f.double(n, &who, "account "+a.Username)
+			case r == nil && who.mayBe(n):
+				f.rekeyed(a, n, &who)
+			}
+		})
+	}
+	for i := range newcomers {
+		if len(byName[names[i]]) > 1 {
+			f.doubleNewcomer(newcomers, byName[names[i]], int32(i), distinct)
+		}
 	}
 }
 
-// whoMayBe lists the newcomers who may be somebody with an account: those of the
-// name, and when the person is gone also those who were born on the same day.
-func whoMayBe(who *someone, present bool, byName, byBirth map[string][]someone) []someone {
-	same := byName[fullName(who.given, who.family)]
-	if present || who.traits.Birth == "" {
-		return same
+// hereAs returns the record of somebody who is at a school, or nil.
+func (f *facts) hereAs(p *individual) *Record {
+	if p.record != nil && f.here(p.record) {
+		return p.record
 	}
-	same = slices.Clone(same)
-	for _, n := range byBirth[who.traits.Birth] {
-		if who.renamed(&n) && !slices.ContainsFunc(same, func(o someone) bool { return o.key == n.key }) {
-			same = append(same, n)
+	return nil
+}
+
+// rekeyed holds somebody who is missing and a newcomer who seem to be one person.
+func (f *facts) rekeyed(a *Account, n, who *someone) {
+	why := fmt.Sprintf("record %s, %s, is new and looks like %s, account %s, whose record %s is missing: "+
+		"probably the same person with a new id", n.key.ID, n.name, who.name, a.Username, a.Key.ID)
+	f.doubts[a.Key], f.doubts[n.key] = cmp.Or(f.doubts[a.Key], why), cmp.Or(f.doubts[n.key], why)
+	f.find("new-id", "%s; a link with old %q and new %q joins them, a distinct with both says that they are two",
+		why, a.Key.ID, n.key.ID).Key = n.key
+}
+
+// doubleNewcomer compares a newcomer with those of the same name before.
+func (f *facts) doubleNewcomer(newcomers []*individual, same []int32, i int32, distinct map[[2]string]bool) {
+	r := newcomers[i].record
+	n := f.someoneOf(r)
+	for _, j := range same {
+		if j >= i {
+			return
+		}
+		o := newcomers[j].record
+		if fullName(o.GivenName, o.FamilyName) != fullName(r.GivenName, r.FamilyName) || distinct[[2]string{o.Key.ID, r.Key.ID}] {
+			continue
+		}
+		if first := f.someoneOf(o); n.doubles(&first) {
+			f.double(&n, &first, "record "+first.key.ID)
+			return
 		}
 	}
-	return same
 }
 
 // double holds somebody who seems to be delivered a second time.
-func (b *builder) double(n, first someone, as string) {
-	if b.doubts[n.key] != "" {
+func (f *facts) double(n, first *someone, as string) {
+	if f.doubts[n.key] != "" {
 		return
 	}
-	b.doubts[n.key] = fmt.Sprintf("record %s, %s, looks like %s, who is delivered too: two records look like one person",
+	f.doubts[n.key] = fmt.Sprintf("record %s, %s, looks like %s, who is delivered too: two records look like one person",
 		n.key.ID, n.name, as)
-	b.find("double-person", "%s; a distinct with %q and %q says that they are two",
-		b.doubts[n.key], first.key.ID, n.key.ID).Key = n.key
+	f.find("double-person", "%s; a distinct with %q and %q says that they are two",
+		f.doubts[n.key], first.key.ID, n.key.ID).Key = n.key
 }
 
 // follow gives records with a new id the key of the account that a link names.
-func (b *builder) follow() {
+func (f *facts) follow() {
 	links := map[string]Link{}
-	for _, l := range b.policy.Links {
-		if l.Old != l.New && (l.Until.IsZero() || b.now <= l.Until) {
+	for _, l := range f.policy.Links {
+		if l.Old != l.New && (l.Until.IsZero() || f.now <= l.Until) {
 			links[l.New] = l
 		}
 	}
@@ -504,31 +580,43 @@ func (b *builder) follow() {
 				to = l.Old
 			}
 		}
-		from, old := RecordKey{b.policy.Source, id}, RecordKey{b.policy.Source, to}
-		r := b.records[from]
-		switch {
-		case r == nil:
-		case b.accounts[from] != nil:
-			b.shielded[from], b.shielded[old] = "a link joins two accounts", "a link joins two accounts"
-			delete(b.records, from)
-			delete(b.records, old)
-			b.find("link-conflict", "a link joins record %s with %s, but both have accounts: both are left alone",
-				id, to).Key = from
-		case b.records[old] != nil:
-			b.shielded[from] = "a link joins two records that are both delivered"
-			b.shielded[old] = b.shielded[from]
-			delete(b.records, from)
-			delete(b.records, old)
-			b.find("link-conflict", "a link joins record %s with %s, but both are delivered: both are left alone",
-				id, to).Key = from
-		default:
-			moved := *r
-			moved.Key = old
-			delete(b.records, from)
-			b.records[old] = &moved
-			if why := b.shielded[from]; why != "" {
-				b.shielded[old] = why
-			}
+		f.join(RecordKey{f.policy.Source, id}, RecordKey{f.policy.Source, to})
+	}
+	f.people = slices.DeleteFunc(f.people, individual.nobody)
+	slices.SortStableFunc(f.people, func(x, y individual) int { return compareFold(x.key().ID, y.key().ID) })
+}
+
+// join gives the record of one key to the person of another.
+func (f *facts) join(from, old RecordKey) {
+	source, target := f.personOf(from), f.personOf(old)
+	if source == nil || source.record == nil {
+		return
+	}
+	conflict := func(why, what string) {
+		f.shielded[from] = "a link joins " + why
+		f.shielded[old] = f.shielded[from]
+		source.record, source.sent = nil, true
+		if target != nil {
+			target.record, target.sent = nil, true
 		}
+		f.find("link-conflict", "a link joins record %s with %s, but both %s: both are left alone", from.ID, old.ID, what).Key = from
+	}
+	switch {
+	case source.account != nil:
+		conflict("two accounts", "have accounts")
+	case target != nil && target.record != nil:
+		conflict("two records that are both delivered", "are delivered")
+	default:
+		moved := *source.record
+		moved.Key = old
+		if why := f.shielded[from]; why != "" {
+			f.shielded[old] = why
+		}
+		if target == nil {
+			source.record = &moved // nobody had the old id: a newcomer under it
+			return
+		}
+		source.record = nil
+		target.record, target.sent = &moved, true
 	}
 }

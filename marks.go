@@ -57,16 +57,16 @@ func (c *ChangeAccount) changesClasses() bool {
 
 // marked returns the marks of an account after a change: those that still count,
 // and one for each guard that the change concerns.
-func (b *builder) marked(c *ChangeAccount) []Mark {
+func (in *given) marked(c *ChangeAccount) []Mark {
 	var marks []Mark
 	for _, m := range c.Before.Marks {
-		if b.now.Sub(m.On) < b.window() {
+		if in.now.Sub(m.On) < in.window() {
 			marks = append(marks, m)
 		}
 	}
 	for _, g := range changeGuards {
 		if g.applies(c) {
-			m := Mark{Guard: g.name, On: b.now, Role: c.Before.Role}
+			m := Mark{Guard: g.name, On: in.now, Role: c.Before.Role}
 			if len(c.Before.Memberships) > 0 {
 				m.School = c.Before.Memberships[0].School
 			}
@@ -78,11 +78,11 @@ func (b *builder) marked(c *ChangeAccount) []Mark {
 
 // window is the number of days, up to today, over which guards count: within a
 // change of terms at least all of it up to now.
-func (b *builder) window() int {
-	days := b.policy.Guards.WindowDays
-	for _, w := range b.policy.TermChanges {
-		if w.From <= b.now && b.now <= w.Until {
-			days = max(days, b.now.Sub(w.From)+1)
+func (in *given) window() int {
+	days := in.policy.Guards.WindowDays
+	for _, w := range in.policy.TermChanges {
+		if w.From <= in.now && in.now <= w.Until {
+			days = max(days, in.now.Sub(w.From)+1)
 		}
 	}
 	return days
@@ -90,13 +90,13 @@ func (b *builder) window() int {
 
 // recent reports whether a day lies within the window, or in the future: what was
 // done while a clock was wrong counts, too.
-func (b *builder) recent(d Date) bool { return !d.IsZero() && b.now.Sub(d) < b.window() }
+func (in *given) recent(d Date) bool { return !d.IsZero() && in.now.Sub(d) < in.window() }
 
 // head returns under which school and role a guard counts a person: where the
 // change was that it counts, and otherwise as it was before the runs of today.
-func (b *builder) head(guard string, a *Account) headcount {
+func (in *given) head(guard string, a *Account) headcount {
 	for _, m := range a.Marks {
-		if m.On == b.now || m.Guard == guard && b.recent(m.On) {
+		if m.On == in.now || m.Guard == guard && in.recent(m.On) {
 			return headcount{m.School, m.Role}
 		}
 	}
@@ -110,30 +110,30 @@ func (b *builder) head(guard string, a *Account) headcount {
 // counted reports whether a person is part of what a guard's percentages refer
 // to: the people of the kind who were there before the window, not those whom
 // the runs of today have made.
-func (b *builder) counted(guard string, a *Account) bool {
-	if a.Held || a.State == Pending || a.Made == b.now {
+func (in *given) counted(guard string, a *Account) bool {
+	if a.Held || a.State == Pending || a.Made == in.now {
 		return false
 	}
 	switch guard {
 	case "purges":
 		return true
 	case "deactivations":
-		return a.State != Deactivated || b.recent(a.Deactivated)
+		return a.State != Deactivated || in.recent(a.Deactivated)
 	case "leavers":
-		return a.State == Active || b.recent(a.NoticedOn)
+		return a.State == Active || in.recent(a.NoticedOn)
 	}
-	return a.State != Deactivated || a.Deactivated == b.now
+	return a.State != Deactivated || a.Deactivated == in.now
 }
 
 // done reports whether an account was, within the window, what a guard counts.
-func (b *builder) done(guard string, a *Account) bool {
+func (in *given) done(guard string, a *Account) bool {
 	switch guard {
 	case "leavers":
-		return b.recent(a.NoticedOn)
+		return in.recent(a.NoticedOn)
 	case "deactivations":
-		return b.recent(a.Deactivated)
+		return in.recent(a.Deactivated)
 	case "transfers":
-		return b.recent(a.Previous.Since)
+		return in.recent(a.Previous.Since)
 	}
-	return slices.ContainsFunc(a.Marks, func(m Mark) bool { return m.Guard == guard && b.recent(m.On) })
+	return slices.ContainsFunc(a.Marks, func(m Mark) bool { return m.Guard == guard && in.recent(m.On) })
 }

@@ -235,19 +235,27 @@ func (p Policy) validatePairs(bad func(string, ...any)) {
 
 // population returns the first population that matches a membership of today.
 func (p *Policy) population(role Role, ms []Membership) *Population {
+	if i := p.populationIndex(role, ms); i >= 0 {
+		return &p.Populations[i]
+	}
+	return nil
+}
+
+// populationIndex returns the number of the population, or -1.
+func (p *Policy) populationIndex(role Role, ms []Membership) int {
 	for i := range p.Populations {
 		q := &p.Populations[i]
 		if !slices.Contains(q.Roles, role) {
 			continue
 		}
-		for _, m := range ms {
-			if (len(q.Levels) == 0 || slices.Contains(q.Levels, m.Level)) &&
+		for j := range ms {
+			if m := &ms[j]; (len(q.Levels) == 0 || slices.Contains(q.Levels, m.Level)) &&
 				(len(q.Schools) == 0 || slices.Contains(q.Schools, m.School)) {
-				return q
+				return i
 			}
 		}
 	}
-	return nil
+	return -1
 }
 
 func (p *Policy) context(id ContextID) *ContextSpec {

@@ -61,7 +61,7 @@ func drawRecord(t *rapid.T, id int) Record {
 
 func delivery(rs []Record) Delivery {
 	rs = slices.Clone(rs)
-	return Delivery{Source: "escada", Kind: DeliveryFull, Fingerprint: Fingerprint(rs), Records: rs, Rows: len(rs)}
+	return Delivery{Source: "escada", Kind: DeliveryFull, Fingerprint: fingerprint(rs), Records: rs, Rows: len(rs)}
 }
 
 // drawTerms draws some terms: in each, people stay, change, leave, come and return.
@@ -123,7 +123,7 @@ func prefixes(t *rapid.T, p Policy, st State, plan *Plan) {
 				t.Fatalf("after %s context %d holds %d of %d", s.ID, c, users[c], limit)
 			}
 		}
-		if c := freed(s); c != 0 {
+		if c := s.Action.frees(); c != 0 {
 			users[c]--
 		}
 		if a, ok := s.Action.(TransferContext); ok && !a.KeepCopy {
@@ -294,91 +294,6 @@ func TestStability(t *testing.T) {
 			rt.Fatalf("one person less:\n%s", plan.Summary())
 		}
 	})
-}
-
-// TestAssignIsOptimal compares with brute force: as many seated as possible,
-// then as few moved as possible.
-func TestAssignIsOptimal(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		n := rapid.IntRange(1, 3).Draw(rt, "rooms")
-		rooms := make([]room, n)
-		for i := range rooms {
-			rooms[i] = room{id: ContextID(i + 1), free: rapid.IntRange(0, 3).Draw(rt, "free"), soft: rapid.IntRange(0, 1).Draw(rt, "soft")}
-		}
-		people := make([]placing, rapid.IntRange(0, 6).Draw(rt, "people"))
-		for i := range people {
-			p := &people[i]
-			p.key = RecordKey{"s", fmt.Sprint(i)}
-			p.group = "g"
-			p.school = SchoolID(rapid.SampledFrom([]string{"x", "y"}).Draw(rt, "school"))
-			for c := 1; c <= n; c++ {
-				if rapid.Bool().Draw(rt, "allowed") {
-					p.allowed = append(p.allowed, ContextID(c))
-				}
-			}
-			p.now = ContextID(rapid.IntRange(0, n).Draw(rt, "now"))
-		}
-		to := assign(rooms, people)
-		if len(to) != len(people) {
-			rt.Fatal("not everybody is answered for")
-		}
-		seated, moved := 0, 0
-		used := map[ContextID]int{}
-		for i, c := range to {
-			if c == 0 {
-				continue
-			}
-			if !slices.Contains(people[i].allowed, c) {
-				rt.Fatalf("person %d in context %d, allowed %v", i, c, people[i].allowed)
-			}
-			seated++
-			used[c]++
-			if people[i].stays() && c != people[i].now {
-				moved++
-			}
-		}
-		for _, r := range rooms {
-			if used[r.id] > r.free {
-				rt.Fatalf("room %d holds %d of %d", r.id, used[r.id], r.free)
-			}
-		}
-		wantSeated, wantMoved := bruteForce(rooms, people)
-		if seated != wantSeated || moved != wantMoved {
-			rt.Fatalf("seated %d, moved %d; best is seated %d, moved %d", seated, moved, wantSeated, wantMoved)
-		}
-	})
-}
-
-func bruteForce(rooms []room, people []placing) (seated, moved int) {
-	seated, moved = -1, 0
-	free := map[ContextID]int{}
-	for _, r := range rooms {
-		free[r.id] = r.free
-	}
-	var try func(i, s, m int)
-	try = func(i, s, m int) {
-		if i == len(people) {
-			if s > seated || s == seated && m < moved {
-				seated, moved = s, m
-			}
-			return
-		}
-		for _, c := range people[i].allowed {
-			if free[c] > 0 {
-				free[c]--
-				d := 0
-				if people[i].stays() && c != people[i].now {
-					d = 1
-				}
-				try(i+1, s+1, m+d)
-				free[c]++
-			}
-		}
-		try(i+1, s, m)
-	}
-	try(0, 0, 0)
-	return seated, moved
 }
 
 // TestCrash stops a year of provisioning at every outside effect and at every

@@ -491,7 +491,7 @@ func TestStrangerInAnAllowedContext(t *testing.T) {
 			if test.in == 10 && (len(plan.Held) != 2 || !strings.Contains(plan.Held[0].Why, "somebody else has this user name")) {
 				t.Errorf("held back: %+v", plan.Held)
 			}
-			if got := w.contexts[30].users["ida.abel"]; Fingerprint(got) != Fingerprint(stranger) || got.data != stranger.data || got.id != stranger.id {
+			if got := w.contexts[30].users["ida.abel"]; fingerprint(got) != fingerprint(stranger) || got.data != stranger.data || got.id != stranger.id {
 				t.Errorf("the stranger is now %+v", got)
 			}
 		})

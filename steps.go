@@ -276,7 +276,7 @@ func (a *applier) notify(ctx context.Context, s *Step, k NoticeKind, acc *Accoun
 	if on, told := a.history.told[toldKey{k, keyOf(s.ID)}]; told && a.plan.Header.Now.Sub(DateOf(on)) < DefaultNoticeDays {
 		return nil // only what was to follow is missing
 	}
-	id := Fingerprint([]string{string(k), acc.Key.Source, acc.Key.ID, on.String()})[:24]
+	id := fingerprint([]string{string(k), acc.Key.Source, acc.Key.ID, on.String()})[:24]
 	return a.effect(ctx, s, effectNotify, func() error {
 		return a.Notifier.Notify(ctx, Notice{ID: id, Kind: k, Account: *acc, Due: due})
 	})

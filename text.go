@@ -57,45 +57,13 @@ func (p *Plan) WriteText(w io.Writer) error {
 	return err
 }
 
-// where says between or in which contexts an action takes place.
-func where(a Action) string {
-	switch a := a.(type) {
-	case TransferContext:
-		return fmt.Sprintf("context %d to %d", a.Before.Context, a.After.Context)
-	case CreateContext:
-		return fmt.Sprintf("context %d", a.Spec.ID)
-	case DropCopy:
-		return fmt.Sprintf("context %d", freed(Step{Action: a}))
-	case Purge:
-		return fmt.Sprintf("context %d", a.Account.Context)
-	}
-	if c := target(a); c != 0 {
-		return fmt.Sprintf("context %d", c)
-	}
-	return ""
-}
-
-var kindWords = map[Kind][2]string{
-	KindCreateContext: {"context to create", "contexts to create"},
-	KindCreate:        {"account to create", "accounts to create"},
-	KindChange:        {"account to change", "accounts to change"},
-	KindTransfer:      {"person to transfer to another context", "people to transfer to another context"},
-	KindDropCopy:      {"old copy to remove after a transfer", "old copies to remove after a transfer"},
-	KindNotice:        {"leaver to notify", "leavers to notify"},
-	KindCancelNotice:  {"notice to take back", "notices to take back"},
-	KindDeactivate:    {"account to deactivate", "accounts to deactivate"},
-	KindReactivate:    {"account to open again", "accounts to open again"},
-	KindRepair:        {"user to repair in OX", "users to repair in OX"},
-	KindPurge:         {"account to purge for ever", "accounts to purge for ever"},
-}
-
 // Summary counts the steps by kind, and what is held back, one line each.
 func (p *Plan) Summary() string {
 	var b strings.Builder
 	n := p.Count()
-	for _, k := range Kinds {
-		if c := n[k]; c > 0 {
-			fmt.Fprintf(&b, "%6d %s\n", c, kindWords[k][plural(c)])
+	for _, a := range actions {
+		if c := n[a.Kind()]; c > 0 {
+			fmt.Fprintf(&b, "%6d %s\n", c, [2]string{a.nature().one, a.nature().many}[plural(c)])
 		}
 	}
 	switch {

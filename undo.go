@@ -37,11 +37,9 @@ func NewUndo(policy Policy, state State, delivery Delivery, applied *Plan, now D
 	if applied.Header.Source != policy.Source {
 		return nil, fmt.Errorf("schoolmail: undo: the plan is for source %q, the policy manages %q", applied.Header.Source, policy.Source)
 	}
-	state = state.sorted()
 	delivery.Records, delivery.Rejected = nil, nil // an undo is about the plan
-	u := &undoer{builder: builder{policy: &policy, state: &state, delivery: &delivery, now: now}, noSeat: map[RecordKey]bool{}}
-	u.index()
-	u.plan.Findings = nil // those of the next ordinary plan
+	in := given{policy: &policy, state: &state, sorted: state.sort(), delivery: &delivery, now: now}
+	u := &undoer{facts: lookAt(in), noSeat: map[RecordKey]bool{}}
 	chains := map[RecordKey][]Step{}
 	var keys []RecordKey
 	for _, s := range applied.Steps {
@@ -52,43 +50,39 @@ func NewUndo(policy Policy, state State, delivery Delivery, applied *Plan, now D
 	}
 	slices.SortFunc(keys, RecordKey.Compare)
 	for _, k := range keys {
-		u.person(chains[k])
+		u.takeBack(chains[k])
 	}
 	u.arrange()
-	u.order()
-	slices.SortStableFunc(u.plan.Held, func(x, y Held) int { return strings.Compare(x.Step.ID, y.Step.ID) })
-	u.plan.Header = Header{Format: PlanFormat, Undoes: applied.Header.ID, Now: now, Source: policy.Source, Delivery: delivery.Fingerprint, State: Fingerprint(state),
-		Policy: Fingerprint(policy), Accounts: u.managed}
-	u.plan.Header.ID = u.plan.fingerprint()
+	depend(u.plan.Steps)
+	slices.SortStableFunc(u.held, func(x, y Held) int { return strings.Compare(x.Step.ID, y.Step.ID) })
+	u.plan.Held, u.plan.Findings = append([]Held{}, u.held...), []Finding{} // findings are those of the next ordinary plan
+	u.plan.Header = Header{Format: PlanFormat, Undoes: applied.Header.ID, Now: now, Source: policy.Source,
+		Delivery: delivery.Fingerprint, State: in.sorted.fingerprint(), Policy: policy.Fingerprint(), Accounts: u.managed}
+	u.plan.Header.ID = u.plan.Fingerprint()
 	return &u.plan, nil
 }
 
 type undoer struct {
-	builder
+	*facts
+	notes
+	plan               Plan
 	drops, moves, rest []Step
 	noSeat             map[RecordKey]bool
 }
 
-// stays are the kinds that an undo leaves as they are, and why.
-var stays = map[Kind]string{
-	KindCreateContext: "a context that was made stays",
-	KindCreate:        "an account that was made stays until its record is gone",
-	KindRepair:        "what was made as the directory says stays so",
-	KindReactivate:    "who came back is not shut out again",
-	KindCancelNotice:  "a notice that was cancelled is not sent again: if the record is gone, a new one is",
-	KindDropCopy:      "the copy is deleted for ever",
-	KindPurge:         "the account is deleted for ever",
-}
-
-// person takes back the steps of one person, the last one first.
-func (u *undoer) person(chain []Step) {
-	live := u.accounts[chain[0].Key]
+// takeBack takes back the steps of one person, the last one first.
+func (u *undoer) takeBack(chain []Step) {
+	var live *Account
+	if p := u.personOf(chain[0].Key); p != nil {
+		live = p.account
+	}
 	var cur Account
 	if live != nil {
 		cur = *live
 	}
-	for _, s := range slices.Backward(chain) {
-		why := stays[s.Kind()]
+	for i := range slices.Backward(chain) {
+		s := &chain[i]
+		why := s.Action.nature().kept
 		switch {
 		case why != "":
 		case live == nil:
@@ -96,78 +90,89 @@ func (u *undoer) person(chain []Step) {
 		case live.Held:
 			why = "the account is on hold"
 		default:
-			cur, why = u.back(cur, s)
+			cur, why = s.Action.undo(u, cur, s)
 		}
 		if why != "" {
-			u.hold(s, "", why)
+			u.hold(*s, "", why)
 		}
 	}
 }
 
 const since = "it is no longer as the plan left it"
 
-// back adds the reverse of a step, and returns the account after it, or why
-// there is none.
-func (u *undoer) back(cur Account, s Step) (Account, string) {
-	next := cur
-	reverse := func(k Kind, act Action) Step { return u.step(k, &cur, "takes back: "+s.Reason, act) }
-	switch act := s.Action.(type) {
-	case ChangeAccount:
-		if act.Before.Context != act.After.Context || slices.Contains(act.Fields, "previous") {
-			return cur, "there is no place or copy to go back to"
+// reverse is a step that takes another back.
+func reverse(s *Step, k Kind, cur *Account, act Action) Step {
+	return newStep(k, cur, "takes back: "+s.Reason, act)
+}
+
+func (act ChangeAccount) undo(u *undoer, cur Account, s *Step) (Account, string) {
+	if act.Before.Context != act.After.Context || slices.Contains(act.Fields, "previous") {
+		return cur, "there is no place or copy to go back to"
+	}
+	now, was, next := cur, act.Before, cur
+	for _, f := range changes(&now, &act.After) {
+		if slices.Contains(act.Fields, f) {
+			return cur, since
 		}
-		now, was := cur, act.Before
-		for _, f := range changes(&now, &act.After) {
-			if slices.Contains(act.Fields, f) {
-				return cur, since
-			}
-		}
-		if owner := u.display[foldName(was.DisplayName)]; slices.Contains(act.Fields, "display_name") && owner != "" && owner != cur.Username {
+	}
+	if slices.Contains(act.Fields, "display_name") {
+		if owner := u.display.of(was.DisplayName); owner != "" && owner != cur.Username {
 			return cur, "the display name belongs to " + owner + " now"
 		}
-		for _, f := range act.Fields {
-			setField(&next, &was, f)
-		}
-		u.rest = append(u.rest, reverse(KindChange, ChangeAccount{Before: cur, After: next, Fields: act.Fields, Access: next.Access}))
-	case TransferContext:
-		from, to := act.After.Context, act.Before.Context
-		place := u.placeAt(cur.Username, from)
-		switch {
-		case cur.Context != from || cur.Previous != (Previous{}) && cur.Previous != act.After.Previous || place == nil:
-			return cur, since
-		case cur.Previous == (Previous{}) && u.placeAt(cur.Username, to) != nil:
-			return cur, fmt.Sprintf("context %d has a user of this name whom the directory does not remember", to)
-		}
-		if cur.Previous != (Previous{}) {
-			if u.placeAt(cur.Username, to) == nil {
-				return cur, since
-			}
-			next.Previous = Previous{}
-			d := reverse(KindDropCopy, DropCopy{Before: cur, After: next})
-			d.Destructive = true
-			u.drops = append(u.drops, d)
-		}
-		mid := next
-		next.Context, next.Previous = to, Previous{Context: from, UserID: place.UserID, Since: u.now}
-		next.Access = cmp.Or(act.Before.Access, act.Access)
-		u.moves = append(u.moves, reverse(KindTransfer, TransferContext{Before: mid, After: next, Access: next.Access,
-			KeepCopy: act.KeepCopy, OldCopy: place.UserID}))
-		if !act.KeepCopy {
-			next.Previous = Previous{}
-		}
-	case SendNotice:
-		if cur.State != Leaving || cur.NoticedOn != act.After.NoticedOn {
-			return cur, since
-		}
-		next.State, next.NoticedOn = act.Before.State, act.Before.NoticedOn
-		u.rest = append(u.rest, reverse(KindCancelNotice, CancelNotice{Before: cur, After: next}))
-	case Deactivate:
-		if cur.State != Deactivated || cur.Deactivated != act.After.Deactivated {
-			return cur, since
-		}
-		next.State, next.Deactivated = act.Before.State, act.Before.Deactivated
-		u.rest = append(u.rest, reverse(KindReactivate, Reactivate{Before: cur, After: next, Access: cur.Access}))
 	}
+	for _, f := range act.Fields {
+		setField(&next, &was, f)
+	}
+	u.rest = append(u.rest, reverse(s, KindChange, &cur,
+		ChangeAccount{Before: cur, After: next, Fields: act.Fields, Access: next.Access}))
+	return next, ""
+}
+
+func (act TransferContext) undo(u *undoer, cur Account, s *Step) (Account, string) {
+	next := cur
+	from, to := act.After.Context, act.Before.Context
+	place := u.placeAt(cur.Username, from)
+	switch {
+	case cur.Context != from || cur.Previous != (Previous{}) && cur.Previous != act.After.Previous || place == nil:
+		return cur, since
+	case cur.Previous == (Previous{}) && u.placeAt(cur.Username, to) != nil:
+		return cur, fmt.Sprintf("context %d has a user of this name whom the directory does not remember", to)
+	}
+	if cur.Previous != (Previous{}) {
+		if u.placeAt(cur.Username, to) == nil {
+			return cur, since
+		}
+		next.Previous = Previous{}
+		u.drops = append(u.drops, reverse(s, KindDropCopy, &cur, DropCopy{Before: cur, After: next}))
+	}
+	mid := next
+	next.Context, next.Previous = to, Previous{Context: from, UserID: place.UserID, Since: u.now}
+	next.Access = cmp.Or(act.Before.Access, act.Access)
+	u.moves = append(u.moves, reverse(s, KindTransfer, &cur, TransferContext{Before: mid, After: next, Access: next.Access,
+		KeepCopy: act.KeepCopy, OldCopy: place.UserID}))
+	if !act.KeepCopy {
+		next.Previous = Previous{}
+	}
+	return next, ""
+}
+
+func (act SendNotice) undo(u *undoer, cur Account, s *Step) (Account, string) {
+	next := cur
+	if cur.State != Leaving || cur.NoticedOn != act.After.NoticedOn {
+		return cur, since
+	}
+	next.State, next.NoticedOn = act.Before.State, act.Before.NoticedOn
+	u.rest = append(u.rest, reverse(s, KindCancelNotice, &cur, CancelNotice{Before: cur, After: next}))
+	return next, ""
+}
+
+func (act Deactivate) undo(u *undoer, cur Account, s *Step) (Account, string) {
+	next := cur
+	if cur.State != Deactivated || cur.Deactivated != act.After.Deactivated {
+		return cur, since
+	}
+	next.State, next.Deactivated = act.Before.State, act.Before.Deactivated
+	u.rest = append(u.rest, reverse(s, KindReactivate, &cur, Reactivate{Before: cur, After: next, Access: cur.Access}))
 	return next, ""
 }
 
@@ -182,7 +187,7 @@ func (u *undoer) arrange() {
 		}
 		for _, s := range left {
 			u.noSeat[s.Key] = true
-			u.hold(s, "", fmt.Sprintf("no seat is free in context %d", s.Action.(TransferContext).After.Context))
+			u.hold(s, "", fmt.Sprintf("no seat is free in context %d", leadsTo(s.Action)))
 		}
 	}
 	for _, s := range slices.Concat(u.drops, u.rest) {
@@ -204,7 +209,7 @@ func (u *undoer) simulate() (left []Step) {
 	u.plan.Steps, u.plan.Forecast = nil, nil
 	for _, s := range u.drops {
 		if !u.noSeat[s.Key] {
-			users[freed(s)]--
+			users[s.Action.frees()]--
 			u.plan.Steps = append(u.plan.Steps, s)
 		}
 	}
@@ -231,7 +236,8 @@ func (u *undoer) simulate() (left []Step) {
 			return true
 		})
 	}
-	for _, c := range u.state.Contexts {
+	contexts := slices.SortedFunc(slices.Values(u.state.Contexts), func(a, b Context) int { return cmp.Compare(a.ID, b.ID) })
+	for _, c := range contexts {
 		f := Forecast{Context: c.ID, Name: c.Name, Before: c.Users, Peak: peak[c.ID], After: users[c.ID]}
 		if spec := u.policy.context(c.ID); spec != nil {
 			f.Name, f.Capacity = spec.Name, spec.Capacity

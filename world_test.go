@@ -129,10 +129,10 @@ func (w *world) ChangeAccount(ctx context.Context, before, after Account) error 
 		if !ok {
 			return ErrNotFound
 		}
-		if live.Key == after.Key && Fingerprint(live) == Fingerprint(after) {
+		if live.Key == after.Key && fingerprint(live) == fingerprint(after) {
 			return nil
 		}
-		if Fingerprint(live) != Fingerprint(before) {
+		if fingerprint(live) != fingerprint(before) {
 			return fmt.Errorf("%w: live %+v before %+v", ErrConflict, live, before)
 		}
 		if before.Mail != after.Mail || before.Key != after.Key {
@@ -229,7 +229,7 @@ func (w *world) EnsureUser(ctx context.Context, c ContextID, spec UserSpec) (p P
 		if spec.Access == "" { // left as it is
 			spec.Access = u.spec.Access
 		}
-		if Fingerprint(u.spec) != Fingerprint(spec) {
+		if fingerprint(u.spec) != fingerprint(spec) {
 			w.writes++
 			u.spec = spec
 			x.users[spec.Username] = u

@@ -53,7 +53,8 @@ func TestAcknowledgement(t *testing.T) {
 		gone = append(gone, schoolmail.Account{Key: schoolmail.RecordKey{Source: "escada", ID: id}, Username: "x" + id, Mail: "x" + id + "@x.example", Role: schoolmail.RolePupil,
 			State: schoolmail.Active, Context: 21, Memberships: []schoolmail.Membership{{School: "ps-b"}}})
 	}
-	plan, err := schoolmail.NewPlan(p, schoolmail.State{Accounts: gone}, d, schoolmail.NewDate(2026, 8, 10))
+	plan, err := schoolmail.NewPlan(p, schoolmail.State{Accounts: gone,
+		Contexts: []schoolmail.Context{{ID: 21, Name: "primar-1", Users: 8}}}, d, schoolmail.NewDate(2026, 8, 10))
 	if err != nil {
 		t.Fatal(err)
 	}

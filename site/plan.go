@@ -50,7 +50,7 @@ func (s *Site) Approve(w *World, plan *schoolmail.Plan) error {
 	if h.Delivery != w.Delivery.Fingerprint {
 		changed = append(changed, errors.New("the export has changed"))
 	}
-	if h.Policy != schoolmail.Fingerprint(s.policy.WithDefaults()) {
+	if h.Policy != s.policy.Fingerprint() {
 		changed = append(changed, errors.New("the policy has changed"))
 	}
 	if h.State != w.State.Fingerprint() && !w.history.Begun(h.ID) {
@@ -80,7 +80,7 @@ func (s *Site) CutOff(w *World) *schoolmail.Plan {
 		return nil
 	}
 	h := plan.Header
-	if h.Now != w.Day || h.Delivery != w.Delivery.Fingerprint || h.Policy != schoolmail.Fingerprint(s.policy.WithDefaults()) || !w.history.Begun(h.ID) {
+	if h.Now != w.Day || h.Delivery != w.Delivery.Fingerprint || h.Policy != s.policy.Fingerprint() || !w.history.Begun(h.ID) {
 		return nil
 	}
 	return plan

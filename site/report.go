@@ -97,7 +97,7 @@ func (a *Act) Report() report.Act {
 			}
 		}
 	}
-	for _, k := range schoolmail.Kinds {
+	for _, k := range schoolmail.Kinds() {
 		if planned[k]+held[k] > 0 {
 			t := ended[k]
 			r.Steps = append(r.Steps, report.Steps{Kind: string(k), Planned: planned[k], Done: t.done, Failed: t.failed, Skipped: t.skipped, Held: held[k]})

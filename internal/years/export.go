@@ -45,7 +45,7 @@ func (l *Life) export() (schoolmail.Delivery, bool) {
 		}
 	}
 	d.Records = rs
-	d.Fingerprint = schoolmail.Fingerprint(rs)
+	d.Fingerprint = fingerprint(rs)
 	return d, spoilt || lied
 }
 

@@ -77,7 +77,7 @@ func (l *Life) inject(v *Verdict) error {
 	}
 	x := l.lies[0]
 	d := schoolmail.Delivery{Source: source, Kind: schoolmail.DeliveryFull, Records: l.told(rs)}
-	d.Fingerprint = schoolmail.Fingerprint(d.Records)
+	d.Fingerprint = fingerprint(d.Records)
 	plan, err := schoolmail.NewPlan(l.policy, l.World.observe(), d, l.World.today)
 	if err != nil {
 		return err
@@ -134,6 +134,6 @@ func (l *Life) whole() schoolmail.Delivery {
 		l.truth.there[rs[i].Key.ID], l.truth.delivered[rs[i].Key.ID] = true, true
 	}
 	d := schoolmail.Delivery{Source: source, Kind: schoolmail.DeliveryFull, Records: rs, Rows: len(rs)}
-	d.Fingerprint = schoolmail.Fingerprint(rs)
+	d.Fingerprint = fingerprint(rs)
 	return d
 }

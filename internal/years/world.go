@@ -139,9 +139,9 @@ func (w *World) ChangeAccount(_ context.Context, before, after schoolmail.Accoun
 		switch {
 		case !ok:
 			return schoolmail.ErrNotFound
-		case schoolmail.Fingerprint(live) == schoolmail.Fingerprint(after):
+		case fingerprint(live) == fingerprint(after):
 			return nil
-		case schoolmail.Fingerprint(live) != schoolmail.Fingerprint(before):
+		case fingerprint(live) != fingerprint(before):
 			return fmt.Errorf("%w: account %s has changed", schoolmail.ErrConflict, after.Username)
 		}
 		if live.Held {

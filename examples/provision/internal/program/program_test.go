@@ -189,7 +189,7 @@ func TestPlanReviewApply(t *testing.T) {
 		t.Fatal(err)
 	}
 	edited := filepath.Join(s.dir, "edited.json")
-	if err := os.WriteFile(edited, bytes.Replace(b, []byte(`"given_name": "`), []byte(`"given_name": "X`), 1), 0o600); err != nil {
+	if err := os.WriteFile(edited, bytes.Replace(b, []byte(`"given_name":"`), []byte(`"given_name":"X`), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if status, _, errs := s.run(t, day, "-apply-plan", edited); status != 2 || !strings.Contains(errs, "was changed after it was made") {
@@ -202,7 +202,7 @@ func TestPlanReviewApply(t *testing.T) {
 	}
 	plan.Steps[0].Reason = "because"
 	plan.Header.ID = ""
-	plan.Header.ID = schoolmail.Fingerprint(*plan)[:12]
+	plan.Header.ID = plan.Fingerprint()
 	if b, err = plan.Encode(); err == nil {
 		err = os.WriteFile(edited, b, 0o600)
 	}

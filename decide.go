@@ -1,0 +1,670 @@
+package schoolmail
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// decisions say what should become of each person.
+type decisions struct {
+	*facts
+	notes
+	steps   []Step            // steps that take no seat, in no order
+	frees   []Step            // dropped copies: they free a seat
+	limited map[string][]Step // leavers, deactivations and purges, by the guard that looks at them
+	claims  []claim           // people for whom a context is to be found
+	kinds   kinds             // everybody who is where they may be, counted
+	seated  []int32           // of each person, the kind in which they are counted; -1: none
+
+	early     early
+	names     *names
+	droppable map[RecordKey]bool // whose old copy the guard lets go today
+}
+
+// claim is somebody for whom a context is to be found.
+type claim struct {
+	key     RecordKey
+	pop     *Population
+	allowed []ContextID // sorted
+	now     ContextID   // where the person sits now; 0: nowhere
+	school  SchoolID    // with whose people the person shall be
+	home    SchoolID    // school under which guards count the person
+	person  int32       // number among the people; -1: a newcomer
+	acc     Account     // as wanted, context still open
+	before  *Account    // nil: no account yet
+	place   *Place      // where the user really is; nil: nowhere
+	pin     ContextID   // context that is decided already
+	access  string
+	reason  string
+	resume  bool
+	restore bool     // from the old copy
+	fields  []string // other changes that go with it when there is no copy to make
+	steps   []Step   // steps of the same person that come first
+	unit    []Step   // steps that are done just before the transfer, or not at all
+}
+
+// stays reports whether the person is where they may be.
+func (c *claim) stays() bool { return c.now != 0 && slices.Contains(c.allowed, c.now) }
+
+// decide goes through the people. Most are as they shall be: they cost a
+// comparison and are counted. The others are looked at in the order of their keys.
+func (f *facts) decide() *decisions {
+	d := &decisions{facts: f, limited: map[string][]Step{}, seated: make([]int32, len(f.people))}
+	d.kinds.init(f)
+	d.oldCopies()
+	// A flag per person, so that parts of the people are gone through side by side.
+	counts := make([][]int32, 16)
+	parts(len(f.people), func(part, from, to int) {
+		n := make([]int32, d.kinds.size())
+		for i := from; i < to; i++ {
+			if d.seated[i] = d.steady(&f.people[i]); d.seated[i] >= 0 {
+				n[d.seated[i]]++
+			}
+		}
+		counts[part] = n
+	})
+	for _, n := range counts {
+		for k := range n {
+			d.kinds.n[k] += n[k]
+		}
+	}
+	var other []int32
+	for i := range f.people {
+		if d.seated[i] < 0 {
+			other = append(other, int32(i))
+		}
+	}
+	slices.SortStableFunc(other, func(x, y int32) int { return f.people[x].key().Compare(f.people[y].key()) })
+	var newcomers []*Record
+	for _, i := range other {
+		switch p := &f.people[i]; {
+		case p.account == nil:
+			newcomers = append(newcomers, p.record)
+		case p.account.Held:
+		case f.doubts[p.account.Key] != "":
+			d.doubted(p)
+		case p.record != nil && f.here(p.record):
+			d.present(i)
+		default:
+			d.absent(p)
+		}
+	}
+	// Newcomers come last, so that they take no name from anybody.
+	for _, r := range newcomers {
+		d.newcomer(r)
+	}
+	if e := d.early; e.coming > 0 {
+		d.find("not-yet-here", "%s in the export will be at a school later, first on %s: no account is made before", people(e.coming), e.first)
+	}
+	if e := d.early; e.gone > 0 {
+		d.find("no-longer-here", "%s in the export whose time at school is over never had an account: none is made", people(e.gone))
+	}
+	d.leftovers()
+	return d
+}
+
+// here reports whether a person is at some school today or later. A gap between
+// two memberships, such as the summer holidays, is no departure.
+func (g *given) here(r *Record) bool {
+	return slices.ContainsFunc(r.Memberships, func(m Membership) bool { return m.Until.IsZero() || g.now <= m.Until })
+}
+
+// current returns the memberships of today; for somebody who is between two
+// schools those that come next.
+func (g *given) current(r *Record) []Membership {
+	var today, later []Membership
+	for _, m := range r.Memberships {
+		switch {
+		case m.On(g.now):
+			today = append(today, m)
+		case m.From > g.now:
+			later = append(later, m)
+		}
+	}
+	if len(today) > 0 {
+		return today
+	}
+	return later
+}
+
+// newcomer plans an account for a record that has none.
+func (d *decisions) newcomer(r *Record) {
+	if !slices.ContainsFunc(r.Memberships, func(m Membership) bool { return m.On(d.now) }) {
+		d.early.see(r, d.now)
+		return
+	}
+	if d.shielded[r.Key] != "" {
+		return
+	}
+	ms := d.current(r)
+	pop := d.policy.population(r.Role, ms)
+	if pop == nil {
+		d.noPopulation(r)
+		return
+	}
+	limit := d.policy.Naming.MaxUsername
+	if r.Role == RolePupil {
+		limit = d.policy.Naming.MaxPupilUsername
+	}
+	if why := d.doubts[r.Key]; why != "" {
+		a := Account{Key: r.Key, State: Active, Access: pop.Access, Username: usernameBase(r.GivenName, r.FamilyName, limit)}
+		d.want(&a, r, ms)
+		d.hold(newStep(KindCreate, &a, newcomerReason(&a), CreateAccount{Account: a, Access: pop.Access}), guardIdentity, why)
+		return
+	}
+	if d.names == nil {
+		d.names = newNames(d.state)
+	}
+	a := Account{
+		Key: r.Key, State: Active, Made: d.now, Access: pop.Access,
+		Username: d.names.username(usernameBase(r.GivenName, r.FamilyName, limit), limit),
+		Mail:     d.names.address(addressBase(r.GivenName, r.FamilyName), pop.Domain),
+	}
+	d.want(&a, r, ms)
+	d.claim(claim{acc: a, access: pop.Access, reason: newcomerReason(&a), person: -1}, pop)
+}
+
+func newcomerReason(a *Account) string {
+	return string(a.Role) + " at " + schoolsOf(a.Memberships) + ", first appears in the delivery"
+}
+
+// doubted holds what would be done about an account of which it is not certain
+// whether the record is its person's, or whether the person came under a new id.
+func (d *decisions) doubted(p *individual) {
+	a, why := p.account, d.doubts[p.account.Key]
+	switch {
+	case p.record != nil && d.here(p.record):
+		w := *a
+		d.want(&w, p.record, d.current(p.record))
+		d.hold(changeStep(*a, w, changes(a, &w), ""), guardIdentity, why)
+	case a.State == Active:
+		d.hold(d.notice(a), guardIdentity, why)
+	}
+}
+
+// early counts people without an account who are at no school today.
+type early struct {
+	coming, gone int
+	first        Date // day on which the first of them come
+}
+
+func (e *early) see(r *Record, now Date) {
+	first := Date(0)
+	for _, m := range r.Memberships {
+		if m.From > now && (first.IsZero() || m.From < first) {
+			first = m.From
+		}
+	}
+	if first.IsZero() {
+		e.gone++
+		return
+	}
+	if e.coming++; e.first.IsZero() || first < e.first {
+		e.first = first
+	}
+}
+
+func people(n int) string {
+	return fmt.Sprintf("%d %s", n, [2]string{"person", "people"}[plural(n)])
+}
+
+func (d *decisions) noPopulation(r *Record) {
+	f := d.find("no-population", "record %s: no population of the policy takes the role %s at %s; the person is left alone",
+		r.Key.ID, r.Role, schoolsOf(d.current(r)))
+	f.Key = r.Key
+}
+
+// want fills in what the record says.
+func (d *decisions) want(a *Account, r *Record, ms []Membership) {
+	a.Role = r.Role
+	a.GivenName, a.FamilyName = cleanName(r.GivenName), cleanName(r.FamilyName)
+	a.Phone, a.NoticeMail = phoneOf(r), r.NoticeMail
+	if r.Language != "" {
+		a.Language = r.Language
+	}
+	a.Traits = wantedTraits(a, r)
+	a.Memberships = wantedMemberships(ms)
+
+	// Display names are unique, because OX wants them so within a context and
+	// people move. Whoever has a name keeps it; the next one gets the user name
+	// behind it and keeps that.
+	plain := cleanName(r.GivenName + " " + r.FamilyName)
+	marked := plain + " (" + a.Username + ")"
+	if owner := d.display.of(plain); a.DisplayName == marked || owner != "" && owner != a.Username {
+		a.DisplayName = marked
+	} else {
+		a.DisplayName = plain
+	}
+	if d.doubts[r.Key] == "" {
+		d.display.give(a.DisplayName, a.Username)
+	}
+}
+
+// phoneOf is the number that is kept: of pupils only name and address are.
+func phoneOf(r *Record) string {
+	if r.Role == RolePupil {
+		return ""
+	}
+	return r.Phone
+}
+
+func wantedTraits(a *Account, r *Record) Traits {
+	return Traits{cmp.Or(r.Traits.Birth, a.Traits.Birth), cmp.Or(r.Traits.Number, a.Traits.Number)}
+}
+
+// wantedMemberships are schools and classes, sorted.
+func wantedMemberships(ms []Membership) []Membership {
+	out := make([]Membership, 0, len(ms))
+	for _, m := range ms {
+		cs := m.Classes
+		if !sortedOnce(cs) {
+			cs = slices.Clone(cs)
+			slices.Sort(cs)
+			cs = slices.Compact(cs)
+		}
+		out = append(out, Membership{School: m.School, Classes: cs})
+	}
+	slices.SortFunc(out, func(x, y Membership) int { return strings.Compare(string(x.School), string(y.School)) })
+	return out
+}
+
+// sortedOnce reports whether texts are sorted, and none comes twice.
+func sortedOnce(s []string) bool {
+	for i := 1; i < len(s); i++ {
+		if s[i-1] >= s[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// uncertain returns why the record of somebody who is delivered may lack a
+// membership, or "": an unreadable row without a key may have been theirs.
+func (f *facts) uncertain(a *Account, more []Membership) string {
+	if f.lost != "" {
+		return f.lost
+	}
+	for _, ms := range [2][]Membership{a.Memberships, more} {
+		for _, m := range ms {
+			if why := f.schools[m.School]; why != "" {
+				return why
+			}
+			if f.lostAt[m.School] {
+				return "an unreadable row of school " + string(m.School) + " may be about the person"
+			}
+		}
+	}
+	return ""
+}
+
+// union merges two lists of memberships that are sorted by school.
+func union(x, y []Membership) []Membership {
+	var out []Membership
+	for _, m := range slices.Concat(x, y) {
+		if i := slices.IndexFunc(out, func(o Membership) bool { return o.School == m.School }); i >= 0 {
+			cs := slices.Concat(out[i].Classes, m.Classes)
+			slices.Sort(cs)
+			out[i].Classes = slices.Compact(cs)
+		} else {
+			out = append(out, m)
+		}
+	}
+	slices.SortFunc(out, func(a, b Membership) int { return strings.Compare(string(a.School), string(b.School)) })
+	return out
+}
+
+// claim registers somebody who needs, or has, a seat.
+func (d *decisions) claim(c claim, pop *Population) {
+	c.key, c.pop = c.acc.Key, pop
+	c.allowed = pop.Contexts
+	if !slices.IsSorted(c.allowed) {
+		c.allowed = slices.Sorted(slices.Values(pop.Contexts))
+	}
+	if len(c.acc.Memberships) > 0 {
+		c.school = c.acc.Memberships[0].School
+	}
+	c.home = c.school
+	if c.before != nil && c.person >= 0 {
+		if ms := d.people[c.person].account.Memberships; len(ms) > 0 {
+			c.home = ms[0].School
+		}
+	}
+	if c.place != nil {
+		c.now = c.place.Context
+	}
+	d.claims = append(d.claims, c)
+}
+
+// present plans for somebody who has an account and is delivered.
+func (d *decisions) present(i int32) {
+	p := &d.people[i]
+	a, r := p.account, p.record
+	ms := d.current(r)
+	pop := d.policy.population(r.Role, ms)
+	if pop == nil {
+		d.noPopulation(r)
+		d.dropOld(*a, false)
+		return
+	}
+	if a.Mail == "" {
+		d.find("no-address", "account %s has no mail address: it is left alone", a.Username).Key = a.Key
+		return
+	}
+	cur := *a
+	var chain []Step
+	switch a.State {
+	case Pending:
+		d.pending(i, ms, pop)
+		return
+	case Active:
+	case Leaving:
+		next := cur
+		next.State, next.NoticedOn = Active, 0
+		chain = append(chain, newStep(KindCancelNotice, &cur, "the record is delivered again", CancelNotice{Before: cur, After: next}))
+		cur = next
+	case Deactivated:
+		next := cur
+		next.State, next.NoticedOn, next.Deactivated, next.Access = Active, 0, 0, pop.Access
+		chain = append(chain, newStep(KindReactivate, &cur, "the record is delivered again",
+			Reactivate{Before: cur, After: next, Access: pop.Access}))
+		cur = next
+	default:
+		d.unknownState(a)
+		return
+	}
+	w := cur
+	d.want(&w, r, ms)
+	place := p.place
+	allowed := slices.Contains(pop.Contexts, a.Context)
+	access := pop.Access
+	if why := d.uncertain(a, ms); why != "" {
+		// One of the person's rows may be among those lost: nothing is taken away.
+		w.Memberships = union(cur.Memberships, w.Memberships)
+		access = cmp.Or(cur.Access, access)
+		if !allowed && place != nil {
+			d.find("move-suspended", "%s would move from context %d, now %s; but %s", a.Username, a.Context, pop.Name, why).Key = a.Key
+			wider := *pop
+			wider.Contexts = append(slices.Clone(pop.Contexts), a.Context)
+			pop, allowed = &wider, true
+		}
+	}
+	// Where it is not known what was given it stays so, and the access of a new
+	// population waits for its context.
+	if cur.Access != "" && (place == nil || allowed) {
+		w.Access = access
+	}
+	fields := changes(&cur, &w)
+	if len(fields) > 0 {
+		w.Marks = d.marked(&ChangeAccount{Before: cur, After: w, Fields: fields})
+	}
+	if d.lastCopy(a) != nil {
+		d.restore(i, cur, chain, cmp.Or(cur.Access, pop.Access), pop)
+		return
+	}
+	ready := &prepared{i: i, account: a, place: place, cur: cur, want: w, chain: chain, fields: fields, access: access, pop: pop}
+	if place == nil || !allowed {
+		d.moving(ready)
+		return
+	}
+	d.staying(ready)
+}
+
+// prepared is what is known about somebody who is present, before it is known
+// whether they move.
+type prepared struct {
+	i       int32
+	account *Account // as observed
+	place   *Place
+	cur     Account // after chain
+	want    Account
+	chain   []Step // notices and the like that come first
+	fields  []string
+	access  string
+	pop     *Population
+}
+
+// pending plans for an account that an interrupted run has begun.
+func (d *decisions) pending(i int32, ms []Membership, pop *Population) {
+	p := &d.people[i]
+	a := p.account
+	w := *a
+	d.want(&w, p.record, ms)
+	w.State, w.Access = Active, pop.Access
+	c := claim{acc: w, before: a, access: pop.Access, resume: true, person: i,
+		reason: "an earlier run was interrupted while it made the account"}
+	switch {
+	case p.place == nil:
+	case slices.Contains(pop.Contexts, a.Context):
+		c.place, c.pin = p.place, a.Context
+	case a.Previous.Context == 0:
+		// It is not finished where it does not belong: the user that was made
+		// there, still empty, becomes an old copy.
+		c.acc.Previous = Previous{Context: p.place.Context, UserID: p.place.UserID, Since: d.now}
+	}
+	d.claim(c, pop)
+}
+
+// moving plans for somebody who has no user, or one where they may not be.
+func (d *decisions) moving(r *prepared) {
+	a, cur, w := r.account, r.cur, r.want
+	allowed := slices.Contains(r.pop.Contexts, a.Context)
+	// A copy needs a source; without one the person gets a new place.
+	c := claim{before: &cur, place: r.place, access: r.access, steps: r.chain, person: r.i}
+	switch {
+	case allowed:
+		c.pin = a.Context
+		c.reason = fmt.Sprintf("the user is missing in context %d", a.Context)
+		d.find("missing-user", "%s has an account but no user in context %d: it is made anew, empty", a.Username, a.Context)
+	case r.place == nil:
+		c.reason = fmt.Sprintf("now %s, has no place in OX yet", r.pop.Name)
+	default:
+		c.reason = fmt.Sprintf("now %s at %s", r.pop.Name, schoolsOf(w.Memberships))
+	}
+	// A user of this name in another context is a copy that an interrupted
+	// run left there, if it looks like one; or somebody else's, who is left alone.
+	free := *r.pop
+	free.Contexts = slices.Clone(r.pop.Contexts)
+	for _, p := range d.elsewhere[a.Username] {
+		switch {
+		case p.Context == a.Previous.Context || !slices.Contains(r.pop.Contexts, p.Context):
+		case r.place != nil && strings.EqualFold(p.Mail, r.place.Mail) && p.DisplayName == r.place.DisplayName:
+			c.pin = p.Context
+		default:
+			free.Contexts = slices.DeleteFunc(free.Contexts, func(x ContextID) bool { return x == p.Context })
+		}
+	}
+	switch {
+	case r.place == nil:
+		c.fields = r.fields
+		c.acc = w
+		d.dropCopy(&c, false)
+	case slices.Contains(r.fields, "role"):
+		// A role and the place that goes with it change together or not at all.
+		c.acc = w
+		d.dropCopy(&c, false)
+		w.Previous = c.before.Previous
+		c.unit = []Step{changeStep(*c.before, w, r.fields, "")}
+		c.before = &w
+	default:
+		if len(r.fields) > 0 {
+			c.steps = append(c.steps, changeStep(cur, w, r.fields, ""))
+			c.before = &w
+		}
+		c.acc = w
+		d.dropCopy(&c, false)
+	}
+	d.claim(c, &free)
+}
+
+// staying plans for somebody who has a user where they may be.
+func (d *decisions) staying(r *prepared) {
+	a, w := r.account, r.want
+	chain := r.chain
+	if len(r.fields) > 0 {
+		chain = append(chain, changeStep(r.cur, w, r.fields, r.access))
+	}
+	inOX := slices.ContainsFunc(r.fields, func(f string) bool { return oxFields[f] }) || a.State == Deactivated
+	if what := differs(r.place, &w); what != "" && !inOX {
+		chain = append(chain, newStep(KindRepair, &w, "in OX "+what+" not as in the directory", RepairPlace{Account: w, Access: r.access}))
+	}
+	d.steps = append(d.steps, chain...)
+	if d.policy.context(a.Context) == nil {
+		return // a move that is suspended; nobody else can be meant
+	}
+	c := claim{before: &w, acc: w, person: r.i}
+	d.dropCopy(&c, false)
+	d.frees = append(d.frees, c.steps...)
+	c.steps = nil
+	c.place, c.access, c.reason = r.place, r.access, stayReason(a.Context)
+	d.claim(c, r.pop)
+}
+
+func stayReason(c ContextID) string { return fmt.Sprintf("context %d is over its capacity", c) }
+
+func (d *decisions) unknownState(a *Account) {
+	d.find("unknown-state", "account %s has the state %q, which schoolmail does not know: it is left alone", a.Username, a.State)
+}
+
+func changeReason(before, after *Account, fields []string) string {
+	var parts []string
+	for _, f := range fields {
+		switch f {
+		case "memberships":
+			parts = append(parts, "from "+schoolsOf(before.Memberships)+" to "+schoolsOf(after.Memberships))
+		case "access":
+			parts = append(parts, "access from "+before.Access+" to "+after.Access)
+		case "role":
+			parts = append(parts, "from "+string(before.Role)+" to "+string(after.Role))
+		default:
+			parts = append(parts, strings.ReplaceAll(f, "_", " ")+" changed")
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// differs says what of a place is not as the account wants it.
+func differs(p *Place, a *Account) string {
+	var d []string
+	if p.DisplayName != a.DisplayName {
+		d = append(d, "display name")
+	}
+	if p.GivenName != a.GivenName || p.FamilyName != a.FamilyName {
+		d = append(d, "name")
+	}
+	if !strings.EqualFold(p.Mail, a.Mail) {
+		d = append(d, "mail address")
+	}
+	if p.MailEnabled != (a.State != Deactivated) {
+		d = append(d, "mail switch")
+	}
+	if len(d) == 0 {
+		return ""
+	}
+	if len(d) == 1 {
+		return d[0] + " is"
+	}
+	return strings.Join(d, ", ") + " are"
+}
+
+// absent plans for somebody who has an account and is gone: not delivered, or
+// delivered with memberships that have all ended, which counts in every delivery.
+func (d *decisions) absent(p *individual) {
+	acc := d.dropOld(*p.account, false)
+	a := &acc
+	shield := d.shield(a)
+	if p.record != nil { // it has ended
+		if shield = d.shielded[a.Key]; shield == "" {
+			shield = d.uncertain(a, nil)
+		}
+	}
+	if a.State == Deactivated && shield == "" {
+		if d.now >= a.Deactivated.AddDays(d.policy.LifeCycle.PurgeDays) && !a.Deactivated.IsZero() {
+			d.purge(*a)
+		}
+		return
+	}
+	if shield != "" {
+		if shield != d.absence && a.State == Active && d.shielded[a.Key] == "" {
+			d.hold(d.notice(a), "", shield)
+		}
+		return
+	}
+	switch a.State {
+	case Active:
+		d.limited["leavers"] = append(d.limited["leavers"], d.notice(a))
+	case Leaving:
+		d.leaving(a)
+	case Pending:
+		d.find("pending-without-record", "account %s was never completed and its record is gone: it is left alone", a.Username)
+	case Deactivated:
+	default:
+		d.unknownState(a)
+	}
+}
+
+func (d *decisions) leaving(a *Account) {
+	due := a.NoticedOn.AddDays(d.policy.LifeCycle.NoticeDays)
+	switch {
+	case a.NoticedOn.IsZero():
+		d.find("no-notice-date", "account %s is leaving without a recorded notice: it is left alone", a.Username)
+	case d.now >= due:
+		next := *a
+		next.State, next.Deactivated = Deactivated, d.now
+		s := newStep(KindDeactivate, a, fmt.Sprintf("notice of %s, %d days ago", a.NoticedOn, d.now.Sub(a.NoticedOn)),
+			Deactivate{Before: *a, After: next})
+		d.limited["deactivations"] = append(d.limited["deactivations"], s)
+	}
+}
+
+func (d *decisions) purge(a Account) {
+	a = d.dropOld(a, true) // no copy outlives the account
+	act := Purge{Account: a}
+	if p := d.placeAt(a.Username, a.Context); p != nil {
+		act.UserID = p.UserID
+	}
+	d.limited["purges"] = append(d.limited["purges"], newStep(KindPurge, &a, fmt.Sprintf("deactivated since %s", a.Deactivated), act))
+}
+
+func (d *decisions) notice(a *Account) Step {
+	next := *a
+	next.State, next.NoticedOn = Leaving, d.now
+	due := d.now.AddDays(d.policy.LifeCycle.NoticeDays)
+	return newStep(KindNotice, a, "no longer delivered by "+schoolsOf(a.Memberships)+"; the mailbox closes on "+due.String(),
+		SendNotice{Before: *a, After: next, Due: due})
+}
+
+func changeStep(before, after Account, fields []string, access string) Step {
+	return newStep(KindChange, &after, changeReason(&before, &after, fields),
+		ChangeAccount{Before: before, After: after, Fields: fields, Access: access})
+}
+
+func newStep(k Kind, a *Account, reason string, act Action) Step {
+	s := Step{ID: string(k) + ":" + a.Key.Source + "/" + a.Key.ID, Subject: a.Username, Key: a.Key, Role: a.Role, Reason: reason, Action: act,
+		Destructive: act.nature().destroys}
+	if len(a.Memberships) > 0 {
+		s.School = a.Memberships[0].School
+	}
+	return s
+}
+
+func schoolsOf(ms []Membership) string {
+	if len(ms) == 0 {
+		return "no school"
+	}
+	var b strings.Builder
+	for i, m := range ms {
+		if i > 0 {
+			b.WriteString(" and ")
+		}
+		b.WriteString(string(m.School))
+		if len(m.Classes) > 0 && len(m.Classes) <= 4 {
+			for j, c := range m.Classes {
+				b.WriteByte(" +"[min(j, 1)])
+				b.WriteString(c)
+			}
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,135 @@
+package schoolmail
+
+import (
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// displayNames knows who has which display name. Display names are unique
+// without regard to case, because OX wants them so within a context and people
+// move. Names stand for themselves by a hash of 64 bits.
+type displayNames struct {
+	owner  map[uint64]string // user name
+	shared map[uint64]bool   // more than one account has it
+
+	state  *State
+	sorted sortedState
+	whole  bool // the users in OX have been looked at, too
+}
+
+func newDisplayNames(st *State, sorted sortedState) *displayNames {
+	d := &displayNames{owner: make(map[uint64]string, len(st.Accounts)), shared: map[uint64]bool{}, state: st, sorted: sorted}
+	for _, r := range sorted.accounts {
+		a := &st.Accounts[r.at]
+		if a.DisplayName == "" {
+			continue
+		}
+		h := hashName(a.DisplayName)
+		if _, taken := d.owner[h]; taken {
+			d.shared[h] = true
+		}
+		d.owner[h] = a.Username
+	}
+	return d
+}
+
+// complete adds the users in OX; as long as nobody asks for a name they are not needed.
+func (d *displayNames) complete() {
+	if d.whole {
+		return
+	}
+	d.whole = true
+	for _, i := range d.sorted.places {
+		p := &d.state.Places[i]
+		if p.DisplayName == "" {
+			continue
+		}
+		if h := hashName(p.DisplayName); d.owner[h] == "" {
+			d.owner[h] = p.Username
+		}
+	}
+}
+
+// of returns whose display name it is, "" for nobody's.
+func (d *displayNames) of(name string) string {
+	d.complete()
+	return d.owner[hashName(name)]
+}
+
+func (d *displayNames) give(name, username string) {
+	d.complete()
+	d.owner[hashName(name)] = username
+}
+
+// sole reports whether a name that an account has is that of no other.
+func (d *displayNames) sole(name string) bool { return len(d.shared) == 0 || !d.shared[hashName(name)] }
+
+const (
+	hashStart = 14695981039346656037 // FNV-1a
+	hashPrime = 1099511628211
+)
+
+// hashName hashes a name as foldName spells it.
+func hashName(s string) uint64 {
+	h := uint64(hashStart)
+	if !isASCII(s) {
+		s = foldName(s)
+		for i := range len(s) {
+			h = (h ^ uint64(s[i])) * hashPrime
+		}
+		return h
+	}
+	blank := false
+	for i := range len(s) {
+		c := s[i]
+		if c == ' ' || '\t' <= c && c <= '\r' {
+			blank = blank || h != hashStart
+			continue
+		}
+		if blank {
+			h = (h ^ ' ') * hashPrime
+			blank = false
+		}
+		h = (h ^ uint64(lowerASCII(c))) * hashPrime
+	}
+	return h
+}
+
+// isClean reports whether cleanName would leave a name as it is.
+func isClean(s string) bool {
+	blank := true // at the beginning, or after a blank
+	for i := range len(s) {
+		c := s[i]
+		if c >= 0x80 {
+			return isCleanText(s)
+		}
+		if c < ' ' || c == 0x7f || c == ' ' && blank {
+			return false
+		}
+		blank = c == ' '
+	}
+	return (!blank || s == "") && len(s) <= 120
+}
+
+func isCleanText(s string) bool {
+	if !norm.NFC.IsNormalString(s) {
+		return false
+	}
+	blank, n := true, 0
+	for _, r := range s {
+		n++
+		switch {
+		case r == ' ':
+			if blank {
+				return false
+			}
+			blank = true
+			continue
+		case unicode.IsSpace(r), unicode.In(r, unicode.Cc, unicode.Cf), r == unicode.ReplacementChar:
+			return false
+		}
+		blank = false
+	}
+	return !blank && n <= 120
+}

@@ -1,0 +1,425 @@
+package schoolmail
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+// write gives out the plan's JSON, item by item.
+func (p *Plan) write(out func([]byte)) {
+	b := append([]byte(nil), `{"header":`...)
+	b = p.Header.appendJSON(b)
+	out(append(b, ",\n"...))
+	writeList(out, "steps", p.Steps, func(b []byte, s *Step) []byte { return s.appendJSON(b) })
+	out([]byte(",\n"))
+	writeList(out, "held", p.Held, func(b []byte, h *Held) []byte { return h.appendJSON(b) })
+	out([]byte(",\n"))
+	writeList(out, "findings", p.Findings, func(b []byte, f *Finding) []byte { return f.appendJSON(b) })
+	out([]byte(",\n"))
+	writeList(out, "forecast", p.Forecast, func(b []byte, f *Forecast) []byte { return f.appendJSON(b) })
+	out([]byte("}\n"))
+}
+
+func writeList[T any](out func([]byte), name string, list []T, item func([]byte, *T) []byte) {
+	b := make([]byte, 0, 4096)
+	b = append(b, '"')
+	b = append(b, name...)
+	b = append(b, "\":["...)
+	for i := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, "\n "...)
+		b = item(b, &list[i])
+		out(b)
+		b = b[:0]
+	}
+	out(append(b, ']'))
+}
+
+// object writes the fields of a JSON object as encoding/json writes those of a
+// struct.
+type object struct{ b []byte }
+
+func (o *object) key(name string) {
+	if c := o.b[len(o.b)-1]; c != '{' {
+		o.b = append(o.b, ',')
+	}
+	o.b = append(o.b, '"')
+	o.b = append(o.b, name...)
+	o.b = append(o.b, '"', ':')
+}
+
+func (o *object) text(name, v string) {
+	o.key(name)
+	o.b = appendQuoted(o.b, v)
+}
+
+func (o *object) textIf(name, v string) {
+	if v != "" {
+		o.text(name, v)
+	}
+}
+
+func (o *object) number(name string, v int) {
+	o.key(name)
+	o.b = strconv.AppendInt(o.b, int64(v), 10)
+}
+
+func (o *object) numberIf(name string, v int) {
+	if v != 0 {
+		o.number(name, v)
+	}
+}
+
+func (o *object) flag(name string, v bool) {
+	o.key(name)
+	o.b = strconv.AppendBool(o.b, v)
+}
+
+func (o *object) flagIf(name string, v bool) {
+	if v {
+		o.flag(name, v)
+	}
+}
+
+func (o *object) date(name string, v Date) {
+	o.key(name)
+	o.b = append(o.b, '"')
+	if !v.IsZero() {
+		o.b = v.Time().AppendFormat(o.b, dateLayout)
+	}
+	o.b = append(o.b, '"')
+}
+
+func (o *object) dateIf(name string, v Date) {
+	if !v.IsZero() {
+		o.date(name, v)
+	}
+}
+
+// sub writes a field that is an object itself.
+func (o *object) sub(name string, write func(*object)) {
+	o.key(name)
+	o.b = append(o.b, '{')
+	write(o)
+	o.b = append(o.b, '}')
+}
+
+func (o *object) texts(name string, list []string) {
+	o.key(name)
+	if list == nil {
+		o.b = append(o.b, "null"...)
+		return
+	}
+	o.b = append(o.b, '[')
+	for i, s := range list {
+		if i > 0 {
+			o.b = append(o.b, ',')
+		}
+		o.b = appendQuoted(o.b, s)
+	}
+	o.b = append(o.b, ']')
+}
+
+func (o *object) textsIf(name string, list []string) {
+	if len(list) > 0 {
+		o.texts(name, list)
+	}
+}
+
+func objects[T any](o *object, name string, list []T, write func(*object, *T)) {
+	if len(list) == 0 {
+		return
+	}
+	o.key(name)
+	o.b = append(o.b, '[')
+	for i := range list {
+		if i > 0 {
+			o.b = append(o.b, ',')
+		}
+		o.b = append(o.b, '{')
+		write(o, &list[i])
+		o.b = append(o.b, '}')
+	}
+	o.b = append(o.b, ']')
+}
+
+// appendObject appends an object to b.
+func appendObject(b []byte, write func(*object)) []byte {
+	o := object{append(b, '{')}
+	write(&o)
+	return append(o.b, '}')
+}
+
+func (h *Header) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) {
+		o.numberIf("format", h.Format)
+		o.text("id", h.ID)
+		o.date("now", h.Now)
+		o.text("source", h.Source)
+		o.text("delivery", h.Delivery)
+		o.text("state", h.State)
+		o.text("policy", h.Policy)
+		o.number("records", h.Records)
+		o.number("rejected", h.Rejected)
+		o.number("accounts", h.Accounts)
+		o.textIf("undoes", h.Undoes)
+	})
+}
+
+func (s *Step) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) {
+		o.text("id", s.ID)
+		o.text("kind", string(s.Action.Kind()))
+		o.text("subject", s.Subject)
+		if !s.Key.IsZero() {
+			o.sub("key", s.Key.fields)
+		}
+		o.textIf("role", string(s.Role))
+		o.textIf("school", string(s.School))
+		o.text("reason", s.Reason)
+		o.flagIf("destructive", s.Destructive)
+		o.textsIf("after", s.After)
+		o.key("action")
+		o.b = s.Action.appendJSON(o.b)
+	})
+}
+
+func (h *Held) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) {
+		o.key("step")
+		o.b = h.Step.appendJSON(o.b)
+		o.text("why", h.Why)
+		o.textIf("guard", h.Guard)
+	})
+}
+
+func (f *Finding) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) {
+		o.text("kind", f.Kind)
+		o.text("text", f.Text)
+		o.textIf("school", string(f.School))
+		if !f.Key.IsZero() {
+			o.sub("key", f.Key.fields)
+		}
+		if f.Position != (Position{}) {
+			o.sub("position", func(o *object) {
+				o.text("file", f.Position.File)
+				o.numberIf("line", f.Position.Line)
+				o.textIf("column", f.Position.Column)
+			})
+		}
+	})
+}
+
+func (f *Forecast) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) {
+		o.number("context", int(f.Context))
+		o.text("name", f.Name)
+		o.number("capacity", f.Capacity)
+		o.number("before", f.Before)
+		o.number("peak", f.Peak)
+		o.number("after", f.After)
+	})
+}
+
+func (k *RecordKey) fields(o *object) {
+	o.text("source", k.Source)
+	o.text("id", k.ID)
+}
+
+func (a *Account) fields(o *object) {
+	if !a.Key.IsZero() {
+		o.sub("key", a.Key.fields)
+	}
+	o.text("username", a.Username)
+	o.textIf("role", string(a.Role))
+	o.textIf("given_name", a.GivenName)
+	o.textIf("family_name", a.FamilyName)
+	o.textIf("display_name", a.DisplayName)
+	o.textIf("mail", a.Mail)
+	o.textsIf("aliases", a.Aliases)
+	o.textIf("phone", a.Phone)
+	o.textIf("notice_mail", a.NoticeMail)
+	o.textIf("language", a.Language)
+	objects(o, "memberships", a.Memberships, func(o *object, m *Membership) {
+		o.text("school", string(m.School))
+		o.textIf("level", string(m.Level))
+		o.textsIf("classes", m.Classes)
+		o.dateIf("from", m.From)
+		o.dateIf("until", m.Until)
+	})
+	o.numberIf("context", int(a.Context))
+	o.textIf("access", a.Access)
+	o.textIf("state", string(a.State))
+	o.dateIf("noticed_on", a.NoticedOn)
+	o.dateIf("deactivated_on", a.Deactivated)
+	if a.Previous != (Previous{}) {
+		o.sub("previous", func(o *object) {
+			o.number("context", int(a.Previous.Context))
+			o.number("user_id", int(a.Previous.UserID))
+			o.date("since", a.Previous.Since)
+		})
+	}
+	o.flagIf("held", a.Held)
+	o.dateIf("made_on", a.Made)
+	objects(o, "marks", a.Marks, func(o *object, m *Mark) {
+		o.text("guard", m.Guard)
+		o.date("on", m.On)
+		o.textIf("role", string(m.Role))
+		o.textIf("school", string(m.School))
+	})
+	if a.Traits != (Traits{}) {
+		o.sub("traits", func(o *object) {
+			o.textIf("birth", a.Traits.Birth)
+			o.textIf("number", a.Traits.Number)
+		})
+	}
+	o.textIf("dn", a.DN)
+}
+
+// states writes the accounts before and after.
+func (o *object) states(before, after *Account) {
+	o.sub("before", before.fields)
+	o.sub("after", after.fields)
+}
+
+func (a CreateContext) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) {
+		o.sub("spec", func(o *object) {
+			o.number("id", int(a.Spec.ID))
+			o.text("name", a.Spec.Name)
+			o.number("capacity", a.Spec.Capacity)
+			o.number("headroom", a.Spec.Headroom)
+		})
+	})
+}
+
+func (a CreateAccount) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) {
+		o.sub("account", a.Account.fields)
+		o.text("access", a.Access)
+		o.flagIf("resume", a.Resume)
+		o.flagIf("seat_exists", a.SeatExists)
+	})
+}
+
+func (a ChangeAccount) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) {
+		o.states(&a.Before, &a.After)
+		o.texts("fields", a.Fields)
+		o.text("access", a.Access)
+	})
+}
+
+func (a RepairPlace) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) {
+		o.sub("account", a.Account.fields)
+		o.text("access", a.Access)
+		o.flag("missing", a.Missing)
+		o.flagIf("restore", a.Restore)
+	})
+}
+
+func (a TransferContext) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) {
+		o.states(&a.Before, &a.After)
+		o.text("access", a.Access)
+		o.flag("keep_copy", a.KeepCopy)
+		o.number("old_copy", int(a.OldCopy))
+		o.flagIf("seat_exists", a.SeatExists)
+	})
+}
+
+func (a DropCopy) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) {
+		o.states(&a.Before, &a.After)
+		o.flagIf("with_account", a.WithAccount)
+		if l := a.Leftover; l != nil {
+			o.sub("leftover", func(o *object) {
+				o.text("username", l.Username)
+				o.number("context", int(l.Context))
+				o.numberIf("user_id", int(l.UserID))
+			})
+		}
+	})
+}
+
+func (a SendNotice) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) {
+		o.states(&a.Before, &a.After)
+		o.date("due", a.Due)
+	})
+}
+
+func (a CancelNotice) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) { o.states(&a.Before, &a.After) })
+}
+
+func (a Deactivate) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) { o.states(&a.Before, &a.After) })
+}
+
+func (a Reactivate) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) {
+		o.states(&a.Before, &a.After)
+		o.text("access", a.Access)
+	})
+}
+
+func (a Purge) appendJSON(b []byte) []byte {
+	return appendObject(b, func(o *object) {
+		o.sub("account", a.Account.fields)
+		o.number("user_id", int(a.UserID))
+	})
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendQuoted appends a text as encoding/json writes it.
+func appendQuoted(b []byte, s string) []byte {
+	b = append(b, '"')
+	from := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			if c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&' {
+				i++
+				continue
+			}
+			b = append(b, s[from:i]...)
+			switch c {
+			case '"', '\\':
+				b = append(b, '\\', c)
+			case '\n':
+				b = append(b, '\\', 'n')
+			case '\r':
+				b = append(b, '\\', 'r')
+			case '\t':
+				b = append(b, '\\', 't')
+			case '\b':
+				b = append(b, '\\', 'b')
+			case '\f':
+				b = append(b, '\\', 'f')
+			default:
+				b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+			}
+			i++
+			from = i
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			b = append(append(b, s[from:i]...), `\ufffd`...)
+			from = i + n
+		case r == '\u2028' || r == '\u2029':
+			b = append(append(b, s[from:i]...), `\u202`...)
+			b = append(b, hexDigits[r&15])
+			from = i + n
+		}
+		i += n
+	}
+	return append(append(b, s[from:]...), '"')
+}

@@ -1,0 +1,470 @@
+package schoolmail
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// facts are what is known before anything is decided.
+type facts struct {
+	given
+	notes
+	// people are those of whom an account or a usable record of the source tells,
+	// by id without regard to case.
+	people  []individual
+	managed int // accounts of the source that are not on hold
+	unclear     // why what is missing may be there all the same
+
+	byUser    map[string]int32    // user name -> number of the account
+	elsewhere map[string][]*Place // user name -> its users in other contexts than that of its account
+	users     int                 // users in OX but administrators
+	unknown   int                 // of these, users that are not in the directory
+	display   *displayNames
+}
+
+// individual is somebody with an account or a record, or both.
+type individual struct {
+	account *Account
+	record  *Record
+	place   *Place // the user where the account says
+	sent    bool   // some record has the account's key, even if it cannot be used
+}
+
+// nobody is left of somebody without an account whose record cannot be used.
+func (p individual) nobody() bool { return p.account == nil && p.record == nil }
+
+func (p *individual) key() RecordKey {
+	if p.account != nil {
+		return p.account.Key
+	}
+	return p.record.Key
+}
+
+// unclear says why absence does not count.
+type unclear struct {
+	shielded map[RecordKey]string // keys whose absence must not count, with the reason
+	schools  map[SchoolID]string  // schools whose absences must not count, with the reason
+	absence  string               // why absence does not count at all; empty: it counts
+	lost     string               // why any record may lack a row
+	lostAt   map[SchoolID]bool    // schools that have an unreadable row without a key
+	doubts   map[RecordKey]string // why it is not certain who stands behind a key
+}
+
+// lookAt looks at everything once and finds what is ambiguous.
+func lookAt(in given) *facts {
+	f := &facts{given: in}
+	f.unclear = unclear{shielded: map[RecordKey]string{}, schools: map[SchoolID]string{}, lostAt: map[SchoolID]bool{},
+		doubts: map[RecordKey]string{}}
+	f.display = newDisplayNames(in.state, in.sorted)
+	f.meet()
+	f.house()
+	f.rejections()
+	f.follow()
+	f.collapse()
+	switch {
+	case f.delivery.Kind == DeliveryDelta:
+		f.absence = "the delivery lists only changes"
+	case f.delivery.Incomplete != "":
+		f.absence = "the delivery is incomplete: " + f.delivery.Incomplete
+		f.lost = f.absence
+		f.find("incomplete-delivery", "%s; nobody who is missing is treated as gone", f.delivery.Incomplete)
+	}
+	f.identify()
+	return f
+}
+
+// meet brings accounts and records together. Directories match record ids
+// without regard to case, so both are gone through in that order.
+func (f *facts) meet() {
+	source := f.policy.Source
+	accounts := make([]*Account, 0, len(f.state.Accounts))
+	for _, r := range f.sorted.accounts {
+		if a := &f.state.Accounts[r.at]; a.Key.Source == source && a.Key.ID != "" {
+			accounts = append(accounts, a)
+		}
+	}
+	records := make([]*Record, 0, len(f.delivery.Records))
+	for i := range f.delivery.Records {
+		r := &f.delivery.Records[i]
+		if r.Key.Source != source {
+			f.find("foreign-record", "a record of source %q in a delivery of %q is ignored", r.Key.Source, source)
+			continue
+		}
+		records = append(records, r)
+	}
+	byAccount := rankFold(len(accounts), func(i int) string { return accounts[i].Key.ID })
+	byRecord := rankFold(len(records), func(i int) string { return records[i].Key.ID })
+	f.people = make([]individual, 0, max(len(accounts), len(records)))
+	for len(byAccount) > 0 || len(byRecord) > 0 {
+		var as, rs []ranked
+		switch {
+		case len(byAccount) == 0:
+			rs = run(byRecord, func(i int32) string { return records[i].Key.ID })
+		case len(byRecord) == 0:
+			as = run(byAccount, func(i int32) string { return accounts[i].Key.ID })
+		default:
+			a, r := accounts[byAccount[0].at], records[byRecord[0].at]
+			c := 0
+			if a.Key.ID != r.Key.ID {
+				c = compareFold(a.Key.ID, r.Key.ID)
+			}
+			if c <= 0 {
+				as = run(byAccount, func(i int32) string { return accounts[i].Key.ID })
+			}
+			if c >= 0 {
+				rs = run(byRecord, func(i int32) string { return records[i].Key.ID })
+			}
+		}
+		byAccount, byRecord = byAccount[len(as):], byRecord[len(rs):]
+		switch {
+		case len(as) == 1 && len(rs) == 1 && accounts[as[0].at].Key == records[rs[0].at].Key:
+			f.introduce(accounts[as[0].at], f.usable(records[rs[0].at]), true)
+		case len(as) == 0 && len(rs) == 1:
+			f.introduce(nil, f.usable(records[rs[0].at]), true)
+		case len(as) == 1 && len(rs) == 0:
+			f.introduce(accounts[as[0].at], nil, false)
+		default:
+			f.confused(accounts, records, as, rs)
+		}
+	}
+}
+
+// run returns the items at the head of a list whose ids are equal but for case.
+func run(list []ranked, id func(int32) string) []ranked {
+	n := 1
+	for n < len(list) && list[n].prefix == list[0].prefix &&
+		(id(list[n].at) == id(list[0].at) || compareFold(id(list[n].at), id(list[0].at)) == 0) {
+		n++
+	}
+	return list[:n]
+}
+
+func (f *facts) introduce(a *Account, r *Record, sent bool) {
+	if a != nil && !a.Held {
+		f.managed++
+	}
+	if a != nil || r != nil {
+		f.people = append(f.people, individual{account: a, record: r, sent: sent})
+	}
+}
+
+// usable returns a record that says who it is about, or nil.
+func (f *facts) usable(r *Record) *Record {
+	if r.Role.Valid() && (isClean(r.GivenName) && r.GivenName != "" || cleanName(r.GivenName+r.FamilyName) != "") {
+		return r
+	}
+	f.shielded[r.Key] = "the record has no usable role or name"
+	f.find("unusable-record", "record %s has no usable role or name: the person is left alone", r.Key.ID).Key = r.Key
+	return nil
+}
+
+// confused looks at accounts and records whose ids are equal but for case, where
+// there is more than one of a sort, or they are not exactly equal.
+func (f *facts) confused(accounts []*Account, records []*Record, as, rs []ranked) {
+	var alone []*Account // those with a key of their own
+	for i, x := range as {
+		a := accounts[x.at]
+		before := i > 0 && accounts[as[i-1].at].Key == a.Key
+		if before {
+			f.find("double-account", "accounts %s and %s have the same record: both are left alone",
+				accounts[as[i-1].at].Username, a.Username).Key = a.Key
+		}
+		if before || i+1 < len(as) && accounts[as[i+1].at].Key == a.Key {
+			f.shielded[a.Key] = "two accounts have this record"
+			continue
+		}
+		alone = append(alone, a)
+	}
+	var record *Record
+	good := 0
+	for _, x := range rs {
+		r := f.usable(records[x.at])
+		if r == nil {
+			continue
+		}
+		if good++; good == 1 {
+			record = r
+			continue
+		}
+		f.shielded[r.Key], f.shielded[record.Key] = "double record id", "double record id"
+		f.find("double-record", "records %s and %s differ at most in upper and lower case: both are left alone",
+			record.Key.ID, r.Key.ID).Key = r.Key
+	}
+	if good == 1 {
+		for _, a := range alone {
+			if a.Key == record.Key {
+				continue
+			}
+			good = 0
+			f.shielded[record.Key], f.shielded[a.Key] = "the record id has changed its case", "the record id has changed its case"
+			f.find("record-case", "record %s is account %s in another case: both are left alone",
+				record.Key.ID, a.Username).Key = record.Key
+		}
+	}
+	if good != 1 || f.shielded[record.Key] != "" {
+		record = nil
+	}
+	for _, a := range alone {
+		sent := slices.ContainsFunc(rs, func(x ranked) bool { return records[x.at].Key == a.Key })
+		f.introduce(a, record, sent)
+		if record != nil {
+			return // it is this account's
+		}
+	}
+	if len(alone) == 0 {
+		f.introduce(nil, record, true)
+	}
+}
+
+// house finds where everybody lives, and users in OX that the directory does
+// not explain.
+func (f *facts) house() {
+	f.byUser = make(map[string]int32, len(f.state.Accounts))
+	for _, r := range f.sorted.accounts {
+		f.byUser[f.state.Accounts[r.at].Username] = r.at
+	}
+	home := make([]*Place, len(f.state.Accounts))
+	f.elsewhere = map[string][]*Place{}
+	unknown := map[ContextID]int{}
+	for _, x := range f.sorted.places {
+		p := &f.state.Places[x]
+		if !p.Admin {
+			f.users++
+		}
+		i, known := f.byUser[p.Username]
+		if !known {
+			if !p.Admin {
+				unknown[p.Context]++
+				f.unknown++
+			}
+			continue
+		}
+		if a := &f.state.Accounts[i]; a.Context == p.Context && p.Context != 0 {
+			if home[i] == nil {
+				home[i] = p
+			}
+			continue
+		}
+		f.elsewhere[p.Username] = append(f.elsewhere[p.Username], p)
+	}
+	for i := range f.people {
+		if p := &f.people[i]; p.account != nil {
+			p.place = home[f.byUser[p.account.Username]]
+		}
+	}
+	for _, ps := range f.elsewhere {
+		for _, p := range ps {
+			f.secondCopy(p)
+		}
+	}
+	if len(unknown) > 0 {
+		var parts []string
+		for _, c := range sortedIDs(unknown) {
+			parts = append(parts, fmt.Sprintf("%d in context %d", unknown[c], c))
+		}
+		f.find("unknown-users", "OX has %d users that are not in the directory (%s); they are not touched",
+			f.unknown, strings.Join(parts, ", "))
+	}
+}
+
+// secondCopy reports a user of a person who lives elsewhere, unless it is known
+// why it is there.
+func (f *facts) secondCopy(p *Place) {
+	a := &f.state.Accounts[f.byUser[p.Username]]
+	if p.Admin || a.Key.Source != f.policy.Source || a.Previous.Context == p.Context || a.State == Pending {
+		return
+	}
+	for _, l := range f.state.Leftovers {
+		if l.Username == p.Username && l.Context == p.Context && f.isLeftover(a, l) {
+			return
+		}
+	}
+	f.find("second-copy", "%s lives in context %d but context %d has a user of this name too; it is not touched",
+		p.Username, a.Context, p.Context)
+}
+
+// placeAt returns the user of an account in a context, or nil.
+func (f *facts) placeAt(username string, c ContextID) *Place {
+	if c == 0 {
+		return nil
+	}
+	for _, p := range f.elsewhere[username] {
+		if p.Context == c {
+			return p
+		}
+	}
+	if i, ok := f.byUser[username]; ok && f.state.Accounts[i].Context == c {
+		a := &f.state.Accounts[i]
+		if p := f.personOf(a.Key); p != nil && p.account == a {
+			return p.place
+		}
+	}
+	return nil
+}
+
+// personOf returns the person of a key, or nil.
+func (f *facts) personOf(k RecordKey) *individual {
+	for i := range f.samePeople(k) {
+		if f.people[i].key() == k {
+			return &f.people[i]
+		}
+	}
+	return nil
+}
+
+// samePeople yields those whose key is this one but for case.
+func (f *facts) samePeople(k RecordKey) func(func(int) bool) {
+	from, _ := slices.BinarySearchFunc(f.people, k, func(p individual, k RecordKey) int { return compareFold(p.key().ID, k.ID) })
+	return func(yield func(int) bool) {
+		for i := from; i < len(f.people) && compareFold(f.people[i].key().ID, k.ID) == 0; i++ {
+			if !yield(i) {
+				return
+			}
+		}
+	}
+}
+
+// rejections turns unreadable rows into shields.
+func (f *facts) rejections() {
+	var half []int // people of whom what could be read of other rows may be half of the truth
+	for _, r := range f.delivery.Rejected {
+		x := f.find("rejected-row", "%s: %s", r.Position, r.Reason)
+		x.School, x.Key, x.Position = r.School, r.Key, r.Position
+		switch {
+		case r.Harmless:
+		case r.Key.ID != "":
+			const why = "an unreadable row is about this person"
+			f.shielded[r.Key] = why
+			for i := range f.samePeople(r.Key) {
+				f.shielded[f.people[i].key()] = why
+				half = append(half, i)
+			}
+		case r.School != "":
+			f.lostAt[r.School] = true
+			f.schools[r.School] = "an unreadable row of the school may be about the person"
+		default:
+			f.lost = "a row that could not be read may be about the person"
+			f.absence = "a row that could not be read may be about anybody"
+		}
+	}
+	for _, i := range half {
+		f.people[i].record = nil
+	}
+	if len(half) > 0 {
+		f.people = slices.DeleteFunc(f.people, individual.nobody)
+	}
+	if f.absence != "" {
+		f.find("absence-suspended", "%s: nobody who is missing is treated as gone", f.absence)
+	}
+}
+
+// collapse finds schools that delivered far fewer people than they have.
+func (f *facts) collapse() {
+	if f.delivery.Kind != DeliveryFull {
+		return
+	}
+	// Counted for each role and, with no role, for the school as a whole: a
+	// missing file of teachers must not hide among the pupils. Whichever it is,
+	// the whole school counts as not delivered: of an export that lost half of
+	// the pupils nobody knows what it lost of the teachers.
+	sent, missing := heads{}, heads{}
+	for i := range f.delivery.Records {
+		r := &f.delivery.Records[i]
+		for j := range r.Memberships {
+			if m := &r.Memberships[j]; m.Until.IsZero() || f.now <= m.Until {
+				sent.add(m.School, r.Role)
+			}
+		}
+	}
+	// People who are delivered by another school have moved and count for
+	// neither side: so the verdict stays the same once the plan is applied.
+	for i := range f.people {
+		p := &f.people[i]
+		if a := p.account; a != nil && !p.sent && (a.State == Active || a.State == Leaving) {
+			for j := range a.Memberships {
+				missing.add(a.Memberships[j].School, a.Role)
+			}
+		}
+	}
+	for _, h := range missing.sorted() {
+		n := sent.of(h)
+		all := n + missing.of(h)
+		if all-n < 4 || n*100 >= all*f.policy.Guards.CollapsePercent || f.schools[h.school] != "" {
+			continue
+		}
+		who := h.role.people()
+		if by := f.override("collapse", h.school); by != "" {
+			f.find("override", "school %s delivers %d of %d %s; accepted by %s", h.school, n, all, who, by)
+			continue
+		}
+		f.schools[h.school] = fmt.Sprintf("school %s delivered %d of %d %s: it counts as not delivered", h.school, n, all, who)
+		f.find("school-not-delivered", "school %s delivered %d of %d %s: nobody missing there is treated as gone",
+			h.school, n, all, who).School = h.school
+	}
+}
+
+// heads counts people by school and role.
+type heads map[SchoolID]*[4]int
+
+// roleNumbers are the places of the roles in counts; 0 is for all of them.
+func roleNumber(r Role) int {
+	switch r {
+	case RolePupil:
+		return 1
+	case RoleTeacher:
+		return 2
+	case RoleStaff:
+		return 3
+	}
+	return 0
+}
+
+func (h heads) add(s SchoolID, r Role) {
+	n := h[s]
+	if n == nil {
+		n = new([4]int)
+		h[s] = n
+	}
+	n[0]++
+	if i := roleNumber(r); i > 0 {
+		n[i]++
+	}
+}
+
+func (h heads) of(c headcount) int {
+	if n := h[c.school]; n != nil {
+		return n[roleNumber(c.role)]
+	}
+	return 0
+}
+
+// sorted lists what was counted, by school and role.
+func (h heads) sorted() []headcount {
+	var all []headcount
+	for s, n := range h {
+		for _, r := range []Role{"", RolePupil, RoleStaff, RoleTeacher} {
+			if n[roleNumber(r)] > 0 {
+				all = append(all, headcount{s, r})
+			}
+		}
+	}
+	slices.SortFunc(all, headcount.compare)
+	return all
+}
+
+// shield returns why the absence of an account does not count, or "".
+func (f *facts) shield(a *Account) string {
+	if f.absence != "" {
+		return f.absence
+	}
+	if why := f.shielded[a.Key]; why != "" {
+		return why
+	}
+	for _, m := range a.Memberships {
+		if why := f.schools[m.School]; why != "" {
+			return why
+		}
+	}
+	return ""
+}

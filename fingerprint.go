@@ -1,0 +1,190 @@
+package schoolmail
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"hash"
+	"slices"
+	"strings"
+)
+
+// sortedState has the order in which a state is looked at, whatever the order in
+// which the servers listed things.
+type sortedState struct {
+	state    *State
+	accounts []ranked // by user name
+	places   []int32  // by context and id
+}
+
+func (st *State) sort() sortedState {
+	s := sortedState{state: st, places: make([]int32, len(st.Places))}
+	s.accounts = rank(len(st.Accounts), func(i int) string { return st.Accounts[i].Username }, func(i, j int) int {
+		a, b := &st.Accounts[i], &st.Accounts[j]
+		return cmp.Or(strings.Compare(a.DN, b.DN), a.Key.Compare(b.Key))
+	})
+	for i := range s.places {
+		s.places[i] = int32(i)
+	}
+	slices.SortFunc(s.places, func(x, y int32) int {
+		a, b := &st.Places[x], &st.Places[y]
+		if a.Context != b.Context {
+			return cmp.Compare(a.Context, b.Context)
+		}
+		if a.UserID != b.UserID {
+			return cmp.Compare(a.UserID, b.UserID)
+		}
+		return cmp.Or(strings.Compare(a.Username, b.Username), cmp.Compare(x, y))
+	})
+	return s
+}
+
+// Fingerprint identifies an observed state whatever the order in which the
+// servers listed things.
+func (st State) Fingerprint() string { return st.sort().fingerprint() }
+
+func (s sortedState) fingerprint() string {
+	d := newDigest()
+	d.number(len(s.accounts))
+	for _, r := range s.accounts {
+		d.account(&s.state.Accounts[r.at])
+	}
+	contexts := slices.Clone(s.state.Contexts)
+	slices.SortFunc(contexts, func(a, b Context) int { return cmp.Compare(a.ID, b.ID) })
+	d.number(len(contexts))
+	for _, c := range contexts {
+		d.number(int(c.ID))
+		d.text(c.Name)
+		d.number(c.Users)
+	}
+	d.number(len(s.places))
+	for _, i := range s.places {
+		p := &s.state.Places[i]
+		d.number(int(p.Context))
+		d.number(int(p.UserID))
+		d.flag(p.MailEnabled)
+		d.flag(p.Admin)
+		for _, t := range [...]string{p.Username, p.Mail, p.DisplayName, p.GivenName, p.FamilyName} {
+			d.text(t)
+		}
+	}
+	retired := slices.Clone(s.state.Retired)
+	slices.SortFunc(retired, func(a, b RetiredName) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Since, b.Since))
+	})
+	d.number(len(retired))
+	for _, r := range retired {
+		d.text(r.Name)
+		d.number(int(r.Since))
+	}
+	left := slices.Clone(s.state.Leftovers)
+	slices.SortFunc(left, func(a, b Leftover) int {
+		return cmp.Or(strings.Compare(a.Username, b.Username), cmp.Compare(a.Context, b.Context), cmp.Compare(a.UserID, b.UserID))
+	})
+	d.number(len(left))
+	for _, l := range left {
+		d.text(l.Username)
+		d.number(int(l.Context))
+		d.number(int(l.UserID))
+	}
+	return d.sum()
+}
+
+// Fingerprint identifies a policy, with its defaults filled in.
+func (p Policy) Fingerprint() string { return fingerprint(p.WithDefaults()) }
+
+// digest is a SHA-256 of fields: texts with their lengths, numbers as varints,
+// so that no two sequences of fields look alike.
+type digest struct {
+	hash hash.Hash
+	buf  []byte
+}
+
+func newDigest() *digest { return &digest{sha256.New(), make([]byte, 0, 8192)} }
+
+func (d *digest) room(n int) {
+	if len(d.buf)+n > cap(d.buf) {
+		d.hash.Write(d.buf)
+		d.buf = d.buf[:0]
+	}
+}
+
+func (d *digest) number(n int) {
+	d.room(binary.MaxVarintLen64)
+	d.buf = binary.AppendVarint(d.buf, int64(n))
+}
+
+func (d *digest) text(s string) {
+	d.number(len(s))
+	d.room(len(s))
+	if len(s) > cap(d.buf) {
+		d.hash.Write([]byte(s))
+		return
+	}
+	d.buf = append(d.buf, s...)
+}
+
+func (d *digest) flag(b bool) {
+	n := 0
+	if b {
+		n = 1
+	}
+	d.number(n)
+}
+
+func (d *digest) sum() string {
+	d.hash.Write(d.buf)
+	d.buf = d.buf[:0]
+	return hex.EncodeToString(d.hash.Sum(nil))
+}
+
+func (d *digest) account(a *Account) {
+	for _, t := range [...]string{a.Key.Source, a.Key.ID, a.Username, string(a.Role), a.GivenName, a.FamilyName, a.DisplayName,
+		a.Mail, a.Phone, a.NoticeMail, a.Language, a.Access, string(a.State), a.Traits.Birth, a.Traits.Number, a.DN} {
+		d.text(t)
+	}
+	aliases := a.Aliases
+	if !slices.IsSorted(aliases) {
+		aliases = slices.Sorted(slices.Values(aliases))
+	}
+	d.number(len(aliases))
+	for _, s := range aliases {
+		d.text(s)
+	}
+	d.number(len(a.Memberships))
+	for i := range a.Memberships {
+		m := &a.Memberships[i]
+		d.text(string(m.School))
+		d.text(string(m.Level))
+		d.number(int(m.From))
+		d.number(int(m.Until))
+		d.number(len(m.Classes))
+		for _, c := range m.Classes {
+			d.text(c)
+		}
+	}
+	d.number(len(a.Marks))
+	for _, m := range a.Marks {
+		d.text(m.Guard)
+		d.number(int(m.On))
+		d.text(string(m.Role))
+		d.text(string(m.School))
+	}
+	for _, n := range [...]int{int(a.Context), int(a.NoticedOn), int(a.Deactivated), int(a.Previous.Context),
+		int(a.Previous.UserID), int(a.Previous.Since), int(a.Made)} {
+		d.number(n)
+	}
+	d.flag(a.Held)
+}
+
+// fingerprint returns the hexadecimal SHA-256 of the JSON of a value, for few and
+// small ones.
+func fingerprint(v any) string {
+	h := sha256.New()
+	if err := json.NewEncoder(h).Encode(v); err != nil {
+		return "" // plain data can always be written
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

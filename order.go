@@ -1,0 +1,157 @@
+package schoolmail
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// order lists the steps: contexts, what opens, what frees seats, what takes
+// seats as they get free, and what closes.
+func (g *guarded) order() *Plan {
+	p := &Plan{Steps: slices.Clone(g.made), Held: []Held{}, Findings: []Finding{}}
+	var closing []Step
+	// School by school: whoever writes group members can then write many at once.
+	// But the steps of one person stay together and in order, also of somebody
+	// who comes back to another school.
+	school := map[RecordKey]SchoolID{}
+	for _, s := range g.steps {
+		if _, ok := school[s.Key]; !ok {
+			school[s.Key] = s.School
+		}
+	}
+	slices.SortStableFunc(g.steps, func(x, y Step) int {
+		return cmp.Or(strings.Compare(string(school[x.Key]), string(school[y.Key])), x.Key.Compare(y.Key))
+	})
+	for _, s := range g.steps {
+		if s.Action.nature().closes {
+			closing = append(closing, s)
+		} else {
+			p.Steps = append(p.Steps, s)
+		}
+	}
+	slices.SortStableFunc(g.frees, func(x, y Step) int { return x.Key.Compare(y.Key) })
+	p.Steps = append(p.Steps, g.frees...)
+	users := map[ContextID]int{}
+	for c, n := range g.seats.users {
+		users[c] = n
+	}
+	for _, s := range g.frees {
+		if c := s.Action.frees(); c != 0 {
+			users[c]--
+		}
+	}
+	peak := map[ContextID]int{}
+	for c, n := range g.seats.users {
+		peak[c] = n
+	}
+	for _, m := range g.sequence(users) {
+		s := g.seatStep(m.claim, m.into)
+		if m.claim.transfers() {
+			p.Steps = append(p.Steps, m.claim.unit...)
+		}
+		p.Steps = append(p.Steps, s)
+		if g.takesSeat(m) {
+			users[m.into]++
+			peak[m.into] = max(peak[m.into], users[m.into])
+		}
+		if m.claim.transfers() && !g.grace() {
+			users[m.claim.now]--
+		}
+	}
+	p.Steps = append(p.Steps, closing...)
+	for _, c := range sortedIDs(g.seats.users) {
+		f := Forecast{Context: c, Before: g.seats.users[c], Peak: peak[c], After: users[c]}
+		if spec := g.policy.context(c); spec != nil {
+			f.Name, f.Capacity = spec.Name, spec.Capacity
+		}
+		p.Forecast = append(p.Forecast, f)
+	}
+	for _, n := range []*notes{&g.facts.notes, &g.decisions.notes, &g.notes} {
+		p.Held = append(p.Held, n.held...)
+		p.Findings = append(p.Findings, n.findings...)
+	}
+	slices.SortStableFunc(p.Findings, func(x, y Finding) int {
+		return cmp.Or(strings.Compare(x.Kind, y.Kind), strings.Compare(x.Text, y.Text))
+	})
+	slices.SortStableFunc(p.Held, func(x, y Held) int { return strings.Compare(x.Step.ID, y.Step.ID) })
+	depend(p.Steps)
+	return p
+}
+
+// takesSeat reports whether somebody's seat is one more in the context.
+func (g *guarded) takesSeat(m placed) bool { return !g.pinned(m.claim) }
+
+// sequence orders the moves by school and key, transfers first, as seats get
+// free; if that leads nowhere it takes the order in which they were found.
+func (g *guarded) sequence(users map[ContextID]int) []placed {
+	waiting := slices.Clone(g.placed.moves)
+	slices.SortStableFunc(waiting, func(x, y placed) int {
+		a, b := x.claim.transfers(), y.claim.transfers()
+		if a != b {
+			return map[bool]int{true: -1, false: 1}[a]
+		}
+		s, t := x.claim.school, y.claim.school
+		if a {
+			s, t = x.claim.home, y.claim.home
+		}
+		return cmp.Or(strings.Compare(string(s), string(t)), x.claim.key.Compare(y.claim.key))
+	})
+	free := map[ContextID]int{}
+	for i := range g.policy.Contexts {
+		c := &g.policy.Contexts[i]
+		free[c.ID] = c.Capacity - users[c.ID]
+	}
+	out := make([]placed, 0, len(waiting))
+	blocked := map[ContextID][]placed{}
+	var ready []placed // those for whom a seat got free
+	for len(waiting) > 0 || len(ready) > 0 {
+		var m placed
+		if n := len(ready); n > 0 {
+			m, ready = ready[n-1], ready[:n-1]
+		} else {
+			m, waiting = waiting[0], waiting[1:]
+		}
+		if g.takesSeat(m) {
+			if free[m.into] <= 0 {
+				blocked[m.into] = append(blocked[m.into], m)
+				continue
+			}
+			free[m.into]--
+		}
+		out = append(out, m)
+		if from := m.claim.now; m.claim.transfers() && !g.grace() {
+			free[from]++
+			if w := blocked[from]; len(w) > 0 {
+				ready, blocked[from] = append(ready, w[0]), w[1:]
+			}
+		}
+	}
+	if len(out) < len(g.placed.moves) {
+		return g.placed.moves
+	}
+	return out
+}
+
+// depend fills in what each step depends on: the step before it for the same
+// person, and the creation of the context it goes into.
+func depend(steps []Step) {
+	making := map[ContextID]string{}
+	last := make(map[RecordKey]string, len(steps))
+	for i := range steps {
+		s := &steps[i]
+		to := leadsTo(s.Action)
+		if s.Key.IsZero() {
+			making[to] = s.ID
+			continue
+		}
+		s.After = nil
+		if id, ok := last[s.Key]; ok {
+			s.After = append(s.After, id)
+		}
+		last[s.Key] = s.ID
+		if id, ok := making[to]; ok {
+			s.After = append(s.After, id)
+		}
+	}
+}
