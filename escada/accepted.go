@@ -11,32 +11,17 @@ import (
 	"github.com/ictmedia/schoolmail"
 )
 
-// Accepted is what is kept of accepted deliveries, to notice an older one that was
-// put back and columns that have changed. It is plain data, for JSON.
+// Accepted is what is kept of the last accepted delivery, to notice an older one
+// that was put back and columns that have changed. It is plain data, for JSON.
 type Accepted struct {
 	Fingerprint string              `json:"fingerprint"`
 	Written     time.Time           `json:"written,omitzero"`  // of the newest file
 	Columns     map[string][]string `json:"columns,omitempty"` // titles in each sort of file
-	// Earlier are the fingerprints of those before, the latest first.
-	Earlier []string `json:"earlier,omitempty"`
 }
 
-// maxEarlier is the number of earlier deliveries that are remembered: a year of nights.
-const maxEarlier = 400
-
-// Accept returns what to keep when a delivery was accepted; last may be nil.
-func Accept(last *Accepted, d *schoolmail.Delivery) *Accepted {
-	a := &Accepted{Fingerprint: d.Fingerprint, Written: d.Written, Columns: maps.Clone(d.Columns)}
-	if last == nil {
-		return a
-	}
-	a.Earlier = last.Earlier
-	if last.Fingerprint != d.Fingerprint {
-		a.Earlier = append([]string{last.Fingerprint}, last.Earlier...)
-		a.Earlier = slices.DeleteFunc(a.Earlier, func(s string) bool { return s == d.Fingerprint })
-		a.Earlier = a.Earlier[:min(len(a.Earlier), maxEarlier)]
-	}
-	return a
+// Accept returns what to keep when a delivery was accepted.
+func Accept(d *schoolmail.Delivery) *Accepted {
+	return &Accepted{Fingerprint: d.Fingerprint, Written: d.Written, Columns: maps.Clone(d.Columns)}
 }
 
 // seeColumns notes the titles of a sort of file.
@@ -65,11 +50,9 @@ func (r *reader) judgeAge() {
 	if last == nil || r.opts.AllowOlder || r.fingerprint() == last.Fingerprint {
 		return
 	}
-	switch {
-	case slices.Contains(last.Earlier, r.fingerprint()):
-		r.errs.add(schoolmail.Position{}, ErrOlder, "an earlier export was put back: the last accepted one was written on %s",
-			last.Written.Format(time.DateOnly))
-	case r.written.Before(last.Written):
+	// Equal contents at a later time are no older export: what was wrong for a
+	// night may be as it was before.
+	if r.written.Before(last.Written) {
 		r.errs.add(schoolmail.Position{}, ErrOlder, "written on %s; the last accepted one on %s",
 			r.written.Format(time.DateTime), last.Written.Format(time.DateTime))
 	}

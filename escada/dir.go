@@ -47,11 +47,7 @@ func (d Dir) Accept(delivery *schoolmail.Delivery) error {
 	if d.State == "" {
 		return nil
 	}
-	last, err := d.last()
-	if err != nil {
-		return err
-	}
-	text, err := json.Marshal(Accept(last, delivery))
+	text, err := json.Marshal(Accept(delivery))
 	if err != nil {
 		return err
 	}
