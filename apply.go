@@ -112,7 +112,7 @@ var ErrGaveUp = errors.New("schoolmail: too many steps failed one after the othe
 // the journal cannot be written, or [ErrGaveUp]. A plan that does what no plan
 // does ([ErrForbidden]) is refused before anything is done.
 func Apply(ctx context.Context, plan *Plan, ports Ports, opts *ApplyOptions) (*Result, error) {
-	a := &applier{Ports: ports, plan: plan}
+	a := &applier{Ports: ports, plan: plan, unwritten: map[string][]JournalEntry{}}
 	if opts != nil {
 		a.ApplyOptions = *opts
 	}
@@ -164,16 +164,17 @@ type applier struct {
 	before  planHistory         // what earlier runs have done of this plan
 	chain   map[RecordKey][]int // indexes of a person's steps
 
-	mu       sync.Mutex
-	changed  *sync.Cond
-	outcomes []Outcome
-	byID     map[string]int
-	ended    int
-	inRow    int // failures one after the other
-	first    int // index of the first step that has not ended
-	users    map[ContextID]int
-	capacity map[ContextID]int
-	queue    map[ContextID][]int // steps that are still to take a seat, in the order of the plan
+	mu        sync.Mutex
+	changed   *sync.Cond
+	outcomes  []Outcome
+	unwritten map[string][]JournalEntry // by step: results that wait for the next entry
+	byID      map[string]int
+	ended     int
+	inRow     int // failures one after the other
+	first     int // index of the first step that has not ended
+	users     map[ContextID]int
+	capacity  map[ContextID]int
+	queue     map[ContextID][]int // steps that are still to take a seat, in the order of the plan
 }
 
 // check refuses a plan whose steps have no order, or that does what no plan does.
@@ -255,6 +256,8 @@ func (a *applier) one(ctx context.Context, i int) {
 		if !a.before.done[s.ID] {
 			if err = a.do(ctx, s); err == nil {
 				err = a.journal(JournalEntry{Step: s.ID, Effect: effectStep, Phase: Done, Subject: s.Subject})
+			} else {
+				err = errors.Join(err, a.write(a.waiting(s.ID)))
 			}
 		}
 		seat.took = err == nil
@@ -419,14 +422,44 @@ func (a *applier) result() *Result {
 	return r
 }
 
-// journal appends an entry of this plan. A journal that cannot be written ends
-// the run: nothing may happen that is not on record.
+// journal appends an entry of this plan, and with it what waits for its step's next
+// entry. A journal that cannot be written ends the run: nothing may happen that is
+// not on record.
 func (a *applier) journal(e JournalEntry) error {
+	return a.write(append(a.waiting(e.Step), a.stamped(e)))
+}
+
+func (a *applier) stamped(e JournalEntry) JournalEntry {
 	e.Plan = a.plan.Header.ID
 	if a.Clock != nil {
 		e.Time = a.Clock()
 	}
-	if err := a.Journal.Append(e); err != nil {
+	return e
+}
+
+// later appends an entry together with the next one of its step: until then
+// nothing else happens for that person, so that nothing is lost if it is not there.
+func (a *applier) later(e JournalEntry) {
+	e = a.stamped(e)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.unwritten[e.Step] = append(a.unwritten[e.Step], e)
+}
+
+// waiting takes what later has put aside.
+func (a *applier) waiting(step string) []JournalEntry {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list := a.unwritten[step]
+	delete(a.unwritten, step)
+	return list
+}
+
+func (a *applier) write(list []JournalEntry) error {
+	if len(list) == 0 {
+		return nil
+	}
+	if err := a.Journal.Append(list...); err != nil {
 		err = fmt.Errorf("schoolmail: journal: %w", err)
 		a.stop(err)
 		return err

@@ -37,23 +37,30 @@ type History struct {
 
 // planHistory is what became of a plan.
 type planHistory struct {
+	at    time.Time       // of its last beginning or end
 	open  bool            // begun and not ended
 	ended bool            // was ended once; the world may have been set back since
 	done  map[string]bool // steps, while it is open
 	begun map[string]bool // steps that began to make an account, while it is open
 }
 
+// NewHistory returns that of a journal without entries.
+func NewHistory() *History {
+	return &History{empty: true, plans: map[string]*planHistory{}, copies: copies{}, told: map[toldKey]time.Time{}, made: map[string]bool{}}
+}
+
 // ReadHistory reads a journal.
 func ReadHistory(j Journal) (*History, error) {
-	h := &History{empty: true, plans: map[string]*planHistory{}, copies: copies{}, told: map[toldKey]time.Time{}, made: map[string]bool{}}
+	h := NewHistory()
 	err := j.Entries(func(e JournalEntry) bool {
-		h.see(&e)
+		h.See(&e)
 		return true
 	})
 	return h, err
 }
 
-func (h *History) see(e *JournalEntry) {
+// See takes the next entry into account.
+func (h *History) See(e *JournalEntry) {
 	h.empty = false
 	if e.Time.After(h.last) {
 		h.last = e.Time
@@ -104,12 +111,64 @@ func (h *History) of(plan string) *planHistory {
 
 func (h *History) plan(e *JournalEntry) {
 	p := h.of(e.Plan)
-	p.open = e.Phase == Intent
+	p.at, p.open = e.Time, e.Phase == Intent
 	if e.Phase == Done {
 		p.ended = true
 		clear(p.done)
 		clear(p.begun)
 	}
+}
+
+// How long a journal remembers, in days: which plans were applied here, for an undo;
+// and what people were told.
+const (
+	plansKept = 400
+	toldKept  = 2 * DefaultNoticeDays
+)
+
+// Needed returns the entries from which a new journal may begin, so that what it
+// proves and forbids stays the same.
+func (h *History) Needed() []JournalEntry {
+	var list []JournalEntry
+	old := func(t time.Time, days int) bool { return !t.IsZero() && h.last.Sub(t) > time.Duration(days)*24*time.Hour }
+	for _, id := range slices.Sorted(maps.Keys(h.plans)) {
+		p := h.plans[id]
+		if p.ended && !old(p.at, plansKept) {
+			list = append(list, JournalEntry{Time: p.at, Plan: id, Effect: effectPlan, Phase: Done})
+		}
+		if !p.open {
+			continue
+		}
+		list = append(list, JournalEntry{Time: p.at, Plan: id, Effect: effectPlan, Phase: Intent})
+		for _, s := range slices.Sorted(maps.Keys(p.begun)) {
+			list = append(list, JournalEntry{Time: p.at, Plan: id, Step: s, Effect: effectCreate, Phase: Intent})
+		}
+		for _, s := range slices.Sorted(maps.Keys(p.done)) {
+			list = append(list, JournalEntry{Time: p.at, Plan: id, Step: s, Effect: effectStep, Phase: Done})
+		}
+	}
+	for _, k := range h.copies.sorted() {
+		e := JournalEntry{Time: h.last, Effect: effectCopy, Phase: Intent, Subject: k.username, To: k.to}
+		if p := h.copies[k]; p.ended {
+			e.Phase, e.UserID = Done, p.userID
+		}
+		list = append(list, e)
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(h.told), func(x, y toldKey) int {
+		return cmp.Or(strings.Compare(x.key, y.key), strings.Compare(string(x.kind), string(y.kind)))
+	}) {
+		kind := KindNotice
+		if k.kind == NoticeCancelled {
+			kind = KindCancelNotice
+		}
+		if t := h.told[k]; !old(t, toldKept) {
+			list = append(list, JournalEntry{Time: t, Step: string(kind) + ":" + k.key, Effect: effectNotify, Phase: Done})
+		}
+	}
+	if !h.empty { // how far the journal has come
+		list = append(list, JournalEntry{Time: h.last, Effect: "carried", Phase: Done})
+	}
+	return list
 }
 
 // Empty reports whether the journal has no entries.

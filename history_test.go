@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // applyOn applies a plan at two in the morning of its day.
@@ -129,4 +131,50 @@ func powerFailsWith(t *testing.T, w *world, plan *Plan, effect string) {
 		t.Fatalf("the power did not fail: %v", err)
 	}
 	w.fault = nil
+}
+
+// What is still needed of a journal says the same as all of it.
+func TestNeededSaysTheSame(t *testing.T) {
+	t.Parallel()
+	w, p, plan := twoTerms(t, 14)
+	powerFails(t, w, plan, "change-account", false)
+	clock := func(day int) *ApplyOptions {
+		return &ApplyOptions{InitialPassword: testPassword, Clock: func() time.Time { return day0.AddDays(day).Time().Add(2 * time.Hour) }}
+	}
+	more := append(ida("primary"), person("2", "Beat", "Bär", RolePupil, at("ps-a", "primary")))
+	for day, rs := range [][]Record{more, more[:1], more, more[1:]} {
+		next := planOf(t, p, w, rs, day0.AddDays(day+2))
+		if _, err := Apply(t.Context(), next, w.ports(), clock(day+2)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w2, _, second := twoTerms(t, 14)
+	powerFails(t, w2, second, "copy-user", true)
+	w.journal = append(w.journal, w2.journal...)
+
+	all, err := ReadHistory((*worldJournal)(w))
+	if err != nil {
+		t.Fatal(err)
+	}
+	needed := all.Needed()
+	if len(needed) >= len(w.journal)/2 {
+		t.Errorf("%d of %d entries are needed", len(needed), len(w.journal))
+	}
+	again := NewHistory()
+	for i := range needed {
+		again.See(&needed[i])
+	}
+	if again.Empty() || !again.Last().Equal(all.Last()) || again.Copying() != all.Copying() {
+		t.Errorf("empty %v, last %s, copying %v", again.Empty(), again.Last(), again.Copying())
+	}
+	for what, pair := range map[string][2]any{
+		"leftovers": {all.Leftovers(), again.Leftovers()}, "told": {all.told, again.told}, "plans": {all.plans, again.plans},
+	} {
+		if diff := cmp.Diff(pair[0], pair[1], cmp.AllowUnexported(planHistory{}, toldKey{})); diff != "" {
+			t.Errorf("%s:\n%s", what, diff)
+		}
+	}
+	if len(all.told) == 0 || len(all.Leftovers()) == 0 || len(all.plans) < 4 {
+		t.Error("the journal has too little in it")
+	}
 }

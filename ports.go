@@ -129,13 +129,14 @@ type Notifier interface {
 	Notify(ctx context.Context, n Notice) error
 }
 
-// Journal records what Apply is about to do and has done. Append returns only
-// when the entry is on stable storage. Package site/journal has the file
-// implementation.
+// Journal records what Apply is about to do and has done. Package site/journal has
+// the file implementation.
 type Journal interface {
-	Append(e JournalEntry) error
+	// Append returns only when the entries are on stable storage, all of them; after
+	// a crash meanwhile all are there or none.
+	Append(entries ...JournalEntry) error
 	// Entries calls yield for every entry ever appended, oldest first, until
-	// it returns false.
+	// it returns false. What [History.Needed] leaves out may be missing.
 	Entries(yield func(JournalEntry) bool) error
 }
 

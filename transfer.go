@@ -299,5 +299,6 @@ func (a *applier) record(ctx context.Context, s *Step, name string, from, to Con
 	if err != nil {
 		e.Phase, e.Error = Failed, err.Error()
 	}
-	return errors.Join(err, a.journal(e))
+	a.later(e)
+	return err
 }

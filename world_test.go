@@ -330,10 +330,10 @@ func (w *world) Notify(ctx context.Context, n Notice) error {
 
 type worldJournal world
 
-func (j *worldJournal) Append(e JournalEntry) error {
+func (j *worldJournal) Append(e ...JournalEntry) error {
 	w := (*world)(j)
 	return w.effect("journal", func() error {
-		w.journal = append(w.journal, e)
+		w.journal = append(w.journal, e...)
 		return nil
 	})
 }

@@ -13,7 +13,7 @@ import (
 // memJournal is a journal of another run.
 type memJournal []schoolmail.JournalEntry
 
-func (j memJournal) Append(schoolmail.JournalEntry) error { return errors.New("not here") }
+func (j memJournal) Append(...schoolmail.JournalEntry) error { return errors.New("not here") }
 
 func (j memJournal) Entries(f func(schoolmail.JournalEntry) bool) error {
 	for _, e := range j {

@@ -114,7 +114,7 @@ func (s *Site) openJournal(set *Settings) error {
 		return err
 	}
 	s.closeLater(file.Close)
-	s.parts.Journal = file
+	s.parts.Journal, s.journal = file, file
 	return nil
 }
 

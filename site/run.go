@@ -142,9 +142,29 @@ func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
 			defer l.Release() // if that fails the next run finds out that nobody holds it
 		}
 	}
+	acts, err := s.acts(ctx, &o)
+	if n := len(acts); err == nil && n > 0 && acts[n-1].Result != nil && acts[n-1].Err == nil {
+		err = s.rotate()
+	}
+	return acts, err
+}
+
+// journalMax is the length in bytes from which a journal is closed at the end of a
+// run and another one begun.
+const journalMax = 256 << 10
+
+// rotate begins another journal when this one has grown long.
+func (s *Site) rotate() error {
+	if s.journal == nil || s.journal.Size() < journalMax {
+		return nil
+	}
+	return s.journal.Rotate()
+}
+
+func (s *Site) acts(ctx context.Context, o *RunOptions) ([]*Act, error) {
 	var acts []*Act
 	for {
-		act, again, err := s.act(ctx, &o, len(acts) == 0)
+		act, again, err := s.act(ctx, o, len(acts) == 0)
 		if act != nil {
 			acts = append(acts, act)
 		}

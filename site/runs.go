@@ -12,6 +12,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/atomicfile"
+	"github.com/ictmedia/schoolmail/site/journal"
 	"github.com/ictmedia/schoolmail/site/report"
 )
 
@@ -48,10 +49,39 @@ func (s *Site) keep(act *Act) error {
 	}
 }
 
-const planFile = "plan.json"
+const (
+	planFile = "plan.json"
+	hashFile = "journal-hash.txt" // in which the journal ended after the run
+)
+
+// VerifyJournal goes through the journal of a site with all its closed files, and
+// compares it with what the kept runs remember of it. It needs no server and no
+// lock.
+func VerifyJournal(set *Settings) (*journal.Report, error) {
+	s := &Site{stateDir: set.StateDir}
+	runs, err := os.ReadDir(s.RunsDir())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var hashes []string
+	for _, r := range runs {
+		b, err := os.ReadFile(filepath.Join(s.RunsDir(), r.Name(), hashFile))
+		if err == nil {
+			hashes = append(hashes, strings.TrimSpace(string(b)))
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return journal.Verify(s.journalFile(), hashes...)
+}
 
 // leave writes reports and acknowledgement of an act into its folder.
 func (s *Site) leave(act *Act) error {
+	if s.journal != nil {
+		if err := atomicfile.WriteBytes(filepath.Join(act.Folder, hashFile), atomicfile.Private, []byte(s.journal.Hash()+"\n")); err != nil {
+			return err
+		}
+	}
 	return WriteRun(act.Folder, &report.Report{Title: s.name, Written: time.Now()}, []*Act{act})
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/site/journal"
 )
 
 // A Reader reads the export of the school administration. [escada.Dir] is one for
@@ -73,6 +74,7 @@ type Site struct {
 	stateDir string
 	parallel int
 	sandbox  bool
+	journal  *journal.File // where Open has opened it for writing
 	copyWait time.Duration
 	// directoryFirst says that reading the groupware needs what was read from
 	// the directory; otherwise both are read side by side.
@@ -200,6 +202,11 @@ func (s *Site) remember(w *World) error {
 		return err
 	}
 	w.history, w.State.Leftovers = h, h.Leftovers()
+	if s.journal != nil && s.journal.Recovered() > 0 {
+		w.Findings = append(w.Findings, schoolmail.Finding{Kind: "journal-cut", Text: fmt.Sprintf(
+			"%d bytes at the end of the journal were no whole entry and were cut off: an earlier run ended abruptly, or somebody has "+
+				"shortened the file; -verify-journal compares it with what the kept runs remember", s.journal.Recovered())})
+	}
 	if !h.Empty() {
 		return nil
 	}

@@ -26,7 +26,6 @@ type World struct {
 	mail     map[string]string // user name -> whose mail it is
 	journal  []schoolmail.JournalEntry
 	told     map[string]bool // user names of those who know that they leave, as the journal says
-	sending  schoolmail.Notice
 	today    schoolmail.Date
 
 	Effects int // on the servers so far
@@ -326,7 +325,6 @@ func (w *World) Notify(_ context.Context, n schoolmail.Notice) error {
 		if n.Kind == schoolmail.NoticeLeaving && w.told[n.Account.Username] {
 			w.Harm.add(ToldTwice, fmt.Sprint(w.today, " ", n.Account.Username))
 		}
-		w.sending = n
 		if n.Kind == schoolmail.NoticeLeaving {
 			w.truth.notice(w, n.Account)
 		}
@@ -337,17 +335,19 @@ func (w *World) Notify(_ context.Context, n schoolmail.Notice) error {
 type journal World
 
 // Append implements [schoolmail.Journal].
-func (j *journal) Append(e schoolmail.JournalEntry) error {
+func (j *journal) Append(entries ...schoolmail.JournalEntry) error {
 	w := (*World)(j)
 	if w.fault != nil {
 		if err := w.fault("journal", false); err != nil {
 			return err
 		}
 	}
-	if e.Effect == "send-notice" && e.Phase == schoolmail.Done {
-		w.told[w.sending.Account.Username] = w.sending.Kind == schoolmail.NoticeLeaving
+	for _, e := range entries {
+		if e.Effect == "send-notice" && e.Phase == schoolmail.Done {
+			w.told[e.Subject] = !strings.HasPrefix(e.Step, string(schoolmail.KindCancelNotice))
+		}
 	}
-	w.journal = append(w.journal, e)
+	w.journal = append(w.journal, entries...)
 	return nil
 }
 

@@ -122,7 +122,8 @@ func TestHarmIsSeen(t *testing.T) {
 		}},
 		{ToldTwice, func(w *World) {
 			w.Notify(t.Context(), schoolmail.Notice{ID: "n", Kind: schoolmail.NoticeLeaving, Account: account})
-			(*journal)(w).Append(schoolmail.JournalEntry{Effect: "send-notice", Phase: schoolmail.Done})
+			(*journal)(w).Append(schoolmail.JournalEntry{Step: "notice:" + account.Key.String(),
+				Subject: account.Username, Effect: "send-notice", Phase: schoolmail.Done})
 			w.Notify(t.Context(), schoolmail.Notice{ID: "m", Kind: schoolmail.NoticeLeaving, Account: account})
 		}},
 	} {

@@ -1,7 +1,7 @@
 package journal
 
 import (
-	"encoding/json"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -10,14 +10,8 @@ import (
 	"sync"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/atomicfile"
 )
-
-// ErrLocked says that another process (or another File in this one) has the
-// journal open.
-var ErrLocked = errors.New("journal is in use by another process")
-
-// ErrClosed says that the journal has been closed.
-var ErrClosed = errors.New("journal is closed")
 
 // storage is what a File needs of its file; tests put a failing one there.
 type storage interface {
@@ -37,7 +31,10 @@ type File struct {
 	out   storage
 
 	mu     sync.Mutex
-	number uint64 // of the last entry, written or in the batch
+	number int    // of the file
+	text   text   // after the last entry, written or in the batch
+	count  int    // entries, written or in the batch
+	chain  hash   // after the last batch on stable storage
 	size   int64  // bytes on stable storage
 	next   *batch // entries waiting for the next write
 	broken error  // set by a failed write and by Close
@@ -53,78 +50,91 @@ type batch struct {
 	err     error
 }
 
-// Open opens the journal or begins a new one; its directory must exist. Errors:
-// [ErrLocked], a [*CorruptError], or what the file system says.
+// maxEntry is the longest entry in bytes, far more than one ever needs.
+const maxEntry = 1<<20 - 64
+
+// Open opens the journal or begins a new one; its directory must exist. One of
+// format 1 is closed and carried on in format 2. Errors: [ErrLocked], a
+// [*CorruptError], or what the file system says.
 func Open(path string) (*File, error) {
-	fail := func(err error) (*File, error) { return nil, fmt.Errorf("journal: open: %w", err) }
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	unlock, err := lock(path + ".lock")
 	if err != nil {
-		return fail(err)
+		return nil, fmt.Errorf("journal: open: %s: %w", path, err)
 	}
-	unlock, err := lock(f)
-	if err != nil {
-		return fail(errors.Join(fmt.Errorf("%s: %w", path, err), f.Close()))
-	}
-	j := &File{path: path, file: f, unlock: unlock, out: f}
-	if err := j.recover(); err != nil {
-		return nil, errors.Join(err, unlock(), f.Close())
+	j := &File{path: path, unlock: unlock, number: 1}
+	if err := j.open(); err != nil {
+		if j.file != nil {
+			err = errors.Join(err, j.file.Close())
+		}
+		return nil, errors.Join(err, unlock())
 	}
 	return j, nil
 }
 
-// recover reads the file, cuts off an unfinished end and writes the head line
-// of a new journal.
-func (j *File) recover() error {
-	info, err := j.file.Stat()
+// open reads the file, cuts off an unfinished end and writes the head of a new
+// journal.
+func (j *File) open() error {
+	fail := func(err error) error { return fmt.Errorf("journal: open: %w", err) }
+	f, err := os.OpenFile(j.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return fmt.Errorf("journal: open: %w", err)
+		return fail(err)
 	}
-	good, last, err := scan(j.path, io.NewSectionReader(j.file, 0, info.Size()), nil)
+	j.file, j.out = f, f
+	info, err := f.Stat()
+	if err != nil {
+		return fail(err)
+	}
+	c, err := read(j.path, io.NewSectionReader(f, 0, info.Size()), false, func(schoolmail.JournalEntry) bool { return true })
 	if err != nil {
 		return err
 	}
-	j.number = last
-	if j.recovered = info.Size() - good; j.recovered > 0 {
-		if err := j.file.Truncate(good); err != nil {
+	if j.recovered = info.Size() - c.good; j.recovered > 0 {
+		if err := f.Truncate(c.good); err != nil {
 			return fmt.Errorf("journal: cut off the unfinished end: %w", err)
 		}
 	}
-	if good == 0 {
-		if _, err := j.file.WriteString(headLine); err != nil {
+	switch c.format {
+	case 0:
+		h := head(1, hash{})
+		if _, err := f.WriteString(h); err != nil {
 			return fmt.Errorf("journal: begin: %w", err)
 		}
-		good = int64(len(headLine))
+		c = contents{number: 1, last: hash{}.link([]byte(h)), good: int64(len(h))}
+	case 1:
+		j.number, j.size = 1, c.good
+		return j.Rotate()
 	}
-	j.size = good
-	if err := j.file.Sync(); err != nil {
+	j.take(&c)
+	if err := f.Sync(); err != nil {
 		return fmt.Errorf("journal: begin: %w", err)
 	}
-	return syncDir(filepath.Dir(j.path))
+	return atomicfile.SyncDir(filepath.Dir(j.path))
 }
 
-// syncDir makes a new file's name durable. Systems on which directories cannot
-// be synced say so with an error that does no harm.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("journal: begin: %w", err)
+// take goes on from what was read.
+func (j *File) take(c *contents) {
+	j.number, j.chain, j.size, j.count, j.text = c.number, c.last, c.good, c.entries, c.text
+	j.text.numbers = map[stepRef]int{{}: 0}
+	for i, r := range j.text.refs {
+		j.text.numbers[r] = i + 1
 	}
-	_ = d.Sync()
-	return d.Close()
+	j.text.refs = nil
 }
 
 // Recovered returns how many bytes of unfinished entries Open cut off.
 func (j *File) Recovered() int64 { return j.recovered }
 
-// Append adds an entry and returns when it is on stable storage. After an
-// error the entry may or may not be there, and the journal takes no more.
-func (j *File) Append(e schoolmail.JournalEntry) error {
-	text, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("journal: append: %w", err)
+// Append adds entries and returns when they are on stable storage, all of them or,
+// after a crash, none. After an error they may or may not be there, and the journal
+// takes no more.
+func (j *File) Append(entries ...schoolmail.JournalEntry) error {
+	if len(entries) == 0 {
+		return nil
 	}
-	if len(text) > maxLine-64 {
-		return fmt.Errorf("journal: append: entry of %d bytes: expected less than 1 MiB", len(text))
+	for i := range entries {
+		if err := check(&entries[i]); err != nil {
+			return fmt.Errorf("journal: append: %w", err)
+		}
 	}
 	j.mu.Lock()
 	if err := j.broken; err != nil {
@@ -135,8 +145,10 @@ func (j *File) Append(e schoolmail.JournalEntry) error {
 		j.next = &batch{}
 	}
 	b := j.next
-	j.number++
-	b.data = appendLine(b.data, j.number, text)
+	for i := range entries {
+		b.data = j.text.encode(b.data, &entries[i])
+	}
+	j.count += len(entries)
 	j.mu.Unlock()
 
 	// Whoever comes first writes for all that wait; the others find their batch
@@ -156,8 +168,10 @@ func (j *File) Append(e schoolmail.JournalEntry) error {
 	return nil
 }
 
-// flush writes a batch, unless an earlier one failed.
+// flush writes a batch and its hash, unless an earlier one failed.
 func (j *File) flush(b *batch, err error) {
+	next := j.chain.link(b.data)
+	b.data = fmt.Appendf(b.data, "=%s\n", next)
 	if err == nil {
 		_, err = j.out.Write(b.data)
 	}
@@ -173,12 +187,14 @@ func (j *File) flush(b *batch, err error) {
 		}
 		return
 	}
+	j.chain = next
 	j.size += int64(len(b.data))
 	j.syncs++
 }
 
-// Entries calls yield for every entry on stable storage, oldest first, until it
-// returns false. Entries appended meanwhile may be missing.
+// Entries calls yield for every entry on stable storage that was not closed with an
+// earlier file, or is still needed, oldest first, until it returns false. Entries
+// appended meanwhile may be missing.
 func (j *File) Entries(yield func(schoolmail.JournalEntry) bool) error {
 	j.mu.Lock()
 	size := j.size
@@ -186,11 +202,93 @@ func (j *File) Entries(yield func(schoolmail.JournalEntry) bool) error {
 	return Read(j.path, io.NewSectionReader(j.out, 0, size), yield)
 }
 
-// Len returns the number of entries appended so far.
+// Len returns the number of entries in the open file so far.
 func (j *File) Len() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return int(j.number)
+	return j.count
+}
+
+// Size returns the length of the open file in bytes.
+func (j *File) Size() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.size
+}
+
+// Hash returns the hash in which the journal ends now, in base64. Kept elsewhere it
+// proves later that nothing was cut off: see [Verify].
+func (j *File) Hash() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.chain.String()
+}
+
+// closedName is the file that the number-th file of a journal is kept in.
+func closedName(path string, number int) string { return fmt.Sprintf("%s.%06d.gz", path, number) }
+
+// Rotate closes the file: it is compressed and kept beside the journal, and the next
+// one begins with its hash and what is still needed as proof. After a crash in
+// between either the old file is open or the new one.
+func (j *File) Rotate() error {
+	j.write.Lock()
+	defer j.write.Unlock()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case j.broken != nil:
+		return fmt.Errorf("journal: rotate: %w", j.broken)
+	case j.next != nil:
+		return errors.New("journal: rotate: entries are being appended")
+	}
+	fail := func(err error) error {
+		j.broken = fmt.Errorf("the journal could not be rotated: %w", err)
+		return fmt.Errorf("journal: rotate: %w", err)
+	}
+	closing := io.NewSectionReader(j.file, 0, j.size)
+	history := schoolmail.NewHistory()
+	c, err := read(j.path, closing, false, func(e schoolmail.JournalEntry) bool { history.See(&e); return true })
+	if err != nil {
+		return fail(err)
+	}
+	if c.format == 1 { // it has no chain: the file as a whole is the first link
+		if c.last, err = hashOf(io.NewSectionReader(j.file, 0, j.size)); err != nil {
+			return fail(err)
+		}
+	}
+	err = atomicfile.Write(closedName(j.path, j.number), atomicfile.Private, func(w io.Writer) error {
+		z := gzip.NewWriter(w)
+		_, err := io.Copy(z, io.NewSectionReader(j.file, 0, j.size))
+		return errors.Join(err, z.Close())
+	})
+	if err != nil {
+		return fail(err)
+	}
+	var t text
+	h := head(j.number+1, c.last)
+	next := contents{number: j.number + 1, last: c.last.link([]byte(h))}
+	var carried []byte
+	for _, e := range history.Needed() {
+		carried = t.encode(carried, &e)
+		next.entries++
+	}
+	data := []byte(h)
+	if len(carried) > 0 {
+		next.last = next.last.link(carried)
+		data = fmt.Appendf(append(data, carried...), "=%s\n", next.last)
+	}
+	if err := atomicfile.WriteBytes(j.path, atomicfile.Private, data); err != nil {
+		return fail(err)
+	}
+	f, err := os.OpenFile(j.path, os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return fail(err)
+	}
+	old := j.file
+	j.file, j.out = f, f
+	next.good = int64(len(data))
+	j.number, j.chain, j.size, j.count, j.text = next.number, next.last, next.good, next.entries, t
+	return old.Close()
 }
 
 // Close ends the journal and releases its lock. Entries being appended are
@@ -213,5 +311,5 @@ func (j *File) Close() error {
 	j.mu.Lock()
 	j.broken = ErrClosed
 	j.mu.Unlock()
-	return errors.Join(j.unlock(), j.file.Close())
+	return errors.Join(j.file.Close(), j.unlock())
 }

@@ -8,9 +8,18 @@ import (
 	"syscall"
 )
 
-// lock takes an exclusive lock on the file itself. The system releases it when
-// the process ends, however it ends.
-func lock(f *os.File) (unlock func() error, err error) {
+// lock takes an exclusive lock on a file, which it makes and leaves there. The
+// system releases the lock when the process ends, however it ends.
+func lock(name string) (unlock func() error, err error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
 	for {
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if !errors.Is(err, syscall.EINTR) {
@@ -23,5 +32,5 @@ func lock(f *os.File) (unlock func() error, err error) {
 	if err != nil {
 		return nil, os.NewSyscallError("flock", err)
 	}
-	return func() error { return nil }, nil // closing the file releases it
+	return f.Close, nil
 }

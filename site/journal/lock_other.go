@@ -9,10 +9,8 @@ import (
 	"os"
 )
 
-// lock makes a file beside the journal. Where a crash leaves it behind it must
-// be removed by hand.
-func lock(f *os.File) (unlock func() error, err error) {
-	name := f.Name() + ".lock"
+// lock makes a file. Where a crash leaves it behind it must be removed by hand.
+func lock(name string) (unlock func() error, err error) {
 	l, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%w, or %s was left behind by a crash and may be removed", ErrLocked, name)

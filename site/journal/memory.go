@@ -15,11 +15,11 @@ type Memory struct {
 	entries []schoolmail.JournalEntry
 }
 
-// Append adds an entry.
-func (m *Memory) Append(e schoolmail.JournalEntry) error {
+// Append adds entries.
+func (m *Memory) Append(e ...schoolmail.JournalEntry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.entries = append(m.entries, e)
+	m.entries = append(m.entries, e...)
 	return nil
 }
 
@@ -60,17 +60,17 @@ type Faulty struct {
 	count int
 }
 
-// Append passes the entry on until the fault.
-func (f *Faulty) Append(e schoolmail.JournalEntry) error {
+// Append passes the entries on until the fault.
+func (f *Faulty) Append(e ...schoolmail.JournalEntry) error {
 	f.mu.Lock()
 	f.count++
 	n := f.count
 	f.mu.Unlock()
 	if f.Fail == 0 || n < f.Fail {
-		return f.Journal.Append(e)
+		return f.Journal.Append(e...)
 	}
 	if n == f.Fail && f.Keep {
-		if err := f.Journal.Append(e); err != nil {
+		if err := f.Journal.Append(e...); err != nil {
 			return err
 		}
 	}

@@ -23,7 +23,7 @@ var _ schoolmail.Journal = Reader{}
 func OpenReader(path string) Reader { return Reader{path} }
 
 // Append fails with [ErrReadOnly].
-func (r Reader) Append(schoolmail.JournalEntry) error {
+func (r Reader) Append(...schoolmail.JournalEntry) error {
 	return fmt.Errorf("journal: append: %w", ErrReadOnly)
 }
 

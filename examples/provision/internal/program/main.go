@@ -92,7 +92,7 @@ type options struct {
 	config, plan, applyPlan, undo, out    string
 	explain                               string
 	apply, dryRun, quiet, status, preview bool
-	breakLease, anyDay                    bool
+	breakLease, anyDay, verify            bool
 	maxAge                                time.Duration
 	people                                int
 	seed                                  uint64
@@ -123,6 +123,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&p.out, "out", "", "write plan and reports (text, JSON, HTML) to this `folder`, too")
 	fs.BoolVar(&p.breakLease, "break-lease", false, "take the district from another run, which is known to be gone")
 	fs.BoolVar(&p.anyDay, "any-day", false, "sandbox: apply a plan for the day of -now")
+	fs.BoolVar(&p.verify, "verify-journal", false, "check the journal from its beginning, and do nothing else")
 	fs.IntVar(&p.people, "people", 400, "sandbox: `number` of people in the district")
 	fs.Uint64Var(&p.seed, "seed", 1, "sandbox: `number` that the district is made from")
 	fs.DurationVar(&p.latency, "latency", 0, "sandbox: `time` that each request to OX and doveadm takes")
@@ -158,6 +159,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return fs.Mistake("-status needs -config and goes with -max-age alone")
 	case !p.now.IsZero() && (p.apply || p.applyPlan != "") && !p.anyDay:
 		return fs.Mistake("-now is for looking ahead; to apply for another day than today -any-day is needed, and sandbox = true in [site]")
+	case p.verify && (p.config == "" || p.apply || p.applyPlan != "" || p.undo != "" || p.plan != "" || p.status):
+		return fs.Mistake("-verify-journal needs -config and goes with nothing else")
 	case p.breakLease && !p.apply && p.applyPlan == "":
 		return fs.Mistake("-break-lease goes with -apply or -apply-plan")
 	case p.preview && (p.config == "" || p.status || p.apply || p.plan != "" || p.applyPlan != "" || p.undo != "" || p.out != ""):
@@ -211,6 +214,9 @@ func (p *program) run(ctx context.Context) int {
 		return p.flags.Fail(cli.Usage, err)
 	}
 	p.flags.Warn(warnings...)
+	if p.verify {
+		return p.verifyJournal(set)
+	}
 	start := time.Now()
 	exit, acts := p.onServers(ctx, set)
 	if !p.apply && p.applyPlan == "" {
@@ -271,6 +277,23 @@ func (p *program) onServers(ctx context.Context, set *site.Settings) (exit int, 
 		fmt.Fprintln(p.stdout, "\nThis was only the plan: no server was written to.")
 	}
 	return p.finish(status(acts), acts), acts
+}
+
+// verifyJournal tells whether the journal is whole.
+func (p *program) verifyJournal(set *site.Settings) int {
+	rep, err := site.VerifyJournal(set)
+	if err != nil {
+		return p.flags.Fail(cli.Failed, err)
+	}
+	fmt.Fprintf(p.stdout, "The journal is whole: %d files, %d entries.\n", rep.Files, rep.Entries)
+	if rep.Tail > 0 {
+		fmt.Fprintf(p.stdout, "Its last %d bytes are no whole entry, as after a run that ended abruptly; the next run cuts them off.\n", rep.Tail)
+	}
+	if n := len(rep.Missing); n > 0 {
+		return p.flags.Fail(cli.Failed, fmt.Errorf("%d kept runs remember more of the journal than is there: it was cut off, or replaced by "+
+			"another. Restore it from a backup of the last night before the next run", n))
+	}
+	return cli.Done
 }
 
 // show prints an act: what was done, or the plan.

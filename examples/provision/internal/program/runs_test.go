@@ -145,3 +145,52 @@ func TestNewJournalIsTold(t *testing.T) {
 		t.Errorf("without its journal: status %d\n%s", status, out)
 	}
 }
+
+// A journal that was shortened is told; one that was changed is refused, with what
+// to do; -verify-journal sees both, also what a crash cannot explain.
+func TestJournalDamage(t *testing.T) {
+	t.Parallel()
+	s := start(t, 30)
+	day := s.District.Today()
+	if status, out, errs := s.run(t, day, "-apply"); status != 0 {
+		t.Fatalf("status %d\n%s%s", status, out, errs)
+	}
+	verify := func() (int, string, string) {
+		var out, errs strings.Builder
+		status := program.Main(t.Context(), []string{"-config", s.config(), "-verify-journal"}, &out, &errs)
+		return status, out.String(), errs.String()
+	}
+	if status, out, errs := verify(); status != 0 || !strings.Contains(out, "The journal is whole: 1 files") {
+		t.Errorf("as it was: status %d: %s%s", status, out, errs)
+	}
+	file := filepath.Join(s.dir, "state", "journal.jsonl")
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(strings.Replace(string(good), "create-account.", "create-account!", 1))
+	before := s.written()
+	for _, run := range []func() (int, string, string){verify, func() (int, string, string) { return s.run(t, day, "-apply") }} {
+		if status, _, errs := run(); status != 1 || !strings.Contains(errs, "damaged") || !strings.Contains(errs, "Restore the file") {
+			t.Errorf("changed: status %d: %s", status, errs)
+		}
+	}
+	if s.written() != before {
+		t.Error("something was written")
+	}
+	write(string(good[:len(good)-37]))
+	if status, out, _ := verify(); status != 1 || !strings.Contains(out, "are no whole entry") {
+		t.Errorf("cut: status %d: %s", status, out)
+	}
+	if status, out, errs := s.run(t, day, "-apply"); status != 3 || !strings.Contains(out, "journal-cut") {
+		t.Errorf("cut: status %d\n%s%s", status, out, errs)
+	}
+	if status, _, errs := verify(); status != 1 || !strings.Contains(errs, "kept runs remember more") {
+		t.Errorf("cut, and gone on with: status %d: %s", status, errs)
+	}
+}

@@ -13,39 +13,14 @@ import (
 	"github.com/ictmedia/schoolmail"
 )
 
-const headLine = "# schoolmail journal, format 1\n"
+const headLine1 = "# schoolmail journal, format 1\n"
 
 // maxLine is the longest line in bytes, far more than an entry ever needs.
 const maxLine = 1 << 20
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// CorruptError says that a journal is damaged where it was complete once.
-type CorruptError struct {
-	Name   string // of the file
-	Line   int    // from 1
-	Reason string
-}
-
-// Error returns "journal: file:line: reason".
-func (e *CorruptError) Error() string {
-	return fmt.Sprintf("journal: %s:%d: damaged: %s", e.Name, e.Line, e.Reason)
-}
-
-// Temporary reports false: a damaged journal does not heal.
-func (e *CorruptError) Temporary() bool { return false }
-
-// appendLine appends the line of an entry's JSON to b.
-func appendLine(b []byte, number uint64, text []byte) []byte {
-	b = strconv.AppendUint(b, number, 10)
-	b = append(b, ' ')
-	sum := checksum(number, text)
-	b = append(b, fmt.Sprintf("%08x", sum)...)
-	b = append(b, ' ')
-	b = append(b, text...)
-	return append(b, '\n')
-}
-
+// checksum is that of a line of format 1.
 func checksum(number uint64, text []byte) uint32 {
 	sum := crc32.Update(0, castagnoli, strconv.AppendUint(nil, number, 10))
 	return crc32.Update(sum, castagnoli, text)
@@ -89,11 +64,11 @@ func scan(name string, r io.Reader, yield func(line int, text []byte) bool) (goo
 		line++
 		switch {
 		case line == 1:
-			if ended && string(text)+"\n" == headLine {
-				good = int64(len(headLine))
+			if ended && string(text)+"\n" == headLine1 {
+				good = int64(len(headLine1))
 				continue
 			}
-			if !ended && bytes.HasPrefix([]byte(headLine), text) {
+			if !ended && bytes.HasPrefix([]byte(headLine1), text) {
 				return 0, 0, nil // a crash while the journal was begun
 			}
 			return 0, 0, &CorruptError{name, 1, "not a journal of format 1"}
@@ -143,12 +118,10 @@ func readLine(br *bufio.Reader) (text []byte, ended, tooLong bool, err error) {
 	}
 }
 
-// Read calls yield with every entry of a journal, oldest first, until it
-// returns false. It needs no lock, so it can look at the journal of a running
-// program; an unfinished last entry is left out. name is for errors.
-func Read(name string, r io.Reader, yield func(schoolmail.JournalEntry) bool) error {
+// readFormat1 calls yield with every entry of a journal of format 1.
+func readFormat1(name string, r io.Reader, yield func(schoolmail.JournalEntry) bool) (good int64, err error) {
 	var bad error
-	_, _, err := scan(name, r, func(line int, text []byte) bool {
+	good, _, err = scan(name, r, func(line int, text []byte) bool {
 		var e schoolmail.JournalEntry
 		if err := json.Unmarshal(text, &e); err != nil {
 			bad = &CorruptError{name, line, "no journal entry: " + err.Error()}
@@ -156,5 +129,5 @@ func Read(name string, r io.Reader, yield func(schoolmail.JournalEntry) bool) er
 		}
 		return yield(e)
 	})
-	return errors.Join(bad, err)
+	return good, errors.Join(bad, err)
 }
