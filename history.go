@@ -130,7 +130,9 @@ const (
 // proves and forbids stays the same.
 func (h *History) Needed() []JournalEntry {
 	var list []JournalEntry
-	old := func(t time.Time, days int) bool { return !t.IsZero() && h.last.Sub(t) > time.Duration(days)*24*time.Hour }
+	old := func(t time.Time, days int) bool {
+		return !t.IsZero() && h.last.Sub(t) > time.Duration(days)*24*time.Hour
+	}
 	for _, id := range slices.Sorted(maps.Keys(h.plans)) {
 		p := h.plans[id]
 		if p.ended && !old(p.at, plansKept) {
