@@ -14,7 +14,8 @@ import (
 
 // ReadAccounts reads a list of accounts: one user name on each line, or CSV
 // (separated by comma or semicolon) whose first line names the columns: name, source,
-// target, source_password, target_password, source_token, target_token. Only name
+// target, source_password, target_password, source_token, target_token, source_token_file,
+// target_token_file. Only name
 // is needed; source and target are the user names on each side. Empty lines
 // and lines that begin with "#" are left out. All mistakes are reported at once.
 func ReadAccounts(file string, r io.Reader) ([]Account, error) {
@@ -77,6 +78,9 @@ func ReadAccounts(file string, r io.Reader) ([]Account, error) {
 		"target_password": func(a *Account, v string) { a.Target.Password = schoolmail.Secret(v) },
 		"source_token":    func(a *Account, v string) { a.Source.Token = schoolmail.Secret(v) },
 		"target_token":    func(a *Account, v string) { a.Target.Token = schoolmail.Secret(v) },
+
+		"source_token_file": func(a *Account, v string) { a.Source.TokenFile = v },
+		"target_token_file": func(a *Account, v string) { a.Target.TokenFile = v },
 	}
 	for i, h := range head {
 		head[i] = strings.ToLower(strings.TrimSpace(h))

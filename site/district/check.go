@@ -229,6 +229,17 @@ func (l *loader) checkMigrate(c *Config) {
 	if m.MaxDeleted < 0 || m.MaxDeleted > 1 {
 		l.bad("migrate.max_deleted", "%v: expected a share from 0 to 1", m.MaxDeleted)
 	}
+	l.between("migrate.attempts", m.Attempts, 0, 1000)
+	l.between("migrate.max_size", m.MaxSize, 0, 1<<50)
+	if _, err := time.ParseDuration(cmp.Or(m.Timeout, "5m")); err != nil {
+		l.bad("migrate.timeout", "%q: expected a duration such as 5m", m.Timeout)
+	}
+	if _, err := time.Parse(time.DateOnly, cmp.Or(m.Since, "2020-12-31")); err != nil {
+		l.bad("migrate.since", "%q: expected a day such as 2020-12-31", m.Since)
+	}
+	if _, err := migrate.PresetOf(m.Preset); m.Preset != "" && err != nil {
+		l.bad("migrate.preset", "%q: expected gmail or exchange", m.Preset)
+	}
 	var last time.Time
 	for i, w := range m.Windows {
 		key := fmt.Sprintf("migrate.window[%d]", i+1)

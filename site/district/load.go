@@ -305,7 +305,8 @@ func (l *loader) paths() {
 	c := l.c
 	for _, p := range []*string{&c.Export.Dir, &c.State.Dir, &c.State.StatusFile, &c.State.MetricsFile,
 		&c.Directory.CAFile, &c.OX.CAFile, &c.Mail.CAFile, &c.Notices.CAFile, &c.Notices.TextsDir,
-		&c.Addressbooks.Rules, &c.Migrate.Users, &c.Migrate.StateDir} {
+		&c.Addressbooks.Rules, &c.Migrate.Users, &c.Migrate.StateDir,
+		&c.Migrate.FromCAFile, &c.Migrate.ToCAFile, &c.Migrate.FromTokenFile, &c.Migrate.ToTokenFile} {
 		*p = l.abs(*p)
 	}
 }

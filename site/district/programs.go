@@ -103,21 +103,34 @@ type MigrateSection struct {
 	ToPassword       schoolmail.Secret `toml:"to_password"`
 	ToPasswordFile   string            `toml:"to_password_file"`
 	Insecure         bool              `toml:"insecure"` // clear text with imap://
+	FromCAFile       string            `toml:"from_ca_file"`
+	ToCAFile         string            `toml:"to_ca_file"`
+	FromTokenFile    string            `toml:"from_token_file"` // OAuth, read at each login
+	FromTokenCommand string            `toml:"from_token_command"`
+	ToTokenFile      string            `toml:"to_token_file"`
+	ToTokenCommand   string            `toml:"to_token_command"`
+	Preset           string            `toml:"preset"` // gmail, exchange
+	Attempts         int               `toml:"attempts"`
+	Timeout          string            `toml:"timeout"` // "5m"
 
 	StateDir           string `toml:"state_dir"`
 	FromConnections    int    `toml:"from_connections"`
 	ToConnections      int    `toml:"to_connections"`
 	FromBytesPerSecond int64  `toml:"from_bytes_per_second"`
 
-	Wave        string   `toml:"wave"`  // name
-	Users       string   `toml:"users"` // file with accounts
-	Parallel    int      `toml:"parallel"`
-	CutOver     bool     `toml:"cut_over"`
-	KeepDeleted bool     `toml:"keep_deleted"`
-	MaxDeleted  float64  `toml:"max_deleted"`
-	Windows     []Window `toml:"window"`
-	Folders     Folders  `toml:"folders"`
-	Spool       Spool    `toml:"spool"`
+	Wave        string            `toml:"wave"`  // name
+	Users       string            `toml:"users"` // file with accounts
+	Parallel    int               `toml:"parallel"`
+	CutOver     bool              `toml:"cut_over"`
+	KeepDeleted bool              `toml:"keep_deleted"`
+	MaxDeleted  float64           `toml:"max_deleted"`
+	MaxSize     int64             `toml:"max_size"` // bytes
+	Since       string            `toml:"since"`    // 2020-12-31
+	CopyQuota   bool              `toml:"copy_quota"`
+	Flags       map[string]string `toml:"flags"`
+	Windows     []Window          `toml:"window"`
+	Folders     Folders           `toml:"folders"`
+	Spool       Spool             `toml:"spool"`
 }
 
 // Window is a section [[migrate.window]].
@@ -131,6 +144,8 @@ type Folders struct {
 	Map         map[string]string `toml:"map"`
 	Roles       map[string]string `toml:"roles"`
 	Skip        []string          `toml:"skip"`
+	Only        []string          `toml:"only"`
+	Virtual     bool              `toml:"virtual"`
 	Forbidden   string            `toml:"forbidden"`
 	NoNameTable bool              `toml:"no_name_table"`
 }

@@ -87,6 +87,15 @@ func (p *printer) migrate(m *MigrateSection) {
 	p.key("to", m.To, "", "the new server with its master user")
 	p.secret("to_password", m.ToPassword, m.ToPasswordFile)
 	p.key("to_connections", m.ToConnections, 0, "at the same time; 0: 8")
+	for _, side := range []struct{ name, ca, file, command string }{
+		{"from", m.FromCAFile, m.FromTokenFile, m.FromTokenCommand}, {"to", m.ToCAFile, m.ToTokenFile, m.ToTokenCommand}} {
+		p.key(side.name+"_ca_file", side.ca, "", "PEM; trusted instead of the system's authorities")
+		p.key(side.name+"_token_file", side.file, "", "an OAuth token instead of the password, read at each login")
+		p.key(side.name+"_token_command", side.command, "", "a program that prints the token; MIGRATE_USER is whose")
+	}
+	p.key("preset", m.Preset, "", "what is known of the old server: gmail, exchange")
+	p.key("attempts", m.Attempts, 0, "at an account whose connections break without any progress; 0: 5")
+	p.key("timeout", m.Timeout, "", "of silence, until a connection is given up; empty: 5m")
 	p.key("insecure", m.Insecure, false, "imap:// in clear text; only for servers on this machine")
 	p.key("wave", m.Wave, "migration", "name of the wave in reports")
 	p.key("users", m.Users, "", "a file with the wave's accounts: a name on each line, or CSV with a heading")
@@ -95,6 +104,9 @@ func (p *printer) migrate(m *MigrateSection) {
 	p.key("cut_over", m.CutOver, false, "the last run: later ones only bring late mail")
 	p.key("keep_deleted", m.KeepDeleted, false, "do not follow deletions at the source until the cut-over")
 	p.key("max_deleted", m.MaxDeleted, 0.0, "hold deletions back when more than this share would go at once; 0: the half")
+	p.key("max_size", m.MaxSize, int64(0), "larger messages stay behind, in bytes; 0: none")
+	p.key("since", m.Since, "", "messages of before that day stay behind, such as 2020-12-31")
+	p.key("copy_quota", m.CopyQuota, false, "set the old server's storage limit at the new one, where that allows it")
 	if len(m.Windows) == 0 {
 		p.line("")
 		p.line("# [[migrate.window]]   # when the wave may run; without windows always")
@@ -108,11 +120,14 @@ func (p *printer) migrate(m *MigrateSection) {
 	}
 	f := &m.Folders
 	p.section("[migrate.folders]", "What becomes of folders.")
-	p.key("skip", f.Skip, []string(nil), "stay behind, with everything below them")
+	p.key("skip", f.Skip, []string(nil), "stay behind, with everything below them; * is any characters, ? one")
+	p.key("only", f.Only, []string(nil), "the only ones that are taken, with everything below them; * and ? as in skip")
+	p.key("virtual", f.Virtual, false, "take views of other folders, too (\\All, \\Flagged, \\Important)")
 	p.key("forbidden", f.Forbidden, "", "characters that the new server refuses in names, besides its separator")
 	p.key("no_name_table", f.NoNameTable, false, "do not recognise Gesendet, Envoyés, Bozze ... by their names")
 	p.table("migrate.folders.roles", f.Roles, `Sent = "Gesendete Objekte"`, "the one folder of each kind; otherwise what the new server marks")
 	p.table("migrate.folders.map", f.Map, `"Ablage alt" = "Archiv/Ablage"`, "goes before everything else")
+	p.table("migrate.flags", m.Flags, `"$Label1" = "$Wichtig"`, "other names of flags at the new server; an empty one leaves the flag out")
 	s := &m.Spool
 	p.section("[migrate.spool]", "For the first copy from the files of Cyrus, with UIDs kept: migrate -convert.")
 	p.key("partitions", s.Partitions, []string(nil), "partition-NAME of imapd.conf, such as /var/spool/cyrus/mail")

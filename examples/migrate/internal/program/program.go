@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
@@ -44,7 +45,9 @@ Without -users it takes everybody in the spool. With -from and -to as well the
 folders are planned over IMAP, which knows of special use. The section
 [migrate.spool] of the district file has more; -convert does what it says.
 
-To pause, make the file PAUSE in the state directory; remove it to go on.
+To pause, make the file PAUSE in the state directory; remove it to go on. How the
+wave stands is in wave.json there, for a monitor. A server that cannot be reached or
+asks to wait pauses the wave by itself.
 Exit codes: 0 done, 1 failed or interrupted, 2 bad flags or files, 3 done with
 failures, missing messages or held-back accounts (see the report).
 
@@ -139,6 +142,23 @@ func (s *settings) flags(fs *cli.Flags) (spoolDirs *string) {
 	fs.StringVar(&s.fromFile, "from-password", "", "`file` with the source admin's password")
 	fs.StringVar(&s.toFile, "to-password", "", "`file` with the target admin's password")
 	fs.BoolVar(&s.Insecure, "insecure", s.Insecure, "imap:// without STARTTLS, in clear text")
+	for _, side := range []struct {
+		name, of          string
+		ca, file, command *string
+	}{
+		{"from", "source", &s.FromCAFile, &s.FromTokenFile, &s.FromTokenCommand}, {"to", "target", &s.ToCAFile, &s.ToTokenFile, &s.ToTokenCommand}} {
+		fs.StringVar(side.ca, side.name+"-ca-file", *side.ca, "PEM `file` with the authority that the "+side.of+" server's certificate is trusted by, or the certificate itself")
+		fs.StringVar(side.file, side.name+"-token-file", *side.file, "`file` with an OAuth token for the "+side.of+", read at each login")
+		fs.StringVar(side.command, side.name+"-token-command", *side.command, "`command` that prints an OAuth token for the "+side.of+" user MIGRATE_USER, run at each login")
+	}
+	fs.StringVar(&s.Preset, "preset", s.Preset, "what is known of the source: gmail or exchange")
+	fs.IntVar(&s.Attempts, "attempts", s.Attempts, "at an account whose connections break without any progress (default 5)")
+	fs.StringVar(&s.Timeout, "timeout", s.Timeout, "`duration` of silence until a connection is given up (default 5m)")
+	fs.Func("include", "`pattern` of source folders that are taken, with what is below them; may be repeated", list(&s.Folders.Only))
+	fs.Func("exclude", "`pattern` of source folders that stay behind, with what is below them; may be repeated", list(&s.Folders.Skip))
+	fs.StringVar(&s.Since, "since", s.Since, "`day`: older messages stay behind, such as 2020-12-31")
+	fs.Int64Var(&s.MaxSize, "max-size", s.MaxSize, "`bytes`: larger messages stay behind")
+	fs.BoolVar(&s.CopyQuota, "copy-quota", s.CopyQuota, "set the source's storage limit at the target, where that allows it")
 	fs.StringVar(&s.Users, "users", s.Users, "`file` with accounts: a name on each line, or CSV with a heading")
 	fs.StringVar(&s.StateDir, "state", or(s.StateDir, "migrate-state"), "state `directory`")
 	fs.StringVar(&s.Wave, "wave", or(s.Wave, "migration"), "`name` of the wave in reports")
@@ -184,6 +204,14 @@ func (s *settings) check(given bool) error {
 	return nil
 }
 
+// list is a flag that may be repeated.
+func list(to *[]string) func(string) error {
+	return func(v string) error {
+		*to = append(*to, v)
+		return nil
+	}
+}
+
 func or(s, def string) string {
 	if s == "" {
 		return def
@@ -193,27 +221,66 @@ func or(s, def string) string {
 
 // servers makes servers of the settings.
 func (s *settings) servers() (from, to migrate.Server, err error) {
-	side := func(url string, password schoolmail.Secret, file string) (migrate.Server, error) {
-		srv, err := migrate.ParseServer(url, s.Insecure)
-		if err != nil {
-			return srv, err
-		}
-		if password != "" {
-			srv.AdminPassword = password
-		}
-		if file != "" {
-			b, err := os.ReadFile(file)
-			if err != nil {
-				return srv, fmt.Errorf("migrate: password: %w", err)
-			}
-			srv.AdminPassword = schoolmail.Secret(strings.TrimRight(string(b), "\r\n"))
-		}
-		return srv, nil
-	}
-	from, err1 := side(s.From, s.FromPassword, s.fromFile)
-	to, err2 := side(s.To, s.ToPassword, s.toFile)
+	from, err1 := s.server(s.From, s.FromPassword, s.fromFile, s.FromCAFile, s.FromTokenFile, s.FromTokenCommand)
+	to, err2 := s.server(s.To, s.ToPassword, s.toFile, s.ToCAFile, s.ToTokenFile, s.ToTokenCommand)
 	from.Connections, to.Connections, from.BytesPerSecond = s.FromConnections, s.ToConnections, s.FromBytesPerSecond
 	return from, to, errors.Join(err1, err2)
+}
+
+func (s *settings) server(url string, password schoolmail.Secret, file, ca, tokenFile, tokenCommand string) (migrate.Server, error) {
+	srv, err := migrate.ParseServer(url, s.Insecure)
+	if err != nil {
+		return srv, err
+	}
+	if password != "" {
+		srv.AdminPassword = password
+	}
+	if file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return srv, fmt.Errorf("migrate: password: %w", err)
+		}
+		srv.AdminPassword = schoolmail.Secret(strings.TrimRight(string(b), "\r\n"))
+	}
+	if ca != "" {
+		if srv.TLSConfig, err = runner.CAFile(ca); err != nil {
+			return srv, err
+		}
+	}
+	switch {
+	case tokenFile != "":
+		srv.Token = runner.TokenFromFile(tokenFile)
+	case tokenCommand != "":
+		srv.Token = runner.TokenFromCommand(tokenCommand)
+	}
+	if s.Timeout != "" {
+		if srv.Timeout, err = time.ParseDuration(s.Timeout); err != nil || srv.Timeout <= 0 {
+			return srv, fmt.Errorf("migrate: -timeout %q: want a duration such as 5m", s.Timeout)
+		}
+	}
+	return srv, nil
+}
+
+// options makes the migration's options of the settings, with what the preset
+// knows of the source.
+func (s *settings) options(from *migrate.Server) (migrate.Options, error) {
+	o := migrate.Options{Folders: s.rules(), KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted, AllowDeletions: s.allowDeletions,
+		Recopy: s.recopy, Attempts: s.Attempts, Quota: s.CopyQuota, Flags: s.Flags, Limits: migrate.Limits{MaxSize: s.MaxSize}}
+	if s.Since != "" {
+		day, err := time.Parse(time.DateOnly, s.Since)
+		if err != nil {
+			return o, fmt.Errorf("migrate: -since %q: want a day such as 2020-12-31", s.Since)
+		}
+		o.Limits.Since = day
+	}
+	if s.Preset != "" {
+		p, err := migrate.PresetOf(s.Preset)
+		if err != nil {
+			return o, err
+		}
+		p.Apply(&o.Folders, from)
+	}
+	return o, nil
 }
 
 // sides makes servers and accounts of the settings.
@@ -227,8 +294,8 @@ func (s *settings) sides() (from, to migrate.Server, accounts []migrate.Account,
 		}
 		return from, to, []migrate.Account{{
 			Name:   to.Admin,
-			Source: migrate.Login{User: from.Admin, Password: from.AdminPassword},
-			Target: migrate.Login{User: to.Admin, Password: to.AdminPassword},
+			Source: migrate.Login{User: from.Admin, Password: own(from)},
+			Target: migrate.Login{User: to.Admin, Password: own(to)},
 		}}, nil
 	}
 	f, err := os.Open(s.Users)
@@ -243,17 +310,29 @@ func (s *settings) sides() (from, to migrate.Server, accounts []migrate.Account,
 	return from, to, accounts, err
 }
 
+// own is the password of the one mailbox, none where a token takes its place.
+func own(s migrate.Server) schoolmail.Secret {
+	if s.Token != nil {
+		return ""
+	}
+	return s.AdminPassword
+}
+
 func run(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer) (int, error) {
 	return runWith(ctx, s, from, to, accounts, stdout, newProgress(stdout, cli.IsTerminal(stdout)))
 }
 
 func runWith(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer, p *progress) (int, error) {
 	defer p.done()
+	o, err := s.options(&from)
+	if err != nil {
+		return cli.Usage, err
+	}
+	o.Observer = p
 	j := &runner.Job{
 		From: from, To: to, State: s.StateDir, NoCopy: s.noCopy, Verify: s.verify, Sample: s.sample, Report: s.report, Observe: p.wave,
-		Wave: migrate.Wave{Name: s.Wave, Accounts: accounts, Windows: s.windows(), Parallel: s.Parallel, CutOver: s.CutOver},
-		Options: migrate.Options{Folders: s.rules(), KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted,
-			AllowDeletions: s.allowDeletions, Recopy: s.recopy, Observer: p},
+		Wave:    migrate.Wave{Name: s.Wave, Accounts: accounts, Windows: s.windows(), Parallel: s.Parallel, CutOver: s.CutOver},
+		Options: o,
 	}
 	if s.plan {
 		return plan(ctx, j.Migrator(), accounts, stdout)

@@ -44,7 +44,15 @@ func (p *progress) Observe(e migrate.Event) {
 			p.last[e.Account] = time.Now()
 			p.line("%s: %d messages, %s, in %q", e.Account, e.Messages, migrate.Bytes(e.Bytes), e.Folder)
 		}
+	case migrate.Paused:
+		if key := "\x00" + e.Side; time.Until(p.last[key]) <= 0 { // all accounts meet it
+			p.last[key] = e.Until
+			p.line("%s: everybody waits until %s: %v", e.Side, e.Until.Format(time.TimeOnly), e.Err)
+		}
 	case migrate.Retrying:
+		if e.Wait == 0 {
+			return // a pause, which is told
+		}
 		p.line("%s: connection lost, again in %s: %v", e.Account, e.Wait.Round(100*time.Millisecond), e.Err)
 	case migrate.Finished:
 		p.finish(e)
