@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -43,9 +44,10 @@ type SyncResult struct {
 // the user's mail the same as the destination. It keeps UIDs, UIDVALIDITY,
 // GUIDs, flags, dates and subscriptions.
 //
-// What the target has besides is deleted. A source that does not exist is
-// empty mail: with Reverse a mistyped destination deletes all mail of the
-// user. [Client.Sync] with OneWay deletes nothing.
+// What the target has besides is deleted. A source that does not exist would be taken for
+// empty mail, and with Reverse delete all mail of the user: a path at the
+// server is looked for first ([ErrNotFound]), what lies behind tcp: or imapc: is
+// not. [Client.Sync] with OneWay deletes nothing.
 //
 // A destination is "maildir:/path" or another mail location, "tcp:host:port"
 // or "tcps:host:port" (a doveadm listener with the same doveadm_password),
@@ -94,6 +96,15 @@ func (c *Client) dsync(ctx context.Context, command, user, destination string, s
 	if so.LockTimeout > 0 {
 		p["lockTimeout"] = so.LockTimeout
 	}
+	if file := localPath(destination); so.Reverse && file != "" {
+		found, err := c.stat(ctx, c.hosts[0], file)
+		if err != nil {
+			return SyncResult{}, err
+		}
+		if !found {
+			return SyncResult{}, &Error{Op: command, User: user, Subject: file, Host: c.hosts[0].name, Kind: ErrNotFound}
+		}
+	}
 	rows, err := c.rows(ctx, o)
 	if e, ok := errors.AsType[*Error](err); ok && e.ExitCode == 2 {
 		return SyncResult{Again: true}, nil
@@ -109,4 +120,15 @@ func (c *Client) dsync(ctx context.Context, command, user, destination string, s
 		res.State = rows[0]["state"]
 	}
 	return res, nil
+}
+
+// localPath is the directory of a destination on the server's own disk, "" for
+// another one, or one that begins at the home.
+func localPath(destination string) string {
+	driver, rest, _ := strings.Cut(destination, ":")
+	dir, _, _ := strings.Cut(rest, ":")
+	if !slices.Contains([]string{"maildir", "mdbox", "sdbox", "dbox", "mbox"}, driver) || !path.IsAbs(dir) {
+		return ""
+	}
+	return path.Clean(dir)
 }

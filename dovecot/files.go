@@ -12,15 +12,20 @@ import (
 // doveadm has no command for that: lock the account, [Client.FlushAuthCache],
 // [Client.Kick], then this. It does not ask whether the user still exists.
 //
+// Dovecot 2.4 needs a line "fs posix { }" in its configuration for it.
+//
 // The path must be clean, absolute and below Options.MailRoot; the server
 // itself would delete any path it is given, as root.
 func (c *Client) DeleteHome(ctx context.Context, home string) (bool, error) {
 	if err := c.checkHome(home); err != nil {
 		return false, refuse("fsDelete", "", home, "%w", err)
 	}
-	del := op{call: Call{"fsDelete", Params{
-		"fsDriver": "posix", "fsArgs": "dirs", "recursive": true, "maxParallel": 1, "path": []string{home},
-	}}, subject: home, again: true}
+	p, err := c.posix(ctx, "fsDelete", "dirs")
+	if err != nil {
+		return false, err
+	}
+	p["recursive"], p["maxParallel"], p["path"] = true, 1, []string{home}
+	del := op{call: Call{"fsDelete", p}, subject: home, again: true}
 	var deleted bool
 	errs := make([]error, len(c.hosts))
 	for i, h := range c.hosts {
@@ -60,10 +65,27 @@ func (c *Client) checkHome(home string) error {
 	return nil
 }
 
+// posix are the parameters that make a command work on plain files: 2.3 takes a driver
+// and its arguments, 2.4 the name of a filter, under which it looks for the settings.
+func (c *Client) posix(ctx context.Context, command, args string) (Params, error) {
+	info, err := c.Server(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := info.Commands[command]["filterName"]; ok {
+		return Params{"filterName": "posix"}, nil
+	}
+	return Params{"fsDriver": "posix", "fsArgs": args}, nil
+}
+
 // stat reports whether a path exists at a host.
 func (c *Client) stat(ctx context.Context, h *host, p string) (bool, error) {
-	o := op{call: Call{"fsStat", Params{"fsDriver": "posix", "fsArgs": "", "path": p}}, subject: p, again: true}
-	_, err := c.run(ctx, h, o)
+	params, err := c.posix(ctx, "fsStat", "")
+	if err != nil {
+		return false, err
+	}
+	params["path"] = p
+	_, err = c.run(ctx, h, op{call: Call{"fsStat", params}, subject: p, again: true})
 	if isKind(err, ErrNotFound) {
 		return false, nil
 	}

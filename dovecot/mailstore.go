@@ -33,7 +33,7 @@ func NewMailstore(c *Client, login func(schoolmail.Account) string, want Want) *
 func (m *Mailstore) EnsureMailbox(ctx context.Context, a schoolmail.Account) error {
 	login := m.login(a)
 	if m.want.QuotaBytes == 0 {
-		if _, err := m.c.FlushAuthCache(ctx, login); err != nil {
+		if err := m.c.forget(ctx, login); err != nil {
 			return err
 		}
 		all := append([]string{"INBOX"}, m.want.Mailboxes...)
@@ -52,7 +52,7 @@ func (m *Mailstore) EnsureMailbox(ctx context.Context, a schoolmail.Account) err
 // Disconnect makes the server forget the account's cached password and ends
 // its sessions.
 func (m *Mailstore) Disconnect(ctx context.Context, a schoolmail.Account) error {
-	if _, err := m.c.FlushAuthCache(ctx, m.login(a)); err != nil {
+	if err := m.c.forget(ctx, m.login(a)); err != nil {
 		return err
 	}
 	_, err := m.c.Kick(ctx, m.login(a))

@@ -62,24 +62,15 @@ func (s State) quotaIs(limit int64) bool {
 // nothing (Dovecot makes the home directory by itself, though). An unknown
 // user is [ErrNoUser]. Without the quota plugin Quota is empty.
 func (c *Client) Inspect(ctx context.Context, user string) (State, error) {
-	return c.inspect(ctx, user, false)
-}
-
-// inspect is Inspect, after a flush of the user's cache entries if asked for.
-func (c *Client) inspect(ctx context.Context, user string, flushed bool) (State, error) {
 	info, err := c.Server(ctx)
 	if err != nil {
 		return State{}, err
 	}
-	var ops []op
-	if flushed {
-		ops = append(ops, flush(user))
-	}
-	first := len(ops)
-	ops = append(ops,
+	ops := []op{
 		lookup(user),
 		statusOp(user, []string{"*"}),
-		userOp("mailboxList", user, "", Params{"subscriptions": true}).repeatable())
+		userOp("mailboxList", user, "", Params{"subscriptions": true}).repeatable(),
+	}
 	if _, ok := info.Commands["quotaGet"]; ok {
 		ops = append(ops, userOp("quotaGet", user, "", nil).repeatable())
 	}
@@ -92,7 +83,6 @@ func (c *Client) inspect(ctx context.Context, user string, flushed bool) (State,
 			return State{}, ofAll(ops[i], err) // the others say the same
 		}
 	}
-	answers, ops = answers[first:], ops[first:]
 	var s State
 	if s.User, err = c.userOf(ops[0], answers[0]); err != nil {
 		return State{}, err
@@ -112,7 +102,7 @@ func (c *Client) inspect(ctx context.Context, user string, flushed bool) (State,
 // Ensure brings a user's mail to the wanted state and returns it. The user
 // must be in the directory already; [ErrNoUser] may then mean that the
 // directory has not reached the mail server yet. What is there already is
-// left alone: the second call makes one request (and one for each further
+// left alone: the second call makes two requests (and one for each further
 // host) and changes nothing.
 //
 // It first flushes the user's entries in the authentication caches. A quota
@@ -123,13 +113,10 @@ func (c *Client) Ensure(ctx context.Context, user string, w Want) (State, error)
 	if w.QuotaBytes < 0 {
 		return State{}, refuse("quotaGet", user, "", "negative quota")
 	}
-	alone := len(c.hosts) == 1 // then the flush goes along with the questions
-	if !alone {
-		if _, err := c.FlushAuthCache(ctx, user); err != nil {
-			return State{}, err
-		}
+	if err := c.forget(ctx, user); err != nil {
+		return State{}, err
 	}
-	s, err := c.inspect(ctx, user, alone)
+	s, err := c.Inspect(ctx, user)
 	if err != nil {
 		return State{}, err
 	}
@@ -222,7 +209,7 @@ func limits(quotas []Quota) string {
 // old one was.
 func (c *Client) MoveMail(ctx context.Context, before State, to string) (State, error) {
 	from := before.User.Name
-	if _, err := c.FlushAuthCache(ctx, from, to); err != nil {
+	if err := c.forget(ctx, from, to); err != nil {
 		return State{}, err
 	}
 	target, err := c.User(ctx, to)

@@ -114,7 +114,7 @@ func (c *Client) SetQuota(ctx context.Context, user string, limit int64) error {
 	if err := c.everywhere(ctx, o, func(*host, answer) error { return nil }); err != nil {
 		return c.dictFailure(ctx, err)
 	}
-	if _, err := c.FlushAuthCache(ctx, user); err != nil {
+	if err := c.forget(ctx, user); err != nil {
 		return err
 	}
 	quotas, err := c.Quota(ctx, user)

@@ -183,8 +183,12 @@ func userdb(s *Server, a args) (result, error) {
 			return result{}, exit(67)
 		}
 		fields := map[string]string{"uid": "vmail", "gid": "vmail", "home": u.Home}
+		key := u.Name
 		if s.cfg.series24 {
-			fields["mail_driver"], fields["mail_path"] = "maildir", "~/Maildir"
+			fields["mail_path"] = u.Home + "/Maildir" // the driver is the configuration's
+			if key = n; n != u.Name {
+				fields["user"] = u.Name
+			}
 		} else {
 			fields["mail"] = "maildir:~/Maildir"
 		}
@@ -201,14 +205,14 @@ func userdb(s *Server, a args) (result, error) {
 				}
 			}
 		}
-		out[u.Name] = fields
+		out[key] = fields
 	}
 	return result{object: out}, nil
 }
 
 func authCacheFlush(s *Server, a args) (result, error) {
 	users := a.list("user")
-	if len(users) == 0 && !s.cfg.series24 {
+	if len(users) == 0 || s.cfg.series24 { // 2.4.1 never answers this over HTTP
 		return result{}, errDied
 	}
 	s.mu.Lock()
@@ -346,8 +350,16 @@ func (s *Server) exists(p string) bool {
 	return false
 }
 
+// hasFiles reports whether a command says which file system it is about.
+func (s *Server) hasFiles(a args) bool {
+	if s.cfg.series24 {
+		return a.has("filterName")
+	}
+	return a.has("fsArgs") && a.has("fsDriver")
+}
+
 func fsStat(s *Server, a args) (result, error) {
-	if !a.has("fsArgs") || !a.has("fsDriver") || !a.has("path") {
+	if !s.hasFiles(a) || !a.has("path") {
 		return result{}, errDied
 	}
 	s.mu.Lock()
@@ -360,7 +372,7 @@ func fsStat(s *Server, a args) (result, error) {
 }
 
 func fsDelete(s *Server, a args) (result, error) {
-	if !a.has("fsArgs") || !a.has("fsDriver") || len(a.list("path")) == 0 {
+	if !s.hasFiles(a) || len(a.list("path")) == 0 {
 		return result{}, errDied
 	}
 	s.mu.Lock()
@@ -368,7 +380,7 @@ func fsDelete(s *Server, a args) (result, error) {
 	var err error
 	for _, p := range a.list("path") {
 		p = cleanHome(p)
-		if !s.exists(p) || !a.flag("recursive") || a.str("fsArgs") != "dirs" {
+		if !s.exists(p) || !a.flag("recursive") || !s.cfg.series24 && a.str("fsArgs") != "dirs" {
 			err = exit(75)
 			continue
 		}

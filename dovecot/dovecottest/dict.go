@@ -17,12 +17,16 @@ func dictKey(user, key string) string {
 // dictArgs checks what all dict commands need and returns the full key. The
 // user is just a name: no userdb is asked, and * is no mask.
 func (s *Server) dictArgs(a args, needs ...string) (string, error) {
-	for _, n := range append([]string{"dictUri", "key"}, needs...) {
+	name := "dictUri"
+	if s.cfg.series24 {
+		name = "filterName"
+	}
+	for _, n := range append([]string{name, "key"}, needs...) {
 		if !a.has(n) {
 			return "", exit(64)
 		}
 	}
-	key, uri := a.str("key"), a.str("dictUri")
+	key, uri := a.str("key"), a.str(name)
 	private := strings.HasPrefix(key, "priv/")
 	if !private && !strings.HasPrefix(key, "shared/") || private && !a.has("user") {
 		return "", exit(64)

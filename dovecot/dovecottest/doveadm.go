@@ -64,9 +64,11 @@ func declaration(series24 bool) []*declared {
 		}
 		d.params = slices.DeleteFunc(d.params, func(p param) bool {
 			return (d.name == "copy" || d.name == "move") && p.name == "sourceType" || d.name == "kick" && p.name == "force" ||
-				strings.HasPrefix(d.name, "dict") && p.name == "dictUri" || // dicts have names in the configuration
+				strings.HasPrefix(d.name, "dict") && p.name == "dictUri" || // dicts and files have names in the configuration
+				strings.HasPrefix(d.name, "fs") && (p.name == "fsDriver" || p.name == "fsArgs") ||
 				(d.name == "sync" || d.name == "backup") && (p.name == "replicatorNotify" || p.name == "defaultDestination" || p.name == "legacyDsync")
 		})
+		d.params = append(d.params, added24(d)...)
 		for i, p := range d.params {
 			if d.name == "index" && p.name == "mailboxMask" {
 				d.params[i].typ = "array"
@@ -78,6 +80,21 @@ func declaration(series24 bool) []*declared {
 		list = append(list, &declared{name: "indexerList", params: []param{{"socketPath", "string"}, {"userMask", "array"}}})
 	}
 	return list
+}
+
+// added24 are the parameters that 2.4.1 has besides.
+func added24(d *declared) []param {
+	switch {
+	case strings.HasPrefix(d.name, "dict"), strings.HasPrefix(d.name, "fs"):
+		return []param{{"filterName", "string"}}
+	case d.name == "sync", d.name == "backup":
+		return []param{{"noUserdbLookup", "boolean"}, {"destinationOption", "array"}}
+	case d.name == "kick":
+		return []param{{"passdbField", "string"}, {"destHost", "string"}}
+	case d.mail:
+		return []param{{"noUserdbLookup", "boolean"}}
+	}
+	return nil
 }
 
 // ServeHTTP is the doveadm HTTP API.

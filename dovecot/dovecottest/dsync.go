@@ -18,6 +18,9 @@ func dsync(s *Server, c *mailContext) ([]row, error) {
 		return nil, errDied
 	}
 	home, ok := strings.CutPrefix(dest[0], "maildir:")
+	if !ok && s.cfg.series24 {
+		return nil, exit(75)
+	}
 	if !ok {
 		return nil, errDied
 	}

@@ -170,6 +170,10 @@ func TestOptions(t *testing.T) {
 				t.Errorf("%s\n got %s\nwant %s", tc[0], a, tc[1])
 			}
 		}
+		// What 2.4.1 does not survive takes the answers of the whole batch along.
+		if status, a := request(t, s, `[["mailboxList",{"user":"anna@s.test"},"a"],["authCacheFlush",{"user":["anna@s.test"]},"b"]]`); status != 0 {
+			t.Errorf("an answer: %d %s", status, a)
+		}
 	})
 	t.Run("not simulated", func(t *testing.T) {
 		t.Parallel()

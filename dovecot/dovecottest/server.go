@@ -292,8 +292,10 @@ func (s *Server) Home(name string) string {
 	return cleanHome(s.cfg.mailRoot + "/" + name)
 }
 
-// lookup asks the userdb through the cache. The caller holds s.mu.
+// lookup asks the userdb through the cache, for the name in lower case as Dovecot does
+// (auth_username_format). The caller holds s.mu.
 func (s *Server) lookup(name string) (User, bool) {
+	name = strings.ToLower(name)
 	if s.cfg.authCache {
 		if c, ok := s.cache[name]; ok {
 			return c.user, c.found

@@ -14,6 +14,11 @@ import (
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
 )
 
+// migrateTo is a migrator between two servers on loopback.
+func migrateTo(from, to, dir string) *migrate.Migrator {
+	return migrate.New(insecure(from), insecure(to), dir, quick())
+}
+
 // quick are options for tests in which servers fail again and again.
 func quick() *migrate.Options { return &migrate.Options{Settle: 10 * time.Millisecond} }
 

@@ -59,6 +59,10 @@ type Config struct {
 	Listen      string
 	DoveadmPort int
 
+	// Series24 runs Dovecot 2.4 from a root that .ci/dovecot24.sh has made. MailLocation,
+	// NoQuota and QuotaDict are not for it.
+	Series24 bool
+
 	// Extra is appended to dovecot.conf as it is.
 	Extra string
 }
@@ -95,9 +99,11 @@ type User struct {
 	Fields []string
 }
 
-func (u User) line() string {
+func (u User) line(series24 bool) string {
 	var extra []string
-	if u.QuotaRule != "" {
+	if size, ok := strings.CutPrefix(u.QuotaRule, "*:bytes="); ok && series24 {
+		extra = append(extra, "userdb_quota_storage_size="+size+"B")
+	} else if u.QuotaRule != "" {
 		extra = append(extra, "userdb_quota_rule="+u.QuotaRule)
 	}
 	extra = append(extra, u.Fields...)

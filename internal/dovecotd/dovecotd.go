@@ -37,6 +37,9 @@ import (
 // ErrNotInstalled is returned by [Run] when Dovecot is missing.
 var ErrNotInstalled = errors.New("dovecotd: dovecot is not installed (Debian packages dovecot-core and dovecot-imapd)")
 
+// ErrNo24 is returned by [Run] when there is no root with Dovecot 2.4.
+var ErrNo24 = errors.New("dovecotd: there is no Dovecot 2.4 here (.ci/dovecot24.sh makes a root for it)")
+
 // Server is a running instance.
 type Server struct {
 	// Dir holds everything of the instance.
@@ -57,6 +60,7 @@ type Server struct {
 	QuotaDict string
 
 	cfg         Config
+	root        string // that the processes change to, "" for the machine's own
 	user, group string
 	uid, gid    int
 
@@ -73,6 +77,9 @@ type Server struct {
 func Start(tb testing.TB, cfg *Config) *Server {
 	tb.Helper()
 	s, err := Run(cfg)
+	if errors.Is(err, ErrNo24) {
+		tb.Skip(err) // it needs root and 300 MB: nobody has to have it
+	}
 	if errors.Is(err, ErrNotInstalled) {
 		if os.Getenv("SCHOOLMAIL_REQUIRE_SERVERS") == "1" {
 			tb.Fatal(err)
@@ -95,18 +102,13 @@ func Start(tb testing.TB, cfg *Config) *Server {
 // Run starts an instance outside of a test. The caller ends it with
 // [Server.Close], which also removes its directory.
 func Run(cfg *Config) (*Server, error) {
-	bin, err := exec.LookPath("dovecot")
-	if err != nil {
-		if bin = "/usr/sbin/dovecot"; !executable(bin) {
-			return nil, ErrNotInstalled
-		}
-	}
-	if !executable("/usr/lib/dovecot/imap") {
-		return nil, ErrNotInstalled
-	}
 	s := &Server{users: map[string]User{}, MasterUser: "master", MasterPassword: "test-master"}
 	if cfg != nil {
 		s.cfg = *cfg
+	}
+	bin, err := s.binary()
+	if err != nil {
+		return nil, err
 	}
 	s.APIKey = orDefault(s.cfg.APIKey, "test-key")
 	s.DoveadmPassword = orDefault(s.cfg.DoveadmPassword, "test-doveadm")
@@ -131,10 +133,41 @@ func Run(cfg *Config) (*Server, error) {
 	return nil, err
 }
 
+// binary is the program, as it is called inside of the root.
+func (s *Server) binary() (string, error) {
+	if s.cfg.Series24 {
+		s.root = orDefault(os.Getenv("SCHOOLMAIL_DOVECOT24_ROOT"), "/var/cache/schoolmail-dovecot24")
+		if _, err := os.Stat(filepath.Join(s.root, ".complete")); err != nil || os.Getuid() != 0 {
+			return "", ErrNo24
+		}
+		return "/usr/sbin/dovecot", nil
+	}
+	bin, err := exec.LookPath("dovecot")
+	if err != nil {
+		bin = "/usr/sbin/dovecot"
+	}
+	if !executable(bin) || !executable("/usr/lib/dovecot/imap") {
+		return "", ErrNotInstalled
+	}
+	return bin, nil
+}
+
+// inside is how the server sees a path.
+func (s *Server) inside(path string) string {
+	if s.root == "" {
+		return path
+	}
+	return "/" + strings.TrimPrefix(strings.TrimPrefix(path, s.root), "/")
+}
+
 // prepare makes the directory. It is short, as UNIX socket paths end at 108
 // bytes, and not t.TempDir, which other system users may not enter.
 func (s *Server) prepare() (err error) {
-	if s.Dir, err = os.MkdirTemp("", "dovecotd"); err != nil {
+	temp := ""
+	if s.root != "" {
+		temp = filepath.Join(s.root, "tmp")
+	}
+	if s.Dir, err = os.MkdirTemp(temp, "dovecotd"); err != nil {
 		return err
 	}
 	if err := os.Chmod(s.Dir, 0o755); err != nil {
@@ -177,12 +210,19 @@ func (s *Server) launch(bin string) error {
 		return err
 	}
 	conf := filepath.Join(s.Dir, "dovecot.conf")
-	if err := os.WriteFile(conf, []byte(s.render(p)), 0o644); err != nil {
+	text := s.render(p)
+	if s.cfg.Series24 {
+		text = s.render24(p)
+	}
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return err
 	}
-	cmd := exec.Command(bin, "-F", "-c", conf)
+	cmd := exec.Command(bin, "-F", "-c", s.inside(conf))
 	cmd.Env = append(os.Environ(), "TZ=UTC") // some answers show local times
 	orphan.Prevent(cmd)
+	if s.root != "" {
+		orphan.Root(cmd, s.root)
+	}
 	out := new(strings.Builder)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
@@ -288,7 +328,7 @@ func (s *Server) writeUsers() error {
 	sort.Strings(names)
 	var b strings.Builder
 	for _, n := range names {
-		b.WriteString(s.users[n].line())
+		b.WriteString(s.users[n].line(s.cfg.Series24))
 	}
 	tmp := s.usersFile() + ".new" // renamed into place: a reader never sees half of it
 	if err := os.WriteFile(tmp, []byte(b.String()), 0o644); err != nil {
@@ -297,8 +337,14 @@ func (s *Server) writeUsers() error {
 	return os.Rename(tmp, s.usersFile())
 }
 
-// Home returns the default home directory of a user.
-func (s *Server) Home(name string) string { return filepath.Join(s.Dir, "mail", name) }
+// Home returns the default home directory of a user, as the server sees it.
+func (s *Server) Home(name string) string { return s.inside(filepath.Join(s.Dir, "mail", name)) }
+
+// MailRoot is the directory of all homes, as the server sees it.
+func (s *Server) MailRoot() string { return s.inside(filepath.Join(s.Dir, "mail")) }
+
+// Outside is where a path of the server lies on the machine.
+func (s *Server) Outside(path string) string { return filepath.Join(s.root, path) }
 
 // ConfigFile returns the path of dovecot.conf, for "doveadm -c".
 func (s *Server) ConfigFile() string { return filepath.Join(s.Dir, "dovecot.conf") }

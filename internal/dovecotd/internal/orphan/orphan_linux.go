@@ -11,3 +11,6 @@ import (
 func Prevent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 }
+
+// Root makes the child run in another root directory.
+func Root(cmd *exec.Cmd, dir string) { cmd.SysProcAttr.Chroot = dir }
