@@ -34,6 +34,9 @@
 // [Server.Inject]: result codes, delays, connections that end before or after
 // the work is done.
 //
+// [StartUDM] puts a simulator of Univention's REST API in front of it, or of any
+// other LDAP server.
+//
 // An account with its memberships takes about 8 kB of memory. Searches use an
 // index for user names, record ids, addresses, members and object classes; any
 // other filter looks at every entry, as on UCS.
