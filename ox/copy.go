@@ -171,7 +171,7 @@ func (c *Client) copyAvailable(ctx context.Context, k *call) error {
 	}
 	resp, err := c.opt.HTTPClient.Do(req)
 	if err != nil {
-		return nil
+		return nil // the copy itself will say so
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNotFound {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 	"sync"
 
@@ -61,6 +60,13 @@ type GroupwareOptions struct {
 	// FallBack, if not nil, makes Observe read a context by SOAP that Reader cannot
 	// read, and is told why.
 	FallBack func(id schoolmail.ContextID, why error)
+	// Contents reads what users own, for VerifyCopy; nil: nothing is compared but the
+	// account. NotCompared says what the reader does not look at.
+	Contents    ContentReader
+	NotCompared string
+	// Verified is told of each copy that VerifyCopy has found complete; may be nil. It
+	// is called from several goroutines.
+	Verified func(Verification)
 	// MailOff lists the login names in a context that may have mail switched off,
 	// for example the accounts that the directory calls deactivated. Only a Reader
 	// needs it: the HTTP API does not tell who may use mail, so these users are
@@ -331,54 +337,6 @@ func (g *Groupware) CopyUser(ctx context.Context, username string, from, to scho
 	p = placeOf(to, u)
 	g.remember(p)
 	return p, nil
-}
-
-// VerifyCopy compares what OX lets one see of a copy with its source: names,
-// addresses, contact data, settings, attributes, and access, which must be the
-// source's or that of a named combination (a copy whose access was never set has
-// neither). A difference is [ErrCopyDiffers]. The data in the modules cannot be
-// seen this way, nor counted: the only number that the API has of it, the used
-// quota, is that of a whole context or of a file store of one's own, and a copy
-// does not keep that.
-func (g *Groupware) VerifyCopy(ctx context.Context, from, to schoolmail.Place) error {
-	source, err := g.context("verify copy", from.Context)
-	if err != nil {
-		return err
-	}
-	target, err := g.context("verify copy", to.Context)
-	if err != nil {
-		return err
-	}
-	a, err := source.Users.Get(ctx, UserRef{ID: from.UserID})
-	if err != nil {
-		return err
-	}
-	b, err := target.Users.Get(ctx, UserRef{ID: to.UserID})
-	if err != nil {
-		return err
-	}
-	differs := CopyDifferences(a, b)
-	if name, err := target.Users.AccessName(ctx, UserRef{ID: b.ID}); err != nil {
-		return err
-	} else if name == "" {
-		had, err := source.Users.Access(ctx, UserRef{ID: a.ID})
-		if err != nil {
-			return err
-		}
-		has, err := target.Users.Access(ctx, UserRef{ID: b.ID})
-		if err != nil {
-			return err
-		}
-		if !sameForUser(has, had) {
-			differs = append(differs, "Access")
-		}
-	}
-	if len(differs) > 0 {
-		slices.Sort(differs)
-		return &Error{Op: "verify copy", Context: to.Context, Subject: to.Username, Kind: ErrCopyDiffers,
-			Message: strings.Join(differs, ", "), NotDone: true}
-	}
-	return nil
 }
 
 // DeleteUser removes the user with this id and login name; what he shared goes to
