@@ -230,7 +230,8 @@ func (c copies) see(e *JournalEntry) {
 		c[k] = copyProof{}
 	case e.Effect == effectCopy && e.Phase == Done:
 		c[k] = copyProof{userID: e.UserID, ended: true}
-	case e.Effect == effectCopy && e.Phase == Failed, // refused, or looked afterwards: nobody there
+	case e.Effect == effectCopy && e.Phase == Failed, // refused
+		e.Effect == effectCopy && e.Phase == Abandoned, // looked afterwards: nobody there
 		e.Effect == effectDiscard && e.Phase == Done,
 		e.Effect == effectSwitch && e.Phase == Done:
 		delete(c, k)

@@ -81,6 +81,14 @@ type Groupware interface {
 	DeleteUser(ctx context.Context, p Place) error
 }
 
+// CopyCloser is a [Groupware] that can keep people out of the old copy that a
+// transfer leaves for a while, and let them in again: without changing a password.
+type CopyCloser interface {
+	// CloseCopy switches mail and log-in off in the user with this id and login
+	// name, or on again. Gone already is success.
+	CloseCopy(ctx context.Context, p Place, open bool) error
+}
+
 // UserSpec is what a user in OX shall look like.
 type UserSpec struct {
 	Username    string
@@ -163,4 +171,7 @@ const (
 	Intent JournalPhase = "intent"
 	Done   JournalPhase = "done"
 	Failed JournalPhase = "failed"
+	// Abandoned: an earlier run was killed after the intent, and the effect has never
+	// begun. Nothing has failed.
+	Abandoned JournalPhase = "abandoned"
 )

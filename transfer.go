@@ -22,9 +22,9 @@ import (
 // that no proof outlives its copy.
 func (a *applier) settleProofs(ctx context.Context) error {
 	for _, k := range a.history.copies.sorted() {
-		e := JournalEntry{Effect: effectCopy, Phase: Failed, Subject: k.username, To: k.to, Error: "nobody there"}
+		e := JournalEntry{Effect: effectCopy, Phase: Abandoned, Subject: k.username, To: k.to}
 		if live, err := a.Directory.Account(ctx, k.username); err == nil && live.Context == k.to {
-			e.Effect, e.Phase, e.Error = effectSwitch, Done, ""
+			e.Effect, e.Phase = effectSwitch, Done
 		} else if _, err := a.Groupware.User(ctx, k.to, k.username); !errors.Is(err, ErrNotFound) {
 			continue // still there, or not to be seen now
 		}
@@ -189,14 +189,24 @@ func (a *applier) verify(ctx context.Context, src, dst Place) error {
 	return nil
 }
 
-// settle removes the old copy unless it is kept for the grace.
+// settle removes the old copy, or closes it if it is kept for the grace.
 func (a *applier) settle(ctx context.Context, s *Step, act TransferContext) error {
 	if act.KeepCopy {
-		return nil
+		return a.closeCopy(ctx, s, Place{Context: act.Before.Context, UserID: act.OldCopy, Username: act.Before.Username})
 	}
 	after := act.After
 	after.Previous = Previous{}
 	return a.dropCopy(ctx, s, DropCopy{Before: act.After, After: after})
+}
+
+// closeCopy keeps people out of an old copy, where the groupware can: what somebody
+// still does there would be lost with it.
+func (a *applier) closeCopy(ctx context.Context, s *Step, old Place) error {
+	g, ok := a.Groupware.(CopyCloser)
+	if !ok {
+		return nil
+	}
+	return a.record(ctx, s, "close-old-copy", old.Context, 0, old.UserID, func() error { return g.CloseCopy(ctx, old, false) })
 }
 
 // dropLeftover removes what a cut-off transfer has left behind, if it is still what

@@ -27,7 +27,10 @@ type Groupware struct {
 	known map[schoolmail.ContextID]*known
 }
 
-var _ schoolmail.Groupware = (*Groupware)(nil)
+var (
+	_ schoolmail.Groupware  = (*Groupware)(nil)
+	_ schoolmail.CopyCloser = (*Groupware)(nil)
+)
 
 // GroupwareOptions are the settings of a [Groupware]. The zero value works.
 type GroupwareOptions struct {

@@ -68,6 +68,7 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 	for _, x := range c.Contexts {
 		s.OXAdmins[x.ID] = ox.Credentials{Login: x.AdminLogin, Password: x.AdminPassword}
 	}
+	s.CopyLogin, s.CopyPassword, s.CopyHTTPURL = o.CopyLogin, o.CopyPassword, o.HTTPURL
 	switch o.ReadUsers {
 	case "http":
 		s.OXHTTPURL = o.HTTPURL

@@ -49,7 +49,13 @@ type Settings struct {
 	OX          ox.Options
 	OXHTTPURL   string // read users by the HTTP API there; "": by SOAP
 	ReadEither  bool   // by SOAP where the HTTP API does not let one
-	Groupware   ox.GroupwareOptions
+	// CopyLogin is how to log in to the HTTP API as any user, to compare a copy with
+	// its source: "{username}*master@{context}" for a master login, for example, with
+	// CopyPassword. Empty: copies are not verified beyond the account.
+	CopyLogin    string
+	CopyPassword schoolmail.Secret
+	CopyHTTPURL  string
+	Groupware    ox.GroupwareOptions
 
 	DoveadmURL string
 	Doveadm    dovecot.Options
@@ -150,6 +156,13 @@ func (s *Site) openServers(set *Settings) error {
 		opts.MailOff = closed.in
 		s.directoryFirst = true
 	}
+	if set.CopyLogin != "" {
+		if opts.Contents, err = s.contentReader(set); err != nil {
+			return err
+		}
+		opts.NotCompared = "calendar, tasks and files are not compared"
+	}
+	opts.Verified = s.verified.add
 	s.parts.Groupware = ox.NewGroupware(client, set.OXAdmins, &opts)
 	return nil
 }
@@ -221,6 +234,9 @@ func (m *mailOff) set(accounts []schoolmail.Account) {
 	for _, a := range accounts {
 		if a.State == schoolmail.Deactivated || a.State == schoolmail.Leaving {
 			by[a.Context] = append(by[a.Context], a.Username)
+		}
+		if old := a.Previous.Context; old != 0 { // the old copy is closed during its grace
+			by[old] = append(by[old], a.Username)
 		}
 	}
 	m.mu.Lock()

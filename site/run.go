@@ -68,6 +68,7 @@ type Act struct {
 	Planned  time.Duration
 	Applied  time.Duration
 	Requests map[string]int64 // per server, in this act
+	Copies   []CopyReport     // of the people transferred, what was compared and what is lost
 	Folder   string           // where plan and reports of what was applied are kept
 }
 
@@ -248,7 +249,7 @@ func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, ag
 	}
 	act.Requests = since(before, s.Requests())
 	if act.Result != nil {
-		if err := s.leave(act); err != nil {
+		if err := errors.Join(s.leaveCopies(act), s.leave(act)); err != nil {
 			return act, false, fmt.Errorf("report: %w", err)
 		}
 	}

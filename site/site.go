@@ -82,6 +82,7 @@ type Site struct {
 	requests       map[string]func() int64 // by server, of the parts that Open has made
 	closers        []func() error
 	teller         teller
+	verified       verified
 }
 
 // Name is what the district is called in reports and notices.
@@ -187,11 +188,31 @@ func (s *Site) Look(ctx context.Context, day schoolmail.Date) (*World, error) {
 		w.State.Contexts = append(w.State.Contexts, cs...)
 		w.State.Places = append(w.State.Places, ps...)
 	}
+	if err := s.askCopies(ctx, w); err != nil {
+		return nil, err
+	}
 	if err := s.remember(w); err != nil {
 		return nil, err
 	}
 	w.Read = time.Since(start)
 	return w, nil
+}
+
+// askCopies finds out, before anything is planned, whether Open-Xchange can copy
+// users: the service is an extra package, and deprecated.
+func (s *Site) askCopies(ctx context.Context, w *World) error {
+	g, ok := s.parts.Groupware.(interface {
+		CanCopy(ctx context.Context) (bool, error)
+	})
+	if !ok || len(s.policy.Contexts) < 2 {
+		return nil
+	}
+	can, err := g.CanCopy(ctx)
+	if err == nil && !can {
+		w.Findings = append(w.Findings, schoolmail.Finding{Kind: "no-copy-service",
+			Text: "Open-Xchange cannot copy users (its service OXUserCopyService is not installed): nobody can be transferred"})
+	}
+	return err
 }
 
 // remember adds what only the journal knows, and finds out whether it has seen

@@ -102,6 +102,13 @@ func (l *loader) checkOX(c *Config) {
 	l.need("ox.master_password", string(o.MasterPassword), "the master administrator's password, or master_password_file")
 	l.between("ox.max_quota_mb", o.MaxQuotaMB, 0, 1<<40)
 	l.oneOf("ox.read_users", o.ReadUsers, "soap", "http", "auto")
+	if o.CopyLogin != "" {
+		l.need("ox.http_url", o.HTTPURL, "the URL of the HTTP API, because ox.copy_login is given")
+		l.need("ox.copy_password", string(o.CopyPassword), "the password of ox.copy_login, or copy_password_file")
+		if !strings.Contains(o.CopyLogin, "{username}") {
+			l.bad("ox.copy_login", "%q: expected {username} in it", o.CopyLogin)
+		}
+	}
 	if o.ReadUsers == "http" || o.ReadUsers == "auto" {
 		l.need("ox.http_url", o.HTTPURL, "the URL of the HTTP API, because ox.read_users is "+o.ReadUsers)
 	}

@@ -183,6 +183,9 @@ type OX struct {
 	MasterLogin        string            `toml:"master_login"`
 	MasterPassword     schoolmail.Secret `toml:"master_password"`
 	MasterPasswordFile string            `toml:"master_password_file"`
+	CopyLogin          string            `toml:"copy_login"` // how to log in as any user; see write.go
+	CopyPassword       schoolmail.Secret `toml:"copy_password"`
+	CopyPasswordFile   string            `toml:"copy_password_file"`
 	CAFile             string            `toml:"ca_file"`
 	AdminAccess        string            `toml:"admin_access"`
 	MaxQuotaMB         int64             `toml:"max_quota_mb"` // of new contexts; 0: unlimited

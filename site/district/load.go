@@ -229,6 +229,7 @@ func (c *Config) secretFields() []secret {
 		{"export.identity_key", &c.Export.IdentityKey, &c.Export.IdentityKeyFile},
 		{"directory.password", &c.Directory.Password, &c.Directory.PasswordFile},
 		{"ox.master_password", &c.OX.MasterPassword, &c.OX.MasterPasswordFile},
+		{"ox.copy_password", &c.OX.CopyPassword, &c.OX.CopyPasswordFile},
 		{"mail.api_key", &c.Mail.APIKey, &c.Mail.APIKeyFile},
 		{"mail.password", &c.Mail.Password, &c.Mail.PasswordFile},
 		{"notices.password", &c.Notices.Password, &c.Notices.PasswordFile},

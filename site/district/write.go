@@ -128,6 +128,8 @@ func (p *printer) servers(c *Config) {
 	p.key("http_url", o.HTTPURL, "", "the HTTP API, for addressbooks, galprobe and read_users; for example https://host/appsuite/api/")
 	p.need("master_login", o.MasterLogin, "the master administrator")
 	p.secret("master_password", o.MasterPassword, o.MasterPasswordFile)
+	p.key("copy_login", o.CopyLogin, "", "a login at http_url as any user, to compare a copy with its source before the directory is switched, such as {username}*master@{context}; empty: not compared")
+	p.secret("copy_password", o.CopyPassword, o.CopyPasswordFile)
 	p.key("ca_file", o.CAFile, "", "certificates to trust (PEM); empty: the system's")
 	p.key("admin_access", o.AdminAccess, "all", "access combination of the administrators of new contexts")
 	p.key("max_quota_mb", o.MaxQuotaMB, int64(0), "file quota of new contexts; 0: unlimited")
