@@ -10,7 +10,10 @@ type Action interface {
 	states() (before, after *Account)
 	// move returns the contexts between or in which it takes place; 0: none.
 	move() (from, to ContextID)
-	// frees returns the context in which a seat gets free, 0 for none.
+	// takes returns the context in which it takes a further seat, 0 for none.
+	takes() ContextID
+	// frees returns the context in which a seat gets free before anybody moves, 0
+	// for none.
 	frees() ContextID
 	// head returns under which school and role guards count a step of the action.
 	head(s *Step) headcount
@@ -46,6 +49,15 @@ func where(a Action) string {
 		return fmt.Sprintf("context %d", from+to)
 	}
 	return ""
+}
+
+// givesBack returns the context in which a seat is free once an action is done, 0
+// for none.
+func givesBack(a Action) ContextID {
+	if t, ok := a.(TransferContext); ok && !t.KeepCopy {
+		return t.Before.Context
+	}
+	return a.frees()
 }
 
 // ownHead counts a step where it says that the person is.
@@ -91,6 +103,7 @@ type CreateContext struct {
 func (CreateContext) Kind() Kind                   { return KindCreateContext }
 func (CreateContext) states() (*Account, *Account) { return nil, nil }
 func (a CreateContext) move() (from, to ContextID) { return 0, a.Spec.ID }
+func (CreateContext) takes() ContextID             { return 0 }
 func (CreateContext) frees() ContextID             { return 0 }
 func (CreateContext) head(s *Step) headcount       { return ownHead(s) }
 func (CreateContext) nature() nature {
@@ -112,8 +125,16 @@ type CreateAccount struct {
 func (CreateAccount) Kind() Kind                     { return KindCreate }
 func (a CreateAccount) states() (*Account, *Account) { return nil, &a.Account }
 func (a CreateAccount) move() (from, to ContextID)   { return 0, a.Account.Context }
-func (CreateAccount) frees() ContextID               { return 0 }
-func (CreateAccount) head(s *Step) headcount         { return ownHead(s) }
+
+func (a CreateAccount) takes() ContextID {
+	if a.SeatExists {
+		return 0
+	}
+	return a.Account.Context
+}
+
+func (CreateAccount) frees() ContextID       { return 0 }
+func (CreateAccount) head(s *Step) headcount { return ownHead(s) }
 func (CreateAccount) nature() nature {
 	return nature{one: "account to create", many: "accounts to create", kept: "an account that was made stays until its record is gone"}
 }
@@ -132,7 +153,15 @@ type ChangeAccount struct {
 func (ChangeAccount) Kind() Kind                     { return KindChange }
 func (a ChangeAccount) states() (*Account, *Account) { return &a.Before, &a.After }
 func (a ChangeAccount) move() (from, to ContextID)   { return 0, a.After.Context }
-func (ChangeAccount) frees() ContextID               { return 0 }
+
+func (a ChangeAccount) takes() ContextID {
+	if a.Before.Context == a.After.Context {
+		return 0
+	}
+	return a.After.Context
+}
+
+func (ChangeAccount) frees() ContextID { return 0 }
 
 // head is where the person was.
 func (a ChangeAccount) head(s *Step) headcount {
@@ -161,8 +190,16 @@ type RepairPlace struct {
 func (RepairPlace) Kind() Kind                     { return KindRepair }
 func (a RepairPlace) states() (*Account, *Account) { return &a.Account, &a.Account }
 func (a RepairPlace) move() (from, to ContextID)   { return 0, a.Account.Context }
-func (RepairPlace) frees() ContextID               { return 0 }
-func (RepairPlace) head(s *Step) headcount         { return ownHead(s) }
+
+func (a RepairPlace) takes() ContextID {
+	if !a.Missing {
+		return 0
+	}
+	return a.Account.Context
+}
+
+func (RepairPlace) frees() ContextID       { return 0 }
+func (RepairPlace) head(s *Step) headcount { return ownHead(s) }
 func (RepairPlace) nature() nature {
 	return nature{one: "user to repair in OX", many: "users to repair in OX", kept: "what was made as the directory says stays so"}
 }
@@ -183,8 +220,16 @@ type TransferContext struct {
 func (TransferContext) Kind() Kind                     { return KindTransfer }
 func (a TransferContext) states() (*Account, *Account) { return &a.Before, &a.After }
 func (a TransferContext) move() (from, to ContextID)   { return a.Before.Context, a.After.Context }
-func (TransferContext) frees() ContextID               { return 0 }
-func (a TransferContext) head(*Step) headcount         { return leaving(a.Before.Context, a.Before.Role) }
+
+func (a TransferContext) takes() ContextID {
+	if a.SeatExists {
+		return 0
+	}
+	return a.After.Context
+}
+
+func (TransferContext) frees() ContextID       { return 0 }
+func (a TransferContext) head(*Step) headcount { return leaving(a.Before.Context, a.Before.Role) }
 func (TransferContext) nature() nature {
 	return nature{one: "person to transfer to another context", many: "people to transfer to another context"}
 }
@@ -206,6 +251,7 @@ type DropCopy struct {
 func (DropCopy) Kind() Kind                     { return KindDropCopy }
 func (a DropCopy) states() (*Account, *Account) { return &a.Before, &a.After }
 func (a DropCopy) move() (from, to ContextID)   { return a.frees(), 0 }
+func (DropCopy) takes() ContextID               { return 0 }
 
 // frees is the context of the copy.
 func (a DropCopy) frees() ContextID {
@@ -233,6 +279,7 @@ type SendNotice struct {
 func (SendNotice) Kind() Kind                     { return KindNotice }
 func (a SendNotice) states() (*Account, *Account) { return &a.Before, &a.After }
 func (SendNotice) move() (from, to ContextID)     { return 0, 0 }
+func (SendNotice) takes() ContextID               { return 0 }
 func (SendNotice) frees() ContextID               { return 0 }
 func (SendNotice) head(s *Step) headcount         { return ownHead(s) }
 func (SendNotice) nature() nature {
@@ -249,6 +296,7 @@ type CancelNotice struct {
 func (CancelNotice) Kind() Kind                     { return KindCancelNotice }
 func (a CancelNotice) states() (*Account, *Account) { return &a.Before, &a.After }
 func (CancelNotice) move() (from, to ContextID)     { return 0, 0 }
+func (CancelNotice) takes() ContextID               { return 0 }
 func (CancelNotice) frees() ContextID               { return 0 }
 func (CancelNotice) head(s *Step) headcount         { return ownHead(s) }
 func (CancelNotice) nature() nature {
@@ -267,6 +315,7 @@ type Deactivate struct {
 func (Deactivate) Kind() Kind                     { return KindDeactivate }
 func (a Deactivate) states() (*Account, *Account) { return &a.Before, &a.After }
 func (Deactivate) move() (from, to ContextID)     { return 0, 0 }
+func (Deactivate) takes() ContextID               { return 0 }
 func (Deactivate) frees() ContextID               { return 0 }
 func (Deactivate) head(s *Step) headcount         { return ownHead(s) }
 func (Deactivate) nature() nature {
@@ -284,6 +333,7 @@ type Reactivate struct {
 func (Reactivate) Kind() Kind                     { return KindReactivate }
 func (a Reactivate) states() (*Account, *Account) { return &a.Before, &a.After }
 func (Reactivate) move() (from, to ContextID)     { return 0, 0 }
+func (Reactivate) takes() ContextID               { return 0 }
 func (Reactivate) frees() ContextID               { return 0 }
 func (Reactivate) head(s *Step) headcount         { return ownHead(s) }
 func (Reactivate) nature() nature {
@@ -301,6 +351,7 @@ type Purge struct {
 func (Purge) Kind() Kind                     { return KindPurge }
 func (a Purge) states() (*Account, *Account) { return &a.Account, nil }
 func (a Purge) move() (from, to ContextID)   { return a.Account.Context, 0 }
+func (Purge) takes() ContextID               { return 0 }
 
 // frees is the context of the user, if there is one.
 func (a Purge) frees() ContextID {

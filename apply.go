@@ -208,7 +208,7 @@ func (a *applier) prepare() {
 			o.From, o.To = t.Before.Context, t.After.Context
 		}
 		a.outcomes[i] = o
-		if c := seatIn(s.Action); c != 0 {
+		if c := s.Action.takes(); c != 0 {
 			a.queue[c] = append(a.queue[c], i)
 		}
 	}
@@ -301,7 +301,7 @@ func (a *applier) end(i int, st Status, err error) {
 		o.Error = err.Error()
 	}
 	a.ended++
-	a.leaveQueue(seatIn(a.plan.Steps[i].Action), i)
+	a.leaveQueue(a.plan.Steps[i].Action.takes(), i)
 	switch st {
 	case StatusDone:
 		a.inRow = 0
@@ -336,7 +336,7 @@ type seat struct {
 // was meant for an earlier step. It fails when all earlier steps have ended and
 // there still is none.
 func (a *applier) takeSeat(ctx context.Context, i int) (seat, error) {
-	c := seatIn(a.plan.Steps[i].Action)
+	c := a.plan.Steps[i].Action.takes()
 	if c == 0 {
 		return seat{}, nil
 	}
@@ -377,39 +377,9 @@ func (a *applier) releaseSeat(s *Step, st seat, err error) {
 	if err != nil {
 		return
 	}
-	switch act := s.Action.(type) {
-	case TransferContext:
-		if !act.KeepCopy {
-			a.users[act.Before.Context]--
-		}
-	default:
-		if c := s.Action.frees(); c != 0 {
-			a.users[c]--
-		}
+	if c := givesBack(s.Action); c != 0 {
+		a.users[c]--
 	}
-}
-
-// seatIn returns the context in which an action takes a further seat, or 0.
-func seatIn(act Action) ContextID {
-	switch act := act.(type) {
-	case CreateAccount:
-		if !act.SeatExists {
-			return act.Account.Context
-		}
-	case ChangeAccount:
-		if act.Before.Context != act.After.Context {
-			return act.After.Context
-		}
-	case RepairPlace:
-		if act.Missing {
-			return act.Account.Context
-		}
-	case TransferContext:
-		if !act.SeatExists {
-			return act.After.Context
-		}
-	}
-	return 0
 }
 
 func (a *applier) result() *Result {

@@ -57,6 +57,26 @@ type Step struct {
 // Kind returns the action's kind, for example "transfer".
 func (s Step) Kind() Kind { return s.Action.Kind() }
 
+// Flow returns the contexts that the step leads a person from and to; 0 stands for
+// outside. Both are 0 if the person stays where they are.
+func (s Step) Flow() (from, to ContextID) {
+	before, after := s.Action.states()
+	if before != nil {
+		from = before.Context
+	}
+	if after != nil {
+		to = after.Context
+	}
+	if from == to {
+		return 0, 0
+	}
+	return from, to
+}
+
+// Seats returns the context in which the step takes a further seat, and the one in
+// which a seat is free once it is done; 0 for none.
+func (s Step) Seats() (taken, freed ContextID) { return s.Action.takes(), givesBack(s.Action) }
+
 // Held is a step that was found but is not done, with the reason.
 type Held struct {
 	Step Step   `json:"step"`

@@ -117,7 +117,7 @@ func prefixes(t *rapid.T, p Policy, st State, plan *Plan) {
 		if a, ok := s.Action.(CreateContext); ok {
 			users[a.Spec.ID] = 1
 		}
-		if c := seatIn(s.Action); c != 0 {
+		if c := s.Action.takes(); c != 0 {
 			users[c]++
 			if limit := p.context(c).Capacity; users[c] > limit && !over[c] {
 				t.Fatalf("after %s context %d holds %d of %d", s.ID, c, users[c], limit)

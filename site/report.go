@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -18,101 +19,14 @@ import (
 // Report turns an act into what the report shows.
 func (a *Act) Report() report.Act {
 	p := a.Plan
-	r := report.Act{Name: a.Title, Day: p.Header.Now.String(), Plan: p.Header.ID, Duration: report.Duration(a.World.Read + a.Planned + a.Applied)}
-	if a.Err != nil {
-		r.Notes = append(r.Notes, "The run ended early: "+a.Err.Error())
-	}
-	if a.Result == nil {
-		r.Notes = append(r.Notes, "Planned only: nothing was written.")
-	}
-	kept := 0
-	for i, s := range p.Steps {
-		if t, ok := s.Action.(schoolmail.TransferContext); ok && t.KeepCopy && (a.Result == nil || a.Result.Outcomes[i].Status == schoolmail.StatusDone) {
-			kept++
-		}
-	}
-	if kept > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("Old copies of people who are transferred are kept for the grace and take a seat in their old context so long: %d.", kept))
-	}
-	planned, held := p.Count(), map[schoolmail.Kind]int{}
+	r := report.Act{Name: a.Title, Day: p.Header.Now.String(), Plan: p.Header.ID,
+		Duration: report.Duration(a.World.Read + a.Planned + a.Applied)}
+	a.reportNotes(&r)
+	a.reportSteps(&r)
+	a.reportPlaces(&r)
 	for _, h := range p.Held {
-		held[h.Step.Kind()]++
-		r.Held = append(r.Held, report.Held{Kind: string(h.Step.Kind()), Subject: h.Step.Subject, School: string(h.Step.School), Why: h.Why, Guard: h.Guard})
-	}
-	type tally struct{ done, failed, skipped int }
-	ended := map[schoolmail.Kind]tally{}
-	// Contexts fill as far as the plan was carried out.
-	after := map[schoolmail.ContextID]int{}
-	flows := map[[2]schoolmail.ContextID]int{}
-	for i, s := range p.Steps {
-		done := true
-		if a.Result != nil {
-			o := a.Result.Outcomes[i]
-			t := ended[s.Kind()]
-			switch o.Status {
-			case schoolmail.StatusDone:
-				t.done++
-			case schoolmail.StatusFailed:
-				t.failed++
-				r.Failures = append(r.Failures, report.Failure{Kind: string(s.Kind()), Subject: s.Subject, Error: o.Error})
-			case schoolmail.StatusSkipped:
-				t.skipped++
-				r.Failures = append(r.Failures, report.Failure{Kind: string(s.Kind()), Subject: s.Subject, Error: "skipped: " + o.Error})
-			}
-			ended[s.Kind()] = t
-			done = o.Status == schoolmail.StatusDone
-		}
-		if !done {
-			continue
-		}
-		switch act := s.Action.(type) {
-		case schoolmail.CreateAccount:
-			flows[[2]schoolmail.ContextID{0, act.Account.Context}]++
-			if !act.SeatExists {
-				after[act.Account.Context]++
-			}
-		case schoolmail.ChangeAccount:
-			if act.Before.Context != act.After.Context {
-				flows[[2]schoolmail.ContextID{act.Before.Context, act.After.Context}]++
-				after[act.After.Context]++
-			}
-		case schoolmail.RepairPlace:
-			if act.Missing {
-				after[act.Account.Context]++
-			}
-		case schoolmail.TransferContext:
-			flows[[2]schoolmail.ContextID{act.Before.Context, act.After.Context}]++
-			if !act.SeatExists {
-				after[act.After.Context]++
-			}
-			if !act.KeepCopy {
-				after[act.Before.Context]--
-			}
-		case schoolmail.DropCopy:
-			after[act.Before.Previous.Context]--
-		case schoolmail.Purge:
-			flows[[2]schoolmail.ContextID{act.Account.Context, 0}]++
-			if act.UserID != 0 {
-				after[act.Account.Context]--
-			}
-		}
-	}
-	for _, k := range schoolmail.Kinds() {
-		if planned[k]+held[k] > 0 {
-			t := ended[k]
-			r.Steps = append(r.Steps, report.Steps{Kind: string(k), Planned: planned[k], Done: t.done, Failed: t.failed, Skipped: t.skipped, Held: held[k]})
-		}
-	}
-	for _, f := range p.Forecast {
-		r.Contexts = append(r.Contexts, report.Fill{Context: int(f.Context), Name: f.Name, Capacity: f.Capacity, Before: f.Before, Peak: f.Peak, After: f.Before + after[f.Context]})
-	}
-	for _, k := range slices.SortedFunc(maps.Keys(flows), func(x, y [2]schoolmail.ContextID) int {
-		if x[0] != y[0] {
-			return int(x[0] - y[0])
-		}
-		return int(x[1] - y[1])
-	}) {
-		r.Flows = append(r.Flows, report.Flow{From: int(k[0]), To: int(k[1]), People: flows[k]})
+		r.Held = append(r.Held, report.Held{Kind: string(h.Step.Kind()), Subject: h.Step.Subject,
+			School: string(h.Step.School), Why: h.Why, Guard: h.Guard})
 	}
 	for _, f := range slices.Concat(p.Findings, a.World.Findings) {
 		where, text := string(f.School), f.Text
@@ -126,6 +40,95 @@ func (a *Act) Report() report.Act {
 		r.Requests = append(r.Requests, report.Requests{Server: name, Count: int(a.Requests[name])})
 	}
 	return r
+}
+
+// done reports whether step i was carried out, or would be.
+func (a *Act) done(i int) bool {
+	return a.Result == nil || a.Result.Outcomes[i].Status == schoolmail.StatusDone
+}
+
+func (a *Act) reportNotes(r *report.Act) {
+	if a.Err != nil {
+		r.Notes = append(r.Notes, "The run ended early: "+a.Err.Error())
+	}
+	if a.Result == nil {
+		r.Notes = append(r.Notes, "Planned only: nothing was written.")
+	}
+	kept := 0
+	for i, s := range a.Plan.Steps {
+		if t, ok := s.Action.(schoolmail.TransferContext); ok && t.KeepCopy && a.done(i) {
+			kept++
+		}
+	}
+	if kept > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("Old copies of people who are transferred are kept for the grace"+
+			" and take a seat in their old context so long: %d.", kept))
+	}
+}
+
+// reportSteps counts the steps by kind and lists what failed.
+func (a *Act) reportSteps(r *report.Act) {
+	counts := map[schoolmail.Kind]*report.Steps{}
+	of := func(k schoolmail.Kind) *report.Steps {
+		if counts[k] == nil {
+			counts[k] = &report.Steps{Kind: string(k)}
+		}
+		return counts[k]
+	}
+	for _, h := range a.Plan.Held {
+		of(h.Step.Kind()).Held++
+	}
+	for i, s := range a.Plan.Steps {
+		c := of(s.Kind())
+		c.Planned++
+		if a.Result == nil {
+			continue
+		}
+		why := a.Result.Outcomes[i].Error
+		switch a.Result.Outcomes[i].Status {
+		case schoolmail.StatusDone:
+			c.Done++
+			continue
+		case schoolmail.StatusFailed:
+			c.Failed++
+		case schoolmail.StatusSkipped:
+			c.Skipped++
+			why = "skipped: " + why
+		}
+		r.Failures = append(r.Failures, report.Failure{Kind: string(s.Kind()), Subject: s.Subject, Error: why})
+	}
+	for _, k := range schoolmail.Kinds() {
+		if c := counts[k]; c != nil {
+			r.Steps = append(r.Steps, *c)
+		}
+	}
+}
+
+// reportPlaces tells how the contexts fill, as far as the plan was carried out, and
+// who went where.
+func (a *Act) reportPlaces(r *report.Act) {
+	after, flows := map[schoolmail.ContextID]int{}, map[[2]schoolmail.ContextID]int{}
+	for i, s := range a.Plan.Steps {
+		if !a.done(i) {
+			continue
+		}
+		taken, freed := s.Seats()
+		after[taken]++
+		after[freed]--
+		if from, to := s.Flow(); from != to {
+			flows[[2]schoolmail.ContextID{from, to}]++
+		}
+	}
+	for _, f := range a.Plan.Forecast {
+		r.Contexts = append(r.Contexts, report.Fill{Context: int(f.Context), Name: f.Name, Capacity: f.Capacity,
+			Before: f.Before, Peak: f.Peak, After: f.Before + after[f.Context]})
+	}
+	ways := slices.SortedFunc(maps.Keys(flows), func(x, y [2]schoolmail.ContextID) int {
+		return cmp.Or(int(x[0]-y[0]), int(x[1]-y[1]))
+	})
+	for _, w := range ways {
+		r.Flows = append(r.Flows, report.Flow{From: int(w[0]), To: int(w[1]), People: flows[w]})
+	}
 }
 
 func (a *Act) acknowledgement() *acknowledgement {
