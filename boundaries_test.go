@@ -178,6 +178,9 @@ func TestUnreadableRowsShield(t *testing.T) {
 		{"a row of whatever school was not", []Rejection{{}}, nil, nil},
 		{"a field that nobody needs was not", []Rejection{{Harmless: true}}, nil, []string{"1", "2", "3", "4"}},
 		{"the file is cut off", nil, func(d *Delivery) { d.Incomplete = "cut off" }, nil},
+		{"a source is missing", nil, func(d *Delivery) {
+			d.Suspended = []Suspension{{IDPrefix: "9", Reason: "missing"}, {IDPrefix: "1", Reason: "missing"}}
+		}, []string{"2", "3", "4"}},
 		{"only changes are delivered", nil, func(d *Delivery) { d.Kind = DeliveryDelta }, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -70,6 +70,9 @@ func lookAt(in given) *facts {
 		f.lost = f.absence
 		f.find("incomplete-delivery", "%s; nobody who is missing is treated as gone", f.delivery.Incomplete)
 	}
+	for _, s := range f.delivery.Suspended {
+		f.find("source-suspended", "%s: nobody whose record id begins with %q is treated as gone", s.Reason, s.IDPrefix)
+	}
 	f.identify()
 	return f
 }
@@ -460,6 +463,11 @@ func (f *facts) shield(a *Account) string {
 	}
 	if why := f.shielded[a.Key]; why != "" {
 		return why
+	}
+	for _, s := range f.delivery.Suspended {
+		if strings.HasPrefix(a.Key.ID, s.IDPrefix) {
+			return s.Reason
+		}
 	}
 	for _, m := range a.Memberships {
 		if why := f.schools[m.School]; why != "" {

@@ -140,6 +140,8 @@ const (
 	RejectedDoubleID RejectionKind = "double-id"
 	// RejectedReference: the row refers to a row of another file that is not there.
 	RejectedReference RejectionKind = "reference"
+	// RejectedForeign: the source may not speak for the person's school or role.
+	RejectedForeign RejectionKind = "foreign"
 	// RejectedRepeat: the same row a second time.
 	RejectedRepeat RejectionKind = "repeat"
 )
@@ -160,6 +162,12 @@ type Rejection struct {
 	Harmless bool `json:"harmless,omitempty"`
 }
 
+// Suspension says that the absence of some people does not count.
+type Suspension struct {
+	IDPrefix string `json:"id_prefix,omitempty"` // of record ids; empty: everybody
+	Reason   string `json:"reason"`
+}
+
 // Delivery is one export as it was read. It is plain data; package escada makes it.
 type Delivery struct {
 	Source      string       `json:"source"`
@@ -173,6 +181,9 @@ type Delivery struct {
 	Records      []Record         `json:"records"` // sorted by key, keys unique
 	Rejected     []Rejection      `json:"rejected,omitempty"`
 	RowsBySchool map[SchoolID]int `json:"rows_by_school,omitempty"` // readable rows per school
+	// Suspended are people whose absence must not count, by the beginning of their
+	// ids: those of one source of several, which is missing or not whole.
+	Suspended []Suspension `json:"suspended,omitempty"`
 	// Written is when the newest file was written, as far as the files tell.
 	Written time.Time `json:"written,omitzero"`
 	// Columns are the titles in each sort of file, to notice when they change.

@@ -30,6 +30,8 @@ var mistakes = map[schoolmail.RejectionKind]explanation{
 		"Cet identifiant désigne deux personnes, ou deux identifiants ne diffèrent que par la casse."},
 	schoolmail.RejectedReference: {"Die Zeile verweist auf einen Datensatz, der in der Lieferung fehlt.",
 		"La ligne renvoie à un enregistrement qui manque dans la livraison."},
+	schoolmail.RejectedForeign: {"Diese Quelle ist für die Schule oder die Rolle der Person nicht zuständig; der Datensatz bleibt liegen.",
+		"Cette source n'est pas compétente pour l'école ou le rôle de la personne; l'enregistrement est laissé de côté."},
 	schoolmail.RejectedRepeat: {"Die Zeile steht zweimal da; sie gilt einmal.", "La ligne figure deux fois; elle compte une fois."},
 	"":                        {"Die Zeile enthält einen Fehler.", "La ligne contient une erreur."},
 }
@@ -55,6 +57,8 @@ var findings = map[string]explanation{
 		"Le transfert attend que la livraison de l'école soit de nouveau complète."},
 	"school-not-delivered": {"Diese Schule liefert viel weniger Personen als bisher; niemand von ihr gilt als ausgetreten. Bitte prüfen.",
 		"Cette école livre beaucoup moins de personnes qu'avant; personne n'y est considéré comme parti. Prière de vérifier."},
+	"source-suspended": {"Eine der Quellen fehlt oder ist unvollständig; niemand von ihr gilt als ausgetreten.",
+		"Une des sources manque ou est incomplète; personne n'y est considéré comme parti."},
 	"incomplete-delivery": {"Die Lieferung ist unvollständig; niemand, der fehlt, gilt als ausgetreten.",
 		"La livraison est incomplète; aucune personne manquante n'est considérée comme partie."},
 }
@@ -66,8 +70,6 @@ var (
 	// absent is for people who were not sent at all.
 	absent = explanation{"Fehlt in der Lieferung, gilt aber vorläufig nicht als ausgetreten; bitte prüfen.",
 		"Manque dans la livraison, mais n'est pas considéré comme parti pour le moment; prière de vérifier."}
-	unusable = explanation{"Die Lieferung ist so nicht brauchbar; nichts wurde übernommen.",
-		"La livraison n'est pas utilisable ainsi; rien n'a été repris."}
 	failed = explanation{"Konnte nicht ausgeführt werden; die Informatik kümmert sich darum.",
 		"N'a pas pu être exécuté; le service informatique s'en occupe."}
 )
@@ -155,7 +157,8 @@ func refuse(err error) *acknowledgement {
 	}
 	a := &acknowledgement{index: map[string]*ackLine{}}
 	for i, e := range errs {
-		a.note(schoolmail.RecordKey{}, strconv.Itoa(i), e.Position.String(), "", unusable, "", e.Error())
+		de, fr := e.Kind.Words()
+		a.note(schoolmail.RecordKey{}, strconv.Itoa(i), e.Position.String(), "", explanation{de, fr}, "", e.Error())
 	}
 	return a
 }

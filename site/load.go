@@ -47,7 +47,7 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 	s := &Settings{
 		Name: c.Site.Name, Language: c.Site.Language, Policy: c.Policy(), StateDir: c.State.Dir, Parallel: c.Site.Parallel, Sandbox: c.Site.Sandbox,
 		StatusFile: c.State.StatusFile, MetricsFile: c.State.MetricsFile,
-		ExportDir: c.Export.Dir, Profile: c.Profile(), Export: c.ExportOptions(),
+		ExportDir: c.Export.Dir, Profile: c.Profile(), Export: c.ExportOptions(), Sources: c.Parts(),
 		DirectoryURL: d.URL,
 		Directory: ucs.Options{BindDN: d.BindDN, Password: d.Password, BaseDN: d.BaseDN, Plaintext: d.Plaintext, PoolSize: d.PoolSize,
 			PageSize: d.PageSize, Source: c.Export.Source, StateAttribute: d.StateAttribute, CreateSchools: d.CreateSchools,

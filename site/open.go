@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -39,6 +40,7 @@ type Settings struct {
 	ExportDir string
 	Profile   *escada.Profile
 	Export    escada.Options // beside the profile
+	Sources   []escada.Part  // further systems that describe people
 
 	DirectoryURL string
 	Directory    ucs.Options
@@ -86,10 +88,7 @@ func Open(set *Settings, own *Parts) (_ *Site, err error) {
 		return nil, errors.New("site: no folder for the state, which keeps what was begun")
 	}
 	if s.parts.Reader == nil {
-		o := set.Export
-		o.Profile = set.Profile
-		s.parts.Reader = escada.Dir{Path: set.ExportDir, Options: &o, Language: set.Language,
-			State: filepath.Join(set.StateDir, "accepted-export.json")}
+		s.parts.Reader = set.reader()
 	}
 	for _, open := range []func(*Settings) error{s.openJournal, s.openServers, s.openMailstore, s.openNotifier} {
 		if err := open(set); err != nil {
@@ -97,6 +96,23 @@ func Open(set *Settings, own *Parts) (_ *Site, err error) {
 		}
 	}
 	return s, nil
+}
+
+// reader is the one of the settings' export, or of several sources.
+func (set *Settings) reader() Reader {
+	o := set.Export
+	o.Profile = set.Profile
+	first := escada.Dir{Path: set.ExportDir, Options: &o, Language: set.Language,
+		State: filepath.Join(set.StateDir, "accepted-export.json")}
+	if len(set.Sources) == 0 {
+		return first
+	}
+	parts := &escada.Parts{Source: set.Policy.Source, Parts: []escada.Part{{Dir: first}}}
+	for _, x := range set.Sources {
+		x.Dir.State = filepath.Join(set.StateDir, fmt.Sprintf("accepted-export-%s.json", url.PathEscape(x.Prefix)))
+		parts.Parts = append(parts.Parts, x)
+	}
+	return parts
 }
 
 func (s *Site) closeLater(f func() error) { s.closers = append(s.closers, f) }

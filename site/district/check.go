@@ -61,6 +61,16 @@ func (l *loader) checkExport(c *Config) {
 	if n := len(c.Export.IdentityKey); n > 0 && n < 16 {
 		l.bad("export.identity_key", "expected at least 16 characters")
 	}
+	parts := &escada.Parts{Parts: []escada.Part{{}}}
+	for i, x := range c.Sources {
+		key := fmt.Sprintf("source[%d]", i+1)
+		l.need(key+".dir", x.Dir, "the directory of the export files")
+		l.need(key+".prefix", x.Prefix, "what stands before the ids of this source's people")
+		if x.Prefix != "" {
+			parts.Parts = append(parts.Parts, escada.Part{Prefix: x.Prefix, Roles: x.Roles})
+		}
+	}
+	l.each("source", parts.Validate())
 }
 
 func (l *loader) checkState(c *Config) {

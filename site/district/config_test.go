@@ -194,6 +194,9 @@ func TestWriteKnowsEveryField(t *testing.T) {
 	want.Export.Columns = map[escada.Column][]string{escada.ColumnID: {"Nr", "ü"}}
 	want.Export.Levels = map[string][]string{"Stufe ü": {"x"}}
 	want.Export.Described = nil
+	for i := range want.Sources {
+		want.Sources[i].Described = nil
+	}
 	got, err := parse("x", []byte(write(t, &want)))
 	if err != nil {
 		t.Fatal(err)
@@ -286,6 +289,23 @@ func TestProfileByName(t *testing.T) {
 		}
 	}
 	c := small()
+	c.Sources = []Source{{Prefix: "hr-", Dir: "hr", Profile: "ours.toml", Roles: []schoolmail.Role{schoolmail.RoleTeacher}}}
+	if err := WriteFile(file, c); err != nil {
+		t.Fatal(err)
+	}
+	part := load(t, file).Parts()[0]
+	if part.Prefix != "hr-" || part.Dir.Path != filepath.Join(dir, "hr") || !strings.HasPrefix(part.Dir.Options.Profile.Follows, "Microsoft") {
+		t.Errorf("%+v", part)
+	}
+	c.Sources = append(c.Sources, Source{Prefix: "hr-", Dir: "x"}, Source{})
+	if err := WriteFile(file, c); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(file, nil); err == nil || !strings.Contains(err.Error(), "it is, or begins, that of source") ||
+		!strings.Contains(err.Error(), "source[3].dir") {
+		t.Errorf("sources that are not good: %v", err)
+	}
+	c = small()
 	c.Export = Export{Dir: "export", Profile: "oneroster-1.1", Delimiter: ","}
 	if err := WriteFile(file, c); err != nil {
 		t.Fatal(err)

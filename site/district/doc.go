@@ -71,6 +71,7 @@ type Config struct {
 
 	Site      Site      `toml:"site"`
 	Export    Export    `toml:"export"`
+	Sources   []Source  `toml:"source"`
 	Directory Directory `toml:"directory"`
 	OX        OX        `toml:"ox"`
 	Mail      Mail      `toml:"mail"`
@@ -134,6 +135,32 @@ type Export struct {
 	IdentityKey     schoolmail.Secret `toml:"identity_key"`
 	IdentityKeyFile string            `toml:"identity_key_file"`
 	Budget          Budget            `toml:"budget"`
+}
+
+// Source is a section [[source]]: a further system beside [export] that describes
+// people, see [escada.Part]. What [export] says of ages, budget and identity holds
+// for it, too.
+type Source struct {
+	Prefix    string                `toml:"prefix"` // before the ids of its people
+	Dir       string                `toml:"dir"`
+	Profile   string                `toml:"profile"`
+	Described *escada.Profile       `toml:"-"`
+	Schools   []schoolmail.SchoolID `toml:"schools"`
+	Roles     []schoolmail.Role     `toml:"roles"`
+}
+
+// Parts are the further sources.
+func (c *Config) Parts() []escada.Part {
+	var parts []escada.Part
+	for _, x := range c.Sources {
+		o := c.ExportOptions()
+		o.Profile = x.Described
+		parts = append(parts, escada.Part{
+			Prefix: x.Prefix, Schools: x.Schools, Roles: x.Roles,
+			Dir: escada.Dir{Path: x.Dir, Options: &o, Language: c.Site.Language},
+		})
+	}
+	return parts
 }
 
 // Budget is the section [export.budget]; see [escada.Budget].

@@ -310,6 +310,9 @@ func (l *loader) paths() {
 		&c.Migrate.FromCAFile, &c.Migrate.ToCAFile, &c.Migrate.FromTokenFile, &c.Migrate.ToTokenFile} {
 		*p = l.abs(*p)
 	}
+	for i := range c.Sources {
+		c.Sources[i].Dir = l.abs(c.Sources[i].Dir)
+	}
 }
 
 // profile reads the profile that [export] names.
@@ -325,18 +328,25 @@ func (l *loader) profile() {
 	if !reflect.DeepEqual(given, Export{}) {
 		l.bad("export.profile", "expected no other keys of the profile beside it, but dir and source")
 	}
-	p, err := escada.Starter(e.Profile)
-	if !slices.Contains(escada.Starters(), e.Profile) {
+	if p := l.named("export.profile", e.Profile); p != nil {
+		e.Described, e.Source = p, cmp.Or(e.Source, p.Source, "escada")
+	}
+}
+
+// named returns the profile of a name or file; nil if there is none.
+func (l *loader) named(key, name string) *escada.Profile {
+	p, err := escada.Starter(name)
+	if !slices.Contains(escada.Starters(), name) {
 		var text []byte
-		if text, err = os.ReadFile(l.abs(e.Profile)); err == nil {
+		if text, err = os.ReadFile(l.abs(name)); err == nil {
 			p, err = escada.ParseProfile(text)
 		}
 	}
 	if err != nil {
-		l.each("export.profile", err)
-		return
+		l.each(key, err)
+		return nil
 	}
-	e.Described, e.Source = p, cmp.Or(e.Source, p.Source, "escada")
+	return p
 }
 
 // defaults fills in what was left out.
@@ -386,5 +396,10 @@ func (l *loader) defaults() {
 	limits(&c.Guards.TermChange, fromLimits(d.Guards.TermChange))
 	for i := range c.Contexts {
 		number(&c.Contexts[i].Capacity, schoolmail.DefaultCapacity)
+	}
+	for i := range c.Sources {
+		if x := &c.Sources[i]; x.Profile != "" {
+			x.Described = l.named(fmt.Sprintf("source[%d].profile", i+1), x.Profile)
+		}
 	}
 }

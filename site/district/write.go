@@ -105,6 +105,28 @@ func (p *printer) servers(c *Config) {
 	p.key("codes_percent", e.Budget.Codes, 10, "rows with unknown roles or levels from which the export is refused")
 	p.key("least_rows", e.Budget.Least, 10, "rows up to which no share counts")
 
+	if len(c.Sources) == 0 {
+		p.line("")
+		p.line("# [[source]]        # a further system beside [export], such as one for teachers")
+		p.line("# prefix  = \"hr-\"  # before the ids of its people")
+		p.line("# dir     = \"export-hr\"")
+		p.line("# profile = \"\"      # as in [export]")
+		p.line("# schools = []      # that it may speak for; empty: all")
+		p.line("# roles   = [\"teacher\"]")
+	}
+	for i, x := range c.Sources {
+		comments := []string(nil)
+		if i == 0 {
+			comments = []string{"Each is a further system beside [export]."}
+		}
+		p.section("[[source]]", comments...)
+		p.need("prefix", x.Prefix, "before the ids of its people")
+		p.need("dir", x.Dir, "")
+		p.key("profile", x.Profile, "", "as in [export]")
+		p.key("schools", x.Schools, []schoolmail.SchoolID(nil), "that it may speak for; empty: all")
+		p.key("roles", x.Roles, []schoolmail.Role(nil), "that it may speak for; empty: all")
+	}
+
 	d := &c.Directory
 	p.section("[directory]", "UCS@school's LDAP server, the primary.")
 	p.need("url", d.URL, "ldap://host:7389 with StartTLS, or ldaps://host:7636")
