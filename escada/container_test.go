@@ -169,7 +169,8 @@ func TestColumnsChanged(t *testing.T) {
 	more := map[string]string{"x.csv": strings.Replace(head, "\n", ";Bemerkung\n",
 		1) + strings.TrimSpace(with("Klasse", "4b")) + ";x\n"}
 	_, err = read(t, &escada.Options{Last: last}, more)
-	want := `escada: columns changed: files export: new: "Bemerkung"; expected those of the last accepted export, or that somebody confirms them`
+	want := `escada: columns changed: files export: new: "Bemerkung"; expected those of the last accepted ` +
+		`export, or that somebody confirms them`
 	if !errors.Is(err, escada.ErrColumnsChanged) || err.Error() != want {
 		t.Errorf("%v", err)
 	}
@@ -178,8 +179,9 @@ func TestColumnsChanged(t *testing.T) {
 	}
 	// Other order and other spelling are no change.
 	same := map[string]string{"x.csv": strings.Replace(head, "EMailPrivat", "E-Mail privat", 1) + with("Klasse", "4b")}
-	if d, err = read(t, &escada.Options{Last: &escada.Accepted{Columns: map[string][]string{"export": strings.Split(strings.TrimSpace(
-		strings.Replace(head, "EMailPrivat", "EMail-Privat", 1)), ";")}}}, same); err != nil {
+	before := strings.Split(strings.TrimSpace(strings.Replace(head, "EMailPrivat", "EMail-Privat", 1)), ";")
+	last = &escada.Accepted{Columns: map[string][]string{"export": before}}
+	if _, err = read(t, &escada.Options{Last: last}, same); err != nil {
 		t.Error(err)
 	}
 }

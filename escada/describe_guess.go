@@ -110,7 +110,8 @@ func (d *Description) conclude() {
 	d.Profile = &Profile{}
 	for i := range d.Files {
 		if f := &d.Files[i]; f.Delimiter == 0 {
-			d.Open = append(d.Open, fmt.Sprintf("%s is XML, with elements %s: write a [[file]] with the element of a person and paths",
+			d.Open = append(d.Open, fmt.Sprintf("%s is XML, with elements %s: write a [[file]] with the element "+
+				"of a person and paths",
 				f.Name, strings.Join(f.Elements, ", ")))
 		} else if i == 0 {
 			d.profileOf(f)

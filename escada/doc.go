@@ -6,8 +6,10 @@
 //
 // The layout in which ESCADA2 exports is agreed with each site and not
 // published, so nothing here is built in: a [Profile] describes delimiter,
-// encoding, titles, date format and codes. The zero Profile is a sensible
-// layout to agree on:
+// encoding, titles, date format and codes, and for exports of several sorts of
+// files which refer to which ([File]). Profiles for public formats come along, see
+// [Starters]; [Describe] makes one of files of unknown layout. The zero Profile is
+// a sensible layout to agree on:
 //
 //	PersonId;Rolle;Name;Vorname;Schule;Stufe;Klasse;Von;Bis;EMailPrivat;Telefon;Sprache
 //	100017;S;Müller;Léa;ps-birkenfeld;P;4b;10.08.2026;;;;de
@@ -44,6 +46,11 @@
 // name with a question mark has lost a letter on its way and is rejected.
 // Lines end in LF, CRLF or CR; a first line "sep=;" names the delimiter.
 //
+// An export may be a folder, a zip archive, or files. Lock files of office programs
+// are skipped; files that are still being transferred wait ([ErrNotReady]). With
+// what was accepted last ([Accepted]) an older export is refused, and one whose
+// columns changed. Several systems that describe one district are [Parts].
+//
 // # Two kinds of mistakes
 //
 // A mistake that makes a whole file unusable (no header, missing columns, wrong
@@ -60,6 +67,9 @@
 // rejection without a key; the planner shields the last two. Rows with too
 // few or too many fields, or with broken quotes, never name a key, because
 // their fields may have shifted.
+//
+// How much may be wrong before a school is left as it is, or the whole export
+// refused, is the [Budget].
 //
 // Mistakes in optional fields (an address without "@") only drop the field and
 // are reported as harmless, unless [Profile.Strict] is set.
@@ -79,6 +89,9 @@
 // line, column and the form that was expected. Titles of unknown columns are
 // repeated only when the line is surely a header.
 //
-// Do not use this package for files of unknown layout: it does not guess
-// delimiters, and it does not look for the header in the middle of a file.
+// AHV numbers and dates of birth are read only with a key of the district
+// ([Options.IdentityKey]), and only keyed hashes of them leave this package.
+//
+// Reading does not guess delimiters, and does not look for the header in the
+// middle of a file: a profile says how an export is built.
 package escada

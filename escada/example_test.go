@@ -74,11 +74,15 @@ func ExampleErrors() {
 	}
 	_, err := escada.Read(context.Background(), export, nil)
 	fmt.Println(errors.Is(err, escada.ErrMissingColumn), errors.Is(err, escada.ErrEmpty))
-	fmt.Println(err)
+	if errs, ok := errors.AsType[escada.Errors](err); ok {
+		for _, e := range errs {
+			fmt.Printf("%s: %s\n", e.Position, e.Kind)
+		}
+	}
 	// Output:
 	// true true
-	// escada: primar.csv:1: column missing: "Rolle", "Stufe", "Klasse", "Von", "Bis", "EMailPrivat", "Telefon", "Sprache"; found "PersonId", "Name", "Vorname", "Schule"
-	// escada: sek.csv: export is empty: expected a header line
+	// primar.csv:1: column missing
+	// sek.csv: export is empty
 }
 
 func ExampleWrite() {

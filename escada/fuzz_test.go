@@ -56,9 +56,12 @@ func FuzzProfile(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Add("delimiter = \"\\t\"\nwhere = [{ title = \"Klasse\", matches = \"^[3-9]\" }]\n")
-	f.Add("[[file]]\nmatch = [\"*.csv\"]\ntitles = [\"a\", \"b\"]\n[file.fields]\nid = { title = \"a\", split = \",\", part = -1 }\n" +
-		"role = { constant = \"S\" }\nfamily_name = { title = \"b\" }\ngiven_name = { title = \"b\" }\nschool = { file_name = \"(x)\" }\n")
-	export := fstest.MapFS{"x.csv": {Data: []byte(head + with("Klasse", "4b"))}, "users.csv": {Data: []byte("sourcedId\n1\n")}}
+	f.Add("[[file]]\nmatch = [\"*.csv\"]\ntitles = [\"a\", \"b\"]\n[file.fields]\nid = { title = \"a\", " +
+		"split = \",\", part = -1 }\n" +
+		"role = { constant = \"S\" }\nfamily_name = { title = \"b\" }\ngiven_name = { title = \"b\" }\nschool " +
+		"= { file_name = \"(x)\" }\n")
+	export := fstest.MapFS{"x.csv": {Data: []byte(head + with("Klasse", "4b"))},
+		"users.csv": {Data: []byte("sourcedId\n1\n")}}
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := escada.ParseProfile([]byte(text))
 		if err != nil {
@@ -127,7 +130,8 @@ func FuzzXML(f *testing.F) {
 	f.Add([]byte("<message>" + row[:90]))
 	f.Add([]byte("<!DOCTYPE x><x>&lt;</x>"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		d, err := escada.Read(t.Context(), fstest.MapFS{"x.xml": &fstest.MapFile{Data: data}}, &escada.Options{Profile: profile})
+		d, err := escada.Read(t.Context(), fstest.MapFS{"x.xml": &fstest.MapFile{Data: data}},
+			&escada.Options{Profile: profile})
 		wellFormed(t, &d, err)
 	})
 }
@@ -138,11 +142,13 @@ func FuzzLayout(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add("sourcedId,username,givenName,familyName,phone\n1,u,Ida,Abel,\n", "userSourcedId,orgSourcedId,role,grade\n1,s,student,3\n2,s,teacher,\n",
+	f.Add("sourcedId,username,givenName,familyName,phone\n1,u,Ida,Abel,\n",
+		"userSourcedId,orgSourcedId,role,grade\n1,s,student,3\n2,s,teacher,\n",
 		"sourcedId,orgSourcedId,title\nc,s,3a\n", "classSourcedId,userSourcedId,role\nc,1,student\nx,1,student\n")
 	f.Fuzz(func(t *testing.T, users, roles, classes, enrollments string) {
 		fsys := fstest.MapFS{}
-		for name, text := range map[string]string{"users": users, "roles": roles, "classes": classes, "enrollments": enrollments} {
+		for name, text := range map[string]string{"users": users, "roles": roles, "classes": classes,
+			"enrollments": enrollments} {
 			fsys[name+".csv"] = &fstest.MapFile{Data: []byte(text)}
 		}
 		d, err := escada.Read(t.Context(), fsys, &escada.Options{Profile: profile, IdentityKey: []byte("0123456789abcdef")})

@@ -77,10 +77,14 @@ func TestFold(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s: %s [%s %s %v]", r.Position, r.Reason, r.Key, r.School, r.Harmless))
 	}
 	wantRejected := []string{
-		`x.csv:2: column "PersonId": the same id as x.csv:6 with another name or role: this row may be about somebody else, nobody of the school counts as gone [/ sek-b false]`,
-		`x.csv:2: column "PersonId": the same id stands at x.csv:6 with another name or role: expected one id for one person [escada/9 sek-b false]`,
-		`x.csv:6: column "PersonId": the same id as x.csv:2 with another name or role: this row may be about somebody else, nobody of the school counts as gone [/ ps-a false]`,
-		`x.csv:6: column "Name": not as in x.csv:2: expected the same in all rows of a person, or another id for another person [escada/9 ps-a false]`,
+		`x.csv:2: column "PersonId": the same id as x.csv:6 with another name or role: this row may be about ` +
+			`somebody else, nobody of the school counts as gone [/ sek-b false]`,
+		`x.csv:2: column "PersonId": the same id stands at x.csv:6 with another name or role: expected one id ` +
+			`for one person [escada/9 sek-b false]`,
+		`x.csv:6: column "PersonId": the same id as x.csv:2 with another name or role: this row may be about ` +
+			`somebody else, nobody of the school counts as gone [/ ps-a false]`,
+		`x.csv:6: column "Name": not as in x.csv:2: expected the same in all rows of a person, or another id ` +
+			`for another person [escada/9 ps-a false]`,
 		`x.csv:7: column "Sprache": expected de, fr, it or en, or nothing [escada/10 ps-a true]`,
 		`x.csv:10: repeats x.csv:8 [escada/11 ps-a true]`,
 	}
@@ -319,13 +323,20 @@ func TestRefused(t *testing.T) {
 			`escada: x.csv: export is empty: expected a header line`},
 		{"header only", map[string]string{"x.csv": head}, escada.Options{}, escada.ErrEmpty,
 			`escada: export is empty: headers only; a full export lists everybody`},
-		{"columns missing", map[string]string{"x.csv": "PersonId;Name;Vorname;Schule;Foo;Von;Bis;EMailPrivat;Telefon;Sprache\n" + row}, escada.Options{}, escada.ErrMissingColumn,
-			`escada: x.csv:1: column missing: "Rolle", "Stufe", "Klasse"; found "PersonId", "Name", "Vorname", "Schule", "Foo", "Von", "Bis", "EMailPrivat", "Telefon", "Sprache"`},
+		{"columns missing", map[string]string{
+			"x.csv": "PersonId;Name;Vorname;Schule;Foo;Von;Bis;EMailPrivat;Telefon;Sprache\n" + row,
+		}, escada.Options{}, escada.ErrMissingColumn,
+			`escada: x.csv:1: column missing: "Rolle", "Stufe", "Klasse"; found "PersonId", "Name", "Vorname", ` +
+				`"Schule", "Foo", "Von", "Bis", "EMailPrivat", "Telefon", "Sprache"`},
 		{"no header", map[string]string{"x.csv": row}, escada.Options{}, escada.ErrMissingColumn,
-			`escada: x.csv:1: column missing: no header found: expected the titles "PersonId", "Rolle", "Name", "Vorname", "Schule", "Stufe", "Klasse", "Von", "Bis", "EMailPrivat", "Telefon", "Sprache", separated by ';'; found 12 fields, 0 known titles`},
+			`escada: x.csv:1: column missing: no header found: expected the titles "PersonId", "Rolle", "Name", ` +
+				`"Vorname", "Schule", "Stufe", "Klasse", "Von", "Bis", "EMailPrivat", "Telefon", "Sprache", ` +
+				`separated by ';'; found 12 fields, 0 known titles`},
 		{"other delimiter", map[string]string{"x.csv": strings.ReplaceAll(head+row, ";", ",")}, escada.Options{},
 			escada.ErrMissingColumn,
-			`escada: x.csv:1: column missing: no header found: expected the titles "PersonId", "Rolle", "Name", "Vorname", "Schule", "Stufe", "Klasse", "Von", "Bis", "EMailPrivat", "Telefon", "Sprache", separated by ';'; found 1 fields, 0 known titles`},
+			`escada: x.csv:1: column missing: no header found: expected the titles "PersonId", "Rolle", "Name", ` +
+				`"Vorname", "Schule", "Stufe", "Klasse", "Von", "Bis", "EMailPrivat", "Telefon", "Sprache", ` +
+				`separated by ';'; found 1 fields, 0 known titles`},
 		{"column twice", map[string]string{"x.csv": strings.Replace(head, "Sprache", "Sprache;Nom;langue", 1) + row},
 			escada.Options{}, escada.ErrDuplicateColumn,
 			"escada: x.csv:1: column \"Nom\": column given twice: fields 3 and 13 both hold the family_name\n" +
@@ -333,14 +344,16 @@ func TestRefused(t *testing.T) {
 		{"all files, all mistakes", map[string]string{"a.csv": "", "b.csv": "PersonId;Name\n", "c.csv": head + row},
 			escada.Options{}, escada.ErrMissingColumn,
 			"escada: a.csv: export is empty: expected a header line\n" +
-				`escada: b.csv:1: column missing: "Rolle", "Vorname", "Schule", "Stufe", "Klasse", "Von", "Bis", "EMailPrivat", "Telefon", "Sprache"; found "PersonId", "Name"`},
+				`escada: b.csv:1: column missing: "Rolle", "Vorname", "Schule", "Stufe", "Klasse", "Von", "Bis", ` +
+				`"EMailPrivat", "Telefon", "Sprache"; found "PersonId", "Name"`},
 		{"no text", map[string]string{"x.csv": "P\x00\x00e\x00\x00r\x00\x00"}, escada.Options{}, escada.ErrEncoding,
 			`escada: x.csv: wrong encoding: the file is not a text`},
 		{"UTF-16 under UTF-8", map[string]string{"x.csv": "\xFF\xFEP\x00e\x00"},
 			escada.Options{Profile: &escada.Profile{Encoding: escada.EncodingUTF8}}, escada.ErrEncoding,
 			`escada: x.csv: wrong encoding: the file is UTF-16; expected utf-8`},
 		{"mixed", map[string]string{"x.csv": head + row + with("Name", "M\xFCller")}, escada.Options{}, escada.ErrEncoding,
-			`escada: x.csv:3: wrong encoding: byte that is not UTF-8 in a file that otherwise is; expected one encoding throughout`},
+			`escada: x.csv:3: wrong encoding: byte that is not UTF-8 in a file that otherwise is; expected one ` +
+				`encoding throughout`},
 		{"Windows-1252 under UTF-8", map[string]string{"x.csv": head + "17;S;M\xFCller;L\xE9a;ps-au;P;4b;;;;;\n"},
 			escada.Options{Profile: &escada.Profile{Encoding: escada.EncodingUTF8}}, escada.ErrEncoding,
 			`escada: x.csv:2: wrong encoding: byte that is not UTF-8; the file looks like Windows-1252`},
@@ -510,9 +523,12 @@ func TestHeaders(t *testing.T) {
 	t.Parallel()
 	want := readOne(t, nil, head+with("Klasse", "4b")).Records
 	for name, data := range map[string]string{
-		"French, other order, one more": "Prénom;NOM;Foo;Identifiant;Fonction;Ecole;École;Degré;Classe;Valable du;jusqu'au;Courriel privé;Téléphone;Langue\nLéa;Müller;x;17;élève;;ps-au;Primaire;4b;10.08.2026;;;;f\n",
-		"loose titles":                  "\"Personen-ID\"; ROLLE ;Nachname;Rufname;Schul-Kürzel;Schulstufe;klasse;gültig von;Gültig Bis;E-Mail;Telefon;Korrespondenzsprache;;\n17;Schülerin;Müller;Léa;ps-au;Primarstufe;4b;10.8.2026;;;;D;;\n",
-		"blank lines first":             "\n;;;\n" + head + with("Klasse", "4b"),
+		"French, other order, one more": "Prénom;NOM;Foo;Identifiant;Fonction;Ecole;École;Degré;Classe;Valable " +
+			"du;jusqu'au;Courriel privé;Téléphone;Langue\nLéa;Müller;x;17;élève;;ps-au;Primaire;4b;10.08.2026;;;;f\n",
+		"loose titles": "\"Personen-ID\"; ROLLE " +
+			";Nachname;Rufname;Schul-Kürzel;Schulstufe;klasse;gültig von;Gültig " +
+			"Bis;E-Mail;Telefon;Korrespondenzsprache;;\n17;Schülerin;Müller;Léa;ps-au;Primarstufe;4b;10.8.2026;;;;D;;\n",
+		"blank lines first": "\n;;;\n" + head + with("Klasse", "4b"),
 	} {
 		got := readOne(t, nil, data).Records
 		if len(got) == 1 && name[0] == 'F' {

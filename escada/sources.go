@@ -52,7 +52,8 @@ func (p *Parts) Validate() error {
 			bad("source %d: prefix: expected at most 16 ASCII characters without spaces", i+1)
 		}
 		for j, y := range p.Parts {
-			if i != j && (x.Prefix == y.Prefix && i < j || x.Prefix != "" && x.Prefix != y.Prefix && strings.HasPrefix(y.Prefix, x.Prefix)) {
+			if i != j && (x.Prefix == y.Prefix && i < j || x.Prefix != "" && x.Prefix != y.Prefix &&
+				strings.HasPrefix(y.Prefix, x.Prefix)) {
 				bad("source %d: prefix %q: it is, or begins, that of source %d", i+1, x.Prefix, j+1)
 			}
 		}
@@ -71,7 +72,8 @@ func (p *Parts) Read(ctx context.Context, day schoolmail.Date) (schoolmail.Deliv
 		return schoolmail.Delivery{}, err
 	}
 	m := merger{d: schoolmail.Delivery{
-		Source: p.Source, Kind: schoolmail.DeliveryFull, RowsBySchool: map[schoolmail.SchoolID]int{}, Columns: map[string][]string{},
+		Source: p.Source, Kind: schoolmail.DeliveryFull, RowsBySchool: map[schoolmail.SchoolID]int{},
+		Columns: map[string][]string{},
 	}}
 	if m.d.Source == "" {
 		m.d.Source = "escada"
@@ -178,7 +180,8 @@ func (m *merger) add(part *Part, d *schoolmail.Delivery) {
 		r.Key = m.key(part, r.Key.ID)
 		if why := part.foreign(&r); why != "" {
 			m.d.Rejected = append(m.d.Rejected, schoolmail.Rejection{
-				Position: m.position(part, schoolmail.Position{File: d.Files[0]}), Kind: schoolmail.RejectedForeign, Reason: why, Key: r.Key,
+				Position: m.position(part, schoolmail.Position{File: d.Files[0]}), Kind: schoolmail.RejectedForeign, Reason: why,
+				Key:    r.Key,
 				School: r.Memberships[0].School,
 			})
 			continue

@@ -29,7 +29,8 @@ func parts(t *testing.T, exports map[string]string) *escada.Parts {
 				t.Fatal(err)
 			}
 		}
-		p.Parts = append(p.Parts, escada.Part{Prefix: prefix, Dir: escada.Dir{Path: dir, State: filepath.Join(root, prefix+"state.json")}})
+		p.Parts = append(p.Parts, escada.Part{Prefix: prefix, Dir: escada.Dir{Path: dir,
+			State: filepath.Join(root, prefix+"state.json")}})
 	}
 	slices.SortFunc(p.Parts, func(a, b escada.Part) int { return strings.Compare(a.Prefix, b.Prefix) })
 	return p
@@ -76,7 +77,8 @@ func TestPartsSuspend(t *testing.T) {
 	t.Parallel()
 	good := head + with("Klasse", "4b")
 	for name, data := range map[string]string{
-		"missing": "", "no header": "rubbish\n", "cut off": good[:len(good)-2], "a row of nobody": good + "x;y\n" + with("Klasse", "4b"),
+		"missing": "", "no header": "rubbish\n", "cut off": good[:len(good)-2],
+		"a row of nobody": good + "x;y\n" + with("Klasse", "4b"),
 	} {
 		p := parts(t, map[string]string{"a-": good, "b-": data})
 		d, err := p.Read(t.Context(), schoolmail.NewDate(2026, 11, 20))
@@ -84,7 +86,8 @@ func TestPartsSuspend(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if len(d.Suspended) == 0 || d.Suspended[0].IDPrefix != "b-" || d.Incomplete != "" || d.Kind != schoolmail.DeliveryFull {
+		if len(d.Suspended) == 0 || d.Suspended[0].IDPrefix != "b-" || d.Incomplete != "" ||
+			d.Kind != schoolmail.DeliveryFull {
 			t.Errorf("%s: suspended %+v, incomplete %q", name, d.Suspended, d.Incomplete)
 		}
 		for _, r := range d.Rejected {

@@ -24,7 +24,8 @@ func phrases(s string) []string {
 // cultures is a function, not a variable, so that nothing is built at program start.
 func cultures() []culture {
 	return []culture{
-		{430, "de", words(`Anna Leon Mia Noah Lena Luca Lea Elias Laura Jonas Sara Tim Elin Finn Lara Nico Nina Jan Julia Levin
+		{430, "de", words(`Anna Leon Mia Noah Lena Luca Lea Elias Laura Jonas Sara Tim Elin Finn Lara Nico Nina Jan
+			Julia Levin
 			Sophie Matteo Emma David Alina Simon Lina Fabian Selina Samuel Jana Raphael Livia Dominik Céline Lukas
 			Zoë Andreas Chiara Reto Ladina Gian Ursina Beat Regula Urs Vreni Köbi Käthi Jürg Röbi Björn Sören Jörg
 			Günther Maël Aurélie Loïs Flurina Andri Nora Ben Ella Louis Mila Julian Elena Nils Alessia Robin Amelie
@@ -101,21 +102,24 @@ func cultures() []culture {
 			Vigneswaran Mahendran Arulanantham Sathiyamoorthy Paramanathan Kandiah Jeyakumar Sivapalan Thambirajah
 			Ratnasingam Kugathasan Ponnampalam Sinnathurai Kathirgamanathan Thillainathan Uthayakumar Packiyanathan
 			Shanmugalingam Visvanathan Tharmalingam Krishnapillai Muthulingam Gnanasekaran Navaratnam Sritharan`)},
-		{60, "de", words(`Dragan Jelena Željko Đurđica Nemanja Šejla Miloš Snežana Mirjana Stefan Aleksandar Čedo Ivana Dženana
+		{60, "de", words(`Dragan Jelena Željko Đurđica Nemanja Šejla Miloš Snežana Mirjana Stefan Aleksandar Čedo
+			Ivana Dženana
 			Emina Haris Selma Luka Marija Nikola Ana Marko Teodora Filip Jovana Lazar Milica Vuk Katarina Amar Lejla
 			Adnan Amina Tarik Merjem Goran Slađana Zoran Ljubica Damir Sanja`),
 			words(`Petrović Jovanović Nikolić Đorđević Stanković Kovačević Živković Hadžić Šarić Čolić Mujanović Begić
 			Vukašinović Radić Babić Ćosić Ilić Marković Pavlović Popović Simić Savić Todorović Tomić Ristić Milošević
 			Lukić Horvat Marić Jurić Perić Knežević Vuković Božić Blažević Halilović Delić Softić Mehmedović Omerović
 			Husić Karić Imamović`)},
-		{40, "de", words(`Ayşe Emre Elif Yiğit Çağla Gökhan Özlem Uğur Şeyma İbrahim Doğan Ebru Gülşen Kağan Ilgın Mehmet Zeynep
+		{40, "de", words(`Ayşe Emre Elif Yiğit Çağla Gökhan Özlem Uğur Şeyma İbrahim Doğan Ebru Gülşen Kağan Ilgın
+			Mehmet Zeynep
 			Mustafa Defne Ali Azra Hüseyin Esra Murat Büşra Kerem Merve Onur Sıla Tuğba Volkan Nazlı Barış`),
 			words(`Yılmaz Öztürk Şahin Çelik Kılıç Aydın Güneş Erdoğan Çağlar Şimşek Yıldız Koç Ağaoğlu Kaya Demir Doğan
 			Arslan Polat Özdemir Kaplan Aksoy Karaca Bulut Tekin Ünal Özkan Turan Güler Çakır Eren Tunç`)},
 		{20, "de", phrases(`Selam, Yohannes, Miriam, Abel, Bereket, Feven, Kidane, Senait, Filmon, Luwam, Awet, O`),
 			phrases(`Tesfay, Gebremedhin, Haile, Tekle, Woldemichael, Ghebreyesus, Habtemariam, O, Nguyễn, Ng, N'Diaye,
 			O'Brien, Al-Hassan`)},
-		{20, "en", phrases(`Aino, Åsa, Søren, Łucja, Jiří, Zsófia, Gergő, Ștefan, Ieva, Matěj, Małgorzata, Núria, Iñaki, Begoña,
+		{20, "en", phrases(`Aino, Åsa, Søren, Łucja, Jiří, Zsófia, Gergő, Ștefan, Ieva, Matěj, Małgorzata, Núria,
+			Iñaki, Begoña,
 			Ólafur`),
 			phrases(`Ångström, Sørensen, Wałęsa, Dvořák, Szabó, Kőrösi, Ionescu, Kļaviņš, Núñez, Ibáñez de la Cruz,
 			Þórsdóttir, Müller-Núñez, García Márquez, Ruiz y Picasso`)},
@@ -124,7 +128,8 @@ func cultures() []culture {
 
 // Parts of school names.
 var (
-	placeHeads = words(`Birken Linden Eichen Buchen Rosen Sonnen Berg See Wiesen Mühle Kirch Feld Stein Brunn Hasel Tannen Ahorn
+	placeHeads = words(`Birken Linden Eichen Buchen Rosen Sonnen Berg See Wiesen Mühle Kirch Feld Stein Brunn
+			Hasel Tannen Ahorn
 			Erlen Linth Schloss Markt Reb Korn Lerchen Amsel`)
 	placeTails = words(`feld hof matt berg bach au egg halde rain weg park gut moos tal platz`)
 )
