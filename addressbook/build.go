@@ -268,37 +268,7 @@ func (b *builder) book(rule BookRule, school schoolmail.SchoolID, class string, 
 			Members:     members,
 		})
 	}
-	audiences := map[schoolmail.ContextID][]Audience{}
-	eyes := map[schoolmail.ContextID]map[schoolmail.Role]bool{} // roles of the readers
-	for i, rd := range rule.Readers {
-		from := people
-		switch rd.Of {
-		case District:
-			from = b.people
-		case PerSchool:
-			from = b.bySchool[school]
-		case PerClass:
-			from = b.byClass[classID{school, class}]
-		}
-		users := map[schoolmail.ContextID][]string{}
-		for _, p := range from {
-			if p.Context != 0 && slices.Contains(rd.Roles, p.Role) {
-				users[p.Context] = append(users[p.Context], p.Username)
-				if eyes[p.Context] == nil {
-					eyes[p.Context] = map[schoolmail.Role]bool{}
-				}
-				eyes[p.Context][p.Role] = true
-			}
-		}
-		for c, names := range users {
-			slices.Sort(names)
-			a := Audience{Users: names, Ungrouped: cmp.Or(rule.Readers[i].Ungrouped, UngroupedSingly)}
-			for _, g := range rd.Groups {
-				a.Groups = append(a.Groups, fill(g))
-			}
-			audiences[c] = append(audiences[c], a)
-		}
-	}
+	audiences, eyes := b.audiences(rule, school, class, people)
 	show := b.rules.Show
 	if len(rule.Show) > 0 {
 		show = rule.Show
@@ -313,6 +283,43 @@ func (b *builder) book(rule BookRule, school schoolmail.SchoolID, class string, 
 		}
 		b.contexts[c].Books = append(b.contexts[c].Books, inContext)
 	}
+}
+
+// audiences are the readers of a book in each context, and the roles they have.
+func (b *builder) audiences(rule BookRule, school schoolmail.SchoolID, class string, people []*person) (
+	audiences map[schoolmail.ContextID][]Audience, eyes map[schoolmail.ContextID]map[schoolmail.Role]bool) {
+	audiences, eyes = map[schoolmail.ContextID][]Audience{}, map[schoolmail.ContextID]map[schoolmail.Role]bool{}
+	for _, rd := range rule.Readers {
+		from := people
+		switch rd.Of {
+		case District:
+			from = b.people
+		case PerSchool:
+			from = b.bySchool[school]
+		case PerClass:
+			from = b.byClass[classID{school, class}]
+		}
+		users := map[schoolmail.ContextID][]string{}
+		for _, p := range from {
+			if p.Context == 0 || !slices.Contains(rd.Roles, p.Role) {
+				continue
+			}
+			users[p.Context] = append(users[p.Context], p.Username)
+			if eyes[p.Context] == nil {
+				eyes[p.Context] = map[schoolmail.Role]bool{}
+			}
+			eyes[p.Context][p.Role] = true
+		}
+		var groups []string
+		for _, g := range rd.Groups {
+			groups = append(groups, expand(g, b.schoolName(school), string(school), class))
+		}
+		for c, names := range users {
+			slices.Sort(names)
+			audiences[c] = append(audiences[c], Audience{Users: names, Groups: groups, Ungrouped: cmp.Or(rd.Ungrouped, UngroupedSingly)})
+		}
+	}
+	return audiences, eyes
 }
 
 func (b *builder) result() Desired {

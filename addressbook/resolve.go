@@ -73,6 +73,25 @@ func (r *resolver) user(username string) (int, bool) {
 	return 0, false
 }
 
+// admit grants the groups whose members are all allowed to read, and notes whom that
+// covers. It returns the names of those that have other members.
+func (r *resolver) admit(names []string, allowed map[int]bool, granted map[Permission]bool, covered map[int]bool) (refused []string) {
+	for _, name := range names {
+		g, ok := r.groups[strings.ToLower(name)]
+		switch {
+		case !ok || g.ID == 0 || len(g.Members) == 0:
+		case slices.ContainsFunc(g.Members, func(id int) bool { return !allowed[id] && id != r.self }):
+			refused = append(refused, g.Name)
+		default:
+			granted[Permission{Entity: g.ID, Group: true, Right: ReadOnly}] = true
+			for _, id := range g.Members {
+				covered[id] = true
+			}
+		}
+	}
+	return refused
+}
+
 // permissions lets exactly the audiences read, and the service account own.
 // A group is used only if every member is a reader. refused are the names of
 // groups that exist but have other members.
@@ -90,23 +109,7 @@ func (r *resolver) permissions(audiences []Audience) (perms []Permission, refuse
 	granted := map[Permission]bool{{Entity: r.self, Right: Owner}: true}
 	covered := map[int]bool{}
 	for _, a := range audiences {
-		for _, name := range a.Groups {
-			g, ok := r.groups[strings.ToLower(name)]
-			if !ok || g.ID == 0 {
-				continue
-			}
-			if slices.ContainsFunc(g.Members, func(id int) bool { return !allowed[id] && id != r.self }) {
-				refused = append(refused, g.Name)
-				continue
-			}
-			if len(g.Members) == 0 {
-				continue
-			}
-			granted[Permission{Entity: g.ID, Group: true, Right: ReadOnly}] = true
-			for _, id := range g.Members {
-				covered[id] = true
-			}
-		}
+		refused = append(refused, r.admit(a.Groups, allowed, granted, covered)...)
 	}
 	everybody := len(r.all) > 0 && !slices.ContainsFunc(r.all, func(id int) bool { return !allowed[id] })
 	for i, a := range audiences {

@@ -1,7 +1,7 @@
 // Package ox provisions Open-Xchange (OX App Suite): it makes and removes
 // contexts, users, groups, resources and functional mailboxes, decides who may use
 // what, and moves users between contexts. It speaks the SOAP API of the
-// middleware (verified with 8.19; 7.10 works as far as it has the operations), and
+// middleware (verified with 8.19 and 8.20; 7.10 works as far as it has the operations), and
 // nobody who uses the package sees SOAP.
 //
 // It is not for the data inside: folders, contacts and calendars are reached by
@@ -86,12 +86,16 @@
 // [Groupware.CopyUser] does all that is needed afterwards, and
 // [Groupware.VerifyCopy] compares what can be compared.
 //
-// Two copies at the same time break each other on the server, or hang for ever
-// and take other writes with them, whatever contexts they are about. A Client
-// therefore makes one at a time, and after a lost answer it waits until the copy
-// has arrived or has not for a long time, before it makes another. See to it that
-// no other program copies; [Options].CopyLock is the place for a lock that
-// programs share.
+// The server's own book-keeping of copies is made for one at a time. A Client therefore
+// makes one at a time in the whole installation, and after a lost answer it waits until
+// the copy has arrived or has not for a long time, before it makes another. See to it
+// that no other program copies; [Options].CopyLock is the place for a lock that programs
+// share. [Groupware.CanCopy] asks whether the servers have the service at all: it is an
+// extra package, and deprecated by its maker since 7.10.5.
+//
+// A copy is proved, not believed: with a [ContentReader] among the options
+// [Groupware.VerifyCopy] also compares what the user owns, and says what the copy does
+// not carry. [Groupware.CloseCopy] keeps people out of the old copy while it is kept.
 //
 // # The scheduler
 //
@@ -111,7 +115,9 @@
 //
 // These are waited for, within the limits in [Options]: another writer's lock, a
 // database schema that is being updated (which holds back all contexts of that
-// schema), a server that is starting. An answer that got lost is settled: reads and
+// schema), a server that is down or starting (a restart of OX takes one to two minutes).
+// Whoever waits longer than five seconds is told of to the [Observer], once for all who
+// wait for the same. An answer that got lost is settled: reads and
 // changes are repeated, after a create or a copy the package looks what is there.
 // Every wait ends with its context.Context.
 //

@@ -158,39 +158,44 @@ func (a *answer) fault(status int) (*Fault, error) {
 		if !found {
 			return f, nil
 		}
-		switch string(d.local) {
-		case "faultcode":
-			b, err := d.content(false)
-			if err != nil {
-				return nil, err
-			}
-			f.Code = localPart(string(trimSpace(b)))
-		case "faultstring":
-			b, err := d.content(false)
-			if err != nil {
-				return nil, err
-			}
+		if err := a.faultPart(f); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// faultPart reads the child of a Fault whose start tag was the last token.
+func (a *answer) faultPart(f *Fault) error {
+	d := &a.d
+	switch string(d.local) {
+	case "faultcode":
+		b, err := d.content(false)
+		f.Code = localPart(string(trimSpace(b)))
+		return err
+	case "faultstring":
+		b, err := d.content(false)
+		if err == nil {
 			f.Message, f.ExceptionIDs = parseFaultString(string(b))
-		case "detail":
-			for {
-				inside, err := d.child()
-				if err != nil {
-					return nil, err
-				}
-				if !inside {
-					break
-				}
-				if f.Kind == "" {
-					f.Kind = string(d.local)
-				}
-				if err := d.skip(); err != nil {
-					return nil, err
-				}
-			}
-		default:
-			if err := d.skip(); err != nil {
-				return nil, err
-			}
+		}
+		return err
+	case "detail":
+		return a.detail(f)
+	}
+	return d.skip()
+}
+
+// detail reads the detail of a fault, whose first child tells its kind.
+func (a *answer) detail(f *Fault) error {
+	for {
+		inside, err := a.d.child()
+		if err != nil || !inside {
+			return err
+		}
+		if f.Kind == "" {
+			f.Kind = string(a.d.local)
+		}
+		if err := a.d.skip(); err != nil {
+			return err
 		}
 	}
 }

@@ -58,66 +58,50 @@ func (d *decoder) structInto(p *plan, v reflect.Value) error {
 		case tokenText:
 			continue
 		}
-		// Children mostly come in schema order.
-		i, ok := hint, true
-		if i >= len(p.fields) || p.fields[i].name.Local != string(d.local) {
-			i, ok = p.byLocal[string(d.local)]
+		i, err := d.childField(p, hint)
+		if err != nil {
+			return err
 		}
-		if ok && d.refuse != nil && d.refuse(p.typ.Name(), string(d.local)) {
-			ok = false
-		}
-		switch {
-		case ok && (d.space == p.fields[i].name.Space || d.strict && d.space == ""):
-		case d.strict && string(d.local) == "clusterWeight":
-			// An old field of Database that the server drops without a word.
-			if err := d.skip(); err != nil {
-				return err
+		if i >= 0 {
+			if hint = i; !p.fields[i].repeated {
+				hint++
 			}
-			continue
-		case d.strict:
-			return &elementError{d.space, string(d.local), p.expected()}
-		default:
-			if err := d.skip(); err != nil {
-				return err
-			}
-			continue
 		}
-		f := &p.fields[i]
-		if hint = i; !f.repeated {
-			hint++
+		if i < 0 || d.isNil {
+			err = d.skip()
+		} else {
+			err = d.field(&p.fields[i], v.Field(p.fields[i].index))
 		}
-		if d.isNil {
-			if err := d.skip(); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := d.field(f, v.Field(f.index)); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 }
 
+// childField finds the field of the element whose start tag was the last token;
+// below 0 for one that is passed over. Children mostly come in schema order: hint is
+// the field to try first.
+func (d *decoder) childField(p *plan, hint int) (int, error) {
+	i, ok := hint, true
+	if i >= len(p.fields) || p.fields[i].name.Local != string(d.local) {
+		i, ok = p.byLocal[string(d.local)]
+	}
+	if ok && d.refuse != nil && d.refuse(p.typ.Name(), string(d.local)) {
+		ok = false
+	}
+	switch {
+	case ok && (d.space == p.fields[i].name.Space || d.strict && d.space == ""):
+		return i, nil
+	case d.strict && string(d.local) != "clusterWeight": // an old field of Database that the server drops without a word
+		return -1, &elementError{d.space, string(d.local), p.expected()}
+	}
+	return -1, nil
+}
+
 // field reads one element into the field fv.
 func (d *decoder) field(f *field, fv reflect.Value) error {
 	if f.kind == kindStruct {
-		var target reflect.Value
-		switch {
-		case f.repeated && f.pointer:
-			target = reflect.New(f.elem)
-			fv.Set(reflect.Append(fv, target))
-		case f.repeated:
-			fv.Set(reflect.Append(fv, reflect.Zero(f.elem)))
-			target = fv.Index(fv.Len() - 1).Addr()
-		case f.pointer:
-			if fv.IsNil() {
-				fv.Set(reflect.New(f.elem))
-			}
-			target = fv
-		default:
-			target = fv.Addr()
-		}
-		return d.structInto(f.elemPlan, target.Elem())
+		return d.structInto(f.elemPlan, target(f, fv).Elem())
 	}
 	offset := d.offset()
 	b, err := d.content(d.strict)
@@ -136,6 +120,29 @@ func (d *decoder) field(f *field, fv reflect.Value) error {
 			return &valueError{local: f.name.Local, kind: "value", text: `For input string: ""`, offset: offset}
 		}
 	}
+	return d.parse(f, fv, b, offset)
+}
+
+// target makes the struct that an element is read into, and returns a pointer to it.
+func target(f *field, fv reflect.Value) reflect.Value {
+	switch {
+	case f.repeated && f.pointer:
+		fv.Set(reflect.Append(fv, reflect.New(f.elem)))
+		return fv.Index(fv.Len() - 1)
+	case f.repeated:
+		fv.Set(reflect.Append(fv, reflect.Zero(f.elem)))
+		return fv.Index(fv.Len() - 1).Addr()
+	case f.pointer && fv.IsNil():
+		fv.Set(reflect.New(f.elem))
+	case !f.pointer:
+		return fv.Addr()
+	}
+	return fv
+}
+
+// parse stores an element's text in the field fv. What is no value is reported by the
+// offset of the element.
+func (d *decoder) parse(f *field, fv reflect.Value, b []byte, offset int64) error {
 	bad := func(kind string) error {
 		return &valueError{local: f.name.Local, kind: kind, text: string(b), offset: offset}
 	}

@@ -121,35 +121,36 @@ func (e *encoder) fields(p *plan, rv reflect.Value) {
 			continue
 		}
 		v := rv.Field(f.index)
-		if f.repeated {
-			for j := range v.Len() {
-				item := v.Index(j)
-				if f.pointer {
-					if item.IsNil() {
-						if e.nils && f.nillable {
-							e.null(f.name)
-						}
-						continue
-					}
-					item = item.Elem()
-				}
-				e.value(f, item)
-				if e.w != nil && len(e.buf) >= flushAt {
-					e.flush()
-				}
-			}
-			continue
-		}
-		if (f.pointer || v.Kind() == reflect.Slice) && v.IsNil() {
+		switch {
+		case f.repeated:
+			e.repeated(f, v)
+		case (f.pointer || v.Kind() == reflect.Slice) && v.IsNil():
 			if f.nillable && (e.nils || f.required) {
 				e.null(f.name)
 			}
-			continue
+		case f.pointer:
+			e.value(f, v.Elem())
+		default:
+			e.value(f, v)
 		}
-		if f.pointer {
-			v = v.Elem()
+	}
+}
+
+// repeated writes an element for each item of a list.
+func (e *encoder) repeated(f *field, list reflect.Value) {
+	for j := range list.Len() {
+		item := list.Index(j)
+		switch {
+		case f.pointer && !item.IsNil():
+			e.value(f, item.Elem())
+		case !f.pointer:
+			e.value(f, item)
+		case e.nils && f.nillable:
+			e.null(f.name)
 		}
-		e.value(f, v)
+		if e.w != nil && len(e.buf) >= flushAt {
+			e.flush()
+		}
 	}
 }
 

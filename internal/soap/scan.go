@@ -186,25 +186,27 @@ func (s *scanner) next() (token, error) {
 			}
 			continue
 		}
-		if err := s.need(2); err != nil {
-			return 0, err
-		}
-		switch s.buf[s.pos+1] {
-		case '/':
-			return tokenEnd, s.scanEnd()
-		case '?':
-			if err := s.scanInstruction(); err != nil {
-				return 0, err
-			}
-		case '!':
-			isText, err := s.scanBang()
-			if err != nil || isText {
-				return tokenText, err
-			}
-		default:
-			return tokenStart, s.scanStart()
+		if tok, done, err := s.scanMarkup(); done || err != nil {
+			return tok, err
 		}
 	}
+}
+
+// scanMarkup reads what begins with "<". done is false for what is no token.
+func (s *scanner) scanMarkup() (tok token, done bool, err error) {
+	if err := s.need(2); err != nil {
+		return 0, true, err
+	}
+	switch s.buf[s.pos+1] {
+	case '/':
+		return tokenEnd, true, s.scanEnd()
+	case '?':
+		return 0, false, s.scanInstruction()
+	case '!':
+		isText, err := s.scanBang()
+		return tokenText, isText, err
+	}
+	return tokenStart, true, s.scanStart()
 }
 
 func (s *scanner) outsideText() error {

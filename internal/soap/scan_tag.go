@@ -120,67 +120,89 @@ func (s *scanner) scanAttrs(b []byte) error {
 	for {
 		trimmed := trimLeft(b)
 		if len(trimmed) == 0 {
-			break
+			return s.useAttrs()
 		}
 		if len(trimmed) == len(b) && len(s.attrs) > 0 {
 			return s.failStricter("attributes are not separated")
 		}
-		qname, rest := splitName(trimmed)
-		prefix, local, ok := splitQName(qname)
-		if !ok {
-			return s.failStricter("bad attribute name")
-		}
-		rest = trimLeft(rest)
-		if len(rest) == 0 || rest[0] != '=' {
-			return s.fail("attribute without value")
-		}
-		rest = trimLeft(rest[1:])
-		if len(rest) == 0 || rest[0] != '"' && rest[0] != '\'' {
-			return s.fail("attribute value without quotes")
-		}
-		end := bytes.IndexByte(rest[1:], rest[0])
-		if end < 0 {
-			return s.fail("attribute value without end")
-		}
-		raw := rest[1 : end+1]
-		b = rest[end+2:]
-		if bytes.IndexByte(raw, '<') >= 0 {
-			return s.failStricter("< in an attribute value")
-		}
-		value, err := s.unescape(raw, true)
-		if err != nil {
+		var a attribute
+		var err error
+		if a, b, err = s.scanAttr(trimmed); err != nil {
 			return err
 		}
-		if len(value) > 0 && len(raw) > 0 && &value[0] != &raw[0] {
-			value = bytes.Clone(value)
-		}
-		for _, a := range s.attrs {
-			if bytes.Equal(a.local, local) && bytes.Equal(a.prefix, prefix) {
-				return s.failStricter("attribute %q is repeated", local)
+		for _, other := range s.attrs {
+			if bytes.Equal(other.local, a.local) && bytes.Equal(other.prefix, a.prefix) {
+				return s.failStricter("attribute %q is repeated", a.local)
 			}
 		}
-		s.attrs = append(s.attrs, attribute{prefix, local, value})
-		isDefault := len(prefix) == 0 && string(local) == "xmlns"
-		if !isDefault && string(prefix) != "xmlns" {
-			continue
-		}
-		space, err := s.intern(value)
-		if err != nil {
+		s.attrs = append(s.attrs, a)
+		if err := s.declare(a); err != nil {
 			return err
 		}
-		if isDefault {
-			local = nil
-		} else if space == "" || string(local) == "xmlns" || (string(local) == "xml") != (space == xmlSpace) {
-			return s.failStricter("bad declaration of prefix %q", local)
-		}
-		if space == xmlnsSpace {
-			return s.failStricter("bad namespace declaration")
-		}
-		if len(s.bindings) >= maxBindings {
-			return s.failStricter("too many namespace declarations")
-		}
-		s.bindings = append(s.bindings, binding{prefixName(local), space})
 	}
+}
+
+// scanAttr reads the attribute at the beginning of b and returns what follows it.
+func (s *scanner) scanAttr(b []byte) (a attribute, rest []byte, err error) {
+	qname, rest := splitName(b)
+	prefix, local, ok := splitQName(qname)
+	if !ok {
+		return a, nil, s.failStricter("bad attribute name")
+	}
+	rest = trimLeft(rest)
+	if len(rest) == 0 || rest[0] != '=' {
+		return a, nil, s.fail("attribute without value")
+	}
+	rest = trimLeft(rest[1:])
+	if len(rest) == 0 || rest[0] != '"' && rest[0] != '\'' {
+		return a, nil, s.fail("attribute value without quotes")
+	}
+	end := bytes.IndexByte(rest[1:], rest[0])
+	if end < 0 {
+		return a, nil, s.fail("attribute value without end")
+	}
+	raw := rest[1 : end+1]
+	if bytes.IndexByte(raw, '<') >= 0 {
+		return a, nil, s.failStricter("< in an attribute value")
+	}
+	value, err := s.unescape(raw, true)
+	if err != nil {
+		return a, nil, err
+	}
+	if len(value) > 0 && len(raw) > 0 && &value[0] != &raw[0] {
+		value = bytes.Clone(value)
+	}
+	return attribute{prefix, local, value}, rest[end+2:], nil
+}
+
+// declare takes an attribute into account that declares a namespace.
+func (s *scanner) declare(a attribute) error {
+	local := a.local
+	isDefault := len(a.prefix) == 0 && string(local) == "xmlns"
+	if !isDefault && string(a.prefix) != "xmlns" {
+		return nil
+	}
+	space, err := s.intern(a.value)
+	switch {
+	case err != nil:
+		return err
+	case isDefault:
+		local = nil
+	case space == "" || string(local) == "xmlns" || (string(local) == "xml") != (space == xmlSpace):
+		return s.failStricter("bad declaration of prefix %q", local)
+	}
+	if space == xmlnsSpace {
+		return s.failStricter("bad namespace declaration")
+	}
+	if len(s.bindings) >= maxBindings {
+		return s.failStricter("too many namespace declarations")
+	}
+	s.bindings = append(s.bindings, binding{prefixName(local), space})
+	return nil
+}
+
+// useAttrs checks the prefixes of the attributes and finds xsi:nil.
+func (s *scanner) useAttrs() error {
 	for _, a := range s.attrs {
 		if len(a.prefix) == 0 || string(a.prefix) == "xmlns" {
 			continue

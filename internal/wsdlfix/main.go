@@ -218,35 +218,39 @@ func rewrite(raw []byte, doc *wsdldoc.Document, pkg, source string) ([]byte, err
 	return format.Source(b.Bytes())
 }
 
+// typeSet are data types by their local names.
+type typeSet map[string]*wsdldoc.Type
+
+// visit adds the types that fields lead to.
+func (types typeSet) visit(doc *wsdldoc.Document, fields []wsdldoc.Field) error {
+	for _, f := range fields {
+		t := doc.Types[f.Type]
+		if t == nil {
+			continue
+		}
+		have := types[t.Name.Local]
+		switch {
+		case t.Base.Local != "":
+			return fmt.Errorf("type %q extends another: only exceptions may", t.Name.Local)
+		case have == t:
+			continue
+		case have != nil:
+			return fmt.Errorf("type %q is declared in two namespaces", t.Name.Local)
+		}
+		types[t.Name.Local] = t
+		if err := types.visit(doc, t.Fields); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // reachable lists the wrappers of all operations in order, then the data types
 // that they lead to, sorted. Two types of one local name are refused, since
 // gowsdl would declare both under one Go name.
 func reachable(doc *wsdldoc.Document) ([]message, error) {
 	var out []message
-	types := map[string]*wsdldoc.Type{}
-	var visit func(fields []wsdldoc.Field) error
-	visit = func(fields []wsdldoc.Field) error {
-		for _, f := range fields {
-			t := doc.Types[f.Type]
-			if t == nil {
-				continue
-			}
-			if t.Base.Local != "" {
-				return fmt.Errorf("type %q extends another: only exceptions may", t.Name.Local)
-			}
-			if have := types[t.Name.Local]; have != nil {
-				if have != t {
-					return fmt.Errorf("type %q is declared in two namespaces", t.Name.Local)
-				}
-				continue
-			}
-			types[t.Name.Local] = t
-			if err := visit(t.Fields); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	types := typeSet{}
 	for _, op := range doc.Operations {
 		for _, name := range []xml.Name{op.Input, op.Output} {
 			if name.Local == "" {
@@ -254,7 +258,7 @@ func reachable(doc *wsdldoc.Document) ([]message, error) {
 			}
 			e := doc.Elements[name]
 			out = append(out, message{goName: goName(name.Local), element: name, fields: e.Fields})
-			if err := visit(e.Fields); err != nil {
+			if err := types.visit(doc, e.Fields); err != nil {
 				return nil, err
 			}
 		}

@@ -72,39 +72,9 @@ func (e *CSVError) Unwrap() error { return e.Err }
 // first line as separator. Reading ends with the first error.
 func ReadCSV(r io.Reader) iter.Seq2[Contact, error] {
 	return func(yield func(Contact, error) bool) {
-		all, err := io.ReadAll(r)
+		cr, known, err := openCSV(r)
 		if err != nil {
-			yield(Contact{}, fmt.Errorf("appsuite: read CSV: %w", err))
-			return
-		}
-		all = bytes.TrimPrefix(all, []byte("\xef\xbb\xbf"))
-		if !utf8.Valid(all) {
-			yield(Contact{}, &CSVError{1, errors.New("not UTF-8")})
-			return
-		}
-		first, _, _ := bytes.Cut(all, []byte("\n"))
-		cr := csv.NewReader(bytes.NewReader(all))
-		cr.Comma = separator(first)
-		titles, err := cr.Read()
-		if err != nil {
-			yield(Contact{}, &CSVError{1, csvCause(err)})
-			return
-		}
-		byTitle := map[string]columnInfo{}
-		for _, info := range columnTable {
-			if info.title != "" {
-				byTitle[info.title] = info
-			}
-		}
-		known := make([]*columnInfo, len(titles))
-		found := false
-		for i, t := range titles {
-			if info, ok := byTitle[t]; ok {
-				known[i], found = &info, true
-			}
-		}
-		if !found {
-			yield(Contact{}, &CSVError{1, errors.New("no title of OX found")})
+			yield(Contact{}, err)
 			return
 		}
 		for {
@@ -131,6 +101,43 @@ func ReadCSV(r io.Reader) iter.Seq2[Contact, error] {
 			}
 		}
 	}
+}
+
+// openCSV reads the first line, and returns the reader of the others and what their
+// columns are; nil for those with titles that are not OX's.
+func openCSV(r io.Reader) (*csv.Reader, []*columnInfo, error) {
+	all, err := io.ReadAll(r)
+	if err != nil {
+		return nil, nil, fmt.Errorf("appsuite: read CSV: %w", err)
+	}
+	all = bytes.TrimPrefix(all, []byte("\xef\xbb\xbf"))
+	if !utf8.Valid(all) {
+		return nil, nil, &CSVError{1, errors.New("not UTF-8")}
+	}
+	first, _, _ := bytes.Cut(all, []byte("\n"))
+	cr := csv.NewReader(bytes.NewReader(all))
+	cr.Comma = separator(first)
+	titles, err := cr.Read()
+	if err != nil {
+		return nil, nil, &CSVError{1, csvCause(err)}
+	}
+	byTitle := map[string]columnInfo{}
+	for _, info := range columnTable {
+		if info.title != "" {
+			byTitle[info.title] = info
+		}
+	}
+	known := make([]*columnInfo, len(titles))
+	found := false
+	for i, t := range titles {
+		if info, ok := byTitle[t]; ok {
+			known[i], found = &info, true
+		}
+	}
+	if !found {
+		return nil, nil, &CSVError{1, errors.New("no title of OX found")}
+	}
+	return cr, known, nil
 }
 
 func contactFromCSV(known []*columnInfo, row []string) (Contact, error) {

@@ -185,6 +185,30 @@ func (e *Evidence) WriteJSON(w io.Writer) error {
 	return nil
 }
 
+// writeText writes the paths that are not closed.
+func (a *AccountEvidence) writeText(b *strings.Builder) {
+	closed := 0
+	for _, f := range a.Findings {
+		if f.Verdict == Closed {
+			closed++
+		}
+	}
+	fmt.Fprintf(b, "  %s: %d of %d paths closed\n", a.Role, closed, len(a.Findings))
+	for _, f := range a.Findings {
+		if f.Verdict == Closed {
+			continue
+		}
+		note := ""
+		if f.BeyondOX {
+			note = "; OX cannot close this"
+		}
+		fmt.Fprintf(b, "    %-18s %s: %s%s\n", f.Path, f.Verdict, f.Reason, note)
+	}
+	if a.Book != nil {
+		fmt.Fprintf(b, "    %-18s %s: %s\n", "own address book", a.Book.Verdict, a.Book.Reason)
+	}
+}
+
 // WriteText writes a summary for people: a line per path that is not closed, and
 // the counts.
 func (e *Evidence) WriteText(w io.Writer) error {
@@ -196,26 +220,7 @@ func (e *Evidence) WriteText(w io.Writer) error {
 			fmt.Fprintf(&b, "  not probed: %s\n", ctx.Error)
 		}
 		for _, a := range ctx.Accounts {
-			closed := 0
-			for _, f := range a.Findings {
-				if f.Verdict == Closed {
-					closed++
-				}
-			}
-			fmt.Fprintf(&b, "  %s: %d of %d paths closed\n", a.Role, closed, len(a.Findings))
-			for _, f := range a.Findings {
-				if f.Verdict == Closed {
-					continue
-				}
-				note := ""
-				if f.BeyondOX {
-					note = "; OX cannot close this"
-				}
-				fmt.Fprintf(&b, "    %-18s %s: %s%s\n", f.Path, f.Verdict, f.Reason, note)
-			}
-			if a.Book != nil {
-				fmt.Fprintf(&b, "    %-18s %s: %s\n", "own address book", a.Book.Verdict, a.Book.Reason)
-			}
+			a.writeText(&b)
 		}
 	}
 	for _, a := range e.Access {

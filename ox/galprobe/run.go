@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"time"
 
@@ -163,7 +162,6 @@ func (r *run) target(ctx context.Context, t Target) (ce ContextEvidence, version
 			p.session.Logout(context.WithoutCancel(ctx))
 		}
 	}()
-	ours := []schoolmail.UserID{control.self.user}
 	for _, a := range t.Accounts {
 		p, err := r.login(ctx, r.client, a.Credentials)
 		if err != nil {
@@ -171,35 +169,16 @@ func (r *run) target(ctx context.Context, t Target) (ce ContextEvidence, version
 		}
 		accounts = append(accounts, p)
 		if p.session.Context() != ce.Context {
-			return ce, version, fmt.Errorf("galprobe: account of role %s belongs to context %d, the control account to %d", a.Role, p.session.Context(), ce.Context)
+			return ce, version, fmt.Errorf("galprobe: account of role %s belongs to context %d, the control account to %d",
+				a.Role, p.session.Context(), ce.Context)
 		}
 		if p.self.user == control.self.user {
 			return ce, version, fmt.Errorf("galprobe: account of role %s is the control account", a.Role)
 		}
-		ours = append(ours, p.self.user)
 	}
-	// Whom to read is learned by the control account.
-	var others []person
-	for u, err := range control.session.Users(ctx) {
-		if err != nil {
-			return ce, version, fmt.Errorf("galprobe: control account: %w", err)
-		}
-		ce.Users++
-		id := decimal(u.ID)
-		switch {
-		case id == decimal(control.self.user):
-			control.self.contact = string(u.Contact)
-		case len(others) < maxOthers && !slices.Contains(ours, u.ID):
-			others = append(others, person{u.ID, string(u.Contact), u.Mail})
-		}
-		for _, p := range accounts {
-			if p.self.user == u.ID {
-				p.self.contact = string(u.Contact)
-			}
-		}
-	}
-	if len(others) == 0 {
-		return ce, version, errors.New("galprobe: the context has nobody but the accounts of the probe")
+	others, users, err := control.meet(accounts)
+	if ce.Users = users; err != nil {
+		return ce, version, err
 	}
 	control.others = others
 	controls := map[string]*observation{}
@@ -225,6 +204,31 @@ func (r *run) target(ctx context.Context, t Target) (ce ContextEvidence, version
 		}
 	}
 	return ce, version, nil
+}
+
+// meet learns by the control account whom the accounts of the probe can try to read,
+// how many users the context has, and which entries are the accounts' own.
+func (p *prober) meet(accounts []*prober) (others []person, users int, err error) {
+	probes := append([]*prober{p}, accounts...)
+	for u, err := range p.session.Users(p.ctx) {
+		if err != nil {
+			return nil, users, fmt.Errorf("galprobe: control account: %w", err)
+		}
+		users++
+		own := false
+		for _, a := range probes {
+			if a.self.user == u.ID {
+				a.self.contact, own = string(u.Contact), true
+			}
+		}
+		if !own && len(others) < maxOthers {
+			others = append(others, person{u.ID, string(u.Contact), u.Mail})
+		}
+	}
+	if len(others) == 0 {
+		return nil, users, errors.New("galprobe: the context has nobody but the accounts of the probe")
+	}
+	return others, users, nil
 }
 
 func (r *run) login(ctx context.Context, client *appsuite.Client, cred appsuite.Credentials) (*prober, error) {

@@ -228,6 +228,65 @@ func (rq *httpRequest) folderConflict(f *simFolder) *httpError {
 	return nil
 }
 
+// folderToChange finds the folder that the parameter id names and checks what may be
+// changed of it at all.
+func (rq *httpRequest) folderToChange(id string) (f *simFolder, composite bool, problem *httpError) {
+	f, composite, problem = rq.folder(id)
+	if problem != nil {
+		// The creator may have been left with the admin bit alone, which
+		// suffices to change the folder.
+		n, _, bad := rq.folderID(id)
+		if bad != nil {
+			return nil, false, bad
+		}
+		if f = rq.who.pim.folders[n]; f == nil || rq.rights(f).admin == 0 {
+			return nil, false, problem
+		}
+	}
+	switch {
+	case rq.rights(f).admin == 0:
+		return nil, false, oxErr("FLD-0010", catPermission, "You do not administer folder %d.", f.id)
+	case f.id < 20:
+		return nil, false, oxErr("FLD-0081", catPermission, "System folder %d cannot be changed so.", f.id)
+	case f.kind == typePublic && !rq.who.user.editPublicFolders:
+		return nil, false, oxErr("FLD-0005", catPermission, "You may not write to public folders.")
+	}
+	return f, composite, rq.folderConflict(f)
+}
+
+// newParent is the folder that a change moves f below; its present one if it does not.
+func (rq *httpRequest) newParent(f *simFolder, body folderChange) (int, *httpError) {
+	if len(body.Parent) == 0 || string(body.Parent) == "null" {
+		return f.parent, nil
+	}
+	n, _, problem := rq.folderID(strings.Trim(string(body.Parent), `"`))
+	if problem != nil || n == f.parent {
+		return n, problem
+	}
+	p := rq.who.pim.folders[n]
+	if p == nil || rq.rights(p).folder < levelSubfolder {
+		return 0, oxErr("FLD-0006", catPermission, "You may not create subfolders below folder %d.", n)
+	}
+	for q := p; q != nil; q = rq.who.pim.folders[q.parent] {
+		if q.id == f.id {
+			return 0, oxErr("FLD-0014", catInput, "A folder cannot be moved below itself.")
+		}
+	}
+	return n, nil
+}
+
+// newPermissions are those that a change gives f; its present ones if it does not.
+func (rq *httpRequest) newPermissions(f *simFolder, body folderChange) ([]simPerm, *httpError) {
+	if body.Permissions == nil {
+		return f.perms, nil
+	}
+	perms, problem := rq.permissions(body)
+	if problem != nil {
+		return nil, problem
+	}
+	return rq.checkAdmins(perms, f.kind, f.createdBy)
+}
+
 func foldersUpdate(rq *httpRequest) (httpReply, *httpError) {
 	if problem := rq.checkTree(); problem != nil {
 		return httpReply{}, problem
@@ -240,79 +299,51 @@ func foldersUpdate(rq *httpRequest) (httpReply, *httpError) {
 	if problem != nil {
 		return httpReply{}, problem
 	}
-	f, composite, problem := rq.folder(id)
+	f, composite, problem := rq.folderToChange(id)
 	if problem != nil {
-		// The creator may have been left with the admin bit alone, which
-		// suffices to change the folder.
-		n, _, bad := rq.folderID(id)
-		if bad != nil {
-			return httpReply{}, bad
-		}
-		if f = rq.who.pim.folders[n]; f == nil || rq.rights(f).admin == 0 {
-			return httpReply{}, problem
-		}
-	}
-	if rq.rights(f).admin == 0 {
-		return httpReply{}, oxErr("FLD-0010", catPermission, "You do not administer folder %d.", f.id)
-	}
-	if f.id < 20 {
-		return httpReply{}, oxErr("FLD-0081", catPermission, "System folder %d cannot be changed so.", f.id)
-	}
-	if f.kind == typePublic && !rq.who.user.editPublicFolders {
-		return httpReply{}, oxErr("FLD-0005", catPermission, "You may not write to public folders.")
-	}
-	if problem := rq.folderConflict(f); problem != nil {
 		return httpReply{}, problem
 	}
-	if body.Module != nil && *body.Module != f.module && len(rq.who.pim.byFolder[f.id]) > 0 {
-		return httpReply{}, oxErr("FLD-0078", catInput, "The module of a folder that is not empty cannot be changed.")
+	if problem := rq.changeFolder(f, body); problem != nil {
+		return httpReply{}, problem
 	}
-	parent := f.parent
-	if len(body.Parent) > 0 && string(body.Parent) != "null" {
-		n, _, problem := rq.folderID(strings.Trim(string(body.Parent), `"`))
-		if problem != nil {
-			return httpReply{}, problem
-		}
-		if n != f.parent {
-			p := rq.who.pim.folders[n]
-			if p == nil || rq.rights(p).folder < levelSubfolder {
-				return httpReply{}, oxErr("FLD-0006", catPermission, "You may not create subfolders below folder %d.", n)
-			}
-			for q := p; q != nil; q = rq.who.pim.folders[q.parent] {
-				if q.id == f.id {
-					return httpReply{}, oxErr("FLD-0014", catInput, "A folder cannot be moved below itself.")
-				}
-			}
-			parent = n
-		}
+	out := strconv.Itoa(f.id)
+	if composite {
+		out = compositePrefix + out
+	}
+	return httpReply{data: out, timestamp: f.modified}, nil
+}
+
+// changeFolder applies a change, or nothing of it.
+func (rq *httpRequest) changeFolder(f *simFolder, body folderChange) *httpError {
+	if body.Module != nil && *body.Module != f.module && len(rq.who.pim.byFolder[f.id]) > 0 {
+		return oxErr("FLD-0078", catInput, "The module of a folder that is not empty cannot be changed.")
+	}
+	parent, problem := rq.newParent(f, body)
+	if problem != nil {
+		return problem
 	}
 	title := f.title
 	if body.Title != nil {
 		title = strings.TrimRight(*body.Title, " ")
 	}
 	if f.standard && (title != f.title || parent != f.parent) {
-		return httpReply{}, oxErr("FLD-0071", catPermission, "A default folder cannot be renamed or moved.")
+		return oxErr("FLD-0071", catPermission, "A default folder cannot be renamed or moved.")
 	}
-	perms := f.perms
-	if body.Permissions != nil {
-		if perms, problem = rq.permissions(body); problem != nil {
-			return httpReply{}, problem
-		}
-		if perms, problem = rq.checkAdmins(perms, f.kind, f.createdBy); problem != nil {
-			return httpReply{}, problem
-		}
+	perms, problem := rq.newPermissions(f, body)
+	if problem != nil {
+		return problem
 	}
 	if title != f.title || parent != f.parent {
 		if problem := rq.checkTitle(title, parent, f.id); problem != nil {
-			return httpReply{}, problem
+			return problem
 		}
 	}
 	if problem := rq.checkEntities(perms); problem != nil {
-		return httpReply{}, problem
+		return problem
 	}
 	if rq.params["cascadePermissions"] == "true" && body.Permissions != nil {
 		if problem := rq.cascade(f, perms); problem != nil {
-			return httpReply{}, problem
+			return problem
 		}
 	}
 	f.title, f.parent, f.perms = title, parent, perms
@@ -321,11 +352,7 @@ func foldersUpdate(rq *httpRequest) (httpReply, *httpError) {
 		f.module = *body.Module
 	}
 	f.modified, f.modifiedBy = rq.who.pim.tick(), rq.who.uid
-	out := strconv.Itoa(f.id)
-	if composite {
-		out = compositePrefix + out
-	}
-	return httpReply{data: out, timestamp: f.modified}, nil
+	return nil
 }
 
 // cascade writes the permissions to all subfolders, or to none.

@@ -207,6 +207,19 @@ func (p *pimStore) removeFolder(f *simFolder) {
 	p.kids = nil
 }
 
+// inherit gives a user's folder to another one.
+func (f *simFolder) inherit(from, to int) {
+	f.createdBy = to
+	if slices.ContainsFunc(f.perms, func(q simPerm) bool { return !q.group && q.entity == to }) {
+		return
+	}
+	for i, q := range f.perms {
+		if !q.group && q.entity == from {
+			f.perms[i].entity = to
+		}
+	}
+}
+
 // deleteUser removes a user's private data. What the user made in public
 // folders goes to reassign, or is deleted if that is 0 or negative.
 func (p *pimStore) deleteUser(uid, reassign int) {
@@ -215,22 +228,13 @@ func (p *pimStore) deleteUser(uid, reassign int) {
 		if !ok {
 			continue // below one already removed
 		}
-		switch {
-		case f.kind == typePrivate && f.createdBy == uid:
+		made := f.createdBy == uid
+		if made && (f.kind == typePrivate || id >= 20 && reassign <= 0) {
 			p.removeFolder(f)
 			continue
-		case f.createdBy == uid && id >= 20 && reassign <= 0:
-			p.removeFolder(f)
-			continue
-		case f.createdBy == uid && id >= 20:
-			f.createdBy = reassign
-			if !slices.ContainsFunc(f.perms, func(q simPerm) bool { return !q.group && q.entity == reassign }) {
-				for i, q := range f.perms {
-					if !q.group && q.entity == uid {
-						f.perms[i].entity = reassign
-					}
-				}
-			}
+		}
+		if made && id >= 20 {
+			f.inherit(uid, reassign)
 		}
 		f.perms = slices.DeleteFunc(f.perms, func(q simPerm) bool { return !q.group && q.entity == uid })
 	}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 )
 
@@ -121,6 +122,24 @@ func (n *node) qname(value string) (xml.Name, error) {
 	return xml.Name{Space: space, Local: local}, nil
 }
 
+// attributes takes over attributes and declarations of namespaces.
+func (n *node) attributes(attrs []xml.Attr) {
+	for _, a := range attrs {
+		prefix, isNS := "", a.Name.Space == "" && a.Name.Local == "xmlns"
+		if a.Name.Space == "xmlns" {
+			prefix, isNS = a.Name.Local, true
+		}
+		switch {
+		case isNS:
+			s := maps.Clone(n.scope)
+			s[prefix] = a.Value
+			n.scope = s
+		case a.Name.Space == "":
+			n.attr[a.Name.Local] = a.Value
+		}
+	}
+}
+
 func parseTree(data []byte) (*node, error) {
 	dec := xml.NewDecoder(bytes.NewReader(data))
 	root := &node{scope: scope{"": "", "xml": "http://www.w3.org/XML/1998/namespace"}}
@@ -137,25 +156,7 @@ func parseTree(data []byte) (*node, error) {
 		case xml.StartElement:
 			up := stack[len(stack)-1]
 			n := &node{name: t.Name, attr: map[string]string{}, scope: up.scope}
-			for _, a := range t.Attr {
-				prefix, isNS := "", a.Name.Space == "" && a.Name.Local == "xmlns"
-				if a.Name.Space == "xmlns" {
-					prefix, isNS = a.Name.Local, true
-				}
-				if !isNS {
-					if a.Name.Space == "" {
-						n.attr[a.Name.Local] = a.Value
-					}
-					continue
-				}
-				s := scope{prefix: a.Value}
-				for k, v := range n.scope {
-					if k != prefix {
-						s[k] = v
-					}
-				}
-				n.scope = s
-			}
+			n.attributes(t.Attr)
 			up.children = append(up.children, n)
 			stack = append(stack, n)
 		case xml.EndElement:
@@ -350,7 +351,8 @@ func (d *Document) check() error {
 	return nil
 }
 
-func (d *Document) operations(def *node) error {
+// messages are the elements of all messages by name; one without a part has none.
+func (d *Document) messages(def *node) (map[string]xml.Name, error) {
 	messages := map[string]xml.Name{}
 	for _, m := range def.all(wsdl, "message") {
 		parts := m.all(wsdl, "part")
@@ -360,27 +362,37 @@ func (d *Document) operations(def *node) error {
 			continue
 		case 1:
 		default:
-			return fmt.Errorf("message %q has %d parts", m.attr["name"], len(parts))
+			return nil, fmt.Errorf("message %q has %d parts", m.attr["name"], len(parts))
 		}
 		el, err := parts[0].qname(parts[0].attr["element"])
 		if err != nil {
-			return fmt.Errorf("message %q: %w", m.attr["name"], err)
+			return nil, fmt.Errorf("message %q: %w", m.attr["name"], err)
 		}
 		if d.Elements[el] == nil {
-			return fmt.Errorf("message %q: element %q is not declared", m.attr["name"], el.Local)
+			return nil, fmt.Errorf("message %q: element %q is not declared", m.attr["name"], el.Local)
 		}
 		messages[m.attr["name"]] = el
 	}
-	message := func(n *node) (xml.Name, error) {
-		q, err := n.qname(n.attr["message"])
-		if err != nil {
-			return xml.Name{}, err
-		}
-		el, ok := messages[q.Local]
-		if !ok || q.Space != d.TargetNamespace {
-			return xml.Name{}, fmt.Errorf("message %q is not declared", q.Local)
-		}
-		return el, nil
+	return messages, nil
+}
+
+// message is the element of the message that an input or output names.
+func (d *Document) message(messages map[string]xml.Name, n *node) (xml.Name, error) {
+	q, err := n.qname(n.attr["message"])
+	if err != nil {
+		return xml.Name{}, err
+	}
+	el, ok := messages[q.Local]
+	if !ok || q.Space != d.TargetNamespace {
+		return xml.Name{}, fmt.Errorf("message %q is not declared", q.Local)
+	}
+	return el, nil
+}
+
+func (d *Document) operations(def *node) error {
+	messages, err := d.messages(def)
+	if err != nil {
+		return err
 	}
 	svc, err := def.one(wsdl, "service")
 	if err != nil {
@@ -428,17 +440,17 @@ func (d *Document) operations(def *node) error {
 		if err != nil {
 			return err
 		}
-		if op.Input, err = message(in); err != nil {
+		if op.Input, err = d.message(messages, in); err != nil {
 			return err
 		}
 		if op.Input.Local == "" {
 			return fmt.Errorf("operation %q: request without a part", op.Name)
 		}
-		if op.Output, err = message(out); err != nil {
+		if op.Output, err = d.message(messages, out); err != nil {
 			return err
 		}
 		for _, f := range o.all(wsdl, "fault") {
-			el, err := message(f)
+			el, err := d.message(messages, f)
 			if err != nil {
 				return err
 			}
