@@ -5,21 +5,6 @@ import (
 	"iter"
 )
 
-// Caller carries out one operation. req is a pointer to the operation's request
-// struct. resp is nil for a void operation, a pointer to the operation's response
-// struct, or an [Each].
-type Caller interface {
-	Call(ctx context.Context, op *Operation, req, resp any) error
-}
-
-// CallerFunc is a function as a [Caller].
-type CallerFunc func(ctx context.Context, op *Operation, req, resp any) error
-
-// Call calls f.
-func (f CallerFunc) Call(ctx context.Context, op *Operation, req, resp any) error {
-	return f(ctx, op, req, resp)
-}
-
 // Each receives the elements named "return" of an answer, one by one, while the
 // answer is still arriving. It calls decode, once, with a pointer to the type of
 // the element; an element that it does not decode is skipped. An error that it
@@ -32,7 +17,7 @@ type Each func(decode func(v any) error) error
 // Returns calls op and iterates over its "return" elements as they arrive. The
 // error, if any, comes last, with a nil element. Ending the loop early cancels
 // the call. Each iteration is a call of its own.
-func Returns[T any](ctx context.Context, c Caller, op *Operation, req any) iter.Seq2[*T, error] {
+func Returns[T any](ctx context.Context, c *Client, op *Operation, req any) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
