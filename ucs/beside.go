@@ -44,7 +44,7 @@ func (c *Client) lockForUDM(ctx context.Context, d *domain, values ...lockedValu
 		}
 		have = nil
 	}
-	if !c.opts.BesideUDM {
+	if !c.opts.BesideUDM || c.viaUDM() { // UDM takes its locks itself
 		return unlock, nil
 	}
 	for _, v := range values {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ucs/internal/layout"
+	"github.com/ictmedia/schoolmail/ucs/udm"
 )
 
 // Tree holds the words of the tree below a school that a site can change (UCR
@@ -119,6 +120,15 @@ type Options struct {
 	// new account.
 	BesideUDM bool
 
+	// Write says over which path accounts are written; empty: WriteLDAP.
+	Write WriteMode
+	// UDM is the client of UDM's REST API that WriteUDM and WriteAuto need.
+	UDM *udm.Client
+	// StateProperty is the extended attribute of users/user that a site has made
+	// for StateAttribute. With it UDM makes accounts with their life-cycle text;
+	// without it the text follows by LDAP a moment later.
+	StateProperty string
+
 	// Logger gets warnings; nil: none. It never sees names or addresses.
 	Logger *slog.Logger
 	// Observe is called after every request if set. It must be quick.
@@ -180,6 +190,15 @@ func New(rawURL string, opts *Options) (*Client, error) {
 	}
 	if o.Stamps != StampsHold && o.Stamps != StampsAdopt {
 		return nil, fmt.Errorf("ucs: unknown way to read stamps %q", o.Stamps)
+	}
+	if o.Write == "" {
+		o.Write = WriteLDAP
+	}
+	switch {
+	case o.Write != WriteLDAP && o.Write != WriteUDM && o.Write != WriteAuto:
+		return nil, fmt.Errorf("ucs: unknown way to write %q", o.Write)
+	case o.Write != WriteLDAP && o.UDM == nil:
+		return nil, fmt.Errorf("ucs: to write %q a client of UDM is needed", o.Write)
 	}
 	o.OXProfiles = maps.Clone(o.OXProfiles)
 	if o.Scheme != Crypt && o.Scheme != SSHA {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ucs/internal/layout"
+	"github.com/ictmedia/schoolmail/ucs/udm"
 )
 
 // CreateAccount makes an account with its groups, as [schoolmail.Directory]
@@ -105,6 +106,10 @@ func (c *Client) complete(ctx context.Context, a schoolmail.Account, initial sch
 	if l.acct.Held && !a.Held {
 		return conflict("the account is on hold")
 	}
+	if l.text == "" && c.viaUDM() {
+		// UDM has made it, and the text that should have followed did not.
+		l.acct.State = schoolmail.Pending
+	}
 	if l.acct.State != schoolmail.Pending && l.acct.State != a.State {
 		return conflict("the account is %s already", l.acct.State)
 	}
@@ -149,6 +154,13 @@ func (c *Client) createNew(ctx context.Context, a schoolmail.Account, initial sc
 	groups, err := c.groupDNs(ctx, d, a, rolesFor(a.Role, nil))
 	if err != nil {
 		return err
+	}
+	if c.viaUDM() {
+		dn, err := c.createByUDM(ctx, d, a, s, initial)
+		if err != nil {
+			return err
+		}
+		return c.regroup(ctx, dn, a.Username, groups, nil)
 	}
 	e, err := c.newEntry(ctx, d, a, s, initial)
 	if err != nil {
@@ -380,7 +392,13 @@ func (c *Client) removeAccount(ctx context.Context, d *domain, l *live) error {
 	if err := c.regroup(ctx, l.e.dn, l.e.value("uid"), nil, groups); err != nil {
 		return err
 	}
-	if err := c.remove(ctx, l.e.dn); code(err) != ldap.LDAPResultNoSuchObject {
+	var err error
+	if c.viaUDM() {
+		err = fromUDM(c.opts.UDM.Remove(ctx, udm.Users, l.e.dn, ""))
+	} else {
+		err = c.remove(ctx, l.e.dn)
+	}
+	if code(err) != ldap.LDAPResultNoSuchObject {
 		return err
 	}
 	return nil

@@ -99,6 +99,24 @@
 // Where the OX Connector is installed it acts on isOxUser and oxContextIDNum:
 // it and package ox must not both provision the same contexts.
 //
+// # Which way to write
+//
+// Options.Write chooses. Over LDAP (the default) an account costs a few requests
+// and milliseconds; UDM takes a fifth of a second of computing for each and works
+// on a few at a time, so that a first provisioning of a district takes hours
+// there. A site that depends on UDM's hooks, shares or policies for new accounts
+// takes WriteAuto: UDM makes, moves and removes accounts, everything else is
+// changed by LDAP. WriteUDM is for sites that want nothing written past UDM. Over
+// UDM a record id, address, school or group that does not fit is still found by
+// LDAP before anything is sent, as UDM does not look; and a name that UDM calls
+// taken though nobody has it is reported as an error that may pass, since a lock
+// is on it for up to five minutes.
+//
+// # Changes as they happen
+//
+// [Client.Watch] follows accounts and groups, by Univention's notifier within a
+// second, or by polling.
+//
 // Facts: the schemas of UCS 5.2, UCS@school 5.0 and OX Connector 2.2, Univention's UDM
 // modules users/user and groups/group, RFC 4511 to 4528.
 package ucs

@@ -92,6 +92,13 @@ func (c *Client) changeGroups(ctx context.Context, batch []regrouping) []outcome
 // them is bad: each is sent alone then, to find out who.
 func (c *Client) changeGroup(ctx context.Context, groupDN string, ops []*memberOp) []error {
 	out := make([]error, len(ops))
+	if c.opts.Write == WriteUDM {
+		err := c.sendMembersByUDM(ctx, groupDN, ops)
+		for i := range out {
+			out[i] = err
+		}
+		return out
+	}
 	err := c.sendMembers(ctx, groupDN, ops)
 	alone := err != nil && len(ops) > 1 && ctx.Err() == nil && !lost(err) && !refused(err) &&
 		code(err) != ldap.LDAPResultNoSuchObject

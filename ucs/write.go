@@ -14,6 +14,7 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ucs/internal/layout"
 	"github.com/ictmedia/schoolmail/ucs/internal/passwd"
+	"github.com/ictmedia/schoolmail/ucs/udm"
 )
 
 // writeAttrs are read besides accountAttrs before an account is changed.
@@ -30,6 +31,10 @@ type mods struct {
 	e      *entry
 	req    *ldap.ModifyRequest
 	assert []string
+	// What UDM wants to know in its own words; see sendUDM.
+	primary  string            // DN of the new primary group
+	password schoolmail.Secret // initial
+	off      *bool             // closed or opened
 }
 
 // set makes the values of an attribute those of want.
@@ -65,6 +70,13 @@ func without(a, b []string) []string {
 
 // send carries the changes out. Nothing to change is success without asking.
 func (m *mods) send(ctx context.Context, c *Client) error {
+	if c.opts.Write == WriteUDM && len(m.req.Changes) > 0 {
+		return m.sendUDM(ctx, c)
+	}
+	return m.sendLDAP(ctx, c)
+}
+
+func (m *mods) sendLDAP(ctx context.Context, c *Client) error {
 	if len(m.req.Changes) == 0 {
 		return nil
 	}
@@ -231,6 +243,7 @@ func (c *Client) setLife(ctx context.Context, d *domain, m *mods, l *live, want 
 	}
 	was, is := l.acct.State == schoolmail.Deactivated, want.State == schoolmail.Deactivated
 	if password != "" && !is {
+		m.password = password
 		attrs, err := c.passwordAttrs(ctx, d, l.e.value("uid"), parentDN(m.req.DN), password)
 		if err != nil {
 			return err
@@ -238,6 +251,9 @@ func (c *Client) setLife(ctx context.Context, d *domain, m *mods, l *live, want 
 		for _, a := range attrs {
 			m.req.Replace(a.Name, a.Values)
 		}
+	}
+	if is != was {
+		m.off = &is
 	}
 	switch {
 	case is && !was:
@@ -379,6 +395,9 @@ func (c *Client) setSchools(m *mods, l *live, want schoolmail.Account, p place) 
 	if err != nil {
 		return err
 	}
+	if e.value("gidNumber") != g.gid {
+		m.primary = g.dn
+	}
 	m.set("gidNumber", g.gid)
 	m.set("sambaPrimaryGroupSID", g.sid)
 	return nil
@@ -435,6 +454,10 @@ func (c *Client) regroupAndMove(ctx context.Context, d *domain, l *live, want sc
 func (c *Client) move(ctx context.Context, dn, container string) (string, error) {
 	if normDN(parentDN(dn)) == normDN(container) {
 		return dn, nil
+	}
+	if c.viaUDM() {
+		to, err := c.opts.UDM.Move(ctx, udm.Users, dn, container)
+		return to, fromUDM(err)
 	}
 	rdn := strings.TrimRight(strings.TrimSuffix(dn, parentDN(dn)), " ,")
 	to := rdn + "," + container

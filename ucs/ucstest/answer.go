@@ -62,6 +62,9 @@ func (c *conn) results(req *request, q *query, limit int) (*result, []byte, int)
 	if c.user == "" {
 		return fail(ldap.LDAPResultInsufficientAccessRights, "authentication required"), nil, 0
 	}
+	if r, ok := c.logEntry(req, q); ok {
+		return r, nil, 1
+	}
 	c.s.mu.RLock()
 	defer c.s.mu.RUnlock()
 	ids, r := c.found(q)

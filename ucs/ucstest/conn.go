@@ -321,6 +321,7 @@ func (c *conn) carryOut(req *request, w *write, assert *filter) *result {
 	if w.add != nil {
 		r := w.add(t)
 		if e, absent := t.find(w.dn); r == nil && absent == nil {
+			c.s.logged("a", w.dn)
 			c.readEntry(req, oidPostRead, e)
 		}
 		return r
@@ -333,11 +334,21 @@ func (c *conn) carryOut(req *request, w *write, assert *filter) *result {
 		return fail(ldap.LDAPResultAssertionFailed, "assertion not true")
 	}
 	c.readEntry(req, oidPreRead, e)
+	old := e.dn
 	if r = w.run(e); r != nil {
 		if !w.reads {
 			c.controls = nil
 		}
 		return r
+	}
+	switch w.op {
+	case "modify":
+		c.s.logged("m", e.dn)
+	case "delete":
+		c.s.logged("d", old)
+	case "modifydn":
+		c.s.logged("r", old)
+		c.s.logged("a", e.dn)
 	}
 	if w.op != "delete" {
 		c.readEntry(req, oidPostRead, e)

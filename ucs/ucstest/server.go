@@ -31,8 +31,9 @@ type Server struct {
 	cfg     config
 	schema  *schema
 
-	mu   sync.RWMutex // guards tree
+	mu   sync.RWMutex // guards tree and log
 	tree *tree
+	log  *translog // nil: nobody asked for it
 
 	rec recorder
 
@@ -289,6 +290,7 @@ func (s *Server) addEntry(dn string, list []given) error {
 	if r := s.tree.add(dn, list, s.BindDN); r != nil {
 		return fmt.Errorf("ucstest: add %s: result %d: %s", dn, r.code, r.message)
 	}
+	s.logged("a", dn)
 	return nil
 }
 
