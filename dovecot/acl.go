@@ -18,7 +18,8 @@ type ACLEntry struct {
 	Global bool
 }
 
-var aclRights = []string{"lookup", "read", "write", "write-seen", "write-deleted", "insert", "post", "expunge", "create", "delete", "admin"}
+var aclRights = []string{"lookup", "read", "write", "write-seen", "write-deleted", "insert", "post", "expunge",
+	"create", "delete", "admin"}
 
 // ACL returns the entries of a mailbox; the owner's own rights, which need no
 // entry, are not among them. Without the acl plugin the server does not know

@@ -279,7 +279,8 @@ func TestSecrets(t *testing.T) {
 		_, err := c.Status(t.Context(), "a@s.test")
 		wantKind(t, err, dovecot.ErrProtocol)
 		_, listErr := c.Server(t.Context())
-		secrets := []string{key, password, base64.StdEncoding.EncodeToString([]byte(key)), base64.StdEncoding.EncodeToString([]byte("doveadm:" + password))}
+		secrets := []string{key, password, base64.StdEncoding.EncodeToString([]byte(key)),
+			base64.StdEncoding.EncodeToString([]byte("doveadm:" + password))}
 		for what, text := range map[string]string{
 			"error": fmt.Sprintf("%v %+v %#v", err, err, err), "error of GET": fmt.Sprintf("%v %#v", listErr, listErr),
 			"client": fmt.Sprintf("%v %+v %#v", c, c, c), "options": fmt.Sprintf("%v %+v %#v", o, o, o),

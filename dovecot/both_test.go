@@ -76,8 +76,9 @@ func runScenarios(t *testing.T, s site) {
 
 func TestSimulator(t *testing.T) {
 	t.Parallel()
-	s := simulated{dovecottest.NewServer(dovecottest.WithMailRoot("/srv/mail"), dovecottest.WithAuthCache(), dovecottest.WithQuotaDict("proxy::quota"), dovecottest.WithMailboxes(
-		dovecottest.Mailbox{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}))}
+	s := simulated{dovecottest.NewServer(dovecottest.WithMailRoot("/srv/mail"), dovecottest.WithAuthCache(),
+		dovecottest.WithQuotaDict("proxy::quota"), dovecottest.WithMailboxes(
+			dovecottest.Mailbox{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}))}
 	t.Cleanup(s.Server.Close)
 	for _, sc := range scenarios {
 		s.setUsers(t, sc.users...)
@@ -88,8 +89,9 @@ func TestSimulator(t *testing.T) {
 // TestSimulator24 is TestSimulator as Dovecot 2.4.
 func TestSimulator24(t *testing.T) {
 	t.Parallel()
-	s := simulated{dovecottest.NewServer(dovecottest.WithSeries24(), dovecottest.WithMailRoot("/srv/mail"), dovecottest.WithMailboxes(
-		dovecottest.Mailbox{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}))}
+	s := simulated{dovecottest.NewServer(dovecottest.WithSeries24(), dovecottest.WithMailRoot("/srv/mail"),
+		dovecottest.WithMailboxes(
+			dovecottest.Mailbox{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}))}
 	t.Cleanup(s.Server.Close)
 	for _, sc := range scenarios {
 		s.setUsers(t, sc.users...)
@@ -99,7 +101,8 @@ func TestSimulator24(t *testing.T) {
 
 func TestRealDovecot(t *testing.T) {
 	t.Parallel()
-	cfg := &dovecotd.Config{ACL: true, AuthCache: true, QuotaDict: true, Mailboxes: []dovecotd.Mailbox{{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}}}
+	cfg := &dovecotd.Config{ACL: true, AuthCache: true, QuotaDict: true,
+		Mailboxes: []dovecotd.Mailbox{{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}}}
 	for _, sc := range scenarios {
 		for _, a := range sc.users {
 			cfg.Users = append(cfg.Users, realUser(a))
@@ -112,7 +115,8 @@ func TestRealDovecot(t *testing.T) {
 // TestRealDovecot24 runs on Dovecot 2.4.1 what it has in common with 2.3.
 func TestRealDovecot24(t *testing.T) {
 	t.Parallel()
-	cfg := &dovecotd.Config{Series24: true, ACL: true, AuthCache: true, Mailboxes: []dovecotd.Mailbox{{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}}}
+	cfg := &dovecotd.Config{Series24: true, ACL: true, AuthCache: true,
+		Mailboxes: []dovecotd.Mailbox{{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}}}
 	for _, sc := range scenarios {
 		for _, a := range sc.users {
 			cfg.Users = append(cfg.Users, realUser(a))
@@ -303,9 +307,12 @@ func testMailboxes(t *testing.T, s site) {
 	wantKind(t, c.CreateMailbox(ctx, user, "Archiv", nil), dovecot.ErrExists)
 	wantKind(t, c.CreateMailbox(ctx, user, "a.b", nil), dovecot.ErrInvalid)
 	wantKind(t, c.CreateMailbox(ctx, "nobody@s.test", "Archiv", nil), dovecot.ErrNoUser)
-	wantSame(t, "created", get[[]string](t)(c.Mailboxes(ctx, user, nil)), []string{"Archiv", "Entwürfe", "Entwürfe/Jänner", "INBOX", "Sent"})
-	wantSame(t, "masked", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Masks: []string{"Ent*", "A%"}})), []string{"Archiv", "Entwürfe", "Entwürfe/Jänner"})
-	wantSame(t, "subscribed", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})), []string{"Entwürfe/Jänner", "Sent"})
+	wantSame(t, "created", get[[]string](t)(c.Mailboxes(ctx, user, nil)),
+		[]string{"Archiv", "Entwürfe", "Entwürfe/Jänner", "INBOX", "Sent"})
+	wantSame(t, "masked", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Masks: []string{"Ent*", "A%"}})),
+		[]string{"Archiv", "Entwürfe", "Entwürfe/Jänner"})
+	wantSame(t, "subscribed", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})),
+		[]string{"Entwürfe/Jänner", "Sent"})
 	_, err := c.Mailboxes(ctx, user, &dovecot.ListOptions{Masks: []string{"Archiv"}})
 	wantKind(t, err, dovecot.ErrInvalid)
 
@@ -325,14 +332,17 @@ func testMailboxes(t *testing.T, s site) {
 	must(t, c.RenameMailbox(ctx, user, "Archiv", "Archive"))
 	must(t, c.Subscribe(ctx, user, "Archive", "Nope"))
 	must(t, c.Unsubscribe(ctx, user, "Entwürfe/Jänner", "Never"))
-	wantSame(t, "subscribed", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})), []string{"Archive", "Nope", "Sent"})
+	wantSame(t, "subscribed", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})),
+		[]string{"Archive", "Nope", "Sent"})
 
 	must(t, c.Save(ctx, user, "Archive", message("keep")))
 	wantKind(t, c.DeleteMailbox(ctx, user, "Archive", &dovecot.DeleteOptions{RequireEmpty: true}), dovecot.ErrNotPossible)
 	must(t, c.DeleteMailbox(ctx, user, "Archive", &dovecot.DeleteOptions{KeepSubscription: true}))
-	wantSame(t, "subscribed", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})), []string{"Archive", "Nope", "Sent"})
+	wantSame(t, "subscribed", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})),
+		[]string{"Archive", "Nope", "Sent"})
 	wantKind(t, c.DeleteMailbox(ctx, user, "Archive", nil), dovecot.ErrNotFound) // and the subscription goes
-	wantSame(t, "subscribed", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})), []string{"Nope", "Sent"})
+	wantSame(t, "subscribed", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})),
+		[]string{"Nope", "Sent"})
 }
 
 func testInboxIsSafe(t *testing.T, s site) {
@@ -378,7 +388,8 @@ func testOddNames(t *testing.T, s site) {
 	for _, m := range get[[]dovecot.MailboxStatus](t)(c.Status(ctx, user)) {
 		got = append(got, fmt.Sprintf("%s=%d", m.Mailbox, m.Messages))
 	}
-	wantSame(t, "messages", got, []string{"INBOX=0", "INBOX/Sub=1", `quote"back\slash=1`, "tab<>=1", "x&y=1", "x*y%=0", "xzy!=1", "🎒 Schule=1"})
+	wantSame(t, "messages", got, []string{"INBOX=0", "INBOX/Sub=1", `quote"back\slash=1`, "tab<>=1", "x&y=1", "x*y%=0",
+		"xzy!=1", "🎒 Schule=1"})
 	for _, name := range []string{"a\x01b", "a\nb", "caf\xe9", "a\x00b"} {
 		wantKind(t, c.CreateMailbox(ctx, user, name, nil), dovecot.ErrInvalid)
 	}
@@ -395,8 +406,10 @@ func testMessages(t *testing.T, s site) {
 	wantKind(t, c.Save(ctx, user, "INBOX", ""), dovecot.ErrInvalid)
 
 	guid := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, user, "INBOX"))[0].GUID
-	wantSame(t, "search", get[[]dovecot.Hit](t)(c.Search(ctx, user, "mailbox", "INBOX", "SUBJECT", "TWO")), []dovecot.Hit{{MailboxGUID: guid, UID: 2}})
-	wantSame(t, "search or", get[[]dovecot.Hit](t)(c.Search(ctx, user, "mailbox", "INBOX", "(", "SUBJECT", "one", "OR", "UID", "3", ")")),
+	wantSame(t, "search", get[[]dovecot.Hit](t)(c.Search(ctx, user, "mailbox", "INBOX", "SUBJECT", "TWO")),
+		[]dovecot.Hit{{MailboxGUID: guid, UID: 2}})
+	wantSame(t, "search or", get[[]dovecot.Hit](t)(c.Search(ctx, user, "mailbox", "INBOX", "(", "SUBJECT", "one", "OR",
+		"UID", "3", ")")),
 		[]dovecot.Hit{{MailboxGUID: guid, UID: 1}, {MailboxGUID: guid, UID: 3}})
 	hits, err := c.Search(ctx, user, "mailbox", "Nope", "ALL")
 	if is24(t, c) { // finds nothing there
@@ -414,7 +427,8 @@ func testMessages(t *testing.T, s site) {
 
 	must(t, c.AddFlags(ctx, user, []string{`\Seen`, "$Label1"}, "mailbox", "INBOX", "UID", "2"))
 	must(t, c.RemoveFlags(ctx, user, []string{`\Seen`}, "mailbox", "INBOX", "UID", "2"))
-	rows := get[[]dovecot.Row](t)(c.Fetch(ctx, user, []string{"uid", "flags", "hdr.subject"}, "mailbox", "INBOX", "UID", "2"))
+	rows := get[[]dovecot.Row](t)(c.Fetch(ctx, user, []string{"uid", "flags", "hdr.subject"}, "mailbox", "INBOX", "UID",
+		"2"))
 	wantSame(t, "fetch", rows, []dovecot.Row{{"uid": "2", "flags": `\Recent $Label1`, "hdr.subject": "two"}})
 
 	must(t, c.Copy(ctx, other, "INBOX", user, "mailbox", "INBOX", "UID", "2"))
@@ -461,7 +475,8 @@ func testSetQuota(t *testing.T, s site) {
 	before := limit(other)
 	wantSame(t, "limit of the directory", limit(user), int64(10<<20))
 	// From the directory's own limit up, down, to what is no whole KiB, to none.
-	for _, set := range []struct{ bytes, want int64 }{{20 << 20, 20 << 20}, {20 << 20, 20 << 20}, {5 << 20, 5 << 20}, {1025, 2048}, {0, 0}, {30 << 20, 30 << 20}} {
+	for _, set := range []struct{ bytes, want int64 }{{20 << 20, 20 << 20}, {20 << 20, 20 << 20}, {5 << 20, 5 << 20},
+		{1025, 2048}, {0, 0}, {30 << 20, 30 << 20}} {
 		must(t, c.SetQuota(ctx, user, set.bytes))
 		wantSame(t, "limit", limit(user), set.want)
 	}
@@ -561,7 +576,8 @@ func testSessions(t *testing.T, s site) {
 	// A name that reads as an address is one to the server: everybody's.
 	login(t, s, "12345")
 	for _, mask := range []string{"127.0.0.1", "127.1", "127.0.0.0/8", "0x7f.1"} {
-		if x := get[[]dovecot.Session](t)(c.Who(ctx, mask)); !slices.ContainsFunc(x, func(x dovecot.Session) bool { return x.User == "12345" }) {
+		if x := get[[]dovecot.Session](t)(c.Who(ctx, mask)); !slices.ContainsFunc(x,
+			func(x dovecot.Session) bool { return x.User == "12345" }) {
 			t.Errorf("Who(%q): %v", mask, x)
 		}
 		_, err := c.Kick(ctx, mask)
@@ -585,7 +601,8 @@ func testEnsure(t *testing.T, s site) {
 	want := dovecot.Want{Mailboxes: []string{"Sent", "Drafts", "Klassen/7b"}, QuotaBytes: 20 << 20}
 	before := get[dovecot.State](t)(c.Inspect(ctx, user))
 	wantSame(t, "missing before", before.Missing(want), []string{
-		`mailbox "INBOX"`, `mailbox "Sent"`, `mailbox "Drafts"`, `mailbox "Klassen/7b"`, `subscription "Drafts"`, `subscription "Klassen/7b"`})
+		`mailbox "INBOX"`, `mailbox "Sent"`, `mailbox "Drafts"`, `mailbox "Klassen/7b"`, `subscription "Drafts"`,
+		`subscription "Klassen/7b"`})
 	after := get[dovecot.State](t)(c.Ensure(ctx, user, want))
 	if m := after.Missing(want); len(m) != 0 {
 		t.Errorf("missing after Ensure: %q", m)
@@ -636,7 +653,8 @@ func testMoveMail(t *testing.T, s site) {
 	wantSame(t, "mailboxes", list(after), want)
 	wantSame(t, "subscriptions", after.Subscribed, before.Subscribed)
 	rows := get[[]dovecot.Row](t)(c.Fetch(ctx, to, []string{"uid", "hdr.subject"}, "mailbox", "INBOX"))
-	wantSame(t, "INBOX", rows, []dovecot.Row{{"uid": "2", "hdr.subject": "two"}, {"uid": "3", "hdr.subject": "three"}, {"uid": "4", "hdr.subject": "arrived early"}})
+	wantSame(t, "INBOX", rows, []dovecot.Row{{"uid": "2", "hdr.subject": "two"}, {"uid": "3", "hdr.subject": "three"},
+		{"uid": "4", "hdr.subject": "arrived early"}})
 	rows = get[[]dovecot.Row](t)(c.Fetch(ctx, to, []string{"uid"}, "mailbox", "INBOX", "SEEN", "KEYWORD", "$Label1"))
 	wantSame(t, "flags", rows, []dovecot.Row{{"uid": "2"}})
 
@@ -678,7 +696,8 @@ func testRemoveMail(t *testing.T, s site) {
 			t.Errorf("left: %+v", m)
 		}
 	}
-	wantSame(t, "subscriptions", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})), []string{"Sent"})
+	wantSame(t, "subscriptions", get[[]string](t)(c.Mailboxes(ctx, user, &dovecot.ListOptions{Subscribed: true})),
+		[]string{"Sent"})
 	must(t, c.RemoveMail(ctx, user))
 	wantKind(t, c.RemoveMail(ctx, "nobody@s.test"), dovecot.ErrNoUser)
 }
@@ -689,7 +708,8 @@ func testDeleteHome(t *testing.T, s site) {
 	must(t, c.Save(ctx, user, "INBOX", message("x")))
 	home := get[dovecot.User](t)(c.User(ctx, user)).Home
 	root := strings.TrimSuffix(home, "/"+user)
-	for _, bad := range []string{"", "/", root, root + "/", root + "/../etc", root + "x/y", "relative", home + "/", home + "/../" + user} {
+	for _, bad := range []string{"", "/", root, root + "/", root + "/../etc", root + "x/y", "relative", home + "/",
+		home + "/../" + user} {
 		_, err := c.DeleteHome(ctx, bad)
 		wantKind(t, err, dovecot.ErrInvalid)
 	}
@@ -708,7 +728,8 @@ func testDsync(t *testing.T, s site) {
 	ctx, c := t.Context(), s.client(t)
 	must(t, c.Save(ctx, "src@s.test", "INBOX", message("one")))
 	src := "maildir:" + s.home("src@s.test") + "/Maildir"
-	res := get[dovecot.SyncResult](t)(c.Backup(ctx, "dst@s.test", src, &dovecot.SyncOptions{Reverse: true, Incremental: true}))
+	res := get[dovecot.SyncResult](t)(c.Backup(ctx, "dst@s.test", src,
+		&dovecot.SyncOptions{Reverse: true, Incremental: true}))
 	if res.State == "" || res.Again {
 		t.Errorf("result: %+v", res)
 	}
@@ -726,7 +747,8 @@ func testDsync(t *testing.T, s site) {
 		wantKind(t, err, dovecot.ErrUnknownOutcome)
 	}
 	// A source that is not there would be taken for empty mail.
-	for _, f := range []func(context.Context, string, string, *dovecot.SyncOptions) (dovecot.SyncResult, error){c.Sync, c.Backup} {
+	for _, f := range []func(context.Context, string, string, *dovecot.SyncOptions) (dovecot.SyncResult, error){c.Sync,
+		c.Backup} {
 		_, err = f(ctx, "dst@s.test", "maildir:"+s.home("mistyped@s.test")+"/Maildir", &dovecot.SyncOptions{Reverse: true})
 		wantKind(t, err, dovecot.ErrNotFound)
 	}
@@ -749,7 +771,8 @@ func testBatch(t *testing.T, s site) {
 		t.Errorf("rows: %v", list)
 	}
 	before := c.Stats().Requests
-	good := dovecot.Call{Command: "mailboxCreate", Params: dovecot.Params{"user": "batch1@s.test", "mailbox": []string{"X"}}}
+	good := dovecot.Call{Command: "mailboxCreate", Params: dovecot.Params{"user": "batch1@s.test",
+		"mailbox": []string{"X"}}}
 	for _, bad := range []dovecot.Call{
 		{Command: "noSuch"},
 		{Command: "quotaGet", Params: dovecot.Params{"user": "batch1@s.test", "bogus": "x"}},
@@ -776,7 +799,8 @@ func testDo(t *testing.T, s site) {
 		must(t, c.CreateMailbox(ctx, user, name, nil))
 	}
 	// A false that was sent would delete P/C, too.
-	get[[]dovecot.Row](t)(c.Do(ctx, "mailboxDelete", dovecot.Params{"user": user, "mailbox": []string{"P"}, "recursive": false}))
+	get[[]dovecot.Row](t)(c.Do(ctx, "mailboxDelete", dovecot.Params{"user": user, "mailbox": []string{"P"},
+		"recursive": false}))
 	wantSame(t, "left", get[[]string](t)(c.Mailboxes(ctx, user, nil)), []string{"INBOX", "P", "P/C", "Sent"})
 	rows := get[[]dovecot.Row](t)(c.Do(ctx, "mailboxPath", dovecot.Params{"user": user, "mailbox": "P/C"}))
 	wantSame(t, "path", rows, []dovecot.Row{{"path": s.home(user) + "/Maildir/.P.C"}})

@@ -115,7 +115,8 @@ func (c *Client) exec(ctx context.Context, o op) error {
 
 // malformed is the error for a row that lacks what it should have.
 func (c *Client) malformed(o op, err error) error {
-	return &Error{Op: o.call.Command, User: o.user, Subject: o.subject, Host: c.hosts[0].name, Kind: ErrProtocol, Status: http.StatusOK, Err: err, again: o.again}
+	return &Error{Op: o.call.Command, User: o.user, Subject: o.subject, Host: c.hosts[0].name, Kind: ErrProtocol,
+		Status: http.StatusOK, Err: err, again: o.again}
 }
 
 // Do runs any command and returns its rows. It is the way to commands that
@@ -153,7 +154,8 @@ func (c *Client) verify(ctx context.Context, call Call) (op, error) {
 	for _, name := range sortedKeys(call.Params) {
 		typ, ok := params[name]
 		if !ok {
-			return o, &Error{Op: call.Command, User: user, Host: c.hosts[0].name, Kind: ErrUnsupported, Err: fmt.Errorf("no parameter %q", name)}
+			return o, &Error{Op: call.Command, User: user, Host: c.hosts[0].name, Kind: ErrUnsupported,
+				Err: fmt.Errorf("no parameter %q", name)}
 		}
 		if !typ.accepts(call.Params[name]) {
 			return o, o.refuse("parameter %q is of type %s, not %T", name, typ, call.Params[name])

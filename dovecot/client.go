@@ -104,7 +104,8 @@ func New(baseURL string, o *Options) (*Client, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	c := &Client{http: httpClient(o), authorize: func(http.Header) {}, infoLock: make(chan struct{}, 1), maxAnswer: o.MaxAnswer, mailRoot: o.MailRoot, quotaDict: o.QuotaDict, log: o.Logger}
+	c := &Client{http: httpClient(o), authorize: func(http.Header) {}, infoLock: make(chan struct{}, 1),
+		maxAnswer: o.MaxAnswer, mailRoot: o.MailRoot, quotaDict: o.QuotaDict, log: o.Logger}
 	if c.maxAnswer <= 0 {
 		c.maxAnswer = 64 << 20
 	}
@@ -275,7 +276,8 @@ func (c *Client) roundTrip(ctx context.Context, h *host, method string, body []b
 		return nil, &Error{Kind: ErrUnknownOutcome, Status: resp.StatusCode, Err: err}
 	}
 	if int64(len(data)) > c.maxAnswer {
-		return nil, &Error{Kind: ErrProtocol, Status: resp.StatusCode, Err: fmt.Errorf("answer longer than %d bytes", c.maxAnswer)}
+		return nil, &Error{Kind: ErrProtocol, Status: resp.StatusCode,
+			Err: fmt.Errorf("answer longer than %d bytes", c.maxAnswer)}
 	}
 	return data, nil
 }

@@ -27,8 +27,9 @@ func TestDirector(t *testing.T) {
 		t.Parallel()
 		cl := dovecotd.StartCluster(t, dovecotd.Config{AuthCache: true, QuotaDict: true,
 			Users: []dovecotd.User{{Name: "a@s.test", Password: "pw"}, {Name: "b@s.test", Password: "pw"}}})
-		c := newClient(t, cl.Director.URL, &dovecot.Options{APIKey: schoolmail.Secret(cl.Director.APIKey), QuotaDict: cl.Director.QuotaDict,
-			Hosts: []string{cl.Backends[0].URL, cl.Backends[1].URL}})
+		c := newClient(t, cl.Director.URL, &dovecot.Options{APIKey: schoolmail.Secret(cl.Director.APIKey),
+			QuotaDict: cl.Director.QuotaDict,
+			Hosts:     []string{cl.Backends[0].URL, cl.Backends[1].URL}})
 		testPlacement(t, c)
 		testCluster(t, cl, c)
 	})
@@ -38,7 +39,8 @@ func TestDirector(t *testing.T) {
 // users a@s.test and b@s.test.
 func testPlacement(t *testing.T, c *dovecot.Client) {
 	ctx := t.Context()
-	wantSame(t, "backends", get[[]dovecot.Backend](t)(c.Backends(ctx)), []dovecot.Backend{{Host: "127.0.0.2", Up: true}, {Host: "127.0.0.3", Up: true}})
+	wantSame(t, "backends", get[[]dovecot.Backend](t)(c.Backends(ctx)),
+		[]dovecot.Backend{{Host: "127.0.0.2", Up: true}, {Host: "127.0.0.3", Up: true}})
 	now, hashed, err := c.BackendOf(ctx, "a@s.test")
 	must(t, err)
 	if now != "" || hashed != "127.0.0.2" && hashed != "127.0.0.3" {
@@ -71,7 +73,8 @@ func move(t *testing.T, c *dovecot.Client, user, to string) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); ; {
 		err := c.MoveBackend(t.Context(), user, to)
-		if e, ok := errors.AsType[*dovecot.Error](err); ok && e.Kind == dovecot.ErrTemporary && e.Temporary() && time.Now().Before(end) {
+		if e, ok := errors.AsType[*dovecot.Error](err); ok && e.Kind == dovecot.ErrTemporary && e.Temporary() &&
+			time.Now().Before(end) {
 			continue
 		}
 		must(t, err)
@@ -109,7 +112,8 @@ func testCluster(t *testing.T, cl *dovecotd.Cluster, c *dovecot.Client) {
 	}
 
 	must(t, c.RemoveMail(ctx, user))
-	if left := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, user)); slices.ContainsFunc(left, func(m dovecot.MailboxStatus) bool { return m.Messages > 0 || m.Mailbox != "INBOX" }) {
+	if left := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, user)); slices.ContainsFunc(left,
+		func(m dovecot.MailboxStatus) bool { return m.Messages > 0 || m.Mailbox != "INBOX" }) {
 		t.Errorf("left: %+v", left)
 	}
 

@@ -23,7 +23,8 @@ func (c *Client) everywhere(ctx context.Context, o op, use func(*host, answer) e
 			continue
 		}
 		if err := use(h, answers[i]); err != nil {
-			errs[i] = &Error{Op: o.call.Command, User: o.user, Subject: o.subject, Host: h.name, Kind: ErrProtocol, Status: http.StatusOK, Err: err, again: o.again}
+			errs[i] = &Error{Op: o.call.Command, User: o.user, Subject: o.subject, Host: h.name, Kind: ErrProtocol,
+				Status: http.StatusOK, Err: err, again: o.again}
 		}
 	}
 	return join(errs)

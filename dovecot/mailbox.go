@@ -96,7 +96,8 @@ func (c *Client) Status(ctx context.Context, user string, masks ...string) ([]Ma
 // ofAll explains the failure of a status of all mailboxes, in which one that
 // cannot be opened hides the others.
 func ofAll(o op, err error) error {
-	if e, ok := errors.AsType[*Error](err); ok && o.subject == "" && (e.Kind == ErrNotFound || e.Kind == ErrInvalid && e.ExitCode != 0) {
+	if e, ok := errors.AsType[*Error](err); ok && o.subject == "" &&
+		(e.Kind == ErrNotFound || e.Kind == ErrInvalid && e.ExitCode != 0) {
 		e.Err = errors.New("a mailbox that is listed cannot be opened, such as a folder with an impossible name; the server's log names it")
 	}
 	return err
@@ -107,7 +108,8 @@ func statusOp(user string, masks []string) op {
 	if len(masks) == 1 && masks[0] != "*" {
 		subject = masks[0]
 	}
-	return userOp("mailboxStatus", user, subject, Params{"field": []string{"all"}, "mailboxMask": slices.Clone(masks)}).repeatable()
+	return userOp("mailboxStatus", user, subject, Params{"field": []string{"all"},
+		"mailboxMask": slices.Clone(masks)}).repeatable()
 }
 
 func (c *Client) statuses(o op, rows []Row) ([]MailboxStatus, error) {

@@ -87,7 +87,8 @@ func (c *Client) mailbox(ctx context.Context, user, name string) (MailboxStatus,
 			return m, nil
 		}
 	}
-	return MailboxStatus{}, &Error{Op: "mailboxStatus", User: user, Subject: name, Host: c.hosts[0].name, Kind: ErrNotFound, again: true}
+	return MailboxStatus{}, &Error{Op: "mailboxStatus", User: user, Subject: name, Host: c.hosts[0].name,
+		Kind: ErrNotFound, again: true}
 }
 
 // AddFlags sets flags and keywords ("\\Seen", "$Label1") on the messages that

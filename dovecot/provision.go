@@ -128,7 +128,8 @@ func (c *Client) Ensure(ctx context.Context, user string, w Want) (State, error)
 			return State{}, err
 		}
 		if still := s.Missing(Want{Mailboxes: w.Mailboxes}); len(still) > 0 {
-			return s, &Error{Op: "ensure", User: user, Host: c.hosts[0].name, Kind: ErrIncomplete, Err: fmt.Errorf("missing: %s", strings.Join(still, ", "))}
+			return s, &Error{Op: "ensure", User: user, Host: c.hosts[0].name, Kind: ErrIncomplete,
+				Err: fmt.Errorf("missing: %s", strings.Join(still, ", "))}
 		}
 	}
 	if w.QuotaBytes > 0 && !s.quotaIs(w.QuotaBytes) {
@@ -255,7 +256,8 @@ func (c *Client) MoveMail(ctx context.Context, before State, to string) (State, 
 		return State{}, err
 	}
 	if lost := lost(before, after); len(lost) > 0 {
-		return after, &Error{Op: "sync", User: to, Host: c.hosts[0].name, Kind: ErrIncomplete, Err: fmt.Errorf("%s", strings.Join(lost, "; "))}
+		return after, &Error{Op: "sync", User: to, Host: c.hosts[0].name, Kind: ErrIncomplete,
+			Err: fmt.Errorf("%s", strings.Join(lost, "; "))}
 	}
 	return after, nil
 }
@@ -346,7 +348,8 @@ func (c *Client) RemoveMail(ctx context.Context, user string) error {
 	}
 	for _, m := range list {
 		if m.Messages > 0 || !isInbox(m.Mailbox) {
-			return &Error{Op: "mailboxDelete", User: user, Subject: m.Mailbox, Host: c.hosts[0].name, Kind: ErrIncomplete, Err: fmt.Errorf("%d messages are left", m.Messages)}
+			return &Error{Op: "mailboxDelete", User: user, Subject: m.Mailbox, Host: c.hosts[0].name, Kind: ErrIncomplete,
+				Err: fmt.Errorf("%d messages are left", m.Messages)}
 		}
 	}
 	return nil

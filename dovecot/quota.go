@@ -87,7 +87,8 @@ const quotaKey = "priv/quota/limit/storage"
 // have a dict of its own. Repeating it is harmless. Dovecot 2.4 names dicts in
 // another way: [ErrUnsupported].
 func (c *Client) SetQuota(ctx context.Context, user string, limit int64) error {
-	o := userOp("dictSet", user, quotaKey, Params{"dictUri": c.quotaDict, "key": quotaKey, "value": strconv.FormatInt((limit+1023)>>10, 10)}).repeatable()
+	o := userOp("dictSet", user, quotaKey, Params{"dictUri": c.quotaDict, "key": quotaKey,
+		"value": strconv.FormatInt((limit+1023)>>10, 10)}).repeatable()
 	switch {
 	case limit < 0:
 		return o.refuse("negative quota")
@@ -138,7 +139,8 @@ func (c *Client) dictFailure(ctx context.Context, err error) error {
 	lines, _ := c.LogErrors(ctx, time.Now().Add(-2*time.Minute))
 	name := c.quotaDict[strings.LastIndexByte(c.quotaDict, ':')+1:]
 	for _, l := range lines {
-		if l.Host == e.Host && (strings.Contains(l.Text, "Unconfigured dictionary name '"+name+"'") || strings.Contains(l.Text, "dict_init("+c.quotaDict+") failed")) {
+		if l.Host == e.Host && (strings.Contains(l.Text, "Unconfigured dictionary name '"+name+"'") ||
+			strings.Contains(l.Text, "dict_init("+c.quotaDict+") failed")) {
 			e.Kind, e.Err = ErrUnsupported, fmt.Errorf("dict %q is not in the server's configuration", c.quotaDict)
 			break
 		}
@@ -147,7 +149,8 @@ func (c *Client) dictFailure(ctx context.Context, err error) error {
 }
 
 func (c *Client) quotaDiffers(user string, limit int64, have []Quota) error {
-	return &Error{Op: "quotaGet", User: user, Host: c.hosts[0].name, Kind: ErrQuotaDiffers, Err: fmt.Errorf("want %d bytes, have %s", limit, limits(have))}
+	return &Error{Op: "quotaGet", User: user, Host: c.hosts[0].name, Kind: ErrQuotaDiffers,
+		Err: fmt.Errorf("want %d bytes, have %s", limit, limits(have))}
 }
 
 // RecalcQuota makes the server count the user's mail anew, as after files

@@ -32,7 +32,8 @@ func serve(t *testing.T, h http.HandlerFunc, o *dovecot.Options) *dovecot.Client
 
 func TestNew(t *testing.T) {
 	t.Parallel()
-	for _, bad := range []string{"", "mail.school.test", "ftp://mail.school.test", "http://", "https://doveadm:pw@mail.school.test", "http://a b/"} {
+	for _, bad := range []string{"", "mail.school.test", "ftp://mail.school.test", "http://",
+		"https://doveadm:pw@mail.school.test", "http://a b/"} {
 		_, err := dovecot.New(bad, nil)
 		if err == nil {
 			t.Errorf("New(%q) works", bad)
@@ -43,7 +44,8 @@ func TestNew(t *testing.T) {
 	if _, err := dovecot.New("http://ok", &dovecot.Options{Hosts: []string{"bad"}}); err == nil {
 		t.Error("New works with a bad further host")
 	}
-	c, err := dovecot.New("https://mail.school.test:8443/", &dovecot.Options{Hosts: []string{"https://b.school.test/doveadm/v1"}})
+	c, err := dovecot.New("https://mail.school.test:8443/",
+		&dovecot.Options{Hosts: []string{"https://b.school.test/doveadm/v1"}})
 	must(t, err)
 	wantSame(t, "hosts", c.Hosts(), []string{"mail.school.test:8443", "b.school.test"})
 }
@@ -55,7 +57,8 @@ func TestRequestForm(t *testing.T) {
 		opts dovecot.Options
 		auth string
 	}{
-		{"key", dovecot.Options{APIKey: "k", Password: "p"}, "X-Dovecot-API " + base64.StdEncoding.EncodeToString([]byte("k"))},
+		{"key", dovecot.Options{APIKey: "k", Password: "p"},
+			"X-Dovecot-API " + base64.StdEncoding.EncodeToString([]byte("k"))},
 		{"password", dovecot.Options{Password: "p"}, "Basic " + base64.StdEncoding.EncodeToString([]byte("doveadm:p"))},
 		{"neither", dovecot.Options{}, ""},
 	} {
@@ -108,11 +111,13 @@ func TestFailures(t *testing.T) {
 		{"502", status(502, ""), dovecot.ErrUnknownOutcome, false, true},
 		{"503", status(503, ""), dovecot.ErrUnavailable, true, true},
 		{"504", status(504, ""), dovecot.ErrUnknownOutcome, false, true},
-		{"302", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, dovecot.ErrProtocol, false, false},
+		{"302", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
+			dovecot.ErrProtocol, false, false},
 		{"no JSON", say("<html>"), dovecot.ErrProtocol, false, false},
 		{"no answers", say("[]"), dovecot.ErrProtocol, false, false},
 		{"another tag", say(`[["doveadmResponse",[],"2"]]`), dovecot.ErrProtocol, false, false},
-		{"the missing comma", say(`[["error",{"type":"unknownMethod", "exitCode":0},"1"]["doveadmResponse",[],"2"]]`), dovecot.ErrProtocol, false, false},
+		{"the missing comma", say(`[["error",{"type":"unknownMethod", "exitCode":0},"1"]["doveadmResponse",[],"2"]]`),
+			dovecot.ErrProtocol, false, false},
 		{"exit 64", exit(64), dovecot.ErrInvalid, false, false},
 		{"exit 66", exit(66), dovecot.ErrServer, false, false},
 		{"exit 67", exit(67), dovecot.ErrNoUser, false, false},
@@ -121,7 +126,8 @@ func TestFailures(t *testing.T) {
 		{"exit 75", exit(75), dovecot.ErrTemporary, true, true},
 		{"exit 77", exit(77), dovecot.ErrPermission, false, false},
 		{"exit 78", exit(78), dovecot.ErrConfig, false, false},
-		{"unknownMethod", say(`[["error",{"type":"unknownMethod", "exitCode":67},"1"]]`), dovecot.ErrUnsupported, false, false},
+		{"unknownMethod", say(`[["error",{"type":"unknownMethod", "exitCode":67},"1"]]`), dovecot.ErrUnsupported, false,
+			false},
 		{"invalidRequest", say(`[["error",{"type":"invalidRequest", "exitCode":67},"1"]]`), dovecot.ErrInvalid, false, false},
 		{"unAuthorized", say(`[["error",{"type":"unAuthorized", "exitCode":67},"1"]]`), dovecot.ErrForbidden, false, false},
 		{"internalError", say(`[["error",{"type":"internalError", "exitCode":67},"1"]]`), dovecot.ErrServer, false, false},
@@ -182,7 +188,8 @@ func TestTLS(t *testing.T) {
 	sim.SetUsers(dovecottest.User{Name: "a@s.test"})
 	srv := httptest.NewTLSServer(sim)
 	t.Cleanup(srv.Close)
-	c := newClient(t, srv.URL, &dovecot.Options{APIKey: "test-key", TLS: srv.Client().Transport.(*http.Transport).TLSClientConfig})
+	c := newClient(t, srv.URL, &dovecot.Options{APIKey: "test-key",
+		TLS: srv.Client().Transport.(*http.Transport).TLSClientConfig})
 	must(t, c.CreateMailbox(t.Context(), "a@s.test", "X", nil))
 	wantSame(t, "mailboxes", sim.Mailboxes("a@s.test"), []string{"INBOX", "X"})
 }
@@ -346,7 +353,8 @@ func TestSetQuotaFaults(t *testing.T) {
 	t.Cleanup(sim.Close)
 	sim.SetUsers(dovecottest.User{Name: "a@s.test"})
 	ctx, c := t.Context(), newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key", QuotaDict: "proxy::quota"})
-	wantKind(t, newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key", QuotaDict: "proxy::none"}).SetQuota(ctx, "a@s.test", 1<<20), dovecot.ErrUnsupported)
+	wantKind(t, newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key", QuotaDict: "proxy::none"}).SetQuota(ctx,
+		"a@s.test", 1<<20), dovecot.ErrUnsupported)
 	for _, tc := range []struct {
 		name  string
 		fault dovecottest.Fault
@@ -378,7 +386,8 @@ func TestHosts(t *testing.T) {
 		t.Cleanup(sims[i].Close)
 		sims[i].SetUsers(dovecottest.User{Name: "a@s.test", Password: "pw"})
 	}
-	c := newClient(t, sims[0].URL, &dovecot.Options{APIKey: "test-key", MailRoot: "/srv/mail", Hosts: []string{sims[1].URL, sims[2].URL}})
+	c := newClient(t, sims[0].URL, &dovecot.Options{APIKey: "test-key", MailRoot: "/srv/mail",
+		Hosts: []string{sims[1].URL, sims[2].URL}})
 	login(t, simulated{sims[1]}, "a@s.test")
 	login(t, simulated{sims[2]}, "a@s.test")
 	if x := get[[]dovecot.Session](t)(c.Who(t.Context(), "")); len(x) != 2 || x[0].Host == x[1].Host {
@@ -417,7 +426,8 @@ func TestSeries24(t *testing.T) {
 	if info := get[*dovecot.ServerInfo](t)(c.Server(ctx)); info.Series != "2.4" || info.Director {
 		t.Errorf("server: %q", info.Series)
 	}
-	wantSame(t, "location", get[dovecot.User](t)(c.User(ctx, "a@s.test")).MailLocation(), "maildir:/srv/mail/a@s.test/Maildir")
+	wantSame(t, "location", get[dovecot.User](t)(c.User(ctx, "a@s.test")).MailLocation(),
+		"maildir:/srv/mail/a@s.test/Maildir")
 	if get[bool](t)(c.Kick(ctx, "a@s.test")) {
 		t.Error("kicked nobody")
 	}
@@ -442,13 +452,15 @@ func TestLog(t *testing.T) {
 	var b strings.Builder
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, `[["error",{"type":"exitCode", "exitCode":67},"1"]]`)
-	}, &dovecot.Options{APIKey: "secret-key", Logger: slog.New(slog.NewJSONHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	}, &dovecot.Options{APIKey: "secret-key", Logger: slog.New(slog.NewJSONHandler(&b,
+		&slog.HandlerOptions{Level: slog.LevelDebug}))})
 	c.CreateMailbox(t.Context(), "anna@s.test", "Privat", nil)
 	var rec map[string]any
 	if err := json.Unmarshal([]byte(b.String()), &rec); err != nil {
 		t.Fatalf("%v in %q", err, b.String())
 	}
-	if rec["command"] != "mailboxCreate" || strings.Contains(b.String(), "anna") || strings.Contains(b.String(), "Privat") || strings.Contains(b.String(), "secret-key") {
+	if rec["command"] != "mailboxCreate" || strings.Contains(b.String(), "anna") ||
+		strings.Contains(b.String(), "Privat") || strings.Contains(b.String(), "secret-key") {
 		t.Errorf("log: %s", b.String())
 	}
 }

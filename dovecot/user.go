@@ -78,7 +78,8 @@ func (c *Client) userOf(o op, a answer) (User, error) {
 		if f["user"] != "" { // 2.4 repeats the name that was asked for, and tells its own here
 			n = f["user"]
 		}
-		return User{Name: n, UID: f["uid"], GID: f["gid"], Home: f["home"], Mail: mail, QuotaRule: f["quota_rule"], Fields: f}, nil
+		return User{Name: n, UID: f["uid"], GID: f["gid"], Home: f["home"], Mail: mail, QuotaRule: f["quota_rule"],
+			Fields: f}, nil
 	}
 	return User{}, c.malformed(o, errors.New("no user in the answer"))
 }

@@ -430,7 +430,8 @@ func logErrors(s *Server, a args) (result, error) {
 	var rows []row
 	for _, l := range s.logLines {
 		if l.at.Unix() >= since {
-			rows = append(rows, row{{"timestamp", l.at.Format("Jan 02 15:04:05")}, {"prefix", "doveadm"}, {"type", "Error"}, {"text", l.text}})
+			rows = append(rows, row{{"timestamp", l.at.Format("Jan 02 15:04:05")}, {"prefix", "doveadm"}, {"type", "Error"},
+				{"text", l.text}})
 		}
 	}
 	return result{rows: rows}, nil
@@ -451,13 +452,15 @@ func directorStatus(s *Server, a args) (result, error) {
 					n++
 				}
 			}
-			rows = append(rows, row{{"mail server ip", b}, {"tag", ""}, {"vhosts", "100"}, {"state", "up"}, {"state-changed", "-"}, {"users", strconv.Itoa(n)}})
+			rows = append(rows, row{{"mail server ip", b}, {"tag", ""}, {"vhosts", "100"}, {"state", "up"},
+				{"state-changed", "-"}, {"users", strconv.Itoa(n)}})
 		}
 		return result{rows: rows}, nil
 	}
 	hashed := s.hashed(a.str("user"))
 	if p, ok := s.placed[a.str("user")]; ok {
-		return result{rows: []row{{{"status", p}, {"expires", s.cfg.now().Add(15 * time.Minute).Format(time.DateTime)}, {"hashed", hashed}, {"initial-config", hashed}}}}, nil
+		return result{rows: []row{{{"status", p}, {"expires", s.cfg.now().Add(15 * time.Minute).Format(time.DateTime)},
+			{"hashed", hashed}, {"initial-config", hashed}}}}, nil
 	}
 	return result{rows: []row{{{"status", "n/a"}, {"expires", "-1"}, {"hashed", hashed}, {"initial-config", hashed}}}}, nil
 }

@@ -46,7 +46,28 @@ func mailboxList(s *Server, c *mailContext) ([]row, error) {
 	return rows, nil
 }
 
-var statusFields = []string{"messages", "recent", "uidnext", "uidvalidity", "unseen", "highestmodseq", "vsize", "guid", "firstsaved"}
+var statusFields = []string{"messages", "recent", "uidnext", "uidvalidity", "unseen", "highestmodseq", "vsize",
+	"guid", "firstsaved"}
+
+// totals sums the fields of mailboxes up that can be summed.
+func totals(boxes []*mailbox, fields []string) (r row) {
+	sums := map[string]int64{}
+	for _, b := range boxes {
+		for _, f := range fields {
+			n, err := strconv.ParseInt(b.status(f), 10, 64)
+			if err != nil {
+				continue
+			}
+			sums[f] += n
+		}
+	}
+	for _, f := range fields {
+		if f == "messages" || f == "recent" || f == "unseen" || f == "vsize" {
+			r = append(r, field{f, strconv.FormatInt(sums[f], 10)})
+		}
+	}
+	return r
+}
 
 func mailboxStatus(s *Server, c *mailContext) ([]row, error) {
 	masks, fields := c.list("mailboxMask"), c.list("field")
@@ -80,23 +101,7 @@ func mailboxStatus(s *Server, c *mailContext) ([]row, error) {
 		}
 	}
 	if c.flag("totalSum") {
-		sums := map[string]int64{}
-		for _, b := range boxes {
-			for _, f := range fields {
-				n, err := strconv.ParseInt(b.status(f), 10, 64)
-				if err != nil {
-					continue
-				}
-				sums[f] += n
-			}
-		}
-		var r row
-		for _, f := range fields {
-			if f == "messages" || f == "recent" || f == "unseen" || f == "vsize" {
-				r = append(r, field{f, strconv.FormatInt(sums[f], 10)})
-			}
-		}
-		return []row{r}, nil
+		return []row{totals(boxes, fields)}, nil
 	}
 	var rows []row
 	for _, b := range boxes {
@@ -350,12 +355,15 @@ func quotaGet(s *Server, c *mailContext) ([]row, error) {
 		percent = strconv.FormatInt(used*100/l, 10)
 	}
 	return []row{
-		{{"root", "User quota"}, {"type", "STORAGE"}, {"value", strconv.FormatInt(used, 10)}, {"limit", limit}, {"percent", percent}},
-		{{"root", "User quota"}, {"type", "MESSAGE"}, {"value", strconv.FormatInt(count, 10)}, {"limit", "-"}, {"percent", "0"}},
+		{{"root", "User quota"}, {"type", "STORAGE"}, {"value", strconv.FormatInt(used, 10)}, {"limit", limit},
+			{"percent", percent}},
+		{{"root", "User quota"}, {"type", "MESSAGE"}, {"value", strconv.FormatInt(count, 10)}, {"limit", "-"},
+			{"percent", "0"}},
 	}, nil
 }
 
-var aclWords = []string{"admin", "create", "delete", "expunge", "insert", "lookup", "post", "read", "write", "write-deleted", "write-seen"}
+var aclWords = []string{"admin", "create", "delete", "expunge", "insert", "lookup", "post", "read", "write",
+	"write-deleted", "write-seen"}
 
 func (c *mailContext) aclBox() (*mailbox, error) {
 	if !c.has("mailbox") {

@@ -49,7 +49,8 @@ func search(s *Server, c *mailContext) ([]row, error) {
 }
 
 var fetchFields = []string{"uid", "guid", "flags", "mailbox", "mailbox-guid", "date.received", "date.received.unixtime",
-	"date.saved", "date.saved.unixtime", "date.sent", "size.virtual", "size.physical", "hdr", "body", "text", "seq", "modseq", "user"}
+	"date.saved", "date.saved.unixtime", "date.sent", "size.virtual", "size.physical", "hdr", "body", "text", "seq",
+	"modseq", "user"}
 
 func fetch(s *Server, c *mailContext) ([]row, error) {
 	fields := c.list("field")

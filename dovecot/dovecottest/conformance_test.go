@@ -161,7 +161,8 @@ func raw(v any) []byte {
 	return bytes.TrimSpace(b.Bytes())
 }
 
-var testUsers = []string{"anna@school.test", "bea@school.test", "carl@school.test", "dora@school.test", "emil@school.test", "fritz@school.test", "gerda@school.test"}
+var testUsers = []string{"anna@school.test", "bea@school.test", "carl@school.test", "dora@school.test",
+	"emil@school.test", "fritz@school.test", "gerda@school.test"}
 
 func simulator(t *testing.T, opts ...dovecottest.Option) *dovecottest.Server {
 	t.Helper()

@@ -59,27 +59,34 @@ func declaration(series24 bool) []*declared {
 			list = append(list, d)
 			continue
 		}
-		if strings.HasPrefix(d.name, "director") || strings.HasPrefix(d.name, "replicator") || strings.HasPrefix(d.name, "oldstats") || d.name == "batch" {
+		if strings.HasPrefix(d.name, "director") || strings.HasPrefix(d.name, "replicator") ||
+			strings.HasPrefix(d.name, "oldstats") || d.name == "batch" {
 			continue
 		}
-		d.params = slices.DeleteFunc(d.params, func(p param) bool {
-			return (d.name == "copy" || d.name == "move") && p.name == "sourceType" || d.name == "kick" && p.name == "force" ||
-				strings.HasPrefix(d.name, "dict") && p.name == "dictUri" || // dicts and files have names in the configuration
-				strings.HasPrefix(d.name, "fs") && (p.name == "fsDriver" || p.name == "fsArgs") ||
-				(d.name == "sync" || d.name == "backup") && (p.name == "replicatorNotify" || p.name == "defaultDestination" || p.name == "legacyDsync")
-		})
-		d.params = append(d.params, added24(d)...)
-		for i, p := range d.params {
-			if d.name == "index" && p.name == "mailboxMask" {
-				d.params[i].typ = "array"
-			}
-		}
+		d.to24()
 		list = append(list, d)
 	}
 	if series24 {
 		list = append(list, &declared{name: "indexerList", params: []param{{"socketPath", "string"}, {"userMask", "array"}}})
 	}
 	return list
+}
+
+// to24 changes a command's parameters to those of 2.4.1.
+func (d *declared) to24() {
+	d.params = slices.DeleteFunc(d.params, func(p param) bool {
+		return (d.name == "copy" || d.name == "move") && p.name == "sourceType" || d.name == "kick" && p.name == "force" ||
+			strings.HasPrefix(d.name, "dict") && p.name == "dictUri" || // dicts and files have names in the configuration
+			strings.HasPrefix(d.name, "fs") && (p.name == "fsDriver" || p.name == "fsArgs") ||
+			(d.name == "sync" || d.name == "backup") && (p.name == "replicatorNotify" || p.name == "defaultDestination" ||
+				p.name == "legacyDsync")
+	})
+	d.params = append(d.params, added24(d)...)
+	for i, p := range d.params {
+		if d.name == "index" && p.name == "mailboxMask" {
+			d.params[i].typ = "array"
+		}
+	}
 }
 
 // added24 are the parameters that 2.4.1 has besides.

@@ -87,7 +87,8 @@ func (st *store) snapshot() *store {
 // receive brings what src has into st. With exact, what st has besides goes.
 func (st *store) receive(src *store, exact bool) error {
 	var err error
-	if ours, theirs := st.boxes["INBOX"], src.boxes["INBOX"]; exact && ours != nil && theirs != nil && ours.guid != theirs.guid {
+	if ours, theirs := st.boxes["INBOX"], src.boxes["INBOX"]; exact && ours != nil && theirs != nil &&
+		ours.guid != theirs.guid {
 		// An INBOX with another identity is in the way and cannot be deleted:
 		// all is lost before the copy begins.
 		src = newStore(st.cfg)
@@ -98,48 +99,14 @@ func (st *store) receive(src *store, exact bool) error {
 		if to == nil {
 			to = st.create(n)
 		}
-		own := to.msgs
-		if to.guid == from.guid { // seen before: only what is new
-			have := make(map[string]*message, len(to.msgs))
-			for _, m := range to.msgs {
-				have[m.guid] = m
-			}
-			for _, m := range from.msgs {
-				switch old := have[m.guid]; {
-				case old != nil:
-					st.setFlags(to, old, m.flags, nil)
-				case m.uid >= to.uidNext:
-					to.uidNext = m.uid
-					st.add(to, m)
-				default: // its UID is taken
-					st.add(to, m)
-				}
-			}
-		} else { // the source's identity wins, and own messages get new UIDs
-			to.guid, to.validity = from.guid, from.validity
-			to.msgs, to.bytes, to.uidNext = nil, 0, 1
-			for _, m := range from.msgs {
-				to.uidNext = m.uid
-				st.add(to, m)
-			}
-			to.uidNext = max(to.uidNext, from.uidNext)
-			if !exact {
-				for _, m := range own {
-					st.add(to, m)
-				}
-			}
+		if to.guid == from.guid {
+			st.addNew(to, from)
+		} else {
+			st.takeOver(to, from, exact)
 		}
 		to.uidNext = max(to.uidNext, from.uidNext)
 		if exact {
-			keep := make(map[string]bool, len(from.msgs))
-			for _, m := range from.msgs {
-				keep[m.guid] = true
-			}
-			for _, m := range slices.Clone(to.msgs) {
-				if !keep[m.guid] {
-					st.remove(to, m)
-				}
-			}
+			st.keepOnly(to, from)
 		}
 		to.modSeq = max(to.modSeq, from.modSeq)
 	}
@@ -163,4 +130,54 @@ func (st *store) receive(src *store, exact bool) error {
 		err = exit(65) // INBOX cannot be deleted
 	}
 	return err
+}
+
+// addNew brings what is new in a mailbox that was seen before.
+func (st *store) addNew(to, from *mailbox) {
+	have := make(map[string]*message, len(to.msgs))
+	for _, m := range to.msgs {
+		have[m.guid] = m
+	}
+	for _, m := range from.msgs {
+		switch old := have[m.guid]; {
+		case old != nil:
+			st.setFlags(to, old, m.flags, nil)
+		case m.uid >= to.uidNext:
+			to.uidNext = m.uid
+			st.add(to, m)
+		default: // its UID is taken
+			st.add(to, m)
+		}
+	}
+}
+
+// takeOver gives a mailbox the source's identity; own messages get new UIDs.
+func (st *store) takeOver(to, from *mailbox, exact bool) {
+	own := to.msgs
+	to.guid, to.validity = from.guid, from.validity
+	to.msgs, to.bytes, to.uidNext = nil, 0, 1
+	for _, m := range from.msgs {
+		to.uidNext = m.uid
+		st.add(to, m)
+	}
+	to.uidNext = max(to.uidNext, from.uidNext)
+	if exact {
+		return
+	}
+	for _, m := range own {
+		st.add(to, m)
+	}
+}
+
+// keepOnly removes what the source does not have.
+func (st *store) keepOnly(to, from *mailbox) {
+	keep := make(map[string]bool, len(from.msgs))
+	for _, m := range from.msgs {
+		keep[m.guid] = true
+	}
+	for _, m := range slices.Clone(to.msgs) {
+		if !keep[m.guid] {
+			st.remove(to, m)
+		}
+	}
 }

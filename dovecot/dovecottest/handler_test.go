@@ -77,7 +77,8 @@ func TestFaults(t *testing.T) {
 		answer string
 		done   bool
 	}{
-		{"exit code", dovecottest.Fault{Command: "mailboxCreate", ExitCode: 75}, 200, `[["error",{"type":"exitCode", "exitCode":75},"t"]]`, false},
+		{"exit code", dovecottest.Fault{Command: "mailboxCreate", ExitCode: 75}, 200,
+			`[["error",{"type":"exitCode", "exitCode":75},"t"]]`, false},
 		{"status", dovecottest.Fault{Status: 503}, 503, "Service Unavailable", false},
 		{"drop", dovecottest.Fault{User: "anna@s.test", Drop: true}, 0, "", false},
 		{"drop after", dovecottest.Fault{DropAfter: true}, 0, "", true},
@@ -151,7 +152,8 @@ func TestOptions(t *testing.T) {
 		if _, a := request(t, s, `[["mailboxList",{"user":"anna@s.test"},"t"]]`); a != `[["doveadmResponse",[{"mailbox":"A"},{"mailbox":"A.B"},{"mailbox":"INBOX"}],"t"]]` {
 			t.Errorf("list: %s", a)
 		}
-		if _, a := request(t, s, `[["mailboxCreate",{"user":"anna@s.test","mailbox":["A/B"]},"t"]]`); !strings.Contains(a, `"exitCode":64`) {
+		if _, a := request(t, s, `[["mailboxCreate",{"user":"anna@s.test","mailbox":["A/B"]},"t"]]`); !strings.Contains(a,
+			`"exitCode":64`) {
 			t.Errorf("a slash: %s", a)
 		}
 	})
@@ -160,7 +162,8 @@ func TestOptions(t *testing.T) {
 		s := dovecottest.New(dovecottest.WithSeries24())
 		s.SetUsers(dovecottest.User{Name: "anna@s.test"})
 		for _, tc := range [][2]string{
-			{`[["noSuch",{},"a"],["reload",{},"b"]]`, `[["error",{"type":"unknownMethod","exitCode":0},"a"],["doveadmResponse",[],"b"]]`},
+			{`[["noSuch",{},"a"],["reload",{},"b"]]`,
+				`[["error",{"type":"unknownMethod","exitCode":0},"a"],["doveadmResponse",[],"b"]]`},
 			{`[["kick",{"mask":["zz"]},"t"]]`, `[["doveadmResponse",[{"count":"0"}],"t"]]`},
 			{`[["quotaGet",{"user":null},"t"]]`, `[["error",{"type":"exitCode","exitCode":67},"t"]]`},
 			{`[["directorStatus",{},"t"]]`, `[["error",{"type":"unknownMethod","exitCode":0},"t"]]`},
@@ -171,7 +174,8 @@ func TestOptions(t *testing.T) {
 			}
 		}
 		// What 2.4.1 does not survive takes the answers of the whole batch along.
-		if status, a := request(t, s, `[["mailboxList",{"user":"anna@s.test"},"a"],["authCacheFlush",{"user":["anna@s.test"]},"b"]]`); status != 0 {
+		if status, a := request(t, s,
+			`[["mailboxList",{"user":"anna@s.test"},"a"],["authCacheFlush",{"user":["anna@s.test"]},"b"]]`); status != 0 {
 			t.Errorf("an answer: %d %s", status, a)
 		}
 	})

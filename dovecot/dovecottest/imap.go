@@ -2,6 +2,7 @@ package dovecottest
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -49,7 +50,8 @@ const (
 
 // ServeIMAP serves one IMAP connection to its end and closes it.
 func (s *Server) ServeIMAP(conn net.Conn) {
-	x := &session{srv: s, conn: conn, out: bufio.NewWriterSize(conn, 32<<10), cut: -1, wake: make(chan struct{}, 1), enabled: map[string]struct{}{}}
+	x := &session{srv: s, conn: conn, out: bufio.NewWriterSize(conn, 32<<10), cut: -1, wake: make(chan struct{}, 1),
+		enabled: map[string]struct{}{}}
 	x.in = &lexer{r: bufio.NewReaderSize(conn, 32<<10), x: x}
 	x.ip, _, _ = net.SplitHostPort(conn.RemoteAddr().String())
 	s.mu.Lock()
@@ -200,38 +202,36 @@ func init() {
 	}
 }
 
+// commandName reads the tag and the name, "UID FETCH" being one.
+func (in *lexer) commandName() (tag, name string, err error) {
+	if tag, err = in.tag(); err != nil {
+		return tag, "", err
+	}
+	if err = in.space(); err != nil {
+		return tag, "", err
+	}
+	name, err = in.atom()
+	name = strings.ToUpper(name)
+	if err != nil || name != "UID" {
+		return tag, name, err
+	}
+	if err = in.space(); err != nil {
+		return tag, name, err
+	}
+	sub, err := in.atom()
+	return tag, name + " " + strings.ToUpper(sub), err
+}
+
 // command reads and runs one command. An error ends the session.
 func (x *session) command() error {
 	in := x.in
 	in.begin()
-	tag, err := in.tag()
-	if err == nil {
-		err = in.space()
-	}
+	tag, name, err := in.commandName()
 	if err != nil {
 		if err := in.discard(err); err != nil {
 			return err
 		}
-		if tag == "" {
-			tag = "*"
-		}
-		x.line("%s BAD Error in IMAP command received by server.", tag)
-		return nil
-	}
-	name, err := in.atom()
-	name = strings.ToUpper(name)
-	if err == nil && name == "UID" {
-		var sub string
-		if err = in.space(); err == nil {
-			sub, err = in.atom()
-			name += " " + strings.ToUpper(sub)
-		}
-	}
-	if err != nil {
-		if err := in.discard(err); err != nil {
-			return err
-		}
-		x.line("%s BAD Error in IMAP command received by server.", tag)
+		x.line("%s BAD Error in IMAP command received by server.", cmp.Or(tag, "*"))
 		return nil
 	}
 	if x.gone() {

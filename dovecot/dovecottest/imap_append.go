@@ -97,21 +97,8 @@ func (x *session) appendOne(refusal answer, before int64) (*message, answer, err
 			return nil, answer{}, err
 		}
 	}
-	if in.peek() == '"' {
-		s, err := in.quoted()
-		if err != nil {
-			return nil, answer{}, err
-		}
-		t, ok := parseInternalDate(s)
-		if !ok {
-			return nil, bad("Error in IMAP command APPEND: Invalid internal date."), x.endEarly()
-		}
-		if !t.IsZero() && !t.After(x.srv.cfg.now().Add(2*time.Hour)) {
-			m.date = t
-		}
-		if err := in.space(); err != nil {
-			return nil, answer{}, err
-		}
+	if a, err := x.appendDate(m); a.status != "" || err != nil {
+		return nil, a, err
 	}
 	n, plus, err := in.literalHead()
 	if err != nil {
@@ -145,6 +132,25 @@ func (x *session) appendOne(refusal answer, before int64) (*message, answer, err
 	}
 	m.body = normalise(body)
 	return m, refusal, nil
+}
+
+// appendDate reads a message's date, if there is one.
+func (x *session) appendDate(m *message) (answer, error) {
+	if x.in.peek() != '"' {
+		return answer{}, nil
+	}
+	s, err := x.in.quoted()
+	if err != nil {
+		return answer{}, err
+	}
+	t, ok := parseInternalDate(s)
+	if !ok {
+		return bad("Error in IMAP command APPEND: Invalid internal date."), x.endEarly()
+	}
+	if !t.IsZero() && !t.After(x.srv.cfg.now().Add(2*time.Hour)) {
+		m.date = t
+	}
+	return answer{}, x.in.space()
 }
 
 // endEarly ends an APPEND whose flags or date are wrong at the end of its

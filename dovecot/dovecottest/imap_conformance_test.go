@@ -57,7 +57,8 @@ func imapTranscript(t *testing.T, file []byte, addr string) string {
 		for {
 			s := read()
 			lines = append(lines, s)
-			if s == "closed" || strings.HasPrefix(s, tag+" ") || plus && strings.HasPrefix(s, "+") || strings.HasPrefix(s, "* BYE") {
+			if s == "closed" || strings.HasPrefix(s, tag+" ") || plus && strings.HasPrefix(s, "+") ||
+				strings.HasPrefix(s, "* BYE") {
 				break
 			}
 		}

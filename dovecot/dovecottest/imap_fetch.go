@@ -250,7 +250,8 @@ func envelope(body []byte) string {
 		}
 		return "NIL"
 	}
-	return fmt.Sprintf("(%s %s %s %s %s %s %s %s %s %s)", one("Date"), one("Subject"), people("From"), people("Sender", "From"),
+	return fmt.Sprintf("(%s %s %s %s %s %s %s %s %s %s)", one("Date"), one("Subject"), people("From"),
+		people("Sender", "From"),
 		people("Reply-To", "From"), people("To"), people("Cc"), people("Bcc"), one("In-Reply-To"), one("Message-ID"))
 }
 
@@ -276,7 +277,8 @@ func (l *lexer) fetchItems() ([]fetchItem, error) {
 		if err != nil {
 			return nil, err
 		}
-		flags, date, size, env := fetchItem{name: "FLAGS"}, fetchItem{name: "INTERNALDATE"}, fetchItem{name: "RFC822.SIZE"}, fetchItem{name: "ENVELOPE"}
+		flags, date, size, env := fetchItem{name: "FLAGS"}, fetchItem{name: "INTERNALDATE"}, fetchItem{name: "RFC822.SIZE"},
+			fetchItem{name: "ENVELOPE"}
 		switch it.name {
 		case "FAST":
 			return []fetchItem{flags, date, size}, nil

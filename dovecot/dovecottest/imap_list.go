@@ -73,7 +73,8 @@ func (x *session) list() (answer, error) {
 		return answer{}, err
 	}
 	for _, o := range append(slices.Clone(q.selected), q.returns...) {
-		if !slices.Contains([]string{"SUBSCRIBED", "RECURSIVEMATCH", "REMOTE", "CHILDREN", "SPECIAL-USE", "STATUS"}, strings.ToUpper(o)) {
+		if !slices.Contains([]string{"SUBSCRIBED", "RECURSIVEMATCH", "REMOTE", "CHILDREN", "SPECIAL-USE", "STATUS"},
+			strings.ToUpper(o)) {
 			return bad("Error in IMAP command LIST: Unknown option %s.", o), nil
 		}
 	}
@@ -147,9 +148,6 @@ func (x *session) sendList(q listRequest, command string) answer {
 		x.line(`* LIST (\Noselect) %s ""`, quote(sep))
 		return done
 	}
-	wants := func(list []string, o string) bool {
-		return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, o) })
-	}
 	listed := x.st.names()
 	subs := x.st.subscribed()
 	names := listed
@@ -166,27 +164,7 @@ func (x *session) sendList(q listRequest, command string) answer {
 		if wants(q.selected, "SPECIAL-USE") && x.st.specialUse(n) == "" {
 			continue
 		}
-		var attrs []string
-		_, auto := x.st.auto(n)
-		switch {
-		case !slices.Contains(listed, n):
-			attrs = append(attrs, `\NonExistent`)
-		case x.st.boxes[n] == nil && !auto && n != "INBOX":
-			attrs = append(attrs, `\Noselect`)
-		}
-		if command == "LIST" && slices.Contains(subs, n) && (wants(q.returns, "SUBSCRIBED") || wants(q.selected, "SUBSCRIBED")) {
-			attrs = append(attrs, `\Subscribed`)
-		}
-		if command == "LIST" && (!q.extended() || wants(q.returns, "CHILDREN")) {
-			if slices.ContainsFunc(listed, func(k string) bool { return strings.HasPrefix(k, n+sep) }) {
-				attrs = append(attrs, `\HasChildren`)
-			} else {
-				attrs = append(attrs, `\HasNoChildren`)
-			}
-		}
-		if use := x.st.specialUse(n); use != "" && (!q.extended() || wants(q.returns, "SPECIAL-USE") || wants(q.selected, "SPECIAL-USE") || command == "LSUB") {
-			attrs = append(attrs, use)
-		}
+		attrs := x.listAttributes(q, command, n, listed, subs)
 		x.line("* %s (%s) %s %s", command, strings.Join(attrs, " "), quote(sep), quoteMailbox(n))
 		if q.status != nil && !slices.Contains(attrs, `\Noselect`) && !slices.Contains(attrs, `\NonExistent`) {
 			if text, err := x.st.open(n).imapStatus(q.status); err == nil {
@@ -195,4 +173,38 @@ func (x *session) sendList(q listRequest, command string) answer {
 		}
 	}
 	return done
+}
+
+// wants reports whether an option is in a list, in any case.
+func wants(list []string, o string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, o) })
+}
+
+// listAttributes are the attributes of a mailbox in LIST and LSUB.
+func (x *session) listAttributes(q listRequest, command, n string, listed, subs []string) (attrs []string) {
+	sep := x.srv.cfg.separator
+	_, auto := x.st.auto(n)
+	switch {
+	case !slices.Contains(listed, n):
+		attrs = append(attrs, `\NonExistent`)
+	case x.st.boxes[n] == nil && !auto && n != "INBOX":
+		attrs = append(attrs, `\Noselect`)
+	}
+	if command == "LIST" && slices.Contains(subs, n) && (wants(q.returns, "SUBSCRIBED") ||
+		wants(q.selected, "SUBSCRIBED")) {
+		attrs = append(attrs, `\Subscribed`)
+	}
+	if command == "LIST" && (!q.extended() || wants(q.returns, "CHILDREN")) {
+		if slices.ContainsFunc(listed, func(k string) bool { return strings.HasPrefix(k, n+sep) }) {
+			attrs = append(attrs, `\HasChildren`)
+		} else {
+			attrs = append(attrs, `\HasNoChildren`)
+		}
+	}
+	use := x.st.specialUse(n)
+	if use != "" && (!q.extended() || wants(q.returns, "SPECIAL-USE") || wants(q.selected, "SPECIAL-USE") ||
+		command == "LSUB") {
+		attrs = append(attrs, use)
+	}
+	return attrs
 }

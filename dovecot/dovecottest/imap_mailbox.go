@@ -42,6 +42,46 @@ func missing(code, name string) answer {
 func (x *session) selectBox() (answer, error) { return x.open(false) }
 func (x *session) examine() (answer, error)   { return x.open(true) }
 
+// resync is the parameter QRESYNC; zero where it was not given.
+type resync struct{ validity, modSeq uint64 }
+
+// openParameters reads the parameters of SELECT, if there are any.
+func (x *session) openParameters() (r resync, a answer, err error) {
+	if x.in.peek() != ' ' {
+		return r, a, nil
+	}
+	x.in.space()
+	if err := x.in.expect('('); err != nil {
+		return r, a, err
+	}
+	for {
+		w, err := x.in.atom()
+		if err != nil {
+			return r, a, err
+		}
+		switch strings.ToUpper(w) {
+		case "CONDSTORE":
+			x.enabled["CONDSTORE"] = struct{}{}
+		case "QRESYNC":
+			if !x.has("QRESYNC") {
+				return r, bad("QRESYNC not enabled"), errSyntax
+			}
+			if r.validity, r.modSeq, err = x.in.resync(); err != nil {
+				return r, a, err
+			}
+		default:
+			return r, bad("Unknown SELECT parameter"), errSyntax
+		}
+		if x.in.peek() == ')' {
+			break
+		}
+		if err := x.in.space(); err != nil {
+			return r, a, err
+		}
+	}
+	return r, a, x.in.expect(')')
+}
+
 // open is SELECT and EXAMINE with the parameters CONDSTORE and QRESYNC
 // (RFC 7162).
 func (x *session) open(readOnly bool) (answer, error) {
@@ -49,38 +89,9 @@ func (x *session) open(readOnly bool) (answer, error) {
 	if err != nil {
 		return a, err
 	}
-	var resync struct{ validity, modSeq uint64 }
-	if x.in.peek() == ' ' {
-		x.in.space()
-		if err := x.in.expect('('); err != nil {
-			return answer{}, err
-		}
-		for {
-			w, err := x.in.atom()
-			if err != nil {
-				return answer{}, err
-			}
-			switch strings.ToUpper(w) {
-			case "CONDSTORE":
-				x.enabled["CONDSTORE"] = struct{}{}
-			case "QRESYNC":
-				if !x.has("QRESYNC") {
-					return bad("QRESYNC not enabled"), errSyntax
-				}
-				if resync.validity, resync.modSeq, err = x.in.resync(); err != nil {
-					return answer{}, err
-				}
-			default:
-				return bad("Unknown SELECT parameter"), errSyntax
-			}
-			if x.in.peek() == ')' {
-				break
-			}
-			if err := x.in.space(); err != nil {
-				return answer{}, err
-			}
-		}
-		x.in.expect(')')
+	resync, a, err := x.openParameters()
+	if err != nil {
+		return a, err
 	}
 	if err := x.in.end(); err != nil {
 		return answer{}, err

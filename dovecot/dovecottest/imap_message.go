@@ -6,6 +6,62 @@ import (
 	"strings"
 )
 
+// changed are the flags of a message after STORE.
+func flagsAfter(action string, old, flags []string) []string {
+	switch action {
+	case "+FLAGS":
+		return append(slices.Clone(old), flags...)
+	case "-FLAGS":
+		return slices.DeleteFunc(slices.Clone(old), func(f string) bool {
+			return slices.ContainsFunc(flags, func(g string) bool { return strings.EqualFold(f, g) })
+		})
+	}
+	return flags
+}
+
+// unchangedSince reads the modifier of STORE, if there is one.
+func (in *lexer) unchangedSince() (modSeq uint64, given bool, err error) {
+	if in.peek() != '(' {
+		return ^uint64(0), false, nil
+	}
+	in.expect('(')
+	w, err := in.atom()
+	if err != nil || !strings.EqualFold(w, "UNCHANGEDSINCE") {
+		return 0, true, orSyntax(err)
+	}
+	if err := in.space(); err != nil {
+		return 0, true, err
+	}
+	if modSeq, err = in.number(); err != nil {
+		return 0, true, err
+	}
+	if err := in.expect(')'); err != nil {
+		return 0, true, err
+	}
+	return modSeq, true, in.space()
+}
+
+// storeChange reads what STORE is to do, to its end.
+func (in *lexer) storeChange() (action string, flags []string, err error) {
+	if action, err = in.run(func(c byte) bool { return isAtom(c) || c == '+' }); err != nil {
+		return "", nil, err
+	}
+	if err := in.space(); err != nil {
+		return "", nil, err
+	}
+	if in.peek() == '(' {
+		flags, err = in.words()
+	} else {
+		var f string
+		f, err = in.run(func(c byte) bool { return isAtom(c) || c == '\\' })
+		flags = []string{f}
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	return action, flags, in.end()
+}
+
 func (x *session) store() (answer, error)    { return x.storeCommand(false) }
 func (x *session) uidStore() (answer, error) { return x.storeCommand(true) }
 
@@ -19,46 +75,15 @@ func (x *session) storeCommand(uid bool) (answer, error) {
 	if err := in.space(); err != nil {
 		return answer{}, err
 	}
-	unchanged := ^uint64(0)
-	if in.peek() == '(' {
-		in.expect('(')
-		w, err := in.atom()
-		if err != nil || !strings.EqualFold(w, "UNCHANGEDSINCE") {
-			return answer{}, orSyntax(err)
-		}
-		if err := in.space(); err != nil {
-			return answer{}, err
-		}
-		if unchanged, err = in.number(); err != nil {
-			return answer{}, err
-		}
-		if err := in.expect(')'); err != nil {
-			return answer{}, err
-		}
-		if err := in.space(); err != nil {
-			return answer{}, err
-		}
+	unchanged, given, err := in.unchangedSince()
+	if err != nil {
+		return answer{}, err
+	}
+	if given {
 		defer x.condstore()
 	}
-	action, err := in.run(func(c byte) bool { return isAtom(c) || c == '+' })
+	action, flags, err := in.storeChange()
 	if err != nil {
-		return answer{}, err
-	}
-	if err := in.space(); err != nil {
-		return answer{}, err
-	}
-	var flags []string
-	if in.peek() == '(' {
-		flags, err = in.words()
-	} else {
-		var f string
-		f, err = in.run(func(c byte) bool { return isAtom(c) || c == '\\' })
-		flags = []string{f}
-	}
-	if err != nil {
-		return answer{}, err
-	}
-	if err := in.end(); err != nil {
 		return answer{}, err
 	}
 	action, silent := strings.CutSuffix(strings.ToUpper(action), ".SILENT")
@@ -91,34 +116,35 @@ func (x *session) storeCommand(uid bool) (answer, error) {
 			x.st.mu.Unlock()
 			continue
 		}
-		next := flags
-		switch action {
-		case "+FLAGS":
-			next = append(slices.Clone(m.flags), flags...)
-		case "-FLAGS":
-			next = slices.DeleteFunc(slices.Clone(m.flags), func(f string) bool {
-				return slices.ContainsFunc(flags, func(g string) bool { return strings.EqualFold(f, g) })
-			})
-		}
-		changed := x.st.setFlags(x.box, m, next, x)
-		if changed && len(x.allFlags()) > x.keywords {
-			x.flagsKnown()
-		}
-		if changed && !silent {
-			x.flagsLine(i+1, m, uid, false)
-		} else if changed && x.has("CONDSTORE") {
-			id := ""
-			if uid || x.has("QRESYNC") {
-				id = fmt.Sprintf("UID %d ", m.uid)
-			}
-			x.line("* %d FETCH (%sMODSEQ (%d))", i+1, id, m.modSeq)
-		}
+		next := flagsAfter(action, m.flags, flags)
+		x.tellStored(i+1, m, x.st.setFlags(x.box, m, next, x), silent, uid)
 		x.st.mu.Unlock()
 	}
 	if len(modified) > 0 {
 		return ok("[MODIFIED %s] Conditional store failed.", formatSet(modified)), nil
 	}
 	return ok("Store completed."), nil
+}
+
+// tellStored tells the session of the flags that it has changed itself.
+func (x *session) tellStored(seq int, m *message, changed, silent, uid bool) {
+	if !changed {
+		return
+	}
+	if len(x.allFlags()) > x.keywords {
+		x.flagsKnown()
+	}
+	if !silent {
+		x.flagsLine(seq, m, uid, false)
+		return
+	}
+	if x.has("CONDSTORE") {
+		id := ""
+		if uid || x.has("QRESYNC") {
+			id = fmt.Sprintf("UID %d ", m.uid)
+		}
+		x.line("* %d FETCH (%sMODSEQ (%d))", seq, id, m.modSeq)
+	}
 }
 
 func (x *session) copy() (answer, error)    { return x.copyCommand(false, false) }

@@ -315,7 +315,8 @@ func interval(s string) (time.Duration, error) {
 		return 0, errSearch
 	}
 	unit := strings.TrimSpace(s[i:])
-	for prefix, d := range map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
+	for prefix, d := range map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour,
+		"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
 		if strings.HasPrefix(unit, prefix) {
 			return time.Duration(n) * d, nil
 		}
@@ -430,7 +431,8 @@ func parseDate(s string) (time.Time, error) {
 	if _, rest, ok := strings.Cut(s, ", "); ok {
 		s = rest
 	}
-	for _, layout := range []string{"2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04 -0700", "2 Jan 2006 15:04:05 MST", "2 Jan 06 15:04:05 -0700"} {
+	for _, layout := range []string{"2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04 -0700", "2 Jan 2006 15:04:05 MST",
+		"2 Jan 06 15:04:05 -0700"} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t, nil
 		}

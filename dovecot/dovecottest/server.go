@@ -138,9 +138,6 @@ func WithDirector(backends ...string) Option {
 // servers take 10 to 20 ms.
 func WithLatency(d time.Duration) Option { return func(c *config) { c.latency = d } }
 
-// WithClock sets the clock; the default is time.Now.
-func WithClock(now func() time.Time) Option { return func(c *config) { c.now = now } }
-
 // Server is a simulated Dovecot. It is an [http.Handler] for the doveadm API;
 // [NewServer] also serves it and IMAP on loopback.
 type Server struct {

@@ -107,7 +107,8 @@ func TestIMAPClient(t *testing.T) {
 	check(c.Create("Entwürfe/Jänner", nil).Wait())
 	check(c.Subscribe("Entwürfe/Jänner").Wait())
 
-	list, err := c.List("", "*", &imap.ListOptions{ReturnSpecialUse: true, ReturnSubscribed: true, ReturnStatus: &imap.StatusOptions{NumMessages: true, UIDNext: true}}).Collect()
+	list, err := c.List("", "*", &imap.ListOptions{ReturnSpecialUse: true, ReturnSubscribed: true,
+		ReturnStatus: &imap.StatusOptions{NumMessages: true, UIDNext: true}}).Collect()
 	check(err)
 	var names []string
 	for _, l := range list {
@@ -134,14 +135,17 @@ func TestIMAPClient(t *testing.T) {
 	if sel.NumMessages != 2 || sel.UIDNext != 3 || sel.HighestModSeq == 0 {
 		t.Errorf("SELECT: %+v", sel)
 	}
-	msgs, err := c.Fetch(imap.SeqSetNum(1, 2), &imap.FetchOptions{UID: true, Flags: true, InternalDate: true, RFC822Size: true, Envelope: true, ModSeq: true,
+	msgs, err := c.Fetch(imap.SeqSetNum(1, 2), &imap.FetchOptions{UID: true, Flags: true, InternalDate: true,
+		RFC822Size: true, Envelope: true, ModSeq: true,
 		BodySection: []*imap.FetchItemBodySection{{Peek: true}}}).Collect()
 	check(err)
 	m := msgs[1]
-	if m.UID != 2 || !m.InternalDate.Equal(at) || m.RFC822Size != int64(len(body)) || m.Envelope.Subject != "Test" || m.Envelope.From[0].Mailbox != "bea" || string(m.BodySection[0].Bytes) != body {
+	if m.UID != 2 || !m.InternalDate.Equal(at) || m.RFC822Size != int64(len(body)) || m.Envelope.Subject != "Test" ||
+		m.Envelope.From[0].Mailbox != "bea" || string(m.BodySection[0].Bytes) != body {
 		t.Errorf("FETCH: %+v", m)
 	}
-	data, err := c.UIDSearch(&imap.SearchCriteria{Header: []imap.SearchCriteriaHeaderField{{Key: "Message-ID", Value: "<1@s.test>"}}}, nil).Wait()
+	data, err := c.UIDSearch(&imap.SearchCriteria{Header: []imap.SearchCriteriaHeaderField{{Key: "Message-ID",
+		Value: "<1@s.test>"}}}, nil).Wait()
 	check(err)
 	if got := data.AllUIDs(); len(got) != 2 {
 		t.Errorf("SEARCH: %v", got)
@@ -152,7 +156,8 @@ func TestIMAPClient(t *testing.T) {
 	if _, err := c.Move(imap.UIDSetNum(2), "Trash").Wait(); err != nil {
 		t.Error(err)
 	}
-	check(c.Store(imap.UIDSetNum(1), &imap.StoreFlags{Op: imap.StoreFlagsAdd, Flags: []imap.Flag{imap.FlagDeleted}}, nil).Close())
+	check(c.Store(imap.UIDSetNum(1), &imap.StoreFlags{Op: imap.StoreFlagsAdd, Flags: []imap.Flag{imap.FlagDeleted}},
+		nil).Close())
 	check(c.Expunge().Close())
 	st, err := c.Status("INBOX", &imap.StatusOptions{NumMessages: true, Size: true}).Wait()
 	check(err)

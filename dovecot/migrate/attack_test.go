@@ -32,13 +32,16 @@ func TestUnlistedFolder(t *testing.T) {
 	m := migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), dir, nil)
 	sync(t, m, account("a"))
 	do(t, c, "DELETE box")
-	for _, no := range []string{"[UNAVAILABLE] backend is down", "Server(s) unavailable to complete operation", "[NOPERM] Permission denied"} {
+	for _, no := range []string{"[UNAVAILABLE] backend is down", "Server(s) unavailable to complete operation",
+		"[NOPERM] Permission denied"} {
 		from.AddIMAPFault(dovecottest.IMAPFault{Command: "STATUS", No: no, Times: 1})
-		if res := sync(t, m, account("a")); len(to.Messages("a", "box")) != 1 || !strings.Contains(strings.Join(res.Findings, " "), "nothing is deleted") {
+		if res := sync(t, m, account("a")); len(to.Messages("a", "box")) != 1 ||
+			!strings.Contains(strings.Join(res.Findings, " "), "nothing is deleted") {
 			t.Errorf("%q: %d messages, %+v", no, len(to.Messages("a", "box")), res)
 		}
 	}
-	if res := sync(t, m, account("a")); res.Deleted != 0 || len(res.Problems) != 1 || res.Problems[0].Kind != migrate.ProblemHeldBack {
+	if res := sync(t, m, account("a")); res.Deleted != 0 || len(res.Problems) != 1 ||
+		res.Problems[0].Kind != migrate.ProblemHeldBack {
 		t.Errorf("a whole folder without anybody's leave: %+v", res)
 	}
 	m = migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), dir, &migrate.Options{AllowDeletions: true})
@@ -144,7 +147,8 @@ func TestStateThatCannotBeOpened(t *testing.T) {
 	if _, err := m.Sync(t.Context(), account("a")); err == nil || len(to.Messages("a", "INBOX")) != 0 {
 		t.Errorf("went on without its state: %v", err)
 	}
-	if err := errors.Join(os.Remove(file), os.WriteFile(file, []byte(strings.Repeat("no database ", 2000)), 0o600)); err != nil {
+	if err := errors.Join(os.Remove(file), os.WriteFile(file, []byte(strings.Repeat("no database ", 2000)),
+		0o600)); err != nil {
 		t.Fatal(err)
 	}
 	res := sync(t, m, account("a"))

@@ -24,8 +24,10 @@ func TestNastyAccount(t *testing.T) {
 	to := dovecot(t, dovecotd.Config{}, "anna")
 	c := client(t, from.IMAPAddr, "anna")
 	names := map[string]string{
-		"INBOX.INBOX": "INBOX/INBOX", "INBOX.INBOX.unter": "INBOX/INBOX/unter", "INBOX.~tilde": "_tilde", "INBOX.a b": "a b", "INBOX.*stern": "*stern",
-		"INBOX.x^y": "x^y", "INBOX.Test": "Test", "INBOX.TEST": "TEST", "INBOX.&2D3eAA-": "😀", "INBOX.😀": "😀", "INBOX.Gesendete Objekte": "Sent",
+		"INBOX.INBOX": "INBOX/INBOX", "INBOX.INBOX.unter": "INBOX/INBOX/unter", "INBOX.~tilde": "_tilde",
+		"INBOX.a b": "a b", "INBOX.*stern": "*stern",
+		"INBOX.x^y": "x^y", "INBOX.Test": "Test", "INBOX.TEST": "TEST", "INBOX.&2D3eAA-": "😀", "INBOX.😀": "😀",
+		"INBOX.Gesendete Objekte":             "Sent",
 		"INBOX." + strings.Repeat("lang", 40): strings.Repeat("lang", 40),
 	}
 	for n := range names {
@@ -36,7 +38,8 @@ func TestNastyAccount(t *testing.T) {
 	}
 	put(t, c, "INBOX", "", "", "Subject: no id\r\n\r\nx\r\n")
 	put(t, c, "INBOX", "", "", "Subject: no id\r\n\r\nx\r\n")
-	put(t, c, "INBOX", `\Deleted`, "01-Jan-2031 10:00:00 +0100", mail(1, "from the future")) // Dovecot takes the present instead
+	put(t, c, "INBOX", `\Deleted`, "01-Jan-2031 10:00:00 +0100",
+		mail(1, "from the future")) // Dovecot takes the present instead
 	put(t, c, "INBOX", "", "01-Jan-1970 10:00:00 +0000", "X-Only: text in 8 bit: \xe4\xf6\r\n\r\nbody \x80\xff")
 	put(t, c, "INBOX", "", "01-Feb-2020 10:00:00 -1130", "\r\n\r\n")
 	put(t, c, "INBOX", "", "01-Feb-2020 10:00:00 +0000", mail(2, strings.Repeat("y", 20000)+"\r\nlone \r cr"))
@@ -44,7 +47,8 @@ func TestNastyAccount(t *testing.T) {
 	for i := range 40 { // more than the 26 that Maildir's file names hold
 		keywords = append(keywords, fmt.Sprintf("kw%d", i))
 	}
-	put(t, c, "INBOX", strings.Join(keywords, " ")+` $Forwarded @todo \Answered`, "01-Feb-2020 10:00:00 +0000", mail(3, ""))
+	put(t, c, "INBOX", strings.Join(keywords, " ")+` $Forwarded @todo \Answered`, "01-Feb-2020 10:00:00 +0000",
+		mail(3, ""))
 	put(t, c, "INBOX", strings.Repeat("k", 60), "01-Feb-2020 10:00:00 +0000", mail(4, "keyword of 60 characters"))
 
 	src, dst := insecure(from.IMAPAddr), insecure(to.IMAPAddr)
@@ -53,7 +57,8 @@ func TestNastyAccount(t *testing.T) {
 	m := migrate.New(src, dst, t.TempDir(), nil)
 	anna := migrate.Account{Name: "anna", Source: migrate.Login{User: "anna"}, Target: migrate.Login{User: "anna"}}
 	res := sync(t, m, anna)
-	if res.Failed != 0 || len(res.Problems) != 1 || res.Problems[0].Kind != migrate.ProblemKeyword || res.Problems[0].UID == 0 {
+	if res.Failed != 0 || len(res.Problems) != 1 || res.Problems[0].Kind != migrate.ProblemKeyword ||
+		res.Problems[0].UID == 0 {
 		t.Errorf("problems %+v", res.Problems)
 	}
 	want, got := read(t, from.IMAPAddr, "anna").renamed(names).filled(), read(t, to.IMAPAddr, "anna").filled()
@@ -74,7 +79,8 @@ func TestNastyAccount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sum := cert.Total(); !cert.Complete || sum.Dates != 1 || sum.Flags != 0 || sum.Equal != sum.SourceMessages || sum.SourceBytes != sum.TargetBytes || sum.Extra != 0 {
+	if sum := cert.Total(); !cert.Complete || sum.Dates != 1 || sum.Flags != 0 || sum.Equal != sum.SourceMessages ||
+		sum.SourceBytes != sum.TargetBytes || sum.Extra != 0 {
 		t.Errorf("certificate %+v", sum)
 	}
 	if res := sync(t, m, anna); len(res.Folders) != 0 {
@@ -105,14 +111,17 @@ func TestAfterMbsync(t *testing.T) {
 	s := dovecot(t, dovecotd.Config{}, "a", "b")
 	c := client(t, s.IMAPAddr, "a")
 	for i := range 40 {
-		put(t, c, "INBOX", `\Seen $Label1`, "01-Feb-2020 10:00:00 +0100", mail(i/2, strings.Repeat("z", i/2*10)+"\r\n")) // each twice
+		put(t, c, "INBOX", `\Seen $Label1`, "01-Feb-2020 10:00:00 +0100",
+			mail(i/2, strings.Repeat("z", i/2*10)+"\r\n")) // each twice
 	}
 	host, port, _ := strings.Cut(s.IMAPAddr, ":")
 	dir := t.TempDir()
 	store := func(name string) string {
-		return fmt.Sprintf("IMAPStore %s\nHost %s\nPort %s\nUser %s\nPass %s\nSSLType None\nAuthMechs LOGIN\n\n", name, host, port, name, password)
+		return fmt.Sprintf("IMAPStore %s\nHost %s\nPort %s\nUser %s\nPass %s\nSSLType None\nAuthMechs LOGIN\n\n", name,
+			host, port, name, password)
 	}
-	conf := store("a") + store("b") + "Channel c\nFar :a:\nNear :b:\nPatterns INBOX\nSync Pull\nCreate Near\nCopyArrivalDate yes\nSyncState " + dir + "/\n"
+	conf := store("a") + store("b") +
+		"Channel c\nFar :a:\nNear :b:\nPatterns INBOX\nSync Pull\nCreate Near\nCopyArrivalDate yes\nSyncState " + dir + "/\n"
 	file := filepath.Join(dir, "rc")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)

@@ -118,7 +118,8 @@ func TestServerAwayForAWhile(t *testing.T) {
 			}}
 			target := server(to)
 			target.Addr = p.start(t, to.IMAPAddr)
-			res, err := migrate.New(server(from), target, t.TempDir(), quick()).RunWave(t.Context(), &migrate.Wave{Name: "w", Accounts: accounts}, nil)
+			res, err := migrate.New(server(from), target, t.TempDir(), quick()).RunWave(t.Context(),
+				&migrate.Wave{Name: "w", Accounts: accounts}, nil)
 			if err != nil || res.Failed() != 0 {
 				t.Fatalf("%v, %d failed", err, res.Failed())
 			}
@@ -151,7 +152,8 @@ func server(s *dovecottest.Server) migrate.Server { return insecure(s.IMAPAddr) 
 func TestThrottlingServer(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"LIST", "EXAMINE", "FETCH", "AUTHENTICATE"} {
-		for _, answer := range []string{"NO [THROTTLED] wait 700 ms", "BAD Request is throttled. Suggested Backoff Time: 700 milliseconds"} {
+		for _, answer := range []string{"NO [THROTTLED] wait 700 ms",
+			"BAD Request is throttled. Suggested Backoff Time: 700 milliseconds"} {
 			t.Run(command+" "+answer[:3], func(t *testing.T) {
 				t.Parallel()
 				from, to := dovecottest.NewServer(), dovecottest.NewServer()
@@ -178,7 +180,8 @@ func TestThrottlingServer(t *testing.T) {
 				}}
 				source := server(from)
 				source.Addr = p.start(t, from.IMAPAddr)
-				res, err := migrate.New(source, server(to), t.TempDir(), quick()).RunWave(t.Context(), &migrate.Wave{Name: "w", Accounts: accounts, Parallel: 2}, nil)
+				res, err := migrate.New(source, server(to), t.TempDir(), quick()).RunWave(t.Context(),
+					&migrate.Wave{Name: "w", Accounts: accounts, Parallel: 2}, nil)
 				if err != nil || res.Failed() != 0 {
 					t.Fatalf("%v, %d failed: %+v", err, res.Failed(), res.Accounts[0])
 				}
@@ -200,7 +203,8 @@ func TestRefusedLoginsStopTheWave(t *testing.T) {
 	for i := range accounts {
 		accounts[i].Target.Password = "wrong"
 	}
-	res, err := migrate.New(server(from), server(to), t.TempDir(), quick()).RunWave(t.Context(), &migrate.Wave{Name: "w", Accounts: accounts, Parallel: 2}, nil)
+	res, err := migrate.New(server(from), server(to), t.TempDir(), quick()).RunWave(t.Context(),
+		&migrate.Wave{Name: "w", Accounts: accounts, Parallel: 2}, nil)
 	if !errors.Is(err, migrate.ErrLogin) || errors.Is(err, migrate.ErrHeldBack) {
 		t.Errorf("%v", err)
 	}
@@ -218,7 +222,8 @@ func TestRefusedLoginsStopTheWave(t *testing.T) {
 			accounts[i].Target.Password = password
 		}
 	}
-	res, err = migrate.New(server(from), server(to), t.TempDir(), quick()).RunWave(t.Context(), &migrate.Wave{Name: "w", Accounts: accounts, Parallel: 1}, nil)
+	res, err = migrate.New(server(from), server(to), t.TempDir(), quick()).RunWave(t.Context(),
+		&migrate.Wave{Name: "w", Accounts: accounts, Parallel: 1}, nil)
 	if err != nil || res.Failed() != 15 {
 		t.Errorf("every other one: %v, %d failed", err, res.Failed())
 	}
@@ -266,7 +271,8 @@ func TestIdleSourceCloses(t *testing.T) {
 	o := quick()
 	for _, keep := range []time.Duration{200 * time.Millisecond, time.Hour} {
 		o.KeepAlive = keep
-		res, err := migrate.New(insecure(idle.start(t, s.IMAPAddr)), insecure(slow.start(t, s.IMAPAddr)), t.TempDir(), o).Sync(t.Context(), toB())
+		res, err := migrate.New(insecure(idle.start(t, s.IMAPAddr)), insecure(slow.start(t, s.IMAPAddr)), t.TempDir(),
+			o).Sync(t.Context(), toB())
 		if err != nil || res.Adopted != 200 || res.Copied != 0 {
 			t.Errorf("%v: %+v, %v", keep, res, err)
 		}

@@ -314,7 +314,8 @@ func (w *writer) record(batch []*message, got imapwire.Appended) error {
 			}
 		}
 		bytes += m.size
-		if err := w.st.put(w.SourceRaw, m.uid, entry{dst: dst, size: size32(m.size), digest: m.digest, flags: m.flags}); err != nil {
+		if err := w.st.put(w.SourceRaw, m.uid, entry{dst: dst, size: size32(m.size), digest: m.digest,
+			flags: m.flags}); err != nil {
 			return err
 		}
 	}
@@ -335,7 +336,10 @@ func (w *writer) refuse(batch []*message, err error, at place) error {
 	case imapwire.IsCode(err, "OVERQUOTA"):
 		return &failure{at: at, err: errors.Join(ErrQuota, err)}
 	case imapwire.IsCode(err, "TRYCREATE", "NONEXISTENT"):
-		if e := w.dst.do(opFolder, w.TargetRaw, func(c *imapwire.Client) error { return c.Create(w.ctx, w.TargetRaw) }); e != nil {
+		if e := w.dst.do(opFolder, w.TargetRaw, func(c *imapwire.Client) error {
+			return c.Create(w.ctx,
+				w.TargetRaw)
+		}); e != nil {
 			return e
 		}
 	case judge(err, at, 1).cost > costMessage:

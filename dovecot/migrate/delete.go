@@ -60,7 +60,8 @@ func (d *deletions) run(ctx context.Context) (err error) {
 func (d *deletions) folders(ctx context.Context) ([]*folderRun, error) {
 	var out []*folderRun
 	for raw, st := range d.accountRun.folders {
-		if st.SrcValidity == 0 || slices.ContainsFunc(d.src.view.Folders, func(f Folder) bool { return f.Raw == raw && f.Selectable }) {
+		if st.SrcValidity == 0 || slices.ContainsFunc(d.src.view.Folders,
+			func(f Folder) bool { return f.Raw == raw && f.Selectable }) {
 			continue
 		}
 		err := d.src.do(opFolder, raw, func(c *imapwire.Client) error {
@@ -72,10 +73,12 @@ func (d *deletions) folders(ctx context.Context) ([]*folderRun, error) {
 		} else if d.src.lost() {
 			return nil, err
 		} else if !noSuchMailbox(err) {
-			d.led.find("%q is not listed at the source, which answers %q: nothing is deleted at the target", d.src.view.name(raw), err)
+			d.led.find("%q is not listed at the source, which answers %q: nothing is deleted at the target",
+				d.src.view.name(raw), err)
 			continue
 		}
-		f := &folderRun{accountRun: d.accountRun, state: st, Mapping: Mapping{SourceRaw: raw, TargetRaw: st.Target}, validity: st.SrcValidity}
+		f := &folderRun{accountRun: d.accountRun, state: st, Mapping: Mapping{SourceRaw: raw, TargetRaw: st.Target},
+			validity: st.SrcValidity}
 		f.Source, f.Target = d.src.view.name(raw), d.dst.view.name(st.Target)
 		if err := d.vanishedMessages(ctx, f); err != nil {
 			return nil, err
@@ -119,7 +122,8 @@ func noSuchMailbox(err error) bool {
 		return false
 	}
 	text := strings.ToLower(e.Text)
-	return slices.ContainsFunc([]string{"exist", "no such", "unknown", "not found"}, func(s string) bool { return strings.Contains(text, s) })
+	return slices.ContainsFunc([]string{"exist", "no such", "unknown", "not found"},
+		func(s string) bool { return strings.Contains(text, s) })
 }
 
 // suspicious decides whether the deletions of a run are held back, all together, and reports
@@ -259,7 +263,10 @@ func (d *deletions) remove(ctx context.Context, f *folderRun) error {
 	for raw, o := range d.accountRun.folders {
 		shared = shared || raw != f.SourceRaw && o.Target == f.TargetRaw
 	}
-	special := slices.ContainsFunc(d.dst.view.Folders, func(t Folder) bool { return t.Raw == f.TargetRaw && t.Role != Ordinary })
+	special := slices.ContainsFunc(d.dst.view.Folders, func(t Folder) bool {
+		return t.Raw == f.TargetRaw &&
+			t.Role != Ordinary
+	})
 	if f.state.Created && !shared && !special && !d.m.opt.KeepDeleted && d.dst.status[f.TargetRaw] != nil {
 		st, err := d.dst.state(ctx, f.TargetRaw)
 		if err != nil {

@@ -60,8 +60,12 @@ func TestSourceThatCountsOddly(t *testing.T) {
 		}, 0, "folder", false},
 		{"EXISTS 0", func(l string) string { return exists.ReplaceAllString(l, "* 0 EXISTS") }, 15, "folder", false},
 		{"STATUS 3", func(l string) string { return status.ReplaceAllString(l, "$1 3") }, 15, "folder", false},
-		{"SEARCH tells nothing", func(l string) string { return search.ReplaceAllString(l, "* SEARCH\r\n") }, 0, "folder", false},
-		{"SEARCH cannot be read", func(l string) string { return search.ReplaceAllString(l, "* ESEARCH (TAG) ALL 1:x\r\n") }, 0, "folder", false},
+		{"SEARCH tells nothing", func(l string) string { return search.ReplaceAllString(l, "* SEARCH\r\n") }, 0, "folder",
+			false},
+		{"SEARCH cannot be read", func(l string) string {
+			return search.ReplaceAllString(l,
+				"* ESEARCH (TAG) ALL 1:x\r\n")
+		}, 0, "folder", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -85,7 +89,8 @@ func TestSourceThatCountsOddly(t *testing.T) {
 			run(dir)
 			on.Store(true)
 			put(t, client(t, s.IMAPAddr, "a"), "INBOX", "", "", mail(99, "")) // so that there is something to look at
-			if res := run(dir); res.Deleted != 0 || !strings.Contains(kinds(res)+"!", tt.problem) || tt.problem == "" && len(res.Problems) > 0 {
+			if res := run(dir); res.Deleted != 0 || !strings.Contains(kinds(res)+"!", tt.problem) || tt.problem == "" &&
+				len(res.Problems) > 0 {
 				t.Errorf("second run: %+v", res)
 			}
 			if n := len(read(t, s.IMAPAddr, "b")["INBOX"]); n < 15 {
@@ -212,7 +217,8 @@ func TestRemovedAtTheTarget(t *testing.T) {
 	}
 	remove("1:3")
 	res, err := m.CutOver(t.Context(), toB())
-	if err != nil || !strings.Contains(strings.Join(res.Findings, " "), "3 messages that had been copied are no longer at the target") {
+	if err != nil || !strings.Contains(strings.Join(res.Findings, " "),
+		"3 messages that had been copied are no longer at the target") {
 		t.Errorf("%+v, %v", res, err)
 	}
 	remove("1:2")

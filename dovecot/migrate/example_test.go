@@ -20,7 +20,8 @@ func Example() {
 		s.SetUsers(dovecottest.User{Name: "a.muster", Password: "secret"})
 	}
 	for i := range 3 {
-		from.AddMessage("a.muster", "Gesendet", dovecottest.Message{Flags: []string{`\Seen`}, Body: fmt.Appendf(nil, "Subject: %d\r\n\r\nText\r\n", i)})
+		from.AddMessage("a.muster", "Gesendet", dovecottest.Message{Flags: []string{`\Seen`},
+			Body: fmt.Appendf(nil, "Subject: %d\r\n\r\nText\r\n", i)})
 	}
 	state, err := os.MkdirTemp("", "migrate")
 	if err != nil {
@@ -30,10 +31,12 @@ func Example() {
 	defer os.RemoveAll(state)
 
 	server := func(s *dovecottest.Server) migrate.Server { // on a site: Security is left at its default
-		return migrate.Server{Addr: s.IMAPAddr, Security: migrate.Insecure, Admin: s.MasterUser, AdminPassword: schoolmail.Secret(s.MasterPassword)}
+		return migrate.Server{Addr: s.IMAPAddr, Security: migrate.Insecure, Admin: s.MasterUser,
+			AdminPassword: schoolmail.Secret(s.MasterPassword)}
 	}
 	m := migrate.New(server(from), server(to), state, nil)
-	account := migrate.Account{Name: "a.muster", Source: migrate.Login{User: "a.muster"}, Target: migrate.Login{User: "a.muster"}}
+	account := migrate.Account{Name: "a.muster", Source: migrate.Login{User: "a.muster"},
+		Target: migrate.Login{User: "a.muster"}}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
@@ -61,7 +64,8 @@ func Example() {
 }
 
 func ExampleRoleOfName() {
-	for _, name := range []string{"Gesendete Objekte", "E\u0301le\u0301ments envoye\u0301s", "POSTA INVIATA", "Klasse 7b"} {
+	for _, name := range []string{"Gesendete Objekte", "E\u0301le\u0301ments envoye\u0301s", "POSTA INVIATA",
+		"Klasse 7b"} {
 		fmt.Printf("%q\n", migrate.RoleOfName(name))
 	}
 	// Output:

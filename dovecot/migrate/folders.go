@@ -201,7 +201,8 @@ func (v View) raw(path []string) string {
 // earlier runs (source raw name to target raw name), which stay: mail that has
 // been copied is not copied again into another folder because a rule changed.
 func PlanFolders(src, dst View, rules FolderRules, recorded map[string]string) *FolderPlan {
-	p := &folderPlanner{dst: dst, rules: rules, plan: &FolderPlan{}, taken: map[string]*Mapping{}, existing: map[string]Folder{}, asked: map[string]bool{}}
+	p := &folderPlanner{dst: dst, rules: rules, plan: &FolderPlan{}, taken: map[string]*Mapping{},
+		existing: map[string]Folder{}, asked: map[string]bool{}}
 	for _, f := range dst.Folders {
 		p.existing[f.Raw] = f
 	}
@@ -213,7 +214,8 @@ func PlanFolders(src, dst View, rules FolderRules, recorded map[string]string) *
 	folders := slices.Clone(src.Folders)
 	p.source = src.Folders
 	slices.SortStableFunc(folders, func(a, b Folder) int {
-		return cmp.Or(cmp.Compare(inboxFirst(a), inboxFirst(b)), cmp.Compare(len(a.Path), len(b.Path)), cmp.Compare(a.Raw, b.Raw))
+		return cmp.Or(cmp.Compare(inboxFirst(a), inboxFirst(b)), cmp.Compare(len(a.Path), len(b.Path)),
+			cmp.Compare(a.Raw, b.Raw))
 	})
 	for _, f := range folders { // recorded decisions take their places first
 		if to, ok := recorded[f.Raw]; ok && f.Selectable {
@@ -295,7 +297,8 @@ func (p *folderPlanner) chooseRoles() {
 		case len(byUse) > 0:
 			pick(byUse)
 			for _, f := range byName {
-				p.find("the target has %q beside %q, which is its folder for %s: what is in it stays there", f.Name(), strings.Join(p.roles[role], "/"), role)
+				p.find("the target has %q beside %q, which is its folder for %s: what is in it stays there", f.Name(),
+					strings.Join(p.roles[role], "/"), role)
 			}
 		case len(byName) > 0 && !p.rules.NoNameTable:
 			pick(byName)
@@ -417,7 +420,8 @@ func (p *folderPlanner) ask(top, format string, args ...any) {
 
 // matches reports whether name, or a folder that it lies below, is what the pattern says.
 func matches(name, pattern string) bool {
-	re, err := regexp.Compile(`(?s)^` + strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(pattern)) + `(/.*)?$`)
+	re, err := regexp.Compile(`(?s)^` + strings.NewReplacer(`\*`, `.*`, `\?`,
+		`.`).Replace(regexp.QuoteMeta(pattern)) + `(/.*)?$`)
 	return err == nil && re.MatchString(name)
 }
 
@@ -439,7 +443,8 @@ func (p *folderPlanner) put(f Folder, path []string, role Role, why string) {
 		next := slices.Clone(clean)
 		next[last] = fmt.Sprintf("%s (%d)", clean[last], n)
 		if r := p.dst.raw(next); p.taken[r] == nil {
-			p.find("%q and %q would both be %q at the target: the latter becomes %q", p.taken[raw].Source, f.Name(), p.taken[raw].Target, strings.Join(next, "/"))
+			p.find("%q and %q would both be %q at the target: the latter becomes %q", p.taken[raw].Source, f.Name(),
+				p.taken[raw].Target, strings.Join(next, "/"))
 			clean, raw = next, r
 			break
 		}

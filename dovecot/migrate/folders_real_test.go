@@ -23,13 +23,16 @@ func (b box) counts() map[string]int {
 }
 
 // pairOnDovecot is two accounts of one Dovecot whose source has no special folders.
-func pairOnDovecot(t *testing.T) (source, target *cyrusd.Conn, m *migrate.Migrator, a migrate.Account, look func() map[string]int) {
+func pairOnDovecot(t *testing.T) (source, target *cyrusd.Conn, m *migrate.Migrator, a migrate.Account,
+	look func() map[string]int) {
 	t.Helper()
 	from := dovecot(t, dovecotd.Config{Mailboxes: []dovecotd.Mailbox{}}, "a")
 	to := dovecot(t, dovecotd.Config{}, "a")
 	a = account("a")
-	m = migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), t.TempDir(), &migrate.Options{Settle: settle, MaxDeleted: 1})
-	return client(t, from.IMAPAddr, "a"), client(t, to.IMAPAddr, "a"), m, a, func() map[string]int { return read(t, to.IMAPAddr, "a").counts() }
+	m = migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), t.TempDir(),
+		&migrate.Options{Settle: settle, MaxDeleted: 1})
+	return client(t, from.IMAPAddr, "a"), client(t, to.IMAPAddr, "a"), m, a,
+		func() map[string]int { return read(t, to.IMAPAddr, "a").counts() }
 }
 
 // Two folders meet in one: what is in both is there once, duplicates within one
@@ -54,7 +57,8 @@ func TestMergedFolders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sum := cert.Total(); !cert.Complete || sum.Shared != 2 || sum.Extra != 0 || sum.SourceMessages != 11 || sum.TargetMessages != 9 {
+	if sum := cert.Total(); !cert.Complete || sum.Shared != 2 || sum.Extra != 0 || sum.SourceMessages != 11 ||
+		sum.TargetMessages != 9 {
 		t.Errorf("%+v", sum)
 	}
 	do(t, c, "SELECT Gesendet")
@@ -136,7 +140,8 @@ func TestFolderRemovedAtTarget(t *testing.T) {
 	if res.Adopted != 1 || res.Copied != 4 {
 		t.Errorf("%+v", res)
 	}
-	if diff := cmp.Diff(map[string]int{"weg": 5}, look()); diff != "" || !strings.Contains(strings.Join(res.Findings, " "), "made anew") {
+	if diff := cmp.Diff(map[string]int{"weg": 5}, look()); diff != "" ||
+		!strings.Contains(strings.Join(res.Findings, " "), "made anew") {
 		t.Errorf("%s %q", diff, res.Findings)
 	}
 }

@@ -33,7 +33,8 @@ func view(prefix, sep string, names ...string) migrate.View {
 
 // gmail is a listing as Gmail has it.
 func gmail() migrate.View {
-	v := view("", "/", "INBOX", "Arbeit", "-[Gmail]", "[Gmail]/Alle Nachrichten", "[Gmail]/Wichtig", "[Gmail]/Markiert", "[Gmail]/Gesendet:Sent")
+	v := view("", "/", "INBOX", "Arbeit", "-[Gmail]", "[Gmail]/Alle Nachrichten", "[Gmail]/Wichtig", "[Gmail]/Markiert",
+		"[Gmail]/Gesendet:Sent")
 	for i, a := range map[int]string{3: `\All`, 4: `\Important`, 5: `\Flagged`} {
 		v.Folders[i].Virtual = a
 	}
@@ -52,7 +53,8 @@ func TestPlanFolders(t *testing.T) {
 		findings int
 	}{
 		"names in four languages, merged": {
-			src:  view("INBOX.", ".", "INBOX", "Gesendet", "Sent Items", "Éléments envoyés", "Posta inviata", "Entwürfe", "Bozze", "Corbeille", "Spamverdacht", "Vorlagen"),
+			src: view("INBOX.", ".", "INBOX", "Gesendet", "Sent Items", "Éléments envoyés", "Posta inviata", "Entwürfe",
+				"Bozze", "Corbeille", "Spamverdacht", "Vorlagen"),
 			dst:  view("", "/", standard...),
 			want: "INBOX>INBOX Bozze>Drafts Corbeille>Trash Entwürfe>Drafts Gesendet>Sent Posta inviata>Sent Sent Items>Sent Spamverdacht>Junk Vorlagen>Vorlagen Éléments envoyés>Sent", findings: 4,
 		},
@@ -77,7 +79,9 @@ func TestPlanFolders(t *testing.T) {
 			want: "INBOX>INBOX Eltern/Gesendet>Eltern/Gesendet",
 		},
 		"INBOX below INBOX stays apart": {
-			src:  migrate.View{Prefix: "INBOX.", Separator: ".", Folders: []migrate.Folder{{Raw: "INBOX", Path: []string{"INBOX"}, Selectable: true}, {Raw: "INBOX.INBOX", Path: []string{"INBOX", "INBOX"}, Selectable: true}, {Raw: "INBOX.inbox.x", Path: []string{"INBOX", "inbox", "x"}, Selectable: true}}},
+			src: migrate.View{Prefix: "INBOX.", Separator: ".", Folders: []migrate.Folder{{Raw: "INBOX",
+				Path: []string{"INBOX"}, Selectable: true}, {Raw: "INBOX.INBOX", Path: []string{"INBOX", "INBOX"},
+				Selectable: true}, {Raw: "INBOX.inbox.x", Path: []string{"INBOX", "inbox", "x"}, Selectable: true}}},
 			dst:  view("", "/", standard...),
 			want: "INBOX>INBOX INBOX/INBOX>INBOX/INBOX INBOX/inbox/x>INBOX/inbox/x",
 		},
@@ -97,10 +101,11 @@ func TestPlanFolders(t *testing.T) {
 			want: "INBOX>INBOX a.b>a_b a_b>a_b (2) c^d>c^d ~tilde>_tilde", findings: 3,
 		},
 		"configured": {
-			src:   view("", "/", "INBOX", "Gesendet", "Projekte", "Projekte/x", "Alt", "Alt/y", "Müll"),
-			dst:   view("", "/", standard...),
-			rules: migrate.FolderRules{Map: map[string]string{"Gesendet": "Ablage", "Projekte": "P/Q"}, Skip: []string{"Alt"}, Roles: map[migrate.Role]string{migrate.Sent: "Gesendete Objekte"}},
-			want:  "INBOX>INBOX Gesendet>Ablage Müll>M&APw-ll Projekte>P/Q Projekte/x>P/Q/x",
+			src: view("", "/", "INBOX", "Gesendet", "Projekte", "Projekte/x", "Alt", "Alt/y", "Müll"),
+			dst: view("", "/", standard...),
+			rules: migrate.FolderRules{Map: map[string]string{"Gesendet": "Ablage", "Projekte": "P/Q"}, Skip: []string{"Alt"},
+				Roles: map[migrate.Role]string{migrate.Sent: "Gesendete Objekte"}},
+			want: "INBOX>INBOX Gesendet>Ablage Müll>M&APw-ll Projekte>P/Q Projekte/x>P/Q/x",
 		},
 		"the configured role wins": {
 			src:   view("", "/", "INBOX", "Sent"),
@@ -120,7 +125,8 @@ func TestPlanFolders(t *testing.T) {
 			want: "INBOX>INBOX Archiv>Archiv Archives/2020>Archives/2020",
 		},
 		"names that people use for other things, and folders with folders of their own": {
-			src:  view("", "/", "INBOX", "Bin", "Deleted", "Werbung", "Werbung/Klasse 9a", "Papierkorb", "Papierkorb/Projekt", "Spam"),
+			src: view("", "/", "INBOX", "Bin", "Deleted", "Werbung", "Werbung/Klasse 9a", "Papierkorb", "Papierkorb/Projekt",
+				"Spam"),
 			dst:  view("", "/", standard...),
 			want: "INBOX>INBOX Bin>Bin Deleted>Deleted Papierkorb>Papierkorb Spam>Junk Werbung>Werbung Papierkorb/Projekt>Papierkorb/Projekt Werbung/Klasse 9a>Werbung/Klasse 9a", findings: 4,
 		},
@@ -130,7 +136,9 @@ func TestPlanFolders(t *testing.T) {
 			want: "INBOX>INBOX Papierkorb>Trash Papierkorb/alt>Trash/alt",
 		},
 		"INBOX below INBOX stays apart below a prefix, too": {
-			src:  migrate.View{Prefix: "INBOX.", Separator: ".", Folders: []migrate.Folder{{Raw: "INBOX", Path: []string{"INBOX"}, Selectable: true}, {Raw: "INBOX.INBOX", Path: []string{"INBOX", "INBOX"}, Selectable: true}, {Raw: "INBOX.inbox.x", Path: []string{"INBOX", "inbox", "x"}, Selectable: true}}},
+			src: migrate.View{Prefix: "INBOX.", Separator: ".", Folders: []migrate.Folder{{Raw: "INBOX",
+				Path: []string{"INBOX"}, Selectable: true}, {Raw: "INBOX.INBOX", Path: []string{"INBOX", "INBOX"},
+				Selectable: true}, {Raw: "INBOX.inbox.x", Path: []string{"INBOX", "inbox", "x"}, Selectable: true}}},
 			dst:  view("INBOX/", "/", standard...),
 			want: "INBOX>INBOX INBOX/INBOX>INBOX/INBOX_ INBOX/inbox/x>INBOX/inbox_/x", findings: 2,
 		},

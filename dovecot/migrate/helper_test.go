@@ -55,7 +55,8 @@ func read(tb testing.TB, addr, user string) box {
 			continue
 		}
 		section := &imap.FetchItemBodySection{Peek: true}
-		cmd := c.Fetch(imap.SeqSet{{Start: 1, Stop: 0}}, &imap.FetchOptions{Flags: true, InternalDate: true, BodySection: []*imap.FetchItemBodySection{section}})
+		cmd := c.Fetch(imap.SeqSet{{Start: 1, Stop: 0}}, &imap.FetchOptions{Flags: true, InternalDate: true,
+			BodySection: []*imap.FetchItemBodySection{section}})
 		for m := cmd.Next(); m != nil; m = cmd.Next() {
 			var flags []string
 			var line, date string

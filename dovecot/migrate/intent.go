@@ -58,7 +58,8 @@ func (s *state) openIntents(file string) error {
 func (s *state) intend(folder string, validity uint32, batch []*message) error {
 	list := make([]intent, len(batch))
 	for i, m := range batch {
-		list[i] = intent{Folder: folder, Validity: validity, UID: m.uid, Size: m.size, Digest: m.digest.String(), Flags: m.flags}
+		list[i] = intent{Folder: folder, Validity: validity, UID: m.uid, Size: m.size, Digest: m.digest.String(),
+			Flags: m.flags}
 		if !m.date.IsZero() {
 			list[i].Date = m.date.Unix()
 		}

@@ -15,7 +15,8 @@ func TestMatchAsMultisets(t *testing.T) {
 		draw := func(name string, first uint32) []item {
 			out := make([]item, rapid.IntRange(0, 40).Draw(t, name))
 			for i := range out {
-				out[i] = item{uid: first + uint32(i), date: int64(rapid.IntRange(0, 3).Draw(t, "date")), digest: digest{0: byte(rapid.IntRange(0, 4).Draw(t, "digest"))}}
+				out[i] = item{uid: first + uint32(i), date: int64(rapid.IntRange(0, 3).Draw(t, "date")),
+					digest: digest{0: byte(rapid.IntRange(0, 4).Draw(t, "digest"))}}
 			}
 			return out
 		}
@@ -44,7 +45,8 @@ func TestMatchAsMultisets(t *testing.T) {
 		exact, left, free := merge(ours, theirs, all(ours), all(theirs), byContentAndDate)
 		more, left, free := merge(ours, theirs, left, free, byContent)
 		if len(exact) != common(true) || len(exact)+len(more) != common(false) {
-			t.Fatalf("%d with equal dates, want %d; %d in all, want %d", len(exact), common(true), len(exact)+len(more), common(false))
+			t.Fatalf("%d with equal dates, want %d; %d in all, want %d", len(exact), common(true), len(exact)+len(more),
+				common(false))
 		}
 		usedOurs, usedTheirs := slices.Clone(left), slices.Clone(free)
 		for _, p := range append(exact, more...) {

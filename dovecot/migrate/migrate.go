@@ -172,7 +172,8 @@ func (m *Migrator) sync(ctx context.Context, a Account, cutOver bool, res *Resul
 }
 
 // look runs something that only reads, with as many attempts as a Sync.
-func (m *Migrator) look(ctx context.Context, a Account, op string, work func(context.Context, *accountRun) error) error {
+func (m *Migrator) look(ctx context.Context, a Account, op string,
+	work func(context.Context, *accountRun) error) error {
 	st, err := openState(m.dir, a.Name)
 	if err != nil {
 		return failed(a.Name, op, "", err)

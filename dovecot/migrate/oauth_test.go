@@ -41,7 +41,8 @@ func TestTokens(t *testing.T) {
 			}
 			s := dovecot(t, dovecotd.Config{Extra: fmt.Sprintf("auth_mechanisms = plain %s\npassdb {\n  driver = oauth2\n  mechanisms = %[1]s\n  args = %s\n}", mechanism, file)}, "a", "b")
 			put(t, client(t, s.IMAPAddr, "a"), "INBOX", "", "", mail(1, ""))
-			acct := migrate.Account{Name: "a", Source: migrate.Login{User: "a", Token: "token-a"}, Target: migrate.Login{User: "b", Token: "token-b"}}
+			acct := migrate.Account{Name: "a", Source: migrate.Login{User: "a", Token: "token-a"},
+				Target: migrate.Login{User: "b", Token: "token-b"}}
 			m := migrate.New(insecure(s.IMAPAddr), insecure(s.IMAPAddr), t.TempDir(), nil)
 			if res := sync(t, m, acct); res.Copied != 1 {
 				t.Errorf("%+v", res)

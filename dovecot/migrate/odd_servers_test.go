@@ -26,7 +26,8 @@ func TestDatesThatNoServerKeeps(t *testing.T) {
 	s := filled(t, 0)
 	c := client(t, s.IMAPAddr, "a")
 	put(t, c, "INBOX", "", "01-Feb-2020 10:00:00 +0000", mail(1, ""))
-	put(t, c, "INBOX", "", "02-Feb-2020 10:00:00 +0000", "Received: from x by y; Tue, 3 Mar 2020 09:00:00 +0000\r\nSubject: no date\r\n\r\nx\r\n")
+	put(t, c, "INBOX", "", "02-Feb-2020 10:00:00 +0000",
+		"Received: from x by y; Tue, 3 Mar 2020 09:00:00 +0000\r\nSubject: no date\r\n\r\nx\r\n")
 	put(t, c, "INBOX", "", "03-Feb-2020 10:00:00 +0000", "Subject: nothing\r\n\r\nx\r\n")
 	for _, year := range []string{"1960", "0000", "2500"} {
 		addr := (&proxy{Down: func(l string) (string, bool) {
@@ -60,7 +61,10 @@ func TestPrefixWithoutNamespace(t *testing.T) {
 	do(t, c, "CREATE INBOX.Projekte.x")
 	put(t, c, "INBOX.Sent", "", "", mail(1, ""))
 	put(t, c, "INBOX.Projekte.x", "", "", mail(2, ""))
-	addr := (&proxy{Down: func(l string) (string, bool) { return strings.ReplaceAll(l, " NAMESPACE", " XNAME"), true }}).start(t, from.IMAPAddr)
+	addr := (&proxy{Down: func(l string) (string, bool) {
+		return strings.ReplaceAll(l, " NAMESPACE", " XNAME"),
+			true
+	}}).start(t, from.IMAPAddr)
 	sync(t, migrate.New(insecure(addr), insecure(to.IMAPAddr), t.TempDir(), nil), account("anna"))
 	got := read(t, to.IMAPAddr, "anna").filled()
 	if len(got) != 2 || len(got["Sent"]) != 1 || len(got["Projekte/x"]) != 1 {
@@ -130,7 +134,8 @@ func TestLimits(t *testing.T) {
 	if err != nil || plan.Mappings[0].Messages != 5 || plan.Mappings[0].Left != 3 {
 		t.Errorf("%+v, %v", plan, err)
 	}
-	if res := sync(t, m, toB()); res.Copied != 3 || !strings.Contains(strings.Join(res.Findings, " "), "2 messages stay behind") {
+	if res := sync(t, m, toB()); res.Copied != 3 || !strings.Contains(strings.Join(res.Findings, " "),
+		"2 messages stay behind") {
 		t.Errorf("%+v", res)
 	}
 	cert, err := m.Verify(t.Context(), toB(), nil)
@@ -174,7 +179,8 @@ func TestQuotaGoesAlong(t *testing.T) {
 	t.Cleanup(func() { from.Close(); to.Close() })
 	from.SetUsers(dovecottest.User{Name: "a", Password: password, QuotaBytes: 5 << 20})
 	to.SetUsers(dovecottest.User{Name: "a", Password: password, QuotaBytes: 1 << 20})
-	for answer, want := range map[string]string{"OK": "was set at the target", "NO Permission denied": "could not be set"} {
+	for answer, want := range map[string]string{"OK": "was set at the target",
+		"NO Permission denied": "could not be set"} {
 		var asked atomic.Value
 		asked.Store("")
 		target := server(to)
@@ -189,7 +195,8 @@ func TestQuotaGoesAlong(t *testing.T) {
 		o := quick()
 		o.Quota = true
 		res := sync(t, migrate.New(server(from), target, t.TempDir(), o), account("a"))
-		if !strings.Contains(strings.Join(res.Findings, " "), want) || !strings.HasSuffix(asked.Load().(string), "(STORAGE 5120)") {
+		if !strings.Contains(strings.Join(res.Findings, " "), want) ||
+			!strings.HasSuffix(asked.Load().(string), "(STORAGE 5120)") {
 			t.Errorf("%q, %+v", asked.Load(), res)
 		}
 	}

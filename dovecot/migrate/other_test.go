@@ -54,7 +54,8 @@ func TestPlainServers(t *testing.T) {
 		do(t, c, "SUBSCRIBE %q", f)
 	}
 	for i := range 20 {
-		if _, err := c.Do("APPEND INBOX (\\Seen) \"01-Feb-2020 10:00:00 +0100\" {%d+}\r\n%s", len(mail(i, "")), mail(i, "")); err != nil {
+		if _, err := c.Do("APPEND INBOX (\\Seen) \"01-Feb-2020 10:00:00 +0100\" {%d+}\r\n%s", len(mail(i, "")),
+			mail(i, "")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -163,11 +164,12 @@ func TestUnreadableSearch(t *testing.T) {
 
 // scripted is a source server that answers by the kind of command.
 func scripted(t *testing.T, answers map[string]string) migrate.Server {
-	return migrate.Server{Addr: "scripted:143", Security: migrate.Insecure, Dial: func(context.Context, string, string) (net.Conn, error) {
-		c, srv := net.Pipe()
-		go serveScript(srv, answers)
-		return c, nil
-	}}
+	return migrate.Server{Addr: "scripted:143", Security: migrate.Insecure,
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			c, srv := net.Pipe()
+			go serveScript(srv, answers)
+			return c, nil
+		}}
 }
 
 func serveScript(c net.Conn, answers map[string]string) {

@@ -146,7 +146,8 @@ func (p *peer) search(ctx context.Context, raw, criteria string) (found imapwire
 // census asks for all UIDs of the folder that has just been opened, until their number is
 // what SELECT and STATUS count, three times at most: mail that comes and goes
 // meanwhile makes them differ. st is nil where the server refuses STATUS.
-func (p *peer) census(ctx context.Context, raw string, sel *imapwire.Selected) (_ *imapwire.Selected, live imapwire.Set, st *imapwire.Status, err error) {
+func (p *peer) census(ctx context.Context, raw string, sel *imapwire.Selected) (_ *imapwire.Selected,
+	live imapwire.Set, st *imapwire.Status, err error) {
 	st = p.status[raw]
 	for attempt := 1; ; attempt++ {
 		if live = nil; sel.Messages > 0 || st == nil || st.Messages > 0 {
@@ -194,9 +195,13 @@ func contradiction(sel *imapwire.Selected, st *imapwire.Status, listed int) stri
 }
 
 // fetch runs FETCH for messages of the open folder, in parts.
-func (p *peer) fetch(ctx context.Context, uids imapwire.Set, items string, f func(m *imapwire.Message, body io.Reader, size int64) error) error {
+func (p *peer) fetch(ctx context.Context, uids imapwire.Set, items string,
+	f func(m *imapwire.Message, body io.Reader, size int64) error) error {
 	for _, part := range uids.Chunks(fetchCount) {
-		if err := p.do(opFolder, p.selected, func(c *imapwire.Client) error { return c.Fetch(ctx, part, items, "", f) }); err != nil {
+		if err := p.do(opFolder, p.selected, func(c *imapwire.Client) error {
+			return c.Fetch(ctx, part, items, "",
+				f)
+		}); err != nil {
 			return err
 		}
 	}
@@ -338,7 +343,8 @@ func (p *peer) hashLoose(ctx context.Context, items []item, index []int32) ([]it
 	for _, i := range index {
 		want[i], out[i].digest = true, digest{}
 	}
-	return out, p.hash(ctx, items, func(i int) bool { return want[i] }, func(i int, d bothDigests) { out[i].digest = d.loose })
+	return out, p.hash(ctx, items, func(i int) bool { return want[i] },
+		func(i int, d bothDigests) { out[i].digest = d.loose })
 }
 
 // flagTable gives lists of flags numbers: there are few different ones.

@@ -22,8 +22,10 @@ type Preset struct {
 var presets = []Preset{
 	{Name: "gmail", ArchiveRest: true, Connections: 8},
 	{Name: "exchange", Connections: 8, Skip: []string{
-		"Calendar", "Contacts", "Tasks", "Journal", "Notes", "Outbox", "Sync Issues", "Conversation History", "Suggested Contacts", "RSS Feeds",
-		"Kalender", "Kontakte", "Aufgaben", "Notizen", "Postausgang", "Synchronisierungsprobleme", "Aufgezeichnete Unterhaltungen", "Vorgeschlagene Kontakte", "RSS-Feeds",
+		"Calendar", "Contacts", "Tasks", "Journal", "Notes", "Outbox", "Sync Issues", "Conversation History",
+		"Suggested Contacts", "RSS Feeds",
+		"Kalender", "Kontakte", "Aufgaben", "Notizen", "Postausgang", "Synchronisierungsprobleme",
+		"Aufgezeichnete Unterhaltungen", "Vorgeschlagene Kontakte", "RSS-Feeds",
 		"Calendrier", "Tâches", "Boîte d'envoi", "Problèmes de synchronisation", "Flux RSS",
 		"Calendario", "Contatti", "Attività", "Posta in uscita",
 	}},

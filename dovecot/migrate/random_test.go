@@ -80,7 +80,8 @@ func (w *world) step() {
 		}
 	case 5:
 		do(w.tb, w.c, "SELECT %q", f)
-		w.c.Do(`STORE %d:%d %sFLAGS (%s)`, 1+w.rnd.IntN(5), 1+w.rnd.IntN(9), []string{"+", "-"}[w.rnd.IntN(2)], someFlags[1+w.rnd.IntN(len(someFlags)-1)])
+		w.c.Do(`STORE %d:%d %sFLAGS (%s)`, 1+w.rnd.IntN(5), 1+w.rnd.IntN(9), []string{"+", "-"}[w.rnd.IntN(2)],
+			someFlags[1+w.rnd.IntN(len(someFlags)-1)])
 	case 6:
 		do(w.tb, w.c, "SELECT %q", f)
 		w.c.Do(`STORE %d +FLAGS (\Deleted)`, 1+w.rnd.IntN(6))
@@ -153,8 +154,9 @@ func TestRandomInterruptedRuns(t *testing.T) {
 			t.Parallel()
 			seed := uint64(i)*1000 + 7
 			rnd := rand.New(rand.NewPCG(seed, 99))
-			w := &world{tb: t, rnd: rnd, c: client(t, source, users[i]), folders: []string{"INBOX", "Gesendete Objekte", "Papierkorb"},
-				names: map[string]string{"Gesendete Objekte": "Sent", "Papierkorb": "Trash", "Entwürfe 2": "Entwürfe 2"}}
+			w := &world{tb: t, rnd: rnd, c: client(t, source, users[i]),
+				folders: []string{"INBOX", "Gesendete Objekte", "Papierkorb"},
+				names:   map[string]string{"Gesendete Objekte": "Sent", "Papierkorb": "Trash", "Entwürfe 2": "Entwürfe 2"}}
 			for _, f := range w.folders[1:] {
 				do(t, w.c, "CREATE %q", f)
 			}
@@ -170,10 +172,12 @@ func TestRandomInterruptedRuns(t *testing.T) {
 					}
 				}
 				cut, stop := context.WithTimeout(t.Context(), 20*time.Second)
-				mig := migrate.New(cutting(insecure(source), rnd), cutting(insecure(dov.IMAPAddr), rnd), dir, &migrate.Options{Batch: 5, Settle: settle, Attempts: 2})
+				mig := migrate.New(cutting(insecure(source), rnd), cutting(insecure(dov.IMAPAddr), rnd), dir,
+					&migrate.Options{Batch: 5, Settle: settle, Attempts: 2})
 				mig.Sync(cut, account(users[i])) // fails, or not
 				stop()
-				mig = migrate.New(insecure(source), insecure(dov.IMAPAddr), dir, &migrate.Options{Batch: 5, Settle: settle, MaxDeleted: 1})
+				mig = migrate.New(insecure(source), insecure(dov.IMAPAddr), dir,
+					&migrate.Options{Batch: 5, Settle: settle, MaxDeleted: 1})
 				res := sync(t, mig, account(users[i]))
 				want := read(t, source, users[i]).renamed(w.names).filled()
 				got := read(t, dov.IMAPAddr, users[i]).filled()

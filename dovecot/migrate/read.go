@@ -137,7 +137,8 @@ func (r *reader) message(m *imapwire.Message, body io.Reader, size int64) error 
 		head, _ := b.Peek(int(min(size, maxHeader)))
 		body = b
 		out.date = headerDate(head)
-		r.led.warn(r.Mapping, m.UID, ProblemDate, "the source gives no date that a server could keep; %s is used", out.date.Format(time.DateOnly))
+		r.led.warn(r.Mapping, m.UID, ProblemDate, "the source gives no date that a server could keep; %s is used",
+			out.date.Format(time.DateOnly))
 	}
 	if err := r.send(piece{msg: out}); err != nil {
 		return err
@@ -163,7 +164,8 @@ func (r *reader) content(out *message, body io.Reader, sha1 string) error {
 		}
 	}
 	if want, ok := parseDigest(sha1); ok && r.src.kind == kindSHA1 && want != out.digest {
-		r.led.warn(r.Mapping, out.uid, ProblemMissing, "the content differs from the source's own digest; it was copied as sent")
+		r.led.warn(r.Mapping, out.uid, ProblemMissing,
+			"the content differs from the source's own digest; it was copied as sent")
 	}
 	return nil
 }
@@ -185,7 +187,8 @@ func headerDate(head []byte) time.Time {
 	if end, _ := headerEnd(head); end >= 0 {
 		head = head[:end]
 	}
-	h, _ := textproto.NewReader(bufio.NewReader(io.MultiReader(bytes.NewReader(head), strings.NewReader("\r\n\r\n")))).ReadMIMEHeader()
+	h, _ := textproto.NewReader(bufio.NewReader(io.MultiReader(bytes.NewReader(head),
+		strings.NewReader("\r\n\r\n")))).ReadMIMEHeader()
 	dates := []string{h.Get("Date")}
 	if received := h.Values("Received"); len(received) > 0 {
 		_, date, _ := cutLast(received[0], ";")

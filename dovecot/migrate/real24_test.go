@@ -24,11 +24,13 @@ func TestCyrusToDovecot24(t *testing.T) {
 	}
 	put(t, c, "INBOX.Gesendet", `\Seen`, "03-Feb-2020 10:00:00 +0100", mail(3000, ""))
 	put(t, c, "INBOX.Projekte.7b", `\Flagged`, "03-Feb-2020 10:00:00 +0100", mail(3001, strings.Repeat("x\r\n", 50000)))
-	names := map[string]string{"INBOX.Gesendet": "Sent", "INBOX.Entwürfe": "Drafts", "INBOX.Projekte": "Projekte", "INBOX.Projekte.7b": "Projekte/7b"}
+	names := map[string]string{"INBOX.Gesendet": "Sent", "INBOX.Entwürfe": "Drafts", "INBOX.Projekte": "Projekte",
+		"INBOX.Projekte.7b": "Projekte/7b"}
 	m := migrateTo(from.IMAPAddr, to.IMAPAddr, t.TempDir())
 	check := func(what string) {
 		t.Helper()
-		if d := cmp.Diff(read(t, from.IMAPAddr, "anna").renamed(names).filled(), read(t, to.IMAPAddr, "anna").filled()); d != "" {
+		if d := cmp.Diff(read(t, from.IMAPAddr, "anna").renamed(names).filled(),
+			read(t, to.IMAPAddr, "anna").filled()); d != "" {
 			t.Fatalf("%s: (-source +target)\n%s", what, d)
 		}
 		if cert, err := m.Verify(t.Context(), account("anna"), nil); err != nil || !cert.Complete {

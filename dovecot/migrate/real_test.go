@@ -17,7 +17,8 @@ func TestCyrusToDovecot(t *testing.T) {
 	from := cyrus(t, true, "anna")
 	to := dovecot(t, dovecotd.Config{}, "anna")
 	c := client(t, from.IMAPAddr, "anna")
-	for _, f := range []string{"INBOX.Gesendet", "INBOX.Sent", "INBOX.Entw&APw-rfe", "INBOX.Projekte", "INBOX.Projekte.7b", "INBOX.INBOX", "INBOX.Papierkorb", "INBOX.leer"} {
+	for _, f := range []string{"INBOX.Gesendet", "INBOX.Sent", "INBOX.Entw&APw-rfe", "INBOX.Projekte",
+		"INBOX.Projekte.7b", "INBOX.INBOX", "INBOX.Papierkorb", "INBOX.leer"} {
 		do(t, c, "CREATE %q", f)
 	}
 	do(t, c, "SUBSCRIBE INBOX.Projekte.7b")
@@ -28,15 +29,18 @@ func TestCyrusToDovecot(t *testing.T) {
 	for range 3 { // real duplicates, on purpose
 		put(t, c, "INBOX.Projekte", "", "03-Feb-2020 10:00:00 +0100", mail(2000, ""))
 	}
-	put(t, c, "INBOX.Projekte.7b", `\Deleted \Answered`, "03-Feb-2020 10:00:00 +0100", "Subject: neither date nor id\r\n\r\nx\r\n")
+	put(t, c, "INBOX.Projekte.7b", `\Deleted \Answered`, "03-Feb-2020 10:00:00 +0100",
+		"Subject: neither date nor id\r\n\r\nx\r\n")
 	put(t, c, "INBOX.Gesendet", `\Seen`, "03-Feb-2020 10:00:00 +0100", mail(3000, ""))
 	put(t, c, "INBOX.Sent", `\Seen`, "03-Feb-2020 11:00:00 +0100", mail(3001, ""))
 	put(t, c, "INBOX.INBOX", ``, "03-Feb-2020 11:00:00 +0100", mail(4001, ""))
 	put(t, c, "INBOX.Entw&APw-rfe", `\Draft`, "03-Feb-2020 11:00:00 +0100", mail(5001, ""))
-	names := map[string]string{"INBOX.Gesendet": "Sent", "INBOX.Sent": "Sent", "INBOX.Entwürfe": "Drafts", "INBOX.Projekte": "Projekte",
+	names := map[string]string{"INBOX.Gesendet": "Sent", "INBOX.Sent": "Sent", "INBOX.Entwürfe": "Drafts",
+		"INBOX.Projekte":    "Projekte",
 		"INBOX.Projekte.7b": "Projekte/7b", "INBOX.INBOX": "INBOX/INBOX", "INBOX.Papierkorb": "Trash", "INBOX.leer": "leer"}
 
-	m := migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), t.TempDir(), &migrate.Options{Settle: 200 * time.Millisecond})
+	m := migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), t.TempDir(),
+		&migrate.Options{Settle: 200 * time.Millisecond})
 	check := func(what string) {
 		t.Helper()
 		want := read(t, from.IMAPAddr, "anna").renamed(names).filled()
@@ -50,7 +54,8 @@ func TestCyrusToDovecot(t *testing.T) {
 	}
 	check("first copy")
 	subscribed := do(t, client(t, to.IMAPAddr, "anna"), `LIST (SUBSCRIBED) "" "*"`)
-	if !strings.Contains(subscribed, `"Projekte/7b"`) && !strings.Contains(subscribed, ` Projekte/7b`) || strings.Contains(subscribed, "leer") {
+	if !strings.Contains(subscribed, `"Projekte/7b"`) && !strings.Contains(subscribed, ` Projekte/7b`) ||
+		strings.Contains(subscribed, "leer") {
 		t.Errorf("subscriptions %s", subscribed)
 	}
 	res = sync(t, m, account("anna"))

@@ -154,7 +154,8 @@ func (r *recognition) stayDeleted(left []int32) error {
 			continue
 		}
 		r.gone[k]--
-		if err := r.st.put(r.SourceRaw, o.uid, entry{size: o.size, digest: o.digest, flags: r.src.flags.clean(o)}); err != nil {
+		if err := r.st.put(r.SourceRaw, o.uid, entry{size: o.size, digest: o.digest,
+			flags: r.src.flags.clean(o)}); err != nil {
 			return err
 		}
 		r.done.Add(o.uid)
@@ -183,7 +184,8 @@ func (r *recognition) record(ctx context.Context, pairs []pairing) error {
 	}
 	for _, p := range pairs {
 		o := &r.ours[p.src]
-		if err := r.st.put(r.SourceRaw, o.uid, entry{dst: r.theirs[p.dst].uid, size: o.size, digest: o.digest, flags: r.src.flags.clean(o)}); err != nil {
+		if err := r.st.put(r.SourceRaw, o.uid, entry{dst: r.theirs[p.dst].uid, size: o.size, digest: o.digest,
+			flags: r.src.flags.clean(o)}); err != nil {
 			return err
 		}
 		r.done.Add(o.uid)

@@ -43,7 +43,8 @@ func (f *folderRun) compareTarget(ctx context.Context) error {
 	}
 	if !f.recopies(f.state) {
 		f.state.Lost = missing.String()
-		f.led.find("%q: %d messages that had been copied are no longer at the target; a run that copies again brings them", f.Source, missing.Len())
+		f.led.find("%q: %d messages that had been copied are no longer at the target; a run that copies again brings them",
+			f.Source, missing.Len())
 		return nil
 	}
 	for uid := range missing.All() {

@@ -118,7 +118,8 @@ func (r *accountRun) attempt(ctx context.Context, work func(ctx context.Context)
 		return err
 	}
 	if !r.dst.c.Has("UIDPLUS") {
-		return r.dst.at("list", "", fmt.Errorf("%w: no UIDPLUS, without which nothing can be done twice safely", ErrUnsupported))
+		return r.dst.at("list", "", fmt.Errorf("%w: no UIDPLUS, without which nothing can be done twice safely",
+			ErrUnsupported))
 	}
 	if r.folders, err = r.st.folders(); err != nil {
 		return err
@@ -294,7 +295,8 @@ func (r *accountRun) settle(ctx context.Context) error {
 			return nil
 		}
 	}
-	return r.dst.at("settle", "", fmt.Errorf("%w: the target goes on receiving mail in folders of the migration; try again later", ErrBusy))
+	return r.dst.at("settle", "",
+		fmt.Errorf("%w: the target goes on receiving mail in folders of the migration; try again later", ErrBusy))
 }
 
 // prepare makes folders and subscriptions and records the beginning. Folders

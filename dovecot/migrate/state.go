@@ -140,7 +140,8 @@ func openState(dir, account string) (*state, error) {
 	file := StateFile(dir, account)
 	s := &state{flushed: time.Now()}
 	open := func() error {
-		db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoFreelistSync: true})
+		db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType,
+			NoFreelistSync: true})
 		if err != nil {
 			return err
 		}

@@ -433,6 +433,7 @@ func (c *comparison) compare(mp Mapping, o, t *item) {
 	}
 	if o.date != t.date {
 		c.sum.Dates++
-		c.differ(mp, o.uid, t.uid, DifferenceDate, "source %s, target %s", o.time().Format(time.RFC3339), t.time().Format(time.RFC3339))
+		c.differ(mp, o.uid, t.uid, DifferenceDate, "source %s, target %s", o.time().Format(time.RFC3339),
+			t.time().Format(time.RFC3339))
 	}
 }

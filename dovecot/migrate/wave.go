@@ -252,7 +252,8 @@ func (r *waveRun) run(ctx context.Context, todo []int) error {
 		for _, i := range todo {
 			r.res.Accounts[i].Reason = "no window left"
 		}
-		return fmt.Errorf("migrate: wave %q: %w: %d accounts are left when the last window ends", r.w.Name, ErrHeldBack, len(todo))
+		return fmt.Errorf("migrate: wave %q: %w: %d accounts are left when the last window ends", r.w.Name, ErrHeldBack,
+			len(todo))
 	}
 	return nil
 }

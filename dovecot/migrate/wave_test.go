@@ -33,11 +33,13 @@ func simulated(n int) (from, to *dovecottest.Server, fromSide, toSide migrate.Se
 		for k := range 5 + i {
 			from.AddMessage(user, "INBOX", dovecottest.Message{Flags: []string{`\Seen`}, Body: []byte(mail(100*i+k, ""))})
 		}
-		accounts = append(accounts, migrate.Account{Name: user, Source: migrate.Login{User: user}, Target: migrate.Login{User: user}})
+		accounts = append(accounts, migrate.Account{Name: user, Source: migrate.Login{User: user},
+			Target: migrate.Login{User: user}})
 	}
 	side := func(s *dovecottest.Server) migrate.Server {
-		return migrate.Server{Addr: "simulated:143", Security: migrate.Insecure, Admin: s.MasterUser, AdminPassword: schoolmail.Secret(s.MasterPassword),
-			Timeout: 24 * time.Hour, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return migrate.Server{Addr: "simulated:143", Security: migrate.Insecure, Admin: s.MasterUser,
+			AdminPassword: schoolmail.Secret(s.MasterPassword),
+			Timeout:       24 * time.Hour, Dial: func(context.Context, string, string) (net.Conn, error) {
 				c, srv := net.Pipe()
 				go s.ServeIMAP(srv)
 				return c, nil
@@ -56,11 +58,12 @@ func TestWaveWindows(t *testing.T) {
 			{Begin: now.Add(-2 * time.Hour), End: now.Add(-time.Hour)}, // over
 			{Begin: now.Add(time.Hour), End: now.Add(2 * time.Hour)},
 		}}
-		res, err := migrate.New(f, g, dir, nil).RunWave(t.Context(), wave, &migrate.WaveOptions{Observe: func(s migrate.WaveStatus) {
-			if len(states) == 0 || states[len(states)-1] != s.State {
-				states = append(states, s.State)
-			}
-		}})
+		res, err := migrate.New(f, g, dir, nil).RunWave(t.Context(), wave,
+			&migrate.WaveOptions{Observe: func(s migrate.WaveStatus) {
+				if len(states) == 0 || states[len(states)-1] != s.State {
+					states = append(states, s.State)
+				}
+			}})
 		if err != nil || res.Failed() != 0 {
 			t.Fatalf("%v %+v", err, res)
 		}
@@ -88,16 +91,19 @@ func TestWavePauses(t *testing.T) {
 		_, to, f, g, accounts := simulated(3)
 		begin := time.Now()
 		paused := func() bool { d := time.Since(begin); return d > time.Second && d < time.Hour }
-		to.AddIMAPFault(dovecottest.IMAPFault{Command: "APPEND", Delay: 10 * time.Second, Times: 2}) // under way when the pause comes
+		to.AddIMAPFault(dovecottest.IMAPFault{Command: "APPEND", Delay: 10 * time.Second,
+			Times: 2}) // under way when the pause comes
 		var seen []string
 		var mu gosync.Mutex
-		res, err := migrate.New(f, g, dir, nil).RunWave(t.Context(), &migrate.Wave{Name: "w", Accounts: accounts, Parallel: 2}, &migrate.WaveOptions{Paused: paused, Observe: func(s migrate.WaveStatus) {
-			mu.Lock()
-			defer mu.Unlock()
-			if !slices.Contains(seen, s.State) {
-				seen = append(seen, s.State)
-			}
-		}})
+		res, err := migrate.New(f, g, dir, nil).RunWave(t.Context(),
+			&migrate.Wave{Name: "w", Accounts: accounts, Parallel: 2},
+			&migrate.WaveOptions{Paused: paused, Observe: func(s migrate.WaveStatus) {
+				mu.Lock()
+				defer mu.Unlock()
+				if !slices.Contains(seen, s.State) {
+					seen = append(seen, s.State)
+				}
+			}})
 		if err != nil || res.Failed() != 0 {
 			t.Fatalf("%v %+v", err, res.Accounts)
 		}
@@ -132,7 +138,8 @@ func TestWaveFailures(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if !strings.Contains(res.Accounts[1].Reason, "login refused") || !strings.Contains(res.Accounts[2].Reason, "free at the target") {
+	if !strings.Contains(res.Accounts[1].Reason, "login refused") ||
+		!strings.Contains(res.Accounts[2].Reason, "free at the target") {
 		t.Errorf("reasons %q, %q", res.Accounts[1].Reason, res.Accounts[2].Reason)
 	}
 }
@@ -292,13 +299,16 @@ func TestReadAccounts(t *testing.T) {
 func TestParseServer(t *testing.T) {
 	t.Parallel()
 	s, err := migrate.ParseServer("imaps://adm:p%40ss@old.example", false)
-	if err != nil || s.Addr != "old.example:993" || s.Security != migrate.TLS || s.Admin != "adm" || s.AdminPassword.Reveal() != "p@ss" {
+	if err != nil || s.Addr != "old.example:993" || s.Security != migrate.TLS || s.Admin != "adm" ||
+		s.AdminPassword.Reveal() != "p@ss" {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if s, err := migrate.ParseServer("imap://h:10143", true); err != nil || s.Addr != "h:10143" || s.Security != migrate.Insecure {
+	if s, err := migrate.ParseServer("imap://h:10143", true); err != nil || s.Addr != "h:10143" ||
+		s.Security != migrate.Insecure {
 		t.Errorf("%+v, %v", s, err)
 	}
-	for _, bad := range []string{"http://x", "imap://", "imap://h/INBOX", "imaps://u:geheim@h/x", "imaps://u:geheim@[::1"} {
+	for _, bad := range []string{"http://x", "imap://", "imap://h/INBOX", "imaps://u:geheim@h/x",
+		"imaps://u:geheim@[::1"} {
 		if _, err := migrate.ParseServer(bad, false); err == nil || strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%q: %v", bad, err)
 		}
@@ -342,7 +352,8 @@ func TestConnectionLimits(t *testing.T) {
 			c, err := dial(ctx, network, addr)
 			return &countedConn{Conn: c, closed: gosync.OnceFunc(func() { mu.Lock(); open--; mu.Unlock() })}, err
 		}
-		res, err := migrate.New(f, g, dir, nil).RunWave(t.Context(), &migrate.Wave{Name: "w", Accounts: accounts, Parallel: 12}, nil)
+		res, err := migrate.New(f, g, dir, nil).RunWave(t.Context(),
+			&migrate.Wave{Name: "w", Accounts: accounts, Parallel: 12}, nil)
 		if err != nil || res.Failed() != 0 || most != 1 {
 			t.Errorf("%v, %d failed, %d connections at once", err, res.Failed(), most)
 		}
@@ -414,7 +425,8 @@ func TestStoredAfterTheCutAndDeleted(t *testing.T) {
 	to.AddIMAPFault(dovecottest.IMAPFault{Command: "APPEND", DropAfter: true, Times: 1})
 	dir := t.TempDir()
 	o := &migrate.Options{Settle: 100 * time.Millisecond, Attempts: 1}
-	if res, err := migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), dir, o).Sync(t.Context(), account("a")); err == nil {
+	if res, err := migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), dir, o).Sync(t.Context(),
+		account("a")); err == nil {
 		t.Fatalf("no answer was lost: %+v", res)
 	}
 	c := client(t, from.IMAPAddr, "a")
@@ -450,11 +462,12 @@ func TestNewKeywordsWait(t *testing.T) {
 		from.AddMessage("a", "INBOX", dovecottest.Message{Flags: flags, Body: []byte(mail(1, ""))})
 	}
 	side := func(s *dovecottest.Server, log *bytes.Buffer) migrate.Server {
-		return migrate.Server{Addr: "simulated:143", Security: migrate.Insecure, Dial: func(context.Context, string, string) (net.Conn, error) {
-			c, srv := net.Pipe()
-			go s.ServeIMAP(srv)
-			return &writeSpy{Conn: c, wrote: func(b []byte) { log.Write(b) }}, nil
-		}}
+		return migrate.Server{Addr: "simulated:143", Security: migrate.Insecure,
+			Dial: func(context.Context, string, string) (net.Conn, error) {
+				c, srv := net.Pipe()
+				go s.ServeIMAP(srv)
+				return &writeSpy{Conn: c, wrote: func(b []byte) { log.Write(b) }}, nil
+			}}
 	}
 	var sent, ignored bytes.Buffer
 	sync(t, migrate.New(side(from, &ignored), side(to, &sent), t.TempDir(), &migrate.Options{Batch: 1}), account("a"))

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -30,102 +31,100 @@ func ReadAccounts(file string, r io.Reader) ([]Account, error) {
 			break
 		}
 	}
-	var out []Account
-	var errs []error
-	seen := map[string]int{}
-	add := func(line int, a Account) {
-		if a.Name == "" {
-			errs = append(errs, fmt.Errorf("migrate: %s:%d: no name", file, line))
-			return
+	l := &accountList{file: file, seen: map[string]int{}}
+	text := strings.TrimPrefix(string(raw), "\ufeff")
+	if strings.ContainsAny(first, ",;") || strings.EqualFold(first, "name") {
+		comma := ','
+		if strings.Contains(first, ";") {
+			comma = ';'
 		}
-		if before := seen[a.Name]; before > 0 {
-			errs = append(errs, fmt.Errorf("migrate: %s:%d: %q was on line %d already", file, line, a.Name, before))
-			return
-		}
-		seen[a.Name] = line
-		if a.Source.User == "" {
-			a.Source.User = a.Name
-		}
-		if a.Target.User == "" {
-			a.Target.User = a.Name
-		}
-		out = append(out, a)
+		return l.csv(text, comma)
 	}
-	comma, isCSV := ',', strings.ContainsAny(first, ",;") || strings.EqualFold(first, "name")
-	if !isCSV {
-		sc := bufio.NewScanner(strings.NewReader(strings.TrimPrefix(string(raw), "\ufeff")))
-		for n := 1; sc.Scan(); n++ {
-			if line := strings.TrimSpace(sc.Text()); line != "" && line[0] != '#' {
-				add(n, Account{Name: line})
-			}
+	sc := bufio.NewScanner(strings.NewReader(text))
+	for n := 1; sc.Scan(); n++ {
+		if line := strings.TrimSpace(sc.Text()); line != "" && line[0] != '#' {
+			l.add(n, Account{Name: line})
 		}
-		return out, errors.Join(append(errs, sc.Err())...)
 	}
-	if strings.Contains(first, ";") {
-		comma = ';'
+	return l.out, errors.Join(append(l.errs, sc.Err())...)
+}
+
+// accountList is a list that is being read.
+type accountList struct {
+	file string
+	out  []Account
+	errs []error
+	seen map[string]int // line by name
+}
+
+func (l *accountList) mistake(line int, format string, args ...any) {
+	l.errs = append(l.errs, fmt.Errorf("migrate: %s:%d: %w", l.file, line, fmt.Errorf(format, args...)))
+}
+
+func (l *accountList) add(line int, a Account) {
+	if a.Name == "" {
+		l.mistake(line, "no name")
+		return
 	}
-	c := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(raw), "\ufeff")))
+	if before := l.seen[a.Name]; before > 0 {
+		l.mistake(line, "%q was on line %d already", a.Name, before)
+		return
+	}
+	l.seen[a.Name] = line
+	a.Source.User = cmp.Or(a.Source.User, a.Name)
+	a.Target.User = cmp.Or(a.Target.User, a.Name)
+	l.out = append(l.out, a)
+}
+
+// accountColumns are the columns of a list in CSV.
+var accountColumns = map[string]func(*Account, string){
+	"name":              func(a *Account, v string) { a.Name = v },
+	"source":            func(a *Account, v string) { a.Source.User = v },
+	"target":            func(a *Account, v string) { a.Target.User = v },
+	"source_password":   func(a *Account, v string) { a.Source.Password = schoolmail.Secret(v) },
+	"target_password":   func(a *Account, v string) { a.Target.Password = schoolmail.Secret(v) },
+	"source_token":      func(a *Account, v string) { a.Source.Token = schoolmail.Secret(v) },
+	"target_token":      func(a *Account, v string) { a.Target.Token = schoolmail.Secret(v) },
+	"source_token_file": func(a *Account, v string) { a.Source.TokenFile = v },
+	"target_token_file": func(a *Account, v string) { a.Target.TokenFile = v },
+}
+
+func (l *accountList) csv(text string, comma rune) ([]Account, error) {
+	c := csv.NewReader(strings.NewReader(text))
 	c.Comma, c.Comment, c.TrimLeadingSpace = comma, '#', true
 	head, err := c.Read()
 	if err != nil {
-		return nil, fmt.Errorf("migrate: %s: %w", file, err)
-	}
-	fields := map[string]func(*Account, string){
-		"name":            func(a *Account, v string) { a.Name = v },
-		"source":          func(a *Account, v string) { a.Source.User = v },
-		"target":          func(a *Account, v string) { a.Target.User = v },
-		"source_password": func(a *Account, v string) { a.Source.Password = schoolmail.Secret(v) },
-		"target_password": func(a *Account, v string) { a.Target.Password = schoolmail.Secret(v) },
-		"source_token":    func(a *Account, v string) { a.Source.Token = schoolmail.Secret(v) },
-		"target_token":    func(a *Account, v string) { a.Target.Token = schoolmail.Secret(v) },
-
-		"source_token_file": func(a *Account, v string) { a.Source.TokenFile = v },
-		"target_token_file": func(a *Account, v string) { a.Target.TokenFile = v },
+		return nil, fmt.Errorf("migrate: %s: %w", l.file, err)
 	}
 	for i, h := range head {
 		head[i] = strings.ToLower(strings.TrimSpace(h))
-		if fields[head[i]] == nil {
-			errs = append(errs, fmt.Errorf("migrate: %s:1: unknown column %q", file, h))
+		if accountColumns[head[i]] == nil {
+			l.mistake(1, "unknown column %q", h)
 		}
 	}
 	if !slices.Contains(head, "name") {
-		errs = append(errs, fmt.Errorf("migrate: %s:1: no column \"name\"", file))
+		l.mistake(1, "no column \"name\"")
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+	if len(l.errs) > 0 {
+		return nil, errors.Join(l.errs...)
 	}
 	for {
 		rec, err := c.Read()
 		if err == io.EOF {
-			return out, errors.Join(errs...)
+			return l.out, errors.Join(l.errs...)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("migrate: %s: %w", file, err))
+			l.errs = append(l.errs, fmt.Errorf("migrate: %s: %w", l.file, err))
 			if rec == nil {
-				return out, errors.Join(errs...)
+				return l.out, errors.Join(l.errs...)
 			}
 			continue
 		}
 		line, _ := c.FieldPos(0)
 		var a Account
 		for i, v := range rec {
-			fields[head[i]](&a, v)
+			accountColumns[head[i]](&a, v)
 		}
-		add(line, a)
+		l.add(line, a)
 	}
-}
-
-// Select makes a wave's accounts of the directory's: those for which keep
-// reports true (a school, a role, a class), by user name, sorted. Accounts on
-// hold and without a mail address are left out.
-func Select(accounts []schoolmail.Account, keep func(schoolmail.Account) bool) []Account {
-	var out []Account
-	for _, a := range accounts {
-		if a.Held || a.Mail == "" || !keep(a) {
-			continue
-		}
-		out = append(out, Account{Name: a.Mail, Source: Login{User: a.Username}, Target: Login{User: a.Mail}})
-	}
-	slices.SortFunc(out, func(a, b Account) int { return strings.Compare(a.Name, b.Name) })
-	return out
 }

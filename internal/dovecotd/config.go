@@ -236,13 +236,15 @@ func (s *Server) render(p ports) string {
 	}
 	w("}")
 
-	w("passdb {\n  driver = passwd-file\n  args = %s\n  master = yes\n  result_success = continue\n}", filepath.Join(s.Dir, "masters"))
+	w("passdb {\n  driver = passwd-file\n  args = %s\n  master = yes\n  result_success = continue\n}",
+		filepath.Join(s.Dir, "masters"))
 	w("passdb {\n  driver = passwd-file\n  args = %s\n}", s.usersFile())
 	then := ""
 	if c.QuotaDict {
 		then = "\n  result_success = continue-ok\n  result_failure = return-fail"
 	}
-	w("userdb {\n  driver = passwd-file\n  args = username_format=%%u %s\n  default_fields = home=%s/%%u%s\n}", s.usersFile(), filepath.Join(s.Dir, "mail"), then)
+	w("userdb {\n  driver = passwd-file\n  args = username_format=%%u %s\n  default_fields = home=%s/%%u%s\n}",
+		s.usersFile(), filepath.Join(s.Dir, "mail"), then)
 	if c.QuotaDict {
 		w("userdb {\n  driver = dict\n  args = %s\n}", s.dictFile())
 		w("dict {\n  quota = fs:posix:prefix=%s/\n}", filepath.Join(s.Dir, "quota"))
@@ -250,7 +252,8 @@ func (s *Server) render(p ports) string {
 	}
 
 	w("service imap-login {\n  chroot =\n  inet_listener imap {\n    port = %d\n  }\n  inet_listener imaps {\n    port = 0\n  }\n}", p.imap)
-	w("service doveadm {\n  inet_listener http {\n    port = %d%s\n  }\n  inet_listener dsync {\n    port = %d\n  }\n}", p.http, ssl, p.doveadm)
+	w("service doveadm {\n  inet_listener http {\n    port = %d%s\n  }\n  inet_listener dsync {\n    port = %d\n  }\n}",
+		p.http, ssl, p.doveadm)
 	w("doveadm_api_key = %s", s.APIKey)
 	w("doveadm_password = %s", s.DoveadmPassword)
 	if len(c.AllowedCommands) > 0 {

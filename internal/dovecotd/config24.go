@@ -21,7 +21,8 @@ func (s *Server) render24(p ports) string {
 		w("auth_cache_size = 1M")
 	}
 	w("first_valid_uid = 1\nmail_uid = %s\nmail_gid = %s", s.user, s.group)
-	w("mail_driver = maildir\nmail_path = ~/Maildir\nmail_fsync = %s\nmail_max_userip_connections = 200", orDefault(c.Fsync, "never"))
+	w("mail_driver = maildir\nmail_path = ~/Maildir\nmail_fsync = %s\nmail_max_userip_connections = 200",
+		orDefault(c.Fsync, "never"))
 	w("service anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}")
 	w("fs posix {\n}") // for the doveadm commands about files
 	acl, imapACL := "", ""
@@ -49,7 +50,8 @@ func (s *Server) render24(p ports) string {
 	w("passdb users {\n  driver = passwd-file\n  passwd_file_path = %s\n}", users)
 	w("userdb users {\n  driver = passwd-file\n  passwd_file_path = %s\n  fields {\n    home:default = %s/%%{user}\n  }\n}", users, s.MailRoot())
 	w("service imap-login {\n  chroot =\n  inet_listener imap {\n    port = %d\n  }\n  inet_listener imaps {\n    port = 0\n  }\n}", p.imap)
-	w("service doveadm {\n  inet_listener http {\n    port = %d\n  }\n  inet_listener dsync {\n    port = %d\n  }\n}", p.http, p.doveadm)
+	w("service doveadm {\n  inet_listener http {\n    port = %d\n  }\n  inet_listener dsync {\n    port = %d\n  }\n}",
+		p.http, p.doveadm)
 	w("doveadm_api_key = %s\ndoveadm_password = %s", s.APIKey, s.DoveadmPassword)
 	if c.Extra != "" {
 		w("%s", c.Extra)

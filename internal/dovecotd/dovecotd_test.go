@@ -38,7 +38,8 @@ func TestStart(t *testing.T) {
 		Users:     []dovecotd.User{{Name: "a@school.test", Password: "pw", QuotaRule: "*:storage=50M"}},
 		Mailboxes: []dovecotd.Mailbox{{Name: "Sent Items", SpecialUse: `\Sent`, Auto: "create"}},
 	})
-	if got, want := post(t, s, `[["mailboxList",{"user":"a@school.test"},"t"]]`), `[["doveadmResponse",[{"mailbox":"Sent Items"},{"mailbox":"INBOX"}],"t"]]`; got != want {
+	if got, want := post(t, s, `[["mailboxList",{"user":"a@school.test"},"t"]]`),
+		`[["doveadmResponse",[{"mailbox":"Sent Items"},{"mailbox":"INBOX"}],"t"]]`; got != want {
 		t.Errorf("mailboxList: %s, want %s", got, want)
 	}
 	if got := post(t, s, `[["quotaGet",{"user":"a@school.test"},"t"]]`); !strings.Contains(got, `"limit":"51200"`) {
@@ -48,7 +49,8 @@ func TestStart(t *testing.T) {
 	if err := s.SetUsers(dovecotd.User{Name: "b@school.test", Password: "pw"}); err != nil {
 		t.Fatal(err)
 	}
-	if got := post(t, s, `[["user",{"userMask":["b@school.test"],"field":"home"},"t"]]`); !strings.Contains(got, s.Home("b@school.test")) {
+	if got := post(t, s, `[["user",{"userMask":["b@school.test"],"field":"home"},"t"]]`); !strings.Contains(got,
+		s.Home("b@school.test")) {
 		t.Errorf("user added later: %s", got)
 	}
 	if err := s.RemoveUsers("b@school.test"); err != nil {

@@ -16,7 +16,8 @@ func (c *Client) startTLS(ctx context.Context, cfg *tls.Config) error {
 		return c.fatal("STARTTLS", errors.New("data after the answer to STARTTLS"))
 	}
 	tc := c.conn.(*timedConn)
-	c.attach(&timedConn{Conn: tls.Client(tc.Conn, cfg), quickAck: tc.quickAck, timeout: tc.timeout, read: tc.read, written: tc.written})
+	c.attach(&timedConn{Conn: tls.Client(tc.Conn, cfg), quickAck: tc.quickAck, timeout: tc.timeout, read: tc.read,
+		written: tc.written})
 	c.caps = nil
 	return c.Capability(ctx)
 }

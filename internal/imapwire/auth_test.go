@@ -15,7 +15,8 @@ func TestRefusedBearer(t *testing.T) {
 		steps []string
 	}{
 		"OAUTHBEARER": {"SASL-IR AUTH=OAUTHBEARER AUTH=XOAUTH2", []string{
-			"AUTHENTICATE OAUTHBEARER " + b64("n,a=an=2Cna,\x01auth=Bearer tok\x01\x01"), "+ " + b64(`{"status":"invalid_token"}`) + "\r\n",
+			"AUTHENTICATE OAUTHBEARER " + b64("n,a=an=2Cna,\x01auth=Bearer tok\x01\x01"),
+			"+ " + b64(`{"status":"invalid_token"}`) + "\r\n",
 			"AQ==", "s1 NO [AUTHENTICATIONFAILED] no\r\n", "NOOP", "TAG OK\r\n"}},
 		"XOAUTH2": {"SASL-IR AUTH=XOAUTH2", []string{
 			"AUTHENTICATE XOAUTH2 " + b64("user=an,na\x01auth=Bearer tok\x01\x01"), "+ " + b64(`{"status":"401"}`) + "\r\n",

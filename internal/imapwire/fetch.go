@@ -35,7 +35,8 @@ type Message struct {
 // end. When body is there, m holds only what the server sent in front of it: Cyrus and Dovecot
 // send everything else first. A body in front of the UID (the order is free, RFC 9051, section 7.5.2) is
 // kept until the answer ends. An error of f ends the command and with it the connection.
-func (c *Client) Fetch(ctx context.Context, uids Set, items, mod string, f func(m *Message, body io.Reader, size int64) error) error {
+func (c *Client) Fetch(ctx context.Context, uids Set, items, mod string,
+	f func(m *Message, body io.Reader, size int64) error) error {
 	if len(uids) == 0 {
 		return nil
 	}

@@ -177,86 +177,102 @@ func (c *Client) readStatus() (string, *Status, error) {
 // takes one command where the server has LIST-EXTENDED and LIST-STATUS, and
 // falls back to XLIST, LSUB and STATUS where not.
 func (c *Client) List(ctx context.Context, status bool) ([]Mailbox, error) {
-	var boxes []Mailbox
-	index := map[string]int{}
-	states := map[string]*Status{}
-	h := func(name string, _ uint32) (bool, error) {
-		switch name {
-		case "LIST", "XLIST":
-			m, err := c.listEntry()
-			if err != nil {
-				return true, err
-			}
-			if m.Has(`\Inbox`) { // XLIST may translate the name
-				m.Name = "INBOX"
-			}
-			if i, ok := index[boxKey(m.Name)]; ok {
-				m.Attributes = append(m.Attributes, boxes[i].Attributes...)
-				m.Subscribed = m.Subscribed || boxes[i].Subscribed
-				boxes[i] = m
-				return true, nil
-			}
-			index[boxKey(m.Name)] = len(boxes)
-			boxes = append(boxes, m)
-			return true, nil
-		case "LSUB":
-			m, err := c.listEntry()
-			if i, ok := index[boxKey(m.Name)]; ok && err == nil && !m.Has(`\Noselect`) {
-				boxes[i].Subscribed = true
-			}
-			return true, err
-		case "STATUS":
-			n, st, err := c.readStatus()
-			if err == nil {
-				states[boxKey(n)] = st
-			}
-			return true, err
-		}
-		return false, nil
-	}
+	l := &listing{c: c, index: map[string]int{}, states: map[string]*Status{}}
 	extended, use := c.Has("LIST-EXTENDED"), c.Has("SPECIAL-USE")
 	oneStatus := status && extended && c.Has("LIST-STATUS")
+	args := `"" "*"`
 	if extended {
-		ret := "SUBSCRIBED CHILDREN"
+		args += " RETURN (SUBSCRIBED CHILDREN"
 		if use {
-			ret += " SPECIAL-USE"
+			args += " SPECIAL-USE"
 		}
 		if oneStatus {
-			ret += " STATUS " + c.statusItems()
+			args += " STATUS " + c.statusItems()
 		}
-		if _, err := c.exec(ctx, "LIST", h, `"" "*" RETURN (`+ret+`)`); err != nil {
-			return nil, err
-		}
-	} else if _, err := c.exec(ctx, "LIST", h, `"" "*"`); err != nil {
+		args += ")"
+	}
+	if _, err := c.exec(ctx, "LIST", l.handle, args); err != nil {
 		return nil, err
 	}
-	if !use && c.Has("XLIST") {
-		if _, err := c.exec(ctx, "XLIST", h, `"" "*"`); err != nil && c.err != nil {
-			return nil, err
+	for command, needed := range map[string]bool{"XLIST": !use && c.Has("XLIST"), "LSUB": !extended} {
+		if !needed {
+			continue
 		}
-	}
-	if !extended {
-		if _, err := c.exec(ctx, "LSUB", h, `"" "*"`); err != nil && c.err != nil {
+		if _, err := c.exec(ctx, command, l.handle, `"" "*"`); err != nil && c.err != nil {
 			return nil, err
 		}
 	}
 	if status && !oneStatus {
-		var cmds []command
-		for _, b := range boxes {
-			if b.Selectable() {
-				cmds = append(cmds, command{"STATUS", []any{str(b.Name), c.statusItems()}})
-			}
-		}
-		if _, err := c.pipeline(ctx, h, cmds); err != nil {
+		if err := l.status(ctx); err != nil {
 			return nil, err
 		}
 	}
-	for i := range boxes {
-		if st := states[boxKey(boxes[i].Name)]; st != nil && boxes[i].Selectable() {
-			boxes[i].Status = st
+	for i := range l.boxes {
+		if st := l.states[boxKey(l.boxes[i].Name)]; st != nil && l.boxes[i].Selectable() {
+			l.boxes[i].Status = st
 		}
 	}
-	return boxes, nil
+	return l.boxes, nil
+}
+
+// listing collects what the commands of List answer.
+type listing struct {
+	c      *Client
+	boxes  []Mailbox
+	index  map[string]int // in boxes
+	states map[string]*Status
+}
+
+func (l *listing) handle(name string, _ uint32) (bool, error) {
+	switch name {
+	case "LIST", "XLIST":
+		m, err := l.c.listEntry()
+		if err != nil {
+			return true, err
+		}
+		l.add(m)
+	case "LSUB":
+		m, err := l.c.listEntry()
+		if i, ok := l.index[boxKey(m.Name)]; ok && err == nil && !m.Has(`\Noselect`) {
+			l.boxes[i].Subscribed = true
+		}
+		return true, err
+	case "STATUS":
+		n, st, err := l.c.readStatus()
+		if err == nil {
+			l.states[boxKey(n)] = st
+		}
+		return true, err
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+func (l *listing) add(m Mailbox) {
+	if m.Has(`\Inbox`) { // XLIST may translate the name
+		m.Name = "INBOX"
+	}
+	if i, ok := l.index[boxKey(m.Name)]; ok {
+		m.Attributes = append(m.Attributes, l.boxes[i].Attributes...)
+		m.Subscribed = m.Subscribed || l.boxes[i].Subscribed
+		l.boxes[i] = m
+		return
+	}
+	l.index[boxKey(m.Name)] = len(l.boxes)
+	l.boxes = append(l.boxes, m)
+}
+
+// status asks for the states of all mailboxes one by one.
+func (l *listing) status(ctx context.Context) error {
+	var cmds []command
+	for _, b := range l.boxes {
+		if b.Selectable() {
+			cmds = append(cmds, command{"STATUS", []any{str(b.Name), l.c.statusItems()}})
+		}
+	}
+	_, err := l.c.pipeline(ctx, l.handle, cmds)
+	return err
 }
 
 // Status asks for the state of one mailbox.

@@ -81,7 +81,8 @@ func TestTLS(t *testing.T) {
 		if mode == StartTLS && (!c.Has("SECURE") || c.Has("LOGINDISABLED")) {
 			t.Errorf("capabilities from before the encryption: %v", c.Capabilities())
 		}
-		if err := c.AuthPlain(t.Context(), "user", "admin", "wrong"); !IsCode(err, "AUTHENTICATIONFAILED") || strings.Contains(err.Error(), "wrong") {
+		if err := c.AuthPlain(t.Context(), "user", "admin", "wrong"); !IsCode(err, "AUTHENTICATIONFAILED") ||
+			strings.Contains(err.Error(), "wrong") {
 			t.Errorf("wrong password: %v", err)
 		}
 		if err := c.AuthPlain(t.Context(), "user", "admin", "pw"); err != nil || !c.Has("AFTER") {

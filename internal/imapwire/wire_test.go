@@ -103,21 +103,22 @@ func TestFetch(t *testing.T) {
 		Body    string
 	}
 	var got []row
-	err := c.Fetch(t.Context(), Set{{1, 9}}, "FLAGS INTERNALDATE BODY.PEEK[]", "", func(m *Message, body io.Reader, size int64) error {
-		r := row{UID: m.UID, Flags: m.Flags, Missing: m.Missing}
-		if m.HasDate {
-			r.Date = FormatDate(m.Date)
-		}
-		if body != nil && m.UID != 7 { // the last one is left unread
-			b, err := io.ReadAll(body)
-			if err != nil || int64(len(b)) != size {
-				t.Errorf("read %d of %d: %v", len(b), size, err)
+	err := c.Fetch(t.Context(), Set{{1, 9}}, "FLAGS INTERNALDATE BODY.PEEK[]", "",
+		func(m *Message, body io.Reader, size int64) error {
+			r := row{UID: m.UID, Flags: m.Flags, Missing: m.Missing}
+			if m.HasDate {
+				r.Date = FormatDate(m.Date)
 			}
-			r.Body = string(b)
-		}
-		got = append(got, r)
-		return nil
-	})
+			if body != nil && m.UID != 7 { // the last one is left unread
+				b, err := io.ReadAll(body)
+				if err != nil || int64(len(b)) != size {
+					t.Errorf("read %d of %d: %v", len(b), size, err)
+				}
+				r.Body = string(b)
+			}
+			got = append(got, r)
+			return nil
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +208,8 @@ func TestSelectSearchQuota(t *testing.T) {
 		`GETQUOTAROOT "A"`, "* QUOTAROOT A a b\r\n* QUOTA a (MESSAGE 1 2 STORAGE 10 100)\r\n* QUOTA b (STORAGE 10 50)\r\nTAG OK\r\n",
 		`NAMESPACE`, "* NAMESPACE ((\"INBOX.\" \".\" \"X\" (\"Y\"))) NIL ((\"\" NIL))\r\nTAG OK\r\n")
 	sel, err := c.Select(t.Context(), "A", true)
-	if d := cmp.Diff(&Selected{Messages: 12, UIDNext: 44, UIDValidity: 5, HighestModSeq: 5000000001}, sel); d != "" || err != nil {
+	if d := cmp.Diff(&Selected{Messages: 12, UIDNext: 44, UIDValidity: 5, HighestModSeq: 5000000001}, sel); d != "" ||
+		err != nil {
 		t.Error(d, err)
 	}
 	if s, err := c.Search(t.Context(), "ALL"); err != nil || s.String() != "1:3,9" {
@@ -217,7 +219,8 @@ func TestSelectSearchQuota(t *testing.T) {
 		t.Errorf("quota %v, %v", q, err)
 	}
 	ns, err := c.Namespace(t.Context())
-	if d := cmp.Diff(Namespaces{Personal: []Namespace{{"INBOX.", "."}}, Shared: []Namespace{{"", ""}}}, ns); d != "" || err != nil {
+	if d := cmp.Diff(Namespaces{Personal: []Namespace{{"INBOX.", "."}}, Shared: []Namespace{{"", ""}}}, ns); d != "" ||
+		err != nil {
 		t.Error(d, err)
 	}
 }
@@ -247,7 +250,8 @@ func TestNames(t *testing.T) {
 
 func TestCleanFlags(t *testing.T) {
 	t.Parallel()
-	clean, refused := CleanFlags([]string{`\SEEN`, `\Recent`, `\XYZ`, "$Label1", "a]b", "", `"q"`, "with blank", "ä", "$LABEL1", strings.Repeat("x", 51), "NonJunk"})
+	clean, refused := CleanFlags([]string{`\SEEN`, `\Recent`, `\XYZ`, "$Label1", "a]b", "", `"q"`, "with blank", "ä",
+		"$LABEL1", strings.Repeat("x", 51), "NonJunk"})
 	if d := cmp.Diff([]string{"$Label1", `\Seen`, "NonJunk"}, clean); d != "" {
 		t.Error(d)
 	}
@@ -331,8 +335,10 @@ func FuzzParseSet(f *testing.F) {
 func FuzzResponses(f *testing.F) {
 	for _, s := range []string{
 		"* LIST (\\Sent) \".\" x\r\n", "* 1 FETCH (UID 4 BODY[] {5}\r\nhello FLAGS ())\r\n", "* STATUS a (MESSAGES 1)\r\n",
-		"* VANISHED (EARLIER) 1:3\r\n", "* ESEARCH (TAG \"x\") UID ALL 1\r\n", "* 1 FETCH (UID 1 BODY[] {99}\r\nx", "* QUOTA a (STORAGE 1 2)\r\n",
-		"* OK [UIDNEXT 4] {5}\r\n", "* LIST () NIL {99999999999}\r\n", "* 1 FETCH (BODY[] \"x\" UID 1)\r\n", "+ go\r\n* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n",
+		"* VANISHED (EARLIER) 1:3\r\n", "* ESEARCH (TAG \"x\") UID ALL 1\r\n", "* 1 FETCH (UID 1 BODY[] {99}\r\nx",
+		"* QUOTA a (STORAGE 1 2)\r\n",
+		"* OK [UIDNEXT 4] {5}\r\n", "* LIST () NIL {99999999999}\r\n", "* 1 FETCH (BODY[] \"x\" UID 1)\r\n",
+		"+ go\r\n* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n",
 	} {
 		f.Add([]byte(s))
 	}

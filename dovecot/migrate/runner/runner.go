@@ -108,7 +108,8 @@ func (j *Job) Run(ctx context.Context) (*Report, error) {
 
 // Certify verifies accounts, four at a time. One that cannot be verified has a
 // certificate with the reason.
-func Certify(ctx context.Context, m *migrate.Migrator, wave string, accounts []migrate.Account, sample float64) *migrate.WaveCertificate {
+func Certify(ctx context.Context, m *migrate.Migrator, wave string, accounts []migrate.Account,
+	sample float64) *migrate.WaveCertificate {
 	each := make([]*migrate.Certificate, len(accounts))
 	var g errgroup.Group
 	g.SetLimit(4)

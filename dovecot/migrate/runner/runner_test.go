@@ -78,7 +78,8 @@ func TestRun(t *testing.T) {
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "token")
-	for _, f := range []func(context.Context, string) (schoolmail.Secret, error){runner.TokenFromFile(file), runner.TokenFromCommand("cat " + file)} {
+	for _, f := range []func(context.Context, string) (schoolmail.Secret, error){runner.TokenFromFile(file),
+		runner.TokenFromCommand("cat " + file)} {
 		for _, want := range []string{"first", "second"} {
 			if err := os.WriteFile(file, []byte(want+"\n"), 0o600); err != nil {
 				t.Fatal(err)
@@ -94,7 +95,8 @@ func TestTokens(t *testing.T) {
 			t.Errorf("no token: %v", err)
 		}
 	}
-	if got, err := runner.TokenFromCommand("printenv MIGRATE_USER")(t.Context(), "anna"); err != nil || got.Reveal() != "anna" {
+	if got, err := runner.TokenFromCommand("printenv MIGRATE_USER")(t.Context(), "anna"); err != nil ||
+		got.Reveal() != "anna" {
 		t.Errorf("%q, %v", got.Reveal(), err)
 	}
 	if _, err := runner.TokenFromCommand("")(t.Context(), "anna"); err == nil {
@@ -108,7 +110,8 @@ func TestCAFile(t *testing.T) {
 	h := httptest.NewTLSServer(nil)
 	defer h.Close()
 	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.Certificate().Raw}), 0o600); err != nil {
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.Certificate().Raw}),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	conf, err := runner.CAFile(file)
@@ -123,7 +126,8 @@ func TestCAFile(t *testing.T) {
 		t.Errorf("an unknown authority: %v", err)
 	}
 	j.From.TLSConfig = conf // the handshake succeeds; a web server is no IMAP server
-	if _, err := j.Run(t.Context()); err == nil || strings.Contains(err.Error(), "certificate") || !errors.Is(err, migrate.ErrUnreachable) {
+	if _, err := j.Run(t.Context()); err == nil || strings.Contains(err.Error(), "certificate") ||
+		!errors.Is(err, migrate.ErrUnreachable) {
 		t.Errorf("the site's own authority: %v", err)
 	}
 	if err := os.WriteFile(file, []byte("no certificate"), 0o600); err != nil {

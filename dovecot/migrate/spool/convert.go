@@ -248,11 +248,13 @@ func (r *Result) migrate() *migrate.Result {
 		Adopted: r.Total.Adopted, Flags: r.Total.Flags, Deleted: r.Total.Removed, Failed: r.Total.Failed,
 		Checked: len(r.Folders) + r.Unchanged, Findings: r.Findings, Begin: r.Begin, Duration: r.Duration}
 	for _, f := range r.Folders {
-		m.Folders = append(m.Folders, &migrate.FolderResult{Source: f.Source, Target: f.Target, Copied: f.Copied, Bytes: f.Bytes,
+		m.Folders = append(m.Folders, &migrate.FolderResult{Source: f.Source, Target: f.Target, Copied: f.Copied,
+			Bytes:   f.Bytes,
 			Adopted: f.Adopted, Flags: f.Flags, Deleted: f.Removed, Failed: f.Failed})
 	}
 	for _, p := range r.Problems {
-		m.Problems = append(m.Problems, migrate.Problem{Folder: p.Folder, UID: p.UID, Kind: p.Kind, Text: strings.TrimSpace(p.Text + " " + p.Path)})
+		m.Problems = append(m.Problems, migrate.Problem{Folder: p.Folder, UID: p.UID, Kind: p.Kind,
+			Text: strings.TrimSpace(p.Text + " " + p.Path)})
 	}
 	return m
 }
@@ -281,6 +283,19 @@ func (r *run) find(format string, args ...any) {
 
 func (r *run) problem(folder string, uid uint32, kind, path, format string, args ...any) {
 	r.res.Problems = append(r.res.Problems, Problem{folder, uid, kind, path, fmt.Sprintf(format, args...)})
+}
+
+// started tells the observer what there is to do.
+func (r *run) started(p *Plan) {
+	o := r.c.opt.Observer
+	if o == nil {
+		return
+	}
+	n := 0
+	for _, f := range p.Folders {
+		n += f.Messages
+	}
+	o.Observe(migrate.Started{Account: r.acct.Name, Folders: len(p.Folders), Messages: n})
 }
 
 func (r *run) convert(ctx context.Context) (err error) {
@@ -321,13 +336,7 @@ func (r *run) convert(ctx context.Context) (err error) {
 		return err
 	}
 	r.res.Left, r.res.Findings = p.Left, append(r.res.Findings, p.Findings...)
-	if o := r.c.opt.Observer; o != nil {
-		n := 0
-		for _, f := range p.Folders {
-			n += f.Messages
-		}
-		o.Observe(migrate.Started{Account: r.acct.Name, Folders: len(p.Folders), Messages: n})
-	}
+	r.started(p)
 
 	r.op = "copy"
 	if !exists(filepath.Dir(r.acct.Maildir)) {

@@ -136,7 +136,8 @@ func TestAwkward(t *testing.T) {
 	bad := &fake{folder: "kaputt", validity: 10}
 	bad.add("x")
 	bad.write(t, w.root, "anna", layouts["3.6"])
-	if err := os.WriteFile(filepath.Join(w.root, "user", "anna", "kaputt", "cyrus.index"), []byte("nothing"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(w.root, "user", "anna", "kaputt", "cyrus.index"), []byte("nothing"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	good := &fake{folder: "zuletzt", validity: 11}
@@ -144,7 +145,8 @@ func TestAwkward(t *testing.T) {
 	good.write(t, w.root, "anna", layouts["3.6"])
 
 	res := w.convert(t)
-	want := []string{"INBOX 0 keyword", "INBOX 1 empty", "INBOX 6 missing", "INBOX 7 content", "INBOX 8 content", "INBOX 9 record", "kaputt 0 folder"}
+	want := []string{"INBOX 0 keyword", "INBOX 1 empty", "INBOX 6 missing", "INBOX 7 content", "INBOX 8 content",
+		"INBOX 9 record", "kaputt 0 folder"}
 	if d := cmp.Diff(want, problems(res)); d != "" {
 		t.Error(d)
 	}
@@ -187,7 +189,8 @@ func TestManyKeywords(t *testing.T) {
 	}
 	a.write(t, w.root, "anna", layouts["3.6"])
 	res := w.convert(t)
-	if d := cmp.Diff([]string{"INBOX 0 keyword", "INBOX 0 keyword", "INBOX 0 keyword", "INBOX 0 keyword"}, problems(res)); d != "" {
+	if d := cmp.Diff([]string{"INBOX 0 keyword", "INBOX 0 keyword", "INBOX 0 keyword", "INBOX 0 keyword"},
+		problems(res)); d != "" {
 		t.Error(d)
 	}
 	got := strings.Join(readMaildir(t, w.dir("")), "\n")
@@ -202,7 +205,8 @@ func TestMerged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.opt.Folders.Skip = []string{"weg"}
-	inbox, a, b, c := &fake{validity: 1}, &fake{folder: "Gesendet", validity: 2}, &fake{folder: "Sent", validity: 3}, &fake{folder: "weg", validity: 4}
+	inbox, a, b, c := &fake{validity: 1}, &fake{folder: "Gesendet", validity: 2}, &fake{folder: "Sent", validity: 3},
+		&fake{folder: "weg", validity: 4}
 	b.add("Subject: 1\r\n\r\n")
 	a.add("Subject: 2\r\n\r\n")
 	a.add("Subject: 3\r\n\r\n")
@@ -213,7 +217,8 @@ func TestMerged(t *testing.T) {
 	}
 	write()
 	res := w.convert(t)
-	if len(res.Left) != 2 || res.Left[0].Source != "Sent" || res.Left[0].Why != LeftMerged || res.Left[0].Messages != 1 || res.Left[1].Why != LeftSkipped {
+	if len(res.Left) != 2 || res.Left[0].Source != "Sent" || res.Left[0].Why != LeftMerged ||
+		res.Left[0].Messages != 1 || res.Left[1].Why != LeftSkipped {
 		t.Fatalf("%+v", res.Left)
 	}
 	for range 5 {
@@ -247,7 +252,8 @@ func TestRefused(t *testing.T) {
 		a.write(t, w.root, "anna", l)
 		before := readMaildir(t, w.dir(""))
 		res := w.convert(t)
-		if d := cmp.Diff(before, readMaildir(t, w.dir(""))); d != "" || len(res.Left) != 1 || res.Left[0].Why != LeftNumbers || len(res.Problems) != 1 {
+		if d := cmp.Diff(before, readMaildir(t, w.dir(""))); d != "" || len(res.Left) != 1 ||
+			res.Left[0].Why != LeftNumbers || len(res.Problems) != 1 {
 			t.Errorf("%+v %s", res, d)
 		}
 	})
@@ -444,7 +450,9 @@ func TestSpecialUse(t *testing.T) {
 	if err := os.MkdirAll(w.config, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	db := "twoskip\x00\x00" + fakeID + "Ausgang\x00/specialuse\x00[.OwNeR.]\x00\x00\x00\x00\x05\x00\x00\x00\\Sent\x00text/plain\x00" + fakeID + "Gesendet\x00/specialuse\x00anna\x00\x00\x00\x00\x05\\Sent\x00"
+	db := "twoskip\x00\x00" + fakeID +
+		"Ausgang\x00/specialuse\x00[.OwNeR.]\x00\x00\x00\x00\x05\x00\x00\x00\\Sent\x00text/plain\x00" + fakeID +
+		"Gesendet\x00/specialuse\x00anna\x00\x00\x00\x00\x05\\Sent\x00"
 	if err := os.WriteFile(filepath.Join(w.config, "annotations.db"), []byte(db), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -501,7 +509,8 @@ func TestLostState(t *testing.T) {
 	}
 	os.RemoveAll(w.state)
 	res := w.convert(t)
-	if d := cmp.Diff(a.lines(), readMaildir(t, w.dir(""))); d != "" || res.Total.Adopted != 3 || res.Total.Copied != 1 || res.Total.Renumbered != 0 {
+	if d := cmp.Diff(a.lines(), readMaildir(t, w.dir(""))); d != "" || res.Total.Adopted != 3 || res.Total.Copied != 1 ||
+		res.Total.Renumbered != 0 {
 		t.Errorf("%+v %s", res.Total, d)
 	}
 	if res = w.convert(t); res.Unchanged != 1 {
@@ -548,7 +557,8 @@ func TestDamagedLater(t *testing.T) {
 		}
 		stamp(t, file)
 		res := w.convert(t)
-		if d := cmp.Diff(a.lines(), readMaildir(t, w.dir(""))); d != "" || res.Total.Removed != 0 || len(res.Problems) != 1 || res.Problems[0].Kind != ProblemRecord {
+		if d := cmp.Diff(a.lines(), readMaildir(t, w.dir(""))); d != "" || res.Total.Removed != 0 ||
+			len(res.Problems) != 1 || res.Problems[0].Kind != ProblemRecord {
 			t.Errorf("%s: %+v\n%s", name, res, d)
 		}
 	}

@@ -183,7 +183,8 @@ func readMaildir(tb testing.TB, dir string) []string {
 	lines := strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
 	var validity, next, last int
 	var guid string
-	if n, _ := fmt.Sscanf(lines[0], "3 V%d N%d G%s", &validity, &next, &guid); n != 3 || len(guid) != 32 || !strings.HasSuffix(string(b), "\n") {
+	if n, _ := fmt.Sscanf(lines[0], "3 V%d N%d G%s", &validity, &next, &guid); n != 3 || len(guid) != 32 ||
+		!strings.HasSuffix(string(b), "\n") {
 		tb.Fatalf("uidlist %q", b)
 	}
 	for _, line := range lines[1:] {
@@ -242,7 +243,8 @@ func readMaildir(tb testing.TB, dir string) []string {
 			if err != nil {
 				tb.Fatal(err)
 			}
-			all = append(all, found{uids[base], fmt.Sprintf("%d %d %x %s", uids[base], st.ModTime().Unix(), sha1.Sum(text), strings.Join(flags, " "))})
+			all = append(all, found{uids[base], fmt.Sprintf("%d %d %x %s", uids[base], st.ModTime().Unix(), sha1.Sum(text),
+				strings.Join(flags, " "))})
 		}
 	}
 	slices.SortFunc(all, func(a, b found) int { return a.uid - b.uid })

@@ -66,7 +66,8 @@ func (r *run) folder(ctx context.Context, p *PlannedFolder) error {
 		return nil // it is being deleted
 	}
 	if err := f.readSeen(); err != nil {
-		r.problem(p.Source, 0, ProblemSeen, r.seenFile, "what the user has read is not known, and nothing is marked so; it comes with the migration over IMAP: %v", err)
+		r.problem(p.Source, 0, ProblemSeen, r.seenFile,
+			"what the user has read is not known, and nothing is marked so; it comes with the migration over IMAP: %v", err)
 		f.pending = true
 	}
 	now := f.print(st)
@@ -181,7 +182,8 @@ func (f *folderRun) open(ctx context.Context) error {
 	}
 	if f.first {
 		if l := &f.t.list; l.exists && l.validity != f.h.uidValidity && len(f.t.ours)+f.t.theirs > 0 {
-			return fmt.Errorf("%w: the source has %d, and the target has %d and %d messages", ErrUIDValidity, f.h.uidValidity, l.validity, len(f.t.ours)+f.t.theirs)
+			return fmt.Errorf("%w: the source has %d, and the target has %d and %d messages", ErrUIDValidity, f.h.uidValidity,
+				l.validity, len(f.t.ours)+f.t.theirs)
 		}
 		if err := f.prepare(ctx); err != nil {
 			return err
@@ -189,7 +191,8 @@ func (f *folderRun) open(ctx context.Context) error {
 		f.fs = &folderState{Target: p.raw, Validity: f.h.uidValidity, ID: p.header.uniqueID}
 		f.st.folders[p.box.folder] = f.fs
 	} else if f.t.list.exists && f.t.list.validity != f.h.uidValidity {
-		return fmt.Errorf("%w: the source has %d, and the target was made anew with %d", ErrUIDValidity, f.h.uidValidity, f.t.list.validity)
+		return fmt.Errorf("%w: the source has %d, and the target was made anew with %d", ErrUIDValidity, f.h.uidValidity,
+			f.t.list.validity)
 	}
 	if exists(filepath.Join(p.Dir, "tmp")) {
 		if err := f.t.clean(); err != nil {
@@ -262,7 +265,9 @@ func (f *folderRun) keywords(ctx context.Context, file *os.File) error {
 		}
 		clean, refused := imapwire.CleanFlags([]string{name})
 		if len(clean) != 1 || strings.HasPrefix(name, `\`) {
-			f.problem(f.plan.Source, 0, ProblemKeyword, "", "%d messages have keyword %d, %q, which no server would take; they come without it", count[n], n, append(refused, name)[0])
+			f.problem(f.plan.Source, 0, ProblemKeyword, "",
+				"%d messages have keyword %d, %q, which no server would take; they come without it", count[n], n,
+				append(refused, name)[0])
 			continue
 		}
 		f.names[n] = name
@@ -286,7 +291,9 @@ func (f *folderRun) letters(ctx context.Context, names []string, count [128]int)
 	f.t.letters = letters
 	for n, name := range f.names {
 		if name != "" && slices.Contains(without, name) {
-			f.problem(f.plan.Source, 0, ProblemKeyword, "", "%d messages have the keyword %q, for which there is no room: Maildir holds %d of a folder; they come without it", count[n], name, maxKeywords)
+			f.problem(f.plan.Source, 0, ProblemKeyword, "",
+				"%d messages have the keyword %q, for which there is no room: Maildir holds %d of a folder; they come without it",
+				count[n], name, maxKeywords)
 			f.names[n] = ""
 		}
 	}

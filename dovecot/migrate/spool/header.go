@@ -92,7 +92,10 @@ func parseListHeader(s string) (mailboxHeader, error) {
 // mail reports whether the mailbox holds mail, and not a calendar, an address
 // book, or data of Cyrus itself.
 func (h *mailboxHeader) mail() bool {
-	return h.kind == "" || !slices.ContainsFunc([]byte(h.kind), func(c byte) bool { return !strings.ContainsRune("el", rune(c)) })
+	return h.kind == "" || !slices.ContainsFunc([]byte(h.kind), func(c byte) bool {
+		return !strings.ContainsRune("el",
+			rune(c))
+	})
 }
 
 // listValue is an atom, a string or a list; "%(" lists alternate keys and values.

@@ -128,14 +128,17 @@ func TestDamagedIndex(t *testing.T) {
 		"empty":             {nil, 0, []string{"0 bytes are no index"}},
 		"cut header":        {change(func(b []byte) []byte { return b[:100] }), 0, []string{"the header is cut off"}},
 		"bit in the header": {change(func(b []byte) []byte { b[30] ^= 1; return b }), 0, []string{"checksum of the header"}},
-		"version":           {change(func(b []byte) []byte { b[11] = 20; return b }), 0, []string{"unknown version of cyrus.index: 20"}},
-		"record size":       {change(func(b []byte) []byte { b[19] = 8; return b }), 0, []string{"records of 8 bytes"}},
-		"huge header":       {change(func(b []byte) []byte { b[12] = 0xff; return b }), 0, []string{"header of 4278190240"}},
-		"bit in a record":   {change(func(b []byte) []byte { b[160+112+5] ^= 1; return b }), 2, []string{"record 2: damaged: checksum of the record"}},
-		"cut record":        {change(func(b []byte) []byte { return b[:len(b)-1] }), 2, []string{"2 of 3 records are there"}},
-		"not ascending":     {writeIndex(l, h, []record{{uid: 2}, {uid: 2}, {uid: 3}}), 2, []string{"UID 2 after 2"}},
-		"beyond the last":   {writeIndex(l, indexHeader{lastUID: 2, uidValidity: 1}, records), 2, []string{"UID 3 beyond the last one, 2"}},
-		"no validity":       {writeIndex(l, indexHeader{lastUID: 3}, records), 0, []string{"UIDVALIDITY 0"}},
+		"version": {change(func(b []byte) []byte { b[11] = 20; return b }), 0,
+			[]string{"unknown version of cyrus.index: 20"}},
+		"record size": {change(func(b []byte) []byte { b[19] = 8; return b }), 0, []string{"records of 8 bytes"}},
+		"huge header": {change(func(b []byte) []byte { b[12] = 0xff; return b }), 0, []string{"header of 4278190240"}},
+		"bit in a record": {change(func(b []byte) []byte { b[160+112+5] ^= 1; return b }), 2,
+			[]string{"record 2: damaged: checksum of the record"}},
+		"cut record":    {change(func(b []byte) []byte { return b[:len(b)-1] }), 2, []string{"2 of 3 records are there"}},
+		"not ascending": {writeIndex(l, h, []record{{uid: 2}, {uid: 2}, {uid: 3}}), 2, []string{"UID 2 after 2"}},
+		"beyond the last": {writeIndex(l, indexHeader{lastUID: 2, uidValidity: 1}, records), 2,
+			[]string{"UID 3 beyond the last one, 2"}},
+		"no validity": {writeIndex(l, indexHeader{lastUID: 3}, records), 0, []string{"UIDVALIDITY 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -240,7 +243,8 @@ func TestParseDB(t *testing.T) {
 		want map[string]string
 		bad  bool
 	}{
-		"flat":              {[]byte("user.anna\t\nuser.anna.A\tx\ty\n"), map[string]string{"user.anna": "", "user.anna.A": "x\ty"}, false},
+		"flat": {[]byte("user.anna\t\nuser.anna.A\tx\ty\n"),
+			map[string]string{"user.anna": "", "user.anna.A": "x\ty"}, false},
 		"empty":             {nil, map[string]string{}, false},
 		"no flat":           {[]byte("hello\n"), nil, true},
 		"twoskip":           {[]byte("\241\002\213\015twoskip file\x00\x00\x00\x00"), nil, true},
@@ -325,7 +329,8 @@ func FuzzUIDList(f *testing.F) {
 			t.Fatalf("%+v, last %d", l, last)
 		}
 		again := uidlist{}
-		if err := again.parse(strings.NewReader(l.headerLine()), nil); err != nil || again.validity != l.validity || again.next != l.next {
+		if err := again.parse(strings.NewReader(l.headerLine()), nil); err != nil || again.validity != l.validity ||
+			again.next != l.next {
 			t.Fatalf("header %q: %+v, %v", l.headerLine(), again, err)
 		}
 	})

@@ -286,24 +286,11 @@ func (t *target) deliver(ctx context.Context, batch []arrival) (renumbered []uin
 				return err
 			}
 		}
-		next := t.list.next
-		var lines []byte
-		for _, a := range batch {
-			base := onDisk{name: a.name}.base()
-			if t.entries[a.uid] == base {
-				continue // an entry whose file had gone, or that Dovecot has made
-			}
-			uid := a.uid
-			if uid < next {
-				uid = next
-				renumbered = append(renumbered, a.uid)
-			}
-			if uid == 1<<32-1 {
-				return errors.New("no UIDs are left")
-			}
-			next = uid + 1
-			lines = fmt.Appendf(lines, "%d :%s\n", uid, base)
+		lines, next, again, err := t.entriesFor(batch)
+		if err != nil {
+			return err
 		}
+		renumbered = again
 		if len(lines) == 0 {
 			return nil
 		}
@@ -316,6 +303,28 @@ func (t *target) deliver(ctx context.Context, batch []arrival) (renumbered []uin
 		return err
 	})
 	return renumbered, err
+}
+
+// entriesFor are the lines of the UID list for a batch, and which of its messages get another UID.
+func (t *target) entriesFor(batch []arrival) (lines []byte, next uint32, renumbered []uint32, err error) {
+	next = t.list.next
+	for _, a := range batch {
+		base := onDisk{name: a.name}.base()
+		if t.entries[a.uid] == base {
+			continue // an entry whose file had gone, or that Dovecot has made
+		}
+		uid := a.uid
+		if uid < next {
+			uid = next
+			renumbered = append(renumbered, a.uid)
+		}
+		if uid == 1<<32-1 {
+			return nil, 0, nil, errors.New("no UIDs are left")
+		}
+		next = uid + 1
+		lines = fmt.Appendf(lines, "%d :%s\n", uid, base)
+	}
+	return lines, next, renumbered, nil
 }
 
 // begin gives the folder the source's UIDVALIDITY before the first message

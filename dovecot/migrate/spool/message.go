@@ -74,7 +74,10 @@ func (f *folderRun) change(r *record, at onDisk, last, now []string, add bool) e
 		}
 	}
 	name := withFlags(base, letters)
-	if len(letters) == len(have) && !strings.ContainsFunc(have, func(c rune) bool { return !slices.Contains(letters, byte(c)) }) {
+	if len(letters) == len(have) && !strings.ContainsFunc(have, func(c rune) bool {
+		return !slices.Contains(letters,
+			byte(c))
+	}) {
 		put()
 		return nil
 	}
@@ -83,7 +86,8 @@ func (f *folderRun) change(r *record, at onDisk, last, now []string, add bool) e
 			return err
 		}
 		f.pending = true
-		f.problem(f.plan.Source, r.uid, ProblemFlags, filepath.Join(f.t.dir, at.name), "the file was renamed or removed this moment")
+		f.problem(f.plan.Source, r.uid, ProblemFlags, filepath.Join(f.t.dir, at.name),
+			"the file was renamed or removed this moment")
 		return nil
 	}
 	for i := range f.batch { // it may wait for its line in the uidlist
@@ -124,7 +128,8 @@ func (f *folderRun) copy(ctx context.Context, r *record, flags []string) error {
 	}
 	if f.t.letters == ([maxKeywords]string{}) && r.keywords != [4]uint32{} {
 		// The folder has been made again just now.
-		if err := f.letters(ctx, slices.DeleteFunc(slices.Clone(f.names[:]), func(s string) bool { return s == "" }), [128]int{}); err != nil {
+		if err := f.letters(ctx, slices.DeleteFunc(slices.Clone(f.names[:]), func(s string) bool { return s == "" }),
+			[128]int{}); err != nil {
 			return err
 		}
 	}
@@ -148,11 +153,14 @@ func (f *folderRun) copy(ctx context.Context, r *record, flags []string) error {
 	}
 	switch {
 	case c.size == 0:
-		f.problem(f.plan.Source, r.uid, ProblemEmpty, path, "the file is empty (the index says %d bytes); it was copied as it is", r.size)
+		f.problem(f.plan.Source, r.uid, ProblemEmpty, path,
+			"the file is empty (the index says %d bytes); it was copied as it is", r.size)
 	case c.size != int64(r.size):
-		f.problem(f.plan.Source, r.uid, ProblemContent, path, "the file has %d bytes, and the index says %d; it was copied as it is", c.size, r.size)
+		f.problem(f.plan.Source, r.uid, ProblemContent, path,
+			"the file has %d bytes, and the index says %d; it was copied as it is", c.size, r.size)
 	case r.sha1 != [20]byte{} && r.sha1 != c.sum:
-		f.problem(f.plan.Source, r.uid, ProblemContent, path, "the content does not fit the digest in the index; it was copied as it is")
+		f.problem(f.plan.Source, r.uid, ProblemContent, path,
+			"the content does not fit the digest in the index; it was copied as it is")
 	}
 	letters := []byte{}
 	for _, flag := range flags {

@@ -12,7 +12,9 @@ import (
 func TestBareLineFeeds(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int64{"": 0, "\n": 1, "\r\n": 0, "a\r\nb\nc\r\r\n": 1, "\n\r\n\n": 2, "x\r": 0} {
-		for name, r := range map[string]io.Reader{"at once": strings.NewReader(text), "byte by byte": iotest.OneByteReader(strings.NewReader(text)), "by halves": iotest.HalfReader(strings.NewReader(text))} {
+		for name, r := range map[string]io.Reader{"at once": strings.NewReader(text),
+			"byte by byte": iotest.OneByteReader(strings.NewReader(text)),
+			"by halves":    iotest.HalfReader(strings.NewReader(text))} {
 			var out bytes.Buffer
 			c := content{w: &out}
 			if err := c.copy(r, make([]byte, 4)); err != nil {

@@ -67,7 +67,8 @@ func rawFolder(folder string) string {
 }
 
 // plan decides where each mailbox goes. subs may be nil.
-func (c *Converter) plan(ctx context.Context, acct Account, boxes []mailbox, st *state, subs map[string]bool) (*Plan, error) {
+func (c *Converter) plan(ctx context.Context, acct Account, boxes []mailbox, st *state, subs map[string]bool) (*Plan,
+	error) {
 	p := &Plan{Account: acct.Name}
 	readable := map[string]*PlannedFolder{}
 	src := migrate.View{Separator: "/"}
@@ -82,10 +83,12 @@ func (c *Converter) plan(ctx context.Context, acct Account, boxes []mailbox, st 
 		f.peek()
 		raw := rawFolder(b.folder)
 		if readable[raw] != nil {
-			return nil, fmt.Errorf("%w: mailbox %q is in the spool twice: %s and %s", ErrDamaged, f.Source, readable[raw].box.rel, b.rel)
+			return nil, fmt.Errorf("%w: mailbox %q is in the spool twice: %s and %s", ErrDamaged, f.Source,
+				readable[raw].box.rel, b.rel)
 		}
 		readable[raw] = f
-		src.Folders = append(src.Folders, migrate.Folder{Raw: raw, Path: c.display(b.folder), Selectable: true, Subscribed: subs[b.folder]})
+		src.Folders = append(src.Folders, migrate.Folder{Raw: raw, Path: c.display(b.folder), Selectable: true,
+			Subscribed: subs[b.folder]})
 	}
 	mappings, err := c.mappings(ctx, acct, p, src, st)
 	if err != nil {
@@ -100,8 +103,10 @@ func (c *Converter) plan(ctx context.Context, acct Account, boxes []mailbox, st 
 			continue // IMAP shows it, and the spool does not have it: nothing to convert
 		}
 		f.Target, f.raw, f.Why = m.Target, m.TargetRaw, m.Why
-		if role, ok := special[f.header.uniqueID]; ok && c.opt.FolderPlan == nil && f.box.folder != "" && migrate.RoleOfName(c.display(f.box.folder)[0]) != role {
-			p.Left = append(p.Left, Left{f.Source, f.Messages, LeftSpecial, fmt.Sprintf("it is, or was once, marked as the folder for %s, which decides over IMAP where it goes", role)})
+		if role, ok := special[f.header.uniqueID]; ok && c.opt.FolderPlan == nil && f.box.folder != "" &&
+			migrate.RoleOfName(c.display(f.box.folder)[0]) != role {
+			p.Left = append(p.Left, Left{f.Source, f.Messages, LeftSpecial,
+				fmt.Sprintf("it is, or was once, marked as the folder for %s, which decides over IMAP where it goes", role)})
 			continue
 		}
 		dir, err := c.dir(acct.Maildir, m.TargetRaw)
@@ -128,12 +133,14 @@ func (c *Converter) plan(ctx context.Context, acct Account, boxes []mailbox, st 
 	for _, dir := range order {
 		group := groups[dir]
 		first := slices.MinFunc(group, func(a, b *PlannedFolder) int {
-			return cmp.Or(-cmp.Compare(rank(a, st), rank(b, st)), -cmp.Compare(a.Messages, b.Messages), cmp.Compare(a.Source, b.Source))
+			return cmp.Or(-cmp.Compare(rank(a, st), rank(b, st)), -cmp.Compare(a.Messages, b.Messages),
+				cmp.Compare(a.Source, b.Source))
 		})
 		p.Folders = append(p.Folders, *first)
 		for _, f := range group {
 			if f != first {
-				p.Left = append(p.Left, Left{f.Source, f.Messages, LeftMerged, fmt.Sprintf("%q goes to %q as well and keeps its UIDs", first.Source, first.Target)})
+				p.Left = append(p.Left, Left{f.Source, f.Messages, LeftMerged,
+					fmt.Sprintf("%q goes to %q as well and keeps its UIDs", first.Source, first.Target)})
 			}
 		}
 	}
@@ -166,30 +173,10 @@ func (f *PlannedFolder) peek() {
 }
 
 // mappings asks the live plan, or makes one of the spool, the Maildir and the rules.
-func (c *Converter) mappings(ctx context.Context, acct Account, p *Plan, src migrate.View, st *state) ([]migrate.Mapping, error) {
+func (c *Converter) mappings(ctx context.Context, acct Account, p *Plan, src migrate.View,
+	st *state) ([]migrate.Mapping, error) {
 	if c.opt.FolderPlan == nil {
-		dst, err := c.targetView(acct.Maildir)
-		if err != nil {
-			return nil, err
-		}
-		recorded := map[string]string{}
-		if st != nil {
-			for name, f := range st.folders {
-				recorded[rawFolder(name)] = f.Target
-			}
-		}
-		rules := c.opt.Folders
-		if rules.Forbidden == "" {
-			rules.Forbidden = "."
-		}
-		rules.Forbidden += "/" // no file name can hold it
-		fp := migrate.PlanFolders(src, dst, rules, recorded)
-		for _, f := range fp.Findings {
-			if !strings.Contains(f, "are merged into") { // said in Left
-				p.Findings = append(p.Findings, f)
-			}
-		}
-		return fp.Mappings, nil
+		return c.ownMappings(acct, p, src, st)
 	}
 	fp, err := c.opt.FolderPlan(ctx, acct.Name)
 	if err != nil {
@@ -232,9 +219,36 @@ func (c *Converter) mappings(ctx context.Context, acct Account, p *Plan, src mig
 	return out, nil
 }
 
+// ownMappings plans by the spool, the Maildir and the rules.
+func (c *Converter) ownMappings(acct Account, p *Plan, src migrate.View, st *state) ([]migrate.Mapping, error) {
+	dst, err := c.targetView(acct.Maildir)
+	if err != nil {
+		return nil, err
+	}
+	recorded := map[string]string{}
+	if st != nil {
+		for name, f := range st.folders {
+			recorded[rawFolder(name)] = f.Target
+		}
+	}
+	rules := c.opt.Folders
+	if rules.Forbidden == "" {
+		rules.Forbidden = "."
+	}
+	rules.Forbidden += "/" // no file name can hold it
+	fp := migrate.PlanFolders(src, dst, rules, recorded)
+	for _, f := range fp.Findings {
+		if !strings.Contains(f, "are merged into") { // said in Left
+			p.Findings = append(p.Findings, f)
+		}
+	}
+	return fp.Mappings, nil
+}
+
 // targetView lists the folders that the Maildir has.
 func (c *Converter) targetView(maildir string) (migrate.View, error) {
-	v := migrate.View{Separator: c.opt.Separator, Folders: []migrate.Folder{{Raw: "INBOX", Path: []string{"INBOX"}, Selectable: true}}}
+	v := migrate.View{Separator: c.opt.Separator, Folders: []migrate.Folder{{Raw: "INBOX", Path: []string{"INBOX"},
+		Selectable: true}}}
 	add := func(levels []string) {
 		path := make([]string, len(levels))
 		for i, l := range levels {

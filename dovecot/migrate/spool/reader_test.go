@@ -135,7 +135,8 @@ func TestReadReal(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if x.h.version != 17 || !strings.Contains(status, fmt.Sprintf("UIDVALIDITY %d", x.h.uidValidity)) || !strings.Contains(status, fmt.Sprintf("UIDNEXT %d", x.h.lastUID+1)) {
+			if x.h.version != 17 || !strings.Contains(status, fmt.Sprintf("UIDVALIDITY %d", x.h.uidValidity)) ||
+				!strings.Contains(status, fmt.Sprintf("UIDNEXT %d", x.h.lastUID+1)) {
 				t.Errorf("%+v, IMAP says %s", x.h, status)
 			}
 			bits := []uint32{bitAnswered, bitFlagged, bitDeleted | bitExpunged, bitDraft, bitSeen, 0, 0, 0}
@@ -145,7 +146,8 @@ func TestReadReal(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if r.uid != uint32(i+1) || r.date != 1580634000 || r.size != uint32(len(mail(i))) || r.sha1 != sha1.Sum([]byte(mail(i))) {
+				if r.uid != uint32(i+1) || r.date != 1580634000 || r.size != uint32(len(mail(i))) ||
+					r.sha1 != sha1.Sum([]byte(mail(i))) {
 					t.Errorf("record %+v", r)
 				}
 				if got := r.flags; got != bits[i] || r.keywords != [4]uint32{keywords[i]} || r.gone() != (i == 2) {
@@ -194,16 +196,20 @@ func TestMailboxHeader(t *testing.T) {
 		bad  bool
 		mail bool
 	}{
-		"2.3":              {text + "user.anna\t4f2b1c0a5d3e\n$Label1 NonJunk \nanna\tlrswipcda\tanyone\tp\t\n", mailboxHeader{uniqueID: "4f2b1c0a5d3e", keywords: []string{"$Label1", "NonJunk"}}, false, true},
+		"2.3": {text + "user.anna\t4f2b1c0a5d3e\n$Label1 NonJunk \nanna\tlrswipcda\tanyone\tp\t\n",
+			mailboxHeader{uniqueID: "4f2b1c0a5d3e", keywords: []string{"$Label1", "NonJunk"}}, false, true},
 		"2.3, no keywords": {text + "\t4f2b\n\nanna\tlrs\t\n", mailboxHeader{uniqueID: "4f2b"}, false, true},
-		"3.6":              {text + "%(T e N user.anna.A I x1 A %(anna lrs) U ($Label1 NIL \"a b\"))\n", mailboxHeader{name: "user.anna.A", uniqueID: "x1", kind: "e", keywords: []string{"$Label1", "", "a b"}}, false, true},
-		"literal":          {text + "%(N {11+}\r\nuser.anna.())\n", mailboxHeader{name: "user.anna.("}, false, true},
-		"calendar":         {text + "%(T c N user.anna.#calendars I x)\n", mailboxHeader{name: "user.anna.#calendars", uniqueID: "x", kind: "c"}, false, false},
-		"no magic":         {"x", mailboxHeader{}, true, true},
-		"cut off":          {text + "user.anna\t4f2b", mailboxHeader{}, true, true},
-		"open list":        {text + "%(T e N user.anna", mailboxHeader{}, true, true},
-		"no name":          {text + "%(T e)", mailboxHeader{}, true, true},
-		"too deep":         {text + "%(" + strings.Repeat("(", 100), mailboxHeader{}, true, true},
+		"3.6": {text + "%(T e N user.anna.A I x1 A %(anna lrs) U ($Label1 NIL \"a b\"))\n",
+			mailboxHeader{name: "user.anna.A", uniqueID: "x1", kind: "e", keywords: []string{"$Label1", "", "a b"}}, false,
+			true},
+		"literal": {text + "%(N {11+}\r\nuser.anna.())\n", mailboxHeader{name: "user.anna.("}, false, true},
+		"calendar": {text + "%(T c N user.anna.#calendars I x)\n",
+			mailboxHeader{name: "user.anna.#calendars", uniqueID: "x", kind: "c"}, false, false},
+		"no magic":  {"x", mailboxHeader{}, true, true},
+		"cut off":   {text + "user.anna\t4f2b", mailboxHeader{}, true, true},
+		"open list": {text + "%(T e N user.anna", mailboxHeader{}, true, true},
+		"no name":   {text + "%(T e)", mailboxHeader{}, true, true},
+		"too deep":  {text + "%(" + strings.Repeat("(", 100), mailboxHeader{}, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

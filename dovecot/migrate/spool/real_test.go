@@ -53,7 +53,8 @@ func readIMAP(tb testing.TB, addr, user string, uids bool) box {
 		var lines []string
 		if sel.NumMessages > 0 {
 			section := &imap.FetchItemBodySection{Peek: true}
-			cmd := c.Fetch(imap.SeqSet{{Start: 1, Stop: 0}}, &imap.FetchOptions{UID: true, Flags: true, InternalDate: true, RFC822Size: true, BodySection: []*imap.FetchItemBodySection{section}})
+			cmd := c.Fetch(imap.SeqSet{{Start: 1, Stop: 0}}, &imap.FetchOptions{UID: true, Flags: true, InternalDate: true,
+				RFC822Size: true, BodySection: []*imap.FetchItemBodySection{section}})
 			for m := cmd.Next(); m != nil; m = cmd.Next() {
 				var flags []string
 				var uid, text, date string
@@ -164,7 +165,8 @@ func insecure(addr string) migrate.Server {
 
 func syncIMAP(tb testing.TB, from *cyrusd.Server, to *dovecotd.Server, user, state string) *migrate.Result {
 	tb.Helper()
-	m := migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), state, &migrate.Options{Settle: 100 * time.Millisecond})
+	m := migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), state,
+		&migrate.Options{Settle: 100 * time.Millisecond})
 	l := migrate.Login{User: user, Password: schoolmail.Secret(password)}
 	res, err := m.Sync(tb.Context(), migrate.Account{Name: user, Source: l, Target: l})
 	if err != nil {
@@ -180,7 +182,8 @@ func TestCyrusToDovecot(t *testing.T) {
 	from := cyrus(t, cyrusd.Config{OldNames: true, ExpungeMode: "delayed", DeleteMode: "delayed"}, "anna", "annab")
 	to := dovecot(t, dovecotd.Config{}, "anna")
 	c := login(t, from.IMAPAddr, "anna")
-	for _, f := range []string{"INBOX.Gesendet", "INBOX.Sent", "INBOX.Entw&APw-rfe", "INBOX.Projekte", "INBOX.Projekte.7b", "INBOX.INBOX", "INBOX.inbox.unter", "INBOX.~tilde", "INBOX.leer", "INBOX.weg"} {
+	for _, f := range []string{"INBOX.Gesendet", "INBOX.Sent", "INBOX.Entw&APw-rfe", "INBOX.Projekte",
+		"INBOX.Projekte.7b", "INBOX.INBOX", "INBOX.inbox.unter", "INBOX.~tilde", "INBOX.leer", "INBOX.weg"} {
 		do(t, c, "CREATE %q", f)
 	}
 	do(t, c, "DELETE INBOX.weg")
@@ -188,13 +191,15 @@ func TestCyrusToDovecot(t *testing.T) {
 	for i := range 60 {
 		put(t, c, "INBOX", `\Seen`, "01-Feb-2020 10:00:00 +0100", mail(i))
 	}
-	for i, f := range []string{`\Answered`, `\Flagged`, `\Deleted`, `\Draft`, `\Seen`, `$Label1`, `NonJunk $Label1 \Seen`, ``} {
+	for i, f := range []string{`\Answered`, `\Flagged`, `\Deleted`, `\Draft`, `\Seen`, `$Label1`,
+		`NonJunk $Label1 \Seen`, ``} {
 		put(t, c, "INBOX", f, "02-Feb-2020 10:00:00 +0100", mail(100+i))
 	}
 	for range 3 { // real duplicates, on purpose
 		put(t, c, "INBOX.Projekte", "", "03-Feb-2020 10:00:00 +0100", mail(2000))
 	}
-	put(t, c, "INBOX.Projekte.7b", `\Answered`, "03-Feb-2035 10:00:00 +0100", "Subject: in the future, neither date nor id\r\n\r\nx\r\n")
+	put(t, c, "INBOX.Projekte.7b", `\Answered`, "03-Feb-2035 10:00:00 +0100",
+		"Subject: in the future, neither date nor id\r\n\r\nx\r\n")
 	put(t, c, "INBOX.Gesendet", `\Seen`, "03-Feb-2020 10:00:00 +0100", mail(3000))
 	put(t, c, "INBOX.Gesendet", `\Seen`, "03-Feb-2020 11:00:00 +0100", mail(3001))
 	put(t, c, "INBOX.Sent", `\Seen`, "03-Feb-2020 11:00:00 +0100", mail(3002))
@@ -207,8 +212,10 @@ func TestCyrusToDovecot(t *testing.T) {
 	do(t, c, `UID STORE 7:9 +FLAGS (\Deleted)`)
 	do(t, c, `UID EXPUNGE 7:9`)
 	do(t, c, `UID STORE 11 -FLAGS (\Seen)`)
-	names := map[string]string{"INBOX.Gesendet": "Sent", "INBOX.Sent": "", "INBOX.Entwürfe": "Drafts", "INBOX.Projekte": "Projekte", "INBOX.inbox": "INBOX/inbox",
-		"INBOX.Projekte.7b": "Projekte/7b", "INBOX.INBOX": "INBOX/INBOX", "INBOX.inbox.unter": "INBOX/inbox/unter", "INBOX.leer": "leer", "INBOX.~tilde": "_tilde"}
+	names := map[string]string{"INBOX.Gesendet": "Sent", "INBOX.Sent": "", "INBOX.Entwürfe": "Drafts",
+		"INBOX.Projekte": "Projekte", "INBOX.inbox": "INBOX/inbox",
+		"INBOX.Projekte.7b": "Projekte/7b", "INBOX.INBOX": "INBOX/INBOX", "INBOX.inbox.unter": "INBOX/inbox/unter",
+		"INBOX.leer": "leer", "INBOX.~tilde": "_tilde"}
 
 	acct := home(t, to, "anna")
 	state := t.TempDir()
@@ -219,13 +226,16 @@ func TestCyrusToDovecot(t *testing.T) {
 	}
 	res := convert(t, converter(), acct)
 	// "Sent" and "Gesendet" have as many messages: the name decides.
-	if res.Total.Copied != 75 || res.Total.Failed != 0 || len(res.Problems) != 0 || len(res.Left) != 1 || res.Left[0].Why != LeftMerged || res.Left[0].Source != "Sent" {
+	if res.Total.Copied != 75 || res.Total.Failed != 0 || len(res.Problems) != 0 || len(res.Left) != 1 ||
+		res.Left[0].Why != LeftMerged || res.Left[0].Source != "Sent" {
 		t.Errorf("first: %+v", res)
 	}
-	if d := cmp.Diff(readIMAP(t, from.IMAPAddr, "anna", true).renamed(names), readIMAP(t, to.IMAPAddr, "anna", true).only(readIMAP(t, from.IMAPAddr, "anna", true).renamed(names))); d != "" {
+	if d := cmp.Diff(readIMAP(t, from.IMAPAddr, "anna", true).renamed(names),
+		readIMAP(t, to.IMAPAddr, "anna", true).only(readIMAP(t, from.IMAPAddr, "anna", true).renamed(names))); d != "" {
 		t.Fatalf("first: (-source +target)\n%s", d)
 	}
-	if out := do(t, login(t, to.IMAPAddr, "anna"), `LIST (SUBSCRIBED) "" "*"`); !strings.Contains(out, "Projekte/7b") || strings.Contains(out, "leer") {
+	if out := do(t, login(t, to.IMAPAddr, "anna"), `LIST (SUBSCRIBED) "" "*"`); !strings.Contains(out, "Projekte/7b") ||
+		strings.Contains(out, "leer") {
 		t.Errorf("subscriptions %s", out)
 	}
 	res = convert(t, converter(), acct)
@@ -253,7 +263,8 @@ func TestCyrusToDovecot(t *testing.T) {
 	do(t, d, `UID MOVE 51 Projekte`)
 	do(t, d, "UNSUBSCRIBE Projekte/7b")
 	res = convert(t, converter(), acct)
-	if res.Total.Copied != 5 || res.Total.Flags != 6 || res.Total.Removed != 5 || res.Total.Gone != 3 || res.Total.Failed != 0 || len(res.Problems) != 0 {
+	if res.Total.Copied != 5 || res.Total.Flags != 6 || res.Total.Removed != 5 || res.Total.Gone != 3 ||
+		res.Total.Failed != 0 || len(res.Problems) != 0 {
 		t.Errorf("second: %+v", res)
 	}
 	want := readIMAP(t, from.IMAPAddr, "anna", true).renamed(names)

@@ -42,7 +42,8 @@ func (r *run) vanished(boxes []mailbox, p *Plan) error {
 			return err
 		}
 		if slices.ContainsFunc(p.Folders, func(f PlannedFolder) bool { return f.Dir == dir }) {
-			r.find("%q is gone at the source and another folder has taken its place at the target; its messages stay there", source)
+			r.find("%q is gone at the source and another folder has taken its place at the target; its messages stay there",
+				source)
 			if err := r.forget(name); err != nil {
 				return err
 			}
@@ -98,7 +99,9 @@ func (r *run) remove() error {
 			if len(m.uids) == 0 {
 				continue
 			}
-			r.problem(m.result.Source, 0, ProblemHeldBack, "", "%d messages have gone at the source (%d of %d in the account, more than the limit); they stay at the target", len(m.uids), gone, known)
+			r.problem(m.result.Source, 0, ProblemHeldBack, "",
+				"%d messages have gone at the source (%d of %d in the account, more than the limit); they stay at the target",
+				len(m.uids), gone, known)
 			if m.state != nil {
 				m.state.Print = ""
 			}
@@ -106,30 +109,38 @@ func (r *run) remove() error {
 		return nil
 	}
 	for _, m := range r.removals {
-		for i, uid := range m.uids {
-			if m.files[i] != "" && !r.c.opt.KeepDeleted {
-				err := r.d.remove(filepath.Join(m.t.dir, m.files[i]))
-				if err == nil {
-					m.result.Removed++
-				} else if !errors.Is(err, fs.ErrNotExist) {
-					return err
-				} else if m.t.moved(uid) {
-					// Its flags changed this moment; the next run finds it.
-					if m.state != nil {
-						m.state.Print = ""
-					}
-					continue
-				}
-			}
-			r.st.remove(m.folder, uid)
-			if err := r.st.saveSometimes(r.d); err != nil {
-				return err
-			}
+		if err := r.removeMessages(m); err != nil {
+			return err
 		}
 		if m.state == nil {
 			if err := r.forget(m.folder); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// removeMessages removes those of one folder.
+func (r *run) removeMessages(m removal) error {
+	for i, uid := range m.uids {
+		if m.files[i] != "" && !r.c.opt.KeepDeleted {
+			err := r.d.remove(filepath.Join(m.t.dir, m.files[i]))
+			if err == nil {
+				m.result.Removed++
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return err
+			} else if m.t.moved(uid) {
+				// Its flags changed this moment; the next run finds it.
+				if m.state != nil {
+					m.state.Print = ""
+				}
+				continue
+			}
+		}
+		r.st.remove(m.folder, uid)
+		if err := r.st.saveSometimes(r.d); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -83,7 +83,8 @@ func openState(dir, account string) (*state, error) {
 		return nil, fmt.Errorf("state: %w", err)
 	}
 	file := stateFile(dir, account)
-	db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoFreelistSync: true})
+	db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType,
+		NoFreelistSync: true})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, ErrBusy
 	}

@@ -329,45 +329,9 @@ func (s *store) accounts() ([]string, error) {
 	for u := range byID {
 		set[u] = u != ""
 	}
-	list := func(root, top, domain string) error {
-		var trees []string
-		trees = append(trees, matches(root, top, "user")...)
-		trees = append(trees, matches(root, top, "?", "user")...)
-		for _, t := range trees {
-			entries, err := os.ReadDir(filepath.Join(root, t))
-			if err != nil {
-				return err
-			}
-			for _, e := range entries {
-				if !e.IsDir() {
-					continue
-				}
-				u := strings.ReplaceAll(e.Name(), "^", ".")
-				if domain != "" {
-					u += "@" + domain
-				}
-				set[u] = true
-			}
-		}
-		return nil
-	}
 	for i := range s.Partitions {
-		root := s.Partitions[i].Data
-		if err := list(root, "", ""); err != nil {
+		if err := listPartition(s.Partitions[i].Data, set); err != nil {
 			return nil, err
-		}
-		for _, d := range slices.Concat(matches(root, "domain"), matches(root, "domain", "?")) {
-			entries, err := os.ReadDir(filepath.Join(root, d))
-			if err != nil {
-				return nil, err
-			}
-			for _, e := range entries {
-				if e.IsDir() && len(e.Name()) > 1 {
-					if err := list(root, filepath.Join(d, e.Name()), e.Name()); err != nil {
-						return nil, err
-					}
-				}
-			}
 		}
 	}
 	var out []string
@@ -378,4 +342,46 @@ func (s *store) accounts() ([]string, error) {
 	}
 	slices.Sort(out)
 	return out, nil
+}
+
+// listPartition puts the users of a partition into the set, with and without domains.
+func listPartition(root string, set map[string]bool) error {
+	if err := listUsers(root, "", "", set); err != nil {
+		return err
+	}
+	for _, d := range slices.Concat(matches(root, "domain"), matches(root, "domain", "?")) {
+		entries, err := os.ReadDir(filepath.Join(root, d))
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if e.IsDir() && len(e.Name()) > 1 {
+				if err := listUsers(root, filepath.Join(d, e.Name()), e.Name(), set); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// listUsers puts the users below one directory into the set.
+func listUsers(root, top, domain string, set map[string]bool) error {
+	for _, t := range append(matches(root, top, "user"), matches(root, top, "?", "user")...) {
+		entries, err := os.ReadDir(filepath.Join(root, t))
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if !e.IsDir() {
+				continue
+			}
+			u := strings.ReplaceAll(e.Name(), "^", ".")
+			if domain != "" {
+				u += "@" + domain
+			}
+			set[u] = true
+		}
+	}
+	return nil
 }

@@ -21,7 +21,8 @@ import (
 func TestProvisionedTarget(t *testing.T) {
 	t.Parallel()
 	from := cyrus(t, cyrusd.Config{ExpungeMode: "delayed"}, "anna")
-	boxes := append(dovecotd.StandardMailboxes(), dovecotd.Mailbox{Name: "Archive", SpecialUse: `\Archive`, Auto: "create"})
+	boxes := append(dovecotd.StandardMailboxes(), dovecotd.Mailbox{Name: "Archive", SpecialUse: `\Archive`,
+		Auto: "create"})
 	to := dovecot(t, dovecotd.Config{Mailboxes: boxes}, "anna")
 	c := login(t, from.IMAPAddr, "anna")
 	do(t, c, `CREATE Ausgang (USE (\Sent))`)
@@ -33,7 +34,8 @@ func TestProvisionedTarget(t *testing.T) {
 	for i := range 20 {
 		put(t, c, "INBOX", ``, "03-Feb-2020 10:00:00 +0100", mail(i))
 	}
-	names := map[string]string{"Ausgang": "Sent", "Archiv": "Archive", "Archiv/2020": "Archive/2020", "a.b": "a_b", "A": "A"}
+	names := map[string]string{"Ausgang": "Sent", "Archiv": "Archive", "Archiv/2020": "Archive/2020", "a.b": "a_b",
+		"A": "A"}
 	d := login(t, to.IMAPAddr, "anna")
 	for _, f := range []string{"Sent", "Archive", "INBOX"} {
 		do(t, d, "SELECT %s", f)
@@ -43,9 +45,10 @@ func TestProvisionedTarget(t *testing.T) {
 	m := migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), state, nil)
 	l := migrate.Login{User: "anna", Password: schoolmail.Secret(password)}
 	converter := func() *Converter {
-		return New(sourceOf(from, false), state, &Options{Now: later, FolderPlan: func(ctx context.Context, account string) (*migrate.FolderPlan, error) {
-			return m.Plan(ctx, migrate.Account{Name: account, Source: l, Target: l})
-		}})
+		return New(sourceOf(from, false), state, &Options{Now: later,
+			FolderPlan: func(ctx context.Context, account string) (*migrate.FolderPlan, error) {
+				return m.Plan(ctx, migrate.Account{Name: account, Source: l, Target: l})
+			}})
 	}
 	res := convert(t, converter(), acct)
 	if res.Total.Copied != 27 || len(res.Left)+len(res.Problems) != 0 {
@@ -71,11 +74,13 @@ func TestProvisionedTarget(t *testing.T) {
 	do(t, c, `STORE 5 +FLAGS (\Deleted)`)
 	do(t, c, `EXPUNGE`)
 	// A session with the folder open sees a later run as if mail had come.
-	if res = convert(t, converter(), acct); res.Total.Copied != 1 || res.Total.Flags != 1 || res.Total.Removed != 1 || len(res.Problems) != 0 {
+	if res = convert(t, converter(), acct); res.Total.Copied != 1 || res.Total.Flags != 1 || res.Total.Removed != 1 ||
+		len(res.Problems) != 0 {
 		t.Errorf("second: %+v", res)
 	}
 	out := do(t, d, "NOOP")
-	if !strings.Contains(out, "* 5 EXPUNGE") || !strings.Contains(out, "* 20 EXISTS") || !strings.Contains(out, `* 3 FETCH (FLAGS (\Seen`) {
+	if !strings.Contains(out, "* 5 EXPUNGE") || !strings.Contains(out, "* 20 EXISTS") ||
+		!strings.Contains(out, `* 3 FETCH (FLAGS (\Seen`) {
 		t.Errorf("open session: %s", out)
 	}
 	check("second")
@@ -85,7 +90,8 @@ func TestProvisionedTarget(t *testing.T) {
 	}
 	check("over IMAP")
 	// It notes that UIDVALIDITY changed, and ends the session that was open.
-	if log := to.Log(); strings.Contains(log, "orrupt") || strings.Contains(log, "duplicate") || !strings.Contains(log, "UIDVALIDITY changed") {
+	if log := to.Log(); strings.Contains(log, "orrupt") || strings.Contains(log, "duplicate") ||
+		!strings.Contains(log, "UIDVALIDITY changed") {
 		t.Errorf("Dovecot complains:\n%s", log)
 	}
 }
@@ -98,7 +104,8 @@ func TestAwkwardServed(t *testing.T) {
 	w.acct = home(t, to, "anna")
 	w.opt.Owner = nil
 	a := &fake{validity: 123}
-	texts := []string{"", "no header", "Subject: bare\n\nlines\n", "Subject: nul\r\n\r\n\x00x\r\n", "\r\n", "\n\n\n", "Subject: \xff\xfe\r\n\r\n\xe4\r\n", "a: b\r\n\r\n\r\r\n"}
+	texts := []string{"", "no header", "Subject: bare\n\nlines\n", "Subject: nul\r\n\r\n\x00x\r\n", "\r\n", "\n\n\n",
+		"Subject: \xff\xfe\r\n\r\n\xe4\r\n", "a: b\r\n\r\n\r\r\n"}
 	for _, text := range texts {
 		a.add(text)
 	}

@@ -133,7 +133,8 @@ func (l *uidlist) parseHeader(line string) error {
 }
 
 func (l *uidlist) headerLine() string {
-	return strings.Join(append([]string{"3", fmt.Sprintf("V%d", l.validity), fmt.Sprintf("N%d", l.next)}, l.header...), " ") + "\n"
+	return strings.Join(append([]string{"3", fmt.Sprintf("V%d", l.validity), fmt.Sprintf("N%d", l.next)}, l.header...),
+		" ") + "\n"
 }
 
 // writeUIDList replaces the file: its entries stay when keep is set. The
@@ -287,7 +288,8 @@ func readKeywords(path string) ([maxKeywords]string, error) {
 
 // addKeywords gives a letter to each of the names that has none and returns
 // all letters, and the names for which there is no room.
-func (d *disk) addKeywords(ctx context.Context, dir string, names []string) (k [maxKeywords]string, without []string, err error) {
+func (d *disk) addKeywords(ctx context.Context, dir string, names []string) (k [maxKeywords]string, without []string,
+	err error) {
 	path := filepath.Join(dir, keywordsName)
 	if k, err = readKeywords(path); err != nil {
 		return k, nil, err

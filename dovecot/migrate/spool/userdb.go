@@ -96,79 +96,104 @@ func parseSkiplist(b []byte) (map[string]string, error) {
 		return nil, fmt.Errorf("%w: skiplist of version %d", ErrDamaged, v)
 	}
 	logStart := int64(binary.BigEndian.Uint32(b[40:]))
-	type change struct {
-		key, value string
-		remove     bool
-	}
-	keys, at := map[string]string{}, map[uint32]string{}
-	var pending []change
-	commit := func() {
-		for _, c := range pending {
-			if c.remove {
-				delete(keys, c.key)
-			} else {
-				keys[c.key] = c.value
-			}
+	p := &skiplistReader{b: b, i: skiplistHeader, keys: map[string]string{}, at: map[uint32]string{}}
+	for p.i+4 <= len(b) {
+		start := p.i
+		more, err := p.record()
+		if err != nil {
+			return nil, fmt.Errorf("%w at %d", err, start)
 		}
-		pending = pending[:0]
-	}
-	i := skiplistHeader
-	word := func() (uint32, bool) {
-		if i+4 > len(b) {
-			return 0, false
+		if !more {
+			break // a torn tail
 		}
-		v := binary.BigEndian.Uint32(b[i:])
-		i += 4
-		return v, true
-	}
-	text := func() (string, bool) {
-		n, ok := word()
-		if !ok || int64(n) > int64(len(b)-i) {
-			return "", false
-		}
-		s := string(b[i : i+int(n)])
-		i = min(i+(int(n)+3)&^3, len(b))
-		return s, true
-	}
-	for i+4 <= len(b) {
-		start := i
-		kind, _ := word()
-		switch kind {
-		case skiplistDummy, skiplistInOrder, skiplistAdd:
-			key, ok1 := text()
-			value, ok2 := text()
-			if !ok1 || !ok2 {
-				return keys, nil // a torn tail
-			}
-			for { // pointers, ended by -1
-				p, ok := word()
-				if !ok {
-					return keys, nil
-				}
-				if p == 1<<32-1 {
-					break
-				}
-			}
-			if kind != skiplistDummy {
-				at[uint32(start)] = key
-				pending = append(pending, change{key: key, value: value})
-			}
-			if int64(i) <= logStart {
-				commit()
-			}
-		case skiplistDelete:
-			off, ok := word()
-			if !ok {
-				return keys, nil
-			}
-			pending = append(pending, change{key: at[off], remove: true})
-		case skiplistCommit:
-			commit()
-		default:
-			return nil, fmt.Errorf("%w: skiplist record of kind %d at %d", ErrDamaged, kind, start)
+		if int64(p.i) <= logStart {
+			p.commit()
 		}
 	}
-	return keys, nil
+	return p.keys, nil
+}
+
+// skiplistReader is a file that is being read.
+type skiplistReader struct {
+	b       []byte
+	i       int
+	keys    map[string]string
+	at      map[uint32]string // key by the place of its record
+	pending []skiplistChange
+}
+
+type skiplistChange struct {
+	key, value string
+	remove     bool
+}
+
+func (p *skiplistReader) commit() {
+	for _, c := range p.pending {
+		if c.remove {
+			delete(p.keys, c.key)
+		} else {
+			p.keys[c.key] = c.value
+		}
+	}
+	p.pending = p.pending[:0]
+}
+
+func (p *skiplistReader) word() (uint32, bool) {
+	if p.i+4 > len(p.b) {
+		return 0, false
+	}
+	v := binary.BigEndian.Uint32(p.b[p.i:])
+	p.i += 4
+	return v, true
+}
+
+func (p *skiplistReader) text() (string, bool) {
+	n, ok := p.word()
+	if !ok || int64(n) > int64(len(p.b)-p.i) {
+		return "", false
+	}
+	s := string(p.b[p.i : p.i+int(n)])
+	p.i = min(p.i+(int(n)+3)&^3, len(p.b))
+	return s, true
+}
+
+// record reads one record; more is false where the file ends within it.
+func (p *skiplistReader) record() (more bool, err error) {
+	start := uint32(p.i)
+	kind, _ := p.word()
+	switch kind {
+	case skiplistDummy, skiplistInOrder, skiplistAdd:
+		key, ok1 := p.text()
+		value, ok2 := p.text()
+		if !ok1 || !ok2 || !p.pointers() {
+			return false, nil
+		}
+		if kind != skiplistDummy {
+			p.at[start] = key
+			p.pending = append(p.pending, skiplistChange{key: key, value: value})
+		}
+	case skiplistDelete:
+		off, ok := p.word()
+		if !ok {
+			return false, nil
+		}
+		p.pending = append(p.pending, skiplistChange{key: p.at[off], remove: true})
+	case skiplistCommit:
+		p.commit()
+	default:
+		return false, fmt.Errorf("%w: skiplist record of kind %d", ErrDamaged, kind)
+	}
+	return true, nil
+}
+
+// pointers skips those of a record, ended by -1.
+func (p *skiplistReader) pointers() bool {
+	for {
+		v, ok := p.word()
+		if !ok || v == 1<<32-1 {
+			return ok
+		}
+	}
 }
 
 // subscriptions returns the folders of the user's own that the user has

@@ -77,8 +77,10 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := cli.NewFlags("migrate-bench", usage, stdout, stderr)
 	f.IntVar(&o.scale, "scale", 1, "divide the `number` of messages by this, 1 to 100")
 	f.BoolVar(&o.nasty, "nasty", true, "also compare on the nasty account")
-	f.IntVar(&o.huge, "huge", 0, "only measure migrate with this `number` of messages in one folder, and a hundredth of it in folders")
-	f.BoolVar(&o.bound, "bound", false, "only measure what 200 messages of 2 MB cost on the clock and on the processors, and what the servers alone need for them")
+	f.IntVar(&o.huge, "huge", 0,
+		"only measure migrate with this `number` of messages in one folder, and a hundredth of it in folders")
+	f.BoolVar(&o.bound, "bound", false,
+		"only measure what 200 messages of 2 MB cost on the clock and on the processors, and what the servers alone need for them")
 	if status, ok := f.Parse(args); !ok {
 		return status
 	}
@@ -119,7 +121,8 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	}
 	for _, size := range []int{0, 4, 16, 64} {
 		for r := range rounds + 1 {
-			targets = append(targets, dovecotd.User{Name: targetOf("layout2", fmt.Sprintf("append%d", size), r), Password: password})
+			targets = append(targets, dovecotd.User{Name: targetOf("layout2", fmt.Sprintf("append%d", size), r),
+				Password: password})
 		}
 	}
 	for i := range bigMailboxes {
@@ -139,7 +142,8 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer b.from.Close()
-	b.to, err = dovecotd.Run(&dovecotd.Config{Users: targets, NoQuota: true, Extra: "dsync_hashed_headers = Date Message-ID\nmail_prefetch_count = 20"})
+	b.to, err = dovecotd.Run(&dovecotd.Config{Users: targets, NoQuota: true,
+		Extra: "dsync_hashed_headers = Date Message-ID\nmail_prefetch_count = 20"})
 	if err != nil {
 		return err
 	}

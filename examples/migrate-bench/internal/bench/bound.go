@@ -21,7 +21,8 @@ import (
 type cost struct{ wall, tool, source, target time.Duration }
 
 func (c cost) String() string {
-	return fmt.Sprintf("%.2f s | %.2f s | %.2f s | %.2f s | %.2f s", c.wall.Seconds(), c.tool.Seconds(), c.source.Seconds(), c.target.Seconds(),
+	return fmt.Sprintf("%.2f s | %.2f s | %.2f s | %.2f s | %.2f s", c.wall.Seconds(), c.tool.Seconds(),
+		c.source.Seconds(), c.target.Seconds(),
 		(c.tool + c.source + c.target).Seconds())
 }
 
@@ -102,10 +103,11 @@ func (b *bench) fetchOnly(user string) (time.Duration, error) {
 	if _, err := c.Select(context.Background(), "INBOX", true); err != nil {
 		return 0, err
 	}
-	err = c.Fetch(context.Background(), imapwire.Set{{First: 1, Last: 1 << 31}}, "BODY.PEEK[]", "", func(_ *imapwire.Message, body io.Reader, _ int64) error {
-		_, err := io.Copy(io.Discard, body)
-		return err
-	})
+	err = c.Fetch(context.Background(), imapwire.Set{{First: 1, Last: 1 << 31}}, "BODY.PEEK[]", "",
+		func(_ *imapwire.Message, body io.Reader, _ int64) error {
+			_, err := io.Copy(io.Discard, body)
+			return err
+		})
 	return treeTime("") - own, err
 }
 

@@ -14,7 +14,8 @@ import (
 
 // huge measures migrate on one folder with n messages and on n/100 folders.
 func (b *bench) huge(n int) error {
-	for _, l := range []layout{{name: "huge", folders: 1, messages: n, size: 300}, {name: "wide", folders: n / 100, messages: 1, size: 300}} {
+	for _, l := range []layout{{name: "huge", folders: 1, messages: n, size: 300},
+		{name: "wide", folders: n / 100, messages: 1, size: 300}} {
 		user := l.name
 		if _, err := b.fill(user, l, 0, l.messages); err != nil {
 			return err
@@ -54,8 +55,10 @@ func (b *bench) huge(n int) error {
 			return err
 		}
 		fmt.Fprintf(b.out, "%d folders with %d messages each: first run %.1f s (%.0f/s, peak %.0f MB), unchanged %.2f s (%.0f MB), 1 %% new in INBOX %.2f s (%.0f MB), one deletion in INBOX %.2f s (%.0f MB), state lost %.1f s (%.0f MB), %d messages at the target\n",
-			l.folders, l.messages, first.Seconds(), float64(l.folders*l.messages)/first.Seconds(), float64(peak)/1e6, second.Seconds(), float64(peak2)/1e6,
-			third.Seconds(), float64(peak3)/1e6, deletion.Seconds(), float64(peak5)/1e6, lost.Seconds(), float64(peak4)/1e6, arrived)
+			l.folders, l.messages, first.Seconds(), float64(l.folders*l.messages)/first.Seconds(), float64(peak)/1e6,
+			second.Seconds(), float64(peak2)/1e6,
+			third.Seconds(), float64(peak3)/1e6, deletion.Seconds(), float64(peak5)/1e6, lost.Seconds(), float64(peak4)/1e6,
+			arrived)
 	}
 	return nil
 }
@@ -82,7 +85,8 @@ func (b *bench) deleteOne(user string) error {
 			return err
 		}
 	}
-	for _, cmd := range []string{"UID SEARCH RETURN (ALL) ALL", fmt.Sprintf("UID FETCH 1:* (FLAGS) (CHANGEDSINCE %s VANISHED)", modseq)} {
+	for _, cmd := range []string{"UID SEARCH RETURN (ALL) ALL",
+		fmt.Sprintf("UID FETCH 1:* (FLAGS) (CHANGEDSINCE %s VANISHED)", modseq)} {
 		start := time.Now()
 		out, err := c.Do("%s", cmd)
 		if err != nil {

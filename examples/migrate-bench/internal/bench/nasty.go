@@ -44,9 +44,11 @@ func (b *bench) nasty() error {
 		}
 	}
 	do("LOGIN nasty %s", password)
-	for _, f := range []string{"INBOX.Gesendet", "INBOX.~tilde", "INBOX.*stern", "INBOX.Entw&APw-rfe", "INBOX.a^b", "INBOX.Test", "INBOX.TEST", "INBOX.INBOX", "INBOX.inbox.unter"} {
+	for _, f := range []string{"INBOX.Gesendet", "INBOX.~tilde", "INBOX.*stern", "INBOX.Entw&APw-rfe", "INBOX.a^b",
+		"INBOX.Test", "INBOX.TEST", "INBOX.INBOX", "INBOX.inbox.unter"} {
 		do("CREATE %q", f)
-		put(f, `\Seen`, "01-Feb-2020 10:00:00 +0100", "Message-ID: <"+strings.Trim(f, "&")+"@x>\r\nSubject: in "+f+"\r\n\r\nx\r\n")
+		put(f, `\Seen`, "01-Feb-2020 10:00:00 +0100", "Message-ID: <"+strings.Trim(f,
+			"&")+"@x>\r\nSubject: in "+f+"\r\n\r\nx\r\n")
 	}
 	for range 3 {
 		put("INBOX", `\Seen`, "01-Feb-2020 10:00:00 +0100", "Message-ID: <same@x>\r\nSubject: three times\r\n\r\nx\r\n")
@@ -106,6 +108,30 @@ func (b *bench) nasty() error {
 
 type seen struct{ digest, flags string }
 
+// look reads one message.
+func look(m *imapclient.FetchMessageData) (s seen, err error) {
+	for item := m.Next(); item != nil; item = m.Next() {
+		switch item := item.(type) {
+		case imapclient.FetchItemDataFlags:
+			var flags []string
+			for _, f := range item.Flags {
+				if !strings.EqualFold(string(f), `\Recent`) {
+					flags = append(flags, strings.ToLower(string(f)))
+				}
+			}
+			slices.Sort(flags)
+			s.flags = strings.Join(flags, " ")
+		case imapclient.FetchItemDataBodySection:
+			h := sha256.New()
+			if _, err := io.Copy(h, item.Literal); err != nil {
+				return s, err
+			}
+			s.digest = fmt.Sprintf("%x", h.Sum(nil))
+		}
+	}
+	return s, nil
+}
+
 // snapshot reads all messages of an account.
 func snapshot(addr, user string) ([]seen, error) {
 	c, err := imapclient.DialInsecure(addr, nil)
@@ -133,27 +159,12 @@ func snapshot(addr, user string) ([]seen, error) {
 			continue
 		}
 		section := &imap.FetchItemBodySection{Peek: true}
-		cmd := c.Fetch(imap.SeqSet{{Start: 1, Stop: 0}}, &imap.FetchOptions{Flags: true, BodySection: []*imap.FetchItemBodySection{section}})
+		cmd := c.Fetch(imap.SeqSet{{Start: 1, Stop: 0}}, &imap.FetchOptions{Flags: true,
+			BodySection: []*imap.FetchItemBodySection{section}})
 		for m := cmd.Next(); m != nil; m = cmd.Next() {
-			var s seen
-			for item := m.Next(); item != nil; item = m.Next() {
-				switch item := item.(type) {
-				case imapclient.FetchItemDataFlags:
-					var flags []string
-					for _, f := range item.Flags {
-						if !strings.EqualFold(string(f), `\Recent`) {
-							flags = append(flags, strings.ToLower(string(f)))
-						}
-					}
-					slices.Sort(flags)
-					s.flags = strings.Join(flags, " ")
-				case imapclient.FetchItemDataBodySection:
-					h := sha256.New()
-					if _, err := io.Copy(h, item.Literal); err != nil {
-						return nil, err
-					}
-					s.digest = fmt.Sprintf("%x", h.Sum(nil))
-				}
+			s, err := look(m)
+			if err != nil {
+				return nil, err
 			}
 			out = append(out, s)
 		}

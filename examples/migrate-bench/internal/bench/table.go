@@ -100,7 +100,8 @@ func (b *bench) memory(size int) error {
 	if err := os.WriteFile(users, []byte(list.String()), 0o600); err != nil {
 		return err
 	}
-	took, peak, err := b.measure("migrate", exec.Command(b.bin, "-insecure", "-from", "imap://"+b.from.IMAPAddr, "-to", "imap://"+b.to.IMAPAddr,
+	took, peak, err := b.measure("migrate", exec.Command(b.bin, "-insecure", "-from", "imap://"+b.from.IMAPAddr, "-to",
+		"imap://"+b.to.IMAPAddr,
 		"-users", users, "-parallel", fmt.Sprint(bigMailboxes), "-state", filepath.Join(b.dir, "state")))
 	if err != nil {
 		return err

@@ -87,7 +87,8 @@ func (b *bench) command(tool, user string, round int) *exec.Cmd {
 		os.WriteFile(file, []byte(conf), 0o600)
 		return exec.Command("mbsync", "-c", file, "c")
 	}
-	args := []string{"-c", b.to.ConfigFile(), "-o", "mail_fsync=never", "-o", "imapc_host=" + host, "-o", "imapc_port=" + port, "-o", "imapc_user=" + user,
+	args := []string{"-c", b.to.ConfigFile(), "-o", "mail_fsync=never", "-o", "imapc_host=" + host, "-o",
+		"imapc_port=" + port, "-o", "imapc_user=" + user,
 		"-o", "imapc_password=" + password, "-o", "imapc_features=rfc822.size fetch-headers"}
 	if b.oldNames {
 		args = append(args, "-o", "imapc_list_prefix=INBOX")

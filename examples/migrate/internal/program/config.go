@@ -18,7 +18,8 @@ func readConfig(file string) (district.MigrateSection, []string, error) {
 // rules returns the folder rules of the section.
 func (s *settings) rules() migrate.FolderRules {
 	f := s.Folders
-	r := migrate.FolderRules{Map: f.Map, Skip: f.Skip, Only: f.Only, Virtual: f.Virtual, Forbidden: f.Forbidden, NoNameTable: f.NoNameTable, Roles: map[migrate.Role]string{}}
+	r := migrate.FolderRules{Map: f.Map, Skip: f.Skip, Only: f.Only, Virtual: f.Virtual, Forbidden: f.Forbidden,
+		NoNameTable: f.NoNameTable, Roles: map[migrate.Role]string{}}
 	for k, v := range f.Roles {
 		r.Roles[migrate.Role(k)] = v
 	}

@@ -39,7 +39,8 @@ another = "program's mistake"
 		t.Fatal(err)
 	}
 	s := settings{MigrateSection: section}
-	if r := s.rules(); r.Roles[migrate.Sent] != "Gesendete Objekte" || r.Map["Gesendet"] != "Ablage" || len(s.windows()) != 1 ||
+	if r := s.rules(); r.Roles[migrate.Sent] != "Gesendete Objekte" || r.Map["Gesendet"] != "Ablage" ||
+		len(s.windows()) != 1 ||
 		s.FromPassword.Reveal() != "secret" || s.Parallel != 4 {
 		t.Errorf("%+v", s)
 	}

@@ -31,7 +31,8 @@ func (c spoolConfig) source() (spool.Source, *spool.Owner, error) {
 	var errs []error
 	for name, n := range map[string]int{"meta": len(c.Meta), "archive": len(c.Archive)} {
 		if n > 0 && n != len(c.Partitions) {
-			errs = append(errs, fmt.Errorf("migrate: [migrate.spool] %s names %d directories for %d partitions", name, n, len(c.Partitions)))
+			errs = append(errs, fmt.Errorf("migrate: [migrate.spool] %s names %d directories for %d partitions", name, n,
+				len(c.Partitions)))
 		}
 	}
 	if len(c.Partitions) == 0 {
@@ -103,7 +104,8 @@ func convert(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 	}
 	p := newProgress(stdout, cli.IsTerminal(stdout) && !s.plan)
 	defer p.done()
-	o := &spool.Options{Folders: s.rules(), Separator: s.Spool.Separator, Prefix: s.Spool.Prefix, Layout: s.Spool.Layout, Owner: owner,
+	o := &spool.Options{Folders: s.rules(), Separator: s.Spool.Separator, Prefix: s.Spool.Prefix, Layout: s.Spool.Layout,
+		Owner:       owner,
 		KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted, Parallel: s.Parallel, NoSync: s.Spool.NoSync}
 	logins := map[string]migrate.Account{}
 	if s.From != "" {
@@ -112,7 +114,10 @@ func convert(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 			return cli.Usage, err
 		}
 		m := migrate.New(from, to, s.StateDir, &migrate.Options{Folders: s.rules()})
-		o.FolderPlan = func(ctx context.Context, name string) (*migrate.FolderPlan, error) { return m.Plan(ctx, logins[name]) }
+		o.FolderPlan = func(ctx context.Context, name string) (*migrate.FolderPlan,
+			error) {
+			return m.Plan(ctx, logins[name])
+		}
 	}
 	var mu sync.Mutex
 	status := migrate.WaveStatus{Wave: s.Wave, State: "running"}
@@ -226,7 +231,8 @@ func spoolPlan(ctx context.Context, c *spool.Converter, accounts []spool.Account
 		}
 		fmt.Fprintf(w, "%s: %s\n", a.Name, a.Maildir)
 		for _, f := range p.Folders {
-			fmt.Fprintf(w, "  %-28s -> %-24s (%s), up to %d messages, UIDVALIDITY %d\n", f.Source, f.Target, f.Why, f.Messages, f.UIDValidity)
+			fmt.Fprintf(w, "  %-28s -> %-24s (%s), up to %d messages, UIDVALIDITY %d\n", f.Source, f.Target, f.Why, f.Messages,
+				f.UIDValidity)
 		}
 		writeLeft(w, "  ", p.Left)
 		for _, f := range p.Findings {

@@ -16,7 +16,8 @@ import (
 // A conversion from the files of a real Cyrus: plan, run, report, and again.
 func TestConvert(t *testing.T) {
 	t.Parallel()
-	cyrus := cyrusd.Start(t, &cyrusd.Config{Users: []cyrusd.User{{Name: "anna", Password: "x"}, {Name: "beat", Password: "x"}, {Name: "carla", Password: "x"}}})
+	cyrus := cyrusd.Start(t, &cyrusd.Config{Users: []cyrusd.User{{Name: "anna", Password: "x"},
+		{Name: "beat", Password: "x"}, {Name: "carla", Password: "x"}}})
 	c, err := cyrusd.Dial(cyrus.IMAPAddr)
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +39,8 @@ func TestConvert(t *testing.T) {
 		t.Fatal(err)
 	}
 	users := filepath.Join(dir, "pilot.txt")
-	if err := os.WriteFile(users, []byte("name,source,target\nanna,anna,anna@school.test\nbeat,beat,\nnobody,nobody,\n"), 0o600); err != nil {
+	if err := os.WriteFile(users, []byte("name,source,target\nanna,anna,anna@school.test\nbeat,beat,\nnobody,nobody,\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	config := filepath.Join(dir, "district.toml")
@@ -50,7 +52,9 @@ func TestConvert(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, errs := call(t, "-config", config, "-convert", "-plan")
-	for _, want := range []string{"Gesendet                     -> Sent                     (name), up to 10 messages", `not converted: "Sent", 0 messages (merged: "Gesendet" goes to "Sent" as well and keeps its UIDs)`, `not converted: "Ausgang", 0 messages (special use`} {
+	for _, want := range []string{"Gesendet                     -> Sent                     (name), up to 10 messages",
+		`not converted: "Sent", 0 messages (merged: "Gesendet" goes to "Sent" as well and keeps its UIDs)`,
+		`not converted: "Ausgang", 0 messages (special use`} {
 		if !strings.Contains(out, want) {
 			t.Errorf("plan lacks %q:\n%s", want, out)
 		}
@@ -63,7 +67,8 @@ func TestConvert(t *testing.T) {
 	}
 	report := filepath.Join(dir, "report.json")
 	code, out, errs = call(t, "-config", config, "-convert", "-report", report)
-	if code != cli.Held || !strings.Contains(out, "anna: 10 copied") || !strings.Contains(out, "nobody: open: the spool has no INBOX") || strings.Contains(out, "carla") {
+	if code != cli.Held || !strings.Contains(out, "anna: 10 copied") ||
+		!strings.Contains(out, "nobody: open: the spool has no INBOX") || strings.Contains(out, "carla") {
 		t.Fatalf("exit %d\n%s%s", code, out, errs)
 	}
 	raw, err := os.ReadFile(report)
@@ -71,7 +76,8 @@ func TestConvert(t *testing.T) {
 		t.Fatal(err)
 	}
 	var rep Report
-	if err := json.Unmarshal(raw, &rep); err != nil || len(rep.Spool) != 3 || rep.Spool[0].Total.Copied != 10 || rep.Spool[2].Error == "" {
+	if err := json.Unmarshal(raw, &rep); err != nil || len(rep.Spool) != 3 || rep.Spool[0].Total.Copied != 10 ||
+		rep.Spool[2].Error == "" {
 		t.Errorf("report %s, %v", raw, err)
 	}
 	files, err := filepath.Glob(filepath.Join(mail, "anna@school.test", "Maildir", ".Sent", "cur", "*:2,S"))
@@ -85,7 +91,9 @@ func TestConvert(t *testing.T) {
 		args = append(args, "-owner", "65534:65534")
 	}
 	code, out, _ = call(t, args...)
-	if code != cli.Held || !strings.Contains(out, "anna: copy: the Maildir of an earlier conversion is gone") && !strings.Contains(out, "anna: open: the Maildir of an earlier conversion is gone") || !strings.Contains(out, "carla: 0 copied") {
+	if code != cli.Held || !strings.Contains(out, "anna: copy: the Maildir of an earlier conversion is gone") &&
+		!strings.Contains(out, "anna: open: the Maildir of an earlier conversion is gone") ||
+		!strings.Contains(out, "carla: 0 copied") {
 		t.Errorf("exit %d\n%s", code, out)
 	}
 }
@@ -112,9 +120,12 @@ func TestConvertLivePlan(t *testing.T) {
 	if err := os.WriteFile(users, []byte("anna\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, out, errs := call(t, "-spool", cyrus.Spool, "-maildir", filepath.Join(dir, "%u", "Maildir"), "-users", users, "-insecure", "-plan", "-state", filepath.Join(dir, "state"),
-		"-from", fmt.Sprintf("imap://%s:%s@%s", cyrus.ProxyUser, cyrus.ProxyPassword, cyrus.IMAPAddr), "-to", fmt.Sprintf("imap://%s:%s@%s", to.MasterUser, to.MasterPassword, to.IMAPAddr))
-	if code != cli.Done || !strings.Contains(out, "Ausgang                      -> Sent                     (special use)") {
+	code, out, errs := call(t, "-spool", cyrus.Spool, "-maildir", filepath.Join(dir, "%u", "Maildir"), "-users", users,
+		"-insecure", "-plan", "-state", filepath.Join(dir, "state"),
+		"-from", fmt.Sprintf("imap://%s:%s@%s", cyrus.ProxyUser, cyrus.ProxyPassword, cyrus.IMAPAddr), "-to",
+		fmt.Sprintf("imap://%s:%s@%s", to.MasterUser, to.MasterPassword, to.IMAPAddr))
+	if code != cli.Done || !strings.Contains(out,
+		"Ausgang                      -> Sent                     (special use)") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 }
@@ -126,8 +137,9 @@ func TestConvertUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no pattern":   {[]string{"-spool", "/var/spool/none"}, "-maildir is an absolute path with %u"},
-		"fixed path":   {[]string{"-spool", "/var/spool/none", "-maildir", "/srv/mail"}, "-maildir is an absolute path with %u"},
+		"no pattern": {[]string{"-spool", "/var/spool/none"}, "-maildir is an absolute path with %u"},
+		"fixed path": {[]string{"-spool", "/var/spool/none", "-maildir", "/srv/mail"},
+			"-maildir is an absolute path with %u"},
 		"no spool":     {[]string{"-convert", "-maildir", "/srv/mail/%u"}, "no spool is named"},
 		"verify":       {append(ok, "-verify"), "belong to the migration over IMAP"},
 		"cut-over":     {append(ok, "-cut-over"), "belong to the migration over IMAP"},
@@ -145,7 +157,8 @@ func TestConvertUsage(t *testing.T) {
 			}
 		})
 	}
-	for name, want := range map[string]string{"anna@school.test": "/m/school.test/anna/anna@school.test%", "a/../b": "", "..": "", "": ""} {
+	for name, want := range map[string]string{"anna@school.test": "/m/school.test/anna/anna@school.test%", "a/../b": "",
+		"..": "", "": ""} {
 		got, err := maildir("/m/%d/%n/%u%%", name)
 		if got != want || (err != nil) != (want == "") {
 			t.Errorf("%q: %q, %v", name, got, err)

@@ -33,12 +33,14 @@ func demo(ctx context.Context, w io.Writer) error {
 	for _, user := range []string{"a.muster@school.test", "l.dubois@school.test", "p.bernasconi@school.test"} {
 		from.SetUsers(dovecottest.User{Name: user, Password: "secret"})
 		to.SetUsers(dovecottest.User{Name: user, Password: "secret"})
-		accounts = append(accounts, migrate.Account{Name: user, Source: migrate.Login{User: user}, Target: migrate.Login{User: user}})
+		accounts = append(accounts, migrate.Account{Name: user, Source: migrate.Login{User: user},
+			Target: migrate.Login{User: user}})
 	}
 	fill(from)
 
 	server := func(s *dovecottest.Server) migrate.Server {
-		return migrate.Server{Addr: s.IMAPAddr, Security: migrate.Insecure, Admin: s.MasterUser, AdminPassword: schoolmail.Secret(s.MasterPassword)}
+		return migrate.Server{Addr: s.IMAPAddr, Security: migrate.Insecure, Admin: s.MasterUser,
+			AdminPassword: schoolmail.Secret(s.MasterPassword)}
 	}
 	p := newProgress(w, false)
 	m := migrate.New(server(from), server(to), dir, &migrate.Options{Observer: p})
@@ -91,8 +93,10 @@ func demo(ctx context.Context, w io.Writer) error {
 // fill gives each user the folders of a mail program in another language.
 func fill(s *dovecottest.Server) {
 	boxes := map[string][]string{
-		"a.muster@school.test":     {"INBOX", "Gesendet", "Gesendete Objekte", "Entwürfe", "Papierkorb", "Klasse 7b", "Klasse 7b.Noten"},
-		"l.dubois@school.test":     {"INBOX", "Éléments envoyés", "Brouillons", "Corbeille", "Courrier indésirable", "Parents"},
+		"a.muster@school.test": {"INBOX", "Gesendet", "Gesendete Objekte", "Entwürfe", "Papierkorb", "Klasse 7b",
+			"Klasse 7b.Noten"},
+		"l.dubois@school.test": {"INBOX", "Éléments envoyés", "Brouillons", "Corbeille", "Courrier indésirable",
+			"Parents"},
 		"p.bernasconi@school.test": {"INBOX", "Posta inviata", "Sent Items", "Bozze", "Cestino"},
 	}
 	n := 0

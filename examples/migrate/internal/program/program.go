@@ -146,36 +146,50 @@ func (s *settings) flags(fs *cli.Flags) (spoolDirs *string) {
 		name, of          string
 		ca, file, command *string
 	}{
-		{"from", "source", &s.FromCAFile, &s.FromTokenFile, &s.FromTokenCommand}, {"to", "target", &s.ToCAFile, &s.ToTokenFile, &s.ToTokenCommand}} {
-		fs.StringVar(side.ca, side.name+"-ca-file", *side.ca, "PEM `file` with the authority that the "+side.of+" server's certificate is trusted by, or the certificate itself")
-		fs.StringVar(side.file, side.name+"-token-file", *side.file, "`file` with an OAuth token for the "+side.of+", read at each login")
-		fs.StringVar(side.command, side.name+"-token-command", *side.command, "`command` that prints an OAuth token for the "+side.of+" user MIGRATE_USER, run at each login")
+		{"from", "source", &s.FromCAFile, &s.FromTokenFile, &s.FromTokenCommand},
+		{"to", "target", &s.ToCAFile, &s.ToTokenFile, &s.ToTokenCommand}} {
+		fs.StringVar(side.ca, side.name+"-ca-file", *side.ca,
+			"PEM `file` with the authority that the "+side.of+" server's certificate is trusted by, or the certificate itself")
+		fs.StringVar(side.file, side.name+"-token-file", *side.file,
+			"`file` with an OAuth token for the "+side.of+", read at each login")
+		fs.StringVar(side.command, side.name+"-token-command", *side.command,
+			"`command` that prints an OAuth token for the "+side.of+" user MIGRATE_USER, run at each login")
 	}
 	fs.StringVar(&s.Preset, "preset", s.Preset, "what is known of the source: gmail or exchange")
-	fs.IntVar(&s.Attempts, "attempts", s.Attempts, "at an account whose connections break without any progress (default 5)")
+	fs.IntVar(&s.Attempts, "attempts", s.Attempts,
+		"at an account whose connections break without any progress (default 5)")
 	fs.StringVar(&s.Timeout, "timeout", s.Timeout, "`duration` of silence until a connection is given up (default 5m)")
-	fs.Func("include", "`pattern` of source folders that are taken, with what is below them; may be repeated", list(&s.Folders.Only))
-	fs.Func("exclude", "`pattern` of source folders that stay behind, with what is below them; may be repeated", list(&s.Folders.Skip))
+	fs.Func("include", "`pattern` of source folders that are taken, with what is below them; may be repeated",
+		list(&s.Folders.Only))
+	fs.Func("exclude", "`pattern` of source folders that stay behind, with what is below them; may be repeated",
+		list(&s.Folders.Skip))
 	fs.StringVar(&s.Since, "since", s.Since, "`day`: older messages stay behind, such as 2020-12-31")
 	fs.Int64Var(&s.MaxSize, "max-size", s.MaxSize, "`bytes`: larger messages stay behind")
-	fs.BoolVar(&s.CopyQuota, "copy-quota", s.CopyQuota, "set the source's storage limit at the target, where that allows it")
+	fs.BoolVar(&s.CopyQuota, "copy-quota", s.CopyQuota,
+		"set the source's storage limit at the target, where that allows it")
 	fs.StringVar(&s.Users, "users", s.Users, "`file` with accounts: a name on each line, or CSV with a heading")
 	fs.StringVar(&s.StateDir, "state", or(s.StateDir, "migrate-state"), "state `directory`")
 	fs.StringVar(&s.Wave, "wave", or(s.Wave, "migration"), "`name` of the wave in reports")
 	fs.IntVar(&s.Parallel, "parallel", s.Parallel, "accounts at a time (default 4)")
 	fs.BoolVar(&s.CutOver, "cut-over", s.CutOver, "make it the last run: later ones only bring late mail")
-	fs.BoolVar(&s.allowDeletions, "allow-deletions", false, "carry out deletions that an earlier run has held back, in this run")
-	fs.BoolVar(&s.recopy, "recopy", false, "copy again what had been copied before the cut-over and is no longer at the target")
+	fs.BoolVar(&s.allowDeletions, "allow-deletions", false,
+		"carry out deletions that an earlier run has held back, in this run")
+	fs.BoolVar(&s.recopy, "recopy", false,
+		"copy again what had been copied before the cut-over and is no longer at the target")
 	fs.BoolVar(&s.plan, "plan", false, "only show where each folder would go")
 	fs.BoolVar(&s.verify, "verify", false, "compare both sides afterwards")
 	fs.BoolVar(&s.noCopy, "no-copy", false, "with -verify: compare only")
 	fs.Float64Var(&s.sample, "sample", 1, "with -verify: share of messages compared by content")
 	fs.StringVar(&s.report, "report", "", "`file` for the report: JSON, or a page if it ends in .html (needs -verify)")
 	spoolDirs = fs.String("spool", "", "convert from disk: Cyrus' partition `directory`, several with commas")
-	fs.StringVar(&s.Spool.Config, "spool-config", s.Spool.Config, "Cyrus' configdirectory: subscriptions, and what users have read before 2.4")
-	fs.BoolVar(&s.Spool.OldNames, "spool-old-names", s.Spool.OldNames, "unixhierarchysep is off at Cyrus, the default before 3.0")
-	fs.StringVar(&s.Spool.Maildir, "maildir", s.Spool.Maildir, "`pattern` of the Maildirs: %u is the user, %n and %d its parts")
-	fs.StringVar(&s.Spool.Owner, "owner", s.Spool.Owner, "`USER:GROUP` of the Maildirs (default: of the directory they are in)")
+	fs.StringVar(&s.Spool.Config, "spool-config", s.Spool.Config,
+		"Cyrus' configdirectory: subscriptions, and what users have read before 2.4")
+	fs.BoolVar(&s.Spool.OldNames, "spool-old-names", s.Spool.OldNames,
+		"unixhierarchysep is off at Cyrus, the default before 3.0")
+	fs.StringVar(&s.Spool.Maildir, "maildir", s.Spool.Maildir,
+		"`pattern` of the Maildirs: %u is the user, %n and %d its parts")
+	fs.StringVar(&s.Spool.Owner, "owner", s.Spool.Owner,
+		"`USER:GROUP` of the Maildirs (default: of the directory they are in)")
 	fs.BoolVar(&s.convert, "convert", false, "convert from disk as [migrate.spool] of the district file says")
 	return spoolDirs
 }
@@ -227,7 +241,8 @@ func (s *settings) servers() (from, to migrate.Server, err error) {
 	return from, to, errors.Join(err1, err2)
 }
 
-func (s *settings) server(url string, password schoolmail.Secret, file, ca, tokenFile, tokenCommand string) (migrate.Server, error) {
+func (s *settings) server(url string, password schoolmail.Secret, file, ca, tokenFile,
+	tokenCommand string) (migrate.Server, error) {
 	srv, err := migrate.ParseServer(url, s.Insecure)
 	if err != nil {
 		return srv, err
@@ -264,8 +279,10 @@ func (s *settings) server(url string, password schoolmail.Secret, file, ca, toke
 // options makes the migration's options of the settings, with what the preset
 // knows of the source.
 func (s *settings) options(from *migrate.Server) (migrate.Options, error) {
-	o := migrate.Options{Folders: s.rules(), KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted, AllowDeletions: s.allowDeletions,
-		Recopy: s.recopy, Attempts: s.Attempts, Quota: s.CopyQuota, Flags: s.Flags, Limits: migrate.Limits{MaxSize: s.MaxSize}}
+	o := migrate.Options{Folders: s.rules(), KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted,
+		AllowDeletions: s.allowDeletions,
+		Recopy:         s.recopy, Attempts: s.Attempts, Quota: s.CopyQuota, Flags: s.Flags,
+		Limits: migrate.Limits{MaxSize: s.MaxSize}}
 	if s.Since != "" {
 		day, err := time.Parse(time.DateOnly, s.Since)
 		if err != nil {
@@ -318,11 +335,13 @@ func own(s migrate.Server) schoolmail.Secret {
 	return s.AdminPassword
 }
 
-func run(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer) (int, error) {
+func run(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account,
+	stdout io.Writer) (int, error) {
 	return runWith(ctx, s, from, to, accounts, stdout, newProgress(stdout, cli.IsTerminal(stdout)))
 }
 
-func runWith(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer, p *progress) (int, error) {
+func runWith(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer,
+	p *progress) (int, error) {
 	defer p.done()
 	o, err := s.options(&from)
 	if err != nil {
@@ -330,8 +349,10 @@ func runWith(ctx context.Context, s *settings, from, to migrate.Server, accounts
 	}
 	o.Observer = p
 	j := &runner.Job{
-		From: from, To: to, State: s.StateDir, NoCopy: s.noCopy, Verify: s.verify, Sample: s.sample, Report: s.report, Observe: p.wave,
-		Wave:    migrate.Wave{Name: s.Wave, Accounts: accounts, Windows: s.windows(), Parallel: s.Parallel, CutOver: s.CutOver},
+		From: from, To: to, State: s.StateDir, NoCopy: s.noCopy, Verify: s.verify, Sample: s.sample, Report: s.report,
+		Observe: p.wave,
+		Wave: migrate.Wave{Name: s.Wave, Accounts: accounts, Windows: s.windows(), Parallel: s.Parallel,
+			CutOver: s.CutOver},
 		Options: o,
 	}
 	if s.plan {
@@ -378,7 +399,8 @@ func writePlan(w io.Writer, account string, p *migrate.FolderPlan) {
 		if m.Create {
 			note = ", new"
 		}
-		fmt.Fprintf(w, "  %-28s -> %-24s (%s%s): %d messages%s, %d to copy\n", m.Source, m.Target, m.Why, note, m.Messages, size(m.Bytes), m.Left)
+		fmt.Fprintf(w, "  %-28s -> %-24s (%s%s): %d messages%s, %d to copy\n", m.Source, m.Target, m.Why, note, m.Messages,
+			size(m.Bytes), m.Left)
 		messages, left = messages+m.Messages, left+m.Left
 	}
 	fmt.Fprintf(w, "  in all %d messages, %d to copy\n", messages, left)
@@ -400,7 +422,8 @@ func size(bytes int64) string {
 
 // certified prints what the comparison has found.
 func certified(w io.Writer, sum *migrate.WaveCertificate) {
-	fmt.Fprintf(w, "verified: %d of %d mailboxes complete, %d messages, %s, %d missing\n", sum.Complete, sum.Accounts, sum.Messages, migrate.Bytes(sum.Bytes), sum.Missing)
+	fmt.Fprintf(w, "verified: %d of %d mailboxes complete, %d messages, %s, %d missing\n", sum.Complete, sum.Accounts,
+		sum.Messages, migrate.Bytes(sum.Bytes), sum.Missing)
 	for _, c := range sum.Each {
 		if c.Complete {
 			continue

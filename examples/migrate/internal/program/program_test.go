@@ -28,7 +28,8 @@ func TestDemo(t *testing.T) {
 	if code != cli.Done {
 		t.Fatalf("exit %d: %s", code, errs)
 	}
-	for _, want := range []string{`"Gesendet" and "Gesendete Objekte" are merged into "Sent"`, "280 copied", "nothing to do in 7 folders", "3 of 3 mailboxes complete, 723 messages"} {
+	for _, want := range []string{`"Gesendet" and "Gesendete Objekte" are merged into "Sent"`, "280 copied",
+		"nothing to do in 7 folders", "3 of 3 mailboxes complete, 723 messages"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("output lacks %q:\n%s", want, out)
 		}
@@ -49,18 +50,21 @@ func TestUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		"one side":        {[]string{"-from", "imaps://h"}, "-from and -to are needed"},
-		"unknown flag":    {[]string{"-x"}, "not defined: -x; -h explains the flags"},
-		"argument":        {[]string{"-from", "imaps://h", "-to", "imaps://h", "x"}, `unexpected argument "x"`},
-		"wrong scheme":    {[]string{"-from", "http://u:geheim@h", "-to", "imaps://u@h"}, "want imap:// or imaps://"},
-		"no user":         {[]string{"-from", "imaps://h", "-to", "imaps://h"}, "both URLs need a user"},
-		"page":            {[]string{"-from", "imaps://u@h", "-to", "imaps://u@h", "-report", "x.html"}, "needs -verify"},
-		"sample":          {[]string{"-from", "imaps://u@h", "-to", "imaps://u@h", "-sample", "2"}, "-sample"},
-		"no list":         {[]string{"-from", "imaps://u@h", "-to", "imaps://u@h", "-users", filepath.Join(dir, "none")}, "no such file"},
-		"empty list":      {[]string{"-from", "imaps://u@h", "-to", "imaps://u@h", "-users", write("empty", "# nobody\n")}, "no accounts"},
-		"bad config":      {[]string{"-config", write("bad.toml", "frmo = 'x'\n")}, "unknown key"},
-		"missing config":  {[]string{"-config=" + filepath.Join(dir, "none.toml")}, "no such file"},
-		"config, no side": {[]string{"-config", write("half.toml", "[migrate]\nfrom = 'imaps://u@h'\n")}, "-from and -to are needed"},
+		"one side":     {[]string{"-from", "imaps://h"}, "-from and -to are needed"},
+		"unknown flag": {[]string{"-x"}, "not defined: -x; -h explains the flags"},
+		"argument":     {[]string{"-from", "imaps://h", "-to", "imaps://h", "x"}, `unexpected argument "x"`},
+		"wrong scheme": {[]string{"-from", "http://u:geheim@h", "-to", "imaps://u@h"}, "want imap:// or imaps://"},
+		"no user":      {[]string{"-from", "imaps://h", "-to", "imaps://h"}, "both URLs need a user"},
+		"page":         {[]string{"-from", "imaps://u@h", "-to", "imaps://u@h", "-report", "x.html"}, "needs -verify"},
+		"sample":       {[]string{"-from", "imaps://u@h", "-to", "imaps://u@h", "-sample", "2"}, "-sample"},
+		"no list": {[]string{"-from", "imaps://u@h", "-to", "imaps://u@h", "-users", filepath.Join(dir, "none")},
+			"no such file"},
+		"empty list": {[]string{"-from", "imaps://u@h", "-to", "imaps://u@h", "-users", write("empty", "# nobody\n")},
+			"no accounts"},
+		"bad config":     {[]string{"-config", write("bad.toml", "frmo = 'x'\n")}, "unknown key"},
+		"missing config": {[]string{"-config=" + filepath.Join(dir, "none.toml")}, "no such file"},
+		"config, no side": {[]string{"-config", write("half.toml", "[migrate]\nfrom = 'imaps://u@h'\n")},
+			"-from and -to are needed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -115,7 +119,8 @@ func TestRun(t *testing.T) {
 	}
 	report := filepath.Join(dir, "report.json")
 	code, out, errs = call(t, append(args, "-verify", "-report", report)...)
-	if code != cli.Done || !strings.Contains(out, "anna: 10 copied") || !strings.Contains(out, "2 of 2 mailboxes complete") {
+	if code != cli.Done || !strings.Contains(out, "anna: 10 copied") ||
+		!strings.Contains(out, "2 of 2 mailboxes complete") {
 		t.Fatalf("exit %d\n%s%s", code, out, errs)
 	}
 	raw, err := os.ReadFile(report)
@@ -123,7 +128,8 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	var rep Report
-	if err := json.Unmarshal(raw, &rep); err != nil || rep.Wave.Accounts[0].Result.Copied != 10 || rep.Certificate.Complete != 2 {
+	if err := json.Unmarshal(raw, &rep); err != nil || rep.Wave.Accounts[0].Result.Copied != 10 ||
+		rep.Certificate.Complete != 2 {
 		t.Errorf("report %s, %v", raw, err)
 	}
 	if strings.Contains(string(raw), to.MasterPassword) {
@@ -134,7 +140,8 @@ func TestRun(t *testing.T) {
 	from.RemoveUsers("anna")
 	page := filepath.Join(dir, "report.html")
 	code, out, _ = call(t, append(args, "-cut-over", "-verify", "-report", page)...)
-	if code != cli.Held || !strings.Contains(out, "beat: 1 copied") || !strings.Contains(out, "anna: migrate: anna: connect") {
+	if code != cli.Held || !strings.Contains(out, "beat: 1 copied") ||
+		!strings.Contains(out, "anna: migrate: anna: connect") {
 		t.Errorf("exit %d\n%s", code, out)
 	}
 	if raw, err := os.ReadFile(page); err != nil || !strings.Contains(string(raw), "1 of 2 mailboxes complete") {
@@ -180,7 +187,8 @@ func TestBars(t *testing.T) {
 func TestExampleConfiguration(t *testing.T) {
 	t.Parallel()
 	s, _, ok := parse([]string{"-config", "../../migrate.toml"}, io.Discard, os.Stderr)
-	if !ok || len(s.Windows) != 2 || s.rules().Roles["Sent"] != "Gesendete Objekte" || s.Users != filepath.Join("..", "..", "pilot.txt") {
+	if !ok || len(s.Windows) != 2 || s.rules().Roles["Sent"] != "Gesendete Objekte" ||
+		s.Users != filepath.Join("..", "..", "pilot.txt") {
 		t.Errorf("%+v", s)
 	}
 }
