@@ -8,14 +8,14 @@ import (
 	"strconv"
 )
 
-// Row is one row of an answer: names and values as the server gives them.
+// ResultRow is one row of an answer: names and values as the server gives them.
 // Numbers and booleans, which a few commands send, are kept as text.
-type Row map[string]string
+type ResultRow map[string]string
 
 // answer is the answer to one command.
 type answer struct {
 	tag  string
-	rows []Row
+	rows []ResultRow
 	// object is the answer of "user", the only command that sends no rows.
 	object json.RawMessage
 	// errType is empty on success.
@@ -96,12 +96,12 @@ func parseAnswer(parts []json.RawMessage) (answer, error) {
 	return a, nil
 }
 
-func parseRows(raw json.RawMessage) ([]Row, error) {
+func parseRows(raw json.RawMessage) ([]ResultRow, error) {
 	var list []json.RawMessage
 	if err := json.Unmarshal(raw, &list); err != nil {
 		return nil, fmt.Errorf("rows: %w", err)
 	}
-	rows := make([]Row, 0, len(list))
+	rows := make([]ResultRow, 0, len(list))
 	for _, p := range list {
 		r, err := parseRow(p)
 		if err != nil {
@@ -112,12 +112,12 @@ func parseRows(raw json.RawMessage) ([]Row, error) {
 	return rows, nil
 }
 
-func parseRow(raw json.RawMessage) (Row, error) {
+func parseRow(raw json.RawMessage) (ResultRow, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {
 		return nil, fmt.Errorf("row: %w", err)
 	}
-	row := make(Row, len(fields))
+	row := make(ResultRow, len(fields))
 	for k, v := range fields {
 		var s string
 		switch {
@@ -135,7 +135,7 @@ func parseRow(raw json.RawMessage) (Row, error) {
 }
 
 // number reads a decimal value of a row, which must be there.
-func number[T ~int | ~int64 | ~uint32 | ~uint64](r Row, key string) (T, error) {
+func number[T ~int | ~int64 | ~uint32 | ~uint64](r ResultRow, key string) (T, error) {
 	s, ok := r[key]
 	if !ok {
 		return 0, fmt.Errorf("no field %q", key)

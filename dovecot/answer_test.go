@@ -11,15 +11,15 @@ func TestParseAnswers(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name, body string
-		want       []Row // of the first answer
+		want       []ResultRow // of the first answer
 		ok         bool
 	}{
-		{"empty", `[["doveadmResponse",[],"1"]]`, []Row{}, true},
-		{"rows", `[["doveadmResponse",[{"a":"1"},{"a":"2"}],"1"]]`, []Row{{"a": "1"}, {"a": "2"}}, true},
+		{"empty", `[["doveadmResponse",[],"1"]]`, []ResultRow{}, true},
+		{"rows", `[["doveadmResponse",[{"a":"1"},{"a":"2"}],"1"]]`, []ResultRow{{"a": "1"}, {"a": "2"}}, true},
 		{"numbers", `[["doveadmResponse",[{"size":4096,"x":1.5,"y":true,"z":null}],"1"]]`,
-			[]Row{{"size": "4096", "x": "1.5", "y": "true", "z": ""}}, true},
+			[]ResultRow{{"size": "4096", "x": "1.5", "y": "true", "z": ""}}, true},
 		{"the spilt rows of who", `[["doveadmResponse",[{"u":"a"}],{"u":"b"},{"u":"c"},"1"]]`,
-			[]Row{{"u": "a"}, {"u": "b"}, {"u": "c"}}, true},
+			[]ResultRow{{"u": "a"}, {"u": "b"}, {"u": "c"}}, true},
 		{"object", `[["doveadmResponse",{"userList":[]},"1"]]`, nil, true},
 		{"error", `[["error",{"type":"exitCode", "exitCode":65},"1"]]`, nil, true},
 		{"error without type", `[["error",{},"1"]]`, nil, false},

@@ -72,7 +72,7 @@ func TestTags(t *testing.T) {
 				return
 			}
 			must(t, err)
-			wantSame(t, "first", list[0].Rows, []dovecot.Row{{"mailbox": "A"}})
+			wantSame(t, "first", list[0].Rows, []dovecot.ResultRow{{"mailbox": "A"}})
 			wantKind(t, list[1].Err, dovecot.ErrNoUser)
 		})
 	}

@@ -6,7 +6,7 @@ import (
 
 // Result is the outcome of one command of a batch.
 type Result struct {
-	Rows []Row
+	Rows []ResultRow
 	Err  error
 }
 

@@ -406,11 +406,11 @@ func testMessages(t *testing.T, s site) {
 	wantKind(t, c.Save(ctx, user, "INBOX", ""), dovecot.ErrInvalid)
 
 	guid := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, user, "INBOX"))[0].GUID
-	wantSame(t, "search", get[[]dovecot.Hit](t)(c.Search(ctx, user, "mailbox", "INBOX", "SUBJECT", "TWO")),
-		[]dovecot.Hit{{MailboxGUID: guid, UID: 2}})
-	wantSame(t, "search or", get[[]dovecot.Hit](t)(c.Search(ctx, user, "mailbox", "INBOX", "(", "SUBJECT", "one", "OR",
+	wantSame(t, "search", get[[]dovecot.MessageRef](t)(c.Search(ctx, user, "mailbox", "INBOX", "SUBJECT", "TWO")),
+		[]dovecot.MessageRef{{MailboxGUID: guid, UID: 2}})
+	wantSame(t, "search or", get[[]dovecot.MessageRef](t)(c.Search(ctx, user, "mailbox", "INBOX", "(", "SUBJECT", "one", "OR",
 		"UID", "3", ")")),
-		[]dovecot.Hit{{MailboxGUID: guid, UID: 1}, {MailboxGUID: guid, UID: 3}})
+		[]dovecot.MessageRef{{MailboxGUID: guid, UID: 1}, {MailboxGUID: guid, UID: 3}})
 	hits, err := c.Search(ctx, user, "mailbox", "Nope", "ALL")
 	if is24(t, c) { // finds nothing there
 		must(t, err)
@@ -427,9 +427,9 @@ func testMessages(t *testing.T, s site) {
 
 	must(t, c.AddFlags(ctx, user, []string{`\Seen`, "$Label1"}, "mailbox", "INBOX", "UID", "2"))
 	must(t, c.RemoveFlags(ctx, user, []string{`\Seen`}, "mailbox", "INBOX", "UID", "2"))
-	rows := get[[]dovecot.Row](t)(c.Fetch(ctx, user, []string{"uid", "flags", "hdr.subject"}, "mailbox", "INBOX", "UID",
+	rows := get[[]dovecot.ResultRow](t)(c.Fetch(ctx, user, []string{"uid", "flags", "hdr.subject"}, "mailbox", "INBOX", "UID",
 		"2"))
-	wantSame(t, "fetch", rows, []dovecot.Row{{"uid": "2", "flags": `\Recent $Label1`, "hdr.subject": "two"}})
+	wantSame(t, "fetch", rows, []dovecot.ResultRow{{"uid": "2", "flags": `\Recent $Label1`, "hdr.subject": "two"}})
 
 	must(t, c.Copy(ctx, other, "INBOX", user, "mailbox", "INBOX", "UID", "2"))
 	must(t, c.Copy(ctx, user, "Sent", "", "mailbox", "INBOX", "ALL"))
@@ -487,7 +487,7 @@ func testSetQuota(t *testing.T, s site) {
 	wantKind(t, c.Save(ctx, user, "INBOX", message(strings.Repeat("long ", 4000))), dovecot.ErrOverQuota)
 
 	// Ensure sets it along with the rest, once.
-	want := dovecot.Want{Mailboxes: []string{"Drafts"}, QuotaBytes: 40 << 20}
+	want := dovecot.Desired{Mailboxes: []string{"Drafts"}, QuotaBytes: 40 << 20}
 	state := get[dovecot.State](t)(c.Ensure(ctx, user, want))
 	wantSame(t, "missing", state.Missing(want), []string(nil))
 	sets := c.Stats().Commands["dictSet"]
@@ -505,7 +505,7 @@ func testSetQuota(t *testing.T, s site) {
 
 	// Sites without a dict.
 	wantKind(t, s.client(t).SetQuota(ctx, user, 1<<20), dovecot.ErrUnsupported)
-	_, err := s.client(t).Ensure(ctx, user, dovecot.Want{QuotaBytes: 50 << 20})
+	_, err := s.client(t).Ensure(ctx, user, dovecot.Desired{QuotaBytes: 50 << 20})
 	wantKind(t, err, dovecot.ErrQuotaDiffers)
 	for _, uri := range []string{"proxy::none", "bogus:x"} {
 		err := s.client(t, dovecot.Options{QuotaDict: uri}).SetQuota(ctx, user, 1<<20)
@@ -598,7 +598,7 @@ func testSessions(t *testing.T, s site) {
 func testEnsure(t *testing.T, s site) {
 	const user = "ensure@s.test"
 	ctx, c := t.Context(), s.client(t)
-	want := dovecot.Want{Mailboxes: []string{"Sent", "Drafts", "Klassen/7b"}, QuotaBytes: 20 << 20}
+	want := dovecot.Desired{Mailboxes: []string{"Sent", "Drafts", "Klassen/7b"}, QuotaBytes: 20 << 20}
 	before := get[dovecot.State](t)(c.Inspect(ctx, user))
 	wantSame(t, "missing before", before.Missing(want), []string{
 		`mailbox "INBOX"`, `mailbox "Sent"`, `mailbox "Drafts"`, `mailbox "Klassen/7b"`, `subscription "Drafts"`,
@@ -652,11 +652,11 @@ func testMoveMail(t *testing.T, s site) {
 	want[0].UIDNext++
 	wantSame(t, "mailboxes", list(after), want)
 	wantSame(t, "subscriptions", after.Subscribed, before.Subscribed)
-	rows := get[[]dovecot.Row](t)(c.Fetch(ctx, to, []string{"uid", "hdr.subject"}, "mailbox", "INBOX"))
-	wantSame(t, "INBOX", rows, []dovecot.Row{{"uid": "2", "hdr.subject": "two"}, {"uid": "3", "hdr.subject": "three"},
+	rows := get[[]dovecot.ResultRow](t)(c.Fetch(ctx, to, []string{"uid", "hdr.subject"}, "mailbox", "INBOX"))
+	wantSame(t, "INBOX", rows, []dovecot.ResultRow{{"uid": "2", "hdr.subject": "two"}, {"uid": "3", "hdr.subject": "three"},
 		{"uid": "4", "hdr.subject": "arrived early"}})
-	rows = get[[]dovecot.Row](t)(c.Fetch(ctx, to, []string{"uid"}, "mailbox", "INBOX", "SEEN", "KEYWORD", "$Label1"))
-	wantSame(t, "flags", rows, []dovecot.Row{{"uid": "2"}})
+	rows = get[[]dovecot.ResultRow](t)(c.Fetch(ctx, to, []string{"uid"}, "mailbox", "INBOX", "SEEN", "KEYWORD", "$Label1"))
+	wantSame(t, "flags", rows, []dovecot.ResultRow{{"uid": "2"}})
 
 	again := get[dovecot.State](t)(c.MoveMail(ctx, before, to))
 	wantSame(t, "mailboxes after the second run", list(again), want)
@@ -799,11 +799,11 @@ func testDo(t *testing.T, s site) {
 		must(t, c.CreateMailbox(ctx, user, name, nil))
 	}
 	// A false that was sent would delete P/C, too.
-	get[[]dovecot.Row](t)(c.Do(ctx, "mailboxDelete", dovecot.Params{"user": user, "mailbox": []string{"P"},
+	get[[]dovecot.ResultRow](t)(c.Do(ctx, "mailboxDelete", dovecot.Params{"user": user, "mailbox": []string{"P"},
 		"recursive": false}))
 	wantSame(t, "left", get[[]string](t)(c.Mailboxes(ctx, user, nil)), []string{"INBOX", "P", "P/C", "Sent"})
-	rows := get[[]dovecot.Row](t)(c.Do(ctx, "mailboxPath", dovecot.Params{"user": user, "mailbox": "P/C"}))
-	wantSame(t, "path", rows, []dovecot.Row{{"path": s.home(user) + "/Maildir/.P.C"}})
+	rows := get[[]dovecot.ResultRow](t)(c.Do(ctx, "mailboxPath", dovecot.Params{"user": user, "mailbox": "P/C"}))
+	wantSame(t, "path", rows, []dovecot.ResultRow{{"path": s.home(user) + "/Maildir/.P.C"}})
 
 	for name, p := range map[string]struct {
 		command string
@@ -833,7 +833,7 @@ func testDo(t *testing.T, s site) {
 // testMailstore is the life of an account as Apply sees it.
 func testMailstore(t *testing.T, s site) {
 	ctx, c := t.Context(), s.client(t)
-	var port schoolmail.Mailstore = dovecot.NewMailstore(c, nil, dovecot.Want{Mailboxes: []string{"Drafts"}})
+	var port schoolmail.Mailstore = dovecot.NewMailstore(c, nil, dovecot.Desired{Mailboxes: []string{"Drafts"}})
 	a := schoolmail.Account{Mail: "store@s.test"}
 	for range 2 { // existing is success
 		must(t, port.EnsureMailbox(ctx, a))
@@ -877,12 +877,12 @@ func TestBrokenNames(t *testing.T) {
 	if !strings.Contains(err.Error(), "a mailbox that is listed cannot be opened") {
 		t.Errorf("the error does not help: %v", err)
 	}
-	port := dovecot.NewMailstore(c, nil, dovecot.Want{})
+	port := dovecot.NewMailstore(c, nil, dovecot.Desired{})
 	a := schoolmail.Account{Mail: user}
 	must(t, port.EnsureMailbox(ctx, a))
 
 	careful := newClient(t, s.URL, &dovecot.Options{APIKey: schoolmail.Secret(s.APIKey)}) // no MailRoot
-	err = dovecot.NewMailstore(careful, nil, dovecot.Want{}).RemoveMailbox(ctx, a)
+	err = dovecot.NewMailstore(careful, nil, dovecot.Desired{}).RemoveMailbox(ctx, a)
 	wantKind(t, err, dovecot.ErrNotFound)
 	for range 2 {
 		must(t, port.RemoveMailbox(ctx, a))

@@ -102,7 +102,7 @@ func (o op) failure(h *host, a answer) error {
 }
 
 // rows runs a command at the host for mail and returns the rows.
-func (c *Client) rows(ctx context.Context, o op) ([]Row, error) {
+func (c *Client) rows(ctx context.Context, o op) ([]ResultRow, error) {
 	a, err := c.run(ctx, c.hosts[0], o)
 	return a.rows, err
 }
@@ -128,7 +128,7 @@ func (c *Client) malformed(o op, err error) error {
 // A "user" with * or ? is refused: it would run the command for every user
 // that matches. To do just that, use "allUsers" or loop over [Client.Users]. The
 // command "user" has no rows: see [Client.User] and [Client.Users].
-func (c *Client) Do(ctx context.Context, command string, p Params) ([]Row, error) {
+func (c *Client) Do(ctx context.Context, command string, p Params) ([]ResultRow, error) {
 	o, err := c.verify(ctx, Call{command, p})
 	if err != nil {
 		return nil, err

@@ -86,7 +86,7 @@ func move(t *testing.T, c *dovecot.Client, user, to string) {
 func testCluster(t *testing.T, cl *dovecotd.Cluster, c *dovecot.Client) {
 	const user = "b@s.test" // placed on the second backend
 	ctx := t.Context()
-	want := dovecot.Want{Mailboxes: []string{"Klassen/7b"}, QuotaBytes: 20 << 20}
+	want := dovecot.Desired{Mailboxes: []string{"Klassen/7b"}, QuotaBytes: 20 << 20}
 	state := get[dovecot.State](t)(c.Ensure(ctx, user, want))
 	wantSame(t, "missing", state.Missing(want), []string(nil))
 	must(t, c.Save(ctx, user, "Klassen/7b", message("x")))

@@ -5,7 +5,7 @@
 //
 //	c, err := dovecot.New("https://mail.school.example:8443", &dovecot.Options{APIKey: key})
 //	...
-//	state, err := c.Ensure(ctx, "m.muster@school.example", dovecot.Want{
+//	state, err := c.Ensure(ctx, "m.muster@school.example", dovecot.Desired{
 //		Mailboxes:  []string{"Sent", "Drafts", "Trash", "Junk"},
 //		QuotaBytes: 2 << 30,
 //	})

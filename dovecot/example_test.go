@@ -29,7 +29,7 @@ func ExampleClient_Ensure() {
 	c, srv := connect("m.muster@school.test")
 	defer srv.Close()
 	ctx := context.Background()
-	want := dovecot.Want{Mailboxes: []string{"Sent", "Archiv"}, QuotaBytes: 2 << 30}
+	want := dovecot.Desired{Mailboxes: []string{"Sent", "Archiv"}, QuotaBytes: 2 << 30}
 
 	before, err := c.Inspect(ctx, "m.muster@school.test")
 	if err != nil {

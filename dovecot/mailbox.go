@@ -48,7 +48,7 @@ func (c *Client) Mailboxes(ctx context.Context, user string, o *ListOptions) ([]
 	return namesOf(rows), nil
 }
 
-func namesOf(rows []Row) []string {
+func namesOf(rows []ResultRow) []string {
 	names := make([]string, len(rows))
 	for i, r := range rows {
 		names[i] = r["mailbox"]
@@ -112,7 +112,7 @@ func statusOp(user string, masks []string) op {
 		"mailboxMask": slices.Clone(masks)}).repeatable()
 }
 
-func (c *Client) statuses(o op, rows []Row) ([]MailboxStatus, error) {
+func (c *Client) statuses(o op, rows []ResultRow) ([]MailboxStatus, error) {
 	list := make([]MailboxStatus, len(rows))
 	for i, r := range rows {
 		var err error
@@ -124,7 +124,7 @@ func (c *Client) statuses(o op, rows []Row) ([]MailboxStatus, error) {
 	return list, nil
 }
 
-func statusOf(r Row) (MailboxStatus, error) {
+func statusOf(r ResultRow) (MailboxStatus, error) {
 	m := MailboxStatus{Mailbox: r["mailbox"], GUID: r["guid"]}
 	var errs [8]error
 	m.Messages, errs[0] = number[uint32](r, "messages")

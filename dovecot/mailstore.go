@@ -11,14 +11,14 @@ import (
 type Mailstore struct {
 	c     *Client
 	login func(schoolmail.Account) string
-	want  Want
+	want  Desired
 }
 
 var _ schoolmail.Mailstore = (*Mailstore)(nil)
 
 // NewMailstore returns a mail store in which login tells under which name
 // Dovecot knows an account; nil means its mail address, as on UCS.
-func NewMailstore(c *Client, login func(schoolmail.Account) string, want Want) *Mailstore {
+func NewMailstore(c *Client, login func(schoolmail.Account) string, want Desired) *Mailstore {
 	if login == nil {
 		login = func(a schoolmail.Account) string { return a.Mail }
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Hit is one message that a search found.
-type Hit struct {
+// MessageRef is one message that a search found.
+type MessageRef struct {
 	MailboxGUID string
 	UID         uint32
 }
@@ -20,7 +20,7 @@ type Hit struct {
 // Without "mailbox" all mailboxes are searched; a mailbox named without
 // wildcards that does not exist is [ErrNotFound]. Misspelled keys end the
 // server process, seen here as [ErrUnknownOutcome].
-func (c *Client) Search(ctx context.Context, user string, query ...string) ([]Hit, error) {
+func (c *Client) Search(ctx context.Context, user string, query ...string) ([]MessageRef, error) {
 	o := userOp("search", user, "", Params{"query": query}).repeatable()
 	if err := checkQuery(query); err != nil {
 		return nil, o.refuse("%w", err)
@@ -29,7 +29,7 @@ func (c *Client) Search(ctx context.Context, user string, query ...string) ([]Hi
 	if err != nil {
 		return nil, err
 	}
-	hits := make([]Hit, len(rows))
+	hits := make([]MessageRef, len(rows))
 	for i, r := range rows {
 		hits[i].MailboxGUID = r["mailbox-guid"]
 		if hits[i].UID, err = number[uint32](r, "uid"); err != nil {
@@ -44,7 +44,7 @@ func (c *Client) Search(ctx context.Context, user string, query ...string) ([]Hi
 // "size.virtual" and "hdr.subject". Do not copy mail with "text" or "body":
 // line ends and every byte that is not UTF-8 are changed on the way. Unknown
 // fields end the server process.
-func (c *Client) Fetch(ctx context.Context, user string, fields []string, query ...string) ([]Row, error) {
+func (c *Client) Fetch(ctx context.Context, user string, fields []string, query ...string) ([]ResultRow, error) {
 	o := userOp("fetch", user, "", Params{"field": fields, "query": query}).repeatable()
 	if err := checkQuery(query); err != nil {
 		return nil, o.refuse("%w", err)

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Want is what a user's mail should look like.
-type Want struct {
+// Desired is what a user's mail should look like.
+type Desired struct {
 	// Mailboxes must exist and be subscribed, besides INBOX: the special
 	// folders that the site's configuration names ("Sent", "Drafts", ...).
 	// Those with auto=subscribe in the configuration need not be listed.
@@ -34,7 +34,7 @@ type State struct {
 // Missing returns the changes that would bring the state to what is wanted, as
 // short words for a person: `mailbox "Sent"`, `subscription "Sent"`, `quota`.
 // None means that [Client.Ensure] would change nothing.
-func (s State) Missing(w Want) []string {
+func (s State) Missing(w Desired) []string {
 	var list []string
 	for _, m := range append([]string{"INBOX"}, w.Mailboxes...) {
 		if !slices.ContainsFunc(s.Mailboxes, func(b MailboxStatus) bool { return b.Mailbox == m }) {
@@ -109,7 +109,7 @@ func (c *Client) Inspect(ctx context.Context, user string) (State, error) {
 // in force other than the one wanted is set when there is an [Options.QuotaDict]
 // (see [Client.SetQuota]); otherwise it is [ErrQuotaDiffers], after everything
 // else has been done, and for the directory to change.
-func (c *Client) Ensure(ctx context.Context, user string, w Want) (State, error) {
+func (c *Client) Ensure(ctx context.Context, user string, w Desired) (State, error) {
 	if w.QuotaBytes < 0 {
 		return State{}, refuse("quotaGet", user, "", "negative quota")
 	}
@@ -120,14 +120,14 @@ func (c *Client) Ensure(ctx context.Context, user string, w Want) (State, error)
 	if err != nil {
 		return State{}, err
 	}
-	if len(s.Missing(Want{Mailboxes: w.Mailboxes})) > 0 {
+	if len(s.Missing(Desired{Mailboxes: w.Mailboxes})) > 0 {
 		if err := c.supply(ctx, user, s, w.Mailboxes); err != nil {
 			return s, err
 		}
 		if s, err = c.Inspect(ctx, user); err != nil {
 			return State{}, err
 		}
-		if still := s.Missing(Want{Mailboxes: w.Mailboxes}); len(still) > 0 {
+		if still := s.Missing(Desired{Mailboxes: w.Mailboxes}); len(still) > 0 {
 			return s, &Error{Op: "ensure", User: user, Host: c.hosts[0].name, Kind: ErrIncomplete,
 				Err: fmt.Errorf("missing: %s", strings.Join(still, ", "))}
 		}

@@ -31,7 +31,7 @@ func (c *Client) Quota(ctx context.Context, user string) ([]Quota, error) {
 	return c.quotas(o, rows)
 }
 
-func (c *Client) quotas(o op, rows []Row) ([]Quota, error) {
+func (c *Client) quotas(o op, rows []ResultRow) ([]Quota, error) {
 	var roots []Quota
 	for _, r := range rows {
 		if len(roots) == 0 || roots[len(roots)-1].Root != r["root"] {

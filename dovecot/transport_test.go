@@ -290,10 +290,10 @@ func TestLostAnswer(t *testing.T) {
 		t.Errorf("sent %d times, want once", n)
 	}
 	// Ensure looks, finds it, and is content.
-	s := get[dovecot.State](t)(c.Ensure(t.Context(), "a@s.test", dovecot.Want{Mailboxes: []string{"X"}}))
-	wantSame(t, "missing", s.Missing(dovecot.Want{Mailboxes: []string{"X"}}), []string(nil))
+	s := get[dovecot.State](t)(c.Ensure(t.Context(), "a@s.test", dovecot.Desired{Mailboxes: []string{"X"}}))
+	wantSame(t, "missing", s.Missing(dovecot.Desired{Mailboxes: []string{"X"}}), []string(nil))
 	before := c.Stats().Requests
-	get[dovecot.State](t)(c.Ensure(t.Context(), "a@s.test", dovecot.Want{Mailboxes: []string{"X"}}))
+	get[dovecot.State](t)(c.Ensure(t.Context(), "a@s.test", dovecot.Desired{Mailboxes: []string{"X"}}))
 	if n := c.Stats().Requests - before; n != 2 {
 		t.Errorf("%d requests for what is as it should be, want 2: the flush and the questions", n)
 	}
@@ -302,7 +302,7 @@ func TestLostAnswer(t *testing.T) {
 // TestEnsureFaults: whatever request fails, the next run completes the work.
 func TestEnsureFaults(t *testing.T) {
 	t.Parallel()
-	want := dovecot.Want{Mailboxes: []string{"Klassen", "Archiv"}, QuotaBytes: 1 << 30}
+	want := dovecot.Desired{Mailboxes: []string{"Klassen", "Archiv"}, QuotaBytes: 1 << 30}
 	for i := 0; ; i++ {
 		sim := dovecottest.NewServer()
 		sim.SetUsers(dovecottest.User{Name: "a@s.test"})

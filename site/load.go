@@ -61,7 +61,7 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 		Doveadm: dovecot.Options{APIKey: v.APIKey, Password: v.Password, Hosts: v.Hosts, MailRoot: v.MailRoot, QuotaDict: v.QuotaDict,
 			Concurrency: v.Concurrency},
 		LoginByUID: v.Login == "username",
-		Mail:       dovecot.Want{Mailboxes: v.Mailboxes, QuotaBytes: v.QuotaMB << 20},
+		Mail:       dovecot.Desired{Mailboxes: v.Mailboxes, QuotaBytes: v.QuotaMB << 20},
 		SMTPAddr:   m.Addr, MailFrom: m.From,
 		SMTP: notify.Options{Hello: m.Hello, Username: m.Username, Password: m.Password, PlainText: m.Plaintext, Site: c.Site.Name},
 	}

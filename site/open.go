@@ -62,7 +62,7 @@ type Settings struct {
 	DoveadmURL string
 	Doveadm    dovecot.Options
 	LoginByUID bool // Dovecot knows people by user name, not by address
-	Mail       dovecot.Want
+	Mail       dovecot.Desired
 
 	SMTPAddr string
 	MailFrom string

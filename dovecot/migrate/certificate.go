@@ -3,10 +3,11 @@ package migrate
 import (
 	_ "embed"
 	"encoding/json"
-	"fmt"
 	"html/template"
 	"io"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/humansize"
 )
 
 // WaveCertificate sums a wave's certificates up.
@@ -50,22 +51,8 @@ func (w *WaveCertificate) WriteJSON(to io.Writer) error {
 var certificateHTML string
 
 var certificatePage = template.Must(template.New("certificate").Funcs(template.FuncMap{
-	"bytes": Bytes,
+	"bytes": humansize.Bytes,
 }).Parse(certificateHTML))
 
 // WriteHTML writes one self-contained page.
 func (w *WaveCertificate) WriteHTML(to io.Writer) error { return certificatePage.Execute(to, w) }
-
-// Bytes writes a size for people, "1.5 MB", in steps of 1,000.
-func Bytes(n int64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	v := float64(n)
-	for _, unit := range []string{"kB", "MB", "GB", "TB"} {
-		if v /= 1000; v < 1000 {
-			return fmt.Sprintf("%.1f %s", v, unit)
-		}
-	}
-	return fmt.Sprintf("%.1f PB", v/1000)
-}

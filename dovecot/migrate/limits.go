@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ictmedia/schoolmail/internal/humansize"
 	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
 
@@ -121,9 +122,9 @@ func (r *accountRun) quota(ctx context.Context) error {
 		return err
 	}
 	if err != nil {
-		r.led.find("the source's limit of %s could not be set at the target: %v", Bytes(from.Limit<<10), err)
+		r.led.find("the source's limit of %s could not be set at the target: %v", humansize.Bytes(from.Limit<<10), err)
 		return nil
 	}
-	r.led.find("the source's limit of %s was set at the target", Bytes(from.Limit<<10))
+	r.led.find("the source's limit of %s was set at the target", humansize.Bytes(from.Limit<<10))
 	return nil
 }

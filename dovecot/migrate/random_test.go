@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -134,10 +135,14 @@ func (c *cutConn) Read(b []byte) (int, error) {
 }
 
 // Random mailboxes, random changes, runs that are killed or lose their
-// connection anywhere: in the end the target is what the source is.
+// connection anywhere: in the end the target is what the source is. More of them, from another
+// seed on:
+//
+//	SCHOOLMAIL_WORLDS=200 SCHOOLMAIL_SEED=3 go test ./dovecot/migrate -run Random -timeout 3h
 func TestRandomInterruptedRuns(t *testing.T) {
 	t.Parallel()
-	const worlds, rounds = 3, 3
+	const rounds = 3
+	worlds, first := number("SCHOOLMAIL_WORLDS", 3), number("SCHOOLMAIL_SEED", 0)
 	var users []string
 	for i := range worlds {
 		users = append(users, fmt.Sprintf("user%d", i))
@@ -147,12 +152,12 @@ func TestRandomInterruptedRuns(t *testing.T) {
 	dov2 := dovecot(t, dovecotd.Config{Mailboxes: []dovecotd.Mailbox{}}, users...)
 	for i := range worlds {
 		source := cyr.IMAPAddr
-		if i == 2 {
+		if i%3 == 2 {
 			source = dov2.IMAPAddr // Dovecot to Dovecot: no DIGEST=SHA1, so the other digest
 		}
 		t.Run(users[i], func(t *testing.T) {
 			t.Parallel()
-			seed := uint64(i)*1000 + 7
+			seed := uint64(first+i)*1000 + 7
 			rnd := rand.New(rand.NewPCG(seed, 99))
 			w := &world{tb: t, rnd: rnd, c: client(t, source, users[i]),
 				folders: []string{"INBOX", "Gesendete Objekte", "Papierkorb"},
@@ -203,6 +208,14 @@ func TestRandomInterruptedRuns(t *testing.T) {
 			}
 		})
 	}
+}
+
+// number reads a number from the environment.
+func number(name string, def int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return def
 }
 
 // killed runs a Sync in a process of its own and kills it after a while.

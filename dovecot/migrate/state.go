@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,6 +15,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
+	"github.com/ictmedia/schoolmail/dovecot/migrate/internal/statefile"
 	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
 
@@ -41,7 +40,7 @@ type state struct {
 
 var (
 	bucketMeta    = []byte("meta")
-	bucketFolders = []byte("folders")
+	bucketFolders = []byte(statefile.Folders)
 	bucketMsgs    = []byte("messages")
 	bucketOld     = []byte("old") // of a source folder whose UIDVALIDITY changed
 	keyAccount    = []byte("account")
@@ -92,52 +91,11 @@ type pendingEntry struct {
 	remove bool
 }
 
-// StateFile names the file that keeps an account's state in a directory. What
-// a file name should not hold is percent-encoded.
-func StateFile(dir, account string) string {
-	var b strings.Builder
-	for _, c := range []byte(account) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '_', c == '@', c == '.' && b.Len() > 0:
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "%%%02x", c)
-		}
-	}
-	return filepath.Join(dir, b.String()+".db")
-}
-
-// Began reports whether the state in a directory knows of folders of an
-// account. The error is [ErrBusy] while a migration of the account runs.
-func Began(dir, account string) (bool, error) {
-	file := StateFile(dir, account)
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: time.Second, ReadOnly: true})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return false, ErrBusy
-	}
-	if err != nil {
-		return false, fmt.Errorf("migrate: state %s: %w", file, err)
-	}
-	defer db.Close()
-	began := false
-	err = db.View(func(tx *bolt.Tx) error {
-		if b := tx.Bucket(bucketFolders); b != nil {
-			k, _ := b.Cursor().First()
-			began = k != nil
-		}
-		return nil
-	})
-	return began, err
-}
-
 func openState(dir, account string) (*state, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("migrate: state: %w", err)
 	}
-	file := StateFile(dir, account)
+	file := statefile.Path(dir, account)
 	s := &state{flushed: time.Now()}
 	open := func() error {
 		db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType,

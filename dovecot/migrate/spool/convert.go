@@ -355,7 +355,7 @@ func (r *run) convert(ctx context.Context) (err error) {
 			}
 			r.problem(f.Source, 0, ProblemFolder, f.Dir, "%v", err)
 			if errors.Is(err, ErrUIDValidity) {
-				r.res.Left = append(r.res.Left, Left{f.Source, f.Messages, LeftNumbers, err.Error()})
+				r.res.Left = append(r.res.Left, LeftBehind{f.Source, f.Messages, LeftNumbers, err.Error()})
 			}
 		}
 	}

@@ -45,7 +45,7 @@ type Result struct {
 	Folders   []*FolderResult `json:"folders,omitempty"` // those that were looked into
 	Unchanged int             `json:"unchanged"`         // folders as the last run left them
 	Total     FolderResult    `json:"total"`
-	Left      []Left          `json:"left,omitempty"`
+	Left      []LeftBehind    `json:"left,omitempty"`
 	Problems  []Problem       `json:"problems,omitempty"`
 	Findings  []string        `json:"findings,omitempty"`
 	Begin     time.Time       `json:"begin"`
@@ -80,8 +80,8 @@ func (f *FolderResult) add(g *FolderResult) {
 	f.Failed += g.Failed
 }
 
-// Left is a source folder that the converter does not bring.
-type Left struct {
+// LeftBehind is a source folder that the converter does not bring.
+type LeftBehind struct {
 	Source   string `json:"source"`
 	Messages int    `json:"messages"`
 	Why      string `json:"why"` // see the Left constants

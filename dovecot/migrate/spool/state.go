@@ -12,7 +12,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
-	"github.com/ictmedia/schoolmail/dovecot/migrate"
+	"github.com/ictmedia/schoolmail/dovecot/migrate/internal/statefile"
 )
 
 // ErrBusy means that another process converts the same account.
@@ -59,16 +59,16 @@ type pendingEntry struct {
 
 // stateFile lies beside the one of the migration over IMAP.
 func stateFile(dir, account string) string {
-	return strings.TrimSuffix(migrate.StateFile(dir, account), ".db") + ".spool"
+	return strings.TrimSuffix(statefile.Path(dir, account), ".db") + ".spool"
 }
 
 // checkMigrate looks at the state that package migrate keeps of the same
 // account: once it knows a folder, what that package has brought would be
 // brought again.
 func checkMigrate(dir, account string) error {
-	began, err := migrate.Began(dir, account)
+	began, err := statefile.Began(dir, account)
 	switch {
-	case errors.Is(err, migrate.ErrBusy):
+	case errors.Is(err, statefile.ErrBusy):
 		return ErrBusy
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrMigrated, err)

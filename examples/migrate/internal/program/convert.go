@@ -245,7 +245,7 @@ func spoolPlan(ctx context.Context, c *spool.Converter, accounts []spool.Account
 	return cli.Done, nil
 }
 
-func writeLeft(w io.Writer, indent string, left []spool.Left) {
+func writeLeft(w io.Writer, indent string, left []spool.LeftBehind) {
 	for _, l := range left {
 		text := l.Text
 		if text != "" {

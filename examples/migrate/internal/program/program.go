@@ -16,6 +16,7 @@ import (
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
 	"github.com/ictmedia/schoolmail/dovecot/migrate/runner"
 	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/internal/humansize"
 	"github.com/ictmedia/schoolmail/site/district"
 )
 
@@ -417,13 +418,13 @@ func size(bytes int64) string {
 	if bytes < 0 {
 		return ""
 	}
-	return ", " + migrate.Bytes(bytes)
+	return ", " + humansize.Bytes(bytes)
 }
 
 // certified prints what the comparison has found.
 func certified(w io.Writer, sum *migrate.WaveCertificate) {
 	fmt.Fprintf(w, "verified: %d of %d mailboxes complete, %d messages, %s, %d missing\n", sum.Complete, sum.Accounts,
-		sum.Messages, migrate.Bytes(sum.Bytes), sum.Missing)
+		sum.Messages, humansize.Bytes(sum.Bytes), sum.Missing)
 	for _, c := range sum.Each {
 		if c.Complete {
 			continue

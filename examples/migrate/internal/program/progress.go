@@ -10,6 +10,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
+	"github.com/ictmedia/schoolmail/internal/humansize"
 )
 
 // progress shows a bar for each account under way on a terminal, and lines
@@ -42,7 +43,7 @@ func (p *progress) Observe(e migrate.Event) {
 			b.SetCurrent(int64(e.Messages))
 		} else if !p.bars && time.Since(p.last[e.Account]) > 10*time.Second {
 			p.last[e.Account] = time.Now()
-			p.line("%s: %d messages, %s, in %q", e.Account, e.Messages, migrate.Bytes(e.Bytes), e.Folder)
+			p.line("%s: %d messages, %s, in %q", e.Account, e.Messages, humansize.Bytes(e.Bytes), e.Folder)
 		}
 	case migrate.Paused:
 		if key := "\x00" + e.Side; time.Until(p.last[key]) <= 0 { // all accounts meet it
@@ -96,10 +97,10 @@ func (p *progress) finish(e migrate.Finished) {
 	}
 	rate := ""
 	if s := r.Duration.Seconds(); s > 0 && r.Copied > 0 {
-		rate = fmt.Sprintf(" (%.0f/s, %s/s)", float64(r.Copied)/s, migrate.Bytes(int64(float64(r.Bytes)/s)))
+		rate = fmt.Sprintf(" (%.0f/s, %s/s)", float64(r.Copied)/s, humansize.Bytes(int64(float64(r.Bytes)/s)))
 	}
 	p.line("%s: %d copied%s, %d recognised, %d flags, %d deleted, %d failed; %s, %.2f s",
-		e.Account, r.Copied, rate, r.Adopted, r.Flags, r.Deleted, r.Failed, migrate.Bytes(r.Bytes), r.Duration.Seconds())
+		e.Account, r.Copied, rate, r.Adopted, r.Flags, r.Deleted, r.Failed, humansize.Bytes(r.Bytes), r.Duration.Seconds())
 }
 
 // wave shows changes of a wave's state, and in lines the ETA.
