@@ -34,6 +34,8 @@ type ApplyOptions struct {
 	Clock func() time.Time
 	// Observer is told about progress; nil: nobody.
 	Observer Observer
+	// By says who has approved the plan and who applies it; the journal keeps it.
+	By string
 	// GiveUpAfter ends the run when so many steps in a row have failed, which
 	// means that a server is down rather than a person's data odd; 0 means 25.
 	GiveUpAfter int
@@ -133,7 +135,7 @@ func Apply(ctx context.Context, plan *Plan, ports Ports, opts *ApplyOptions) (*R
 	}
 	a.prepare()
 	if len(plan.Steps) > 0 {
-		if err := a.journal(JournalEntry{Effect: effectPlan, Phase: Intent}); err != nil {
+		if err := a.journal(JournalEntry{Effect: effectPlan, Phase: Intent, By: a.By}); err != nil {
 			return a.result(), err
 		}
 	}

@@ -138,3 +138,20 @@ func TestPendingAccountOfAnotherPopulation(t *testing.T) {
 		t.Errorf("users in contexts %v", in)
 	}
 }
+
+// A newcomer waits for a context whose own creation is held back.
+func TestNewcomerWaitsForAHeldContext(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	p.Populations[1].Contexts = []ContextID{30}
+	w := newWorld(t, p)
+	w.run(p, delivery(ida("secondary")), day0)
+	delete(w.contexts, 30) // OX does not show it
+	rs := append(ida("secondary"), person("2", "Beat", "Bär", RolePupil, at("ss-b", "secondary")),
+		person("3", "Cora", "Caduff", RolePupil, at("ps-a", "primary")))
+	plan := planOf(t, p, w, rs, day0.AddDays(1))
+	do, held := steps(plan)
+	if !slices.Equal(do, []string{"create:escada/3"}) || !slices.Contains(held, "create:escada/2") || !slices.Contains(held, "create-context:30") {
+		t.Errorf("steps %q, held back %q", do, held)
+	}
+}

@@ -160,6 +160,7 @@ type JournalEntry struct {
 	To      ContextID    `json:"to,omitempty"`
 	UserID  UserID       `json:"user_id,omitempty"` // OX id, where the effect made one
 	Error   string       `json:"error,omitempty"`
+	By      string       `json:"by,omitempty"` // of a plan: who has approved and who applies it
 }
 
 // JournalPhase tells whether the effect is still to come or over.

@@ -141,7 +141,8 @@ func acknowledge(d *schoolmail.Delivery, p *schoolmail.Plan, r *schoolmail.Resul
 		return a
 	}
 	for i, o := range r.Outcomes {
-		if s := p.Steps[i]; o.Status != schoolmail.StatusDone && s.Key.ID != "" {
+		// What was skipped waits for another step of the same person, or for the next run.
+		if s := p.Steps[i]; o.Status == schoolmail.StatusFailed && s.Key.ID != "" {
 			a.note(s.Key, "", "", s.School, failed, "", string(s.Kind())+": "+string(o.Status))
 		}
 	}

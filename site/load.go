@@ -45,7 +45,7 @@ func (p *Parts) sections() (names []string) {
 func FromDistrict(c *district.Config) (*Settings, error) {
 	d, o, v, m := c.Directory, c.OX, c.Mail, c.Notices
 	s := &Settings{
-		Name: c.Site.Name, Language: c.Site.Language, Policy: c.Policy(), StateDir: c.State.Dir, Parallel: c.Site.Parallel, Sandbox: c.Site.Sandbox,
+		Name: c.Site.Name, Language: c.Site.Language, Policy: c.Policy(), StateDir: c.State.Dir, Parallel: c.Site.Parallel, Sandbox: c.Site.Sandbox, FourEyes: c.Guards.FourEyes,
 		StatusFile: c.State.StatusFile, MetricsFile: c.State.MetricsFile,
 		ExportDir: c.Export.Dir, Profile: c.Profile(), Export: c.ExportOptions(), Sources: c.Parts(),
 		DirectoryURL: d.URL,

@@ -35,6 +35,7 @@ type Settings struct {
 	MetricsFile string
 	PlanOnly    bool // do not open the journal: nothing will be applied
 	Parallel    int  // people worked on at the same time; 0: 16
+	FourEyes    bool // what is applied was approved by another user
 	Sandbox     bool // made-up people: plans of other days than today may be applied
 
 	ExportDir string
@@ -73,7 +74,7 @@ type Settings struct {
 // along; own may be nil. Nothing is sent yet, but unless only a plan is wanted the
 // journal is opened and locked: two runs at the same time are refused.
 func Open(set *Settings, own *Parts) (_ *Site, err error) {
-	s := &Site{name: set.Name, policy: set.Policy, stateDir: set.StateDir, parallel: set.Parallel, sandbox: set.Sandbox,
+	s := &Site{name: set.Name, policy: set.Policy, stateDir: set.StateDir, parallel: set.Parallel, sandbox: set.Sandbox, fourEyes: set.FourEyes,
 		copyWait: cmp.Or(set.OX.CopyWait, 5*time.Minute), // as in package ox
 		requests: map[string]func() int64{}}
 	if own != nil {

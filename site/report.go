@@ -2,6 +2,7 @@ package site
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -49,7 +50,15 @@ func (a *Act) done(i int) bool {
 
 func (a *Act) reportNotes(r *report.Act) {
 	if a.Err != nil {
-		r.Notes = append(r.Notes, "The run ended early: "+a.Err.Error())
+		why := a.Err.Error()
+		if errors.Is(a.Err, context.Canceled) {
+			why = "it was interrupted"
+		}
+		r.Notes = append(r.Notes, "The run ended early: "+why+
+			". Run the same command to go on; what is missing is done then.")
+	}
+	if a.By != "" {
+		r.Notes = append(r.Notes, strings.ToUpper(a.By[:1])+a.By[1:]+".")
 	}
 	if a.Result == nil {
 		r.Notes = append(r.Notes, "Planned only: nothing was written.")
@@ -92,7 +101,9 @@ func (a *Act) reportSteps(r *report.Act) {
 		case schoolmail.StatusFailed:
 			c.Failed++
 		case schoolmail.StatusSkipped:
-			c.Skipped++
+			if c.Skipped++; a.Err != nil {
+				continue // it waits for the next run
+			}
 			why = "skipped: " + why
 		}
 		r.Failures = append(r.Failures, report.Failure{Kind: string(s.Kind()), Subject: s.Subject, Error: why})

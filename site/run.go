@@ -23,9 +23,13 @@ type RunOptions struct {
 	// error ends the run there, as an [InputError].
 	Planned  func(*schoolmail.Plan) error
 	Observer Observer // is told how the run goes on; nil: nobody is
+	// Approval says who has approved the plan in Approved; nil: nobody, on record.
+	Approval *Approval
 	// BreakLease takes the lease of the district from whoever holds it: for a person
 	// who knows that no other run is under way.
 	BreakLease bool
+
+	by string // who applies, for journal and report
 }
 
 // Observer is told how a run goes on. Observe may be called from several
@@ -69,6 +73,7 @@ type Act struct {
 	Applied  time.Duration
 	Requests map[string]int64 // per server, in this act
 	Copies   []CopyReport     // of the people transferred, what was compared and what is lost
+	By       string           // who has approved and who has applied it
 	Folder   string           // where plan and reports of what was applied are kept
 }
 
@@ -131,9 +136,17 @@ func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
 	defer s.teller.during(o.Observer)()
 	o.Apply = o.Apply || o.Approved != nil
 	if o.Apply {
-		if err := s.dayFits(o.Day); err != nil {
+		name, id, err := whoRuns()
+		if err == nil {
+			err = errors.Join(s.dayFits(o.Day), s.mayApply(&o, id))
+		}
+		if err != nil {
 			return nil, &InputError{err}
 		}
+		o.by = signed(&o, name)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, runLimit, fmt.Errorf("the run has taken more than %s; run the same command to go on", runLimit))
+		defer cancel()
 		l, err := s.lease(ctx, &o)
 		if err != nil {
 			return nil, fmt.Errorf("nothing was done: %w", err)
@@ -243,7 +256,7 @@ func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, ag
 		return nil, false, &InputError{err}
 	}
 	if o.Apply {
-		if err := s.apply(ctx, act, o.Observer); err != nil {
+		if err := s.apply(ctx, act, o); err != nil {
 			return act, false, err
 		}
 	}
@@ -257,7 +270,9 @@ func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, ag
 }
 
 // apply carries the plan of an act out.
-func (s *Site) apply(ctx context.Context, act *Act, observer Observer) error {
+func (s *Site) apply(ctx context.Context, act *Act, o *RunOptions) error {
+	observer := o.Observer
+	act.By = o.by
 	observer.Observe(Event{Stage: Applying, Act: act})
 	if err := s.keep(act); err != nil {
 		return err
@@ -282,7 +297,7 @@ func (s *Site) apply(ctx context.Context, act *Act, observer Observer) error {
 	}
 	start := time.Now()
 	act.Result, act.Err = schoolmail.Apply(ctx, act.Plan, s.Ports(), &schoolmail.ApplyOptions{
-		InitialPassword: pw.of, Observer: steps{observer, act}, Parallel: s.parallel, Clock: time.Now,
+		InitialPassword: pw.of, Observer: steps{observer, act}, Parallel: s.parallel, Clock: time.Now, By: o.by,
 	})
 	act.Applied = time.Since(start)
 	if err := pw.publish(act.made()); err != nil {

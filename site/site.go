@@ -74,6 +74,7 @@ type Site struct {
 	stateDir string
 	parallel int
 	sandbox  bool
+	fourEyes bool
 	journal  *journal.File // where Open has opened it for writing
 	copyWait time.Duration
 	// directoryFirst says that reading the groupware needs what was read from
@@ -94,7 +95,8 @@ func (s *Site) Policy() schoolmail.Policy { return s.policy }
 // Ports are the parts that [schoolmail.Apply] works with.
 func (s *Site) Ports() schoolmail.Ports {
 	p := s.parts
-	return schoolmail.Ports{Directory: p.Directory, Groupware: p.Groupware, Mailstore: p.Mailstore, Notifier: p.Notifier, Journal: p.Journal}
+	return schoolmail.Ports{Directory: p.Directory, Groupware: p.Groupware, Mailstore: limitedMailstore{p.Mailstore},
+		Notifier: limitedNotifier{p.Notifier}, Journal: p.Journal}
 }
 
 // RunsDir is where runs leave plan and report, in a folder each.

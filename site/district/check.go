@@ -94,12 +94,12 @@ func (l *loader) checkOX(c *Config) {
 		l.bad("ox.soap_urls", "missing: expected the URL of at least one server")
 	}
 	for _, u := range o.SOAPURLs {
-		if l.url("ox.soap_urls", u, "https", "http") && !strings.HasSuffix(strings.TrimRight(u, "/"), "/webservices") {
+		if l.web("ox.soap_urls", u, "ox", o.Plaintext) && !strings.HasSuffix(strings.TrimRight(u, "/"), "/webservices") {
 			l.bad("ox.soap_urls", "%s: expected a path that ends in /webservices", u)
 		}
 	}
 	if o.HTTPURL != "" {
-		l.url("ox.http_url", o.HTTPURL, "https", "http")
+		l.web("ox.http_url", o.HTTPURL, "ox", o.Plaintext)
 	}
 	l.certificates("ox.ca_file", o.CAFile)
 	if l.program == Addressbooks || l.program == Galprobe {
@@ -128,9 +128,9 @@ func (l *loader) checkOX(c *Config) {
 
 func (l *loader) checkMail(c *Config) {
 	v := &c.Mail
-	l.url("mail.doveadm_url", v.URL, "https", "http")
+	l.web("mail.doveadm_url", v.URL, "mail", v.Plaintext)
 	for _, u := range v.Hosts {
-		l.url("mail.hosts", u, "https", "http")
+		l.web("mail.hosts", u, "mail", v.Plaintext)
 	}
 	if (v.APIKey == "") == (v.Password == "") {
 		l.bad("mail.api_key", "expected api_key (or api_key_file) or password (or password_file), one of them")
@@ -377,4 +377,23 @@ func (l *loader) url(key, text string, schemes ...string) bool {
 		return true
 	}
 	return false
+}
+
+// web is url for servers that are asked over HTTP. Passwords and people's data do
+// not travel in the clear, unless the file says so.
+func (l *loader) web(key, text, section string, plaintext bool) bool {
+	if !l.url(key, text, "https", "http") {
+		return false
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "https" || plaintext || loopback(u.Hostname()) {
+		return true
+	}
+	l.bad(key, "passwords would travel in the clear: expected https, or plaintext = true in [%s]", section)
+	return false
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -379,7 +379,7 @@ func TestSecretFiles(t *testing.T) {
 	c.Contexts[1].AdminPassword, c.Contexts[1].AdminPasswordFile = "", "admin.secret"
 	file := save(t, write(t, c))
 	dir := filepath.Dir(file)
-	for name, text := range map[string]string{"ox.secret": " geheim ü\r\n", "admin.secret": "x"} {
+	for name, text := range map[string]string{"ox.secret": "geheim ü\r\n", "admin.secret": "x"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -390,7 +390,7 @@ func TestSecretFiles(t *testing.T) {
 		}
 	}
 	got := load(t, file)
-	if s := got.OX.MasterPassword.Reveal(); s != " geheim ü" {
+	if s := got.OX.MasterPassword.Reveal(); s != "geheim ü" {
 		t.Errorf("secret %q", s)
 	}
 	if s := got.Contexts[1].AdminPassword.Reveal(); s != "x" {
@@ -435,9 +435,9 @@ func TestMistakes(t *testing.T) {
 			`addr = "relay"|notices.addr: "relay": expected host:port`,
 			`from = "IT <it@|notices.from: "IT <it@example.org": expected a mail address alone`,
 		}},
-		{"URLs", replace("ldap://127.0.0.1:389", "127.0.0.1", "http://127.0.0.1:80/webservices", "http://x/ajax", "http://127.0.0.1:8080", "http://u:master-secret@127.0.0.1:8080"), []string{
+		{"URLs", replace("ldap://127.0.0.1:389", "127.0.0.1", "http://127.0.0.1:80/webservices", "https://x/ajax", "http://127.0.0.1:8080", "http://u:master-secret@127.0.0.1:8080"), []string{
 			`url = "127.0.0.1"|directory.url: expected a URL, ldap://host or ldaps://host`,
-			`soap_urls = ["http://x/ajax"]|ox.soap_urls: http://x/ajax: expected a path that ends in /webservices`,
+			`soap_urls = ["https://x/ajax"]|ox.soap_urls: https://x/ajax: expected a path that ends in /webservices`,
 			`doveadm_url = |mail.doveadm_url: expected a URL without user and password`,
 		}},
 		{"export", replace("[export]\n", "[export]\ndelimiter = \";;\"\noptional = [\"id\"]\n"), []string{

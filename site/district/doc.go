@@ -207,6 +207,7 @@ type Directory struct {
 type OX struct {
 	SOAPURLs           []string          `toml:"soap_urls"` // each ends in /webservices
 	HTTPURL            string            `toml:"http_url"`  // of the HTTP API, for address books
+	Plaintext          bool              `toml:"plaintext"` // http is allowed to other machines
 	MasterLogin        string            `toml:"master_login"`
 	MasterPassword     schoolmail.Secret `toml:"master_password"`
 	MasterPasswordFile string            `toml:"master_password_file"`
@@ -230,6 +231,7 @@ type Mail struct {
 	Password     schoolmail.Secret `toml:"password"`
 	PasswordFile string            `toml:"password_file"`
 	Hosts        []string          `toml:"hosts"`
+	Plaintext    bool              `toml:"plaintext"` // http is allowed to other machines
 	CAFile       string            `toml:"ca_file"`
 	MailRoot     string            `toml:"mail_root"`
 	Login        string            `toml:"login"`     // under which name Dovecot knows people: "mail" or "username"
@@ -317,6 +319,7 @@ type LifeCycle struct {
 type Guards struct {
 	WindowDays      int    `toml:"window_days"`
 	CollapsePercent int    `toml:"collapse_percent"`
+	FourEyes        bool   `toml:"four_eyes"` // what is applied was approved by another user
 	Usual           Limits `toml:"usual"`
 	TermChange      Limits `toml:"term_change"`
 }
@@ -434,7 +437,8 @@ func (c *Config) FromPolicy(p schoolmail.Policy) {
 	p = p.WithDefaults()
 	c.Export.Source = p.Source
 	c.Naming, c.LifeCycle = Naming(p.Naming), LifeCycle(p.LifeCycle)
-	c.Guards = Guards{p.Guards.WindowDays, p.Guards.CollapsePercent, fromLimits(p.Guards.Usual), fromLimits(p.Guards.TermChange)}
+	c.Guards.WindowDays, c.Guards.CollapsePercent = p.Guards.WindowDays, p.Guards.CollapsePercent
+	c.Guards.Usual, c.Guards.TermChange = fromLimits(p.Guards.Usual), fromLimits(p.Guards.TermChange)
 	before := map[schoolmail.ContextID]Context{}
 	for _, x := range c.Contexts {
 		before[x.ID] = x

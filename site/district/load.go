@@ -292,10 +292,13 @@ func (l *loader) secrets() {
 			l.bad(s.key+"_file", "%s has more than 4096 bytes: expected a secret alone", *s.file)
 			continue
 		}
-		text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+		text := strings.TrimSuffix(strings.TrimSuffix(string(skipMark(data)), "\n"), "\r")
 		if text == "" || strings.ContainsAny(text, "\n\x00") {
 			l.bad(s.key+"_file", "%s: expected one line, the secret", *s.file)
 			continue
+		}
+		if text != strings.TrimSpace(text) {
+			l.c.Warnings = append(l.c.Warnings, fmt.Sprintf("%s_file: the secret in %s begins or ends with a blank, which belongs to it", s.key, *s.file))
 		}
 		*s.value = schoolmail.Secret(text)
 		l.c.warnReadable(*s.file)

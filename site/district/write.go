@@ -148,6 +148,7 @@ func (p *printer) servers(c *Config) {
 	p.section("[ox]", "Open-Xchange: the SOAP provisioning API.")
 	p.need("soap_urls", o.SOAPURLs, "every server of the cluster; each URL ends in /webservices")
 	p.key("http_url", o.HTTPURL, "", "the HTTP API, for addressbooks, galprobe and read_users; for example https://host/appsuite/api/")
+	p.key("plaintext", o.Plaintext, false, "http is allowed to other machines than this one; only inside a network of one's own")
 	p.need("master_login", o.MasterLogin, "the master administrator")
 	p.secret("master_password", o.MasterPassword, o.MasterPasswordFile)
 	p.key("copy_login", o.CopyLogin, "", "a login at http_url as any user, to compare a copy with its source before the directory is switched, such as {username}*master@{context}; empty: not compared")
@@ -165,6 +166,7 @@ func (p *printer) servers(c *Config) {
 	p.need("doveadm_url", v.URL, "of a proxy, a director or the only server")
 	p.secret("api_key", v.APIKey, v.APIKeyFile)
 	p.secret("password", v.Password, v.PasswordFile)
+	p.key("plaintext", v.Plaintext, false, "http is allowed to other machines than this one; only inside a network of one's own")
 	p.key("hosts", v.Hosts, []string(nil), "the URLs of the other hosts of a cluster")
 	p.key("ca_file", v.CAFile, "", "certificates to trust (PEM); empty: the system's")
 	p.key("mail_root", v.MailRoot, "", "below it lie all homes; empty: homes are never deleted")
@@ -235,6 +237,7 @@ func (p *printer) policy(c *Config) {
 
 	p.section("[guards]", "How much may change in a few days, what earlier runs did included. What exceeds a limit is held back and reported.")
 	p.key("window_days", c.Guards.WindowDays, def.Guards.WindowDays, "")
+	p.key("four_eyes", c.Guards.FourEyes, false, "a plan is applied only when another user of the system has approved it")
 	p.key("collapse_percent", c.Guards.CollapsePercent, def.Guards.CollapsePercent, "a school that delivers less of its people counts as not delivered")
 	limits := func(head, comment string, have, def Limits) {
 		p.section(head, comment)

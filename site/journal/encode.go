@@ -56,7 +56,7 @@ func check(e *schoolmail.JournalEntry) error {
 	if _, ok := phases[e.Phase]; !ok || e.Effect == "" || e.UserID < 0 || e.From < 0 || e.To < 0 {
 		return fmt.Errorf("entry with effect %q and phase %q: expected an effect that is intended, done or failed", e.Effect, e.Phase)
 	}
-	if n := len(e.Error); n > maxEntry/4 { // in quotes it may be four times as long
+	if n := len(e.Error) + len(e.By); n > maxEntry/4 { // in quotes it may be four times as long
 		return fmt.Errorf("entry of %d bytes: expected less than 256 KiB", n)
 	}
 	return nil
@@ -95,6 +95,10 @@ func (t *text) encode(b []byte, e *schoolmail.JournalEntry) []byte {
 		if a.value != 0 {
 			b = fmt.Appendf(b, " %s=%d", a.name, a.value)
 		}
+	}
+	if e.By != "" {
+		b = append(b, " by="...)
+		b = strconv.AppendQuote(b, e.By)
 	}
 	if e.Error != "" {
 		b = append(b, " error="...)
@@ -222,31 +226,40 @@ func decodeEffect(e *schoolmail.JournalEntry, s string) error {
 		if !ok || value == "" {
 			return errBad
 		}
-		if name == " error" {
-			if e.Error, rest, err = cutWord(value); err != nil || rest != "" {
-				return errBad
-			}
-			return nil
-		}
-		digits, after := value, ""
-		if i := strings.IndexByte(value, ' '); i >= 0 {
-			digits, after = value[:i], value[i:]
-		}
-		n, err := strconv.Atoi(digits)
-		if err != nil {
-			return errBad
-		}
 		switch name {
-		case " from":
-			e.From = schoolmail.ContextID(n)
-		case " to":
-			e.To = schoolmail.ContextID(n)
-		case " user":
-			e.UserID = schoolmail.UserID(n)
+		case " error":
+			e.Error, rest, err = cutWord(value)
+		case " by":
+			e.By, rest, err = cutWord(value)
 		default:
+			rest, err = decodeNumber(e, name, value)
+		}
+		if err != nil || rest != "" && rest[0] != ' ' {
 			return errBad
 		}
-		rest = after
 	}
 	return nil
+}
+
+// decodeNumber reads a context or an id, and returns what follows.
+func decodeNumber(e *schoolmail.JournalEntry, name, value string) (rest string, err error) {
+	digits := value
+	if i := strings.IndexByte(value, ' '); i >= 0 {
+		digits, rest = value[:i], value[i:]
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		return "", errBad
+	}
+	switch name {
+	case " from":
+		e.From = schoolmail.ContextID(n)
+	case " to":
+		e.To = schoolmail.ContextID(n)
+	case " user":
+		e.UserID = schoolmail.UserID(n)
+	default:
+		return "", errBad
+	}
+	return rest, nil
 }

@@ -60,6 +60,48 @@ func (a *Act) HeldGroups() []Group {
 	return groups
 }
 
+// FailureGroup is a number of steps that have failed for the same cause.
+type FailureGroup struct {
+	Kind, Error string // Error with "..." for the name of whom it is about
+	Subjects    []string
+}
+
+// Names lists at most three subjects.
+func (g FailureGroup) Names() string {
+	if len(g.Subjects) <= 3 {
+		return strings.Join(g.Subjects, ", ")
+	}
+	return strings.Join(g.Subjects[:3], ", ") + ", ..."
+}
+
+// FailureGroups puts failures of the same cause together, the most frequent first.
+func (a *Act) FailureGroups() []FailureGroup {
+	var groups []FailureGroup
+	index := map[[2]string]int{}
+	var texts []string // of the first in each group, as it is
+	for _, f := range a.Failures {
+		text := f.Error
+		if f.Subject != "" {
+			text = strings.ReplaceAll(text, f.Subject, "...")
+		}
+		key := [2]string{f.Kind, text}
+		i, ok := index[key]
+		if !ok {
+			i = len(groups)
+			index[key] = i
+			groups, texts = append(groups, FailureGroup{Kind: f.Kind, Error: text}), append(texts, f.Error)
+		}
+		groups[i].Subjects = append(groups[i].Subjects, f.Subject)
+	}
+	for i, g := range groups {
+		if len(g.Subjects) == 1 {
+			groups[i].Error = texts[i]
+		}
+	}
+	slices.SortStableFunc(groups, func(x, y FailureGroup) int { return cmp.Compare(len(y.Subjects), len(x.Subjects)) })
+	return groups
+}
+
 // first returns at most shownItems of a list and how many were left out.
 func first[T any](list []T) ([]T, int) {
 	if len(list) <= shownItems {

@@ -234,7 +234,7 @@ func TestManyItems(t *testing.T) {
 	t.Parallel()
 	a := Act{Name: "x"}
 	for i := range shownItems + 7 {
-		a.Failures = append(a.Failures, Failure{"create", fmt.Sprint("f", i), "e"})
+		a.Failures = append(a.Failures, Failure{"create", fmt.Sprint("f", i), fmt.Sprint("e", i)})
 		a.Findings = append(a.Findings, Finding{Kind: "k", Text: fmt.Sprint("t", i)})
 	}
 	r := &Report{Title: "t", Acts: []Act{a}}

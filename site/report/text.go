@@ -121,9 +121,13 @@ func (a *Act) textFailures(b *strings.Builder) {
 		return
 	}
 	fmt.Fprintf(b, "\nFailed\n")
-	list, more := first(a.Failures)
-	for _, f := range list {
-		fmt.Fprintf(b, "  %s %s: %s\n", f.Kind, f.Subject, oneLine(f.Error))
+	list, more := first(a.FailureGroups())
+	for _, g := range list {
+		if n := len(g.Subjects); n > 1 {
+			fmt.Fprintf(b, "  %d x %s: %s (%s)\n", n, g.Kind, oneLine(g.Error), g.Names())
+		} else {
+			fmt.Fprintf(b, "  %s %s: %s\n", g.Kind, g.Names(), oneLine(g.Error))
+		}
 	}
 	and(b, more)
 }

@@ -36,6 +36,9 @@ Usage:
   provision -config district.toml -apply-plan plan.json
       ... and applies exactly this plan. It is refused when the export, the
       policy or the servers have changed since.
+  provision -approve plan.json
+      Writes beside the plan that you approve it. With four_eyes = true in
+      [guards] only a plan that somebody else has approved is applied.
   provision -config district.toml -undo RUN
       Plans to take back what a run has done, as far as that is possible; -plan
       and -apply go with it as above. RUN is the name of the run's folder or the
@@ -90,7 +93,7 @@ Flags:
 type options struct {
 	describe, showValues, tryNasty        bool
 	config, plan, applyPlan, undo, out    string
-	explain                               string
+	explain, approve                      string
 	apply, dryRun, quiet, status, preview bool
 	breakLease, anyDay, verify            bool
 	maxAge                                time.Duration
@@ -119,6 +122,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.BoolVar(&p.dryRun, "dry-run", false, "only plan; this is the default, the flag makes it explicit")
 	fs.StringVar(&p.plan, "plan", "", "save the plan to this `file`")
 	fs.StringVar(&p.applyPlan, "apply-plan", "", "apply the reviewed plan in this `file`")
+	fs.StringVar(&p.approve, "approve", "", "write beside the plan in this `file` that you approve it, and do nothing else")
 	fs.StringVar(&p.undo, "undo", "", "plan to take back what this `run` has done")
 	fs.StringVar(&p.out, "out", "", "write plan and reports (text, JSON, HTML) to this `folder`, too")
 	fs.BoolVar(&p.breakLease, "break-lease", false, "take the district from another run, which is known to be gone")
@@ -159,6 +163,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return fs.Mistake("-status needs -config and goes with -max-age alone")
 	case !p.now.IsZero() && (p.apply || p.applyPlan != "") && !p.anyDay:
 		return fs.Mistake("-now is for looking ahead; to apply for another day than today -any-day is needed, and sandbox = true in [site]")
+	case p.approve != "" && (p.config != "" || p.apply || p.applyPlan != "" || p.undo != "" || p.plan != ""):
+		return fs.Mistake("-approve goes with nothing else")
 	case p.verify && (p.config == "" || p.apply || p.applyPlan != "" || p.undo != "" || p.plan != "" || p.status):
 		return fs.Mistake("-verify-journal needs -config and goes with nothing else")
 	case p.breakLease && !p.apply && p.applyPlan == "":
@@ -175,6 +181,13 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		p.progress = newProgress(io.Discard, false)
 	}
 	switch {
+	case p.approve != "":
+		a, err := site.ApprovePlan(p.approve)
+		if err != nil {
+			return fs.Fail(cli.Usage, err)
+		}
+		fmt.Fprintf(stdout, "%s has approved plan %s.\n", a.User, a.Plan)
+		return cli.Done
 	case p.config == "":
 		return p.demonstrate(ctx)
 	case p.status:
@@ -239,7 +252,10 @@ func (p *program) onServers(ctx context.Context, set *site.Settings) (exit int, 
 		}
 	}
 	if p.applyPlan != "" {
-		if opts.Approved, err = site.ReadPlan(p.applyPlan); err != nil {
+		if opts.Approved, err = site.ReadPlan(p.applyPlan); err == nil {
+			opts.Approval, err = site.ReadApproval(p.applyPlan)
+		}
+		if err != nil {
 			return p.flags.Fail(cli.Usage, err), nil
 		}
 	}
@@ -316,7 +332,10 @@ func (p *program) show(open *site.Site, act *site.Act) error {
 			return err
 		}
 	}
-	if act.Err != nil {
+	switch {
+	case errors.Is(act.Err, context.Canceled):
+		p.flags.Fail(cli.Failed, errors.New("interrupted; run the same command to go on"))
+	case act.Err != nil:
 		p.flags.Fail(cli.Failed, act.Err)
 	}
 	if act.Folder != "" {
@@ -381,8 +400,12 @@ func attend(w io.Writer, a *site.Act, rest string) {
 		}
 	}
 	r := a.Report()
-	for _, f := range r.Failures {
-		say("  failed: %s %s: %s\n", f.Kind, f.Subject, f.Error)
+	for _, g := range r.FailureGroups() {
+		if n := len(g.Subjects); n > 1 {
+			say("  failed: %d x %s: %s (%s)\n", n, g.Kind, g.Error, g.Names())
+		} else {
+			say("  failed: %s %s: %s\n", g.Kind, g.Names(), g.Error)
+		}
 	}
 	for _, g := range r.HeldGroups() {
 		at := ""

@@ -1,6 +1,7 @@
 package program_test
 
 import (
+	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -192,5 +193,60 @@ func TestJournalDamage(t *testing.T) {
 	}
 	if status, _, errs := verify(); status != 1 || !strings.Contains(errs, "kept runs remember more") {
 		t.Errorf("cut, and gone on with: status %d: %s", status, errs)
+	}
+}
+
+// Whoever interrupts a run is told how to go on, in one line, and the schools hear
+// nothing of it.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	s := start(t, 60)
+	day := s.District.Today()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	errs := &watched{word: "applying plan", then: cancel}
+	var out strings.Builder
+	status := program.Main(ctx, []string{"-config", s.config(), "-now", day.String(), "-any-day", "-apply"}, &out, errs)
+	if status != 1 || !strings.Contains(errs.String(), "interrupted; run the same command to go on") || strings.Contains(out.String(), "skipped: ") {
+		t.Errorf("status %d\n%s%s", status, out.String(), errs.String())
+	}
+	runs, err := os.ReadDir(filepath.Join(s.dir, "state", "runs"))
+	if err != nil || len(runs) != 1 {
+		t.Fatal(runs, err)
+	}
+	ack, err := os.ReadFile(filepath.Join(s.dir, "state", "runs", runs[0].Name(), "acknowledgement.csv"))
+	if err != nil || strings.Count(string(ack), "\n") != 1 {
+		t.Errorf("%s %v", ack, err)
+	}
+	if status, out, errs := s.run(t, day, "-apply"); status != 0 {
+		t.Errorf("the same command again: status %d\n%s%s", status, out, errs)
+	}
+}
+
+// What is applied says who has approved it and who applies it, in report and journal.
+func TestApprovalIsOnRecord(t *testing.T) {
+	t.Parallel()
+	s := start(t, 30)
+	day := s.District.Today()
+	file := filepath.Join(s.dir, "plan.json")
+	if status, _, errs := s.run(t, day, "-plan", file); status != 0 {
+		t.Fatal(errs)
+	}
+	var out strings.Builder
+	if status := program.Main(t.Context(), []string{"-approve", file}, &out, io.Discard); status != 0 || !strings.Contains(out.String(), "has approved plan") {
+		t.Fatalf("status %d: %s", status, out.String())
+	}
+	if status, out, errs := s.run(t, day, "-apply-plan", file); status != 0 {
+		t.Fatalf("status %d\n%s%s", status, out, errs)
+	}
+	runs, err := os.ReadDir(filepath.Join(s.dir, "state", "runs"))
+	if err != nil || len(runs) != 1 {
+		t.Fatal(runs, err)
+	}
+	for _, f := range []string{filepath.Join("runs", runs[0].Name(), "report.txt"), "journal.jsonl"} {
+		b, err := os.ReadFile(filepath.Join(s.dir, "state", f))
+		if err != nil || !strings.Contains(strings.ToLower(string(b)), "approved by ") || !strings.Contains(string(b), "applied by ") {
+			t.Errorf("%s does not say who: %v", f, err)
+		}
 	}
 }
