@@ -333,3 +333,20 @@ func TestDecodeOtherVersions(t *testing.T) {
 		}
 	}
 }
+
+// Whoever comes to give a lease back that somebody else has taken over leaves it alone.
+func TestReleaseLeavesTheLeaseOfOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{}
+		l := acquire(t, b, nil)
+		other := elsewhere(1)
+		b.set(func(b *board) { b.text = other })
+		l.Release()
+		b.set(func(b *board) {
+			if b.text != other {
+				t.Errorf("the lease of somebody else is now %q", b.text)
+			}
+		})
+	})
+}
