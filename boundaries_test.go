@@ -439,3 +439,48 @@ func TestOneFailureIsOnePersons(t *testing.T) {
 	w.run(p, delivery(newPupils("ss-b", 0, 4)), day0)
 	w.sound()
 }
+
+// A shield also keeps a deactivated account from being purged.
+func TestShieldedAccountsAreNotPurged(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	w := newWorld(t, p)
+	w.run(p, delivery(ida("primary")), day0)
+	w.run(p, delivery(nil), day0.AddDays(1))
+	w.run(p, delivery(nil), day0.AddDays(57))
+	for _, test := range []struct {
+		name string
+		row  []Rejection
+		want string
+	}{
+		{"all rows were read", nil, "purge:escada/1"},
+		{"a row of hers was not", []Rejection{{Reason: "bad", Key: RecordKey{"escada", "1"}}}, ""},
+		{"a row of her school was not", []Rejection{{Reason: "bad", School: "ps-a"}}, ""},
+		{"a row of some school was not", []Rejection{{Reason: "bad"}}, ""},
+	} {
+		d := delivery(nil)
+		d.Rejected = test.row
+		plan, err := NewPlan(p, w.observe(), d, day0.AddDays(300))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if do, _ := steps(plan); strings.Join(do, " ") != test.want {
+			t.Errorf("%s: %q, want %q", test.name, do, test.want)
+		}
+	}
+}
+
+// Somebody who is leaving without a recorded notice is not deactivated, but told.
+func TestNobodyIsDeactivatedWithoutARecordedNotice(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	w := newWorld(t, p)
+	w.run(p, delivery(ida("primary")), day0)
+	a := w.accounts["ida.abel"]
+	a.State = Leaving
+	w.accounts["ida.abel"] = a
+	plan := planOf(t, p, w, nil, day0.AddDays(400))
+	if len(plan.Steps) > 0 || !hasFinding(plan, "no-notice-date") {
+		t.Errorf("%s %+v", plan.Summary(), plan.Findings)
+	}
+}

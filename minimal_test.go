@@ -57,7 +57,7 @@ func TestPlansSeatAsManyAsCanBe(t *testing.T) {
 		best := s.best
 		over := slices.ContainsFunc(st.Contexts, func(c Context) bool { return c.Users > p.context(c.ID).Capacity })
 		for _, step := range plan.Steps {
-			if c := seatIn(step.Action); c != 0 {
+			if c := step.Action.takes(); c != 0 {
 				i := slices.IndexFunc(s.people, func(q searched) bool { return q.key == step.Key })
 				if s.users[c] >= s.seats[c] {
 					rt.Fatalf("context %d is full when %s comes", c, step.ID)

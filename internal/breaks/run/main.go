@@ -1,0 +1,79 @@
+// Run tries the deliberate breaks and prints those that no test notices.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/ictmedia/schoolmail/internal/breaks"
+)
+
+func main() {
+	file := flag.String("file", "", "only breaks of files whose name contains this")
+	n := flag.Int("n", 0, "only so many, drawn by the seed; 0: all")
+	seed := flag.Uint64("seed", 1, "of the draw")
+	verbose := flag.Bool("v", false, "also print which test notices a break")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	ok, err := run(ctx, *file, *n, *seed, *verbose)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "run:", err)
+	}
+	if !ok || err != nil {
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, file string, n int, seed uint64, verbose bool) (bool, error) {
+	root, err := breaks.Root()
+	if err != nil {
+		return false, err
+	}
+	var list []breaks.Break
+	for _, b := range breaks.All() {
+		if strings.Contains(b.File, file) {
+			list = append(list, b)
+		}
+	}
+	if n > 0 && n < len(list) {
+		rand.New(rand.NewPCG(seed, 0)).Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		list = list[:n]
+	}
+	suite, err := breaks.Prepare(ctx, root, list)
+	if err != nil {
+		return false, err
+	}
+	defer suite.Close()
+	noticed, meant, fresh := 0, 0, 0
+	for i, b := range list {
+		seen, by, err := suite.Try(ctx, i)
+		switch {
+		case err != nil:
+			return false, err
+		case seen:
+			noticed++
+			if b.Untried {
+				fresh++
+				fmt.Printf("noticed for the first time (its \"?\" can go): %s: %s\n", b.File, b.Promise)
+			}
+			if verbose {
+				fmt.Printf("noticed: %s: %s (%s)\n", b.File, b.Promise, by)
+			}
+		case b.Meant != "":
+			meant++
+			fmt.Printf("survives: %s: %s; that is meant: %s\n", b.File, b.Promise, b.Meant)
+		default:
+			fmt.Printf("SURVIVES: %s: %s\n\t- %s\n\t+ %s\n", b.File, b.Promise, b.Old, b.New)
+		}
+	}
+	survive := len(list) - noticed - meant
+	fmt.Printf("%d breaks: %d noticed, %d of them for the first time; %d survive, %d of them meant\n",
+		len(list), noticed, fresh, survive+meant, meant)
+	return survive == 0, nil
+}
