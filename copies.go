@@ -88,8 +88,11 @@ func (d *decisions) dropCopy(c *claim, purging bool) {
 // dropOld removes an old copy of somebody who is leaving, and returns the account
 // after it; the copy does not depend on whether the person is delivered.
 func (d *decisions) dropOld(a Account, purging bool) Account {
-	c := claim{before: &a, acc: a}
-	d.dropCopy(&c, purging)
+	if a.Previous.Context == 0 {
+		return a
+	}
+	c := &claim{before: &a, acc: a}
+	d.dropCopy(c, purging)
 	d.frees = append(d.frees, c.steps...)
 	return *c.before
 }
@@ -111,7 +114,7 @@ func (d *decisions) restore(i int32, cur Account, chain []Step, access string, p
 			fmt.Sprintf("the copy in context %d is all that is left: somebody decides", from.Context))
 		return
 	}
-	c := claim{before: &cur, acc: cur, access: access, steps: chain, reason: reason, restore: true, person: i, pin: cur.Context}
+	c := &claim{before: &cur, acc: cur, access: access, steps: chain, reason: reason, restore: true, person: i, pin: cur.Context}
 	d.claim(c, pop)
 }
 

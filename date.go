@@ -56,7 +56,15 @@ func (d Date) String() string {
 	if d == 0 {
 		return ""
 	}
-	return d.Time().Format(dateLayout)
+	return string(d.append(make([]byte, 0, len(dateLayout))))
+}
+
+// append appends the ISO form.
+func (d Date) append(b []byte) []byte {
+	if d == 0 {
+		return b
+	}
+	return d.Time().AppendFormat(b, dateLayout)
 }
 
 // MarshalText writes the ISO form.

@@ -14,7 +14,7 @@ type decisions struct {
 	steps   []Step            // steps that take no seat, in no order
 	frees   []Step            // dropped copies: they free a seat
 	limited map[string][]Step // leavers, deactivations and purges, by the guard that looks at them
-	claims  []claim           // people for whom a context is to be found
+	claims  []*claim          // people for whom a context is to be found
 	kinds   kinds             // everybody who is where they may be, counted
 	seated  []int32           // of each person, the kind in which they are counted; -1: none
 
@@ -155,7 +155,7 @@ func (d *decisions) newcomer(r *Record) {
 		return
 	}
 	if d.names == nil {
-		d.names = newNames(d.state)
+		d.names = newNames(d.state, len(d.people))
 	}
 	a := Account{
 		Key: r.Key, State: Active, Made: d.now, Access: pop.Access,
@@ -163,7 +163,7 @@ func (d *decisions) newcomer(r *Record) {
 		Mail:     d.names.address(addressBase(r.GivenName, r.FamilyName), pop.Domain),
 	}
 	d.want(&a, r, ms)
-	d.claim(claim{acc: a, access: pop.Access, reason: newcomerReason(&a), person: -1}, pop)
+	d.claim(&claim{acc: a, access: pop.Access, reason: newcomerReason(&a), person: -1}, pop)
 }
 
 func newcomerReason(a *Account) string {
@@ -231,8 +231,8 @@ func (d *decisions) want(a *Account, r *Record, ms []Membership) {
 	// people move. Whoever has a name keeps it; the next one gets the user name
 	// behind it and keeps that.
 	plain := cleanName(r.GivenName + " " + r.FamilyName)
-	marked := plain + " (" + a.Username + ")"
-	if owner := d.display.of(plain); a.DisplayName == marked || owner != "" && owner != a.Username {
+	owner := d.display.of(plain)
+	if marked := plain + " (" + a.Username + ")"; a.DisplayName == marked || owner != "" && owner != a.Username {
 		a.DisplayName = marked
 	} else {
 		a.DisplayName = plain
@@ -316,7 +316,7 @@ func union(x, y []Membership) []Membership {
 }
 
 // claim registers somebody who needs, or has, a seat.
-func (d *decisions) claim(c claim, pop *Population) {
+func (d *decisions) claim(c *claim, pop *Population) {
 	c.key, c.pop = c.acc.Key, pop
 	c.allowed = pop.Contexts
 	if !slices.IsSorted(c.allowed) {
@@ -432,7 +432,7 @@ func (d *decisions) pending(i int32, ms []Membership, pop *Population) {
 	w := *a
 	d.want(&w, p.record, ms)
 	w.State, w.Access = Active, pop.Access
-	c := claim{acc: w, before: a, access: pop.Access, resume: true, person: i,
+	c := &claim{acc: w, before: a, access: pop.Access, resume: true, person: i,
 		reason: "an earlier run was interrupted while it made the account"}
 	switch {
 	case p.place == nil:
@@ -451,7 +451,7 @@ func (d *decisions) moving(r *prepared) {
 	a, cur, w := r.account, r.cur, r.want
 	allowed := slices.Contains(r.pop.Contexts, a.Context)
 	// A copy needs a source; without one the person gets a new place.
-	c := claim{before: &cur, place: r.place, access: r.access, steps: r.chain, person: r.i}
+	c := &claim{before: &cur, place: r.place, access: r.access, steps: r.chain, person: r.i}
 	switch {
 	case allowed:
 		c.pin = a.Context
@@ -479,11 +479,11 @@ func (d *decisions) moving(r *prepared) {
 	case r.place == nil:
 		c.fields = r.fields
 		c.acc = w
-		d.dropCopy(&c, false)
+		d.dropCopy(c, false)
 	case slices.Contains(r.fields, "role"):
 		// A role and the place that goes with it change together or not at all.
 		c.acc = w
-		d.dropCopy(&c, false)
+		d.dropCopy(c, false)
 		w.Previous = c.before.Previous
 		c.unit = []Step{changeStep(*c.before, w, r.fields, "")}
 		c.before = &w
@@ -493,7 +493,7 @@ func (d *decisions) moving(r *prepared) {
 			c.before = &w
 		}
 		c.acc = w
-		d.dropCopy(&c, false)
+		d.dropCopy(c, false)
 	}
 	d.claim(c, &free)
 }
@@ -513,8 +513,8 @@ func (d *decisions) staying(r *prepared) {
 	if d.policy.context(a.Context) == nil {
 		return // a move that is suspended; nobody else can be meant
 	}
-	c := claim{before: &w, acc: w, person: r.i}
-	d.dropCopy(&c, false)
+	c := &claim{before: &w, acc: w, person: r.i}
+	d.dropCopy(c, false)
 	d.frees = append(d.frees, c.steps...)
 	c.steps = nil
 	c.place, c.access, c.reason = r.place, r.access, stayReason(a.Context)

@@ -2,6 +2,7 @@ package schoolmail
 
 import (
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -74,11 +75,7 @@ const (
 func hashName(s string) uint64 {
 	h := uint64(hashStart)
 	if !isASCII(s) {
-		s = foldName(s)
-		for i := range len(s) {
-			h = (h ^ uint64(s[i])) * hashPrime
-		}
-		return h
+		return hashLetters(s)
 	}
 	blank := false
 	for i := range len(s) {
@@ -92,6 +89,29 @@ func hashName(s string) uint64 {
 			blank = false
 		}
 		h = (h ^ uint64(lowerASCII(c))) * hashPrime
+	}
+	return h
+}
+
+// hashLetters is hashName for names that are not all ASCII.
+func hashLetters(s string) uint64 {
+	if !norm.NFC.IsNormalString(s) {
+		s = norm.NFC.String(s)
+	}
+	h, blank := uint64(hashStart), false
+	var buf [utf8.UTFMax]byte
+	for _, r := range s {
+		if unicode.IsSpace(r) {
+			blank = blank || h != hashStart
+			continue
+		}
+		if blank {
+			h = (h ^ ' ') * hashPrime
+			blank = false
+		}
+		for _, c := range buf[:utf8.EncodeRune(buf[:], unicode.ToLower(r))] {
+			h = (h ^ uint64(c)) * hashPrime
+		}
 	}
 	return h
 }

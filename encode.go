@@ -2,6 +2,7 @@ package schoolmail
 
 import (
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -86,9 +87,7 @@ func (o *object) flagIf(name string, v bool) {
 func (o *object) date(name string, v Date) {
 	o.key(name)
 	o.b = append(o.b, '"')
-	if !v.IsZero() {
-		o.b = v.Time().AppendFormat(o.b, dateLayout)
-	}
+	o.b = v.append(o.b)
 	o.b = append(o.b, '"')
 }
 
@@ -377,17 +376,25 @@ func (a Purge) appendJSON(b []byte) []byte {
 
 const hexDigits = "0123456789abcdef"
 
+// plainBytes stand for themselves in JSON.
+var plainBytes = func() (plain [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		plain[c] = !strings.ContainsRune(`"\<>&`, c)
+	}
+	return plain
+}()
+
 // appendQuoted appends a text as encoding/json writes it.
 func appendQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]
+		if plainBytes[c] {
+			i++
+			continue
+		}
 		if c < utf8.RuneSelf {
-			if c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&' {
-				i++
-				continue
-			}
 			b = append(b, s[from:i]...)
 			switch c {
 			case '"', '\\':

@@ -102,7 +102,7 @@ type digest struct {
 	buf  []byte
 }
 
-func newDigest() *digest { return &digest{sha256.New(), make([]byte, 0, 8192)} }
+func newDigest() *digest { return &digest{sha256.New(), make([]byte, 0, 1<<15)} }
 
 func (d *digest) room(n int) {
 	if len(d.buf)+n > cap(d.buf) {
@@ -117,12 +117,8 @@ func (d *digest) number(n int) {
 }
 
 func (d *digest) text(s string) {
-	d.number(len(s))
-	d.room(len(s))
-	if len(s) > cap(d.buf) {
-		d.hash.Write([]byte(s))
-		return
-	}
+	d.room(binary.MaxVarintLen64 + len(s))
+	d.buf = binary.AppendVarint(d.buf, int64(len(s)))
 	d.buf = append(d.buf, s...)
 }
 

@@ -3,7 +3,6 @@ package schoolmail
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -104,8 +103,15 @@ type census struct {
 
 func (f *facts) census(guard string) *census {
 	c := &census{total: map[headcount]int{}, past: map[headcount]int{}, byRole: map[Role]int{}, pastByRole: map[Role]int{}}
-	var last headcount
-	n := new(int) // of last: people of a school often follow one another
+	contexts := map[ContextID]SchoolID{} // as leaving names them
+	from := func(c ContextID) SchoolID {
+		s, known := contexts[c]
+		if !known {
+			s = leaving(c, "").school
+			contexts[c] = s
+		}
+		return s
+	}
 	for i := range f.people {
 		a := f.people[i].account
 		if a == nil {
@@ -118,18 +124,14 @@ func (f *facts) census(guard string) *census {
 		h := f.head(guard, a)
 		switch {
 		case guard == "copies":
-			h.school = leaving(cmp.Or(a.Previous.Context, a.Context), a.Role).school
+			h.school = from(cmp.Or(a.Previous.Context, a.Context))
 		case guard == "transfers" && f.recent(a.Previous.Since): // whoever has moved counts where they were
-			h.school = leaving(a.Previous.Context, a.Role).school
+			h.school = from(a.Previous.Context)
 		case guard == "transfers":
-			h.school = leaving(a.Context, a.Role).school
+			h.school = from(a.Context)
 		}
 		if counted {
-			if h != last {
-				c.total[last] += *n
-				last, *n = h, 0
-			}
-			*n++
+			c.total[h]++
 			c.all++
 			c.byRole[h.role]++
 		}
@@ -139,7 +141,6 @@ func (f *facts) census(guard string) *census {
 			c.pastByRole[h.role]++
 		}
 	}
-	c.total[last] += *n
 	if guard == "purges" { // who was purged is known by date only
 		for _, r := range f.state.Retired {
 			if f.recent(r.Since) && !isAddress(r.Name) {
@@ -160,46 +161,49 @@ func (f *facts) allow(name string, steps, waiting []Step) (ok []Step, held []Hel
 		return nil, nil
 	}
 	c, window, what := f.census(name), f.window(), guardWord(name)
-	hold := func(s Step, format string, a ...any) { held = append(held, Held{s, fmt.Sprintf(format, a...), name}) }
+	hold := func(s *Step, format string, a ...any) { held = append(held, Held{*s, fmt.Sprintf(format, a...), name}) }
 	next := map[headcount]int{}
-	for _, s := range slices.Concat(waiting, steps) {
-		next[s.Action.head(&s)]++
+	for i := range waiting {
+		next[waiting[i].Action.head(&waiting[i])]++
 	}
-	for _, s := range steps {
-		h := s.Action.head(&s)
+	heads := make([]headcount, len(steps))
+	for i := range steps {
+		heads[i] = steps[i].Action.head(&steps[i])
+		next[heads[i]]++
+	}
+	var passed []int // the school's limit
+	for i := range steps {
+		s, h := &steps[i], heads[i]
 		limit := f.limit(name, h.role)
 		most := max(limit.Free, c.total[h]*limit.SchoolPercent/100)
 		if c.past[h]+next[h] <= most || f.override(name, s.School) != "" || f.override(name, h.school) != "" {
-			ok = append(ok, s)
+			passed = append(passed, i)
 			continue
 		}
 		hold(s, "%d %s among the %d %s of %s within %d days are more than the %d allowed",
 			c.past[h]+next[h], what, c.total[h], h.role.people(), h.school, window, most)
 	}
-	if f.override(name, "") != "" {
-		return ok, held
-	}
 	// The district as a whole, and each role in it.
+	lifted := f.override(name, "") != ""
 	perRole := map[Role]int{}
-	for _, s := range ok {
-		perRole[s.Action.head(&s).role]++
+	for _, i := range passed {
+		perRole[heads[i].role]++
 	}
-	limit, n := f.limit(name, ""), c.allPast+len(ok)
+	limit, n := f.limit(name, ""), c.allPast+len(passed)
 	most := max(limit.Free, c.all*limit.DistrictPercent/100)
-	ok = slices.DeleteFunc(ok, func(s Step) bool {
-		if n > most {
-			hold(s, "%d %s in the district within %d days are more than the %d allowed", n, what, window, most)
-			return true
-		}
-		role := s.Action.head(&s).role
+	for _, i := range passed {
+		role := heads[i].role
 		limit := f.limit(name, role)
-		n, most := c.pastByRole[role]+perRole[role], max(limit.Free, c.byRole[role]*limit.DistrictPercent/100)
-		if n > most {
-			hold(s, "%d %s among the %s of the district within %d days are more than the %d allowed",
-				n, what, role.people(), window, most)
-			return true
+		ofRole, mostOfRole := c.pastByRole[role]+perRole[role], max(limit.Free, c.byRole[role]*limit.DistrictPercent/100)
+		switch {
+		case !lifted && n > most:
+			hold(&steps[i], "%d %s in the district within %d days are more than the %d allowed", n, what, window, most)
+		case !lifted && ofRole > mostOfRole:
+			hold(&steps[i], "%d %s among the %s of the district within %d days are more than the %d allowed",
+				ofRole, what, role.people(), window, mostOfRole)
+		default:
+			ok = append(ok, steps[i])
 		}
-		return false
-	})
+	}
 	return ok, held
 }

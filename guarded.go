@@ -15,6 +15,8 @@ type guarded struct {
 	frees  []Step // purges and dropped copies
 	placed placement
 	told   map[string]bool // ids of steps that are held
+
+	targets map[RecordKey]ContextID // where people would go if nothing were held back; made when asked for
 }
 
 // guard asks the limits. Those that depend on nobody's seat come first; then
@@ -75,10 +77,14 @@ func (g *guarded) keepClaim(c *claim, guard, why string) {
 
 // target is where somebody would go if nothing were held back.
 func (g *guarded) target(c *claim) ContextID {
-	for _, m := range g.seats.placed.moves {
-		if m.claim.key == c.key {
-			return m.into
+	if g.targets == nil {
+		g.targets = make(map[RecordKey]ContextID, len(g.seats.placed.moves))
+		for _, m := range g.seats.placed.moves {
+			g.targets[m.claim.key] = m.into
 		}
+	}
+	if into, ok := g.targets[c.key]; ok {
+		return into
 	}
 	return c.pin
 }
@@ -86,7 +92,7 @@ func (g *guarded) target(c *claim) ContextID {
 // keptCopies holds transfers of people of whom an old copy is still kept.
 func (g *guarded) keptCopies() {
 	for i := range g.seats.claims {
-		c := &g.seats.claims[i]
+		c := g.seats.claims[i]
 		if c.transfers() && !c.stays() && c.before.Previous.Context != 0 && g.target(c) != 0 {
 			g.keepClaim(c, "", fmt.Sprintf("the copy of the last transfer is still kept in context %d (since %s)",
 				c.before.Previous.Context, c.before.Previous.Since))
@@ -122,7 +128,7 @@ func (g *guarded) creates() {
 	why := fmt.Sprintf("%d of %d users in OX are not in the directory: is it complete?", g.unknown, g.facts.users)
 	g.find("directory-incomplete", "%s No accounts are made", why)
 	for i := range g.seats.claims {
-		if c := &g.seats.claims[i]; c.before == nil {
+		if c := g.seats.claims[i]; c.before == nil {
 			g.keepClaim(c, "creates", why)
 		}
 	}
@@ -134,7 +140,7 @@ func (g *guarded) repairs() {
 	var steps []Step
 	byID := map[string]*claim{}
 	for i := range g.seats.claims {
-		c := &g.seats.claims[i]
+		c := g.seats.claims[i]
 		if c.before == nil || c.resume || c.restore || c.place != nil || c.before.Context == 0 || g.claims[c.key] {
 			continue
 		}
@@ -158,16 +164,27 @@ func (g *guarded) repairs() {
 // planned for the same people afterwards, since it builds on them.
 func (g *guarded) changes() {
 	var changes []Step
+	var asked []uint16 // the guards that each concerns, a bit for each
+	var c ChangeAccount
 	add := func(s Step) {
-		if _, ok := s.Action.(ChangeAccount); ok {
-			changes = append(changes, s)
+		var ok bool
+		if c, ok = s.Action.(ChangeAccount); !ok {
+			return
+		}
+		bits := uint16(0)
+		for i := range changeGuards {
+			if changeGuards[i].applies(&c) {
+				bits |= 1 << i
+			}
+		}
+		if bits != 0 {
+			changes, asked = append(changes, s), append(asked, bits)
 		}
 	}
 	for _, s := range g.steps {
 		add(s)
 	}
-	for i := range g.seats.claims {
-		c := &g.seats.claims[i]
+	for _, c := range g.seats.claims {
 		if g.claims[c.key] {
 			continue
 		}
@@ -179,11 +196,11 @@ func (g *guarded) changes() {
 		}
 	}
 	waits := map[RecordKey]string{} // -> guard
-	for _, x := range changeGuards {
+	for i, x := range changeGuards {
 		var steps []Step
-		for _, s := range changes {
-			if c := s.Action.(ChangeAccount); waits[s.Key] == "" && x.applies(&c) {
-				steps = append(steps, s)
+		for j := range changes {
+			if asked[j]&(1<<i) != 0 && waits[changes[j].Key] == "" {
+				steps = append(steps, changes[j])
 			}
 		}
 		_, held := g.allow(x.name, steps, nil)
@@ -207,7 +224,7 @@ func (g *guarded) changes() {
 	g.steps = slices.DeleteFunc(g.steps, later)
 	g.frees = slices.DeleteFunc(g.frees, later)
 	for i := range g.seats.claims {
-		c := &g.seats.claims[i]
+		c := g.seats.claims[i]
 		if guard := waits[c.key]; guard != "" && !g.claims[c.key] {
 			g.claims[c.key] = true
 			if into := g.target(c); into != 0 && !c.stays() {

@@ -19,6 +19,9 @@ var special = map[rune]string{
 // foldASCII spells a name in lower-case ASCII letters, digits, and whatever of
 // keep it contains; everything else is dropped.
 func foldASCII(s, keep string) string {
+	if isASCII(s) {
+		return foldPlain(s, keep)
+	}
 	var b strings.Builder
 	for _, r := range norm.NFC.String(s) {
 		r = unicode.ToLower(r)
@@ -37,8 +40,31 @@ func foldASCII(s, keep string) string {
 	return strings.Trim(b.String(), keep)
 }
 
+// foldPlain is foldASCII for what is ASCII already.
+func foldPlain(s, keep string) string {
+	same := true
+	for i := range len(s) {
+		c := s[i]
+		same = same && ('a' <= c && c <= 'z' || '0' <= c && c <= '9' || strings.IndexByte(keep, c) >= 0)
+	}
+	if same {
+		return strings.Trim(s, keep)
+	}
+	b := make([]byte, 0, len(s))
+	for i := range len(s) {
+		c := lowerASCII(s[i])
+		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || strings.IndexByte(keep, c) >= 0 {
+			b = append(b, c)
+		}
+	}
+	return strings.Trim(string(b), keep)
+}
+
 // callName is the first of several given names ("Anna Maria" is called Anna).
 func callName(given string) string {
+	if isClean(given) && !strings.Contains(given, " ") {
+		return given
+	}
 	if f := strings.Fields(given); len(f) > 0 {
 		return f[0]
 	}
@@ -100,8 +126,8 @@ var reserved = []string{"abuse", "admin", "administrator", "bin", "cyrus", "daem
 	"mail", "mailer-daemon", "marketing", "news", "nobody", "noc", "noreply", "no-reply", "operator", "oxadmin", "postfix", "postmaster", "root",
 	"sales", "security", "support", "sync", "sys", "usenet", "uucp", "webmaster", "www"}
 
-func newNames(st *State) *names {
-	n := &names{used: make(map[string]bool, 3*len(st.Accounts)), next: map[string]int{}}
+func newNames(st *State, newcomers int) *names {
+	n := &names{used: make(map[string]bool, 2*(len(st.Accounts)+len(st.Retired)+newcomers)), next: map[string]int{}}
 	for _, r := range reserved {
 		n.take(r)
 	}
@@ -124,17 +150,22 @@ func newNames(st *State) *names {
 }
 
 func (n *names) take(s string) {
-	if s != "" {
+	switch {
+	case s == "":
+	case isASCII(s):
+		n.used[strings.ToLower(s)] = true
+	default:
 		n.used[strings.ToLower(norm.NFC.String(s))] = true
 	}
 }
 
 // username returns the first free name of base, base2, base3, ... within limit.
 func (n *names) username(base string, limit int) string {
+	if !n.used[base] {
+		n.used[base] = true
+		return base
+	}
 	return n.first(base+"/", func(i int) string {
-		if i == 1 {
-			return base
-		}
 		num := strconv.Itoa(i)
 		return cut(base, limit-len(num)) + num
 	})
@@ -142,19 +173,16 @@ func (n *names) username(base string, limit int) string {
 
 // address returns the first free address of the base in the domain.
 func (n *names) address(base, domain string) string {
-	return n.first(base+"@"+domain, func(i int) string {
-		if i == 1 {
-			if slices.Contains(reserved, base) {
-				return base // taken: go on with a number
-			}
-			return base + "@" + domain
-		}
-		return base + strconv.Itoa(i) + "@" + domain
-	})
+	if a := base + "@" + domain; !n.used[a] && !slices.Contains(reserved, base) {
+		n.used[a] = true
+		return a
+	}
+	return n.first(base+"@"+domain, func(i int) string { return base + strconv.Itoa(i) + "@" + domain })
 }
 
+// first returns the first free name of those with a number, from 2.
 func (n *names) first(key string, form func(int) string) string {
-	for i := max(n.next[key], 1); ; i++ {
+	for i := max(n.next[key], 2); ; i++ {
 		if s := form(i); !n.used[s] {
 			n.used[s] = true
 			n.next[key] = i + 1
@@ -172,6 +200,9 @@ func foldName(s string) string {
 // cleanName is how a name is stored: NFC, single blanks, nothing invisible, at
 // most 120 characters.
 func cleanName(s string) string {
+	if isClean(s) {
+		return s
+	}
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):

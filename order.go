@@ -9,21 +9,10 @@ import (
 // order lists the steps: contexts, what opens, what frees seats, what takes
 // seats as they get free, and what closes.
 func (g *guarded) order() *Plan {
-	p := &Plan{Steps: slices.Clone(g.made), Held: []Held{}, Findings: []Finding{}}
+	p := &Plan{Held: []Held{}, Findings: []Finding{}}
+	p.Steps = append(make([]Step, 0, len(g.made)+len(g.steps)+len(g.frees)+len(g.placed.moves)), g.made...)
 	var closing []Step
-	// School by school: whoever writes group members can then write many at once.
-	// But the steps of one person stay together and in order, also of somebody
-	// who comes back to another school.
-	school := map[RecordKey]SchoolID{}
-	for _, s := range g.steps {
-		if _, ok := school[s.Key]; !ok {
-			school[s.Key] = s.School
-		}
-	}
-	slices.SortStableFunc(g.steps, func(x, y Step) int {
-		return cmp.Or(strings.Compare(string(school[x.Key]), string(school[y.Key])), x.Key.Compare(y.Key))
-	})
-	for _, s := range g.steps {
+	for _, s := range bySchool(g.steps) {
 		if s.Action.nature().closes {
 			closing = append(closing, s)
 		} else {
@@ -77,6 +66,34 @@ func (g *guarded) order() *Plan {
 	slices.SortStableFunc(p.Held, func(x, y Held) int { return strings.Compare(x.Step.ID, y.Step.ID) })
 	depend(p.Steps)
 	return p
+}
+
+// bySchool orders steps school by school: whoever writes group members can then
+// write many at once. But the steps of one person stay together and in order,
+// also of somebody who comes back to another school.
+func bySchool(steps []Step) []Step {
+	school := make(map[RecordKey]SchoolID, len(steps))
+	for i := range steps {
+		if _, ok := school[steps[i].Key]; !ok {
+			school[steps[i].Key] = steps[i].School
+		}
+	}
+	type place struct {
+		school SchoolID
+		at     int
+	}
+	order := make([]place, len(steps))
+	for i := range steps {
+		order[i] = place{school[steps[i].Key], i}
+	}
+	slices.SortFunc(order, func(x, y place) int {
+		return cmp.Or(strings.Compare(string(x.school), string(y.school)), steps[x.at].Key.Compare(steps[y.at].Key), cmp.Compare(x.at, y.at))
+	})
+	out := make([]Step, len(steps))
+	for i, o := range order {
+		out[i] = steps[o.at]
+	}
+	return out
 }
 
 // takesSeat reports whether somebody's seat is one more in the context.

@@ -109,7 +109,7 @@ func (s *seats) place(h holds) placement {
 		}
 	}
 	for i := range s.claims { // who has an unfinished copy goes on there
-		if c := &s.claims[i]; s.pinned(c) && !h.claims[c.key] {
+		if c := s.claims[i]; s.pinned(c) && !h.claims[c.key] {
 			out.moves = append(out.moves, placed{c, c.pin})
 		}
 	}
@@ -241,7 +241,7 @@ func (s *seats) addClaims(w *layout, room func(ContextID) int, h holds) {
 		index[kindText(&w.Kinds[i])] = i
 	}
 	for i := range s.claims {
-		c := &s.claims[i]
+		c := s.claims[i]
 		k := seating.Kind{N: 1, Now: seating.None, Allowed: roomNumbers(c.allowed, room)}
 		if c.now != 0 {
 			k.Now = room(c.now)
