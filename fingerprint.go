@@ -104,21 +104,34 @@ type digest struct {
 
 func newDigest() *digest { return &digest{sha256.New(), make([]byte, 0, 1<<15)} }
 
-func (d *digest) room(n int) {
-	if len(d.buf)+n > cap(d.buf) {
-		d.hash.Write(d.buf)
-		d.buf = d.buf[:0]
+// flush makes room for n bytes.
+func (d *digest) flush(n int) {
+	d.hash.Write(d.buf)
+	if d.buf = d.buf[:0]; n > cap(d.buf) {
+		d.buf = make([]byte, 0, n)
 	}
 }
 
 func (d *digest) number(n int) {
-	d.room(binary.MaxVarintLen64)
+	if len(d.buf)+binary.MaxVarintLen64 > cap(d.buf) {
+		d.flush(binary.MaxVarintLen64)
+	}
+	if 0 <= n && n < 64 {
+		d.buf = append(d.buf, byte(n<<1)) // as a varint
+		return
+	}
 	d.buf = binary.AppendVarint(d.buf, int64(n))
 }
 
 func (d *digest) text(s string) {
-	d.room(binary.MaxVarintLen64 + len(s))
-	d.buf = binary.AppendVarint(d.buf, int64(len(s)))
+	if n := len(s) + binary.MaxVarintLen64; len(d.buf)+n > cap(d.buf) {
+		d.flush(n)
+	}
+	if len(s) < 64 {
+		d.buf = append(d.buf, byte(len(s)<<1))
+	} else {
+		d.buf = binary.AppendVarint(d.buf, int64(len(s)))
+	}
 	d.buf = append(d.buf, s...)
 }
 
@@ -137,9 +150,10 @@ func (d *digest) sum() string {
 }
 
 func (d *digest) account(a *Account) {
-	for _, t := range [...]string{a.Key.Source, a.Key.ID, a.Username, string(a.Role), a.GivenName, a.FamilyName, a.DisplayName,
-		a.Mail, a.Phone, a.NoticeMail, a.Language, a.Access, string(a.State), a.Traits.Birth, a.Traits.Number, a.DN} {
-		d.text(t)
+	texts := [...]string{a.Key.Source, a.Key.ID, a.Username, string(a.Role), a.GivenName, a.FamilyName, a.DisplayName,
+		a.Mail, a.Phone, a.NoticeMail, a.Language, a.Access, string(a.State), a.Traits.Birth, a.Traits.Number, a.DN}
+	for i := range texts {
+		d.text(texts[i])
 	}
 	aliases := a.Aliases
 	if !slices.IsSorted(aliases) {
@@ -162,14 +176,16 @@ func (d *digest) account(a *Account) {
 		}
 	}
 	d.number(len(a.Marks))
-	for _, m := range a.Marks {
+	for i := range a.Marks {
+		m := &a.Marks[i]
 		d.text(m.Guard)
 		d.number(int(m.On))
 		d.text(string(m.Role))
 		d.text(string(m.School))
 	}
-	for _, n := range [...]int{int(a.Context), int(a.NoticedOn), int(a.Deactivated), int(a.Previous.Context),
-		int(a.Previous.UserID), int(a.Previous.Since), int(a.Made)} {
+	numbers := [...]int{int(a.Context), int(a.NoticedOn), int(a.Deactivated), int(a.Previous.Context),
+		int(a.Previous.UserID), int(a.Previous.Since), int(a.Made)}
+	for _, n := range numbers {
 		d.number(n)
 	}
 	d.flag(a.Held)
