@@ -2,6 +2,7 @@ package schoolmail
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -44,11 +45,13 @@ func (d *decisions) oldCopies() {
 	}
 	slices.SortFunc(drops, func(x, y Step) int { return x.Key.Compare(y.Key) })
 	d.droppable = map[RecordKey]bool{}
-	ok, held := d.allow("copies", drops, nil)
-	for _, s := range ok {
+	v := d.allow("copies", drops, nil)
+	for _, s := range v.ok {
 		d.droppable[s.Key] = true
 	}
-	d.held = append(d.held, held...)
+	d.held = append(d.held, v.held...)
+	d.findings = append(d.findings, v.told...)
+	d.used = maps.Clone(v.used)
 }
 
 func (d *decisions) dropStep(a *Account) Step {

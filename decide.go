@@ -21,6 +21,8 @@ type decisions struct {
 	early     early
 	names     *names
 	droppable map[RecordKey]bool // whose old copy the guard lets go today
+	used      map[int]int        // overrides that let old copies go
+	several   int                // people whom more than one population takes
 }
 
 // claim is somebody for whom a context is to be found.
@@ -101,6 +103,10 @@ func (f *facts) decide() *decisions {
 	if e := d.early; e.gone > 0 {
 		d.find("no-longer-here", "%s in the export whose time at school is over never had an account: none is made", people(e.gone))
 	}
+	if d.several > 0 {
+		d.find("several-populations", "%s of those who are new or change are taken by more than one population; the first in the policy counts",
+			people(d.several))
+	}
 	d.leftovers()
 	return d
 }
@@ -152,6 +158,14 @@ func (d *decisions) newcomer(r *Record) {
 		a := Account{Key: r.Key, State: Active, Access: pop.Access, Username: usernameBase(r.GivenName, r.FamilyName, limit)}
 		d.want(&a, r, ms)
 		d.hold(newStep(KindCreate, &a, newcomerReason(&a), CreateAccount{Account: a, Access: pop.Access}), guardIdentity, why)
+		return
+	}
+	d.severalTake(r, ms)
+	if s := d.unknownSchool(ms); s != "" {
+		a := Account{Key: r.Key, State: Active, Access: pop.Access, Username: usernameBase(r.GivenName, r.FamilyName, limit)}
+		d.want(&a, r, ms)
+		d.hold(newStep(KindCreate, &a, newcomerReason(&a), CreateAccount{Account: a, Access: pop.Access}), guardNewSchools,
+			"school "+string(s)+" is new, and "+d.doubtful[s])
 		return
 	}
 	if d.names == nil {
@@ -280,6 +294,15 @@ func sortedOnce(s []string) bool {
 	return true
 }
 
+// severalTake counts somebody whom more than one population would take.
+func (d *decisions) severalTake(r *Record, ms []Membership) {
+	i := d.policy.populationIndex(r.Role, ms)
+	rest := Policy{Populations: d.policy.Populations[i+1:]}
+	if rest.populationIndex(r.Role, ms) >= 0 {
+		d.several++
+	}
+}
+
 // uncertain returns why the record of somebody who is delivered may lack a
 // membership, or "": an unreadable row without a key may have been theirs.
 func (f *facts) uncertain(a *Account, more []Membership) string {
@@ -396,7 +419,13 @@ func (d *decisions) present(i int32) {
 		w.Access = access
 	}
 	fields := changes(&cur, &w)
+	if s := d.unknownSchool(w.Memberships); s != "" {
+		d.steps = append(d.steps, chain...)
+		d.hold(changeStep(cur, w, fields, ""), guardNewSchools, "school "+string(s)+" is new, and "+d.doubtful[s])
+		return
+	}
 	if len(fields) > 0 {
+		d.severalTake(r, ms)
 		w.Marks = d.marked(&ChangeAccount{Before: cur, After: w, Fields: fields})
 	}
 	if d.lastCopy(a) != nil {
@@ -585,15 +614,19 @@ func (d *decisions) absent(p *individual) {
 		}
 		return
 	}
+	notice := d.notice(a)
+	if p.record != nil {
+		notice = d.ended(a, p.record)
+	}
 	if shield != "" {
 		if shield != d.absence && a.State == Active && d.shielded[a.Key] == "" {
-			d.hold(d.notice(a), "", shield)
+			d.hold(notice, "", shield)
 		}
 		return
 	}
 	switch a.State {
 	case Active:
-		d.limited["leavers"] = append(d.limited["leavers"], d.notice(a))
+		d.limited["leavers"] = append(d.limited["leavers"], notice)
 	case Leaving:
 		d.leaving(a)
 	case Pending:
@@ -633,6 +666,18 @@ func (d *decisions) notice(a *Account) Step {
 	due := d.now.AddDays(d.policy.LifeCycle.NoticeDays)
 	return newStep(KindNotice, a, "no longer delivered by "+schoolsOf(a.Memberships)+"; the mailbox closes on "+due.String(),
 		SendNotice{Before: *a, After: next, Due: due})
+}
+
+// ended is the notice of somebody whose time at school is over, as the record says.
+func (d *decisions) ended(a *Account, r *Record) Step {
+	last := Date(0)
+	for _, m := range r.Memberships {
+		last = max(last, m.Until)
+	}
+	s := d.notice(a)
+	s.Reason = fmt.Sprintf("at %s until %s; the mailbox closes on %s", schoolsOf(a.Memberships), last,
+		d.now.AddDays(d.policy.LifeCycle.NoticeDays))
+	return s
 }
 
 func changeStep(before, after Account, fields []string, access string) Step {

@@ -20,6 +20,8 @@ type facts struct {
 	elsewhere map[string][]*Place // user name -> its users in other contexts than that of its account
 	users     int                 // users in OX but administrators
 	unknown   int                 // of these, users that are not in the directory
+	doubtful  map[SchoolID]string // new schools that may be mistakes, and why
+	known     map[SchoolID]bool   // schools that accounts or the policy name
 	display   *displayNames
 }
 
@@ -56,11 +58,14 @@ func lookAt(in given) *facts {
 	f := &facts{given: in}
 	f.unclear = unclear{shielded: map[RecordKey]string{}, schools: map[SchoolID]string{}, lostAt: map[SchoolID]bool{},
 		doubts: map[RecordKey]string{}}
+	f.doubtful = map[SchoolID]string{}
 	f.display = newDisplayNames(in.state, in.sorted)
 	f.meet()
 	f.house()
 	f.rejections()
 	f.follow()
+	f.spell()
+	f.orphans()
 	f.collapse()
 	switch {
 	case f.delivery.Kind == DeliveryDelta:
@@ -393,7 +398,9 @@ func (f *facts) collapse() {
 	for _, h := range missing.sorted() {
 		n := sent.of(h)
 		all := n + missing.of(h)
-		if all-n < 4 || n*100 >= all*f.policy.Guards.CollapsePercent || f.schools[h.school] != "" {
+		few := all-n >= 4 && n*100 < all*f.policy.Guards.CollapsePercent
+		none := h.role == "" && n == 0 && all > 2 // however small
+		if !few && !none || f.schools[h.school] != "" || f.declared("collapse", h.school) != "" {
 			continue
 		}
 		who := h.role.people()

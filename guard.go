@@ -3,12 +3,18 @@ package schoolmail
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
 // guardNames are the guards that a policy limits and an override may lift.
 var guardNames = []string{"leavers", "deactivations", "purges", "transfers", "collapse", "repairs", "creates", "copies",
-	"restore", "roles", "renames", "schools", "classes", "access", "private-mail", "languages", "telephones"}
+	"restore", "new-schools", "roles", "renames", "schools", "classes", "access", "private-mail", "languages", "telephones"}
+
+// limitedGuards are those that count against a limit.
+var limitedGuards = []string{"leavers", "deactivations", "purges", "transfers", "repairs", "copies",
+	"roles", "renames", "schools", "classes", "access", "private-mail", "languages", "telephones"}
 
 // guardWord says what a guard counts.
 func guardWord(name string) string {
@@ -50,6 +56,14 @@ func (g *given) override(guard string, s SchoolID) string {
 		}
 	}
 	return ""
+}
+
+// lifted returns the number of the override that lifts a guard for one of some
+// schools, or -1.
+func (in *given) lifted(guard string, schools ...SchoolID) int {
+	return slices.IndexFunc(in.policy.Overrides, func(o Override) bool {
+		return o.Guard == guard && (o.School == "" || slices.Contains(schools, o.School)) && in.now <= o.Until
+	})
 }
 
 // limit returns the limit of a guard for a role, "" being all of them.
@@ -151,59 +165,118 @@ func (f *facts) census(guard string) *census {
 	return c
 }
 
-// allow returns the steps that may be done and those that are held back: all of
-// a school and role whose limit is broken, and everything of the kind when the
-// district's is. What was done within the window counts as well.
+// verdict is what a guard says about some steps.
+type verdict struct {
+	ok   []Step
+	held []Held
+	used map[int]int // by number of the override: steps that it let through although a limit was broken
+	told []Finding   // about the overrides that were used
+}
+
+// allow divides steps into those that may be done and those that are held back:
+// all of a school and role whose limit is broken, and everything of the kind when
+// the district's is. What was done within the window counts as well.
 //
 // waiting are steps that are held back for another reason but count as well.
-func (f *facts) allow(name string, steps, waiting []Step) (ok []Step, held []Held) {
+func (f *facts) allow(name string, steps, waiting []Step) verdict {
+	v := verdict{used: map[int]int{}}
 	if len(steps) == 0 {
-		return nil, nil
+		return v
 	}
-	c, window, what := f.census(name), f.window(), guardWord(name)
-	hold := func(s *Step, format string, a ...any) { held = append(held, Held{*s, fmt.Sprintf(format, a...), name}) }
+	steps = slices.DeleteFunc(slices.Clone(steps), func(s Step) bool {
+		expected := f.declared(name, s.School) != "" || f.declared(name, s.Action.head(&s).school) != ""
+		if expected {
+			v.ok = append(v.ok, s)
+		}
+		return expected
+	})
+	c := f.census(name)
+	j := judgement{facts: f, verdict: &v, name: name, what: guardWord(name), window: f.window(), steps: steps}
+	passed := make([]int, len(steps))
+	for i := range passed {
+		passed[i] = i
+	}
+	passed = j.schools(c, passed, waiting, func(s *Step) headcount { return s.Action.head(s) })
+	if name == "transfers" { // a context is emptied by many schools, a school by one
+		passed = j.schools(f.census("transfers by school"), passed, nil, ownHead)
+	}
+	j.district(c, passed)
+	for _, i := range slices.Sorted(maps.Keys(v.used)) {
+		o := f.policy.Overrides[i]
+		v.told = append(v.told, Finding{Kind: "override", School: o.School, Text: fmt.Sprintf(
+			"the limit of %s is lifted for %d steps; accepted by %s until %s (%s)", name, v.used[i], o.By, o.Until, o.Reason)})
+	}
+	return v
+}
+
+// judgement is what the parts of allow share.
+type judgement struct {
+	*facts
+	*verdict
+	name, what string
+	window     int
+	steps      []Step
+}
+
+func (j *judgement) hold(s *Step, format string, a ...any) {
+	j.verdict.held = append(j.verdict.held, Held{*s, fmt.Sprintf(format, a...), j.name})
+}
+
+// schools returns those of the steps that the limits by school and role, or by
+// context and role, let through.
+func (j *judgement) schools(c *census, steps []int, waiting []Step, head func(*Step) headcount) (passed []int) {
 	next := map[headcount]int{}
 	for i := range waiting {
-		next[waiting[i].Action.head(&waiting[i])]++
+		next[head(&waiting[i])]++
 	}
-	heads := make([]headcount, len(steps))
-	for i := range steps {
-		heads[i] = steps[i].Action.head(&steps[i])
-		next[heads[i]]++
+	for _, i := range steps {
+		next[head(&j.steps[i])]++
 	}
-	var passed []int // the school's limit
-	for i := range steps {
-		s, h := &steps[i], heads[i]
-		limit := f.limit(name, h.role)
+	for _, i := range steps {
+		s := &j.steps[i]
+		h := head(s)
+		limit := j.limit(j.name, h.role)
 		most := max(limit.Free, c.total[h]*limit.SchoolPercent/100)
-		if c.past[h]+next[h] <= most || f.override(name, s.School) != "" || f.override(name, h.school) != "" {
+		if c.past[h]+next[h] <= most {
 			passed = append(passed, i)
 			continue
 		}
-		hold(s, "%d %s among the %d %s of %s within %d days are more than the %d allowed",
-			c.past[h]+next[h], what, c.total[h], h.role.people(), h.school, window, most)
+		if o := j.lifted(j.name, s.School, h.school); o >= 0 {
+			j.used[o]++
+			passed = append(passed, i)
+			continue
+		}
+		j.hold(s, "%d %s among the %d %s of %s within %d days are more than the %d allowed",
+			c.past[h]+next[h], j.what, c.total[h], h.role.people(), h.school, j.window, most)
 	}
-	// The district as a whole, and each role in it.
-	lifted := f.override(name, "") != ""
+	return passed
+}
+
+// district looks at the district as a whole, and at each role in it.
+func (j *judgement) district(c *census, steps []int) {
+	lifted := j.lifted(j.name)
 	perRole := map[Role]int{}
-	for _, i := range passed {
-		perRole[heads[i].role]++
+	for _, i := range steps {
+		perRole[j.steps[i].Action.head(&j.steps[i]).role]++
 	}
-	limit, n := f.limit(name, ""), c.allPast+len(passed)
+	limit, n := j.limit(j.name, ""), c.allPast+len(steps)
 	most := max(limit.Free, c.all*limit.DistrictPercent/100)
-	for _, i := range passed {
-		role := heads[i].role
-		limit := f.limit(name, role)
+	for _, i := range steps {
+		s := &j.steps[i]
+		role := s.Action.head(s).role
+		limit := j.limit(j.name, role)
 		ofRole, mostOfRole := c.pastByRole[role]+perRole[role], max(limit.Free, c.byRole[role]*limit.DistrictPercent/100)
 		switch {
-		case !lifted && n > most:
-			hold(&steps[i], "%d %s in the district within %d days are more than the %d allowed", n, what, window, most)
-		case !lifted && ofRole > mostOfRole:
-			hold(&steps[i], "%d %s among the %s of the district within %d days are more than the %d allowed",
-				ofRole, what, role.people(), window, mostOfRole)
+		case n <= most && ofRole <= mostOfRole:
+			j.verdict.ok = append(j.verdict.ok, *s)
+		case lifted >= 0:
+			j.used[lifted]++
+			j.verdict.ok = append(j.verdict.ok, *s)
+		case n > most:
+			j.hold(s, "%d %s in the district within %d days are more than the %d allowed", n, j.what, j.window, most)
 		default:
-			ok = append(ok, steps[i])
+			j.hold(s, "%d %s among the %s of the district within %d days are more than the %d allowed",
+				ofRole, j.what, role.people(), j.window, mostOfRole)
 		}
 	}
-	return ok, held
 }

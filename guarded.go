@@ -15,6 +15,7 @@ type guarded struct {
 	frees  []Step // purges and dropped copies
 	placed placement
 	told   map[string]bool // ids of steps that are held
+	used   map[int]bool    // numbers of overrides that let something through
 
 	targets map[RecordKey]ContextID // where people would go if nothing were held back; made when asked for
 }
@@ -23,7 +24,7 @@ type guarded struct {
 // seats are given to who is left, and once more whenever the limit of transfers
 // holds somebody, so that nobody makes room for people who do not come.
 func (s *seats) guard() *guarded {
-	g := &guarded{seats: s, told: map[string]bool{},
+	g := &guarded{seats: s, told: map[string]bool{}, used: map[int]bool{},
 		holds: holds{claims: map[RecordKey]bool{}, counted: map[int32]int32{}, steps: map[string]bool{}, rooms: map[ContextID]bool{}}}
 	g.steps = append(g.steps, s.decisions.steps...)
 	g.frees = append(g.frees, s.decisions.frees...)
@@ -46,16 +47,37 @@ func (s *seats) guard() *guarded {
 	g.repairs()
 	g.changes()
 	g.transfers()
+	for i := range s.decisions.used {
+		g.used[i] = true
+	}
+	for i, o := range g.policy.Overrides { // those that are no limits are told where they are asked for
+		g.used[i] = g.used[i] || !slices.Contains(limitedGuards, o.Guard)
+	}
+	g.findings = append(g.findings, g.overrides(g.used)...)
 	return g
 }
 
 // limited returns those of some steps that a guard lets through.
 func (g *guarded) limited(name string, steps []Step) []Step {
-	ok, held := g.allow(name, steps, nil)
-	for _, h := range held {
+	v := g.ask(name, steps, nil)
+	for _, h := range v.held {
 		g.keep(h.Step, name, h.Why)
 	}
-	return ok
+	return v.ok
+}
+
+// ask asks a guard, and remembers which overrides it took.
+func (g *guarded) ask(name string, steps, waiting []Step) verdict {
+	v := g.allow(name, steps, waiting)
+	for i := range v.used {
+		g.used[i] = true
+	}
+	for _, f := range v.told {
+		if !slices.Contains(g.findings, f) {
+			g.findings = append(g.findings, f)
+		}
+	}
+	return v
 }
 
 // keep holds a step, once.
@@ -152,8 +174,7 @@ func (g *guarded) repairs() {
 			steps, byID[s.ID] = append(steps, s), c
 		}
 	}
-	_, held := g.allow("repairs", steps, nil)
-	for _, h := range held {
+	for _, h := range g.ask("repairs", steps, nil).held {
 		g.keepClaim(byID[h.Step.ID], "repairs", h.Why)
 	}
 }
@@ -203,8 +224,7 @@ func (g *guarded) changes() {
 				steps = append(steps, changes[j])
 			}
 		}
-		_, held := g.allow(x.name, steps, nil)
-		for _, h := range held {
+		for _, h := range g.ask(x.name, steps, nil).held {
 			waits[h.Step.Key] = x.name
 			g.keep(h.Step, x.name, h.Why)
 		}
@@ -254,7 +274,7 @@ func (g *guarded) transfers() {
 				waiting = append(waiting, g.seatStep(sh.claim, 0))
 			}
 		}
-		_, held := g.allow("transfers", steps, waiting)
+		held := g.ask("transfers", steps, waiting).held
 		if len(held) == 0 {
 			break
 		}

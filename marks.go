@@ -132,7 +132,7 @@ func (in *given) done(guard string, a *Account) bool {
 		return in.recent(a.NoticedOn)
 	case "deactivations":
 		return in.recent(a.Deactivated)
-	case "transfers":
+	case "transfers", "transfers by school":
 		return in.recent(a.Previous.Since)
 	}
 	return slices.ContainsFunc(a.Marks, func(m Mark) bool { return m.Guard == guard && in.recent(m.On) })

@@ -13,6 +13,7 @@ type Policy struct {
 	// TermChanges are the windows in which the wider limits of Guards hold.
 	TermChanges []Window   `json:"term_changes,omitempty"`
 	Overrides   []Override `json:"overrides,omitempty"`
+	Schools     []School   `json:"schools,omitempty"`
 	// Links and Distinct decide about records of which it is not certain whose they are.
 	Links    []Link     `json:"links,omitempty"`
 	Distinct []Distinct `json:"distinct,omitempty"`
@@ -85,6 +86,9 @@ type Window struct {
 //	                         directory does not
 //	restore                  a copy that is all that is left of somebody is copied
 //	                         back only when an override asks for it
+//	new-schools              nobody is made at, or moved to, a new school whose code
+//	                         looks misspelt, or which the policy does not name although it
+//	                         names schools (see [School])
 //	identity                 no override: see [Link] and [Distinct]
 //
 // An [Override] lifts any other by its name.

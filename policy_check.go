@@ -196,6 +196,16 @@ func (p Policy) Validate() error {
 			bad("override number %d: by, reason and until must be given", i+1)
 		}
 	}
+	schools := map[SchoolID]bool{}
+	for i, x := range p.Schools {
+		switch {
+		case x.ID == "" || schools[x.ID]:
+			bad("school number %d: id %q: expected one that is not empty and comes once", i+1, x.ID)
+		case slices.Contains(x.Formerly, x.ID):
+			bad("school number %d: %q was formerly itself", i+1, x.ID)
+		}
+		schools[x.ID] = true
+	}
 	p.validatePairs(bad)
 	return errors.Join(errs...)
 }

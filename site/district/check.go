@@ -320,8 +320,8 @@ func (l *loader) section(message string) string {
 			return fmt.Sprintf("override[%d]", i+1)
 		}
 	}
-	for i := range max(len(l.c.Links), len(l.c.Distinct)) {
-		for _, key := range []string{"link", "distinct"} {
+	for i := range max(len(l.c.Links), len(l.c.Distinct), len(l.c.Schools)) {
+		for _, key := range []string{"link", "distinct", "school"} {
 			if strings.HasPrefix(message, fmt.Sprintf("%s number %d:", key, i+1)) {
 				return fmt.Sprintf("%s[%d]", key, i+1)
 			}

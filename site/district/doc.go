@@ -85,6 +85,7 @@ type Config struct {
 	Guards      Guards       `toml:"guards"`
 	TermChanges []TermChange `toml:"term_change"`
 	Overrides   []Override   `toml:"override"`
+	Schools     []School     `toml:"school"`
 	Links       []Link       `toml:"link"`
 	Distinct    []Distinct   `toml:"distinct"`
 	Excludes    []Exclude    `toml:"exclude"`
@@ -360,6 +361,13 @@ type Override struct {
 	Reason string              `toml:"reason"`
 }
 
+// School is a section [[school]]; see [schoolmail.School].
+type School struct {
+	ID       schoolmail.SchoolID   `toml:"id"`
+	Formerly []schoolmail.SchoolID `toml:"formerly"`
+	Closed   schoolmail.Date       `toml:"closed"`
+}
+
 // Link is a section [[link]]; see [schoolmail.Link].
 type Link struct {
 	Old    string          `toml:"old"`
@@ -409,6 +417,9 @@ func (c *Config) Policy() schoolmail.Policy {
 	for _, o := range c.Overrides {
 		p.Overrides = append(p.Overrides, schoolmail.Override(o))
 	}
+	for _, x := range c.Schools {
+		p.Schools = append(p.Schools, schoolmail.School(x))
+	}
 	for _, l := range c.Links {
 		p.Links = append(p.Links, schoolmail.Link(l))
 	}
@@ -444,7 +455,10 @@ func (c *Config) FromPolicy(p schoolmail.Policy) {
 		before[x.ID] = x
 	}
 	c.Populations, c.Contexts, c.TermChanges, c.Overrides = nil, nil, nil, nil
-	c.Links, c.Distinct = nil, nil
+	c.Schools, c.Links, c.Distinct = nil, nil, nil
+	for _, x := range p.Schools {
+		c.Schools = append(c.Schools, School(x))
+	}
 	for _, q := range p.Populations {
 		c.Populations = append(c.Populations, Population(q))
 	}

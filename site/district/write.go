@@ -307,6 +307,23 @@ func (p *printer) policy(c *Config) {
 
 // pairs writes what was decided about records of which it is not certain whose they are.
 func (p *printer) pairs(c *Config) {
+	if len(c.Schools) == 0 {
+		p.line("")
+		p.line("# [[school]]        # where schools are named, people of others wait; formerly and closed announce moves and leavers")
+		p.line("# id       = \"ps-birkenhof\"")
+		p.line("# formerly = [\"ps-birken\", \"ps-hof\"]")
+		p.line("# closed   = \"2027-07-31\"")
+	}
+	for i, x := range c.Schools {
+		comments := []string(nil)
+		if i == 0 {
+			comments = []string{"All schools: people of others wait. formerly: whose people it takes over; closed: nobody is expected from that day on."}
+		}
+		p.section("[[school]]", comments...)
+		p.need("id", x.ID, "")
+		p.key("formerly", x.Formerly, []schoolmail.SchoolID(nil), "")
+		p.key("closed", x.Closed, schoolmail.Date(0), "")
+	}
 	if len(c.Links) == 0 {
 		p.line("")
 		p.line("# [[link]]          # joins a record with a new id to the account of the old one")

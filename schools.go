@@ -1,0 +1,198 @@
+package schoolmail
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// School is what the policy knows of a school. Schools that merge, close or are
+// renamed are declared, not guessed.
+type School struct {
+	ID SchoolID `json:"id"`
+	// Formerly are codes whose people the school takes over: that all of them
+	// leave one code for the other is no broken limit.
+	Formerly []SchoolID `json:"formerly,omitempty"`
+	// Closed is the day from which it is no surprise that the school delivers
+	// nobody and its people leave.
+	Closed Date `json:"closed,omitzero"`
+}
+
+// guardNewSchools is the guard under which people wait whose school nobody knows.
+const guardNewSchools = "new-schools"
+
+// declared says why the policy expects that a guard's limit is broken at a
+// school, or "".
+func (in *given) declared(guard string, s SchoolID) string {
+	for i := range in.policy.Schools {
+		x := &in.policy.Schools[i]
+		switch {
+		case x.ID == s && !x.Closed.IsZero() && in.now >= x.Closed &&
+			slices.Contains([]string{"leavers", "deactivations", "collapse"}, guard):
+			return fmt.Sprintf("the policy: closed since %s", x.Closed)
+		case slices.Contains(x.Formerly, s) && slices.Contains([]string{"schools", "classes", "collapse", "transfers", "access"}, guard):
+			return fmt.Sprintf("the policy: now %s", x.ID)
+		}
+	}
+	return ""
+}
+
+// spell gives schools one code whatever its case: that of the accounts.
+func (f *facts) spell() {
+	known := map[SchoolID]bool{}
+	folded := map[string]SchoolID{}
+	for i := range f.people {
+		if a := f.people[i].account; a != nil {
+			for j := range a.Memberships {
+				if s := a.Memberships[j].School; !known[s] {
+					known[s] = true
+					if o, ok := folded[strings.ToLower(string(s))]; !ok || s < o {
+						folded[strings.ToLower(string(s))] = s
+					}
+				}
+			}
+		}
+	}
+	for _, s := range f.policy.Schools {
+		known[s.ID] = true
+	}
+	f.known = known
+	if f.managed == 0 { // the first run: all schools are new
+		return
+	}
+	count := map[SchoolID]int{}
+	for i := range f.people {
+		p := &f.people[i]
+		if p.record == nil {
+			continue
+		}
+		for j := range p.record.Memberships {
+			s := p.record.Memberships[j].School
+			if known[s] {
+				continue
+			}
+			if as, ok := folded[strings.ToLower(string(s))]; ok {
+				p.record = respelled(p.record, s, as)
+			} else if m := &p.record.Memberships[j]; m.Until.IsZero() || f.now <= m.Until {
+				count[s]++
+			}
+		}
+	}
+	for s, n := range count {
+		if why := f.strange(s); why != "" {
+			f.doubtful[s] = why
+			f.find("new-school", "school %s is new, and %s: %s wait until the policy names it, or an override of the guard %q lets them in",
+				s, why, people(n), guardNewSchools).School = s
+			continue
+		}
+		f.find("new-school", "school %s is new: %s", s, people(n)).School = s
+	}
+}
+
+// strange says why a new school may be a mistake, or "": where the policy names
+// schools it names all of them, and elsewhere a code may be misspelt.
+func (f *facts) strange(s SchoolID) string {
+	if len(f.policy.Schools) > 0 {
+		return "the policy does not name it"
+	}
+	like := SchoolID("")
+	for o := range f.known {
+		if misspelt(string(s), string(o)) && (like == "" || o < like) {
+			like = o
+		}
+	}
+	if like != "" {
+		return "its code is almost that of " + string(like)
+	}
+	return ""
+}
+
+// misspelt reports whether two codes differ by a letter, and not by a number.
+func misspelt(x, y string) bool {
+	digits := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if '0' <= r && r <= '9' {
+				return r
+			}
+			return -1
+		}, s)
+	}
+	return min(len(x), len(y)) >= 8 && digits(x) == digits(y) && oneLetterOff(strings.ToLower(x), strings.ToLower(y))
+}
+
+// respelled is a record with another code for a school.
+func respelled(r *Record, from, to SchoolID) *Record {
+	c := *r
+	c.Memberships = slices.Clone(r.Memberships)
+	for i := range c.Memberships {
+		if c.Memberships[i].School == from {
+			c.Memberships[i].School = to
+		}
+	}
+	return &c
+}
+
+// unknownSchool returns the first of some schools that may be a mistake and that
+// no override lets in, or "".
+func (f *facts) unknownSchool(ms []Membership) SchoolID {
+	if len(f.doubtful) == 0 {
+		return ""
+	}
+	for i := range ms {
+		if s := ms[i].School; f.doubtful[s] != "" && f.override(guardNewSchools, s) == "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// orphans reports people in OX whose account has no record id: nothing ever
+// happens to them.
+func (f *facts) orphans() {
+	var names []string
+	for _, r := range f.sorted.accounts {
+		a := &f.state.Accounts[r.at]
+		if a.Key.ID == "" && a.Context != 0 && a.Role.Valid() && a.State != Deactivated {
+			names = append(names, a.Username)
+		}
+	}
+	if len(names) > 0 {
+		list, more := names, ""
+		if len(list) > 20 {
+			list, more = list[:20], ", ..."
+		}
+		f.find("orphan-accounts", "%d accounts in OX contexts have no record id, and nothing is done about them: %s%s",
+			len(names), strings.Join(list, ", "), more)
+	}
+}
+
+// overrides tells about overrides that have ended, name a school that nobody
+// knows, or let nothing through; used are the numbers of those that did.
+func (f *facts) overrides(used map[int]bool) []Finding {
+	var out []Finding
+	tell := func(kind, format string, a ...any) {
+		out = append(out, Finding{Kind: kind, Text: fmt.Sprintf(format, a...)})
+	}
+	sent := map[SchoolID]bool{}
+	for i := range f.delivery.Records {
+		for j := range f.delivery.Records[i].Memberships {
+			sent[f.delivery.Records[i].Memberships[j].School] = true
+		}
+	}
+	for i, o := range f.policy.Overrides {
+		what := fmt.Sprintf("override number %d (guard %s", i+1, o.Guard)
+		if o.School != "" {
+			what += ", school " + string(o.School)
+		}
+		what += ")"
+		switch {
+		case f.now > o.Until:
+			tell("override-expired", "%s has ended on %s", what, o.Until)
+		case o.School != "" && !f.known[o.School] && !sent[o.School]:
+			tell("override-school", "%s names a school that neither the export nor the directory knows", what)
+		case !used[i]:
+			tell("override-unused", "%s lets nothing through today; it ends on %s", what, o.Until)
+		}
+	}
+	return out
+}
