@@ -139,7 +139,7 @@ func TestNobodyMakesRoomForWhoIsHeld(t *testing.T) {
 		t.Fatalf("%d users in context 20", got)
 	}
 	p.Populations[2].Contexts = []ContextID{20, 30} // there is room for those who would have to go
-	for i := 40; i < 46; i++ { // teachers become pupils of a level that only context 20 takes
+	for i := 40; i < 46; i++ {                      // teachers become pupils of a level that only context 20 takes
 		rs[i].Role = RolePupil
 		rs[i].Memberships[0].Level = "secondary"
 	}
