@@ -82,7 +82,8 @@ const (
 )
 
 // actions has an empty action of each kind, in the order of a plan's summary.
-var actions = [...]Action{CreateContext{}, CreateAccount{}, ChangeAccount{}, TransferContext{}, DropCopy{}, SendNotice{},
+var actions = [...]Action{CreateContext{}, CreateAccount{}, ChangeAccount{}, TransferContext{}, DropCopy{},
+	SendNotice{},
 	CancelNotice{}, Deactivate{}, Reactivate{}, RepairPlace{}, Purge{}}
 
 // Kinds returns all kinds in the order of a plan's summary.
@@ -136,7 +137,8 @@ func (a CreateAccount) takes() ContextID {
 func (CreateAccount) frees() ContextID       { return 0 }
 func (CreateAccount) head(s *Step) headcount { return ownHead(s) }
 func (CreateAccount) nature() nature {
-	return nature{one: "account to create", many: "accounts to create", kept: "an account that was made stays until its record is gone"}
+	return nature{one: "account to create", many: "accounts to create",
+		kept: "an account that was made stays until its record is gone"}
 }
 func (CreateAccount) undo(_ *undoer, cur Account, _ *Step) (Account, string) { return cur, "" }
 
@@ -201,7 +203,8 @@ func (a RepairPlace) takes() ContextID {
 func (RepairPlace) frees() ContextID       { return 0 }
 func (RepairPlace) head(s *Step) headcount { return ownHead(s) }
 func (RepairPlace) nature() nature {
-	return nature{one: "user to repair in OX", many: "users to repair in OX", kept: "what was made as the directory says stays so"}
+	return nature{one: "user to repair in OX", many: "users to repair in OX",
+		kept: "what was made as the directory says stays so"}
 }
 func (RepairPlace) undo(_ *undoer, cur Account, _ *Step) (Account, string) { return cur, "" }
 
@@ -263,8 +266,9 @@ func (a DropCopy) frees() ContextID {
 
 func (a DropCopy) head(*Step) headcount { return leaving(a.Before.Previous.Context, a.Before.Role) }
 func (DropCopy) nature() nature {
-	return nature{one: "old copy to remove after a transfer", many: "old copies to remove after a transfer", destroys: true,
-		kept: "the copy is deleted for ever"}
+	return nature{one: "old copy to remove after a transfer", many: "old copies to remove after a transfer",
+		destroys: true,
+		kept:     "the copy is deleted for ever"}
 }
 func (DropCopy) undo(_ *undoer, cur Account, _ *Step) (Account, string) { return cur, "" }
 
@@ -337,7 +341,8 @@ func (Reactivate) takes() ContextID               { return 0 }
 func (Reactivate) frees() ContextID               { return 0 }
 func (Reactivate) head(s *Step) headcount         { return ownHead(s) }
 func (Reactivate) nature() nature {
-	return nature{one: "account to open again", many: "accounts to open again", opens: true, kept: "who came back is not shut out again"}
+	return nature{one: "account to open again", many: "accounts to open again", opens: true,
+		kept: "who came back is not shut out again"}
 }
 func (Reactivate) undo(_ *undoer, cur Account, _ *Step) (Account, string) { return cur, "" }
 

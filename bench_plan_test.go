@@ -27,7 +27,8 @@ func benchPeople() int {
 func benchPolicy(people int) Policy {
 	p := Policy{Source: "escada", TermChanges: []Window{{From: NewDate(2026, 8, 1), Until: NewDate(2026, 9, 1)}}}
 	for i := range 6 {
-		p.Contexts = append(p.Contexts, ContextSpec{ID: ContextID(10 + i), Name: fmt.Sprint("c", i), Capacity: people/4 + 100})
+		p.Contexts = append(p.Contexts, ContextSpec{ID: ContextID(10 + i), Name: fmt.Sprint("c", i),
+			Capacity: people/4 + 100})
 	}
 	pop := func(name string, role Role, contexts ...ContextID) Population {
 		return Population{Name: name, Roles: []Role{role}, Contexts: contexts, Domain: name + ".example", Access: "webmail"}
@@ -42,14 +43,17 @@ func benchPolicy(people int) Policy {
 // benchRecord is the i-th person. Family names are made of syllables; one of seven has an umlaut.
 func benchRecord(i int) Record {
 	given := []string{"Anna", "Noah", "Mia", "Liam", "Zoé", "Elias", "Emma", "Luca", "Lea", "Jörg"}
-	parts := []string{"ba", "ker", "li", "mann", "sto", "ger", "wy", "ler", "hub", "ü", "schmid", "ret", "kel", "dor", "fi", "nag"}
+	parts := []string{"ba", "ker", "li", "mann", "sto", "ger", "wy", "ler", "hub", "ü", "schmid", "ret", "kel", "dor",
+		"fi", "nag"}
 	family := "M"
 	for x := i/3 + 17; x > 0; x /= len(parts) {
 		family += parts[x%len(parts)]
 	}
 	school := i % 60
-	r := Record{Key: RecordKey{"escada", fmt.Sprint(100000 + i)}, GivenName: given[i%len(given)], FamilyName: family, Role: RolePupil}
-	m := Membership{School: SchoolID(fmt.Sprintf("school-%02d", school)), Classes: []string{fmt.Sprint(1+i/60%6, "abcd"[i/360%4:][:1])}}
+	r := Record{Key: RecordKey{"escada", fmt.Sprint(100000 + i)}, GivenName: given[i%len(given)], FamilyName: family,
+		Role: RolePupil}
+	m := Membership{School: SchoolID(fmt.Sprintf("school-%02d", school)),
+		Classes: []string{fmt.Sprint(1+i/60%6, "abcd"[i/360%4:][:1])}}
 	switch {
 	case i%10 == 0:
 		r.Role = RoleTeacher

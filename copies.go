@@ -36,8 +36,10 @@ func (d *decisions) oldCopies() {
 		old := d.placeAt(a.Username, a.Previous.Context)
 		switch {
 		case d.lastCopy(a) != nil:
-			d.find("last-copy", "%s has no user in context %d, where the directory says the person lives; user %d in context %d, the old copy "+
-				"of the transfer of %s, is all that is left: it is kept, and nothing is made anew beside it; an override of the guard "+
+			d.find("last-copy", "%s has no user in context %d, where the directory says the person lives; "+
+				"user %d in context %d, the old copy "+
+				"of the transfer of %s, is all that is left: it is kept, and nothing is made anew beside it; "+
+				"an override of the guard "+
 				"\"restore\" copies it back", a.Username, a.Context, old.UserID, old.Context, a.Previous.Since).Key = a.Key
 		case old != nil && old.Context != a.Context && d.due(a):
 			drops = append(drops, d.dropStep(a))
@@ -72,7 +74,8 @@ func (d *decisions) dropCopy(c *claim, purging bool) {
 	next.Previous = Previous{}
 	switch {
 	case d.placeAt(a.Username, a.Previous.Context) == nil || a.Previous.Context == a.Context:
-		forget := newStep(KindChange, &a, "the old copy is gone already", ChangeAccount{Before: a, After: next, Fields: []string{"previous"}})
+		forget := newStep(KindChange, &a, "the old copy is gone already",
+			ChangeAccount{Before: a, After: next, Fields: []string{"previous"}})
 		forget.ID = "forget-copy:" + a.Key.String() // there may be another change
 		c.steps = append(c.steps, forget)
 	case purging:
@@ -105,7 +108,8 @@ func (d *decisions) dropOld(a Account, purging bool) Account {
 // changes that would make a user.
 func (d *decisions) restore(i int32, cur Account, chain []Step, access string, pop *Population) {
 	from := cur.Previous
-	reason := fmt.Sprintf("the user is missing in context %d and is copied back from the old copy in context %d", cur.Context, from.Context)
+	reason := fmt.Sprintf("the user is missing in context %d and is copied back from the old copy in context %d",
+		cur.Context, from.Context)
 	cur.Previous.Since = d.now
 	school := SchoolID("")
 	if len(cur.Memberships) > 0 {
@@ -113,11 +117,13 @@ func (d *decisions) restore(i int32, cur Account, chain []Step, access string, p
 	}
 	if d.override("restore", school) == "" {
 		d.steps = append(d.steps, chain...)
-		d.hold(newStep(KindRepair, &cur, reason, RepairPlace{Account: cur, Access: access, Missing: true, Restore: true}), "restore",
+		d.hold(newStep(KindRepair, &cur, reason, RepairPlace{Account: cur, Access: access, Missing: true, Restore: true}),
+			"restore",
 			fmt.Sprintf("the copy in context %d is all that is left: somebody decides", from.Context))
 		return
 	}
-	c := &claim{before: &cur, acc: cur, access: access, steps: chain, reason: reason, restore: true, person: i, pin: cur.Context}
+	c := &claim{before: &cur, acc: cur, access: access, steps: chain, reason: reason, restore: true, person: i,
+		pin: cur.Context}
 	d.claim(c, pop)
 }
 
@@ -145,7 +151,8 @@ func (d *decisions) leftovers() {
 		if a.Held || a.State == Pending || wanted[copyKey{l.Username, l.Context}] || !d.isLeftover(a, l) {
 			continue
 		}
-		s := newStep(KindDropCopy, a, fmt.Sprintf("a transfer to context %d was cut off and is not wanted any more", l.Context),
+		s := newStep(KindDropCopy, a, fmt.Sprintf("a transfer to context %d was cut off and is not wanted any more",
+			l.Context),
 			DropCopy{Before: *a, After: *a, Leftover: &l})
 		s.ID = fmt.Sprintf("drop-leftover-%d:%s", l.Context, a.Key)
 		d.frees = append(d.frees, s)

@@ -98,13 +98,16 @@ func (f *facts) decide() *decisions {
 		d.newcomer(r)
 	}
 	if e := d.early; e.coming > 0 {
-		d.find("not-yet-here", "%s in the export will be at a school later, first on %s: no account is made before", people(e.coming), e.first)
+		d.find("not-yet-here", "%s in the export will be at a school later, first on %s: no account is made before",
+			people(e.coming), e.first)
 	}
 	if e := d.early; e.gone > 0 {
-		d.find("no-longer-here", "%s in the export whose time at school is over never had an account: none is made", people(e.gone))
+		d.find("no-longer-here", "%s in the export whose time at school is over never had an account: none is made",
+			people(e.gone))
 	}
 	if d.several > 0 {
-		d.find("several-populations", "%s of those who are new or change are taken by more than one population; the first in the policy counts",
+		d.find("several-populations",
+			"%s of those who are new or change are taken by more than one population; the first in the policy counts",
 			people(d.several))
 	}
 	d.leftovers()
@@ -225,7 +228,8 @@ func people(n int) string {
 }
 
 func (d *decisions) noPopulation(r *Record) {
-	f := d.find("no-population", "record %s: no population of the policy takes the role %s at %s; the person is left alone",
+	f := d.find("no-population",
+		"record %s: no population of the policy takes the role %s at %s; the person is left alone",
 		r.Key.ID, r.Role, schoolsOf(d.current(r)))
 	f.Key = r.Key
 }
@@ -385,7 +389,8 @@ func (d *decisions) present(i int32) {
 	case Leaving:
 		next := cur
 		next.State, next.NoticedOn = Active, 0
-		chain = append(chain, newStep(KindCancelNotice, &cur, "the record is delivered again", CancelNotice{Before: cur, After: next}))
+		chain = append(chain, newStep(KindCancelNotice, &cur, "the record is delivered again",
+			CancelNotice{Before: cur, After: next}))
 		cur = next
 	case Deactivated:
 		next := cur
@@ -407,7 +412,8 @@ func (d *decisions) present(i int32) {
 		w.Memberships = union(cur.Memberships, w.Memberships)
 		access = cmp.Or(cur.Access, access)
 		if !allowed && place != nil {
-			d.find("move-suspended", "%s would move from context %d, now %s; but %s", a.Username, a.Context, pop.Name, why).Key = a.Key
+			d.find("move-suspended", "%s would move from context %d, now %s; but %s", a.Username, a.Context, pop.Name,
+				why).Key = a.Key
 			wider := *pop
 			wider.Contexts = append(slices.Clone(pop.Contexts), a.Context)
 			pop, allowed = &wider, true
@@ -432,7 +438,8 @@ func (d *decisions) present(i int32) {
 		d.restore(i, cur, chain, cmp.Or(cur.Access, pop.Access), pop)
 		return
 	}
-	ready := &prepared{i: i, account: a, place: place, cur: cur, want: w, chain: chain, fields: fields, access: access, pop: pop}
+	ready := &prepared{i: i, account: a, place: place, cur: cur, want: w, chain: chain, fields: fields, access: access,
+		pop: pop}
 	if place == nil || !allowed {
 		d.moving(ready)
 		return
@@ -536,7 +543,8 @@ func (d *decisions) staying(r *prepared) {
 	}
 	inOX := slices.ContainsFunc(r.fields, func(f string) bool { return oxFields[f] }) || a.State == Deactivated
 	if what := differs(r.place, &w); what != "" && !inOX {
-		chain = append(chain, newStep(KindRepair, &w, "in OX "+what+" not as in the directory", RepairPlace{Account: w, Access: r.access}))
+		chain = append(chain, newStep(KindRepair, &w, "in OX "+what+" not as in the directory",
+			RepairPlace{Account: w, Access: r.access}))
 	}
 	d.steps = append(d.steps, chain...)
 	if d.policy.context(a.Context) == nil {
@@ -553,7 +561,8 @@ func (d *decisions) staying(r *prepared) {
 func stayReason(c ContextID) string { return fmt.Sprintf("context %d is over its capacity", c) }
 
 func (d *decisions) unknownState(a *Account) {
-	d.find("unknown-state", "account %s has the state %q, which schoolmail does not know: it is left alone", a.Username, a.State)
+	d.find("unknown-state", "account %s has the state %q, which schoolmail does not know: it is left alone", a.Username,
+		a.State)
 }
 
 func changeReason(before, after *Account, fields []string) string {
@@ -630,7 +639,8 @@ func (d *decisions) absent(p *individual) {
 	case Leaving:
 		d.leaving(a)
 	case Pending:
-		d.find("pending-without-record", "account %s was never completed and its record is gone: it is left alone", a.Username)
+		d.find("pending-without-record", "account %s was never completed and its record is gone: it is left alone",
+			a.Username)
 	case Deactivated:
 	default:
 		d.unknownState(a)
@@ -657,14 +667,16 @@ func (d *decisions) purge(a Account) {
 	if p := d.placeAt(a.Username, a.Context); p != nil {
 		act.UserID = p.UserID
 	}
-	d.limited["purges"] = append(d.limited["purges"], newStep(KindPurge, &a, fmt.Sprintf("deactivated since %s", a.Deactivated), act))
+	d.limited["purges"] = append(d.limited["purges"], newStep(KindPurge, &a,
+		fmt.Sprintf("deactivated since %s", a.Deactivated), act))
 }
 
 func (d *decisions) notice(a *Account) Step {
 	next := *a
 	next.State, next.NoticedOn = Leaving, d.now
 	due := d.now.AddDays(d.policy.LifeCycle.NoticeDays)
-	return newStep(KindNotice, a, "no longer delivered by "+schoolsOf(a.Memberships)+"; the mailbox closes on "+due.String(),
+	return newStep(KindNotice, a,
+		"no longer delivered by "+schoolsOf(a.Memberships)+"; the mailbox closes on "+due.String(),
 		SendNotice{Before: *a, After: next, Due: due})
 }
 
@@ -686,7 +698,8 @@ func changeStep(before, after Account, fields []string, access string) Step {
 }
 
 func newStep(k Kind, a *Account, reason string, act Action) Step {
-	s := Step{ID: string(k) + ":" + a.Key.Source + "/" + a.Key.ID, Subject: a.Username, Key: a.Key, Role: a.Role, Reason: reason, Action: act,
+	s := Step{ID: string(k) + ":" + a.Key.Source + "/" + a.Key.ID, Subject: a.Username, Key: a.Key, Role: a.Role,
+		Reason: reason, Action: act,
 		Destructive: act.nature().destroys}
 	if len(a.Memberships) > 0 {
 		s.School = a.Memberships[0].School

@@ -20,7 +20,8 @@ type displayNames struct {
 }
 
 func newDisplayNames(st *State, sorted sortedState) *displayNames {
-	d := &displayNames{owner: make(map[uint64]string, len(st.Accounts)), shared: map[uint64]bool{}, state: st, sorted: sorted}
+	d := &displayNames{owner: make(map[uint64]string, len(st.Accounts)), shared: map[uint64]bool{}, state: st,
+		sorted: sorted}
 	for _, r := range sorted.accounts {
 		a := &st.Accounts[r.at]
 		if a.DisplayName == "" {

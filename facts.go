@@ -205,7 +205,8 @@ func (f *facts) confused(accounts []*Account, records []*Record, as, rs []ranked
 				continue
 			}
 			good = 0
-			f.shielded[record.Key], f.shielded[a.Key] = "the record id has changed its case", "the record id has changed its case"
+			f.shielded[record.Key], f.shielded[a.Key] = "the record id has changed its case",
+				"the record id has changed its case"
 			f.find("record-case", "record %s is account %s in another case: both are left alone",
 				record.Key.ID, a.Username).Key = record.Key
 		}
@@ -323,7 +324,10 @@ func (f *facts) personOf(k RecordKey) *individual {
 
 // samePeople yields those whose key is this one but for case.
 func (f *facts) samePeople(k RecordKey) func(func(int) bool) {
-	from, _ := slices.BinarySearchFunc(f.people, k, func(p individual, k RecordKey) int { return compareFold(p.key().ID, k.ID) })
+	from, _ := slices.BinarySearchFunc(f.people, k, func(p individual,
+		k RecordKey) int {
+		return compareFold(p.key().ID, k.ID)
+	})
 	return func(yield func(int) bool) {
 		for i := from; i < len(f.people) && compareFold(f.people[i].key().ID, k.ID) == 0; i++ {
 			if !yield(i) {
@@ -408,7 +412,8 @@ func (f *facts) collapse() {
 			f.find("override", "school %s delivers %d of %d %s; accepted by %s", h.school, n, all, who, by)
 			continue
 		}
-		f.schools[h.school] = fmt.Sprintf("school %s delivered %d of %d %s: it counts as not delivered", h.school, n, all, who)
+		f.schools[h.school] = fmt.Sprintf("school %s delivered %d of %d %s: it counts as not delivered", h.school, n, all,
+			who)
 		f.find("school-not-delivered", "school %s delivered %d of %d %s: nobody missing there is treated as gone",
 			h.school, n, all, who).School = h.school
 	}

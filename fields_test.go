@@ -9,7 +9,8 @@ import (
 // itself is seen, and is gone after it was copied.
 func TestAccountFields(t *testing.T) {
 	t.Parallel()
-	full := Account{GivenName: "a", FamilyName: "b", DisplayName: "c", Role: RoleStaff, Phone: "d", NoticeMail: "e", Language: "fr", Access: "pim",
+	full := Account{GivenName: "a", FamilyName: "b", DisplayName: "c", Role: RoleStaff, Phone: "d", NoticeMail: "e",
+		Language: "fr", Access: "pim",
 		Memberships: []Membership{{School: "s", Classes: []string{"1a"}}}, Traits: Traits{Birth: "f"}}
 	var empty Account
 	names := changes(&empty, &full)

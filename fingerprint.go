@@ -81,7 +81,8 @@ func (s sortedState) fingerprint() string {
 	}
 	left := slices.Clone(s.state.Leftovers)
 	slices.SortFunc(left, func(a, b Leftover) int {
-		return cmp.Or(strings.Compare(a.Username, b.Username), cmp.Compare(a.Context, b.Context), cmp.Compare(a.UserID, b.UserID))
+		return cmp.Or(strings.Compare(a.Username, b.Username), cmp.Compare(a.Context, b.Context),
+			cmp.Compare(a.UserID, b.UserID))
 	})
 	d.number(len(left))
 	for _, l := range left {

@@ -157,7 +157,8 @@ func goldenRecords(t *testing.T, data string) []Record {
 			rs[i].Memberships = append(rs[i].Memberships, m)
 			continue
 		}
-		rs = append(rs, Record{Key: key, Role: Role(row[1]), FamilyName: row[2], GivenName: row[3], Memberships: []Membership{m}})
+		rs = append(rs, Record{Key: key, Role: Role(row[1]), FamilyName: row[2], GivenName: row[3],
+			Memberships: []Membership{m}})
 	}
 	return rs
 }

@@ -14,8 +14,9 @@ func guardDistrict(t *testing.T, p Policy) (*world, []Record) {
 	var rs []Record
 	for _, school := range []SchoolID{"ps-a", "ps-b"} {
 		for i := range 50 {
-			r := Record{Key: RecordKey{"escada", fmt.Sprint(school, i)}, Role: RolePupil, GivenName: "Ida", FamilyName: surname(i),
-				Traits: Traits{Birth: fmt.Sprint(school, i)}, Memberships: []Membership{{School: school, Level: "primary"}}}
+			r := Record{Key: RecordKey{"escada", fmt.Sprint(school, i)}, Role: RolePupil, GivenName: "Ida",
+				FamilyName: surname(i),
+				Traits:     Traits{Birth: fmt.Sprint(school, i)}, Memberships: []Membership{{School: school, Level: "primary"}}}
 			if i >= 40 {
 				r.Role = RoleTeacher
 			}
@@ -71,10 +72,14 @@ func TestGuards(t *testing.T) {
 		{"too many of a school's pupils leave", 9, day0.AddDays(1), nil, 0, 9},
 		{"as many at the change of term", 9, term, nil, 9, 0},
 		{"too many even then", 24, term, nil, 0, 24},
-		{"somebody answers for it", 9, day0.AddDays(1), &Override{Guard: "leavers", School: "ps-a", Until: day0.AddDays(1), By: "H. Frei", Reason: "school moves"}, 0, 9},
-		{"somebody answers for it in the district", 9, day0.AddDays(1), &Override{Guard: "leavers", Until: day0.AddDays(1), By: "H. Frei", Reason: "school moves"}, 9, 0},
-		{"the override has run out", 9, day0.AddDays(2), &Override{Guard: "leavers", Until: day0.AddDays(1), By: "H. Frei", Reason: "school moves"}, 0, 9},
-		{"half a school is not delivered", 27, term, &Override{Guard: "leavers", Until: term, By: "H. Frei", Reason: "test"}, 0, 27},
+		{"somebody answers for it", 9, day0.AddDays(1), &Override{Guard: "leavers", School: "ps-a", Until: day0.AddDays(1),
+			By: "H. Frei", Reason: "school moves"}, 0, 9},
+		{"somebody answers for it in the district", 9, day0.AddDays(1),
+			&Override{Guard: "leavers", Until: day0.AddDays(1), By: "H. Frei", Reason: "school moves"}, 9, 0},
+		{"the override has run out", 9, day0.AddDays(2), &Override{Guard: "leavers", Until: day0.AddDays(1), By: "H. Frei",
+			Reason: "school moves"}, 0, 9},
+		{"half a school is not delivered", 27, term, &Override{Guard: "leavers", Until: term, By: "H. Frei",
+			Reason: "test"}, 0, 27},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -89,7 +94,8 @@ func TestGuards(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n := plan.Count()[KindNotice]; n != test.notices || len(plan.Held) != test.held {
-				t.Errorf("%d notices and %d held back, want %d and %d:\n%s", n, len(plan.Held), test.notices, test.held, plan.Summary())
+				t.Errorf("%d notices and %d held back, want %d and %d:\n%s", n, len(plan.Held), test.notices, test.held,
+					plan.Summary())
 			}
 		})
 	}
@@ -127,7 +133,8 @@ func TestGuardHoldsOnlyItsOwn(t *testing.T) {
 	w, rs := guardDistrict(t, p)
 	rs = without(rs, 9, RolePupil, "ps-a")
 	rs[len(rs)-1].FamilyName = "Abel-Muster"
-	rs = append(rs, Record{Key: RecordKey{"escada", "new"}, Role: RolePupil, GivenName: "Noé", FamilyName: "Neu", Memberships: []Membership{{School: "ps-a", Level: "primary"}}})
+	rs = append(rs, Record{Key: RecordKey{"escada", "new"}, Role: RolePupil, GivenName: "Noé", FamilyName: "Neu",
+		Memberships: []Membership{{School: "ps-a", Level: "primary"}}})
 	plan := w.run(p, delivery(rs), day0.AddDays(1))
 	n := plan.Count()
 	if n[KindCreate] != 1 || n[KindChange] != 1 || n[KindNotice] != 0 || len(plan.Held) != 9 {

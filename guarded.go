@@ -25,7 +25,8 @@ type guarded struct {
 // holds somebody, so that nobody makes room for people who do not come.
 func (s *seats) guard() *guarded {
 	g := &guarded{seats: s, told: map[string]bool{}, used: map[int]bool{},
-		holds: holds{claims: map[RecordKey]bool{}, counted: map[int32]int32{}, steps: map[string]bool{}, rooms: map[ContextID]bool{}}}
+		holds: holds{claims: map[RecordKey]bool{}, counted: map[int32]int32{}, steps: map[string]bool{},
+			rooms: map[ContextID]bool{}}}
 	g.steps = append(g.steps, s.decisions.steps...)
 	g.frees = append(g.frees, s.decisions.frees...)
 	for _, name := range []string{"leavers", "deactivations"} {
@@ -184,38 +185,7 @@ func (g *guarded) repairs() {
 // emptied, the codes of the schools are new. With them waits everything that is
 // planned for the same people afterwards, since it builds on them.
 func (g *guarded) changes() {
-	var changes []Step
-	var asked []uint16 // the guards that each concerns, a bit for each
-	var c ChangeAccount
-	add := func(s Step) {
-		var ok bool
-		if c, ok = s.Action.(ChangeAccount); !ok {
-			return
-		}
-		bits := uint16(0)
-		for i := range changeGuards {
-			if changeGuards[i].applies(&c) {
-				bits |= 1 << i
-			}
-		}
-		if bits != 0 {
-			changes, asked = append(changes, s), append(asked, bits)
-		}
-	}
-	for _, s := range g.steps {
-		add(s)
-	}
-	for _, c := range g.seats.claims {
-		if g.claims[c.key] {
-			continue
-		}
-		for _, u := range c.unit {
-			add(u)
-		}
-		if len(c.fields) > 0 {
-			add(g.seatStep(c, g.target(c)))
-		}
-	}
+	changes, asked := g.concerned()
 	waits := map[RecordKey]string{} // -> guard
 	for i, x := range changeGuards {
 		var steps []Step
@@ -252,6 +222,42 @@ func (g *guarded) changes() {
 			}
 		}
 	}
+}
+
+// concerned lists the changes that guards look at, and which of the guards each
+// concerns, a bit for each.
+func (g *guarded) concerned() (changes []Step, asked []uint16) {
+	var c ChangeAccount
+	add := func(s Step) {
+		var ok bool
+		if c, ok = s.Action.(ChangeAccount); !ok {
+			return
+		}
+		bits := uint16(0)
+		for i := range changeGuards {
+			if changeGuards[i].applies(&c) {
+				bits |= 1 << i
+			}
+		}
+		if bits != 0 {
+			changes, asked = append(changes, s), append(asked, bits)
+		}
+	}
+	for _, s := range g.steps {
+		add(s)
+	}
+	for _, c := range g.seats.claims {
+		if g.claims[c.key] {
+			continue
+		}
+		for _, u := range c.unit {
+			add(u)
+		}
+		if len(c.fields) > 0 {
+			add(g.seatStep(c, g.target(c)))
+		}
+	}
+	return changes, asked
 }
 
 // transfers gives seats to everybody who is left, as the limit of transfers allows.

@@ -365,7 +365,8 @@ func (f *facts) misplaced(p *individual, owners []*individual) {
 		a := o.account
 		if o != p && f.hereAs(o) == nil && fullName(a.GivenName, a.FamilyName) == name &&
 			compareTraits(a.Traits, r.Traits) != traitsDiffer && f.doubts[a.Key] == "" {
-			f.doubts[a.Key] = fmt.Sprintf("record %s is missing, and record %s is sent for somebody of this name", a.Key.ID, r.Key.ID)
+			f.doubts[a.Key] = fmt.Sprintf("record %s is missing, and record %s is sent for somebody of this name", a.Key.ID,
+				r.Key.ID)
 		}
 	}
 }
@@ -380,7 +381,8 @@ func (f *facts) owner(p *individual, ms []Membership, those []*individual) *Acco
 	var owner *Account
 	for _, o := range those {
 		a := o.account
-		if o != p && fullName(a.GivenName, a.FamilyName) == name && losesName(o, r, ms) && (owner == nil || a.Key.Compare(owner.Key) < 0) {
+		if o != p && fullName(a.GivenName, a.FamilyName) == name && losesName(o, r, ms) &&
+			(owner == nil || a.Key.Compare(owner.Key) < 0) {
 			owner = a
 		}
 	}
@@ -439,78 +441,102 @@ func (f *facts) doublePeople(newcomers []*individual, distinct map[[2]string]boo
 	if len(newcomers) == 0 {
 		return
 	}
-	byName := make(map[uint64][]int32, len(newcomers)) // numbers of newcomers
-	byBirth := map[string][]int32{}
-	names := make([]uint64, len(newcomers))
-	for i, p := range newcomers {
-		if b := p.record.Traits.Birth; b != "" {
-			byBirth[b] = append(byBirth[b], int32(i))
-		}
-		names[i] = hashPerson(p.record.GivenName, p.record.FamilyName)
-		byName[names[i]] = append(byName[names[i]], int32(i))
-	}
+	n := f.newcomers(newcomers)
 	var like []*individual // people with an account whom some newcomer may be
 	for i := range f.people {
-		p := &f.people[i]
-		if a := p.account; a != nil {
-			found := byName[hashPerson(a.GivenName, a.FamilyName)] != nil
-			if r := f.hereAs(p); r == nil {
-				found = found || a.Traits.Birth != "" && byBirth[a.Traits.Birth] != nil
-			} else if r.GivenName != a.GivenName || r.FamilyName != a.FamilyName {
-				found = found || byName[hashPerson(r.GivenName, r.FamilyName)] != nil
-			}
-			if found {
-				like = append(like, p)
-			}
+		if p := &f.people[i]; p.account != nil && n.like(f, p) {
+			like = append(like, p)
 		}
 	}
 	slices.SortFunc(like, func(x, y *individual) int { return x.key().Compare(y.key()) })
-	of := func(given, family string, each func(n *someone)) {
-		name := fullName(given, family)
-		for _, i := range byName[hashPerson(given, family)] {
-			if r := newcomers[i].record; fullName(r.GivenName, r.FamilyName) == name {
-				n := f.someoneOf(r)
-				each(&n)
-			}
-		}
-	}
 	for _, p := range like {
-		a := p.account
-		r := f.hereAs(p)
-		if r != nil { // as they will be, so that the next run sees the same
-			who := f.someoneOf(r)
-			of(r.GivenName, r.FamilyName, func(n *someone) {
-				if !distinct[[2]string{a.Key.ID, n.key.ID}] && who.doubles(n) {
-					f.double(n, &who, "account "+a.Username)
-				}
-			})
-			if f.doubts[a.Key] == "" {
-				continue
-			}
-		}
-		who := someoneWith(a)
-		if r == nil && a.Traits.Birth != "" { // with a new id and one new name
-			for _, i := range byBirth[a.Traits.Birth] {
-				n := f.someoneOf(newcomers[i].record)
-				if who.renamed(&n) && fullName(n.given, n.family) != fullName(a.GivenName, a.FamilyName) &&
-					!distinct[[2]string{a.Key.ID, n.key.ID}] {
-					f.rekeyed(a, &n, &who)
-				}
-			}
-		}
-		of(a.GivenName, a.FamilyName, func(n *someone) {
-			switch {
-			case distinct[[2]string{a.Key.ID, n.key.ID}]:
-			case r != nil && who.doubles(n):
-				f.double(n, &who, "account "+a.Username)
-			case r == nil && who.mayBe(n):
-				f.rekeyed(a, n, &who)
-			}
-		})
+		f.doubleOf(p, n, distinct)
 	}
 	for i := range newcomers {
-		if len(byName[names[i]]) > 1 {
-			f.doubleNewcomer(newcomers, byName[names[i]], int32(i), distinct)
+		if same := n.byName[n.names[i]]; len(same) > 1 {
+			f.doubleNewcomer(newcomers, same, int32(i), distinct)
+		}
+	}
+}
+
+// newcomers are those who come, by what they may have in common with others.
+type newcomers struct {
+	people  []*individual
+	names   []uint64           // hashes of their names
+	byName  map[uint64][]int32 // numbers of newcomers
+	byBirth map[string][]int32
+}
+
+func (f *facts) newcomers(people []*individual) *newcomers {
+	n := &newcomers{people: people, names: make([]uint64, len(people)), byName: make(map[uint64][]int32, len(people)),
+		byBirth: map[string][]int32{}}
+	for i, p := range people {
+		if b := p.record.Traits.Birth; b != "" {
+			n.byBirth[b] = append(n.byBirth[b], int32(i))
+		}
+		n.names[i] = hashPerson(p.record.GivenName, p.record.FamilyName)
+		n.byName[n.names[i]] = append(n.byName[n.names[i]], int32(i))
+	}
+	return n
+}
+
+// like reports whether some newcomer may be a person with an account.
+func (n *newcomers) like(f *facts, p *individual) bool {
+	a := p.account
+	if n.byName[hashPerson(a.GivenName, a.FamilyName)] != nil {
+		return true
+	}
+	r := f.hereAs(p)
+	if r == nil {
+		return a.Traits.Birth != "" && n.byBirth[a.Traits.Birth] != nil
+	}
+	return (r.GivenName != a.GivenName || r.FamilyName != a.FamilyName) &&
+		n.byName[hashPerson(r.GivenName, r.FamilyName)] != nil
+}
+
+// called lists the newcomers of a name.
+func (n *newcomers) called(f *facts, given, family string) []someone {
+	var out []someone
+	name := fullName(given, family)
+	for _, i := range n.byName[hashPerson(given, family)] {
+		if r := n.people[i].record; fullName(r.GivenName, r.FamilyName) == name {
+			out = append(out, f.someoneOf(r))
+		}
+	}
+	return out
+}
+
+// doubleOf finds newcomers who look like somebody with an account.
+func (f *facts) doubleOf(p *individual, n *newcomers, distinct map[[2]string]bool) {
+	a, r := p.account, f.hereAs(p)
+	two := func(o *someone) bool { return distinct[[2]string{a.Key.ID, o.key.ID}] }
+	if r != nil { // as they will be, so that the next run sees the same
+		who := f.someoneOf(r)
+		for _, o := range n.called(f, r.GivenName, r.FamilyName) {
+			if !two(&o) && who.doubles(&o) {
+				f.double(&o, &who, "account "+a.Username)
+			}
+		}
+		if f.doubts[a.Key] == "" {
+			return
+		}
+	}
+	who := someoneWith(a)
+	if r == nil && a.Traits.Birth != "" { // with a new id and one new name
+		for _, i := range n.byBirth[a.Traits.Birth] {
+			o := f.someoneOf(n.people[i].record)
+			if who.renamed(&o) && fullName(o.given, o.family) != fullName(a.GivenName, a.FamilyName) && !two(&o) {
+				f.rekeyed(a, &o, &who)
+			}
+		}
+	}
+	for _, o := range n.called(f, a.GivenName, a.FamilyName) {
+		switch {
+		case two(&o):
+		case r != nil && who.doubles(&o):
+			f.double(&o, &who, "account "+a.Username)
+		case r == nil && who.mayBe(&o):
+			f.rekeyed(a, &o, &who)
 		}
 	}
 }
@@ -541,7 +567,8 @@ func (f *facts) doubleNewcomer(newcomers []*individual, same []int32, i int32, d
 			return
 		}
 		o := newcomers[j].record
-		if fullName(o.GivenName, o.FamilyName) != fullName(r.GivenName, r.FamilyName) || distinct[[2]string{o.Key.ID, r.Key.ID}] {
+		if fullName(o.GivenName, o.FamilyName) != fullName(r.GivenName, r.FamilyName) ||
+			distinct[[2]string{o.Key.ID, r.Key.ID}] {
 			continue
 		}
 		if first := f.someoneOf(o); n.doubles(&first) {
@@ -599,7 +626,8 @@ func (f *facts) join(from, old RecordKey) {
 		if target != nil {
 			target.record, target.sent = nil, true
 		}
-		f.find("link-conflict", "a link joins record %s with %s, but both %s: both are left alone", from.ID, old.ID, what).Key = from
+		f.find("link-conflict", "a link joins record %s with %s, but both %s: both are left alone", from.ID, old.ID,
+			what).Key = from
 	}
 	switch {
 	case source.account != nil:

@@ -122,8 +122,10 @@ type names struct {
 
 // reserved are the names of roles and systems that no person gets, as a user
 // name or before the @ in any domain (RFC 2142, and what servers use).
-var reserved = []string{"abuse", "admin", "administrator", "bin", "cyrus", "daemon", "dovecot", "ftp", "guest", "hostmaster", "info", "konto",
-	"mail", "mailer-daemon", "marketing", "news", "nobody", "noc", "noreply", "no-reply", "operator", "oxadmin", "postfix", "postmaster", "root",
+var reserved = []string{"abuse", "admin", "administrator", "bin", "cyrus", "daemon", "dovecot", "ftp", "guest",
+	"hostmaster", "info", "konto",
+	"mail", "mailer-daemon", "marketing", "news", "nobody", "noc", "noreply", "no-reply", "operator", "oxadmin",
+	"postfix", "postmaster", "root",
 	"sales", "security", "support", "sync", "sys", "usenet", "uucp", "webmaster", "www"}
 
 func newNames(st *State, newcomers int) *names {

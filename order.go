@@ -87,7 +87,8 @@ func bySchool(steps []Step) []Step {
 		order[i] = place{school[steps[i].Key], i}
 	}
 	slices.SortFunc(order, func(x, y place) int {
-		return cmp.Or(strings.Compare(string(x.school), string(y.school)), steps[x.at].Key.Compare(steps[y.at].Key), cmp.Compare(x.at, y.at))
+		return cmp.Or(strings.Compare(string(x.school), string(y.school)), steps[x.at].Key.Compare(steps[y.at].Key),
+			cmp.Compare(x.at, y.at))
 	})
 	out := make([]Step, len(steps))
 	for i, o := range order {

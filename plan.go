@@ -167,10 +167,12 @@ func DecodePlan(b []byte) (*Plan, error) {
 		return nil, fmt.Errorf("schoolmail: decode plan: %w", err)
 	}
 	if f := p.Header.Format; f != 0 && f != PlanFormat {
-		return nil, fmt.Errorf("schoolmail: decode plan: format %d: expected %d; it was made by another version", f, PlanFormat)
+		return nil, fmt.Errorf("schoolmail: decode plan: format %d: expected %d; it was made by another version", f,
+			PlanFormat)
 	}
 	if id := p.Fingerprint(); id != p.Header.ID {
-		return nil, fmt.Errorf("schoolmail: decode plan: the content does not belong to id %s: the plan was changed after it was made", p.Header.ID)
+		return nil, fmt.Errorf("schoolmail: decode plan: the content does not belong to id %s: "+
+			"the plan was changed after it was made", p.Header.ID)
 	}
 	return &p, nil
 }

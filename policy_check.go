@@ -95,6 +95,17 @@ func (p Policy) Validate() error {
 	if p.Source == "" {
 		bad("source is empty: expected the name of the source system")
 	}
+	known := p.validateContexts(bad)
+	p.validatePopulations(bad, known)
+	p.validateTimes(bad)
+	p.validateGuards(bad)
+	p.validateSchools(bad)
+	p.validatePairs(bad)
+	return errors.Join(errs...)
+}
+
+// validateContexts returns the contexts that are declared.
+func (p Policy) validateContexts(bad func(string, ...any)) map[ContextID]bool {
 	known := map[ContextID]bool{}
 	names := map[string]ContextID{}
 	for _, c := range p.Contexts {
@@ -118,6 +129,10 @@ func (p Policy) Validate() error {
 			bad("context %d: headroom %d: expected 0 to capacity-1", c.ID, c.Headroom)
 		}
 	}
+	return known
+}
+
+func (p Policy) validatePopulations(bad func(string, ...any), known map[ContextID]bool) {
 	if len(p.Populations) == 0 {
 		bad("no populations: nobody would get an account")
 	}
@@ -154,6 +169,9 @@ func (p Policy) Validate() error {
 			bad("%s: access is empty: expected an OX access combination such as %q", what, "groupware_standard")
 		}
 	}
+}
+
+func (p Policy) validateTimes(bad func(string, ...any)) {
 	if n := p.LifeCycle.NoticeDays; n < DefaultNoticeDays {
 		bad("life_cycle: notice_days %d: at least %d are promised to leavers", n, DefaultNoticeDays)
 	}
@@ -167,13 +185,17 @@ func (p Policy) Validate() error {
 		bad("naming: max_pupil_username %d, max_username %d: expected 5 <= pupil <= user <= 64", n, p.Naming.MaxUsername)
 	}
 	if g := p.Guards; g.WindowDays < 1 || g.CollapsePercent < 1 || g.CollapsePercent > 100 {
-		bad("guards: window_days %d, collapse_percent %d: expected at least one day, and 1 to 100 percent", g.WindowDays, g.CollapsePercent)
+		bad("guards: window_days %d, collapse_percent %d: expected at least one day, and 1 to 100 percent", g.WindowDays,
+			g.CollapsePercent)
 	}
 	for _, w := range p.TermChanges {
 		if w.From.IsZero() || w.Until < w.From {
 			bad("term change %q: from %q until %q: expected two days in order", w.Name, w.From, w.Until)
 		}
 	}
+}
+
+func (p Policy) validateGuards(bad func(string, ...any)) {
 	for _, g := range []struct {
 		name string
 		GuardLimits
@@ -196,6 +218,9 @@ func (p Policy) Validate() error {
 			bad("override number %d: by, reason and until must be given", i+1)
 		}
 	}
+}
+
+func (p Policy) validateSchools(bad func(string, ...any)) {
 	schools := map[SchoolID]bool{}
 	for i, x := range p.Schools {
 		switch {
@@ -206,8 +231,6 @@ func (p Policy) Validate() error {
 		}
 		schools[x.ID] = true
 	}
-	p.validatePairs(bad)
-	return errors.Join(errs...)
 }
 
 // validatePairs checks links and distincts: each record id leads to one account.

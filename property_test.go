@@ -26,11 +26,14 @@ func smallPolicy(grace int) Policy {
 	return Policy{
 		Source: "escada",
 		Populations: []Population{
-			{Name: "teachers", Roles: []Role{RoleTeacher, RoleStaff}, Contexts: []ContextID{10}, Domain: "teachers.example", Access: "groupware_standard"},
-			{Name: "secondary", Roles: []Role{RolePupil}, Levels: []SchoolLevel{"secondary"}, Contexts: []ContextID{30, 20}, Domain: "pupils.example", Access: "pim"},
+			{Name: "teachers", Roles: []Role{RoleTeacher, RoleStaff}, Contexts: []ContextID{10}, Domain: "teachers.example",
+				Access: "groupware_standard"},
+			{Name: "secondary", Roles: []Role{RolePupil}, Levels: []SchoolLevel{"secondary"}, Contexts: []ContextID{30, 20},
+				Domain: "pupils.example", Access: "pim"},
 			{Name: "primary", Roles: []Role{RolePupil}, Contexts: []ContextID{20}, Domain: "pupils.example", Access: "webmail"},
 		},
-		Contexts:  []ContextSpec{{ID: 10, Name: "c10", Capacity: 9}, {ID: 20, Name: "c20", Capacity: 9, Headroom: 1}, {ID: 30, Name: "c30", Capacity: 7}},
+		Contexts: []ContextSpec{{ID: 10, Name: "c10", Capacity: 9}, {ID: 20, Name: "c20", Capacity: 9, Headroom: 1},
+			{ID: 30, Name: "c30", Capacity: 7}},
 		LifeCycle: LifeTimes{TransferGraceDays: grace},
 		Guards:    Guards{Usual: limits, TermChange: limits, CollapsePercent: 1},
 	}
@@ -46,7 +49,8 @@ func drawRecord(t *rapid.T, id int) Record {
 	}
 	for _, s := range []SchoolID{"ps-a", "ss-b"} {
 		if rapid.Bool().Draw(t, "at") || s == "ss-b" && len(r.Memberships) == 0 {
-			m := Membership{School: s, Level: "primary", Classes: []string{rapid.SampledFrom([]string{"1a", "2b"}).Draw(t, "class")}}
+			m := Membership{School: s, Level: "primary", Classes: []string{rapid.SampledFrom([]string{"1a", "2b"}).Draw(t,
+				"class")}}
 			if s == "ss-b" {
 				m.Level = "secondary"
 			}
@@ -308,10 +312,13 @@ func TestCrash(t *testing.T) {
 				Memberships: []Membership{{School: school, Level: level, Classes: []string{class}}}}
 		}
 		first := []Record{
-			a("1", "Anna", "Muster", RolePupil, "ps-a", "primary", "6a"), a("2", "Anna", "Muster", RolePupil, "ps-a", "primary", "6a"),
-			a("3", "Jörg", "Müller", RoleTeacher, "ps-a", "", "6a"), a("4", "Zoé", "Favre", RolePupil, "ss-b", "secondary", "7a")}
+			a("1", "Anna", "Muster", RolePupil, "ps-a", "primary", "6a"),
+			a("2", "Anna", "Muster", RolePupil, "ps-a", "primary", "6a"),
+			a("3", "Jörg", "Müller", RoleTeacher, "ps-a", "", "6a"), a("4", "Zoé", "Favre", RolePupil, "ss-b", "secondary",
+				"7a")}
 		second := []Record{
-			a("1", "Anna", "Muster", RolePupil, "ss-b", "secondary", "7a"), a("2", "Anna", "Muster-Kübler", RolePupil, "ss-b", "secondary", "7a"),
+			a("1", "Anna", "Muster", RolePupil, "ss-b", "secondary", "7a"),
+			a("2", "Anna", "Muster-Kübler", RolePupil, "ss-b", "secondary", "7a"),
 			a("3", "Jörg", "Müller", RoleTeacher, "ps-a", "", "1a"), a("5", "Lia", "Rossi", RolePupil, "ps-a", "primary", "1a")}
 		acts := []struct {
 			records []Record
@@ -340,7 +347,8 @@ func TestCrash(t *testing.T) {
 					if *dead && w.fault != nil { // the machine is up again
 						w.fault = nil
 						if resume {
-							res, err := Apply(context.Background(), plan, w.ports(), &ApplyOptions{InitialPassword: testPassword, Parallel: 1})
+							res, err := Apply(context.Background(), plan, w.ports(),
+								&ApplyOptions{InitialPassword: testPassword, Parallel: 1})
 							if err != nil || res.Count(StatusDone) != len(plan.Steps) {
 								t.Fatalf("the plan cannot be resumed: %v %+v", err, res.Outcomes)
 							}
@@ -409,7 +417,8 @@ func TestLostAnswers(t *testing.T) {
 	p := smallPolicy(0)
 	var records []Record
 	for i := range 4 {
-		records = append(records, Record{Key: RecordKey{"escada", fmt.Sprint(i)}, Role: RolePupil, GivenName: "Ida", FamilyName: fmt.Sprint("Abel", i),
+		records = append(records, Record{Key: RecordKey{"escada", fmt.Sprint(i)}, Role: RolePupil, GivenName: "Ida",
+			FamilyName:  fmt.Sprint("Abel", i),
 			Memberships: []Membership{{School: "ps-a", Level: "primary"}}})
 	}
 	moved := slices.Clone(records)
@@ -431,7 +440,8 @@ func TestLostAnswers(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := Apply(context.Background(), plan, w.ports(), &ApplyOptions{InitialPassword: testPassword, Parallel: 2}); err != nil {
+				if _, err := Apply(context.Background(), plan, w.ports(),
+					&ApplyOptions{InitialPassword: testPassword, Parallel: 2}); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -59,7 +59,8 @@ func TestEndedMembershipIsNoDeparture(t *testing.T) {
 		notices int
 	}{
 		{"all rows were read", func(d *Delivery) {}, 1},
-		{"a row of the other school was not", func(d *Delivery) { d.Rejected = []Rejection{{Reason: "bad", School: "b"}} }, 0},
+		{"a row of the other school was not", func(d *Delivery) { d.Rejected = []Rejection{{Reason: "bad", School: "b"}} },
+			0},
 		{"a row of some school was not", func(d *Delivery) { d.Rejected = []Rejection{{Reason: "bad"}} }, 0},
 		{"a row of hers was not", func(d *Delivery) { d.Rejected = []Rejection{{Reason: "bad", Key: d.Records[0].Key}} }, 0},
 		{"the file was cut off", func(d *Delivery) { d.Incomplete = "truncated" }, 0},
@@ -159,7 +160,8 @@ func TestGoneCopyFreesNoSeat(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := Apply(context.Background(), planOf(t, p, w, ida("secondary"), day0.AddDays(8)), w.ports(), nil); err == nil {
+	if _, err := Apply(context.Background(), planOf(t, p, w, ida("secondary"), day0.AddDays(8)), w.ports(),
+		nil); err == nil {
 		t.Fatal("the power did not fail")
 	}
 	w.fault = nil
@@ -168,7 +170,8 @@ func TestGoneCopyFreesNoSeat(t *testing.T) {
 		rs = append(rs, person("n"+n, n, "Neu", RolePupil, at("ps-a", "primary")))
 	}
 	plan := w.run(p, delivery(rs), day0.AddDays(9))
-	wantSteps(t, plan, []string{"forget-copy:escada/1", "create:escada/na", "create:escada/nb"}, []string{"create:escada/nc"})
+	wantSteps(t, plan, []string{"forget-copy:escada/1", "create:escada/na", "create:escada/nb"},
+		[]string{"create:escada/nc"})
 	w.sound()
 }
 
@@ -196,7 +199,8 @@ func TestReactivationTakesNoUncountedSeat(t *testing.T) {
 			delete(w.contexts[20].users, "ida.abel")
 			w.run(p, delivery([]Record{other}), day0.AddDays(61))
 			wantSteps(t, w.run(p, delivery(append(ida(test.level), other)), day0.AddDays(62)), test.do, test.held)
-			if _, there := w.contexts[30].users["ida.abel"]; there != (test.level == "secondary") || len(w.contexts[20].users) != 2 {
+			if _, there := w.contexts[30].users["ida.abel"]; there != (test.level == "secondary") ||
+				len(w.contexts[20].users) != 2 {
 				t.Errorf("users in context 20: %d, she is in 30: %v", len(w.contexts[20].users), there)
 			}
 		})
@@ -279,8 +283,12 @@ func TestWrongPictures(t *testing.T) {
 		kind   Kind   // what comes then
 		n      int
 	}{
-		{"the record ids are new", each(func(r *Record) { r.Key.ID = "new-" + r.Key.ID }), "", map[Kind]int{KindCreate: 100, KindNotice: 100}, "", "", 0},
-		{"the columns of the names are swapped", each(func(r *Record) { r.GivenName, r.FamilyName = r.FamilyName, r.GivenName }), "", map[Kind]int{KindChange: 100}, "renames", KindChange, 100},
+		{"the record ids are new", each(func(r *Record) { r.Key.ID = "new-" + r.Key.ID }), "",
+			map[Kind]int{KindCreate: 100, KindNotice: 100}, "", "", 0},
+		{"the columns of the names are swapped", each(func(r *Record) {
+			r.GivenName, r.FamilyName = r.FamilyName,
+				r.GivenName
+		}), "", map[Kind]int{KindChange: 100}, "renames", KindChange, 100},
 		{"the codes of the schools are new", each(func(r *Record) {
 			r.Memberships = []Membership{{School: "x-" + r.Memberships[0].School, Level: "primary"}}
 		}),
@@ -288,8 +296,10 @@ func TestWrongPictures(t *testing.T) {
 		{"the teachers' file is missing", func(rs []Record, _ *State) []Record {
 			return slices.DeleteFunc(rs, func(r Record) bool { return r.Role == RoleTeacher })
 		}, "leavers", map[Kind]int{KindNotice: 20}, "collapse", KindNotice, 20},
-		{"the directory is empty", func(rs []Record, st *State) []Record { st.Accounts = nil; return rs }, "", map[Kind]int{KindCreate: 100}, "creates", KindCreate, 100},
-		{"OX shows no users", func(rs []Record, st *State) []Record { st.Places = nil; return rs }, "", map[Kind]int{KindRepair: 100}, "repairs", KindRepair, 100},
+		{"the directory is empty", func(rs []Record, st *State) []Record { st.Accounts = nil; return rs }, "",
+			map[Kind]int{KindCreate: 100}, "creates", KindCreate, 100},
+		{"OX shows no users", func(rs []Record, st *State) []Record { st.Places = nil; return rs }, "",
+			map[Kind]int{KindRepair: 100}, "repairs", KindRepair, 100},
 		{"OX shows no contexts", func(rs []Record, st *State) []Record { st.Places, st.Contexts = nil, nil; return rs },
 			"", map[Kind]int{KindCreateContext: 2, KindRepair: 100}, "", "", 0},
 	} {
@@ -381,7 +391,8 @@ func TestOldCopyWhereTheAccountLives(t *testing.T) {
 	// A plan that would delete her there is refused.
 	after := a
 	after.Previous = Previous{}
-	drop := &Plan{Header: Header{ID: "by hand"}, Steps: []Step{{ID: "drop-copy:escada/1", Subject: a.Username, Key: a.Key, Action: DropCopy{Before: a, After: after}}}}
+	drop := &Plan{Header: Header{ID: "by hand"}, Steps: []Step{{ID: "drop-copy:escada/1", Subject: a.Username,
+		Key: a.Key, Action: DropCopy{Before: a, After: after}}}}
 	writes := w.writes
 	if _, err := Apply(t.Context(), drop, w.ports(), nil); !errors.Is(err, ErrForbidden) || w.writes != writes {
 		t.Errorf("%v, %d writes", err, w.writes-writes)
@@ -389,8 +400,10 @@ func TestOldCopyWhereTheAccountLives(t *testing.T) {
 	for day := 2; day < 12; day++ {
 		w.run(p, delivery(ida("primary")), day0.AddDays(day))
 	}
-	if len(w.contexts[20].users) != 2 || len(w.contexts[30].users) != 2 || w.accounts["ida.abel"].Previous != (Previous{}) {
-		t.Errorf("%d users in context 20, %d in 30, remembered: %+v", len(w.contexts[20].users), len(w.contexts[30].users), w.accounts["ida.abel"].Previous)
+	if len(w.contexts[20].users) != 2 || len(w.contexts[30].users) != 2 ||
+		w.accounts["ida.abel"].Previous != (Previous{}) {
+		t.Errorf("%d users in context 20, %d in 30, remembered: %+v", len(w.contexts[20].users), len(w.contexts[30].users),
+			w.accounts["ida.abel"].Previous)
 	}
 }
 
@@ -417,7 +430,8 @@ func TestNamesOfStrangePeople(t *testing.T) {
 		w.run(p, delivery(append(rs, person("2", test.given, test.family, RoleTeacher, at("c", "primary")))), day0)
 		a := w.accounts[test.username]
 		if a.Mail != test.mail || a.DisplayName != test.display || a.Key.ID != "2" {
-			t.Errorf("%q %q: account %q %q %q, want %q %q %q", test.given, test.family, a.Username, a.Mail, a.DisplayName, test.username, test.mail, test.display)
+			t.Errorf("%q %q: account %q %q %q, want %q %q %q", test.given, test.family, a.Username, a.Mail, a.DisplayName,
+				test.username, test.mail, test.display)
 		}
 	}
 }
@@ -488,10 +502,12 @@ func TestStrangerInAnAllowedContext(t *testing.T) {
 			if a := w.accounts["ida.abel"]; a.Context != test.in || a.Role != want {
 				t.Errorf("%s in context %d, want a %s in %d", a.Role, a.Context, want, test.in)
 			}
-			if test.in == 10 && (len(plan.Held) != 2 || !strings.Contains(plan.Held[0].Why, "somebody else has this user name")) {
+			if test.in == 10 && (len(plan.Held) != 2 || !strings.Contains(plan.Held[0].Why,
+				"somebody else has this user name")) {
 				t.Errorf("held back: %+v", plan.Held)
 			}
-			if got := w.contexts[30].users["ida.abel"]; fingerprint(got) != fingerprint(stranger) || got.data != stranger.data || got.id != stranger.id {
+			if got := w.contexts[30].users["ida.abel"]; fingerprint(got) != fingerprint(stranger) ||
+				got.data != stranger.data || got.id != stranger.id {
 				t.Errorf("the stranger is now %+v", got)
 			}
 		})
@@ -505,7 +521,8 @@ func TestPeopleOfOtherDays(t *testing.T) {
 	p := smallPolicy(0)
 	soon, later, gone := at("a", "primary"), at("a", "primary"), at("a", "primary")
 	soon.From, later.From, gone.Until = day0.AddDays(3), day0.AddDays(9), day0.AddDays(-1)
-	d := delivery([]Record{person("1", "Ida", "Abel", RolePupil, later), person("2", "Udo", "Abel", RolePupil, soon), person("3", "Jo", "Abel", RolePupil, gone)})
+	d := delivery([]Record{person("1", "Ida", "Abel", RolePupil, later), person("2", "Udo", "Abel", RolePupil, soon),
+		person("3", "Jo", "Abel", RolePupil, gone)})
 	plan, err := NewPlan(p, newWorld(t, p).observe(), d, day0)
 	if err != nil {
 		t.Fatal(err)
@@ -579,7 +596,8 @@ func TestAccessFollowsThePopulation(t *testing.T) {
 		t.Fatal(got)
 	}
 	plan := w.run(p, delivery(ida("secondary")), day0.AddDays(1))
-	if len(plan.Steps) != 1 || plan.Steps[0].Reason != "access from webmail to pim" || access() != "pim" || w.accounts["ida.abel"].Access != "pim" {
+	if len(plan.Steps) != 1 || plan.Steps[0].Reason != "access from webmail to pim" || access() != "pim" ||
+		w.accounts["ida.abel"].Access != "pim" {
 		t.Errorf("access %q after\n%s", access(), plan.Summary())
 	}
 	a := w.accounts["ida.abel"]

@@ -30,7 +30,8 @@ func (in *given) declared(guard string, s SchoolID) string {
 		case x.ID == s && !x.Closed.IsZero() && in.now >= x.Closed &&
 			slices.Contains([]string{"leavers", "deactivations", "collapse"}, guard):
 			return fmt.Sprintf("the policy: closed since %s", x.Closed)
-		case slices.Contains(x.Formerly, s) && slices.Contains([]string{"schools", "classes", "collapse", "transfers", "access"}, guard):
+		case slices.Contains(x.Formerly, s) && slices.Contains([]string{"schools", "classes", "collapse", "transfers",
+			"access"}, guard):
 			return fmt.Sprintf("the policy: now %s", x.ID)
 		}
 	}
@@ -39,53 +40,68 @@ func (in *given) declared(guard string, s SchoolID) string {
 
 // spell gives schools one code whatever its case: that of the accounts.
 func (f *facts) spell() {
-	known := map[SchoolID]bool{}
-	folded := map[string]SchoolID{}
-	for i := range f.people {
-		if a := f.people[i].account; a != nil {
-			for j := range a.Memberships {
-				if s := a.Memberships[j].School; !known[s] {
-					known[s] = true
-					if o, ok := folded[strings.ToLower(string(s))]; !ok || s < o {
-						folded[strings.ToLower(string(s))] = s
-					}
-				}
-			}
-		}
-	}
-	for _, s := range f.policy.Schools {
-		known[s.ID] = true
-	}
-	f.known = known
+	folded := f.knownSchools()
 	if f.managed == 0 { // the first run: all schools are new
 		return
 	}
 	count := map[SchoolID]int{}
 	for i := range f.people {
-		p := &f.people[i]
-		if p.record == nil {
-			continue
-		}
-		for j := range p.record.Memberships {
-			s := p.record.Memberships[j].School
-			if known[s] {
-				continue
-			}
-			if as, ok := folded[strings.ToLower(string(s))]; ok {
-				p.record = respelled(p.record, s, as)
-			} else if m := &p.record.Memberships[j]; m.Until.IsZero() || f.now <= m.Until {
-				count[s]++
-			}
+		if p := &f.people[i]; p.record != nil {
+			f.spellRecord(p, folded, count)
 		}
 	}
 	for s, n := range count {
 		if why := f.strange(s); why != "" {
 			f.doubtful[s] = why
-			f.find("new-school", "school %s is new, and %s: %s wait until the policy names it, or an override of the guard %q lets them in",
+			f.find("new-school", "school %s is new, and %s: %s wait until the policy names it, "+
+				"or an override of the guard %q lets them in",
 				s, why, people(n), guardNewSchools).School = s
 			continue
 		}
 		f.find("new-school", "school %s is new: %s", s, people(n)).School = s
+	}
+}
+
+// knownSchools fills in which schools are known, and returns them by their codes
+// in lower case.
+func (f *facts) knownSchools() map[string]SchoolID {
+	f.known = map[SchoolID]bool{}
+	folded := map[string]SchoolID{}
+	for i := range f.people {
+		a := f.people[i].account
+		if a == nil {
+			continue
+		}
+		for j := range a.Memberships {
+			s := a.Memberships[j].School
+			if f.known[s] {
+				continue
+			}
+			f.known[s] = true
+			if o, ok := folded[strings.ToLower(string(s))]; !ok || s < o {
+				folded[strings.ToLower(string(s))] = s
+			}
+		}
+	}
+	for _, s := range f.policy.Schools {
+		f.known[s.ID] = true
+	}
+	return folded
+}
+
+// spellRecord gives the schools of a record the codes that are known, and counts
+// those that are new.
+func (f *facts) spellRecord(p *individual, folded map[string]SchoolID, count map[SchoolID]int) {
+	for j := range p.record.Memberships {
+		m := &p.record.Memberships[j]
+		if f.known[m.School] {
+			continue
+		}
+		if as, ok := folded[strings.ToLower(string(m.School))]; ok {
+			p.record = respelled(p.record, m.School, as)
+		} else if m.Until.IsZero() || f.now <= m.Until {
+			count[m.School]++
+		}
 	}
 }
 

@@ -39,7 +39,8 @@ func TestNewSchools(t *testing.T) {
 			p, w, rs := birkenhof(t)
 			p.Schools = test.schools
 			if test.lifted {
-				p.Overrides = []Override{{Guard: guardNewSchools, School: test.code, Until: day0.AddDays(1), By: "H. Frei", Reason: "new"}}
+				p.Overrides = []Override{{Guard: guardNewSchools, School: test.code, Until: day0.AddDays(1), By: "H. Frei",
+					Reason: "new"}}
 			}
 			rs[0].Memberships = []Membership{class(test.code, "primary", "1a")}
 			rs = append(rs, person("new", "Noé", "Neuhaus", RolePupil, class(test.code, "primary", "1a")))
@@ -157,15 +158,20 @@ func TestOverridesLeaveATrace(t *testing.T) {
 	by := func(guard string, school SchoolID, until Date) Override {
 		return Override{Guard: guard, School: school, Until: until, By: "H. Frei", Reason: "moved"}
 	}
-	p.Overrides = []Override{by("leavers", "", until), by("renames", "", until), by("purges", "", day0), by("leavers", "ps-birkenhofff", until)}
+	p.Overrides = []Override{by("leavers", "", until), by("renames", "", until), by("purges", "", day0),
+		by("leavers", "ps-birkenhofff", until)}
 	plan := planOf(t, p, w, rs[6:], day0.AddDays(1))
 	if plan.Count()[KindNotice] != 6 {
 		t.Errorf("%s", plan.Summary())
 	}
-	want := map[string]string{"override": "leavers is lifted for 6 steps; accepted by H. Frei until " + until.String() + " (moved)",
+	want := map[string]string{"override": "leavers is lifted for 6 steps; accepted by H. Frei until " + until.String() +
+		" (moved)",
 		"override-unused": "number 2", "override-expired": "number 3", "override-school": "number 4"}
 	for kind, text := range want {
-		if !slices.ContainsFunc(plan.Findings, func(f Finding) bool { return f.Kind == kind && strings.Contains(f.Text, text) }) {
+		if !slices.ContainsFunc(plan.Findings, func(f Finding) bool {
+			return f.Kind == kind &&
+				strings.Contains(f.Text, text)
+		}) {
 			t.Errorf("no finding %s with %q: %v", kind, text, plan.Findings)
 		}
 	}
@@ -187,11 +193,15 @@ func TestEndedMembershipIsSaidSo(t *testing.T) {
 func TestOrphansAndSeveralPopulations(t *testing.T) {
 	t.Parallel()
 	p, w, rs := birkenhof(t)
-	w.accounts["old.pupil"] = Account{Username: "old.pupil", Role: RolePupil, State: Active, Context: 20, Mail: "old.pupil@x.example"}
+	w.accounts["old.pupil"] = Account{Username: "old.pupil", Role: RolePupil, State: Active, Context: 20,
+		Mail: "old.pupil@x.example"}
 	p.Populations[1].Levels = nil // secondary takes everybody now, before primary
 	rs = append(rs, person("new", "Noé", "Neuhaus", RolePupil, class("ps-birkenhof", "primary", "1a")))
 	plan := planOf(t, p, w, rs, day0.AddDays(1))
-	if !slices.ContainsFunc(plan.Findings, func(f Finding) bool { return f.Kind == "orphan-accounts" && strings.Contains(f.Text, "old.pupil") }) ||
+	if !slices.ContainsFunc(plan.Findings, func(f Finding) bool {
+		return f.Kind == "orphan-accounts" &&
+			strings.Contains(f.Text, "old.pupil")
+	}) ||
 		!hasFinding(plan, "several-populations") {
 		t.Errorf("%v", plan.Findings)
 	}

@@ -337,7 +337,8 @@ func (s *seats) seatStep(c *claim, into ContextID) Step {
 		if into != c.before.Context {
 			fields = append(fields, "context")
 		}
-		return newStep(KindChange, &after, c.reason, ChangeAccount{Before: *c.before, After: after, Fields: fields, Access: c.access})
+		return newStep(KindChange, &after, c.reason, ChangeAccount{Before: *c.before, After: after, Fields: fields,
+			Access: c.access})
 	}
 	after.Previous = Previous{Context: c.now, UserID: c.place.UserID, Since: s.now}
 	reason := c.reason

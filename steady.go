@@ -106,14 +106,16 @@ func (d *decisions) steady(p *individual) int32 {
 func (d *decisions) keepsDisplayName(a *Account) bool {
 	n, g, f := a.DisplayName, a.GivenName, a.FamilyName
 	plain := len(g) + 1 + len(f)
-	if g == "" || f == "" || plain > 120 || len(n) < plain || n[:len(g)] != g || n[len(g)] != ' ' || n[len(g)+1:plain] != f {
+	if g == "" || f == "" || plain > 120 || len(n) < plain || n[:len(g)] != g || n[len(g)] != ' ' ||
+		n[len(g)+1:plain] != f {
 		return false
 	}
 	switch rest := n[plain:]; {
 	case rest == "":
 		return d.display.sole(n)
 	default:
-		return len(rest) == len(a.Username)+3 && rest[:2] == " (" && rest[2:len(rest)-1] == a.Username && rest[len(rest)-1] == ')'
+		return len(rest) == len(a.Username)+3 && rest[:2] == " (" && rest[2:len(rest)-1] == a.Username &&
+			rest[len(rest)-1] == ')'
 	}
 }
 

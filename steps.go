@@ -120,31 +120,7 @@ func (a *applier) past(s *Step, live *Account) bool {
 }
 
 // states returns the account before and after an action; nil: there is none.
-func states(act Action) (before, after *Account) {
-	switch act := act.(type) {
-	case CreateAccount:
-		return nil, &act.Account
-	case ChangeAccount:
-		return &act.Before, &act.After
-	case RepairPlace:
-		return &act.Account, &act.Account
-	case TransferContext:
-		return &act.Before, &act.After
-	case DropCopy:
-		return &act.Before, &act.After
-	case SendNotice:
-		return &act.Before, &act.After
-	case CancelNotice:
-		return &act.Before, &act.After
-	case Deactivate:
-		return &act.Before, &act.After
-	case Reactivate:
-		return &act.Before, &act.After
-	case Purge:
-		return &act.Account, nil
-	}
-	return nil, nil
-}
+func states(act Action) (before, after *Account) { return act.states() }
 
 func (a *applier) changeDirectory(ctx context.Context, s *Step, name string, before, after Account) error {
 	return a.effect(ctx, s, name, func() error { return a.Directory.ChangeAccount(ctx, before, after) })

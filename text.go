@@ -13,13 +13,15 @@ import (
 func (p *Plan) WriteText(w io.Writer) error {
 	var b strings.Builder
 	h := p.Header
-	fmt.Fprintf(&b, "Plan %s for %s, source %s: %d records, %d rejected rows, %d accounts.\n\n", h.ID, h.Now, h.Source, h.Records, h.Rejected, h.Accounts)
+	fmt.Fprintf(&b, "Plan %s for %s, source %s: %d records, %d rejected rows, %d accounts.\n\n", h.ID, h.Now, h.Source,
+		h.Records, h.Rejected, h.Accounts)
 	b.WriteString(p.Summary())
 	if len(p.Forecast) > 0 {
 		b.WriteString("\nContexts\n")
 		tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		for _, f := range p.Forecast {
-			fmt.Fprintf(tw, "  %d\t%s\tnow %d\tpeak %d\tthen %d\tof %d\n", f.Context, f.Name, f.Before, f.Peak, f.After, f.Capacity)
+			fmt.Fprintf(tw, "  %d\t%s\tnow %d\tpeak %d\tthen %d\tof %d\n", f.Context, f.Name, f.Before, f.Peak, f.After,
+				f.Capacity)
 		}
 		tw.Flush()
 	}

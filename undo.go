@@ -35,7 +35,8 @@ func NewUndo(policy Policy, state State, delivery Delivery, applied *Plan, now D
 		return nil, errors.New("schoolmail: undo: no day given")
 	}
 	if applied.Header.Source != policy.Source {
-		return nil, fmt.Errorf("schoolmail: undo: the plan is for source %q, the policy manages %q", applied.Header.Source, policy.Source)
+		return nil, fmt.Errorf("schoolmail: undo: the plan is for source %q, the policy manages %q", applied.Header.Source,
+			policy.Source)
 	}
 	delivery.Records, delivery.Rejected = nil, nil // an undo is about the plan
 	in := given{policy: &policy, state: &state, sorted: state.sort(), delivery: &delivery, now: now}
@@ -236,7 +237,8 @@ func (u *undoer) simulate() (left []Step) {
 			return true
 		})
 	}
-	contexts := slices.SortedFunc(slices.Values(u.state.Contexts), func(a, b Context) int { return cmp.Compare(a.ID, b.ID) })
+	contexts := slices.SortedFunc(slices.Values(u.state.Contexts),
+		func(a, b Context) int { return cmp.Compare(a.ID, b.ID) })
 	for _, c := range contexts {
 		f := Forecast{Context: c.ID, Name: c.Name, Before: c.Users, Peak: peak[c.ID], After: users[c.ID]}
 		if spec := u.policy.context(c.ID); spec != nil {

@@ -111,7 +111,10 @@ func TestUndoOfWhatHasChanged(t *testing.T) {
 		{"the old copy", func(w *world) { delete(w.contexts[20].users, "ida.abel") }, 1, since},
 		{"on hold", edit(func(a *Account) { a.Held = true }), 0, "on hold"},
 		{"gone", func(w *world) { delete(w.accounts, "ida.abel") }, 0, "does not exist"},
-		{"the name is somebody else's", func(w *world) { w.accounts["x"] = Account{Username: "x", DisplayName: "IDA abel"} }, 2, "belongs to x"},
+		{"the name is somebody else's", func(w *world) {
+			w.accounts["x"] = Account{Username: "x",
+				DisplayName: "IDA abel"}
+		}, 2, "belongs to x"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
