@@ -11,6 +11,7 @@ import (
 	"github.com/ictmedia/schoolmail/site/district"
 	"github.com/ictmedia/schoolmail/site/notify"
 	"github.com/ictmedia/schoolmail/ucs"
+	"github.com/ictmedia/schoolmail/ucs/udm"
 )
 
 // Load reads the settings from a district file. What the program brings along itself
@@ -51,7 +52,8 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 		DirectoryURL: d.URL,
 		Directory: ucs.Options{BindDN: d.BindDN, Password: d.Password, BaseDN: d.BaseDN, Plaintext: d.Plaintext, PoolSize: d.PoolSize,
 			PageSize: d.PageSize, Source: c.Export.Source, StateAttribute: d.StateAttribute, CreateSchools: d.CreateSchools,
-			OXAccess: d.OXAccess, MailHomeServer: d.MailHomeServer, BesideUDM: d.BesideUDM},
+			OXAccess: d.OXAccess, MailHomeServer: d.MailHomeServer, BesideUDM: d.BesideUDM,
+			S4Connector: d.S4Connector, Stamps: d.Stamps, Write: d.Write, StateProperty: d.StateProperty},
 		OXEndpoints: o.SOAPURLs,
 		OXMaster:    ox.Credentials{Login: o.MasterLogin, Password: o.MasterPassword},
 		OXAdmins:    map[schoolmail.ContextID]ox.Credentials{},
@@ -85,6 +87,16 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 	}
 	if d.CAFile != "" {
 		if s.Directory.TLS, err = district.TLS(d.CAFile); err != nil {
+			return nil, err
+		}
+	}
+	if d.Write == ucs.WriteUDM || d.Write == ucs.WriteAuto {
+		client, err := district.HTTPClient(d.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		s.Directory.UDM, err = udm.New(d.UDMURL, d.UDMUser, d.UDMPassword, &udm.Options{HTTPClient: client})
+		if err != nil {
 			return nil, err
 		}
 	}

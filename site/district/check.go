@@ -16,6 +16,7 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
 	"github.com/ictmedia/schoolmail/escada"
+	"github.com/ictmedia/schoolmail/ucs"
 )
 
 // check looks at everything that the program reads; each mistake has its key.
@@ -86,6 +87,19 @@ func (l *loader) checkDirectory(c *Config) {
 	l.between("directory.pool_size", d.PoolSize, 0, 1000)
 	l.between("directory.page_size", d.PageSize, 0, 100_000)
 	l.certificates("directory.ca_file", d.CAFile)
+	if d.Stamps != "" && d.Stamps != ucs.StampsHold && d.Stamps != ucs.StampsAdopt {
+		l.bad("directory.stamps", "expected hold or adopt")
+	}
+	switch d.Write {
+	case "", ucs.WriteLDAP:
+	case ucs.WriteUDM, ucs.WriteAuto:
+		l.url("directory.udm_url", d.UDMURL, "https", "http")
+		if d.UDMUser == "" || d.UDMPassword == "" {
+			l.bad("directory.udm_password", "expected udm_user and a password, to write by UDM")
+		}
+	default:
+		l.bad("directory.write", "expected ldap, auto or udm")
+	}
 }
 
 func (l *loader) checkOX(c *Config) {

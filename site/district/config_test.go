@@ -435,6 +435,14 @@ func TestMistakes(t *testing.T) {
 			`addr = "relay"|notices.addr: "relay": expected host:port`,
 			`from = "IT <it@|notices.from: "IT <it@example.org": expected a mail address alone`,
 		}},
+		{"ways to write", replace("[directory]", "[directory]\nwrite = \"auto\"\nstamps = \"eat\"\nudm_url = \"ftp://x/\""), []string{
+			`[directory]|directory.udm_password: expected udm_user and a password, to write by UDM`,
+			`stamps = "eat"|directory.stamps: expected hold or adopt`,
+			`udm_url = "ftp://x/"|directory.udm_url: expected a URL, https://host or http://host`,
+		}},
+		{"another way to write", replace("[directory]", "[directory]\nwrite = \"fax\""), []string{
+			`write = "fax"|directory.write: expected ldap, auto or udm`,
+		}},
 		{"URLs", replace("ldap://127.0.0.1:389", "127.0.0.1", "http://127.0.0.1:80/webservices", "https://x/ajax", "http://127.0.0.1:8080", "http://u:master-secret@127.0.0.1:8080"), []string{
 			`url = "127.0.0.1"|directory.url: expected a URL, ldap://host or ldaps://host`,
 			`soap_urls = ["https://x/ajax"]|ox.soap_urls: https://x/ajax: expected a path that ends in /webservices`,

@@ -62,6 +62,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/escada"
+	"github.com/ictmedia/schoolmail/ucs"
 )
 
 // Config is a whole configuration, defaults filled in and secrets read.
@@ -202,6 +203,15 @@ type Directory struct {
 	StateAttribute string            `toml:"state_attribute"`
 	S4Connector    bool              `toml:"s4_connector"`
 	BesideUDM      bool              `toml:"beside_udm"`
+	// Stamps and Write are words of package ucs; UDM is the REST API that Write
+	// may need, and StateProperty the extended attribute for StateAttribute there.
+	Stamps          ucs.Stamps        `toml:"stamps"`
+	Write           ucs.WriteMode     `toml:"write"`
+	UDMURL          string            `toml:"udm_url"`
+	UDMUser         string            `toml:"udm_user"`
+	UDMPassword     schoolmail.Secret `toml:"udm_password"`
+	UDMPasswordFile string            `toml:"udm_password_file"`
+	StateProperty   string            `toml:"state_property"`
 }
 
 // OX is the section [ox].

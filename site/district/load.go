@@ -228,6 +228,7 @@ func (c *Config) secretFields() []secret {
 	list := []secret{
 		{"export.identity_key", &c.Export.IdentityKey, &c.Export.IdentityKeyFile},
 		{"directory.password", &c.Directory.Password, &c.Directory.PasswordFile},
+		{"directory.udm_password", &c.Directory.UDMPassword, &c.Directory.UDMPasswordFile},
 		{"ox.master_password", &c.OX.MasterPassword, &c.OX.MasterPasswordFile},
 		{"ox.copy_password", &c.OX.CopyPassword, &c.OX.CopyPasswordFile},
 		{"mail.api_key", &c.Mail.APIKey, &c.Mail.APIKeyFile},

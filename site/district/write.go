@@ -144,6 +144,13 @@ func (p *printer) servers(c *Config) {
 	p.key("s4_connector", d.S4Connector, false, "the domain has Samba/AD: write placeholder SIDs")
 	p.key("beside_udm", d.BesideUDM, false, "guard against UDM and the importer, which make accounts here as well: six requests more for each newcomer")
 
+	p.key("stamps", d.Stamps, "", "accounts that UCS@school's importer has marked for deletion: hold (or empty) or adopt")
+	p.key("write", d.Write, "", "ldap (or empty); auto: UDM makes, moves and removes accounts; udm: everything by UDM, which is slow")
+	p.key("udm_url", d.UDMURL, "", "UDM's REST API, which auto and udm need: https://host/univention/udm/")
+	p.key("udm_user", d.UDMUser, "", "who may use it, by user name")
+	p.secret("udm_password", d.UDMPassword, d.UDMPasswordFile)
+	p.key("state_property", d.StateProperty, "", "UDM's extended attribute for state_attribute; empty: there is none")
+
 	o := &c.OX
 	p.section("[ox]", "Open-Xchange: the SOAP provisioning API.")
 	p.need("soap_urls", o.SOAPURLs, "every server of the cluster; each URL ends in /webservices")
