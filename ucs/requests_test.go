@@ -24,8 +24,8 @@ func TestRequestsForNewcomers(t *testing.T) {
 			onBoth(t, func(t *testing.T, b *backend) {
 				c := b.client(t, tc.opts)
 				if b.sim != nil { // a server at some distance
-					b.sim.Inject(ucstest.Fault{Op: "search", Delay: 10 * time.Millisecond, Times: -1})
-					b.sim.Inject(ucstest.Fault{Op: "modify", DN: "cn=groups", Delay: 10 * time.Millisecond, Times: -1})
+					b.sim.Inject(ucstest.Fault{Op: "search", Delay: 20 * time.Millisecond, Times: -1})
+					b.sim.Inject(ucstest.Fault{Op: "modify", DN: "cn=groups", Delay: 40 * time.Millisecond, Times: -1})
 				}
 				const n = 600
 				account := func(i int) schoolmail.Account {
