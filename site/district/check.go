@@ -93,7 +93,7 @@ func (l *loader) checkDirectory(c *Config) {
 	switch d.Write {
 	case "", ucs.WriteLDAP:
 	case ucs.WriteUDM, ucs.WriteAuto:
-		l.url("directory.udm_url", d.UDMURL, "https", "http")
+		l.web("directory.udm_url", d.UDMURL, "directory", d.Plaintext)
 		if d.UDMUser == "" || d.UDMPassword == "" {
 			l.bad("directory.udm_password", "expected udm_user and a password, to write by UDM")
 		}
