@@ -344,8 +344,8 @@ func (w *writer) refuse(batch []*message, err error, at place) error {
 		}
 	case judge(err, at, 1).cost > costMessage:
 		return &failure{at: at, err: err}
-	case alone && len(w.unproven(batch[0])) > 0 && !w.plain.Contains(batch[0].uid):
-		w.plain.Add(batch[0].uid) // perhaps without its keywords
+	case alone && len(w.unproven(batch[0])) > 0 && !w.withoutKeywords(batch[0].uid, true):
+		// once more, without its keywords
 	case alone && !imapwire.Temporary(err):
 		kind := ProblemRefused
 		if imapwire.IsCode(err, "TOOBIG", "LIMIT") {

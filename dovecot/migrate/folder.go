@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"sync"
 
 	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
@@ -14,11 +15,13 @@ type folderRun struct {
 	gone    imapwire.Set // source UIDs that have vanished
 	removed bool         // the user has removed the target folder
 
-	validity   uint32       // of the source, now
-	seen       uint32       // target UIDs below it were looked at in this run
-	appended   uint32       // the highest target UID that we made
-	renumbered bool         // the source's UIDVALIDITY has changed
-	plain      imapwire.Set // source UIDs to copy without keywords
+	validity   uint32 // of the source, now
+	seen       uint32 // target UIDs below it were looked at in this run
+	appended   uint32 // the highest target UID that we made
+	renumbered bool   // the source's UIDVALIDITY has changed
+
+	plainLock sync.Mutex   // the source is read ahead
+	plain     imapwire.Set // source UIDs to copy without keywords
 }
 
 // sync brings the folder over: new messages, then flags. Deletions wait until
@@ -199,4 +202,16 @@ func (f *folderRun) ownedByOthers() (imapwire.Set, error) {
 		}
 	}
 	return out, nil
+}
+
+// withoutKeywords reports whether a message is to be copied without keywords;
+// from now on if set.
+func (f *folderRun) withoutKeywords(uid uint32, set bool) bool {
+	f.plainLock.Lock()
+	defer f.plainLock.Unlock()
+	was := f.plain.Contains(uid)
+	if set {
+		f.plain.Add(uid)
+	}
+	return was
 }

@@ -129,7 +129,7 @@ func (r *reader) message(m *imapwire.Message, body io.Reader, size int64) error 
 	if len(bad) > 0 {
 		r.led.warn(r.Mapping, m.UID, ProblemKeyword, "copied without the keywords %q, which no server would take", bad)
 	}
-	if r.plain.Contains(m.UID) {
+	if r.withoutKeywords(m.UID, false) {
 		out.flags, out.dropped = systemFlags(out.flags)
 	}
 	if !info.HasDate || !keeps(info.Date) {
