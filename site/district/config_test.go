@@ -520,6 +520,90 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// A file from before there was one for all programs is told with the new places of
+// its keys; a mistake in a section of another program hinders nobody.
+func TestProgramsReadTheirOwn(t *testing.T) {
+	t.Parallel()
+	for old, now := range map[string]string{
+		"[smtp]\naddr = 'x:25'\n":               "1:2: smtp: is now [notices]",
+		"[dovecot]\n":                           "1:2: dovecot: is now [mail]",
+		"[directory]\nudm_url = 'https://x'\n":  "2:1: directory.udm_url: is now gone: no program reads it",
+		"[ldap]\nurl = 'ldap://x'\n":            "1:2: ldap: is now [directory]",
+		"[ox]\nurl = 'http://x'\n":              "2:1: ox.url: is now http_url in [ox]",
+		"http_url = 'http://x'\n":               "1:1: http_url: is now http_url in [ox]",
+		"[[context]]\ncontrol = { login = '' }": "2:1: context[1].control: is now admin_login and admin_password in [[context]]",
+		"wave = 'pilot'\n":                      "1:1: wave: is now wave in [migrate]",
+		"[[window]]\n":                          "1:3: window: is now [[migrate.window]]",
+	} {
+		_, err := Load(save(t, old), nil)
+		if err == nil || !strings.Contains(err.Error(), "district.toml:"+now) {
+			t.Errorf("%q: %v, want %q", old, err, now)
+		}
+	}
+	file := save(t, "[migrate]\nwave = 5\nnonsense = true\n[mail]\nlogin = 'both'\n[galprobe]\nbook = 'x'\n"+
+		"[ox]\nhttp_url = 'https://x/ajax/'\n[[context]]\nid = 1\nadmin_login = 'a'\nadmin_password = 'a'\n"+
+		"probe = [{ role = 'pupil', login = 'p', password = 'p' }]\n")
+	c, err := Load(file, &Options{Program: Galprobe})
+	if err != nil || c.Galprobe.Book != "x" || len(c.Contexts) != 1 {
+		t.Errorf("galprobe: %+v, %v", c, err)
+	}
+	if _, err := Load(file, &Options{Program: Migrate}); err == nil || strings.Contains(err.Error(), "mail.") ||
+		!strings.Contains(err.Error(), "3:1: migrate.nonsense: unknown key") || !strings.Contains(err.Error(), "2:1: migrate.wave: expected a text in quotes") {
+		t.Errorf("migrate: %v", err)
+	}
+}
+
+// What a program brings along need not be in its file; what is there all the same is checked.
+func TestWithout(t *testing.T) {
+	t.Parallel()
+	text := write(t, small())
+	a, b := strings.Index(text, "[notices]"), strings.Index(text, "[state]")
+	opts := &Options{Program: Provision, Without: []string{"notices"}}
+	if _, err := Load(save(t, text[:a]+text[b:]), opts); err != nil {
+		t.Errorf("without notices: %v", err)
+	}
+	if _, err := Load(save(t, text[:a]+text[b:]), &Options{Program: Provision}); err == nil {
+		t.Error("a file without notices is taken by a program that has none of its own")
+	}
+	wrong := strings.Replace(text, `addr = "127.0.0.1:25"`, `addr = "relay"`, 1)
+	if _, err := Load(save(t, wrong), opts); err == nil || !strings.Contains(err.Error(), "notices.addr") {
+		t.Errorf("a mistake in notices that are not needed: %v", err)
+	}
+}
+
+// Long lists may stand in files of their own, whose mistakes are told with their names.
+func TestListFiles(t *testing.T) {
+	t.Parallel()
+	text := "\ufeff" + strings.Replace(write(t, small()), "[site]\n", "[site]\nlist_files = [\"links.toml\"]\n", 1)
+	file := save(t, text)
+	links := filepath.Join(filepath.Dir(file), "links.toml")
+	put := func(text string) {
+		if err := os.WriteFile(links, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("\ufeff[[link]]\nold = '1'\nnew = '2'\nby = 'A'\nreason = 'r'\n[[distinct]]\na = '3'\nb = '4'\nby = 'A'\nreason = 'r'\n")
+	if c := load(t, file); len(c.Policy().Links) != 1 || c.Policy().Distinct[0].B != "4" {
+		t.Errorf("links %+v, distinct %+v", c.Policy().Links, c.Policy().Distinct)
+	}
+	for wrong, want := range map[string]string{
+		"[[link]]\nodl = '1'\n": "links.toml:2:1: link[1].odl: unknown key; is old meant?",
+		"[site]\nname = 'x'\n":  "links.toml:1:2: site: expected only sections",
+		"[[link]\n":             "links.toml:1:",
+	} {
+		put(wrong)
+		if _, err := Load(file, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", wrong, err, want)
+		}
+	}
+	if err := os.Remove(links); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(file, nil); err == nil || !strings.Contains(err.Error(), "site.list_files: open ") {
+		t.Errorf("no such file: %v", err)
+	}
+}
+
 func TestLineIndex(t *testing.T) {
 	t.Parallel()
 	got := lineIndex([]byte("a = 1\n[b]\nc.d = '''\n[x]\n'''\n[[e]]\nf = [\n1]\n[[e]]\nf=2\n[e.g]\nh=1\n[[e.i]]\n  j = 1\n[[e.i]]\n"))

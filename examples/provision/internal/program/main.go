@@ -217,7 +217,15 @@ func (p *program) demonstrate(ctx context.Context) int {
 	if err != nil {
 		return p.finish(p.flags.Fail(cli.Failed, err), acts)
 	}
-	return p.finish(status(acts), acts)
+	exit := p.finish(status(acts), acts)
+	if look := filepath.Join(p.out, "report.html"); p.out != "" {
+		fmt.Fprintf(p.stdout, "Look at %s in a browser, and at %s.\n", look, filepath.Join(p.out, "plan-3.txt"))
+	} else {
+		fmt.Fprintln(p.stdout, "\nWith -out FOLDER every plan is there to read, and a report with pictures (report.html).")
+	}
+	fmt.Fprint(p.stdout, "Next, keep simulated servers running and work on them as on real ones:\n\n"+
+		"  go run ./examples/sandbox -dir /tmp/district\n")
+	return exit
 }
 
 // run does one run on a site's servers, and tells a monitor of it.
