@@ -527,7 +527,6 @@ func TestProgramsReadTheirOwn(t *testing.T) {
 	for old, now := range map[string]string{
 		"[smtp]\naddr = 'x:25'\n":               "1:2: smtp: is now [notices]",
 		"[dovecot]\n":                           "1:2: dovecot: is now [mail]",
-		"[directory]\nudm_url = 'https://x'\n":  "2:1: directory.udm_url: is now gone: no program reads it",
 		"[ldap]\nurl = 'ldap://x'\n":            "1:2: ldap: is now [directory]",
 		"[ox]\nurl = 'http://x'\n":              "2:1: ox.url: is now http_url in [ox]",
 		"http_url = 'http://x'\n":               "1:1: http_url: is now http_url in [ox]",

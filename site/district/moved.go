@@ -9,7 +9,6 @@ import (
 // they stand now. The numbers of array sections are left out.
 var movedKeys = map[string]string{
 	"dovecot": "[mail]", "smtp": "[notices]",
-	"directory.udm_url": "gone: no program reads it",
 
 	// addressbooks.toml
 	"rules": "rules in [addressbooks]", "ldap": "[directory]", "provider": "[addressbooks.provider]",
