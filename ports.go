@@ -176,3 +176,6 @@ const (
 	// begun. Nothing has failed.
 	Abandoned JournalPhase = "abandoned"
 )
+
+// JournalPhases returns all phases.
+func JournalPhases() []JournalPhase { return []JournalPhase{Intent, Done, Failed, Abandoned} }

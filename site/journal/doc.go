@@ -27,8 +27,8 @@
 //
 // "@" gives the time in seconds of the epoch, "+" the seconds since then; "p" the
 // plan; "1=" a step and its subject under a number; a number and an effect with "?"
-// what is about to be done, "." what is done, "!" what has failed. Each batch ends
-// with the SHA-256 of the hash before it and of the batch, in base64: a chain, in
+// what is about to be done, "." what is done, "!" what has failed, "-" what was found
+// never to have begun. Each batch ends with the SHA-256 of the hash before it and of the batch, in base64: a chain, in
 // which nothing can be changed, removed or put in between without a trace. Format 1,
 // a JSON object and a checksum per line, is read and carried on.
 //

@@ -333,3 +333,27 @@ func BenchmarkAppend(b *testing.B) {
 	})
 	b.ReportMetric(float64(j.Len())/float64(j.syncs), "entries/sync")
 }
+
+// Every phase that there is can be written and is read as it was. The phases are those
+// of the constants: one that was added in the root only kept runs from going on after a
+// crash.
+func TestEveryPhase(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "j")
+	j := open(t, path)
+	var want []schoolmail.JournalEntry
+	for _, p := range schoolmail.JournalPhases() {
+		e := schoolmail.JournalEntry{Time: entry(0).Time, Plan: "p1", Effect: "copy-user", Phase: p, Subject: "a.muster", To: 2}
+		if err := j.Append(e); err != nil {
+			t.Errorf("%s: %v", p, err)
+			continue
+		}
+		want = append(want, e)
+	}
+	if len(want) != len(phases) || len(want) < 4 {
+		t.Errorf("%d phases are written, %d are known", len(want), len(phases))
+	}
+	if d := cmp.Diff(want, all(t, OpenReader(path))); d != "" {
+		t.Error(d)
+	}
+}
