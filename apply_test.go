@@ -14,7 +14,8 @@ func twoTerms(t *testing.T, grace int) (*world, Policy, *Plan) {
 	p := smallPolicy(grace)
 	p.Populations[1].Contexts = []ContextID{30}
 	w := newWorld(t, p)
-	r := Record{Key: RecordKey{"escada", "1"}, Role: RolePupil, GivenName: "Ida", FamilyName: "Abel", Memberships: []Membership{{School: "ps-a", Level: "primary"}}}
+	r := Record{Key: RecordKey{"escada", "1"}, Role: RolePupil, GivenName: "Ida", FamilyName: "Abel",
+		Memberships: []Membership{{School: "ps-a", Level: "primary"}}}
 	w.run(p, delivery([]Record{r}), day0)
 	r.Memberships = []Membership{{School: "ps-a", Level: "secondary"}}
 	plan, err := NewPlan(p, w.observe(), delivery([]Record{r}), day0.AddDays(1))
@@ -41,7 +42,8 @@ func apply(t *testing.T, w *world, plan *Plan) Outcome {
 func TestTransferLeavesStrangersAlone(t *testing.T) {
 	t.Parallel()
 	w, _, plan := twoTerms(t, 0)
-	w.contexts[30].users["ida.abel"] = worldUser{id: 77, spec: UserSpec{Username: "ida.abel", DisplayName: "Ida Abel (Gast)"}, data: "not ours"}
+	w.contexts[30].users["ida.abel"] = worldUser{id: 77, spec: UserSpec{Username: "ida.abel",
+		DisplayName: "Ida Abel (Gast)"}, data: "not ours"}
 	o := apply(t, w, plan)
 	if o.Status != StatusFailed || !strings.Contains(o.Error, "does not prove ours") {
 		t.Errorf("%s: %s", o.Status, o.Error)
@@ -59,12 +61,16 @@ func TestApplyNotAsPlanned(t *testing.T) {
 		name   string
 		change func(w *world)
 	}{
-		{"the account was put on hold", func(w *world) { a := w.accounts["ida.abel"]; a.Held = true; w.accounts["ida.abel"] = a }},
-		{"the account is leaving", func(w *world) { a := w.accounts["ida.abel"]; a.State = Leaving; w.accounts["ida.abel"] = a }},
-		{"the account has another record", func(w *world) { a := w.accounts["ida.abel"]; a.Key.ID = "2"; w.accounts["ida.abel"] = a }},
+		{"the account was put on hold",
+			func(w *world) { a := w.accounts["ida.abel"]; a.Held = true; w.accounts["ida.abel"] = a }},
+		{"the account is leaving",
+			func(w *world) { a := w.accounts["ida.abel"]; a.State = Leaving; w.accounts["ida.abel"] = a }},
+		{"the account has another record",
+			func(w *world) { a := w.accounts["ida.abel"]; a.Key.ID = "2"; w.accounts["ida.abel"] = a }},
 		{"the account is gone", func(w *world) { delete(w.accounts, "ida.abel") }},
 		{"the user is gone", func(w *world) { delete(w.contexts[20].users, "ida.abel") }},
-		{"the user is another one", func(w *world) { u := w.contexts[20].users["ida.abel"]; u.id = 99; w.contexts[20].users["ida.abel"] = u }},
+		{"the user is another one",
+			func(w *world) { u := w.contexts[20].users["ida.abel"]; u.id = 99; w.contexts[20].users["ida.abel"] = u }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -134,7 +140,8 @@ func TestApplyFinishedPlanAgain(t *testing.T) {
 		}
 		a, b, c := r("1", "Abel", here), r("2", "Bär", here), r("3", "Caduff", here)
 		apart(0, a, b, c)
-		apart(1, r("1", "Abel-Muster", there), r("2", "Bär", there), r("4", "Dufour", here)) // changed and moved; moved; gone; new
+		apart(1, r("1", "Abel-Muster", there), r("2", "Bär", there),
+			r("4", "Dufour", here)) // changed and moved; moved; gone; new
 		apart(20, r("1", "Abel-Muster", there), r("2", "Bär", there), r("3", "Caduff", there), r("4", "Dufour", here))
 		apart(21, r("4", "Dufour", there))
 		apart(80, r("4", "Dufour", there))
@@ -151,7 +158,8 @@ func TestApplyGivesUp(t *testing.T) {
 	w := newWorld(t, p)
 	var rs []Record
 	for _, r := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
-		rs = append(rs, Record{Key: RecordKey{"escada", r}, Role: RolePupil, GivenName: r, FamilyName: "Abel", Memberships: []Membership{{School: "ps-a", Level: "primary"}}})
+		rs = append(rs, Record{Key: RecordKey{"escada", r}, Role: RolePupil, GivenName: r, FamilyName: "Abel",
+			Memberships: []Membership{{School: "ps-a", Level: "primary"}}})
 	}
 	plan, err := NewPlan(p, w.observe(), delivery(rs), day0)
 	if err != nil {
@@ -163,7 +171,8 @@ func TestApplyGivesUp(t *testing.T) {
 		}
 		return nil
 	}
-	res, err := Apply(context.Background(), plan, w.ports(), &ApplyOptions{InitialPassword: testPassword, Parallel: 1, GiveUpAfter: 3})
+	res, err := Apply(context.Background(), plan, w.ports(), &ApplyOptions{InitialPassword: testPassword, Parallel: 1,
+		GiveUpAfter: 3})
 	if !errors.Is(err, ErrGaveUp) || !strings.Contains(err.Error(), "the directory is down") {
 		t.Errorf("got %v", err)
 	}
@@ -204,7 +213,8 @@ func TestApplyWithoutJournal(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := Apply(context.Background(), plan, w.ports(), nil); err == nil || !strings.Contains(err.Error(), "disk full") {
+	if _, err := Apply(context.Background(), plan, w.ports(), nil); err == nil ||
+		!strings.Contains(err.Error(), "disk full") {
 		t.Errorf("got %v", err)
 	}
 	if w.writes != writes {

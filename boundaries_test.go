@@ -162,8 +162,10 @@ func TestHalfASchoolIsDelivered(t *testing.T) {
 func TestUnreadableRowsShield(t *testing.T) {
 	t.Parallel()
 	everybody := []Record{
-		person("1", "Ida", "Abel", RolePupil, at("ps-a", "primary")), person("2", "Udo", "Boll", RolePupil, at("ps-a", "primary")),
-		person("3", "Jo", "Cuny", RolePupil, at("ps-b", "primary")), person("4", "Al", "Dick", RoleTeacher, at("ps-b", ""), at("ps-a", "")),
+		person("1", "Ida", "Abel", RolePupil, at("ps-a", "primary")),
+		person("2", "Udo", "Boll", RolePupil, at("ps-a", "primary")),
+		person("3", "Jo", "Cuny", RolePupil, at("ps-b", "primary")),
+		person("4", "Al", "Dick", RoleTeacher, at("ps-b", ""), at("ps-a", "")),
 	}
 	for _, test := range []struct {
 		name  string
@@ -239,7 +241,8 @@ func TestNamesOfPurgedPeopleAreNotFree(t *testing.T) {
 		t.Errorf("accounts %v", slices.Collect(maps.Keys(w.accounts)))
 	}
 	// Also where only the address was retired.
-	plan, err := NewPlan(p, State{Retired: []RetiredName{{Name: "ida.abel@pupils.example"}}}, delivery([]Record{next}), day0)
+	plan, err := NewPlan(p, State{Retired: []RetiredName{{Name: "ida.abel@pupils.example"}}}, delivery([]Record{next}),
+		day0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +353,8 @@ func TestIntentBeforeEveryEffect(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Apply(context.Background(), next, w.ports(), &ApplyOptions{InitialPassword: testPassword, Parallel: 1}); err != nil {
+			if _, err := Apply(context.Background(), next, w.ports(), &ApplyOptions{InitialPassword: testPassword,
+				Parallel: 1}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -402,7 +406,8 @@ func TestCopiesAreVerified(t *testing.T) {
 		t.Errorf("%s %s", o.Status, o.Error)
 	}
 	a := w.accounts["ida.abel"]
-	if _, copied := w.contexts[30].users["ida.abel"]; copied || a.Context != 20 || w.contexts[20].users["ida.abel"].data != "data of ida.abel" {
+	if _, copied := w.contexts[30].users["ida.abel"]; copied || a.Context != 20 ||
+		w.contexts[20].users["ida.abel"].data != "data of ida.abel" {
 		t.Errorf("she lives in context %d, the copy is there: %v", a.Context, copied)
 	}
 	w.run(p, delivery(ida("secondary")), day0.AddDays(1))

@@ -59,7 +59,8 @@ func TestAnnouncedCopiesThatNeverBegan(t *testing.T) {
 	t.Parallel()
 	w, _, plan := twoTerms(t, 0)
 	ports := w.ports()
-	if err := ports.Journal.Append(JournalEntry{Plan: "earlier", Effect: effectCopy, Phase: Intent, Subject: "ida.abel", From: 20, To: 30}); err != nil {
+	if err := ports.Journal.Append(JournalEntry{Plan: "earlier", Effect: effectCopy, Phase: Intent, Subject: "ida.abel",
+		From: 20, To: 30}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Apply(t.Context(), plan, ports, &ApplyOptions{InitialPassword: testPassword}); err != nil {

@@ -28,9 +28,11 @@ func ExampleNewPlan() {
 	delivery := schoolmail.Delivery{
 		Source: "escada", Kind: schoolmail.DeliveryFull,
 		Records: []schoolmail.Record{
-			{Key: schoolmail.RecordKey{Source: "escada", ID: "4711"}, Role: schoolmail.RoleTeacher, GivenName: "Zoé", FamilyName: "von Gunten",
+			{Key: schoolmail.RecordKey{Source: "escada", ID: "4711"}, Role: schoolmail.RoleTeacher, GivenName: "Zoé",
+				FamilyName:  "von Gunten",
 				Memberships: []schoolmail.Membership{{School: "ps-birkenfeld"}}},
-			{Key: schoolmail.RecordKey{Source: "escada", ID: "4712"}, Role: schoolmail.RolePupil, GivenName: "Jörg", FamilyName: "Müller",
+			{Key: schoolmail.RecordKey{Source: "escada", ID: "4712"}, Role: schoolmail.RolePupil, GivenName: "Jörg",
+				FamilyName:  "Müller",
 				Memberships: []schoolmail.Membership{{School: "ps-birkenfeld", Level: "primary", Classes: []string{"3b"}}}},
 		},
 	}

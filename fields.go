@@ -22,7 +22,8 @@ var accountFields = []accountField{
 	fieldOf("notice_mail", func(a *Account) *string { return &a.NoticeMail }),
 	fieldOf("language", func(a *Account) *string { return &a.Language }),
 	fieldOf("access", func(a *Account) *string { return &a.Access }),
-	{"traits", func(a, b *Account) bool { return a.Traits != b.Traits }, func(dst, src *Account) { dst.Traits = src.Traits }},
+	{"traits", func(a, b *Account) bool { return a.Traits != b.Traits },
+		func(dst, src *Account) { dst.Traits = src.Traits }},
 }
 
 func sameMemberships(a, b *Account) bool {

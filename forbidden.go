@@ -121,14 +121,18 @@ func forbiddenTransfer(act TransferContext, now Date) string {
 	case act.After.Previous != Previous{Context: from, UserID: act.OldCopy, Since: now}:
 		return "the old copy would not be remembered"
 	}
-	return changesMore(act.Before, act.After, func(a, b *Account) { a.Context, a.Previous, a.Access = b.Context, b.Previous, b.Access })
+	return changesMore(act.Before, act.After, func(a, b *Account) {
+		a.Context, a.Previous, a.Access = b.Context,
+			b.Previous, b.Access
+	})
 }
 
 func forbiddenDrop(act DropCopy) string {
 	p := act.Before.Previous
 	switch {
 	case act.Leftover != nil:
-		if c := act.Leftover.Context; c == 0 || c == act.Before.Context || c == p.Context || act.Leftover.Username != act.Before.Username || act.WithAccount {
+		if c := act.Leftover.Context; c == 0 || c == act.Before.Context || c == p.Context ||
+			act.Leftover.Username != act.Before.Username || act.WithAccount {
 			return "the leftover of a transfer is a further user of the same person"
 		}
 		return changesMore(act.Before, act.After, func(_, _ *Account) {})

@@ -101,32 +101,54 @@ func TestForbidden(t *testing.T) {
 		edit func(*Step)
 		want string
 	}{
-		{"deactivate somebody active", KindDeactivate, deactivate(func(a *Deactivate) { a.Before.State = Active }), "no recorded notice"},
-		{"deactivate without a notice", KindDeactivate, deactivate(func(a *Deactivate) { a.Before.NoticedOn, a.After.NoticedOn = 0, 0 }), "no recorded notice"},
+		{"deactivate somebody active", KindDeactivate, deactivate(func(a *Deactivate) { a.Before.State = Active }),
+			"no recorded notice"},
+		{"deactivate without a notice", KindDeactivate, deactivate(func(a *Deactivate) {
+			a.Before.NoticedOn,
+				a.After.NoticedOn = 0, 0
+		}), "no recorded notice"},
 		{"deactivate after 55 days", KindDeactivate, deactivate(func(a *Deactivate) {
 			a.Before.NoticedOn = a.After.Deactivated - 55
 			a.After.NoticedOn = a.Before.NoticedOn
 		}), "55 days old"},
-		{"deactivate on another day", KindDeactivate, deactivate(func(a *Deactivate) { a.After.Deactivated -= 100 }), "not dated"},
+		{"deactivate on another day", KindDeactivate, deactivate(func(a *Deactivate) { a.After.Deactivated -= 100 }),
+			"not dated"},
 		{"deactivate and rename", KindDeactivate, deactivate(func(a *Deactivate) { a.After.FamilyName = "X" }), more},
 		{"deactivate by a change", KindChange, change(func(a *ChangeAccount) { a.After.State = Deactivated }), more},
-		{"a notice by a change", KindChange, change(func(a *ChangeAccount) { a.After.State, a.After.NoticedOn = Leaving, day0 }), more},
+		{"a notice by a change", KindChange, change(func(a *ChangeAccount) {
+			a.After.State, a.After.NoticedOn = Leaving,
+				day0
+		}), more},
 		{"another address", KindChange, change(func(a *ChangeAccount) { a.After.Mail = "x@y.example" }), more},
 		{"a further address", KindChange, change(func(a *ChangeAccount) { a.After.Aliases = []string{"x@y.example"} }), more},
-		{"another record", KindChange, change(func(a *ChangeAccount) { a.Before.Key.ID, a.After.Key.ID = "9", "9" }), "another record"},
-		{"another user name", KindChange, change(func(a *ChangeAccount) { a.Before.Username, a.After.Username = "root", "root" }), "another user name"},
-		{"an old copy that never was", KindChange, change(func(a *ChangeAccount) { a.After.Previous = Previous{10, 3, day0} }), "no old copy"},
+		{"another record", KindChange, change(func(a *ChangeAccount) { a.Before.Key.ID, a.After.Key.ID = "9", "9" }),
+			"another record"},
+		{"another user name", KindChange, change(func(a *ChangeAccount) {
+			a.Before.Username, a.After.Username = "root",
+				"root"
+		}), "another user name"},
+		{"an old copy that never was", KindChange, change(func(a *ChangeAccount) {
+			a.After.Previous = Previous{10, 3,
+				day0}
+		}), "no old copy"},
 		{"a notice of yesterday", KindNotice, notice(func(a *SendNotice) { a.After.NoticedOn-- }), "would be dated"},
 		{"a notice of 55 days", KindNotice, notice(func(a *SendNotice) { a.Due-- }), "55 days"},
-		{"a notice to somebody who is leaving", KindNotice, notice(func(a *SendNotice) { a.Before.State = Leaving }), "gets no notice"},
+		{"a notice to somebody who is leaving", KindNotice, notice(func(a *SendNotice) { a.Before.State = Leaving }),
+			"gets no notice"},
 		{"a notice that moves", KindNotice, notice(func(a *SendNotice) { a.After.Context = 10 }), more},
-		{"a transfer to where one is", KindTransfer, transfer(func(a *TransferContext) { a.After.Context = a.Before.Context }), "no transfer"},
-		{"a transfer that forgets the old copy", KindTransfer, transfer(func(a *TransferContext) { a.After.Previous = Previous{} }), "not be remembered"},
-		{"a transfer that remembers another", KindTransfer, transfer(func(a *TransferContext) { a.After.Previous.UserID++ }), "not be remembered"},
-		{"a transfer that forgets an older copy", KindTransfer, transfer(func(a *TransferContext) { a.Before.Previous = Previous{10, 3, day0} }), "would be forgotten"},
+		{"a transfer to where one is", KindTransfer,
+			transfer(func(a *TransferContext) { a.After.Context = a.Before.Context }), "no transfer"},
+		{"a transfer that forgets the old copy", KindTransfer,
+			transfer(func(a *TransferContext) { a.After.Previous = Previous{} }), "not be remembered"},
+		{"a transfer that remembers another", KindTransfer,
+			transfer(func(a *TransferContext) { a.After.Previous.UserID++ }), "not be remembered"},
+		{"a transfer that forgets an older copy", KindTransfer,
+			transfer(func(a *TransferContext) { a.Before.Previous = Previous{10, 3, day0} }), "would be forgotten"},
 		{"a transfer that renames", KindTransfer, transfer(func(a *TransferContext) { a.After.GivenName = "X" }), more},
-		{"a copy where the person lives", KindDropCopy, drop(func(a *DropCopy) { a.Before.Previous.Context = a.Before.Context }), "lives elsewhere"},
-		{"a copy that stays remembered", KindDropCopy, drop(func(a *DropCopy) { a.After.Previous = a.Before.Previous }), "lives elsewhere"},
+		{"a copy where the person lives", KindDropCopy,
+			drop(func(a *DropCopy) { a.Before.Previous.Context = a.Before.Context }), "lives elsewhere"},
+		{"a copy that stays remembered", KindDropCopy, drop(func(a *DropCopy) { a.After.Previous = a.Before.Previous }),
+			"lives elsewhere"},
 		{"the last copy of somebody active", KindDropCopy, drop(func(a *DropCopy) { a.WithAccount = true }), "the last copy"},
 		{"the last copy without a purge", KindDropCopy, drop(func(a *DropCopy) {
 			a.WithAccount, a.Before.State, a.After.State = true, Deactivated, Deactivated
@@ -136,7 +158,8 @@ func TestForbidden(t *testing.T) {
 		{"purge without a date", KindPurge, purge(func(a *Account) { a.Deactivated = 0 }), "earlier day"},
 		{"purge on the same day", KindPurge, purge(func(a *Account) { a.Deactivated = day0.AddDays(400) }), "earlier day"},
 		{"purge somebody on hold", KindPurge, purge(func(a *Account) { a.Held = true }), "on hold"},
-		{"create somebody deactivated", KindCreate, create(func(a *Account) { a.State = Deactivated }), "new account is active"},
+		{"create somebody deactivated", KindCreate, create(func(a *Account) { a.State = Deactivated }),
+			"new account is active"},
 		{"create without a context", KindCreate, create(func(a *Account) { a.Context = 0 }), "new account is active"},
 		{"create without a record", KindCreate, create(func(a *Account) { a.Key = RecordKey{} }), "another record"},
 		{"cancel nothing", KindCancelNotice, func(s *Step) {
@@ -172,7 +195,8 @@ func TestForbidden(t *testing.T) {
 			test.edit(&s)
 			w := newWorld(t, smallPolicy(0))
 			_, err := Apply(t.Context(), &Plan{Header: Header{ID: "x", Now: now}, Steps: []Step{s}}, w.ports(), nil)
-			if !errors.Is(err, ErrForbidden) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), s.ID) {
+			if !errors.Is(err, ErrForbidden) || !strings.Contains(err.Error(), test.want) ||
+				!strings.Contains(err.Error(), s.ID) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 			if w.writes != 0 || len(w.journal) != 0 {

@@ -46,7 +46,8 @@ type planHistory struct {
 
 // NewHistory returns that of a journal without entries.
 func NewHistory() *History {
-	return &History{empty: true, plans: map[string]*planHistory{}, copies: copies{}, told: map[toldKey]time.Time{}, made: map[string]bool{}}
+	return &History{empty: true, plans: map[string]*planHistory{}, copies: copies{}, told: map[toldKey]time.Time{},
+		made: map[string]bool{}}
 }
 
 // ReadHistory reads a journal.

@@ -12,7 +12,8 @@ import (
 func applyOn(t *testing.T, w *world, plan *Plan) *Result {
 	t.Helper()
 	h := plan.Header.Now.Time().Add(2 * time.Hour)
-	res, err := Apply(t.Context(), plan, w.ports(), &ApplyOptions{InitialPassword: testPassword, Clock: func() time.Time { return h }})
+	res, err := Apply(t.Context(), plan, w.ports(), &ApplyOptions{InitialPassword: testPassword,
+		Clock: func() time.Time { return h }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +140,8 @@ func TestNeededSaysTheSame(t *testing.T) {
 	w, p, plan := twoTerms(t, 14)
 	powerFails(t, w, plan, "change-account", false)
 	clock := func(day int) *ApplyOptions {
-		return &ApplyOptions{InitialPassword: testPassword, Clock: func() time.Time { return day0.AddDays(day).Time().Add(2 * time.Hour) }}
+		return &ApplyOptions{InitialPassword: testPassword,
+			Clock: func() time.Time { return day0.AddDays(day).Time().Add(2 * time.Hour) }}
 	}
 	more := append(ida("primary"), person("2", "Beat", "Bär", RolePupil, at("ps-a", "primary")))
 	for day, rs := range [][]Record{more, more[:1], more, more[1:]} {

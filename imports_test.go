@@ -20,7 +20,8 @@ type goPackage struct {
 
 func list(t *testing.T, args ...string) []goPackage {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Name,Doc,Dir,Imports,Deps,GoFiles,Standard"}, args...)...)
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Name,Doc,Dir,Imports,Deps,GoFiles,Standard"},
+		args...)...)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +45,8 @@ const module = "github.com/ictmedia/schoolmail"
 // golang.org/x/text.
 func TestRootIsPure(t *testing.T) {
 	t.Parallel()
-	forbidden := []string{"net", "net/http", "os", "math/rand", "math/rand/v2", "crypto/rand", "os/exec", "os/signal", "io/fs", "flag", "log", "syscall"}
+	forbidden := []string{"net", "net/http", "os", "math/rand", "math/rand/v2", "crypto/rand", "os/exec", "os/signal",
+		"io/fs", "flag", "log", "syscall"}
 	root := list(t, module)[0]
 	parts := []string{module}
 	for _, d := range root.Deps {
@@ -60,7 +62,8 @@ func TestRootIsPure(t *testing.T) {
 				t.Errorf("%s imports %s: the root package and what it imports are pure", p.ImportPath, i)
 			}
 			if strings.Contains(i, ".") && !strings.HasPrefix(i, "golang.org/x/text/") && !slices.Contains(parts, i) {
-				t.Errorf("%s imports %s: only the standard library and golang.org/x/text are allowed below the root package", p.ImportPath, i)
+				t.Errorf("%s imports %s: only the standard library and golang.org/x/text are allowed below the root package",
+					p.ImportPath, i)
 			}
 		}
 		for _, file := range p.GoFiles {

@@ -73,7 +73,8 @@ func mustApply(t *testing.T, w *world, plan *Plan) {
 }
 
 func restorePolicy(p Policy, until Date) Policy {
-	p.Overrides = append(slices.Clone(p.Overrides), Override{Guard: "restore", Until: until, By: "H. Frei", Reason: "deleted by mistake"})
+	p.Overrides = append(slices.Clone(p.Overrides), Override{Guard: "restore", Until: until, By: "H. Frei",
+		Reason: "deleted by mistake"})
 	return p
 }
 

@@ -57,8 +57,10 @@ func TestLeftoverStays(t *testing.T) {
 		steps  []string
 	}{
 		{"the transfer is still wanted", ida("secondary"), func(*world) {}, []string{"transfer:escada/1"}},
-		{"another user has the name now", ida("primary"), func(w *world) { w.contexts[30].users["ida.abel"] = stranger(true) }, nil},
-		{"on hold", ida("primary"), func(w *world) { a := w.accounts["ida.abel"]; a.Held = true; w.accounts["ida.abel"] = a }, nil},
+		{"another user has the name now", ida("primary"),
+			func(w *world) { w.contexts[30].users["ida.abel"] = stranger(true) }, nil},
+		{"on hold", ida("primary"),
+			func(w *world) { a := w.accounts["ida.abel"]; a.Held = true; w.accounts["ida.abel"] = a }, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -76,7 +78,8 @@ func TestLeftoverStays(t *testing.T) {
 	}{
 		{"her place is gone", func(w *world) { delete(w.contexts[20].users, "ida.abel") }, "context 20"},
 		{"somebody else's user", func(w *world) { w.contexts[30].users["ida.abel"] = stranger(true) }, "does not prove"},
-		{"she lives there now", func(w *world) { a := w.accounts["ida.abel"]; a.Context = 30; w.accounts["ida.abel"] = a }, "planned was"},
+		{"she lives there now", func(w *world) { a := w.accounts["ida.abel"]; a.Context = 30; w.accounts["ida.abel"] = a },
+			"planned was"},
 		{"on hold", func(w *world) { a := w.accounts["ida.abel"]; a.Held = true; w.accounts["ida.abel"] = a }, ""},
 		{"the journal is another one", func(w *world) { w.journal = nil }, "does not prove"},
 	} {
@@ -151,7 +154,8 @@ func TestNewcomerWaitsForAHeldContext(t *testing.T) {
 		person("3", "Cora", "Caduff", RolePupil, at("ps-a", "primary")))
 	plan := planOf(t, p, w, rs, day0.AddDays(1))
 	do, held := steps(plan)
-	if !slices.Equal(do, []string{"create:escada/3"}) || !slices.Contains(held, "create:escada/2") || !slices.Contains(held, "create-context:30") {
+	if !slices.Equal(do, []string{"create:escada/3"}) || !slices.Contains(held, "create:escada/2") ||
+		!slices.Contains(held, "create-context:30") {
 		t.Errorf("steps %q, held back %q", do, held)
 	}
 }

@@ -36,14 +36,17 @@ func TestPlansSeatAsManyAsCanBe(t *testing.T) {
 				c.Users++
 				who.first = c.ID
 				s.users[c.ID]++
-				a := Account{Key: r.Key, Username: fmt.Sprint("ida.abel", i), Role: r.Role, GivenName: r.GivenName, FamilyName: r.FamilyName,
-					DisplayName: r.GivenName + " " + r.FamilyName, Mail: fmt.Sprintf("ida.abel%d@x.example", i), Context: c.ID, State: Active}
+				a := Account{Key: r.Key, Username: fmt.Sprint("ida.abel", i), Role: r.Role, GivenName: r.GivenName,
+					FamilyName:  r.FamilyName,
+					DisplayName: r.GivenName + " " + r.FamilyName, Mail: fmt.Sprintf("ida.abel%d@x.example", i), Context: c.ID,
+					State: Active}
 				for _, m := range r.Memberships {
 					a.Memberships = append(a.Memberships, Membership{School: m.School, Classes: m.Classes})
 				}
 				st.Accounts = append(st.Accounts, a)
-				st.Places = append(st.Places, Place{Context: c.ID, UserID: UserID(10 + i), Username: a.Username, Mail: a.Mail, DisplayName: a.DisplayName,
-					GivenName: a.GivenName, FamilyName: a.FamilyName, MailEnabled: true})
+				st.Places = append(st.Places, Place{Context: c.ID, UserID: UserID(10 + i), Username: a.Username, Mail: a.Mail,
+					DisplayName: a.DisplayName,
+					GivenName:   a.GivenName, FamilyName: a.FamilyName, MailEnabled: true})
 			}
 			who.now = who.first
 			s.people = append(s.people, who)
@@ -70,7 +73,8 @@ func TestPlansSeatAsManyAsCanBe(t *testing.T) {
 			return // full rings around a context that is too full: hardly ever one more could be seated
 		}
 		if got != best {
-			rt.Fatalf("the plan reaches %+v, possible is %+v in seats %v, people %v\n%s", got, best, s.seats, s.people, plan.Summary())
+			rt.Fatalf("the plan reaches %+v, possible is %+v in seats %v, people %v\n%s", got, best, s.seats, s.people,
+				plan.Summary())
 		}
 	})
 }

@@ -12,11 +12,13 @@ func crowdPolicy(grace, full int) Policy {
 	p := guardPolicy()
 	p.LifeCycle.TransferGraceDays = grace
 	p.Populations = []Population{
-		{Name: "guests", Roles: []Role{RoleTeacher}, Levels: []SchoolLevel{"guest"}, Contexts: []ContextID{20}, Domain: "teachers.example", Access: "pim"},
+		{Name: "guests", Roles: []Role{RoleTeacher}, Levels: []SchoolLevel{"guest"}, Contexts: []ContextID{20},
+			Domain: "teachers.example", Access: "pim"},
 		{Name: "teachers", Roles: []Role{RoleTeacher}, Contexts: []ContextID{10}, Domain: "teachers.example", Access: "pim"},
 		{Name: "pupils", Roles: []Role{RolePupil}, Contexts: []ContextID{20, 30}, Domain: "pupils.example", Access: "pim"},
 	}
-	p.Contexts = []ContextSpec{{ID: 10, Name: "c10", Capacity: 300}, {ID: 20, Name: "c20", Capacity: full + 1}, {ID: 30, Name: "c30", Capacity: 300}}
+	p.Contexts = []ContextSpec{{ID: 10, Name: "c10", Capacity: 300}, {ID: 20, Name: "c20", Capacity: full + 1},
+		{ID: 30, Name: "c30", Capacity: 300}}
 	return p
 }
 
@@ -75,7 +77,8 @@ func TestNobodyMakesRoomForAHeldStep(t *testing.T) {
 				}
 			}
 			if guests != test.seated || residents != test.residents {
-				t.Errorf("%d guests are moved and %d residents, want %d and %d:\n%s", guests, residents, test.seated, test.residents, plan.Summary())
+				t.Errorf("%d guests are moved and %d residents, want %d and %d:\n%s", guests, residents, test.seated,
+					test.residents, plan.Summary())
 			}
 			for _, h := range plan.Held {
 				if h.Step.Role != RoleTeacher {
@@ -97,10 +100,12 @@ func TestFullContextsChangePlaces(t *testing.T) {
 		p.Guards.Usual.Transfers, p.Guards.Usual.Classes = all, all
 		p.LifeCycle.TransferGraceDays = -1
 		pop := func(name string, cs ...ContextID) Population {
-			return Population{Name: name, Roles: []Role{RolePupil}, Levels: []SchoolLevel{SchoolLevel(name)}, Contexts: cs, Domain: "p.example", Access: "pim"}
+			return Population{Name: name, Roles: []Role{RolePupil}, Levels: []SchoolLevel{SchoolLevel(name)}, Contexts: cs,
+				Domain: "p.example", Access: "pim"}
 		}
 		p.Populations = []Population{pop("a", 10), pop("b", 20), pop("c", []ContextID{10, 30}[:1+spare]...)}
-		p.Contexts = []ContextSpec{{ID: 10, Name: "c10", Capacity: 6}, {ID: 20, Name: "c20", Capacity: 5}, {ID: 30, Name: "c30", Capacity: 2}}
+		p.Contexts = []ContextSpec{{ID: 10, Name: "c10", Capacity: 6}, {ID: 20, Name: "c20", Capacity: 5},
+			{ID: 30, Name: "c30", Capacity: 2}}
 		var rs []Record
 		for i, level := range []SchoolLevel{"a", "a", "a", "a", "b", "b", "b", "b", "c"} {
 			rs = append(rs, person(fmt.Sprint(i), "Ida", surname(i), RolePupil, at("ps-a", level)))
@@ -142,7 +147,8 @@ func TestTransfersAreLimitedPerSchool(t *testing.T) {
 	for school := range 40 {
 		for i := range 20 {
 			n := school*20 + i
-			rs = append(rs, person(fmt.Sprint(n), "Ida", surname(n), RolePupil, at(SchoolID(fmt.Sprint("ps-", school)), "primary")))
+			rs = append(rs, person(fmt.Sprint(n), "Ida", surname(n), RolePupil,
+				at(SchoolID(fmt.Sprint("ps-", school)), "primary")))
 		}
 	}
 	w := newWorld(t, p)

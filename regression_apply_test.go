@@ -11,7 +11,8 @@ import (
 
 // stranger is a user of Ida's name whom the journal does not know.
 func stranger(alike bool) worldUser {
-	u := worldUser{id: 77, spec: UserSpec{Username: "ida.abel", DisplayName: "Ida Abel (Gast)", Mail: "guest@x.example"}, data: "not ours"}
+	u := worldUser{id: 77, spec: UserSpec{Username: "ida.abel", DisplayName: "Ida Abel (Gast)", Mail: "guest@x.example"},
+		data: "not ours"}
 	if alike {
 		u.spec.DisplayName, u.spec.Mail = "Ida Abel", "ida.abel@pupils.example"
 	}
@@ -131,7 +132,8 @@ func TestSwitchedCopyIsNoLongerDiscardable(t *testing.T) {
 			u.data = "five days of work"
 			w.contexts[30].users["ida.abel"] = u
 			w.accounts["ida.abel"] = backup
-			if o := apply(t, w, planOf(t, p, w, ida("secondary"), day0.AddDays(6))); o.Status != StatusFailed || !strings.Contains(o.Error, "does not prove ours") {
+			if o := apply(t, w, planOf(t, p, w, ida("secondary"), day0.AddDays(6))); o.Status != StatusFailed ||
+				!strings.Contains(o.Error, "does not prove ours") {
 				t.Errorf("%s: %s", o.Status, o.Error)
 			}
 			if got := w.contexts[30].users["ida.abel"].data; got != u.data {
@@ -185,7 +187,8 @@ func TestConflictsDoNotEndTheRun(t *testing.T) {
 	rs = append(rs, person("new", "Noé", "Neu", RolePupil, at("ps-a", "primary")))
 	plan := planOf(t, p, w, rs, day0.AddDays(1))
 	for n := range w.accounts { // somebody is faster
-		w.contexts[30].users[n] = worldUser{id: UserID(1000 + len(w.contexts[30].users)), spec: UserSpec{Username: n, DisplayName: n + " old"}}
+		w.contexts[30].users[n] = worldUser{id: UserID(1000 + len(w.contexts[30].users)),
+			spec: UserSpec{Username: n, DisplayName: n + " old"}}
 	}
 	res, err := Apply(context.Background(), plan, w.ports(), &ApplyOptions{Parallel: 1, InitialPassword: testPassword})
 	if err != nil {
@@ -227,8 +230,10 @@ func TestApplyRefusesPlansWithoutOrder(t *testing.T) {
 		edit func(p *Plan)
 		want string
 	}{
-		{"a step that waits for itself", func(p *Plan) { p.Steps[0].After = []string{p.Steps[0].ID} }, "does not come before it"},
-		{"a step that waits for one that is not there", func(p *Plan) { p.Steps[0].After = []string{"create:escada/9"} }, "does not come before it"},
+		{"a step that waits for itself", func(p *Plan) { p.Steps[0].After = []string{p.Steps[0].ID} },
+			"does not come before it"},
+		{"a step that waits for one that is not there", func(p *Plan) { p.Steps[0].After = []string{"create:escada/9"} },
+			"does not come before it"},
 		{"two steps that wait for each other", func(p *Plan) {
 			p.Steps = append(p.Steps, p.Steps[0])
 			p.Steps[1].ID = "transfer:escada/2"
@@ -242,7 +247,8 @@ func TestApplyRefusesPlansWithoutOrder(t *testing.T) {
 			plan.Steps = slices.Clone(plan.Steps)
 			test.edit(plan)
 			writes, lines := w.writes, len(w.journal)
-			if _, err := Apply(context.Background(), plan, w.ports(), nil); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := Apply(context.Background(), plan, w.ports(), nil); err == nil ||
+				!strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 			if w.writes != writes || len(w.journal) != lines {

@@ -31,7 +31,8 @@ func TestRoleChangeWhileRoleIsNotDelivered(t *testing.T) {
 	p := smallPolicy(0)
 	w := newWorld(t, p)
 	record := func(i int, role Role, class string) Record {
-		return Record{Key: RecordKey{"escada", fmt.Sprint(i)}, Role: role, GivenName: "Ida", FamilyName: fmt.Sprint("Abel", i),
+		return Record{Key: RecordKey{"escada", fmt.Sprint(i)}, Role: role, GivenName: "Ida",
+			FamilyName:  fmt.Sprint("Abel", i),
 			Memberships: []Membership{{School: "b", Level: "secondary", Classes: []string{class}}}}
 	}
 	var rs []Record

@@ -73,7 +73,8 @@ func (a *applier) as(ctx context.Context, want *Account) (Account, error) {
 		return live, fmt.Errorf("schoolmail: account %s belongs to another record now: %w", want.Username, ErrConflict)
 	case live.Held:
 		return live, fmt.Errorf("schoolmail: account %s was put on hold: %w", want.Username, ErrConflict)
-	case live.State != want.State || live.Context != want.Context || live.NoticedOn != want.NoticedOn || live.Deactivated != want.Deactivated:
+	case live.State != want.State || live.Context != want.Context || live.NoticedOn != want.NoticedOn ||
+		live.Deactivated != want.Deactivated:
 		return live, fmt.Errorf("schoolmail: account %s is %s in context %d, planned was %s in context %d: %w",
 			want.Username, live.State, live.Context, want.State, want.Context, ErrConflict)
 	}
@@ -184,7 +185,8 @@ func (a *applier) create(ctx context.Context, s *Step, act CreateAccount) error 
 // makePending sees to it that the directory has the account, and returns it as
 // it is there, or that there is nothing left to do because an earlier run of this
 // plan has done it.
-func (a *applier) makePending(ctx context.Context, s *Step, act CreateAccount, password Secret) (pending Account, whole bool, err error) {
+func (a *applier) makePending(ctx context.Context, s *Step, act CreateAccount, password Secret) (pending Account,
+	whole bool, err error) {
 	pending = act.Account
 	pending.State = Pending
 	again := a.before.ended || a.before.begun[s.ID]
@@ -198,14 +200,19 @@ func (a *applier) makePending(ctx context.Context, s *Step, act CreateAccount, p
 		case again && live.State != Pending && (live.at(&act.Account) || a.past(s, &live)):
 			return pending, true, nil
 		case live.Key != pending.Key || live.Held || live.State != Pending:
-			return pending, false, fmt.Errorf("schoolmail: account %s is %s in context %d: %w", pending.Username, live.State, live.Context, ErrConflict)
+			return pending, false, fmt.Errorf("schoolmail: account %s is %s in context %d: %w", pending.Username, live.State,
+				live.Context, ErrConflict)
 		}
 	}
-	return pending, false, a.effect(ctx, s, effectCreate, func() error { return a.Directory.CreateAccount(ctx, pending, password) })
+	return pending, false, a.effect(ctx, s, effectCreate, func() error {
+		return a.Directory.CreateAccount(ctx, pending,
+			password)
+	})
 }
 
 // oxFields are the changes that OX has to hear of.
-var oxFields = map[string]bool{"given_name": true, "family_name": true, "display_name": true, "language": true, "role": true, "access": true, "context": true}
+var oxFields = map[string]bool{"given_name": true, "family_name": true, "display_name": true, "language": true,
+	"role": true, "access": true, "context": true}
 
 func (a *applier) change(ctx context.Context, s *Step, act ChangeAccount) error {
 	inOX := act.After.Context != 0 && slices.ContainsFunc(act.Fields, func(f string) bool { return oxFields[f] })
@@ -224,7 +231,8 @@ func (a *applier) change(ctx context.Context, s *Step, act ChangeAccount) error 
 		// A new place is for somebody who has none; whoever has one is transferred.
 		switch _, err := a.Groupware.User(ctx, c, act.Before.Username); {
 		case err == nil:
-			return fmt.Errorf("schoolmail: account %s has a user in context %d, which would be forgotten: %w", act.Before.Username, c, ErrConflict)
+			return fmt.Errorf("schoolmail: account %s has a user in context %d, which would be forgotten: %w",
+				act.Before.Username, c, ErrConflict)
 		case !errors.Is(err, ErrNotFound):
 			return err
 		}
@@ -302,7 +310,10 @@ func (a *applier) reactivate(ctx context.Context, s *Step, act Reactivate) error
 			return err
 		}
 	}
-	if err := a.effect(ctx, s, "ensure-mailbox", func() error { return a.Mailstore.EnsureMailbox(ctx, act.After) }); err != nil {
+	if err := a.effect(ctx, s, "ensure-mailbox", func() error {
+		return a.Mailstore.EnsureMailbox(ctx,
+			act.After)
+	}); err != nil {
 		return err
 	}
 	return a.changeDirectory(ctx, s, effectReactivate, act.Before, act.After)
@@ -313,13 +324,17 @@ func (a *applier) purge(ctx context.Context, s *Step, act Purge) error {
 	acc := act.Account
 	live, err := a.Directory.Account(ctx, acc.Username)
 	if errors.Is(err, ErrNotFound) {
-		return a.effect(ctx, s, "purge-account", func() error { return a.Directory.PurgeAccount(ctx, acc, a.plan.Header.Now) })
+		return a.effect(ctx, s, "purge-account", func() error {
+			return a.Directory.PurgeAccount(ctx, acc,
+				a.plan.Header.Now)
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("schoolmail: read account %s: %w", acc.Username, err)
 	}
 	if live.Key != acc.Key || live.Held || live.State != Deactivated || live.Deactivated != acc.Deactivated {
-		return fmt.Errorf("schoolmail: account %s is %s since %s: %w", acc.Username, live.State, live.Deactivated, ErrConflict)
+		return fmt.Errorf("schoolmail: account %s is %s since %s: %w", acc.Username, live.State, live.Deactivated,
+			ErrConflict)
 	}
 	if act.UserID != 0 {
 		err := a.effect(ctx, s, "delete-user", func() error {

@@ -64,7 +64,8 @@ func (a *applier) transfer(ctx context.Context, s *Step, act TransferContext) er
 		return fmt.Errorf("schoolmail: transfer %s: look in context %d: %w", username, from, err)
 	}
 	if src.UserID != act.OldCopy {
-		return fmt.Errorf("schoolmail: transfer %s: user %d in context %d, planned was %d: %w", username, src.UserID, from, act.OldCopy, ErrConflict)
+		return fmt.Errorf("schoolmail: transfer %s: user %d in context %d, planned was %d: %w", username, src.UserID, from,
+			act.OldCopy, ErrConflict)
 	}
 	switch there, err := a.Groupware.User(ctx, to, username); {
 	case err == nil:
@@ -89,7 +90,8 @@ func (a *applier) transfer(ctx context.Context, s *Step, act TransferContext) er
 		err := a.Directory.ChangeAccount(ctx, act.Before, act.After)
 		if err != nil && !errors.Is(err, ErrConflict) {
 			// Did it happen? Look.
-			if live, e := a.Directory.Account(ctx, username); e == nil && live.Context == to && live.Previous == act.After.Previous {
+			if live, e := a.Directory.Account(ctx, username); e == nil && live.Context == to &&
+				live.Previous == act.After.Previous {
 				return nil
 			}
 		}
@@ -110,7 +112,8 @@ func (a *applier) copyUser(ctx context.Context, s *Step, src Place, to *Account,
 	if err := context.Cause(ctx); err != nil {
 		return Place{}, err
 	}
-	e := JournalEntry{Step: s.ID, Effect: effectCopy, Phase: Intent, Subject: to.Username, From: src.Context, To: to.Context}
+	e := JournalEntry{Step: s.ID, Effect: effectCopy, Phase: Intent, Subject: to.Username, From: src.Context,
+		To: to.Context}
 	if err := a.journal(e); err != nil {
 		return Place{}, err
 	}
@@ -155,7 +158,8 @@ func (a *applier) restore(ctx context.Context, s *Step, act RepairPlace, live Ac
 		return fmt.Errorf("schoolmail: restore %s: look in context %d: %w", acc.Username, old.Context, err)
 	}
 	if src.UserID != old.UserID {
-		return fmt.Errorf("schoolmail: restore %s: user %d in context %d, remembered was %d: %w", acc.Username, src.UserID, old.Context, old.UserID, ErrConflict)
+		return fmt.Errorf("schoolmail: restore %s: user %d in context %d, remembered was %d: %w", acc.Username, src.UserID,
+			old.Context, old.UserID, ErrConflict)
 	}
 	dst, err := a.Groupware.User(ctx, acc.Context, acc.Username)
 	if err == nil { // an earlier run got as far as this, or somebody else did
@@ -179,7 +183,8 @@ func (a *applier) restore(ctx context.Context, s *Step, act RepairPlace, live Ac
 		// whole of it is in the old copy.
 		return errors.Join(err, a.remove(ctx, s, dst))
 	}
-	return a.journal(JournalEntry{Step: s.ID, Effect: effectSwitch, Phase: Done, Subject: s.Subject, From: old.Context, To: acc.Context, UserID: dst.UserID})
+	return a.journal(JournalEntry{Step: s.ID, Effect: effectSwitch, Phase: Done, Subject: s.Subject, From: old.Context,
+		To: acc.Context, UserID: dst.UserID})
 }
 
 func (a *applier) verify(ctx context.Context, src, dst Place) error {
@@ -206,7 +211,8 @@ func (a *applier) closeCopy(ctx context.Context, s *Step, old Place) error {
 	if !ok {
 		return nil
 	}
-	return a.record(ctx, s, "close-old-copy", old.Context, 0, old.UserID, func() error { return g.CloseCopy(ctx, old, false) })
+	return a.record(ctx, s, "close-old-copy", old.Context, 0, old.UserID,
+		func() error { return g.CloseCopy(ctx, old, false) })
 }
 
 // dropLeftover removes what a cut-off transfer has left behind, if it is still what
@@ -217,7 +223,8 @@ func (a *applier) dropLeftover(ctx context.Context, s *Step, act DropCopy) error
 		return fmt.Errorf("schoolmail: read account %s: %w", act.Before.Username, err)
 	}
 	if live.Key != act.Before.Key || live.Held || live.Context != act.Before.Context {
-		return fmt.Errorf("schoolmail: account %s is in context %d now, planned was %d: %w", live.Username, live.Context, act.Before.Context, ErrConflict)
+		return fmt.Errorf("schoolmail: account %s is in context %d now, planned was %d: %w", live.Username, live.Context,
+			act.Before.Context, ErrConflict)
 	}
 	there, err := a.Groupware.User(ctx, act.Leftover.Context, live.Username)
 	if errors.Is(err, ErrNotFound) {
@@ -254,7 +261,8 @@ func (a *applier) dropCopy(ctx context.Context, s *Step, act DropCopy) error {
 	case old:
 		if err := a.stands(ctx, &live); err != nil && !(act.WithAccount && errors.Is(err, ErrNotFound)) {
 			if errors.Is(err, ErrNotFound) {
-				return fmt.Errorf("schoolmail: the old copy of %s in context %d is all that is left: nothing is deleted: %w", act.Before.Username, old.Context, ErrConflict)
+				return fmt.Errorf("schoolmail: the old copy of %s in context %d is all that is left: nothing is deleted: %w",
+					act.Before.Username, old.Context, ErrConflict)
 			}
 			return err
 		}
@@ -283,7 +291,8 @@ func (a *applier) stands(ctx context.Context, acc *Account) error {
 func (a *applier) discard(ctx context.Context, s *Step, p Place) error {
 	live, err := a.Directory.Account(ctx, p.Username)
 	if err != nil {
-		return fmt.Errorf("schoolmail: read account %s before its copy in context %d is deleted: %w", p.Username, p.Context, err)
+		return fmt.Errorf("schoolmail: read account %s before its copy in context %d is deleted: %w", p.Username, p.Context,
+			err)
 	}
 	if live.Context == p.Context || live.Previous.Context == p.Context {
 		return fmt.Errorf("schoolmail: the directory says that %s lives or has lived in context %d: nothing is deleted there: %w", p.Username, p.Context, ErrConflict)
@@ -296,7 +305,8 @@ func (a *applier) remove(ctx context.Context, s *Step, p Place) error {
 }
 
 // record is effect with contexts and OX id in the journal.
-func (a *applier) record(ctx context.Context, s *Step, name string, from, to ContextID, id UserID, f func() error) error {
+func (a *applier) record(ctx context.Context, s *Step, name string, from, to ContextID, id UserID,
+	f func() error) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}

@@ -138,7 +138,8 @@ func TestForeignTitleInOtherCase(t *testing.T) {
 	if !strings.Contains(s.shape(), "/Schule Berg/Klasse 1b") {
 		t.Errorf("the other school has no books:\n%s", s.shape())
 	}
-	if got := fmt.Sprint(r.Contexts[0].Plan.Findings); !strings.Contains(got, "book Schule Au: a folder of this name exists") {
+	if got := fmt.Sprint(r.Contexts[0].Plan.Findings); !strings.Contains(got,
+		"book Schule Au: a folder of this name exists") {
 		t.Errorf("findings %s", got)
 	}
 }
@@ -149,7 +150,10 @@ func TestForeignArrivesBeforeTheRemoval(t *testing.T) {
 	t.Parallel()
 	rules, people := villageRules(), village()
 	rules.GraceDays = -1
-	without := slices.DeleteFunc(slices.Clone(people), func(a schoolmail.Account) bool { return a.Username == "anna" || a.Username == "ben" })
+	without := slices.DeleteFunc(slices.Clone(people), func(a schoolmail.Account) bool {
+		return a.Username == "anna" ||
+			a.Username == "ben"
+	})
 	for name, arrive := range map[string]func(*fakeStore, *Folder){
 		"entry": func(s *fakeStore, f *Folder) {
 			f.Entries = append(f.Entries, Stored{ID: s.id(), Entry: Entry{DisplayName: "Hausmeister"}})
@@ -208,7 +212,8 @@ func TestBooksOutsideABlockedContainer(t *testing.T) {
 	want := mustBuild(t, rules, people)
 	mustSync(t, rules, want, stores, someDay+1, nil)
 	shape := s.shape()
-	if strings.Contains(shape, "ben@example.org") || !strings.Contains(shape, "/Klasse 3a [user 14 read, user 9 owner]") && !strings.Contains(shape, "/Klasse 3a [user 9 owner, user 14 read]") {
+	if strings.Contains(shape, "ben@example.org") || !strings.Contains(shape,
+		"/Klasse 3a [user 14 read, user 9 owner]") && !strings.Contains(shape, "/Klasse 3a [user 9 owner, user 14 read]") {
 		t.Errorf("the book is not kept in step:\n%s", shape)
 	}
 	nothingLeft(t, rules, want, stores, someDay+1)
@@ -217,7 +222,8 @@ func TestBooksOutsideABlockedContainer(t *testing.T) {
 // An address that two users have tells nobody: nobody may get in for another.
 func TestSharedAddressAdmitsNobody(t *testing.T) {
 	t.Parallel()
-	have := Snapshot{Self: 9, Users: []User{{ID: 9, Login: "svc"}, {ID: 11, Mail: "Anna@example.org"}, {ID: 12, Mail: "anna@example.org"}, {ID: 13, Mail: "ben@example.org"}}}
+	have := Snapshot{Self: 9, Users: []User{{ID: 9, Login: "svc"}, {ID: 11, Mail: "Anna@example.org"},
+		{ID: 12, Mail: "anna@example.org"}, {ID: 13, Mail: "ben@example.org"}}}
 	r := newResolver(have, ContextBooks{Logins: []Login{{"anna", "anna@example.org"}, {"ben", "ben@example.org"}}})
 	perms, _ := r.permissions([]Audience{{Users: []string{"anna", "ben"}, Ungrouped: UngroupedSingly}})
 	if got, want := permissionText(perms, 9), "user 9 owner, user 13 read"; got != want || !r.missing["anna"] {
@@ -234,19 +240,20 @@ func TestProgressEndsAtTheTotal(t *testing.T) {
 	run := func(people []schoolmail.Account) {
 		t.Helper()
 		last := map[schoolmail.ContextID]Event{}
-		mustSync(t, rules, mustBuild(t, rules, people), stores, someDay, &Options{ImportFrom: 8, Observer: ObserverFunc(func(e Event) {
-			switch e.Stage {
-			case Working:
-				if e.Done > e.Total {
-					t.Errorf("context %d: %d of %d", e.Context, e.Done, e.Total)
+		mustSync(t, rules, mustBuild(t, rules, people), stores, someDay,
+			&Options{ImportFrom: 8, Observer: ObserverFunc(func(e Event) {
+				switch e.Stage {
+				case Working:
+					if e.Done > e.Total {
+						t.Errorf("context %d: %d of %d", e.Context, e.Done, e.Total)
+					}
+					last[e.Context] = e
+				case Finished:
+					if w := last[e.Context]; w.Done != w.Total || w.Total == 0 {
+						t.Errorf("context %d ended at %d of %d", e.Context, w.Done, w.Total)
+					}
 				}
-				last[e.Context] = e
-			case Finished:
-				if w := last[e.Context]; w.Done != w.Total || w.Total == 0 {
-					t.Errorf("context %d ended at %d of %d", e.Context, w.Done, w.Total)
-				}
-			}
-		})})
+			})})
 	}
 	run(people)
 	for i := range people { // classes swap, people change, a class goes
@@ -267,12 +274,14 @@ func TestStoppedSyncReports(t *testing.T) {
 	stores := storesFor(people)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	r, err := Sync(ctx, rules, mustBuild(t, rules, people), stores, someDay, &Options{Parallel: 1, Observer: ObserverFunc(func(e Event) {
-		if e.Context == 1 && e.Stage == Finished {
-			cancel()
-		}
-	})})
-	if !errors.Is(err, context.Canceled) || r.Done().FoldersCreated == 0 || len(r.Contexts) != 3 || r.Contexts[0].Err != nil || r.Contexts[2].Err == nil {
+	r, err := Sync(ctx, rules, mustBuild(t, rules, people), stores, someDay,
+		&Options{Parallel: 1, Observer: ObserverFunc(func(e Event) {
+			if e.Context == 1 && e.Stage == Finished {
+				cancel()
+			}
+		})})
+	if !errors.Is(err, context.Canceled) || r.Done().FoldersCreated == 0 || len(r.Contexts) != 3 ||
+		r.Contexts[0].Err != nil || r.Contexts[2].Err == nil {
 		t.Errorf("error %v, report %+v", err, r.Done())
 	}
 }

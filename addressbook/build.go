@@ -79,7 +79,8 @@ func newBuilder(rules Rules, accounts []schoolmail.Account) *builder {
 		b.findings = append(b.findings, Finding{Text: itoa(excluded) + " people are kept out of all books as the rules say"})
 	}
 	if unusable > 0 {
-		b.findings = append(b.findings, Finding{Text: itoa(unusable) + " people without a usable mail address are in no book"})
+		b.findings = append(b.findings,
+			Finding{Text: itoa(unusable) + " people without a usable mail address are in no book"})
 	}
 	slices.SortFunc(b.people, func(x, y *person) int {
 		return cmp.Or(x.Key.Compare(y.Key), cmp.Compare(x.Username, y.Username))
@@ -257,7 +258,8 @@ func (b *builder) book(rule BookRule, school schoolmail.SchoolID, class string, 
 	for i, t := range rule.Folder {
 		book.Path = append(book.Path, cmp.Or(titleText(fill(t)), "-"))
 		if i < len(rule.Folder)-1 { // by id, so that it survives a new name of the school
-			book.Above = append(book.Above, expand(strings.Join(rule.Folder[:i+1], "\x00"), string(school), string(school), class))
+			book.Above = append(book.Above, expand(strings.Join(rule.Folder[:i+1], "\x00"), string(school), string(school),
+				class))
 		}
 	}
 	if rule.List != "" {
@@ -316,7 +318,8 @@ func (b *builder) audiences(rule BookRule, school schoolmail.SchoolID, class str
 		}
 		for c, names := range users {
 			slices.Sort(names)
-			audiences[c] = append(audiences[c], Audience{Users: names, Groups: groups, Ungrouped: cmp.Or(rd.Ungrouped, UngroupedSingly)})
+			audiences[c] = append(audiences[c], Audience{Users: names, Groups: groups,
+				Ungrouped: cmp.Or(rd.Ungrouped, UngroupedSingly)})
 		}
 	}
 	return audiences, eyes
@@ -365,7 +368,8 @@ func separate(c *ContextBooks) []Finding {
 		}
 		taken[fold(path)] = true
 		if path[last] != title {
-			findings = append(findings, Finding{Context: c.Context, Book: c.Books[i].Key, Text: "another folder has the same title; this one gets a number"})
+			findings = append(findings, Finding{Context: c.Context, Book: c.Books[i].Key,
+				Text: "another folder has the same title; this one gets a number"})
 		}
 	}
 	return findings

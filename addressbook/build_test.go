@@ -29,7 +29,8 @@ func outline(d Desired) string {
 			for _, a := range k.Readers {
 				readers = append(readers, strings.Join(slices.Concat(a.Users, a.Groups), " "))
 			}
-			fmt.Fprintf(&b, "%d %s (%s) %d people, readers %s\n", c.Context, k.Key, strings.Join(k.Path, "/"), k.People(), strings.Join(readers, "; "))
+			fmt.Fprintf(&b, "%d %s (%s) %d people, readers %s\n", c.Context, k.Key, strings.Join(k.Path, "/"), k.People(),
+				strings.Join(readers, "; "))
 		}
 	}
 	for _, f := range d.Findings {
@@ -79,8 +80,10 @@ func TestBuildWhoIsLeftOut(t *testing.T) {
 	}{
 		{"active", change(func(*schoolmail.Account) {}), nil, listed},
 		{"leaving", change(func(a *schoolmail.Account) { a.State = schoolmail.Leaving }), nil, 1},
-		{"leaving kept", change(func(a *schoolmail.Account) { a.State = schoolmail.Leaving }), func(r *Rules) { r.KeepLeaving = true }, listed},
-		{"deactivated kept", change(func(a *schoolmail.Account) { a.State = schoolmail.Deactivated }), func(r *Rules) { r.KeepLeaving = true }, 1},
+		{"leaving kept", change(func(a *schoolmail.Account) { a.State = schoolmail.Leaving }),
+			func(r *Rules) { r.KeepLeaving = true }, listed},
+		{"deactivated kept", change(func(a *schoolmail.Account) { a.State = schoolmail.Deactivated }),
+			func(r *Rules) { r.KeepLeaving = true }, 1},
 		{"pending", change(func(a *schoolmail.Account) { a.State = schoolmail.Pending }), nil, 1},
 		{"no address", change(func(a *schoolmail.Account) { a.Mail = "" }), nil, 1},
 		{"address OX refuses", change(func(a *schoolmail.Account) { a.Mail = "anna@@example" }), nil, 1},
@@ -142,7 +145,8 @@ func TestSameTitlesAreSeparated(t *testing.T) {
 	t.Parallel()
 	rules := DefaultRules()
 	rules.Books = []BookRule{rules.Books[4]}
-	d := mustBuild(t, rules, everyone("tina teacher 1 au", "anna pupil 1 au:3a", "ben pupil 1 au:3A", "cleo pupil 1 AU:3a"))
+	d := mustBuild(t, rules, everyone("tina teacher 1 au", "anna pupil 1 au:3a", "ben pupil 1 au:3A",
+		"cleo pupil 1 AU:3a"))
 	got := outline(d)
 	want := `1 class/AU/3a (AU/Klasse 3a) 1 people, readers cleo AU-3a
 1 class/au/3A (AU/Klasse 3A (2)) 1 people, readers ben au-3A; tina lehrer-au

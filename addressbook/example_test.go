@@ -106,7 +106,8 @@ func ExampleDiff() {
 
 func ExampleWriteCSV() {
 	err := addressbook.WriteCSV(os.Stdout, []addressbook.Entry{
-		{DisplayName: `Anna "Änni" Muster`, GivenName: "Anna", FamilyName: "Muster", Mail: "anna.muster@schule.example", Phone: "+41 31 000 00 00"},
+		{DisplayName: `Anna "Änni" Muster`, GivenName: "Anna", FamilyName: "Muster", Mail: "anna.muster@schule.example",
+			Phone: "+41 31 000 00 00"},
 	}, nil)
 	if err != nil {
 		fmt.Println(err)

@@ -15,10 +15,14 @@ import (
 // awkward are entries that make trouble in files.
 func awkward() []Entry {
 	return []Entry{
-		{Key: "schoolmail:p:1", DisplayName: "Zoë Müller-Ångström", GivenName: "Zoë", FamilyName: "Müller-Ångström", Mail: "zoe@example.org", Phone: "+41 31 123 45 67", School: "Schule «Au»"},
-		{Key: "schoolmail:p:2", DisplayName: `Anna "Änni" Muster, lic. phil.`, GivenName: `Anna "Änni"`, FamilyName: "Muster", Mail: "a@example.org", Phone: "+41"},
-		{Key: "schoolmail:p:3", DisplayName: "=HYPERLINK(\"http://x\")", GivenName: "@SUM(A1)", FamilyName: "-2+3", Mail: "b@example.org", Phone: "'+41"},
-		{Key: "schoolmail:p:4", DisplayName: "Haus A\nTür 2", GivenName: "a;b\tc", FamilyName: `back\slash \n`, Mail: "c@example.org", School: "x;y", Class: "3a, 3b"},
+		{Key: "schoolmail:p:1", DisplayName: "Zoë Müller-Ångström", GivenName: "Zoë", FamilyName: "Müller-Ångström",
+			Mail: "zoe@example.org", Phone: "+41 31 123 45 67", School: "Schule «Au»"},
+		{Key: "schoolmail:p:2", DisplayName: `Anna "Änni" Muster, lic. phil.`, GivenName: `Anna "Änni"`,
+			FamilyName: "Muster", Mail: "a@example.org", Phone: "+41"},
+		{Key: "schoolmail:p:3", DisplayName: "=HYPERLINK(\"http://x\")", GivenName: "@SUM(A1)", FamilyName: "-2+3",
+			Mail: "b@example.org", Phone: "'+41"},
+		{Key: "schoolmail:p:4", DisplayName: "Haus A\nTür 2", GivenName: "a;b\tc", FamilyName: `back\slash \n`,
+			Mail: "c@example.org", School: "x;y", Class: "3a, 3b"},
 		{Key: "schoolmail:p:5", DisplayName: "李 雷", Mail: "d@example.org"},
 	}
 }
@@ -74,7 +78,8 @@ Zoë Müller-Ångström,Zoë,Müller-Ångström,zoe@example.org,+41 31 123 45 67
 
 func TestVCards(t *testing.T) {
 	t.Parallel()
-	list := Entry{Key: "schoolmail:b:1", DisplayName: "Klasse 3a (alle)", Members: []Member{{"X", "x@example.org"}, {"Y", "y@example.org"}}}
+	list := Entry{Key: "schoolmail:b:1", DisplayName: "Klasse 3a (alle)",
+		Members: []Member{{"X", "x@example.org"}, {"Y", "y@example.org"}}}
 	var b bytes.Buffer
 	if err := WriteVCards(&b, append(awkward(), list)); err != nil {
 		t.Fatal(err)
@@ -97,7 +102,8 @@ func TestVCards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Values(vcard.FieldMember); c.Kind() != vcard.KindGroup || !slices.Equal(got, []string{"mailto:x@example.org", "mailto:y@example.org"}) {
+	if got := c.Values(vcard.FieldMember); c.Kind() != vcard.KindGroup ||
+		!slices.Equal(got, []string{"mailto:x@example.org", "mailto:y@example.org"}) {
 		t.Errorf("list: kind %s, members %v", c.Kind(), got)
 	}
 }
@@ -161,8 +167,10 @@ func TestHTML(t *testing.T) {
 func TestProviderFiles(t *testing.T) {
 	t.Parallel()
 	rules := villageRules()
-	files, findings, err := ProviderFiles(rules, everyone("tina teacher 1 au:3a", "anna pupil 2 au:3a", "sara staff 1 au"), ProviderOptions{
-		Host: "ldap.example.org", BaseDN: "dc=schulen,dc=example", BindDN: "uid=ox,cn=users,dc=schulen,dc=example", BindPassword: `geheim"\`,
+	files, findings, err := ProviderFiles(rules, everyone("tina teacher 1 au:3a", "anna pupil 2 au:3a",
+		"sara staff 1 au"), ProviderOptions{
+		Host: "ldap.example.org", BaseDN: "dc=schulen,dc=example", BindDN: "uid=ox,cn=users,dc=schulen,dc=example",
+		BindPassword: `geheim"\`,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +216,8 @@ sm-pupil-class-au-3a-basic:
 		t.Errorf("client file:\n%s", c)
 	}
 	m := all["contacts-provider-ldap-mappings.yml"]
-	if basic, _, _ := strings.Cut(m, mappingFull); strings.Contains(basic, "telephone") || !strings.Contains(m, "telephone_business1: telephoneNumber") {
+	if basic, _, _ := strings.Cut(m, mappingFull); strings.Contains(basic, "telephone") ||
+		!strings.Contains(m, "telephone_business1: telephoneNumber") {
 		t.Errorf("mappings:\n%s", m)
 	}
 	if len(findings) == 0 {

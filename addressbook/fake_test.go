@@ -139,7 +139,8 @@ func (s *fakeStore) do(op Op) Result {
 				return fail("%q: %w", op.Title, ErrExists)
 			}
 		}
-		f := Folder{ID: s.id(), Parent: op.Parent, Title: strings.TrimSpace(op.Title), CreatedBy: s.snap.Self, Permissions: slices.Clone(op.Permissions)}
+		f := Folder{ID: s.id(), Parent: op.Parent, Title: strings.TrimSpace(op.Title), CreatedBy: s.snap.Self,
+			Permissions: slices.Clone(op.Permissions)}
 		s.snap.Folders = append(s.snap.Folders, f)
 		return Result{ID: f.ID}
 	case UpdateFolder:

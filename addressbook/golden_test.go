@@ -81,7 +81,8 @@ func parseArchive(text string) (comment string, parts []archivePart) {
 	return comment, parts
 }
 
-func goldenDay(t *testing.T, rules Rules, stores map[schoolmail.ContextID]Store, day string, people []schoolmail.Account) string {
+func goldenDay(t *testing.T, rules Rules, stores map[schoolmail.ContextID]Store, day string,
+	people []schoolmail.Account) string {
 	t.Helper()
 	today, err := schoolmail.ParseDate(day)
 	if err != nil {

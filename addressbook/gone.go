@@ -249,7 +249,8 @@ func (d *differ) stillSeen(f *found) []Permission {
 // removable reports whether nothing but ours would be lost with the folder.
 func (d *differ) removable(f *found, path []string) bool {
 	if f.foreign > 0 {
-		d.finding(strings.Join(path, "/"), "the folder is due for removal but has "+itoa(f.foreign)+" entries that are not ours; it stays")
+		d.finding(strings.Join(path, "/"),
+			"the folder is due for removal but has "+itoa(f.foreign)+" entries that are not ours; it stays")
 		return false
 	}
 	for _, c := range d.children[f.ID] {

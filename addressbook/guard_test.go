@@ -9,7 +9,8 @@ import (
 )
 
 // mustHold syncs and expects something to be held, with a finding of this text.
-func mustHold(t testing.TB, rules Rules, people []schoolmail.Account, stores map[schoolmail.ContextID]Store, day schoolmail.Date, text string) {
+func mustHold(t testing.TB, rules Rules, people []schoolmail.Account, stores map[schoolmail.ContextID]Store,
+	day schoolmail.Date, text string) {
 	t.Helper()
 	r := mustSync(t, rules, mustBuild(t, rules, people), stores, day, nil)
 	held, findings := false, ""
@@ -40,7 +41,9 @@ func TestGrowthIsGuarded(t *testing.T) {
 	lenient.MaxGonePercent = 100 // the loss guard would stop it first
 	mustHold(t, lenient, wrong, stores, someDay+1, "would grow in people from 1 to 41")
 	after := shapes(stores)
-	if strings.Contains(after, `/Lehrpersonen aller Schulen > `) && strings.Count(line(after, "/Lehrpersonen aller Schulen ["), " read") != strings.Count(line(before, "/Lehrpersonen aller Schulen ["), " read") {
+	if strings.Contains(after, `/Lehrpersonen aller Schulen > `) &&
+		strings.Count(line(after, "/Lehrpersonen aller Schulen ["),
+			" read") != strings.Count(line(before, "/Lehrpersonen aller Schulen ["), " read") {
 		t.Errorf("pupils can read the teachers' book:\n%s", after)
 	}
 	if strings.Contains(line(after, "/Lehrpersonen aller Schulen > schoolmail:p"), "k1a0@") {
@@ -103,7 +106,8 @@ func TestAnotherSaltHoldsEverything(t *testing.T) {
 		}
 		return nil
 	}
-	if r, err := Sync(t.Context(), other, mustBuild(t, other, people), stores, someDay+1, nil); err == nil && r.Err() == nil {
+	if r, err := Sync(t.Context(), other, mustBuild(t, other, people), stores, someDay+1, nil); err == nil &&
+		r.Err() == nil {
 		t.Error("was not broken off")
 	}
 	store.crash = nil
@@ -215,7 +219,8 @@ func TestForeignFolderInsideOursIsLeftAlone(t *testing.T) {
 	store.snap.Folders = append(store.snap.Folders,
 		Folder{ID: "900", Parent: school, Title: "Sitzungen", CreatedBy: 9, Permissions: perms})
 	r := mustSync(t, rules, mustBuild(t, rules, people), stores, someDay+1, nil)
-	if !strings.Contains(fmt.Sprint(r.Contexts[0].Plan.Findings), "Sitzungen: a folder that is not ours lies in one of ours") {
+	if !strings.Contains(fmt.Sprint(r.Contexts[0].Plan.Findings),
+		"Sitzungen: a folder that is not ours lies in one of ours") {
 		t.Errorf("findings %v", r.Contexts[0].Plan.Findings)
 	}
 	for i, f := range store.snap.Folders {

@@ -75,7 +75,8 @@ func newPage(rules Rules, d Desired) pageData {
 }
 
 func newRuleRow(rule BookRule, d Desired) ruleRow {
-	row := ruleRow{Name: rule.Name, Listed: roleNames(rule.Roles), Place: strings.Join(rule.Folder, " / "), List: rule.List}
+	row := ruleRow{Name: rule.Name, Listed: roleNames(rule.Roles), Place: strings.Join(rule.Folder, " / "),
+		List: rule.List}
 	for _, rd := range rule.Readers {
 		of := map[Scope]string{District: "of the district", PerSchool: "of the school", PerClass: "of the class"}[rd.Of]
 		row.Readers = append(row.Readers, roleNames(rd.Roles)+" "+of)
@@ -164,7 +165,8 @@ li.finding{color:#8a3b00}
 <h2>Kinds of book</h2>
 <table><tr><th>Kind</th><th>Listed</th><th>Readable by</th>{{range .Contexts}}<th>Context {{.ID}}<br><small>{{.People}} people</small></th>{{end}}</tr>
 {{range .Rules}}<tr><td><b>{{.Name}}</b><br><small>{{.Place}}{{if .List}}<br>list: {{.List}}{{end}}</small></td><td>{{.Listed}}</td><td>{{range .Readers}}{{.}}<br>{{end}}</td>
-{{range .Cells}}{{if .Books}}<td class="yes">{{.Books}} books, {{.Entries}} entries<br><small>{{.Readers}} readers</small></td>{{else}}<td class="no">none</td>{{end}}{{end}}</tr>
+{{range .Cells}}{{if .Books}}<td class="yes">{{.Books}} books,
+	{{.Entries}} entries<br><small>{{.Readers}} readers</small></td>{{else}}<td class="no">none</td>{{end}}{{end}}</tr>
 {{end}}</table>
 {{$contexts := .Contexts}}
 <h2>Books of each school</h2>

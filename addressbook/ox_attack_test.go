@@ -48,13 +48,17 @@ func TestOpenXchangeHandCopies(t *testing.T) {
 
 	f := w.folder(1, "Kollegium")
 	svc, admin := w.session(w.client, 1, "svc-books"), w.session(w.client, 1, "oxadmin")
-	_, err := svc.UpdateFolder(t.Context(), appsuite.UpdateFolder{ID: appsuite.FolderID(f.ID), Permissions: []appsuite.Permission{
-		{Entity: appsuite.UserEntity(svc.UserID()), Rights: appsuite.Owner()}, {Entity: appsuite.UserEntity(admin.UserID()), Rights: appsuite.Author()}}})
+	_, err := svc.UpdateFolder(t.Context(), appsuite.UpdateFolder{ID: appsuite.FolderID(f.ID),
+		Permissions: []appsuite.Permission{
+			{Entity: appsuite.UserEntity(svc.UserID()), Rights: appsuite.Owner()},
+			{Entity: appsuite.UserEntity(admin.UserID()), Rights: appsuite.Author()}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	copied, _, err := admin.CreateContact(t.Context(), appsuite.CreateContact{Folder: appsuite.FolderID(f.ID), Fields: appsuite.Fields{
-		appsuite.DisplayName: "Sekretariat", appsuite.Email1: "sekretariat@example.org", appsuite.UserField19: f.Entries[0].Key}})
+	copied, _, err := admin.CreateContact(t.Context(), appsuite.CreateContact{Folder: appsuite.FolderID(f.ID),
+		Fields: appsuite.Fields{
+			appsuite.DisplayName: "Sekretariat", appsuite.Email1: "sekretariat@example.org",
+			appsuite.UserField19: f.Entries[0].Key}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +71,8 @@ func TestOpenXchangeHandCopies(t *testing.T) {
 		t.Errorf("findings %s", text)
 	}
 	nothingLeft(t, rules, want, w.stores, someDay)
-	if err := admin.DeleteContacts(t.Context(), appsuite.FolderID(f.ID), appsuite.Unconditional, copied); !errors.Is(err, appsuite.ErrPermission) {
+	if err := admin.DeleteContacts(t.Context(), appsuite.FolderID(f.ID), appsuite.Unconditional, copied); !errors.Is(err,
+		appsuite.ErrPermission) {
 		t.Errorf("the administrator can still write: %v", err)
 	}
 	if err := svc.DeleteContacts(t.Context(), appsuite.FolderID(f.ID), appsuite.Unconditional, copied); err != nil {
@@ -208,8 +213,9 @@ func TestOpenXchangeStormOf429(t *testing.T) {
 		var count atomic.Int64
 		client := w.newClient(roundTripper(func(r *http.Request) (*http.Response, error) {
 			if count.Add(1)%2 == 1 {
-				return &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"1"}, "Content-Type": {"text/html"}},
-					Body: io.NopCloser(strings.NewReader("<html>")), Request: r}, nil
+				return &http.Response{StatusCode: http.StatusTooManyRequests,
+					Header: http.Header{"Retry-After": {"1"}, "Content-Type": {"text/html"}},
+					Body:   io.NopCloser(strings.NewReader("<html>")), Request: r}, nil
 			}
 			return base.RoundTrip(r)
 		}))
@@ -241,7 +247,8 @@ func TestOpenXchangePupilMovesContexts(t *testing.T) {
 	w := newWorld(t, people, oxtest.HTTPOptions{})
 	rules := villageRules()
 	// The group of the class still has the old account in it.
-	if _, err := w.contexts[2].Groups.Create(t.Context(), ox.Group{Name: "au-3a", DisplayName: "Klasse 3a", Members: []schoolmail.UserID{w.users[2]["anna"], w.users[2]["ben"]}}); err != nil {
+	if _, err := w.contexts[2].Groups.Create(t.Context(), ox.Group{Name: "au-3a", DisplayName: "Klasse 3a",
+		Members: []schoolmail.UserID{w.users[2]["anna"], w.users[2]["ben"]}}); err != nil {
 		t.Fatal(err)
 	}
 	mustSync(t, rules, mustBuild(t, rules, people), w.stores, someDay, nil)
@@ -267,7 +274,8 @@ func TestOpenXchangePupilMovesContexts(t *testing.T) {
 // typed by mistake.
 func TestOpenXchangeExoticNames(t *testing.T) {
 	t.Parallel()
-	classes := []string{"3a/b", "3ä", "3Ä", "😀", "..", "a\\b", "con://0/6", "3\u00a0c", "3 c", "<b>", `"`, "'; DROP", "\u202e3x", strings.Repeat("x", 900), "%2F", "{class}", "é", "e\u0301"}
+	classes := []string{"3a/b", "3ä", "3Ä", "😀", "..", "a\\b", "con://0/6", "3\u00a0c", "3 c", "<b>", `"`, "'; DROP",
+		"\u202e3x", strings.Repeat("x", 900), "%2F", "{class}", "é", "e\u0301"}
 	var people []schoolmail.Account
 	for i, c := range classes {
 		a := someone(fmt.Sprintf("k%02d pupil 1 au", i))

@@ -23,7 +23,8 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 // syncThrough syncs context 1 with a client of its own.
 func (w *world) syncThrough(transport http.RoundTripper, rules Rules, want Desired) error {
-	s, err := w.newClient(transport).Login(w.t.Context(), appsuite.Credentials{Name: "svc-books@c1", Password: somePassword})
+	s, err := w.newClient(transport).Login(w.t.Context(), appsuite.Credentials{Name: "svc-books@c1",
+		Password: somePassword})
 	if err != nil {
 		return err
 	}

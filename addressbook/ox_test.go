@@ -45,7 +45,8 @@ func newWorld(t *testing.T, people []schoolmail.Account, h oxtest.HTTPOptions) *
 	}
 	t.Cleanup(w.server.Close)
 	var err error
-	w.soap, err = ox.New([]string{someURL + "webservices"}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, &ox.Options{HTTPClient: w.server.HTTPClient()})
+	w.soap, err = ox.New([]string{someURL + "webservices"}, ox.Credentials{Login: "oxadminmaster", Password: "secret"},
+		&ox.Options{HTTPClient: w.server.HTTPClient()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +77,10 @@ func (w *world) provision(people []schoolmail.Account) {
 			continue
 		}
 		if w.contexts[c] == nil {
-			admin := ox.NewUser{Name: "oxadmin", DisplayName: "Admin", GivenName: "Ox", FamilyName: "Admin", PrimaryEmail: fmt.Sprintf("oxadmin%d@example.org", c), Password: somePassword, AccessName: "all"}
-			if _, err := w.soap.Contexts.Create(ctx, ox.NewContext{ID: c, Name: fmt.Sprintf("c%d", c), Admin: admin}); err != nil {
+			admin := ox.NewUser{Name: "oxadmin", DisplayName: "Admin", GivenName: "Ox", FamilyName: "Admin",
+				PrimaryEmail: fmt.Sprintf("oxadmin%d@example.org", c), Password: somePassword, AccessName: "all"}
+			if _, err := w.soap.Contexts.Create(ctx, ox.NewContext{ID: c, Name: fmt.Sprintf("c%d", c),
+				Admin: admin}); err != nil {
 				w.t.Fatal(err)
 			}
 			w.contexts[c] = w.soap.Context(c, ox.Credentials{Login: "oxadmin", Password: somePassword})
@@ -94,7 +97,8 @@ func (w *world) provision(people []schoolmail.Account) {
 func (w *world) addUser(c schoolmail.ContextID, login, display, mail, access string) {
 	w.t.Helper()
 	u, err := w.contexts[c].Users.Create(w.t.Context(), ox.NewUser{
-		Name: login, DisplayName: display, GivenName: "G", FamilyName: "F", PrimaryEmail: mail, Password: somePassword, AccessName: access,
+		Name: login, DisplayName: display, GivenName: "G", FamilyName: "F", PrimaryEmail: mail, Password: somePassword,
+		AccessName: access,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -104,7 +108,8 @@ func (w *world) addUser(c schoolmail.ContextID, login, display, mail, access str
 
 func (w *world) session(client *appsuite.Client, c schoolmail.ContextID, login string) *appsuite.Session {
 	w.t.Helper()
-	s, err := client.Login(w.t.Context(), appsuite.Credentials{Name: fmt.Sprintf("%s@c%d", login, c), Password: somePassword})
+	s, err := client.Login(w.t.Context(), appsuite.Credentials{Name: fmt.Sprintf("%s@c%d", login, c),
+		Password: somePassword})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -150,7 +155,8 @@ func (w *world) readable(c schoolmail.ContextID, login string) map[string][]stri
 		if f.Type != appsuite.PublicType {
 			continue
 		}
-		if f.OwnRights.Write != appsuite.ObjectsNone || f.OwnRights.Delete != appsuite.ObjectsNone || f.OwnRights.Folder > appsuite.FolderSee || f.OwnRights.Admin {
+		if f.OwnRights.Write != appsuite.ObjectsNone || f.OwnRights.Delete != appsuite.ObjectsNone ||
+			f.OwnRights.Folder > appsuite.FolderSee || f.OwnRights.Admin {
 			w.t.Errorf("%s can write in %q: %v", login, f.Title, f.OwnRights)
 		}
 		if f.OwnRights != appsuite.ReadOnly() {
@@ -221,7 +227,8 @@ func TestOpenXchangeNamesakes(t *testing.T) {
 				{"anna2 pupil 2 au:3a name=Anna_Muster"},
 				{"anna2 pupil 2 au:3a name=Anna_Muster-Graf"},
 				{"anna1 pupil 2 au:3a name=Anna_Muster", "anna2 pupil 2 au:3a name=Anna_Muster-Graf"},
-				{"anna1 pupil 2 au:3a name=Anna_Muster", "anna2 pupil 2 au:3a name=Anna_Muster", "anna3 pupil 2 au:3a name=Anna_Muster"},
+				{"anna1 pupil 2 au:3a name=Anna_Muster", "anna2 pupil 2 au:3a name=Anna_Muster",
+					"anna3 pupil 2 au:3a name=Anna_Muster"},
 			}
 			people := everyone(append(crowd, days[5]...)...)
 			w := newWorld(t, people, oxtest.HTTPOptions{FuzzyImport: fuzzy})
@@ -233,7 +240,10 @@ func TestOpenXchangeNamesakes(t *testing.T) {
 				text := w.shape()
 				for id := range 3 {
 					mail := fmt.Sprintf("anna%d@example.org", id+1)
-					here := slices.ContainsFunc(day, func(l string) bool { return strings.HasPrefix(l, strings.TrimSuffix(mail, "@example.org")) })
+					here := slices.ContainsFunc(day, func(l string) bool {
+						return strings.HasPrefix(l,
+							strings.TrimSuffix(mail, "@example.org"))
+					})
 					// the class in two contexts, the list each, and the whole school in one
 					if got, want := strings.Count(text, mail), map[bool]int{true: 5}[here]; got != want {
 						t.Errorf("day %d: %s is there %d times, want %d", n, mail, got, want)
@@ -252,7 +262,8 @@ func TestOpenXchangeRoundTrip(t *testing.T) {
 			t.Parallel()
 			people := everyone("t1 teacher 1 au", "t2 teacher 1 au", "t3 teacher 1 au", "t4 teacher 1 au")
 			for i, e := range awkward()[:4] {
-				people[i].DisplayName, people[i].GivenName, people[i].FamilyName, people[i].Phone = e.DisplayName, e.GivenName, e.FamilyName, e.Phone
+				people[i].DisplayName, people[i].GivenName, people[i].FamilyName, people[i].Phone = e.DisplayName, e.GivenName,
+					e.FamilyName, e.Phone
 			}
 			w := newWorld(t, nil, oxtest.HTTPOptions{})
 			named := slices.Clone(people)
@@ -414,7 +425,8 @@ func TestOpenXchangeHandMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := snap.Folders[slices.IndexFunc(snap.Folders, func(f Folder) bool { return f.Title == "Klasse 3a" })]
-	err = svc.DeleteContacts(t.Context(), appsuite.FolderID(f.ID), appsuite.Unconditional, appsuite.ContactID(f.Entries[0].ID), appsuite.ContactID(f.Entries[1].ID))
+	err = svc.DeleteContacts(t.Context(), appsuite.FolderID(f.ID), appsuite.Unconditional,
+		appsuite.ContactID(f.Entries[0].ID), appsuite.ContactID(f.Entries[1].ID))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -426,17 +438,22 @@ func TestOpenXchangeHandMade(t *testing.T) {
 		t.Errorf("-before +repaired\n%s", diff)
 	}
 
-	foreign, _, err := svc.CreateContact(t.Context(), appsuite.CreateContact{Folder: appsuite.FolderID(f.ID), Fields: appsuite.Fields{appsuite.DisplayName: "Hausmeister"}})
+	foreign, _, err := svc.CreateContact(t.Context(), appsuite.CreateContact{Folder: appsuite.FolderID(f.ID),
+		Fields: appsuite.Fields{appsuite.DisplayName: "Hausmeister"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	admin := w.session(w.client, 1, "oxadmin")
 	folder, err := admin.CreateFolder(t.Context(), appsuite.CreateFolder{Parent: appsuite.PublicFolder, Title: "Klasse 9z",
-		Permissions: []appsuite.Permission{{Entity: appsuite.UserEntity(admin.UserID()), Rights: appsuite.Owner()}, {Entity: appsuite.Everybody(), Rights: appsuite.ReadOnly()}}})
+		Permissions: []appsuite.Permission{{Entity: appsuite.UserEntity(admin.UserID()), Rights: appsuite.Owner()},
+			{Entity: appsuite.Everybody(), Rights: appsuite.ReadOnly()}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	less := slices.DeleteFunc(people, func(a schoolmail.Account) bool { return a.Username == "anna" || a.Username == "ben" })
+	less := slices.DeleteFunc(people, func(a schoolmail.Account) bool {
+		return a.Username == "anna" ||
+			a.Username == "ben"
+	})
 	gone := mustBuild(t, rules, less)
 	r := mustSync(t, rules, gone, w.stores, someDay, nil)
 	r2 := mustSync(t, rules, gone, w.stores, someDay+30, nil)
@@ -446,7 +463,8 @@ func TestOpenXchangeHandMade(t *testing.T) {
 	if _, err := admin.Folder(t.Context(), folder); err != nil {
 		t.Errorf("the foreign folder: %v", err)
 	}
-	if got := fmt.Sprint(r.Contexts[0].Plan.Counts().FoldersHidden, r2.Contexts[0].Plan.Findings); !strings.HasPrefix(got, "1 ") || !strings.Contains(got, "it stays") {
+	if got := fmt.Sprint(r.Contexts[0].Plan.Counts().FoldersHidden,
+		r2.Contexts[0].Plan.Findings); !strings.HasPrefix(got, "1 ") || !strings.Contains(got, "it stays") {
 		t.Errorf("hidden and findings: %s", got)
 	}
 }

@@ -128,7 +128,8 @@ func (s *oxStore) Reload(ctx context.Context, old Snapshot, touched []string) (S
 
 // folders reads the folders and, except of those known and not touched, their
 // entries.
-func (s *oxStore) folders(ctx context.Context, out Snapshot, known map[string][]Stored, touched []string) (Snapshot, error) {
+func (s *oxStore) folders(ctx context.Context, out Snapshot, known map[string][]Stored, touched []string) (Snapshot,
+	error) {
 	out.Folders = nil
 	var read []appsuite.FolderID
 	for f, err := range s.session.VisibleFolders(ctx) {
@@ -236,17 +237,21 @@ func (s *oxStore) Write(ctx context.Context, ops []Op) ([]Result, error) {
 func (s *oxStore) request(op Op) appsuite.Op {
 	switch op := op.(type) {
 	case CreateFolder:
-		return appsuite.CreateFolder{Parent: appsuite.FolderID(op.Parent), Title: op.Title, Permissions: oxPermissions(op.Permissions)}
+		return appsuite.CreateFolder{Parent: appsuite.FolderID(op.Parent), Title: op.Title,
+			Permissions: oxPermissions(op.Permissions)}
 	case UpdateFolder:
-		return appsuite.UpdateFolder{ID: appsuite.FolderID(op.ID), Parent: appsuite.FolderID(op.Parent), Title: op.Title, Permissions: oxPermissions(op.Permissions)}
+		return appsuite.UpdateFolder{ID: appsuite.FolderID(op.ID), Parent: appsuite.FolderID(op.Parent), Title: op.Title,
+			Permissions: oxPermissions(op.Permissions)}
 	case DeleteFolder:
 		return appsuite.DeleteFolder{ID: appsuite.FolderID(op.ID)}
 	case AddEntry:
-		return appsuite.CreateContact{Folder: appsuite.FolderID(op.Folder), Fields: s.fields(op.Entry), List: op.Entry.IsList(), Members: oxMembers(op.Entry.Members)}
+		return appsuite.CreateContact{Folder: appsuite.FolderID(op.Folder), Fields: s.fields(op.Entry),
+			List: op.Entry.IsList(), Members: oxMembers(op.Entry.Members)}
 	case ChangeEntry:
 		u := appsuite.UpdateContact{
-			Folder: appsuite.FolderID(op.Folder), ID: appsuite.ContactID(op.Before.ID), Timestamp: appsuite.Timestamp(op.Before.Modified),
-			Fields: appsuite.Fields{},
+			Folder: appsuite.FolderID(op.Folder), ID: appsuite.ContactID(op.Before.ID),
+			Timestamp: appsuite.Timestamp(op.Before.Modified),
+			Fields:    appsuite.Fields{},
 		}
 		before := s.fields(op.Before.Entry)
 		for col, text := range s.fields(op.After) {
@@ -259,7 +264,8 @@ func (s *oxStore) request(op Op) appsuite.Op {
 		}
 		return u
 	case DropEntry:
-		return appsuite.DeleteContact{Folder: appsuite.FolderID(op.Folder), ID: appsuite.ContactID(op.Entry.ID), Timestamp: appsuite.Timestamp(op.Entry.Modified)}
+		return appsuite.DeleteContact{Folder: appsuite.FolderID(op.Folder), ID: appsuite.ContactID(op.Entry.ID),
+			Timestamp: appsuite.Timestamp(op.Entry.Modified)}
 	}
 	panic(fmt.Sprintf("addressbook: unknown operation %T", op)) // the interface is sealed
 }

@@ -154,7 +154,8 @@ func checkReaders(s Snapshot, f Folder, people []schoolmail.Account) error {
 		return fmt.Errorf("the service account has %q", reads[9])
 	}
 	delete(reads, 9)
-	if _, ok := reads[2]; ok && slices.ContainsFunc(f.Permissions, func(p Permission) bool { return p.Entity == 0 && p.Group }) {
+	if _, ok := reads[2]; ok && slices.ContainsFunc(f.Permissions,
+		func(p Permission) bool { return p.Entity == 0 && p.Group }) {
 		delete(reads, 2) // the administrator may be part of "everyone"
 	}
 	school := ""

@@ -51,7 +51,8 @@ type ProviderFile struct {
 //
 // Sources: OX documentation "Contacts Provider LDAP" and "LDAP Client
 // Configuration" (8.x) and the configuration parser of the provider.
-func ProviderFiles(rules Rules, accounts []schoolmail.Account, opts ProviderOptions) ([]ProviderFile, []Finding, error) {
+func ProviderFiles(rules Rules, accounts []schoolmail.Account, opts ProviderOptions) ([]ProviderFile, []Finding,
+	error) {
 	if opts.Host == "" || opts.BaseDN == "" || opts.BindDN == "" {
 		return nil, nil, errors.New("addressbook: provider: host, base DN and bind DN are needed")
 	}
@@ -60,7 +61,8 @@ func ProviderFiles(rules Rules, accounts []schoolmail.Account, opts ProviderOpti
 	if err := rules.Validate(); err != nil {
 		return nil, nil, err
 	}
-	p := &providers{opts: opts, rules: rules, builder: newBuilder(rules, accounts), byName: map[string]*provider{}, users: map[Login]assignment{}}
+	p := &providers{opts: opts, rules: rules, builder: newBuilder(rules, accounts), byName: map[string]*provider{},
+		users: map[Login]assignment{}}
 	for _, rule := range rules.Books {
 		p.rule(rule)
 	}
@@ -151,7 +153,8 @@ func (p *providers) rule(rule BookRule) {
 }
 
 // reader gives the people of an audience a folder.
-func (p *providers) reader(rule BookRule, of Scope, role schoolmail.Role, school schoolmail.SchoolID, class string, folder providerFolder) {
+func (p *providers) reader(rule BookRule, of Scope, role schoolmail.Role, school schoolmail.SchoolID, class string,
+	folder providerFolder) {
 	b := p.builder
 	parts, people := []string{string(role), "district"}, b.people
 	switch of {
@@ -236,7 +239,8 @@ func (p *providers) filter(rule BookRule, school schoolmail.SchoolID, class stri
 		f += ")"
 	}
 	if class != "" {
-		dn := "cn=" + escapeDN(string(school)+"-"+class) + ",cn=klassen,cn=schueler,cn=groups,ou=" + escapeDN(string(school)) + "," + p.opts.BaseDN
+		dn := "cn=" + escapeDN(string(school)+"-"+class) + ",cn=klassen,cn=schueler,cn=groups,ou=" +
+			escapeDN(string(school)) + "," + p.opts.BaseDN
 		f += "(memberOf=" + escapeFilter(dn) + ")"
 	}
 	return f + ")"

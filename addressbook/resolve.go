@@ -75,7 +75,8 @@ func (r *resolver) user(username string) (int, bool) {
 
 // admit grants the groups whose members are all allowed to read, and notes whom that
 // covers. It returns the names of those that have other members.
-func (r *resolver) admit(names []string, allowed map[int]bool, granted map[Permission]bool, covered map[int]bool) (refused []string) {
+func (r *resolver) admit(names []string, allowed map[int]bool, granted map[Permission]bool,
+	covered map[int]bool) (refused []string) {
 	for _, name := range names {
 		g, ok := r.groups[strings.ToLower(name)]
 		switch {

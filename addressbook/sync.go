@@ -121,7 +121,8 @@ var ErrNobody = errors.New("addressbook: nobody has a place in any context; noth
 //
 // A desired context without a store is left out and reported as an error of
 // that context. A store whose context is not desired loses its books.
-func Sync(ctx context.Context, rules Rules, want Desired, stores map[schoolmail.ContextID]Store, today schoolmail.Date, opts *Options) (Report, error) {
+func Sync(ctx context.Context, rules Rules, want Desired, stores map[schoolmail.ContextID]Store,
+	today schoolmail.Date, opts *Options) (Report, error) {
 	if err := rules.Validate(); err != nil {
 		return Report{}, err
 	}
@@ -425,7 +426,8 @@ func (a *applier) id(f FolderPlan) string {
 // importable reports whether an entry can be imported as CSV: a server with an
 // import limit counts lines, and could cut one with line breaks within.
 func importable(e Entry) bool {
-	return !e.IsList() && !slices.ContainsFunc([]string{e.DisplayName, e.GivenName, e.FamilyName, e.Phone, e.School, e.Class},
+	return !e.IsList() && !slices.ContainsFunc([]string{e.DisplayName, e.GivenName, e.FamilyName, e.Phone, e.School,
+		e.Class},
 		func(s string) bool { return strings.ContainsAny(s, "\r\n") })
 }
 

@@ -43,7 +43,8 @@ func shapes(stores map[schoolmail.ContextID]Store) string {
 	return b.String()
 }
 
-func mustSync(t testing.TB, rules Rules, want Desired, stores map[schoolmail.ContextID]Store, day schoolmail.Date, opts *Options) Report {
+func mustSync(t testing.TB, rules Rules, want Desired, stores map[schoolmail.ContextID]Store, day schoolmail.Date,
+	opts *Options) Report {
 	t.Helper()
 	r, err := Sync(t.Context(), rules, want, stores, day, opts)
 	if err := errors.Join(err, r.Err()); err != nil {
@@ -314,7 +315,8 @@ func TestHandMadeChangesAreUndone(t *testing.T) {
 			s.Folders[2].Entries = append(s.Folders[2].Entries, e)
 		}},
 		{"head deleted", func(s *Snapshot) {
-			s.Folders[3].Entries = slices.DeleteFunc(s.Folders[3].Entries, func(e Stored) bool { return rulesKind(e) == bookKey })
+			s.Folders[3].Entries = slices.DeleteFunc(s.Folders[3].Entries,
+				func(e Stored) bool { return rulesKind(e) == bookKey })
 		}},
 		{"folder renamed", func(s *Snapshot) { s.Folders[4].Title = "Mein Ordner" }},
 		{"folder moved", func(s *Snapshot) { s.Folders[4].Parent = PublicFolder }},
@@ -464,7 +466,8 @@ func TestRefusedOperations(t *testing.T) {
 	if !errors.Is(c.Err, hidden) || c.Rounds != 2 || c.Failed != 2 {
 		t.Errorf("error %v, %d rounds, %d failed", c.Err, c.Rounds, c.Failed)
 	}
-	if got := c.Plan.Counts().FoldersCreated - c.Done.FoldersCreated; got != 1 || !strings.Contains(s.shape(), "Klasse 1b (alle)") {
+	if got := c.Plan.Counts().FoldersCreated - c.Done.FoldersCreated; got != 1 ||
+		!strings.Contains(s.shape(), "Klasse 1b (alle)") {
 		t.Errorf("%d folders were not made; there is\n%s", got, s.shape())
 	}
 }

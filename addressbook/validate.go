@@ -137,7 +137,8 @@ func (v *validator) book(where string, b BookRule) {
 		} else if of > size {
 			v.errorf("%s: of %q: a book for each %s has no %s", at, rd.Of, b.Each, rd.Of)
 		}
-		if rd.Ungrouped != "" && !slices.Contains([]Ungrouped{UngroupedSingly, UngroupedTogether, UngroupedOut}, rd.Ungrouped) {
+		if rd.Ungrouped != "" && !slices.Contains([]Ungrouped{UngroupedSingly, UngroupedTogether, UngroupedOut},
+			rd.Ungrouped) {
 			v.errorf("%s: ungrouped %q: expected users, everyone or nobody", at, rd.Ungrouped)
 		}
 		if rd.Ungrouped == UngroupedOut && len(rd.Groups) == 0 {

@@ -408,7 +408,8 @@ func testMessages(t *testing.T, s site) {
 	guid := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, user, "INBOX"))[0].GUID
 	wantSame(t, "search", get[[]dovecot.MessageRef](t)(c.Search(ctx, user, "mailbox", "INBOX", "SUBJECT", "TWO")),
 		[]dovecot.MessageRef{{MailboxGUID: guid, UID: 2}})
-	wantSame(t, "search or", get[[]dovecot.MessageRef](t)(c.Search(ctx, user, "mailbox", "INBOX", "(", "SUBJECT", "one", "OR",
+	wantSame(t, "search or", get[[]dovecot.MessageRef](t)(c.Search(ctx, user, "mailbox", "INBOX", "(", "SUBJECT", "one",
+		"OR",
 		"UID", "3", ")")),
 		[]dovecot.MessageRef{{MailboxGUID: guid, UID: 1}, {MailboxGUID: guid, UID: 3}})
 	hits, err := c.Search(ctx, user, "mailbox", "Nope", "ALL")
@@ -427,7 +428,8 @@ func testMessages(t *testing.T, s site) {
 
 	must(t, c.AddFlags(ctx, user, []string{`\Seen`, "$Label1"}, "mailbox", "INBOX", "UID", "2"))
 	must(t, c.RemoveFlags(ctx, user, []string{`\Seen`}, "mailbox", "INBOX", "UID", "2"))
-	rows := get[[]dovecot.ResultRow](t)(c.Fetch(ctx, user, []string{"uid", "flags", "hdr.subject"}, "mailbox", "INBOX", "UID",
+	rows := get[[]dovecot.ResultRow](t)(c.Fetch(ctx, user, []string{"uid", "flags", "hdr.subject"}, "mailbox", "INBOX",
+		"UID",
 		"2"))
 	wantSame(t, "fetch", rows, []dovecot.ResultRow{{"uid": "2", "flags": `\Recent $Label1`, "hdr.subject": "two"}})
 
@@ -653,7 +655,8 @@ func testMoveMail(t *testing.T, s site) {
 	wantSame(t, "mailboxes", list(after), want)
 	wantSame(t, "subscriptions", after.Subscribed, before.Subscribed)
 	rows := get[[]dovecot.ResultRow](t)(c.Fetch(ctx, to, []string{"uid", "hdr.subject"}, "mailbox", "INBOX"))
-	wantSame(t, "INBOX", rows, []dovecot.ResultRow{{"uid": "2", "hdr.subject": "two"}, {"uid": "3", "hdr.subject": "three"},
+	wantSame(t, "INBOX", rows, []dovecot.ResultRow{{"uid": "2", "hdr.subject": "two"},
+		{"uid": "3", "hdr.subject": "three"},
 		{"uid": "4", "hdr.subject": "arrived early"}})
 	rows = get[[]dovecot.ResultRow](t)(c.Fetch(ctx, to, []string{"uid"}, "mailbox", "INBOX", "SEEN", "KEYWORD", "$Label1"))
 	wantSame(t, "flags", rows, []dovecot.ResultRow{{"uid": "2"}})

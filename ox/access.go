@@ -158,7 +158,8 @@ func (a Access) Check(rules AccessRules) error {
 		return &Error{Op: "check access", Kind: ErrInvalidData, Message: fmt.Sprintf(
 			"the global address book cannot be disabled together with %s", a&accessNeedsGAB)}
 	case a.Has(AccessPublicFolderEditable) && !rules.Admin:
-		return &Error{Op: "check access", Kind: ErrInvalidData, Message: "publicFolderEditable is for the context administrator only"}
+		return &Error{Op: "check access", Kind: ErrInvalidData,
+			Message: "publicFolderEditable is for the context administrator only"}
 	}
 	return nil
 }

@@ -105,8 +105,9 @@ func accountFrom(g *oxsecaccount.Account) Account {
 	return Account{
 		ID: int(val(g.Id)), User: schoolmail.UserID(val(g.UserId)), Name: val(g.Name), PrimaryAddress: val(g.PrimaryAddress),
 		Personal: val(g.Personal), ReplyTo: val(g.ReplyTo),
-		Mail: MailServer{Login: val(g.Login), Host: val(g.MailServer), Port: int(val(g.MailPort)), Protocol: val(g.MailProtocol),
-			Secure: val(g.MailSecure), StartTLS: val(g.MailStartTls)},
+		Mail: MailServer{Login: val(g.Login), Host: val(g.MailServer), Port: int(val(g.MailPort)),
+			Protocol: val(g.MailProtocol),
+			Secure:   val(g.MailSecure), StartTLS: val(g.MailStartTls)},
 		Transport: MailServer{Login: val(g.TransportLogin), Host: val(g.TransportServer), Port: int(val(g.TransportPort)),
 			Protocol: val(g.TransportProtocol), Secure: val(g.TransportSecure), StartTLS: val(g.TransportStartTls)},
 		Folders: AccountFolders{Archive: val(g.ArchiveFullname), Drafts: val(g.DraftsFullname), Sent: val(g.SentFullname),
@@ -117,13 +118,16 @@ func accountFrom(g *oxsecaccount.Account) Account {
 
 func (n *NewAccount) to() *oxsecaccount.AccountDataOnCreate {
 	out := &oxsecaccount.AccountDataOnCreate{
-		Login: text(n.Mail.Login), Password: secretTo(n.Mail.Password), Name: text(n.Name), PrimaryAddress: text(n.PrimaryAddress),
-		Personal: text(n.Personal), ReplyTo: text(n.ReplyTo),
+		Login: text(n.Mail.Login), Password: secretTo(n.Mail.Password), Name: text(n.Name),
+		PrimaryAddress: text(n.PrimaryAddress),
+		Personal:       text(n.Personal), ReplyTo: text(n.ReplyTo),
 		MailEndpointSource: text(string(n.MailSource)), MailServer: text(n.Mail.Host), MailPort: number(n.Mail.Port),
 		MailProtocol: text(n.Mail.Protocol), TransportLogin: text(n.Transport.Login),
 		TransportPassword: secretTo(n.Transport.Password), TransportEndpointSource: text(string(n.TransportSource)),
-		TransportServer: text(n.Transport.Host), TransportPort: number(n.Transport.Port), TransportProtocol: text(n.Transport.Protocol),
-		ArchiveFullname: text(n.Folders.Archive), DraftsFullname: text(n.Folders.Drafts), SentFullname: text(n.Folders.Sent),
+		TransportServer: text(n.Transport.Host), TransportPort: number(n.Transport.Port),
+		TransportProtocol: text(n.Transport.Protocol),
+		ArchiveFullname:   text(n.Folders.Archive), DraftsFullname: text(n.Folders.Drafts),
+		SentFullname: text(n.Folders.Sent),
 		SpamFullname: text(n.Folders.Spam), TrashFullname: text(n.Folders.Trash),
 		ConfirmedSpamFullname: text(n.Folders.ConfirmedSpam), ConfirmedHamFullname: text(n.Folders.ConfirmedHam),
 	}
@@ -144,7 +148,8 @@ func (ch *AccountChange) to() *oxsecaccount.AccountDataUpdate {
 		TransportLogin: ch.Transport.Login, TransportPassword: secretTo(ch.Transport.Password),
 		TransportServer: ch.Transport.Host, TransportPort: intTo(ch.Transport.Port), TransportProtocol: ch.Transport.Protocol,
 		TransportSecure: ch.Transport.Secure, TransportStartTls: ch.Transport.StartTLS,
-		ArchiveFullname: ch.Archive, DraftsFullname: ch.Drafts, SentFullname: ch.Sent, SpamFullname: ch.Spam, TrashFullname: ch.Trash,
+		ArchiveFullname: ch.Archive, DraftsFullname: ch.Drafts, SentFullname: ch.Sent, SpamFullname: ch.Spam,
+		TrashFullname:         ch.Trash,
 		ConfirmedSpamFullname: ch.ConfirmedSpamFolder, ConfirmedHamFullname: ch.ConfirmedHamFolder,
 	}
 }

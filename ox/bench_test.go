@@ -41,8 +41,10 @@ func BenchmarkCreateUsers(b *testing.B) {
 	}
 	spec := func(i int) schoolmail.UserSpec {
 		name := fmt.Sprintf("user.%d", i)
-		return schoolmail.UserSpec{Username: name, GivenName: "Zoë", FamilyName: "Müller", DisplayName: fmt.Sprintf("Zoë Müller %d", i),
-			Mail: name + "@s.example", Aliases: []string{"u." + name + "@s.example"}, Language: "de", Access: "groupware_standard", MailEnabled: true}
+		return schoolmail.UserSpec{Username: name, GivenName: "Zoë", FamilyName: "Müller",
+			DisplayName: fmt.Sprintf("Zoë Müller %d", i),
+			Mail:        name + "@s.example", Aliases: []string{"u." + name + "@s.example"}, Language: "de",
+			Access: "groupware_standard", MailEnabled: true}
 	}
 	report := func(b *testing.B, g *ox.Groupware, before ox.Stats) {
 		st, n, took := g.Client().Stats(), float64(b.N), b.Elapsed().Seconds()
@@ -114,7 +116,8 @@ func BenchmarkObserve(b *testing.B) {
 				admins[schoolmail.ContextID(id)] = admin
 				ids = append(ids, schoolmail.ContextID(id))
 				for i := range each - 1 {
-					if _, err := srv.State().AddUser(id, oxtest.User{Name: fmt.Sprintf("user.%d.%d", id, i), GivenName: "Zoë", Surname: "Müller"}); err != nil {
+					if _, err := srv.State().AddUser(id, oxtest.User{Name: fmt.Sprintf("user.%d.%d", id, i), GivenName: "Zoë",
+						Surname: "Müller"}); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -215,7 +218,8 @@ func recorded(b *testing.B) []byte {
 func BenchmarkReadUsers(b *testing.B) {
 	answer := recorded(b)
 	b.Run("ox", func(b *testing.B) {
-		c, err := ox.New([]string{"http://canned/webservices"}, admin, &ox.Options{HTTPClient: &http.Client{Transport: canned(answer)}})
+		c, err := ox.New([]string{"http://canned/webservices"}, admin,
+			&ox.Options{HTTPClient: &http.Client{Transport: canned(answer)}})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -56,7 +56,8 @@ func traitsOf(op *soap.Operation) traits {
 	if op.Service != oxcontext.Service && op.Service != oxutil.Service && op.Service != oxtask.Service {
 		t |= bySchema
 	}
-	for _, prefix := range []string{"get", "list", "exists", "check", "change", "enable", "disable", "downgrade", "delete", "update", "remove", "unblock", "flush"} {
+	for _, prefix := range []string{"get", "list", "exists", "check", "change", "enable", "disable", "downgrade",
+		"delete", "update", "remove", "unblock", "flush"} {
 		if strings.HasPrefix(op.Name, prefix) {
 			t |= repeatable
 		}
@@ -161,7 +162,8 @@ func (c *Client) attempt(ctx context.Context, k *call, t traits) (*endpoint, *Er
 	if t&long != 0 {
 		timeout = c.opt.LongTimeout
 	}
-	one, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %v: %w", timeout, context.DeadlineExceeded))
+	one, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %v: %w", timeout,
+		context.DeadlineExceeded))
 	defer cancel()
 	var resp any
 	if k.resp != nil {
@@ -191,7 +193,8 @@ func (c *Client) attempt(ctx context.Context, k *call, t traits) (*endpoint, *Er
 	case e.Kind == ErrCanceled:
 	case e.Kind == ErrLostAnswer && e.Timeout() && t&long != 0:
 		o = trouble // such a call may take longer than anybody waits
-	case e.Kind == ErrUnreachable, e.Kind == ErrLostAnswer, e.Kind == ErrProtocol, e.Kind == ErrStarting, e.Kind == ErrStatus && e.Temporary():
+	case e.Kind == ErrUnreachable, e.Kind == ErrLostAnswer, e.Kind == ErrProtocol, e.Kind == ErrStarting,
+		e.Kind == ErrStatus && e.Temporary():
 		server.failed(start)
 		o = trouble
 	case e.HTTPStatus != 0:
@@ -232,7 +235,8 @@ func (c *Client) schemaLocked(k *call, e *Error, start time.Time) {
 // canceled is the error of a call whose context ended while it waited. before
 // is what it waited for, if it had been tried.
 func (k *call) canceled(cause error, before *Error) *Error {
-	e := &Error{Op: k.name, Service: k.op.String(), Context: k.context, Subject: k.subject, Kind: ErrCanceled, Err: cause, NotDone: true}
+	e := &Error{Op: k.name, Service: k.op.String(), Context: k.context, Subject: k.subject, Kind: ErrCanceled,
+		Err: cause, NotDone: true}
 	if before != nil {
 		e.NotDone = before.NotDone
 		e.ExceptionID, e.HTTPStatus = before.ExceptionID, before.HTTPStatus

@@ -30,7 +30,8 @@ func TestWhatOXWouldRefuse(t *testing.T) {
 		{"email1 alone", UserChange{Email1: new("b@s.ch")}, true},
 		{"primary address alone", UserChange{PrimaryEmail: new("b@s.ch")}, false},
 		{"primary address cleared", UserChange{PrimaryEmail: new(""), Email1: new("")}, false},
-		{"primary address not among the aliases", UserChange{PrimaryEmail: new("a@s.ch"), Email1: new("a@s.ch"), Aliases: []string{"b@s.ch"}}, false},
+		{"primary address not among the aliases", UserChange{PrimaryEmail: new("a@s.ch"), Email1: new("a@s.ch"),
+			Aliases: []string{"b@s.ch"}}, false},
 		{"aliases emptied", UserChange{Aliases: []string{}}, false},
 		{"language cleared", UserChange{Language: new("")}, false},
 		{"language without country", UserChange{Language: new("de")}, false},
@@ -109,7 +110,8 @@ func TestHugeNumbers(t *testing.T) {
 	}
 	huge := math.MaxInt32
 	huge += huge + 2 + 3 // 3 in 32 bits
-	for _, got := range []int32{*number(huge), *intTo(&huge), memberIDs([]schoolmail.UserID{schoolmail.UserID(huge)})[0], *(UserRef{ID: schoolmail.UserID(huge)}).to().Id} {
+	for _, got := range []int32{*number(huge), *intTo(&huge), memberIDs([]schoolmail.UserID{schoolmail.UserID(huge)})[0],
+		*(UserRef{ID: schoolmail.UserID(huge)}).to().Id} {
 		if got != math.MaxInt32 {
 			t.Errorf("%d became %d", huge, got)
 		}
@@ -118,7 +120,8 @@ func TestHugeNumbers(t *testing.T) {
 
 func TestNewUserNeedsItsFields(t *testing.T) {
 	t.Parallel()
-	good := NewUser{Name: "mia", DisplayName: "Mia", GivenName: "Mia", FamilyName: "L", PrimaryEmail: "mia@s.ch", Password: "pw"}
+	good := NewUser{Name: "mia", DisplayName: "Mia", GivenName: "Mia", FamilyName: "L", PrimaryEmail: "mia@s.ch",
+		Password: "pw"}
 	for name, spoil := range map[string]func(*NewUser){
 		"Name":           func(n *NewUser) { n.Name = "" },
 		"DisplayName":    func(n *NewUser) { n.DisplayName = "" },
@@ -144,10 +147,12 @@ func TestNewUserNeedsItsFields(t *testing.T) {
 // TestMinus: what is so already needs no request.
 func TestMinus(t *testing.T) {
 	t.Parallel()
-	u := User{DisplayName: "Mia", Department: "7b", PrimaryEmail: "mia@s.ch", Email1: "mia@s.ch", DefaultSender: "mia@s.ch",
-		Aliases: []string{"m@s.ch", "mia@s.ch"}, MailEnabled: true, UploadLimit: 5,
+	u := User{DisplayName: "Mia", Department: "7b", PrimaryEmail: "mia@s.ch", Email1: "mia@s.ch",
+		DefaultSender: "mia@s.ch",
+		Aliases:       []string{"m@s.ch", "mia@s.ch"}, MailEnabled: true, UploadLimit: 5,
 		Attributes: Attributes{"config": {"a": "1", "b": "2"}}}
-	same := UserChange{DisplayName: new("Mia"), Department: new("7b"), MailEnabled: new(true), UploadLimit: new(5), Note: new(""),
+	same := UserChange{DisplayName: new("Mia"), Department: new("7b"), MailEnabled: new(true), UploadLimit: new(5),
+		Note:       new(""),
 		Attributes: AttributesChange{"config": {"a": new("1"), "gone": nil}}}
 	same.SetAddresses("mia@s.ch", "M@s.ch")
 	if got := same.Minus(u); !got.IsZero() {
@@ -252,7 +257,8 @@ func TestReassign(t *testing.T) {
 func TestCapabilityText(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string][]string{
-		"": nil, "There are no capabilities set for context 10": nil, "There are no capabilities set for user null in context 10": nil,
+		"": nil, "There are no capabilities set for context 10": nil,
+		"There are no capabilities set for user null in context 10": nil,
 		"foo, bar": {"bar", "foo"}, "one": {"one"},
 	} {
 		if diff := cmp.Diff(want, capabilitiesFrom(in)); diff != "" {

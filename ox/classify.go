@@ -61,7 +61,8 @@ var kindsByText = []struct {
 	{prefix: "Group ", contains: "already exists in this context", kind: ErrGroupExists, of: fromData},
 	{prefix: "Member already exists in group", kind: ErrAlreadyMember, of: fromData},
 	{prefix: "No such access combination name", kind: ErrNoSuchCombination, of: fromData},
-	{prefix: "Context ", contains: "already exists!", kind: ErrContextExists, of: append([]Kind{ErrContextExists}, fromData...)},
+	{prefix: "Context ", contains: "already exists!", kind: ErrContextExists,
+		of: append([]Kind{ErrContextExists}, fromData...)},
 	{prefix: "Permission denied", kind: ErrPermissionDenied, of: []Kind{ErrCredentials, ErrRemote, ErrServer}},
 	{prefix: "Authentication failed", kind: ErrCredentials, of: fromAny},
 	{prefix: "Schema ", contains: "is locked or is now being updated", kind: ErrDatabaseUpdate, of: fromAny},
@@ -178,7 +179,8 @@ func (k *call) loginUnknown(message string) bool {
 
 // createsContext reports whether the call makes a context.
 func (k *call) createsContext() bool {
-	return k.op == oxcontext.OpCreate || k.op == oxcontext.OpCreateModuleAccess || k.op == oxcontext.OpCreateModuleAccessByName
+	return k.op == oxcontext.OpCreate || k.op == oxcontext.OpCreateModuleAccess ||
+		k.op == oxcontext.OpCreateModuleAccessByName
 }
 
 // rolledBackCreate recognises what OX says, besides "Deadlock found", when two
@@ -200,7 +202,8 @@ func (k *call) redact(s string) string {
 		var escaped strings.Builder
 		_ = xml.EscapeText(&escaped, []byte(secret))
 		xmlOnly := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "&#xD;").Replace(string(secret))
-		for _, form := range []string{string(secret), xmlOnly, escaped.String(), html.EscapeString(string(secret)), url.QueryEscape(string(secret))} {
+		for _, form := range []string{string(secret), xmlOnly, escaped.String(), html.EscapeString(string(secret)),
+			url.QueryEscape(string(secret))} {
 			s = strings.ReplaceAll(s, form, "[redacted]")
 		}
 	}

@@ -114,7 +114,8 @@ func (s *Cluster) UnregisterDatabase(ctx context.Context, id int) error {
 // CreateSchema creates an empty schema in a database, or, with database 0, where
 // the server likes.
 func (s *Cluster) CreateSchema(ctx context.Context, database int) (Database, error) {
-	r, err := invoke[oxutil.CreateSchemaResponse](ctx, s.c, s.call("create schema", oxutil.OpCreateSchema, "", &oxutil.CreateSchema{OptDBId: number(database)}))
+	r, err := invoke[oxutil.CreateSchemaResponse](ctx, s.c, s.call("create schema", oxutil.OpCreateSchema, "",
+		&oxutil.CreateSchema{OptDBId: number(database)}))
 	if err != nil || r.Return_ == nil {
 		return Database{}, err
 	}
@@ -131,7 +132,8 @@ type SchemaState struct {
 // CheckDatabases tells which schemas need an update or are being updated. Ask it
 // while waiting for [ErrDatabaseUpdate] to pass.
 func (s *Cluster) CheckDatabases(ctx context.Context) (SchemaState, error) {
-	r, err := invoke[oxutil.CheckDatabaseResponse](ctx, s.c, s.call("check databases", oxutil.OpCheckDatabase, "", &oxutil.CheckDatabase{}))
+	r, err := invoke[oxutil.CheckDatabaseResponse](ctx, s.c, s.call("check databases", oxutil.OpCheckDatabase, "",
+		&oxutil.CheckDatabase{}))
 	if err != nil || r.Return_ == nil {
 		return SchemaState{}, err
 	}
@@ -191,7 +193,8 @@ func (ch *FilestoreChange) to() *oxutil.Filestore {
 
 // RegisterFilestore makes a file store known.
 func (s *Cluster) RegisterFilestore(ctx context.Context, ch FilestoreChange) (Filestore, error) {
-	r, err := invoke[oxutil.RegisterFilestoreResponse](ctx, s.c, s.call("register file store", oxutil.OpRegisterFilestore, val(ch.URL), &oxutil.RegisterFilestore{Fstore: ch.to()}))
+	r, err := invoke[oxutil.RegisterFilestoreResponse](ctx, s.c,
+		s.call("register file store", oxutil.OpRegisterFilestore, val(ch.URL), &oxutil.RegisterFilestore{Fstore: ch.to()}))
 	if err != nil || r.Return_ == nil {
 		return Filestore{}, err
 	}
@@ -231,7 +234,8 @@ func (s *Cluster) Servers(ctx context.Context, pattern string) iter.Seq2[Server,
 
 // RegisterServer makes a server known.
 func (s *Cluster) RegisterServer(ctx context.Context, name string) (Server, error) {
-	r, err := invoke[oxutil.RegisterServerResponse](ctx, s.c, s.call("register server", oxutil.OpRegisterServer, name, &oxutil.RegisterServer{Srv: &oxutil.Server{Name: &name}}))
+	r, err := invoke[oxutil.RegisterServerResponse](ctx, s.c, s.call("register server", oxutil.OpRegisterServer, name,
+		&oxutil.RegisterServer{Srv: &oxutil.Server{Name: &name}}))
 	if err != nil || r.Return_ == nil {
 		return Server{}, err
 	}
@@ -240,7 +244,8 @@ func (s *Cluster) RegisterServer(ctx context.Context, name string) (Server, erro
 
 // UnregisterServer makes a server unknown.
 func (s *Cluster) UnregisterServer(ctx context.Context, id int) error {
-	return s.run(ctx, s.call("unregister server", oxutil.OpUnregisterServer, "", &oxutil.UnregisterServer{Serv: &oxutil.Server{Id: number(id)}}))
+	return s.run(ctx, s.call("unregister server", oxutil.OpUnregisterServer, "",
+		&oxutil.UnregisterServer{Serv: &oxutil.Server{Id: number(id)}}))
 }
 
 // MaintenanceReason is why a context is disabled.
@@ -265,8 +270,9 @@ func (s *Cluster) MaintenanceReasons(ctx context.Context, pattern string) iter.S
 
 // CreateMaintenanceReason makes a reason.
 func (s *Cluster) CreateMaintenanceReason(ctx context.Context, text string) (MaintenanceReason, error) {
-	r, err := invoke[oxutil.CreateMaintenanceReasonResponse](ctx, s.c, s.call("create maintenance reason", oxutil.OpCreateMaintenanceReason, "",
-		&oxutil.CreateMaintenanceReason{Reason: &oxutil.MaintenanceReason{Text: &text, Textset: new(true)}}))
+	r, err := invoke[oxutil.CreateMaintenanceReasonResponse](ctx, s.c,
+		s.call("create maintenance reason", oxutil.OpCreateMaintenanceReason, "",
+			&oxutil.CreateMaintenanceReason{Reason: &oxutil.MaintenanceReason{Text: &text, Textset: new(true)}}))
 	if err != nil || r.Return_ == nil {
 		return MaintenanceReason{}, err
 	}
@@ -287,7 +293,8 @@ func (s *Cluster) DeleteMaintenanceReasons(ctx context.Context, ids ...int) erro
 // permission bits. The global address book cannot be closed or opened this way.
 func (s *Cluster) ChangeAccessEverywhere(ctx context.Context, filter string, add, remove Access) error {
 	k := s.call("change access everywhere", oxuser.OpChangeModuleAccessGlobal, filter, &oxuser.ChangeModuleAccessGlobal{
-		Filter: &filter, AddAccess: accessTo[oxuser.UserModuleAccess](add), RemoveAccess: accessTo[oxuser.UserModuleAccess](remove)})
+		Filter: &filter, AddAccess: accessTo[oxuser.UserModuleAccess](add),
+		RemoveAccess: accessTo[oxuser.UserModuleAccess](remove)})
 	if (add | remove).Has(AccessGlobalAddressBookDisabled) {
 		return k.invalid(errGABEverywhere)
 	}

@@ -150,13 +150,15 @@ func TestContextThatDisappears(t *testing.T) {
 				t.Fatal(err)
 			}
 			ids := []schoolmail.ContextID{10, 20}
-			contexts, places, err := ox.NewGroupware(c, map[schoolmail.ContextID]ox.Credentials{10: admin, 20: admin}, nil).Observe(t.Context(), ids)
+			contexts, places, err := ox.NewGroupware(c, map[schoolmail.ContextID]ox.Credentials{10: admin, 20: admin},
+				nil).Observe(t.Context(), ids)
 			if err != nil || len(contexts) != 1 || contexts[0].ID != 10 || len(places) != 1 {
 				t.Errorf("got %v, %v, %v", contexts, places, err)
 			}
 			srv.State().Restore(before)
 			wrong := ox.Credentials{Login: "oxadmin", Password: "wrong"}
-			_, _, err = ox.NewGroupware(master, map[schoolmail.ContextID]ox.Credentials{10: admin, 20: wrong}, nil).Observe(t.Context(), ids)
+			_, _, err = ox.NewGroupware(master, map[schoolmail.ContextID]ox.Credentials{10: admin, 20: wrong},
+				nil).Observe(t.Context(), ids)
 			if !errors.Is(err, ox.ErrCredentials) {
 				t.Errorf("got %v", err)
 			}
@@ -167,13 +169,15 @@ func TestContextThatDisappears(t *testing.T) {
 // TestLostAnswerToAccountCreate is settled by looking, too.
 func TestLostAnswerToAccountCreate(t *testing.T) {
 	t.Parallel()
-	for name, f := range map[string]oxtest.Failure{"before": {ResetBefore: true}, "after": {ResetAfter: true}, "proxy": {Status: 502}} {
+	for name, f := range map[string]oxtest.Failure{"before": {ResetBefore: true}, "after": {ResetAfter: true},
+		"proxy": {Status: 502}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv, _, cc := school(t)
 			srv.Inject(oxtest.Rule{Service: "OXSecondaryAccountService", Op: "create", Times: 1, Failure: f})
 			n := ox.NewAccount{Account: ox.Account{Name: "Office", PrimaryAddress: "office@s.example",
-				Mail: ox.MailServer{Login: "office", Password: "pw-1"}}, MailSource: ox.EndpointPrimary, TransportSource: ox.EndpointPrimary}
+				Mail: ox.MailServer{Login: "office", Password: "pw-1"}}, MailSource: ox.EndpointPrimary,
+				TransportSource: ox.EndpointPrimary}
 			holders := ox.AccountHolders{Users: []schoolmail.UserID{3, 4}}
 			if err := cc.Accounts.Create(t.Context(), n, holders); err != nil {
 				t.Fatal(err)
@@ -197,8 +201,10 @@ func TestTexts(t *testing.T) {
 	srv, _, cc := school(t)
 	ctx := t.Context()
 	ref := ox.UserRef{ID: 3}
-	for _, s := range []string{`"Zoë" <&> 'O''Hara'`, "]]>", "&amp;lt;", "a\r\nb\tc\n", "  spaces  ", "\u200d\U0001F468\u200d\U0001F393", "e\u0301", "\u0085\u2028\ufeff", "<!--", "%*_?"} {
-		if err := cc.Users.Change(ctx, ref, ox.UserChange{DisplayName: &s, Note: &s, Attributes: ox.AttributesChange{"x": {s: &s}}}); err != nil {
+	for _, s := range []string{`"Zoë" <&> 'O''Hara'`, "]]>", "&amp;lt;", "a\r\nb\tc\n", "  spaces  ",
+		"\u200d\U0001F468\u200d\U0001F393", "e\u0301", "\u0085\u2028\ufeff", "<!--", "%*_?"} {
+		if err := cc.Users.Change(ctx, ref, ox.UserChange{DisplayName: &s, Note: &s,
+			Attributes: ox.AttributesChange{"x": {s: &s}}}); err != nil {
 			t.Errorf("%q: %v", s, err)
 			continue
 		}
@@ -216,7 +222,8 @@ func TestTexts(t *testing.T) {
 		if e, ok := errors.AsType[*ox.Error](err); !ok || e.Kind != ox.ErrInvalidData || !e.NotDone || e.Temporary() {
 			t.Errorf("%q: got %v", s, err)
 		}
-		err = second(cc.Users.Create(ctx, ox.NewUser{Name: "x" + s, DisplayName: "x", GivenName: "x", FamilyName: "x", PrimaryEmail: "x@s.example", Password: "pw-1"}))
+		err = second(cc.Users.Create(ctx, ox.NewUser{Name: "x" + s, DisplayName: "x", GivenName: "x", FamilyName: "x",
+			PrimaryEmail: "x@s.example", Password: "pw-1"}))
 		if e, ok := errors.AsType[*ox.Error](err); !ok || e.Kind != ox.ErrInvalidData || !e.NotDone {
 			t.Errorf("%q: got %v", s, err)
 		}
@@ -226,7 +233,8 @@ func TestTexts(t *testing.T) {
 	}
 	// OX has its own idea of login names.
 	for _, s := range []string{"müller", `a"b`, "a<b", "a b", "a/b", "a&b", "a'b"} {
-		err := second(cc.Users.Create(ctx, ox.NewUser{Name: s, DisplayName: s, GivenName: "x", FamilyName: "x", PrimaryEmail: "x@s.example", Password: "pw-1"}))
+		err := second(cc.Users.Create(ctx, ox.NewUser{Name: s, DisplayName: s, GivenName: "x", FamilyName: "x",
+			PrimaryEmail: "x@s.example", Password: "pw-1"}))
 		if !errors.Is(err, ox.ErrInvalidData) {
 			t.Errorf("%q: got %v", s, err)
 		}
@@ -273,7 +281,8 @@ func TestNamesInAnotherCase(t *testing.T) {
 	t.Parallel()
 	_, _, cc := school(t)
 	ctx := t.Context()
-	n := ox.NewUser{Name: "Anna", DisplayName: "Another Anna", GivenName: "A", FamilyName: "B", PrimaryEmail: "ANNA@s.example", Password: "pw-1"}
+	n := ox.NewUser{Name: "Anna", DisplayName: "Another Anna", GivenName: "A", FamilyName: "B",
+		PrimaryEmail: "ANNA@s.example", Password: "pw-1"}
 	if err := second(cc.Users.Create(ctx, n)); !errors.Is(err, ox.ErrAddressUsed) {
 		t.Errorf("address: got %v", err)
 	}

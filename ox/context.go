@@ -149,7 +149,8 @@ func (n *NewContext) admin() (*oxcontext.User, error) {
 
 func (ch *ContextChange) to(id schoolmail.ContextID) (*oxcontext.Context, error) {
 	out := &oxcontext.Context{
-		Id: number(id), Name: ch.Name, MaxQuota: ch.MaxQuota, LoginMappings: ch.LoginMappings, FilestoreId: intTo(ch.FilestoreID),
+		Id: number(id), Name: ch.Name, MaxQuota: ch.MaxQuota, LoginMappings: ch.LoginMappings,
+		FilestoreId: intTo(ch.FilestoreID),
 	}
 	if attrs := attributesTo(ch.Attributes); attrs != nil {
 		var err error

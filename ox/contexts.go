@@ -61,7 +61,8 @@ func (s *Contexts) get(ctx context.Context, k call) (Context, error) {
 
 // Exists reports whether there is a context with this id.
 func (s *Contexts) Exists(ctx context.Context, id schoolmail.ContextID) (bool, error) {
-	r, err := invoke[oxcontext.ExistsResponse](ctx, s.c, s.call("look for context", oxcontext.OpExists, id, &oxcontext.Exists{}))
+	r, err := invoke[oxcontext.ExistsResponse](ctx, s.c, s.call("look for context", oxcontext.OpExists, id,
+		&oxcontext.Exists{}))
 	if err != nil {
 		return false, err
 	}
@@ -82,7 +83,8 @@ func (s *Contexts) NameExists(ctx context.Context, name string) (bool, error) {
 // ExistsInServer reports whether the context belongs to the registered server
 // that answers.
 func (s *Contexts) ExistsInServer(ctx context.Context, id schoolmail.ContextID) (bool, error) {
-	r, err := invoke[oxcontext.ExistsInServerResponse](ctx, s.c, s.call("look for context", oxcontext.OpExistsInServer, id, &oxcontext.ExistsInServer{}))
+	r, err := invoke[oxcontext.ExistsInServerResponse](ctx, s.c,
+		s.call("look for context", oxcontext.OpExistsInServer, id, &oxcontext.ExistsInServer{}))
 	if err != nil {
 		return false, err
 	}
@@ -100,7 +102,8 @@ func (s *Contexts) All(ctx context.Context) iter.Seq2[Context, error] {
 // which "*" is a wildcard. A number also matches the id.
 func (s *Contexts) Search(ctx context.Context, pattern string) iter.Seq2[Context, error] {
 	return each(func() ([]Context, error) {
-		return stream(ctx, s.c, s.call("list contexts", oxcontext.OpList, 0, &oxcontext.List{Search_pattern: &pattern}), s.from)
+		return stream(ctx, s.c, s.call("list contexts", oxcontext.OpList, 0, &oxcontext.List{Search_pattern: &pattern}),
+			s.from)
 	})
 }
 
@@ -127,7 +130,8 @@ func (s *Contexts) OnDatabase(ctx context.Context, id int, w *Window) iter.Seq2[
 	db := &oxcontext.Database{Id: number(id)}
 	return each(func() ([]Context, error) {
 		if w == nil {
-			return stream(ctx, s.c, s.call("list contexts", oxcontext.OpListByDatabase, 0, &oxcontext.ListByDatabase{Db: db}), s.from)
+			return stream(ctx, s.c, s.call("list contexts", oxcontext.OpListByDatabase, 0, &oxcontext.ListByDatabase{Db: db}),
+				s.from)
 		}
 		return stream(ctx, s.c, s.call("list contexts", oxcontext.OpListPageByDatabase, 0, &oxcontext.ListPageByDatabase{
 			Db: db, Offset: new(strconv.Itoa(w.Offset)), Length: new(strconv.Itoa(w.Length))}), s.from)
@@ -140,7 +144,8 @@ func (s *Contexts) OnFilestore(ctx context.Context, id int, w *Window) iter.Seq2
 	fs := &oxcontext.Filestore{Id: number(id)}
 	return each(func() ([]Context, error) {
 		if w == nil {
-			return stream(ctx, s.c, s.call("list contexts", oxcontext.OpListByFilestore, 0, &oxcontext.ListByFilestore{Fs: fs}), s.from)
+			return stream(ctx, s.c, s.call("list contexts", oxcontext.OpListByFilestore, 0,
+				&oxcontext.ListByFilestore{Fs: fs}), s.from)
 		}
 		return stream(ctx, s.c, s.call("list contexts", oxcontext.OpListPageByFilestore, 0, &oxcontext.ListPageByFilestore{
 			Fs: fs, Offset: new(strconv.Itoa(w.Offset)), Length: new(strconv.Itoa(w.Length))}), s.from)
@@ -184,7 +189,8 @@ func (s *Contexts) Create(ctx context.Context, n NewContext) (Context, error) {
 			return r.Return_, nil
 		case n.Admin.Access != nil:
 			k.op, k.req = oxcontext.OpCreateModuleAccess, &oxcontext.CreateModuleAccess{
-				Ctx: data, Admin_user: admin, Access: accessTo[oxcontext.UserModuleAccess](*n.Admin.Access), Schema_select_strategy: n.strategy()}
+				Ctx: data, Admin_user: admin, Access: accessTo[oxcontext.UserModuleAccess](*n.Admin.Access),
+				Schema_select_strategy: n.strategy()}
 			r, err := invoke[oxcontext.CreateModuleAccessResponse](ctx, s.c, k)
 			if err != nil {
 				return nil, err
@@ -284,7 +290,8 @@ func (s *Contexts) Downgrade(ctx context.Context, id schoolmail.ContextID) error
 
 // AdminID returns the id of the context's administrator, usually 2.
 func (s *Contexts) AdminID(ctx context.Context, id schoolmail.ContextID) (schoolmail.UserID, error) {
-	r, err := invoke[oxcontext.GetAdminIdResponse](ctx, s.c, s.call("read administrator", oxcontext.OpGetAdminId, id, &oxcontext.GetAdminId{}))
+	r, err := invoke[oxcontext.GetAdminIdResponse](ctx, s.c, s.call("read administrator", oxcontext.OpGetAdminId, id,
+		&oxcontext.GetAdminId{}))
 	if err != nil {
 		return 0, err
 	}
@@ -293,7 +300,8 @@ func (s *Contexts) AdminID(ctx context.Context, id schoolmail.ContextID) (school
 
 // Access reads the access of the context's administrator.
 func (s *Contexts) Access(ctx context.Context, id schoolmail.ContextID) (Access, error) {
-	r, err := invoke[oxcontext.GetModuleAccessResponse](ctx, s.c, s.call("read access of context", oxcontext.OpGetModuleAccess, id, &oxcontext.GetModuleAccess{}))
+	r, err := invoke[oxcontext.GetModuleAccessResponse](ctx, s.c,
+		s.call("read access of context", oxcontext.OpGetModuleAccess, id, &oxcontext.GetModuleAccess{}))
 	if err != nil {
 		return 0, err
 	}
@@ -303,7 +311,9 @@ func (s *Contexts) Access(ctx context.Context, id schoolmail.ContextID) (Access,
 // AccessName returns the named combination that the context's administrator has
 // exactly, or "".
 func (s *Contexts) AccessName(ctx context.Context, id schoolmail.ContextID) (string, error) {
-	r, err := invoke[oxcontext.GetAccessCombinationNameResponse](ctx, s.c, s.call("read access name of context", oxcontext.OpGetAccessCombinationName, id, &oxcontext.GetAccessCombinationName{}))
+	r, err := invoke[oxcontext.GetAccessCombinationNameResponse](ctx, s.c,
+		s.call("read access name of context", oxcontext.OpGetAccessCombinationName, id,
+			&oxcontext.GetAccessCombinationName{}))
 	if err != nil {
 		return "", err
 	}
@@ -330,7 +340,8 @@ func (s *Contexts) SetAccessName(ctx context.Context, id schoolmail.ContextID, n
 
 // Capabilities lists the context's own capabilities.
 func (s *Contexts) Capabilities(ctx context.Context, id schoolmail.ContextID) ([]string, error) {
-	r, err := invoke[oxcontext.GetContextCapabilitiesResponse](ctx, s.c, s.call("read capabilities of context", oxcontext.OpGetContextCapabilities, id, &oxcontext.GetContextCapabilities{}))
+	r, err := invoke[oxcontext.GetContextCapabilitiesResponse](ctx, s.c,
+		s.call("read capabilities of context", oxcontext.OpGetContextCapabilities, id, &oxcontext.GetContextCapabilities{}))
 	if err != nil {
 		return nil, err
 	}
@@ -343,7 +354,8 @@ func (s *Contexts) ChangeCapabilities(ctx context.Context, id schoolmail.Context
 	if ch.isZero() {
 		return k.invalid(errNoCapabilities)
 	}
-	k.req = &oxcontext.ChangeCapabilities{CapsToAdd: commaList(ch.Grant), CapsToRemove: commaList(ch.Deny), CapsToDrop: commaList(ch.Drop)}
+	k.req = &oxcontext.ChangeCapabilities{CapsToAdd: commaList(ch.Grant), CapsToRemove: commaList(ch.Deny),
+		CapsToDrop: commaList(ch.Drop)}
 	return s.run(ctx, k)
 }
 
@@ -379,8 +391,9 @@ func (s *Contexts) SetQuota(ctx context.Context, id schoolmail.ContextID, q Quot
 // MoveDatabase moves a context into another database. It is disabled meanwhile.
 // The result is the number of a job; see [Jobs].
 func (s *Contexts) MoveDatabase(ctx context.Context, id schoolmail.ContextID, database int) (int, error) {
-	r, err := invoke[oxcontext.MoveContextDatabaseResponse](ctx, s.c, s.call("move context", oxcontext.OpMoveContextDatabase, id,
-		&oxcontext.MoveContextDatabase{Dst_database_id: &oxcontext.Database{Id: number(database)}}))
+	r, err := invoke[oxcontext.MoveContextDatabaseResponse](ctx, s.c,
+		s.call("move context", oxcontext.OpMoveContextDatabase, id,
+			&oxcontext.MoveContextDatabase{Dst_database_id: &oxcontext.Database{Id: number(database)}}))
 	if err != nil {
 		return 0, err
 	}
@@ -390,8 +403,9 @@ func (s *Contexts) MoveDatabase(ctx context.Context, id schoolmail.ContextID, da
 // MoveFilestore moves a context's files into another file store. It is disabled
 // meanwhile. The result is the number of a job; see [Jobs].
 func (s *Contexts) MoveFilestore(ctx context.Context, id schoolmail.ContextID, filestore int) (int, error) {
-	r, err := invoke[oxcontext.MoveContextFilestoreResponse](ctx, s.c, s.call("move context", oxcontext.OpMoveContextFilestore, id,
-		&oxcontext.MoveContextFilestore{Dst_filestore_id: &oxcontext.Filestore{Id: number(filestore)}}))
+	r, err := invoke[oxcontext.MoveContextFilestoreResponse](ctx, s.c,
+		s.call("move context", oxcontext.OpMoveContextFilestore, id,
+			&oxcontext.MoveContextFilestore{Dst_filestore_id: &oxcontext.Filestore{Id: number(filestore)}}))
 	if err != nil {
 		return 0, err
 	}

@@ -18,7 +18,8 @@ import (
 func inProcess(t testing.TB, srv *oxtest.Server, opt ox.Options) *ox.Client {
 	t.Helper()
 	opt.HTTPClient = srv.HTTPClient()
-	c, err := ox.New([]string{"http://ox.example/webservices"}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, &opt)
+	c, err := ox.New([]string{"http://ox.example/webservices"}, ox.Credentials{Login: "oxadminmaster",
+		Password: "secret"}, &opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,9 +90,12 @@ func TestRolledBackCreate(t *testing.T) {
 	t.Parallel()
 	const sql = "Deadlock found when trying to get lock; try restarting transaction"
 	for name, f := range map[string]oxtest.Failure{
-		"deadlock":             {Fault: "StorageException", Message: "FLD-0038 Categories=ERROR Message='A SQL error occurred: " + sql + "'"},
-		"no administrator yet": {Fault: "StorageException", Message: "FLD-0033 Categories=ERROR Message='No admin user found in context 30'"},
-		"id just deleted":      {Fault: "StorageException", Message: "FLD-0038 Categories=ERROR Message='Duplicate entry '30-24-1' for key 'PRIMARY''"},
+		"deadlock": {Fault: "StorageException",
+			Message: "FLD-0038 Categories=ERROR Message='A SQL error occurred: " + sql + "'"},
+		"no administrator yet": {Fault: "StorageException",
+			Message: "FLD-0033 Categories=ERROR Message='No admin user found in context 30'"},
+		"id just deleted": {Fault: "StorageException",
+			Message: "FLD-0038 Categories=ERROR Message='Duplicate entry '30-24-1' for key 'PRIMARY''"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -99,8 +103,9 @@ func TestRolledBackCreate(t *testing.T) {
 				srv := oxtest.New()
 				defer srv.Close()
 				c := inProcess(t, srv, ox.Options{})
-				n := ox.NewContext{ID: 30, MaxQuota: ox.Unlimited, Admin: ox.NewUser{Name: "oxadmin", Password: "secret", DisplayName: "Admin",
-					GivenName: "A", FamilyName: "B", PrimaryEmail: "a@b.example", AccessName: "all"}}
+				n := ox.NewContext{ID: 30, MaxQuota: ox.Unlimited, Admin: ox.NewUser{Name: "oxadmin", Password: "secret",
+					DisplayName: "Admin",
+					GivenName:   "A", FamilyName: "B", PrimaryEmail: "a@b.example", AccessName: "all"}}
 				remove := srv.Inject(oxtest.Rule{Op: "createModuleAccessByName", Failure: f})
 				_, err := c.Contexts.Create(t.Context(), n)
 				if !errors.Is(err, ox.ErrRolledBack) {

@@ -31,7 +31,8 @@ func TestEveryFieldIsRead(t *testing.T) {
 	})
 	t.Run("Context", func(t *testing.T) { reads(t, contextFrom, nil) })
 	t.Run("Schema", func(t *testing.T) {
-		reads(t, func(g *oxcontext.Database) Schema { return schemaFrom(g) }, allBut[oxcontext.Database]("in a context only these two are filled", "Id", "Scheme"))
+		reads(t, func(g *oxcontext.Database) Schema { return schemaFrom(g) },
+			allBut[oxcontext.Database]("in a context only these two are filled", "Id", "Scheme"))
 	})
 	t.Run("Group", func(t *testing.T) { reads(t, groupFrom, nil) })
 	t.Run("Resource", func(t *testing.T) { reads(t, resourceFrom, nil) })
@@ -120,10 +121,12 @@ func TestEveryFieldIsWritten(t *testing.T) {
 		})
 	})
 	t.Run("NewUser", func(t *testing.T) {
-		n := NewUser{Name: "a", DisplayName: "b", GivenName: "c", FamilyName: "d", PrimaryEmail: "e@f", Password: "g", Aliases: []string{"h@f"}}
+		n := NewUser{Name: "a", DisplayName: "b", GivenName: "c", FamilyName: "d", PrimaryEmail: "e@f", Password: "g",
+			Aliases: []string{"h@f"}}
 		ch := n.change()
-		want := &oxuser.User{Name: new("a"), Display_name: new("b"), Given_name: new("c"), Sur_name: new("d"), PrimaryEmail: new("e@f"),
-			Email1: new("e@f"), DefaultSenderAddress: new("e@f"), Aliases: []string{"e@f", "h@f"}, Password: new("g")}
+		want := &oxuser.User{Name: new("a"), Display_name: new("b"), Given_name: new("c"), Sur_name: new("d"),
+			PrimaryEmail: new("e@f"),
+			Email1:       new("e@f"), DefaultSenderAddress: new("e@f"), Aliases: []string{"e@f", "h@f"}, Password: new("g")}
 		if diff := cmp.Diff(want, ch.to()); diff != "" {
 			t.Error(diff)
 		}
@@ -148,14 +151,18 @@ func TestEveryFieldIsWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 			return out
-		}, map[string]string{"Average_size": server, "Enabled": "see Contexts.Enable", "Filestore_name": server, "UsedQuota": server,
-			"ReadDatabase": "see Contexts.MoveDatabase", "WriteDatabase": "see Contexts.MoveDatabase", "GabMode": "only on create"})
+		}, map[string]string{"Average_size": server, "Enabled": "see Contexts.Enable", "Filestore_name": server,
+			"UsedQuota":    server,
+			"ReadDatabase": "see Contexts.MoveDatabase", "WriteDatabase": "see Contexts.MoveDatabase",
+			"GabMode": "only on create"})
 	})
 	t.Run("Database", func(t *testing.T) {
-		writes(t, (*DatabaseChange).to, map[string]string{"Id": "is set with the call", "CurrentUnits": server, "Read_id": server, "Scheme": server})
+		writes(t, (*DatabaseChange).to, map[string]string{"Id": "is set with the call", "CurrentUnits": server,
+			"Read_id": server, "Scheme": server})
 	})
 	t.Run("Filestore", func(t *testing.T) {
-		writes(t, (*FilestoreChange).to, map[string]string{"Id": "is set with the call", "CurrentContexts": server, "Reserved": server, "Used": server})
+		writes(t, (*FilestoreChange).to, map[string]string{"Id": "is set with the call", "CurrentContexts": server,
+			"Reserved": server, "Used": server})
 	})
 	t.Run("AccountDataOnCreate", func(t *testing.T) { writes(t, (*NewAccount).to, nil) })
 	t.Run("AccountDataUpdate", func(t *testing.T) { writes(t, (*AccountChange).to, nil) })

@@ -44,8 +44,10 @@ type CopyOptions struct {
 // for the user in the target for as long as [Options].CopyWait says, and nobody
 // else is copied meanwhile, since the server may still be at work. An
 // [ErrLostAnswer] after that means that he has not arrived.
-func (c *Client) CopyUser(ctx context.Context, username string, from, to *ContextClient, opt *CopyOptions) (schoolmail.UserID, error) {
-	k := call{name: "copy user", op: oxusercopy.OpCopyUser, context: to.id, source: from.id, subject: username, cred: c.master,
+func (c *Client) CopyUser(ctx context.Context, username string, from, to *ContextClient,
+	opt *CopyOptions) (schoolmail.UserID, error) {
+	k := call{name: "copy user", op: oxusercopy.OpCopyUser, context: to.id, source: from.id, subject: username,
+		cred: c.master,
 		req: &oxusercopy.CopyUser{
 			User: &oxusercopy.User{Name: &username},
 			Src:  &oxusercopy.Context{Id: number(from.id)},
@@ -117,7 +119,8 @@ func (k *call) notLocked(ctx context.Context, err error) *Error {
 	if ctx.Err() != nil {
 		return k.canceled(context.Cause(ctx), nil)
 	}
-	return &Error{Op: k.name, Context: k.context, Subject: k.subject, Kind: ErrCopyConflict, Message: "the lock for copies is not to be had", Err: err, NotDone: true}
+	return &Error{Op: k.name, Context: k.context, Subject: k.subject, Kind: ErrCopyConflict,
+		Message: "the lock for copies is not to be had", Err: err, NotDone: true}
 }
 
 // doubtfulCopy is a copy whose answer got lost: the server may have made it, may
@@ -138,7 +141,8 @@ func (c *Client) settleDoubt(ctx context.Context) (arrived schoolmail.UserID, er
 		got, err := d.to.Users.Get(ctx, UserRef{Name: d.source.Name})
 		left := time.Until(d.until)
 		switch {
-		case err == nil && sameSet([]string{got.PrimaryEmail}, []string{d.source.PrimaryEmail}) && got.DisplayName == d.source.DisplayName:
+		case err == nil && sameSet([]string{got.PrimaryEmail}, []string{d.source.PrimaryEmail}) &&
+			got.DisplayName == d.source.DisplayName:
 			c.doubt = nil
 			c.waits.Free(key)
 			return got.ID, nil
@@ -165,7 +169,8 @@ func (c *Client) copyAvailable(ctx context.Context, k *call) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.opt.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.servers.pick(k.context).client.Endpoint(oxusercopy.Service)+"?wsdl", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		c.servers.pick(k.context).client.Endpoint(oxusercopy.Service)+"?wsdl", nil)
 	if err != nil {
 		return k.invalid(err)
 	}
@@ -175,8 +180,10 @@ func (c *Client) copyAvailable(ctx context.Context, k *call) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNotFound {
-		return &Error{Op: k.name, Service: k.op.String(), Context: k.context, Subject: k.subject, Kind: ErrNoService, HTTPStatus: resp.StatusCode,
-			Message: "the servers lack the packages open-xchange-admin-user-copy and open-xchange-admin-soap-usercopy", NotDone: true}
+		return &Error{Op: k.name, Service: k.op.String(), Context: k.context, Subject: k.subject, Kind: ErrNoService,
+			HTTPStatus: resp.StatusCode,
+			Message:    "the servers lack the packages open-xchange-admin-user-copy and open-xchange-admin-soap-usercopy",
+			NotDone:    true}
 	}
 	if resp.StatusCode == http.StatusOK {
 		c.hasCopy.Store(true)
@@ -185,7 +192,8 @@ func (c *Client) copyAvailable(ctx context.Context, k *call) error {
 }
 
 // copyPreflight checks what OX does not.
-func (c *Client) copyPreflight(ctx context.Context, k *call, source User, from, to *ContextClient, opt *CopyOptions) error {
+func (c *Client) copyPreflight(ctx context.Context, k *call, source User, from, to *ContextClient,
+	opt *CopyOptions) error {
 	refuse := func(kind Kind, message string) error {
 		return &Error{Op: k.name, Context: k.context, Subject: k.subject, Kind: kind, Message: message, NotDone: true}
 	}

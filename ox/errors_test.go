@@ -30,7 +30,9 @@ func TestFaults(t *testing.T) {
 		{"", "The context 7 does not exist!", ErrNoSuchContext},
 		{"NoSuchUserException", "No such user 5 in context 7; exceptionId 1-2", ErrNoSuchUser},
 		{"NoSuchUserException", "No such user(s) 5, 6 in context 7; exceptionId 1-2", ErrNoSuchUser},
-		{"NoSuchUserException", nso + "NoSuchUserException: No such user mia in context 7; exceptionId 1-2; exceptionId 1-3; exceptionId 1-4", ErrNoSuchUser},
+		{"NoSuchUserException", nso +
+			"NoSuchUserException: No such user mia in context 7; exceptionId 1-2; exceptionId 1-3; exceptionId 1-4",
+			ErrNoSuchUser},
 		{"StorageException", nso + "NoSuchGroupException: No such group staff in context 7; exceptionId 1-2", ErrNoSuchGroup},
 		{"", nso + "NoSuchResourceException: No such resource beamer; exceptionId 1-2", ErrNoSuchResource},
 		{"ContextExistsException", "Context 7 already exists!; exceptionId 1-2", ErrContextExists},
@@ -44,14 +46,17 @@ func TestFaults(t *testing.T) {
 		{"InvalidDataException", "Group staff already exists in this context; exceptionId 1-2", ErrGroupExists},
 		{"InvalidDataException", "Member already exists in group; exceptionId 1-2", ErrAlreadyMember},
 		{"InvalidDataException", `No such access combination name "x"; exceptionId 1-2`, ErrNoSuchCombination},
-		{"DatabaseUpdateException", `Schema "db_5" from database 3 on host "h" is locked or is now being updated, please try again later; exceptionId 1-2`, ErrDatabaseUpdate},
+		{"DatabaseUpdateException",
+			`Schema "db_5" from database 3 on host "h" is locked or is now being updated, please try again later; exceptionId 1-2`, ErrDatabaseUpdate},
 		{"StorageException", "User update conflict: Another process is currently modifying user data. Please try again later.; exceptionId 1-2", ErrLockConflict},
 		{"StorageException", "SRV-0001 Categories=TRY_AGAIN Message='The service X is temporary not available. Please try again later.'; exceptionId 1-2", ErrStarting},
-		{"StorageException", "UCP-0003 Categories=ERROR Message='Unexpected problem occurred.'; exceptionId 1-2", ErrCopyConflict},
+		{"StorageException", "UCP-0003 Categories=ERROR Message='Unexpected problem occurred.'; exceptionId 1-2",
+			ErrCopyConflict},
 		{"StorageException", "UCP-0011 Categories=USER_INPUT Message='A user named mia already exists in destination context 8.'; exceptionId 1-2", ErrUserExists},
 		{"StorageException", "FLD-0038 Categories=ERROR Message='A SQL error occurred: Deadlock found when trying to get lock; try restarting transaction'; exceptionId 1-2", ErrRolledBack},
 		{"", "Can't overwrite cause with java.lang.Exception: Deadlock found when trying to get lock; try restarting transaction", ErrRolledBack},
-		{"StorageException", "FLD-0033 Categories=ERROR Message='No admin user found in context 7'; exceptionId 1-2", ErrStorage}, // but for creates of contexts
+		{"StorageException", "FLD-0033 Categories=ERROR Message='No admin user found in context 7'; exceptionId 1-2",
+			ErrStorage}, // but for creates of contexts
 		{"StorageException", "Global address book can not be disabled for non-PIM users.; exceptionId 1-2", ErrStorage},
 		{"RemoteException", "something", ErrRemote},
 		{"TaskManagerException", "something", ErrJob},
@@ -118,7 +123,8 @@ func TestUnknownLoginIsNoMissingUser(t *testing.T) {
 	if !errors.Is(err, ErrCredentials) || errors.Is(err, ErrNoSuchUser) {
 		t.Errorf("get: %v", err)
 	}
-	if err := users.Change(t.Context(), UserRef{Name: "mia"}, UserChange{Note: new("x")}); !errors.Is(err, ErrCredentials) {
+	if err := users.Change(t.Context(), UserRef{Name: "mia"}, UserChange{Note: new("x")}); !errors.Is(err,
+		ErrCredentials) {
 		t.Errorf("change: %v", err)
 	}
 	// Delete authenticates first, so the words mean what they say there.
@@ -133,7 +139,8 @@ func TestErrorText(t *testing.T) {
 		return nil, fakeFault{"InvalidDataException", "The displayname is already used; exceptionId -12-34"}, true
 	}}
 	users := newFake(t, f, nil).Context(42, testAdmin).Users
-	_, err := users.Create(t.Context(), NewUser{Name: "m.muster", DisplayName: "M", GivenName: "M", FamilyName: "M", PrimaryEmail: "m@s.ch", Password: "pw-of-m"})
+	_, err := users.Create(t.Context(), NewUser{Name: "m.muster", DisplayName: "M", GivenName: "M", FamilyName: "M",
+		PrimaryEmail: "m@s.ch", Password: "pw-of-m"})
 	want := `ox: create user "m.muster" in context 42: display name used already: The displayname is already used (exceptionId -12-34)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
@@ -155,7 +162,8 @@ func TestNoSecretsInErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, err := New([]string{"http://user:url-secret@ox.example/webservices"}, Credentials{"oxadminmaster", "master-secret"},
+			c, err := New([]string{"http://user:url-secret@ox.example/webservices"},
+				Credentials{"oxadminmaster", "master-secret"},
 				&Options{HTTPClient: &http.Client{Transport: &fakeServer{answer: answer}}, Retries: -1})
 			if err != nil {
 				t.Fatal(err)
@@ -216,16 +224,19 @@ func TestEveryDeclaredFault(t *testing.T) {
 			seen[name] = true
 			for _, status := range []int{200, 500} {
 				answer := roundTripper(func(*http.Request) (*http.Response, error) {
-					return response(status, "text/xml; charset=UTF-8", fakeFault{name, "whatever it is; exceptionId -3-4"}.envelope()), nil
+					return response(status, "text/xml; charset=UTF-8", fakeFault{name,
+						"whatever it is; exceptionId -3-4"}.envelope()), nil
 				})
-				c, err := New([]string{"http://ox/webservices"}, testAdmin, &Options{HTTPClient: &http.Client{Transport: answer}, Retries: -1, DatabaseUpdateWait: 1})
+				c, err := New([]string{"http://ox/webservices"}, testAdmin,
+					&Options{HTTPClient: &http.Client{Transport: answer}, Retries: -1, DatabaseUpdateWait: 1})
 				if err != nil {
 					t.Fatal(err)
 				}
 				c.schemas.first = 1
 				err = second(c.Context(7, testAdmin).Users.Exists(t.Context(), UserRef{ID: 3}))
 				e, ok := errors.AsType[*Error](err)
-				if !ok || e.Kind != kindsByDetail[name] || e.Kind == "" || e.ExceptionID != "-3-4" || e.Message != "whatever it is" {
+				if !ok || e.Kind != kindsByDetail[name] || e.Kind == "" || e.ExceptionID != "-3-4" ||
+					e.Message != "whatever it is" {
 					t.Errorf("%s with status %d: got %v", name, status, err)
 				}
 			}
@@ -241,7 +252,8 @@ func TestEveryDeclaredFault(t *testing.T) {
 // TestErrorIsALine: some faults list every element that the server knows.
 func TestErrorIsALine(t *testing.T) {
 	t.Parallel()
-	e := &Error{Op: "create user", Kind: ErrNotUnderstood, Message: "Unmarshalling Error:\n unexpected <" + strings.Repeat("é", 8000)}
+	e := &Error{Op: "create user", Kind: ErrNotUnderstood,
+		Message: "Unmarshalling Error:\n unexpected <" + strings.Repeat("é", 8000)}
 	got := e.Error()
 	if strings.Contains(got, "\n") || len([]rune(got)) > 320 || !strings.HasSuffix(got, " ...") {
 		t.Errorf("%d characters: %q", len([]rune(got)), got)

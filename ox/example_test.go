@@ -67,11 +67,13 @@ func Example() {
 func exampleSchool() (*oxtest.Instance, *ox.Client) {
 	srv := oxtest.Start()
 	for _, id := range []int{10, 20} {
-		if err := srv.State().AddContext(oxtest.Context{ID: id, Name: fmt.Sprintf("school%d", id), Access: "all"}); err != nil {
+		if err := srv.State().AddContext(oxtest.Context{ID: id, Name: fmt.Sprintf("school%d", id),
+			Access: "all"}); err != nil {
 			log.Fatal(err)
 		}
 		for _, name := range []string{"anna", "beat"} {
-			if _, err := srv.State().AddUser(id, oxtest.User{Name: fmt.Sprintf("%s.%d", name, id), Access: "groupware_standard"}); err != nil {
+			if _, err := srv.State().AddUser(id, oxtest.User{Name: fmt.Sprintf("%s.%d", name, id),
+				Access: "groupware_standard"}); err != nil {
 				log.Fatal(err)
 			}
 		}
@@ -217,7 +219,8 @@ func ExampleGroupware() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	to, err := groupware.CopyUser(ctx, "anna.10", 10, 20, schoolmail.UserSpec{Access: "groupware_standard", MailEnabled: true})
+	to, err := groupware.CopyUser(ctx, "anna.10", 10, 20, schoolmail.UserSpec{Access: "groupware_standard",
+		MailEnabled: true})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -27,7 +27,8 @@ import (
 // allOperations is every operation of every service.
 func allOperations() []*soap.Operation {
 	var out []*soap.Operation
-	for _, list := range [][]*soap.Operation{oxcontext.Operations, oxuser.Operations, oxgroup.Operations, oxresource.Operations,
+	for _, list := range [][]*soap.Operation{oxcontext.Operations, oxuser.Operations, oxgroup.Operations,
+		oxresource.Operations,
 		oxutil.Operations, oxtask.Operations, oxusercopy.Operations, oxsecaccount.Operations} {
 		out = append(out, list...)
 	}
@@ -172,7 +173,8 @@ func (f fakeFault) envelope() []byte {
 	_ = xml.EscapeText(&b, []byte(f.text))
 	b.WriteString(`</faultstring>`)
 	if f.kind != "" {
-		b.WriteString(`<detail><n:` + f.kind + ` xmlns:n="http://soap.admin.openexchange.com"><n:` + f.kind + `/></n:` + f.kind + `></detail>`)
+		b.WriteString(`<detail><n:` + f.kind + ` xmlns:n="http://soap.admin.openexchange.com"><n:` + f.kind + `/></n:` +
+			f.kind + `></detail>`)
 	}
 	b.WriteString(`</soap:Fault></soap:Body></soap:Envelope>`)
 	return b.Bytes()
@@ -188,7 +190,8 @@ func newFake(t testing.TB, f *fakeServer, opt *Options) *Client {
 		o = *opt
 	}
 	o.HTTPClient = &http.Client{Transport: f}
-	c, err := New([]string{"http://ox.example/webservices"}, Credentials{Login: "oxadminmaster", Password: "master-secret"}, &o)
+	c, err := New([]string{"http://ox.example/webservices"}, Credentials{Login: "oxadminmaster",
+		Password: "master-secret"}, &o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -106,7 +106,8 @@ func (s *Groups) Get(ctx context.Context, ref GroupRef) (Group, error) {
 // Default returns the id of the group that every user joins, usually
 // [DefaultGroup].
 func (s *Groups) Default(ctx context.Context) (GroupID, error) {
-	r, err := invoke[oxgroup.GetDefaultGroupResponse](ctx, s.cc.c, s.call("read default group", oxgroup.OpGetDefaultGroup, "", &oxgroup.GetDefaultGroup{}))
+	r, err := invoke[oxgroup.GetDefaultGroupResponse](ctx, s.cc.c,
+		s.call("read default group", oxgroup.OpGetDefaultGroup, "", &oxgroup.GetDefaultGroup{}))
 	if err != nil {
 		return 0, err
 	}
@@ -153,7 +154,8 @@ func (s *Groups) OfUser(ctx context.Context, ref UserRef) iter.Seq2[Group, error
 		if ref.ID == 0 {
 			who.Name = text(ref.Name)
 		}
-		return stream(ctx, s.cc.c, s.call("list groups of user", oxgroup.OpListGroupsForUser, ref.String(), &oxgroup.ListGroupsForUser{Usr: who}), groupFrom)
+		return stream(ctx, s.cc.c, s.call("list groups of user", oxgroup.OpListGroupsForUser, ref.String(),
+			&oxgroup.ListGroupsForUser{Usr: who}), groupFrom)
 	})
 }
 
@@ -172,7 +174,8 @@ func (s *Groups) Create(ctx context.Context, g Group) (Group, error) {
 				return Group{}, err
 			}
 			if r.Return_ == nil || r.Return_.Id == nil {
-				return Group{}, &Error{Op: k.name, Context: k.context, Subject: k.subject, Kind: ErrProtocol, Message: "no group in the answer"}
+				return Group{}, &Error{Op: k.name, Context: k.context, Subject: k.subject, Kind: ErrProtocol,
+					Message: "no group in the answer"}
 			}
 			return groupFrom(r.Return_), nil
 		},
@@ -183,7 +186,8 @@ func (s *Groups) Create(ctx context.Context, g Group) (Group, error) {
 				return Group{}, absent, nil
 			case err != nil:
 				return Group{}, absent, err
-			case got.DisplayName == g.DisplayName && strings.EqualFold(got.Name, g.Name) && len(subtract(g.Members, got.Members)) == 0:
+			case got.DisplayName == g.DisplayName && strings.EqualFold(got.Name, g.Name) &&
+				len(subtract(g.Members, got.Members)) == 0:
 				return got, asWanted, nil
 			}
 			return got, different, nil
@@ -220,7 +224,8 @@ func (s *Groups) Change(ctx context.Context, ref GroupRef, ch GroupChange) error
 	if now.ID == DefaultGroup {
 		return k.invalid(errDefaultGroup)
 	}
-	req := &oxgroup.Group{Id: number(now.ID), Name: &now.Name, Displayname: &now.DisplayName, Members: memberIDs(now.Members)}
+	req := &oxgroup.Group{Id: number(now.ID), Name: &now.Name, Displayname: &now.DisplayName,
+		Members: memberIDs(now.Members)}
 	if ch.Name != nil {
 		req.Name = ch.Name
 	}
@@ -308,7 +313,8 @@ func (s *Groups) Delete(ctx context.Context, refs ...GroupRef) error {
 	for _, r := range refs {
 		req.Grps = append(req.Grps, r.to())
 	}
-	err := s.run(ctx, s.call("delete groups", oxgroup.OpDeleteMultiple, fmt.Sprintf("%s and %d more", refs[0], len(refs)-1), req))
+	err := s.run(ctx, s.call("delete groups", oxgroup.OpDeleteMultiple,
+		fmt.Sprintf("%s and %d more", refs[0], len(refs)-1), req))
 	if !is(err, ErrNoSuchGroup) {
 		return err
 	}

@@ -121,7 +121,8 @@ func (g *Groupware) Client() *Client { return g.c }
 func (g *Groupware) context(op string, id schoolmail.ContextID) (*ContextClient, error) {
 	admin, ok := g.admins[id]
 	if !ok {
-		return nil, &Error{Op: op, Context: id, Kind: ErrCredentials, Message: "no administrator is configured for this context", NotDone: true}
+		return nil, &Error{Op: op, Context: id, Kind: ErrCredentials,
+			Message: "no administrator is configured for this context", NotDone: true}
 	}
 	return g.c.Context(id, admin), nil
 }
@@ -176,7 +177,8 @@ func (g *Groupware) User(ctx context.Context, c schoolmail.ContextID, username s
 // he is read, and written only where he differs. A user's choice of default
 // sender, language and time zone stays his. A display name or address that
 // somebody else has is an error.
-func (g *Groupware) EnsureUser(ctx context.Context, c schoolmail.ContextID, spec schoolmail.UserSpec) (schoolmail.Place, error) {
+func (g *Groupware) EnsureUser(ctx context.Context, c schoolmail.ContextID,
+	spec schoolmail.UserSpec) (schoolmail.Place, error) {
 	cc, err := g.context("ensure user", c)
 	if err != nil {
 		return schoolmail.Place{}, err
@@ -227,7 +229,8 @@ func (g *Groupware) create(ctx context.Context, cc *ContextClient, spec schoolma
 	n := NewUser{
 		Name: spec.Username, DisplayName: spec.DisplayName, GivenName: spec.GivenName, FamilyName: spec.FamilyName,
 		PrimaryEmail: spec.Mail, Aliases: spec.Aliases, Password: password, AccessName: spec.Access,
-		More: UserChange{Language: text(g.locale(spec.Language)), TimeZone: text(g.opt.TimeZone), MailEnabled: &spec.MailEnabled},
+		More: UserChange{Language: text(g.locale(spec.Language)), TimeZone: text(g.opt.TimeZone),
+			MailEnabled: &spec.MailEnabled},
 	}
 	u, err := cc.Users.Create(ctx, n)
 	if err != nil {
@@ -260,7 +263,8 @@ func (g *Groupware) locale(language string) string {
 
 // bring writes what differs between a user and a spec.
 func (g *Groupware) bring(ctx context.Context, cc *ContextClient, u User, spec schoolmail.UserSpec) error {
-	ch := UserChange{DisplayName: &spec.DisplayName, GivenName: &spec.GivenName, FamilyName: &spec.FamilyName, MailEnabled: &spec.MailEnabled}
+	ch := UserChange{DisplayName: &spec.DisplayName, GivenName: &spec.GivenName, FamilyName: &spec.FamilyName,
+		MailEnabled: &spec.MailEnabled}
 	ch.SetAddresses(spec.Mail, spec.Aliases...)
 	if !strings.EqualFold(u.DefaultSender, u.PrimaryEmail) && containsFold(ch.Aliases, u.DefaultSender) {
 		ch.DefaultSender = &u.DefaultSender
@@ -301,7 +305,8 @@ func ensureAccess(ctx context.Context, cc *ContextClient, ref UserRef, name stri
 // default group, and mail switched off if the spec says so. If that fails after
 // the copy, the error comes with the place of the incomplete copy. A user of that
 // login name who is in the target already is [ErrUserExists].
-func (g *Groupware) CopyUser(ctx context.Context, username string, from, to schoolmail.ContextID, spec schoolmail.UserSpec) (schoolmail.Place, error) {
+func (g *Groupware) CopyUser(ctx context.Context, username string, from, to schoolmail.ContextID,
+	spec schoolmail.UserSpec) (schoolmail.Place, error) {
 	source, err := g.context("copy user", from)
 	if err != nil {
 		return schoolmail.Place{}, err

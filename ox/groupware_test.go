@@ -54,7 +54,8 @@ func district(t testing.TB, opts ...oxtest.Option) (*oxtest.Instance, *ox.Groupw
 
 func mia() schoolmail.UserSpec {
 	return schoolmail.UserSpec{Username: "mia.lind", GivenName: "Mia", FamilyName: "Lind", DisplayName: "Mia Lind",
-		Mail: "mia.lind@s.example", Aliases: []string{"m.lind@s.example"}, Language: "de", Access: "groupware_standard", MailEnabled: true}
+		Mail: "mia.lind@s.example", Aliases: []string{"m.lind@s.example"}, Language: "de", Access: "groupware_standard",
+		MailEnabled: true}
 }
 
 func TestEnsureUser(t *testing.T) {
@@ -65,8 +66,9 @@ func TestEnsureUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := schoolmail.Place{Context: 10, UserID: p.UserID, Username: "mia.lind", Mail: "mia.lind@s.example", DisplayName: "Mia Lind",
-		GivenName: "Mia", FamilyName: "Lind", MailEnabled: true}
+	want := schoolmail.Place{Context: 10, UserID: p.UserID, Username: "mia.lind", Mail: "mia.lind@s.example",
+		DisplayName: "Mia Lind",
+		GivenName:   "Mia", FamilyName: "Lind", MailEnabled: true}
 	if diff := cmp.Diff(want, p); diff != "" {
 		t.Error(diff)
 	}
@@ -82,7 +84,8 @@ func TestEnsureUser(t *testing.T) {
 	}
 
 	// The same again writes nothing, also for somebody who has not seen the user yet.
-	for _, g := range []*ox.Groupware{g, ox.NewGroupware(g.Client(), map[schoolmail.ContextID]ox.Credentials{10: admin}, nil)} {
+	for _, g := range []*ox.Groupware{g, ox.NewGroupware(g.Client(), map[schoolmail.ContextID]ox.Credentials{10: admin},
+		nil)} {
 		srv.ResetCalls()
 		if again, err := g.EnsureUser(ctx, 10, mia()); err != nil || again != p {
 			t.Errorf("got %+v, %v", again, err)
@@ -105,7 +108,8 @@ func TestEnsureUser(t *testing.T) {
 		t.Errorf("a change took %v", n)
 	}
 	u, _ = srv.State().User(10, "mia.lind")
-	if u.PrimaryEmail != "mia.berg@s.example" || u.DefaultSender != "mia.berg@s.example" || u.Surname != "Berg" || u.BookOpen ||
+	if u.PrimaryEmail != "mia.berg@s.example" || u.DefaultSender != "mia.berg@s.example" || u.Surname != "Berg" ||
+		u.BookOpen ||
 		!slices.Equal(sorted(u.Aliases), []string{"mia.berg@s.example", "mia.lind@s.example"}) {
 		t.Errorf("stored: %+v", u)
 	}
@@ -157,7 +161,8 @@ func TestUsersOwnChoiceStays(t *testing.T) {
 	}
 	users := g.Client().Context(10, admin).Users
 	ref := ox.UserRef{ID: p.UserID}
-	if err := users.Change(t.Context(), ref, ox.UserChange{DefaultSender: new("m.lind@s.example"), Language: new("fr_FR")}); err != nil {
+	if err := users.Change(t.Context(), ref, ox.UserChange{DefaultSender: new("m.lind@s.example"),
+		Language: new("fr_FR")}); err != nil {
 		t.Fatal(err)
 	}
 	spec := mia()
@@ -181,9 +186,12 @@ func TestEnsureUserConflicts(t *testing.T) {
 		spoil func(*schoolmail.UserSpec)
 		want  error
 	}{
-		"display name":  {func(s *schoolmail.UserSpec) { s.Username, s.Mail = "m2", "m2@s.example" }, ox.ErrDisplayNameUsed},
-		"address":       {func(s *schoolmail.UserSpec) { s.Username, s.DisplayName = "m3", "M 3" }, ox.ErrAddressUsed},
-		"administrator": {func(s *schoolmail.UserSpec) { s.Username, s.DisplayName, s.Mail = "oxadmin", "A", "a@s.example" }, ox.ErrNotTheSame},
+		"display name": {func(s *schoolmail.UserSpec) { s.Username, s.Mail = "m2", "m2@s.example" }, ox.ErrDisplayNameUsed},
+		"address":      {func(s *schoolmail.UserSpec) { s.Username, s.DisplayName = "m3", "M 3" }, ox.ErrAddressUsed},
+		"administrator": {func(s *schoolmail.UserSpec) {
+			s.Username, s.DisplayName, s.Mail = "oxadmin", "A",
+				"a@s.example"
+		}, ox.ErrNotTheSame},
 		"combination": {func(s *schoolmail.UserSpec) {
 			s.Username, s.DisplayName, s.Mail, s.Access = "m4", "M 4", "m4@s.example", "teleport"
 		}, ox.ErrNoSuchCombination},
@@ -261,14 +269,16 @@ func TestCopyVerifyDelete(t *testing.T) {
 				t.Fatal(err)
 			}
 			u, _ := srv.State().User(20, "mia.lind")
-			if !u.BookOpen || !slices.Contains(u.Groups, 1) || !slices.Equal(u.Data.Files, []string{"essay.odt"}) || u.ID != to.UserID {
+			if !u.BookOpen || !slices.Contains(u.Groups, 1) || !slices.Equal(u.Data.Files, []string{"essay.odt"}) ||
+				u.ID != to.UserID {
 				t.Errorf("the copy is incomplete: %+v", u)
 			}
 			if err := g.VerifyCopy(ctx, from, to); err != nil {
 				t.Error(err)
 			}
 			// Again is refused: the name is taken.
-			if _, err := g.CopyUser(ctx, "mia.lind", 10, 20, mia()); !errors.Is(err, ox.ErrUserExists) || !errors.Is(err, schoolmail.ErrConflict) {
+			if _, err := g.CopyUser(ctx, "mia.lind", 10, 20, mia()); !errors.Is(err, ox.ErrUserExists) ||
+				!errors.Is(err, schoolmail.ErrConflict) {
 				t.Errorf("got %v", err)
 			}
 			// A copy that somebody has changed is not taken for one.
@@ -283,7 +293,8 @@ func TestCopyVerifyDelete(t *testing.T) {
 			if err := users.Change(ctx, ox.UserRef{ID: to.UserID}, ox.UserChange{Department: new("")}); err != nil {
 				t.Fatal(err)
 			}
-			if err := users.SetAccess(ctx, ox.UserRef{ID: to.UserID}, ox.AccessWebmail|ox.AccessGlobalAddressBookDisabled); err != nil {
+			if err := users.SetAccess(ctx, ox.UserRef{ID: to.UserID},
+				ox.AccessWebmail|ox.AccessGlobalAddressBookDisabled); err != nil {
 				t.Fatal(err)
 			}
 			if err := g.VerifyCopy(ctx, from, to); !errors.Is(err, ox.ErrCopyDiffers) {
@@ -303,7 +314,8 @@ func TestCopyVerifyDelete(t *testing.T) {
 			if _, ok := srv.State().User(10, "mia.lind"); ok {
 				t.Error("the source is still there")
 			}
-			if err := g.DeleteUser(ctx, schoolmail.Place{Context: 10, UserID: 2, Username: "oxadmin"}); !errors.Is(err, schoolmail.ErrConflict) {
+			if err := g.DeleteUser(ctx, schoolmail.Place{Context: 10, UserID: 2, Username: "oxadmin"}); !errors.Is(err,
+				schoolmail.ErrConflict) {
 				t.Errorf("the administrator: got %v", err)
 			}
 		})
@@ -321,7 +333,10 @@ func TestCopyPreflight(t *testing.T) {
 		}{
 			"login name":   {func(s *schoolmail.UserSpec) { s.DisplayName, s.Mail = "X", "x@s.example" }, ox.ErrUserExists},
 			"display name": {func(s *schoolmail.UserSpec) { s.Username, s.Mail = "x", "x@s.example" }, ox.ErrDisplayNameUsed},
-			"address":      {func(s *schoolmail.UserSpec) { s.Username, s.DisplayName, s.Mail = "x", "X", "MIA.lind@s.example" }, ox.ErrAddressUsed},
+			"address": {func(s *schoolmail.UserSpec) {
+				s.Username, s.DisplayName, s.Mail = "x", "X",
+					"MIA.lind@s.example"
+			}, ox.ErrAddressUsed},
 		} {
 			t.Run(fmt.Sprintf("%s observed=%v", name, observed), func(t *testing.T) {
 				t.Parallel()
@@ -387,12 +402,14 @@ func TestObserve(t *testing.T) {
 			addContexts(t, srv, 10, 20)
 			for _, id := range []int{10, 20} {
 				for i := range 25 {
-					if _, err := srv.State().AddUser(id, oxtest.User{Name: fmt.Sprintf("u%d-%d", id, i), GivenName: "Zoë", Surname: "Müller"}); err != nil {
+					if _, err := srv.State().AddUser(id, oxtest.User{Name: fmt.Sprintf("u%d-%d", id, i), GivenName: "Zoë",
+						Surname: "Müller"}); err != nil {
 						t.Fatal(err)
 					}
 				}
 			}
-			g := ox.NewGroupware(c, map[schoolmail.ContextID]ox.Credentials{10: admin, 20: admin, 30: admin}, &ox.GroupwareOptions{IDsFromGroup: byGroup})
+			g := ox.NewGroupware(c, map[schoolmail.ContextID]ox.Credentials{10: admin, 20: admin, 30: admin},
+				&ox.GroupwareOptions{IDsFromGroup: byGroup})
 			contexts, places, err := g.Observe(t.Context(), []schoolmail.ContextID{20, 10, 30})
 			if err != nil {
 				t.Fatal(err)
@@ -404,7 +421,8 @@ func TestObserve(t *testing.T) {
 			var wantPlaces []schoolmail.Place
 			for _, id := range []int{10, 20} {
 				for _, u := range srv.State().Users(id) {
-					wantPlaces = append(wantPlaces, schoolmail.Place{Context: schoolmail.ContextID(id), UserID: u.ID, Username: u.Name, Mail: u.PrimaryEmail,
+					wantPlaces = append(wantPlaces, schoolmail.Place{Context: schoolmail.ContextID(id), UserID: u.ID,
+						Username: u.Name, Mail: u.PrimaryEmail,
 						DisplayName: u.DisplayName, GivenName: u.GivenName, FamilyName: u.Surname, MailEnabled: true, Admin: u.Admin})
 				}
 			}
@@ -419,7 +437,8 @@ func TestObserve(t *testing.T) {
 func TestObserveIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	srv, g := district(t)
-	srv.Inject(oxtest.Rule{Service: "OXUserService", Op: "getMultipleData", Context: 20, Failure: oxtest.Failure{Fault: "StorageException", Message: "disk"}})
+	srv.Inject(oxtest.Rule{Service: "OXUserService", Op: "getMultipleData", Context: 20,
+		Failure: oxtest.Failure{Fault: "StorageException", Message: "disk"}})
 	contexts, places, err := g.Observe(t.Context(), []schoolmail.ContextID{10, 20})
 	if err == nil || contexts != nil || places != nil {
 		t.Errorf("got %v, %v, %v", contexts, places, err)
@@ -431,12 +450,15 @@ func TestWrongPasswordMakesNobodyLookGone(t *testing.T) {
 	t.Parallel()
 	srv, c := start(t, nil)
 	addContexts(t, srv, 10)
-	for _, cred := range []ox.Credentials{{Login: "oxadmin", Password: "wrong"}, {Login: "nobody", Password: "x"}, {Login: "oxadminmaster", Password: "secret"}} {
+	for _, cred := range []ox.Credentials{{Login: "oxadmin", Password: "wrong"}, {Login: "nobody", Password: "x"},
+		{Login: "oxadminmaster", Password: "secret"}} {
 		g := ox.NewGroupware(c, map[schoolmail.ContextID]ox.Credentials{10: cred}, nil)
-		if _, err := g.User(t.Context(), 10, "mia"); !errors.Is(err, ox.ErrCredentials) || errors.Is(err, schoolmail.ErrNotFound) {
+		if _, err := g.User(t.Context(), 10, "mia"); !errors.Is(err, ox.ErrCredentials) ||
+			errors.Is(err, schoolmail.ErrNotFound) {
 			t.Errorf("%s: user: %v", cred.Login, err)
 		}
-		if err := g.DeleteUser(t.Context(), schoolmail.Place{Context: 10, UserID: 3, Username: "mia"}); !errors.Is(err, ox.ErrCredentials) {
+		if err := g.DeleteUser(t.Context(), schoolmail.Place{Context: 10, UserID: 3, Username: "mia"}); !errors.Is(err,
+			ox.ErrCredentials) {
 			t.Errorf("%s: delete: %v", cred.Login, err)
 		}
 		if _, _, err := g.Observe(t.Context(), []schoolmail.ContextID{10}); !errors.Is(err, ox.ErrCredentials) {

@@ -36,7 +36,8 @@ func (s *Jobs) List(ctx context.Context) (string, error) {
 
 // Result returns what a job left, as text; a failed job is [ErrJob].
 func (s *Jobs) Result(ctx context.Context, job int) (string, error) {
-	r, err := invoke[oxtask.GetTaskResultsResponse](ctx, s.c, s.call("read result of job", oxtask.OpGetTaskResults, &oxtask.GetTaskResults{Id: new(int32Of(job))}))
+	r, err := invoke[oxtask.GetTaskResultsResponse](ctx, s.c, s.call("read result of job", oxtask.OpGetTaskResults,
+		&oxtask.GetTaskResults{Id: new(int32Of(job))}))
 	if err != nil {
 		return "", err
 	}

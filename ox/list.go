@@ -41,7 +41,8 @@ func each[T any](read func() ([]T, error)) iter.Seq2[T, error] {
 
 // chunked reads ids in chunks. While the caller works on one chunk the next one
 // is under way. It returns only after its goroutines have ended.
-func chunked[ID, T any](ctx context.Context, ids []ID, size int, load func(context.Context, []ID) ([]T, error)) iter.Seq2[T, error] {
+func chunked[ID, T any](ctx context.Context, ids []ID, size int,
+	load func(context.Context, []ID) ([]T, error)) iter.Seq2[T, error] {
 	type chunk struct {
 		items []T
 		err   error
@@ -97,7 +98,8 @@ func chunked[ID, T any](ctx context.Context, ids []ID, size int, load func(conte
 // skipMissing loads a chunk of which some may have vanished since their ids
 // were read. OX fails the whole call for one missing id and does not say which,
 // so the chunk is halved until the missing ones are found.
-func skipMissing[ID, T any](ctx context.Context, ids []ID, missing Kind, load func(context.Context, []ID) ([]T, error)) ([]T, error) {
+func skipMissing[ID, T any](ctx context.Context, ids []ID, missing Kind,
+	load func(context.Context, []ID) ([]T, error)) ([]T, error) {
 	items, err := load(ctx, ids)
 	if !is(err, missing) {
 		return items, err
@@ -168,9 +170,11 @@ func (u *Users) ids(ctx context.Context, q *UserQuery) ([]schoolmail.UserID, err
 	case q.AliasDomain != "":
 		k.op, k.req = oxuser.OpListByAliasDomain, &oxuser.ListByAliasDomain{Alias_domain: &q.AliasDomain}
 	case q.IgnoreCase:
-		k.op, k.req = oxuser.OpListCaseInsensitive, &oxuser.ListCaseInsensitive{Search_pattern: &pattern, Length: length, Offset: offset}
+		k.op, k.req = oxuser.OpListCaseInsensitive, &oxuser.ListCaseInsensitive{Search_pattern: &pattern, Length: length,
+			Offset: offset}
 	case q.Pattern != "" || q.Length != 0:
-		k.op, k.req = oxuser.OpList, &oxuser.List{Search_pattern: &pattern, Include_guests: guests, Exclude_users: noUsers, Length: length, Offset: offset}
+		k.op, k.req = oxuser.OpList, &oxuser.List{Search_pattern: &pattern, Include_guests: guests, Exclude_users: noUsers,
+			Length: length, Offset: offset}
 	default:
 		k.req = &oxuser.ListAll{Include_guests: guests, Exclude_users: noUsers}
 	}
@@ -199,7 +203,8 @@ func (u *Users) Load(ctx context.Context, ids []schoolmail.UserID) iter.Seq2[Use
 }
 
 // loadUsers is Load with another target than [User].
-func loadUsers[T any](ctx context.Context, u *Users, ids []schoolmail.UserID, convert func(*oxuser.User) T) iter.Seq2[T, error] {
+func loadUsers[T any](ctx context.Context, u *Users, ids []schoolmail.UserID,
+	convert func(*oxuser.User) T) iter.Seq2[T, error] {
 	return chunked(ctx, ids, u.cc.c.opt.ChunkSize, func(ctx context.Context, ids []schoolmail.UserID) ([]T, error) {
 		return skipMissing(ctx, ids, ErrNoSuchUser, func(ctx context.Context, ids []schoolmail.UserID) ([]T, error) {
 			req := &oxuser.GetMultipleData{Users: make([]*oxuser.User, len(ids))}
@@ -215,7 +220,8 @@ func loadUsers[T any](ctx context.Context, u *Users, ids []schoolmail.UserID, co
 // loaded is stream for a call that asks for certain ids. OX answers all of them
 // or none; anything else is no answer to this question, and would make somebody
 // appear or disappear.
-func loaded[ID comparable, G, T any](ctx context.Context, c *Client, k call, asked []ID, convert func(*G) (ID, T)) ([]T, error) {
+func loaded[ID comparable, G, T any](ctx context.Context, c *Client, k call, asked []ID,
+	convert func(*G) (ID, T)) ([]T, error) {
 	list, err := stream(ctx, c, k, func(g *G) item[ID, T] {
 		id, v := convert(g)
 		return item[ID, T]{id, v}
@@ -251,6 +257,7 @@ type item[ID, T any] struct {
 // otherAnswer is the error of an answer that is about something else than was
 // asked for.
 func (k *call) otherAnswer() *Error {
-	return &Error{Op: k.name, Service: k.op.String(), Context: k.context, Subject: k.subject, Kind: ErrProtocol, HTTPStatus: 200,
-		Message: "the answer is not about what was asked for"}
+	return &Error{Op: k.name, Service: k.op.String(), Context: k.context, Subject: k.subject, Kind: ErrProtocol,
+		HTTPStatus: 200,
+		Message:    "the answer is not about what was asked for"}
 }

@@ -16,7 +16,8 @@ import (
 // Observe reads contexts and all their users, sorted by context and id. Contexts
 // that do not exist are left out. Contexts are read side by side, as far as the
 // servers bear it. It is all or nothing: half a picture would make users look gone.
-func (g *Groupware) Observe(ctx context.Context, ids []schoolmail.ContextID) ([]schoolmail.Context, []schoolmail.Place, error) {
+func (g *Groupware) Observe(ctx context.Context, ids []schoolmail.ContextID) ([]schoolmail.Context,
+	[]schoolmail.Place, error) {
 	type view struct {
 		context *schoolmail.Context
 		places  []schoolmail.Place
@@ -119,7 +120,8 @@ func (g *Groupware) mailSwitches(ctx context.Context, cc *ContextClient, places 
 			ids = append(ids, places[i].UserID)
 		}
 	}
-	for p, err := range loadUsers(ctx, cc.Users, unique(ids), func(u *oxuser.User) schoolmail.Place { return placeFrom(cc.id, u) }) {
+	for p, err := range loadUsers(ctx, cc.Users, unique(ids),
+		func(u *oxuser.User) schoolmail.Place { return placeFrom(cc.id, u) }) {
 		if err != nil {
 			return err
 		}

@@ -54,12 +54,14 @@ func second[T any](_ T, err error) error { return err }
 // reach says for each operation how one gets at it. The requests are the wire goldens.
 func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Context) error {
 	type f = func(ctx context.Context) error
-	admin := NewUser{Name: "oxadmin", DisplayName: "Admin", GivenName: "Con", FamilyName: "Text", PrimaryEmail: "oxadmin@s.example", Password: "pw"}
+	admin := NewUser{Name: "oxadmin", DisplayName: "Admin", GivenName: "Con", FamilyName: "Text",
+		PrimaryEmail: "oxadmin@s.example", Password: "pw"}
 	byName, byFlags := admin, admin
 	byName.AccessName = "all"
 	byFlags.Access = new(AccessWebmail | AccessContacts)
-	mia := NewUser{Name: "mia", DisplayName: "Mia Lind", GivenName: "Mia", FamilyName: "Lind", PrimaryEmail: "mia@s.example",
-		Aliases: []string{"m.lind@s.example"}, Password: "pw",
+	mia := NewUser{Name: "mia", DisplayName: "Mia Lind", GivenName: "Mia", FamilyName: "Lind",
+		PrimaryEmail: "mia@s.example",
+		Aliases:      []string{"m.lind@s.example"}, Password: "pw",
 		More: UserChange{Language: new("de_DE"), Attributes: AttributesChange{"config": {"a": new("1"), "b": nil}}}}
 	miaName, miaFlags := mia, mia
 	miaName.AccessName = "groupware_standard"
@@ -70,14 +72,24 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 	move := DriveMove{Master: UserRef{ID: 8}, Filestore: 3, MaxQuota: 100}
 	return map[*soap.Operation]f{
 		oxcontext.OpChange: func(ctx context.Context) error {
-			return c.Contexts.Change(ctx, 42, ContextChange{Name: new("school"), LoginMappings: []string{"s.example"}, MaxQuota: new(int64(-1)), Attributes: AttributesChange{"x": {"y": new("")}}})
+			return c.Contexts.Change(ctx, 42, ContextChange{Name: new("school"), LoginMappings: []string{"s.example"},
+				MaxQuota: new(int64(-1)), Attributes: AttributesChange{"x": {"y": new("")}}})
 		},
 		oxcontext.OpChangeCapabilities: func(ctx context.Context) error {
 			return c.Contexts.ChangeCapabilities(ctx, 42, CapabilityChange{Grant: []string{"a", "b"}, Drop: []string{"c"}})
 		},
-		oxcontext.OpChangeModuleAccess:       func(ctx context.Context) error { return c.Contexts.SetAccess(ctx, 42, AccessWebmail) },
-		oxcontext.OpChangeModuleAccessByName: func(ctx context.Context) error { return c.Contexts.SetAccessName(ctx, 42, "pim") },
-		oxcontext.OpChangeQuota:              func(ctx context.Context) error { return c.Contexts.SetQuota(ctx, 42, Quota{"calendar", 1000}) },
+		oxcontext.OpChangeModuleAccess: func(ctx context.Context) error {
+			return c.Contexts.SetAccess(ctx, 42,
+				AccessWebmail)
+		},
+		oxcontext.OpChangeModuleAccessByName: func(ctx context.Context) error {
+			return c.Contexts.SetAccessName(ctx, 42,
+				"pim")
+		},
+		oxcontext.OpChangeQuota: func(ctx context.Context) error {
+			return c.Contexts.SetQuota(ctx, 42,
+				Quota{"calendar", 1000})
+		},
 		oxcontext.OpCreate: func(ctx context.Context) error {
 			return second(c.Contexts.Create(ctx, NewContext{ID: 42, Name: "school", Admin: admin, Strategy: "automatic"}))
 		},
@@ -85,42 +97,85 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 			return second(c.Contexts.Create(ctx, NewContext{ID: 42, MaxQuota: 100, Admin: byFlags}))
 		},
 		oxcontext.OpCreateModuleAccessByName: func(ctx context.Context) error {
-			return second(c.Contexts.Create(ctx, NewContext{ID: 42, Name: "school", LoginMappings: []string{"x"}, Admin: byName, Schema: "db_1"}))
+			return second(c.Contexts.Create(ctx, NewContext{ID: 42, Name: "school", LoginMappings: []string{"x"},
+				Admin: byName, Schema: "db_1"}))
 		},
-		oxcontext.OpDelete:                   func(ctx context.Context) error { return c.Contexts.Delete(ctx, 42) },
-		oxcontext.OpDisable:                  func(ctx context.Context) error { return c.Contexts.Disable(ctx, 42) },
-		oxcontext.OpDowngrade:                func(ctx context.Context) error { return c.Contexts.Downgrade(ctx, 42) },
-		oxcontext.OpEnable:                   func(ctx context.Context) error { return c.Contexts.Enable(ctx, 42) },
-		oxcontext.OpExists:                   func(ctx context.Context) error { return second(c.Contexts.Exists(ctx, 42)) },
-		oxcontext.OpExistsInServer:           func(ctx context.Context) error { return second(c.Contexts.ExistsInServer(ctx, 42)) },
-		oxcontext.OpGetAccessCombinationName: func(ctx context.Context) error { return second(c.Contexts.AccessName(ctx, 42)) },
-		oxcontext.OpGetAdminId:               func(ctx context.Context) error { return second(c.Contexts.AdminID(ctx, 42)) },
-		oxcontext.OpGetContextCapabilities:   func(ctx context.Context) error { return second(c.Contexts.Capabilities(ctx, 42)) },
-		oxcontext.OpGetData:                  func(ctx context.Context) error { return second(c.Contexts.Get(ctx, 42)) },
-		oxcontext.OpGetModuleAccess:          func(ctx context.Context) error { return second(c.Contexts.Access(ctx, 42)) },
-		oxcontext.OpList:                     func(ctx context.Context) error { return discard(c.Contexts.Search(ctx, "s*")) },
-		oxcontext.OpListAll:                  func(ctx context.Context) error { return discard(c.Contexts.All(ctx)) },
-		oxcontext.OpListByDatabase:           func(ctx context.Context) error { return discard(c.Contexts.OnDatabase(ctx, 3, nil)) },
-		oxcontext.OpListByFilestore:          func(ctx context.Context) error { return discard(c.Contexts.OnFilestore(ctx, 3, nil)) },
-		oxcontext.OpListPage:                 func(ctx context.Context) error { return discard(c.Contexts.Page(ctx, "s*", 10, 20)) },
-		oxcontext.OpListPageAll:              func(ctx context.Context) error { return discard(c.Contexts.Page(ctx, "", 10, 20)) },
-		oxcontext.OpListPageByDatabase:       func(ctx context.Context) error { return discard(c.Contexts.OnDatabase(ctx, 3, &Window{10, 20})) },
-		oxcontext.OpListPageByFilestore:      func(ctx context.Context) error { return discard(c.Contexts.OnFilestore(ctx, 3, &Window{10, 20})) },
-		oxcontext.OpListQuota:                func(ctx context.Context) error { return second(c.Contexts.Quotas(ctx, 42)) },
-		oxcontext.OpMoveContextDatabase:      func(ctx context.Context) error { return second(c.Contexts.MoveDatabase(ctx, 42, 3)) },
-		oxcontext.OpMoveContextFilestore:     func(ctx context.Context) error { return second(c.Contexts.MoveFilestore(ctx, 42, 3)) },
+		oxcontext.OpDelete:    func(ctx context.Context) error { return c.Contexts.Delete(ctx, 42) },
+		oxcontext.OpDisable:   func(ctx context.Context) error { return c.Contexts.Disable(ctx, 42) },
+		oxcontext.OpDowngrade: func(ctx context.Context) error { return c.Contexts.Downgrade(ctx, 42) },
+		oxcontext.OpEnable:    func(ctx context.Context) error { return c.Contexts.Enable(ctx, 42) },
+		oxcontext.OpExists:    func(ctx context.Context) error { return second(c.Contexts.Exists(ctx, 42)) },
+		oxcontext.OpExistsInServer: func(ctx context.Context) error {
+			return second(c.Contexts.ExistsInServer(ctx,
+				42))
+		},
+		oxcontext.OpGetAccessCombinationName: func(ctx context.Context) error {
+			return second(c.Contexts.AccessName(ctx,
+				42))
+		},
+		oxcontext.OpGetAdminId: func(ctx context.Context) error { return second(c.Contexts.AdminID(ctx, 42)) },
+		oxcontext.OpGetContextCapabilities: func(ctx context.Context) error {
+			return second(c.Contexts.Capabilities(ctx,
+				42))
+		},
+		oxcontext.OpGetData:         func(ctx context.Context) error { return second(c.Contexts.Get(ctx, 42)) },
+		oxcontext.OpGetModuleAccess: func(ctx context.Context) error { return second(c.Contexts.Access(ctx, 42)) },
+		oxcontext.OpList: func(ctx context.Context) error {
+			return discard(c.Contexts.Search(ctx,
+				"s*"))
+		},
+		oxcontext.OpListAll: func(ctx context.Context) error { return discard(c.Contexts.All(ctx)) },
+		oxcontext.OpListByDatabase: func(ctx context.Context) error {
+			return discard(c.Contexts.OnDatabase(ctx, 3,
+				nil))
+		},
+		oxcontext.OpListByFilestore: func(ctx context.Context) error {
+			return discard(c.Contexts.OnFilestore(ctx,
+				3, nil))
+		},
+		oxcontext.OpListPage: func(ctx context.Context) error {
+			return discard(c.Contexts.Page(ctx, "s*",
+				10, 20))
+		},
+		oxcontext.OpListPageAll: func(ctx context.Context) error {
+			return discard(c.Contexts.Page(ctx, "", 10,
+				20))
+		},
+		oxcontext.OpListPageByDatabase: func(ctx context.Context) error {
+			return discard(c.Contexts.OnDatabase(ctx, 3,
+				&Window{10, 20}))
+		},
+		oxcontext.OpListPageByFilestore: func(ctx context.Context) error {
+			return discard(c.Contexts.OnFilestore(ctx,
+				3, &Window{10, 20}))
+		},
+		oxcontext.OpListQuota: func(ctx context.Context) error { return second(c.Contexts.Quotas(ctx, 42)) },
+		oxcontext.OpMoveContextDatabase: func(ctx context.Context) error {
+			return second(c.Contexts.MoveDatabase(ctx,
+				42, 3))
+		},
+		oxcontext.OpMoveContextFilestore: func(ctx context.Context) error {
+			return second(c.Contexts.MoveFilestore(ctx,
+				42, 3))
+		},
 
 		oxuser.OpChange: func(ctx context.Context) error {
 			ch := UserChange{Department: new(""), Birthday: new(schoolmail.NewDate(2012, 3, 4))}
 			ch.SetAddresses("mia@s.example", "m@s.example")
 			return cc.Users.Change(ctx, ref, ch)
 		},
-		oxuser.OpChangeByModuleAccess:     func(ctx context.Context) error { return cc.Users.SetAccess(ctx, ref, AccessWebmail) },
+		oxuser.OpChangeByModuleAccess: func(ctx context.Context) error {
+			return cc.Users.SetAccess(ctx, ref,
+				AccessWebmail)
+		},
 		oxuser.OpChangeByModuleAccessName: func(ctx context.Context) error { return cc.Users.SetAccessName(ctx, ref, "pim") },
 		oxuser.OpChangeCapabilities: func(ctx context.Context) error {
 			return cc.Users.ChangeCapabilities(ctx, ref, CapabilityChange{Deny: []string{"x"}})
 		},
-		oxuser.OpChangeMailAddressPersonal: func(ctx context.Context) error { return cc.Users.SetMailPersonal(ctx, ref, "Mia") },
+		oxuser.OpChangeMailAddressPersonal: func(ctx context.Context) error {
+			return cc.Users.SetMailPersonal(ctx, ref,
+				"Mia")
+		},
 		oxuser.OpChangeModuleAccessGlobal: func(ctx context.Context) error {
 			return c.Cluster.ChangeAccessEverywhere(ctx, "pim", AccessTasks, AccessUSM)
 		},
@@ -128,14 +183,23 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 		oxuser.OpCreateByModuleAccess:     func(ctx context.Context) error { return second(cc.Users.Create(ctx, miaFlags)) },
 		oxuser.OpCreateByModuleAccessName: func(ctx context.Context) error { return second(cc.Users.Create(ctx, miaName)) },
 		oxuser.OpDelete:                   func(ctx context.Context) error { return cc.Users.Delete(ctx, Reassign{}, ref) },
-		oxuser.OpDeleteMultiple:           func(ctx context.Context) error { return cc.Users.Delete(ctx, ReassignTo(5), Refs(7, 8)...) },
-		oxuser.OpExists:                   func(ctx context.Context) error { return second(cc.Users.DisplayNameExists(ctx, "Mia Lind")) },
+		oxuser.OpDeleteMultiple: func(ctx context.Context) error {
+			return cc.Users.Delete(ctx, ReassignTo(5),
+				Refs(7, 8)...)
+		},
+		oxuser.OpExists: func(ctx context.Context) error {
+			return second(cc.Users.DisplayNameExists(ctx,
+				"Mia Lind"))
+		},
 		oxuser.OpGetAccessCombinationName: func(ctx context.Context) error { return second(cc.Users.AccessName(ctx, ref)) },
 		oxuser.OpGetContextAdmin:          func(ctx context.Context) error { return second(cc.Users.Admin(ctx)) },
 		oxuser.OpGetData:                  func(ctx context.Context) error { return second(cc.Users.Get(ctx, name)) },
 		oxuser.OpGetModuleAccess:          func(ctx context.Context) error { return second(cc.Users.Access(ctx, ref)) },
-		oxuser.OpGetMultipleData:          func(ctx context.Context) error { return discard(cc.Users.Load(ctx, []schoolmail.UserID{7, 8})) },
-		oxuser.OpGetUserCapabilities:      func(ctx context.Context) error { return second(cc.Users.Capabilities(ctx, ref)) },
+		oxuser.OpGetMultipleData: func(ctx context.Context) error {
+			return discard(cc.Users.Load(ctx,
+				[]schoolmail.UserID{7, 8}))
+		},
+		oxuser.OpGetUserCapabilities: func(ctx context.Context) error { return second(cc.Users.Capabilities(ctx, ref)) },
 		oxuser.OpList: func(ctx context.Context) error {
 			return discard(cc.Users.IDs(ctx, &UserQuery{Pattern: "m*", Guests: true, Length: 10, Offset: 5}))
 		},
@@ -150,7 +214,10 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 		oxuser.OpMoveFromMasterToUserFilestore:  func(ctx context.Context) error { return second(cc.Users.MoveFromMasterToOwnFilestore(ctx, ref, move)) },
 		oxuser.OpMoveFromUserFilestoreToMaster:  func(ctx context.Context) error { return second(cc.Users.MoveToMasterFilestore(ctx, ref, move)) },
 		oxuser.OpMoveFromUserToContextFilestore: func(ctx context.Context) error { return second(cc.Users.MoveToContextFilestore(ctx, ref)) },
-		oxuser.OpMoveUserFilestore:              func(ctx context.Context) error { return second(cc.Users.MoveFilestore(ctx, ref, move)) },
+		oxuser.OpMoveUserFilestore: func(ctx context.Context) error {
+			return second(cc.Users.MoveFilestore(ctx,
+				ref, move))
+		},
 
 		oxgroup.OpAddMember: func(ctx context.Context) error { return cc.Groups.AddMembers(ctx, group, 8, 7, 8) },
 		oxgroup.OpChange: func(ctx context.Context) error {
@@ -159,11 +226,20 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 		oxgroup.OpCreate: func(ctx context.Context) error {
 			return second(cc.Groups.Create(ctx, Group{Name: "7b", DisplayName: "Class 7b", Members: []schoolmail.UserID{7, 8}}))
 		},
-		oxgroup.OpDelete:            func(ctx context.Context) error { return cc.Groups.Delete(ctx, group) },
-		oxgroup.OpDeleteMultiple:    func(ctx context.Context) error { return cc.Groups.Delete(ctx, group, GroupRef{Name: "7c"}) },
-		oxgroup.OpGetData:           func(ctx context.Context) error { return second(cc.Groups.Get(ctx, GroupRef{Name: "7b"})) },
-		oxgroup.OpGetDefaultGroup:   func(ctx context.Context) error { return second(cc.Groups.Default(ctx)) },
-		oxgroup.OpGetMultipleData:   func(ctx context.Context) error { return discard(cc.Groups.Load(ctx, []GroupID{9, 10})) },
+		oxgroup.OpDelete: func(ctx context.Context) error { return cc.Groups.Delete(ctx, group) },
+		oxgroup.OpDeleteMultiple: func(ctx context.Context) error {
+			return cc.Groups.Delete(ctx, group,
+				GroupRef{Name: "7c"})
+		},
+		oxgroup.OpGetData: func(ctx context.Context) error {
+			return second(cc.Groups.Get(ctx,
+				GroupRef{Name: "7b"}))
+		},
+		oxgroup.OpGetDefaultGroup: func(ctx context.Context) error { return second(cc.Groups.Default(ctx)) },
+		oxgroup.OpGetMultipleData: func(ctx context.Context) error {
+			return discard(cc.Groups.Load(ctx,
+				[]GroupID{9, 10}))
+		},
 		oxgroup.OpList:              func(ctx context.Context) error { return discard(cc.Groups.Search(ctx, "7*")) },
 		oxgroup.OpListAll:           func(ctx context.Context) error { return discard(cc.Groups.All(ctx)) },
 		oxgroup.OpListGroupsForUser: func(ctx context.Context) error { return discard(cc.Groups.OfUser(ctx, name)) },
@@ -174,13 +250,20 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 				Permissions: []ResourcePermission{{0, true, AskToBook}, {7, false, Delegate}}})
 		},
 		oxresource.OpCreate: func(ctx context.Context) error {
-			return second(cc.Resources.Create(ctx, Resource{Name: "beamer", DisplayName: "Beamer", Email: "beamer@s.example", Available: true}))
+			return second(cc.Resources.Create(ctx, Resource{Name: "beamer", DisplayName: "Beamer", Email: "beamer@s.example",
+				Available: true}))
 		},
-		oxresource.OpDelete:          func(ctx context.Context) error { return cc.Resources.Delete(ctx, res) },
-		oxresource.OpGetData:         func(ctx context.Context) error { return second(cc.Resources.Get(ctx, ResourceRef{Name: "beamer"})) },
-		oxresource.OpGetMultipleData: func(ctx context.Context) error { return discard(cc.Resources.Load(ctx, []ResourceID{11})) },
-		oxresource.OpList:            func(ctx context.Context) error { return discard(cc.Resources.Search(ctx, "b*")) },
-		oxresource.OpListAll:         func(ctx context.Context) error { return discard(cc.Resources.All(ctx)) },
+		oxresource.OpDelete: func(ctx context.Context) error { return cc.Resources.Delete(ctx, res) },
+		oxresource.OpGetData: func(ctx context.Context) error {
+			return second(cc.Resources.Get(ctx,
+				ResourceRef{Name: "beamer"}))
+		},
+		oxresource.OpGetMultipleData: func(ctx context.Context) error {
+			return discard(cc.Resources.Load(ctx,
+				[]ResourceID{11}))
+		},
+		oxresource.OpList:    func(ctx context.Context) error { return discard(cc.Resources.Search(ctx, "b*")) },
+		oxresource.OpListAll: func(ctx context.Context) error { return discard(cc.Resources.All(ctx)) },
 
 		oxutil.OpChangeDatabase: func(ctx context.Context) error {
 			return c.Cluster.ChangeDatabase(ctx, 3, DatabaseChange{MaxUnits: new(1000), Password: "pw"})
@@ -188,27 +271,39 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 		oxutil.OpChangeFilestore: func(ctx context.Context) error {
 			return c.Cluster.ChangeFilestore(ctx, 3, FilestoreChange{Size: new(int64(1000))})
 		},
-		oxutil.OpCheckCountsConsistency:   func(ctx context.Context) error { return c.Cluster.CheckCounts(ctx, true, false) },
-		oxutil.OpCheckDatabase:            func(ctx context.Context) error { return second(c.Cluster.CheckDatabases(ctx)) },
-		oxutil.OpCreateMaintenanceReason:  func(ctx context.Context) error { return second(c.Cluster.CreateMaintenanceReason(ctx, "holidays")) },
-		oxutil.OpCreateSchema:             func(ctx context.Context) error { return second(c.Cluster.CreateSchema(ctx, 3)) },
-		oxutil.OpDeleteMaintenanceReason:  func(ctx context.Context) error { return c.Cluster.DeleteMaintenanceReasons(ctx, 1, 2) },
+		oxutil.OpCheckCountsConsistency:  func(ctx context.Context) error { return c.Cluster.CheckCounts(ctx, true, false) },
+		oxutil.OpCheckDatabase:           func(ctx context.Context) error { return second(c.Cluster.CheckDatabases(ctx)) },
+		oxutil.OpCreateMaintenanceReason: func(ctx context.Context) error { return second(c.Cluster.CreateMaintenanceReason(ctx, "holidays")) },
+		oxutil.OpCreateSchema:            func(ctx context.Context) error { return second(c.Cluster.CreateSchema(ctx, 3)) },
+		oxutil.OpDeleteMaintenanceReason: func(ctx context.Context) error {
+			return c.Cluster.DeleteMaintenanceReasons(ctx,
+				1, 2)
+		},
 		oxutil.OpListAllDatabase:          func(ctx context.Context) error { return discard(c.Cluster.Databases(ctx, "")) },
 		oxutil.OpListAllFilestore:         func(ctx context.Context) error { return discard(c.Cluster.Filestores(ctx, "")) },
 		oxutil.OpListAllMaintenanceReason: func(ctx context.Context) error { return discard(c.Cluster.MaintenanceReasons(ctx, "")) },
 		oxutil.OpListAllServer:            func(ctx context.Context) error { return discard(c.Cluster.Servers(ctx, "")) },
 		oxutil.OpListDatabase:             func(ctx context.Context) error { return discard(c.Cluster.Databases(ctx, "d*")) },
-		oxutil.OpListFilestore:            func(ctx context.Context) error { return discard(c.Cluster.Filestores(ctx, "f*")) },
-		oxutil.OpListMaintenanceReason:    func(ctx context.Context) error { return discard(c.Cluster.MaintenanceReasons(ctx, "h*")) },
-		oxutil.OpListServer:               func(ctx context.Context) error { return discard(c.Cluster.Servers(ctx, "s*")) },
+		oxutil.OpListFilestore: func(ctx context.Context) error {
+			return discard(c.Cluster.Filestores(ctx,
+				"f*"))
+		},
+		oxutil.OpListMaintenanceReason: func(ctx context.Context) error {
+			return discard(c.Cluster.MaintenanceReasons(ctx,
+				"h*"))
+		},
+		oxutil.OpListServer: func(ctx context.Context) error { return discard(c.Cluster.Servers(ctx, "s*")) },
 		oxutil.OpRegisterDatabase: func(ctx context.Context) error {
 			return second(c.Cluster.RegisterDatabase(ctx, DatabaseChange{Name: new("db")}, 2))
 		},
 		oxutil.OpRegisterFilestore: func(ctx context.Context) error {
 			return second(c.Cluster.RegisterFilestore(ctx, FilestoreChange{URL: new("file:/x")}))
 		},
-		oxutil.OpRegisterServer:      func(ctx context.Context) error { return second(c.Cluster.RegisterServer(ctx, "s1")) },
-		oxutil.OpUnblockDatabase:     func(ctx context.Context) error { return second(c.Cluster.UnblockDatabase(ctx, 3, "db_5")) },
+		oxutil.OpRegisterServer: func(ctx context.Context) error { return second(c.Cluster.RegisterServer(ctx, "s1")) },
+		oxutil.OpUnblockDatabase: func(ctx context.Context) error {
+			return second(c.Cluster.UnblockDatabase(ctx, 3,
+				"db_5"))
+		},
 		oxutil.OpUnregisterDatabase:  func(ctx context.Context) error { return c.Cluster.UnregisterDatabase(ctx, 3) },
 		oxutil.OpUnregisterFilestore: func(ctx context.Context) error { return c.Cluster.UnregisterFilestore(ctx, 3) },
 		oxutil.OpUnregisterServer:    func(ctx context.Context) error { return c.Cluster.UnregisterServer(ctx, 3) },
@@ -225,10 +320,14 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 
 		oxsecaccount.OpCreate: func(ctx context.Context) error {
 			return cc.Accounts.Create(ctx, NewAccount{Account: Account{Name: "Office", PrimaryAddress: "office@s.example",
-				Mail: MailServer{Login: "office", Password: "pw"}}, MailSource: EndpointPrimary, TransportSource: EndpointPrimary}, holders)
+				Mail: MailServer{Login: "office", Password: "pw"}}, MailSource: EndpointPrimary,
+				TransportSource: EndpointPrimary}, holders)
 		},
-		oxsecaccount.OpDelete: func(ctx context.Context) error { return second(cc.Accounts.Delete(ctx, "office@s.example", holders)) },
-		oxsecaccount.OpList:   func(ctx context.Context) error { return discard(cc.Accounts.All(ctx, holders)) },
+		oxsecaccount.OpDelete: func(ctx context.Context) error {
+			return second(cc.Accounts.Delete(ctx, "office@s.example",
+				holders))
+		},
+		oxsecaccount.OpList: func(ctx context.Context) error { return discard(cc.Accounts.All(ctx, holders)) },
 		oxsecaccount.OpUpdate: func(ctx context.Context) error {
 			return second(cc.Accounts.Change(ctx, "office@s.example", AccountChange{Personal: new("School office")}, holders))
 		},
@@ -247,7 +346,8 @@ func TestOperations(t *testing.T) {
 			case oxuser.OpExists:
 				return &oxuser.ExistsResponse{Return_: new(false)}, nil, true
 			case oxcontext.OpGetData:
-				return &oxcontext.GetDataResponse{Return_: &oxcontext.Context{Id: decodeRequest(t, op, body).(*oxcontext.GetData).Ctx.Id, Name: new("old")}}, nil, true
+				return &oxcontext.GetDataResponse{Return_: &oxcontext.Context{Id: decodeRequest(t, op,
+					body).(*oxcontext.GetData).Ctx.Id, Name: new("old")}}, nil, true
 			}
 			return nil, nil, false
 		}}
@@ -314,7 +414,8 @@ type golden struct{ name, text string }
 // canonical writes a request one element a line.
 func canonical(t *testing.T, body []byte) string {
 	t.Helper()
-	short := strings.NewReplacer("http://soap.admin.openexchange.com", "S", "http://dataobjects.soap.admin.openexchange.com/xsd", "D",
+	short := strings.NewReplacer("http://soap.admin.openexchange.com", "S",
+		"http://dataobjects.soap.admin.openexchange.com/xsd", "D",
 		"http://dataobjects.rmi.admin.openexchange.com/xsd", "R", "http://soap.copy.user.admin.openexchange.com", "C")
 	var b strings.Builder
 	dec := xml.NewDecoder(bytes.NewReader(body))
@@ -353,7 +454,8 @@ func canonical(t *testing.T, body []byte) string {
 // TestEveryAccessObjectIsComplete: a flag that is left out is granted, so none is.
 func TestEveryAccessObjectIsComplete(t *testing.T) {
 	t.Parallel()
-	for _, op := range []*soap.Operation{oxuser.OpCreateByModuleAccess, oxuser.OpChangeByModuleAccess, oxcontext.OpChangeModuleAccess,
+	for _, op := range []*soap.Operation{oxuser.OpCreateByModuleAccess, oxuser.OpChangeByModuleAccess,
+		oxcontext.OpChangeModuleAccess,
 		oxcontext.OpCreateModuleAccess, oxuser.OpChangeModuleAccessGlobal} {
 		f := &fakeServer{}
 		c := newFake(t, f, nil)

@@ -85,7 +85,8 @@ func TestOtherReaderFails(t *testing.T) {
 	admins := map[schoolmail.ContextID]ox.Credentials{10: admin, 20: admin}
 	ids := []schoolmail.ContextID{10, 20}
 	strict := ox.NewGroupware(c, admins, &ox.GroupwareOptions{Reader: httpReader(t, srv)})
-	if _, _, err := strict.Observe(t.Context(), ids); !errors.Is(err, ox.ErrReader) || !errors.Is(err, appsuite.ErrPermission) {
+	if _, _, err := strict.Observe(t.Context(), ids); !errors.Is(err, ox.ErrReader) ||
+		!errors.Is(err, appsuite.ErrPermission) {
 		t.Errorf("got %v", err)
 	}
 	told := map[schoolmail.ContextID]error{}

@@ -81,7 +81,8 @@ func resourceFrom(g *oxresource.Resource) Resource {
 func permissionsTo(list []ResourcePermission) []*oxresource.ResourcePermission {
 	var out []*oxresource.ResourcePermission
 	for _, p := range list {
-		out = append(out, &oxresource.ResourcePermission{Entity: new(int32Of(p.Entity)), Group: &p.Group, Privilege: new(string(p.Privilege))})
+		out = append(out, &oxresource.ResourcePermission{Entity: new(int32Of(p.Entity)), Group: &p.Group,
+			Privilege: new(string(p.Privilege))})
 	}
 	return out
 }
@@ -106,12 +107,14 @@ func (s *Resources) run(ctx context.Context, k call) error { return s.cc.c.do(ct
 
 // Get reads a resource.
 func (s *Resources) Get(ctx context.Context, ref ResourceRef) (Resource, error) {
-	r, err := invoke[oxresource.GetDataResponse](ctx, s.cc.c, s.call("read resource", oxresource.OpGetData, ref.String(), &oxresource.GetData{Res: ref.to()}))
+	r, err := invoke[oxresource.GetDataResponse](ctx, s.cc.c, s.call("read resource", oxresource.OpGetData, ref.String(),
+		&oxresource.GetData{Res: ref.to()}))
 	if err != nil {
 		return Resource{}, err
 	}
 	if r.Return_ == nil {
-		return Resource{}, &Error{Op: "read resource", Context: s.cc.id, Subject: ref.String(), Kind: ErrNoSuchResource, NotDone: true}
+		return Resource{}, &Error{Op: "read resource", Context: s.cc.id, Subject: ref.String(), Kind: ErrNoSuchResource,
+			NotDone: true}
 	}
 	return resourceFrom(r.Return_), nil
 }
@@ -127,7 +130,8 @@ func (s *Resources) All(ctx context.Context) iter.Seq2[Resource, error] {
 // which must not be empty and in which "*" is a wildcard.
 func (s *Resources) Search(ctx context.Context, pattern string) iter.Seq2[Resource, error] {
 	return each(func() ([]Resource, error) {
-		return stream(ctx, s.cc.c, s.call("list resources", oxresource.OpList, "", &oxresource.List{Pattern: &pattern}), resourceFrom)
+		return stream(ctx, s.cc.c, s.call("list resources", oxresource.OpList, "", &oxresource.List{Pattern: &pattern}),
+			resourceFrom)
 	})
 }
 
@@ -166,7 +170,8 @@ func (s *Resources) Create(ctx context.Context, n Resource) (Resource, error) {
 				return Resource{}, err
 			}
 			if r.Return_ == nil || r.Return_.Id == nil {
-				return Resource{}, &Error{Op: k.name, Context: k.context, Subject: k.subject, Kind: ErrProtocol, Message: "no resource in the answer"}
+				return Resource{}, &Error{Op: k.name, Context: k.context, Subject: k.subject, Kind: ErrProtocol,
+					Message: "no resource in the answer"}
 			}
 			return resourceFrom(r.Return_), nil
 		},

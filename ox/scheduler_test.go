@@ -165,8 +165,10 @@ func TestRepeating(t *testing.T) {
 	fault := func(kind, text string) func() (any, error, bool) {
 		return func() (any, error, bool) { return nil, fakeFault{kind, text}, true }
 	}
-	lock := fault("StorageException", "User update conflict: Another process is currently modifying user data. Please try again later.; exceptionId 1-2")
-	update := fault("DatabaseUpdateException", `Schema "db_5" from database 3 on host "h" is locked or is now being updated, please try again later; exceptionId 1-2`)
+	lock := fault("StorageException",
+		"User update conflict: Another process is currently modifying user data. Please try again later.; exceptionId 1-2")
+	update := fault("DatabaseUpdateException",
+		`Schema "db_5" from database 3 on host "h" is locked or is now being updated, please try again later; exceptionId 1-2`)
 	starting := fault("StorageException", "SRV-0001 Categories=TRY_AGAIN Message='x'; exceptionId 1-2")
 	reset := func() (any, error, bool) { return nil, io.ErrUnexpectedEOF, true }
 	busy := func() (any, error, bool) { return 503, nil, true }
@@ -240,7 +242,8 @@ func TestCancelEndsEveryWait(t *testing.T) {
 	for name, answer := range map[string]func(*soap.Operation, []byte, *http.Request) (any, error, bool){
 		"answer": hang,
 		"lock":   always("StorageException", "User update conflict: x"),
-		"schema": always("DatabaseUpdateException", `Schema "db_5" from database 3 on host "h" is locked or is now being updated, please try again later`),
+		"schema": always("DatabaseUpdateException",
+			`Schema "db_5" from database 3 on host "h" is locked or is now being updated, please try again later`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -284,7 +287,8 @@ func TestSchemaPausesTogether(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 			if time.Now().Before(until) {
 				refused.Add(1)
-				return nil, fakeFault{"DatabaseUpdateException", `Schema "db_5" from database 3 on host "h" is locked or is now being updated, please try again later`}, true
+				return nil, fakeFault{"DatabaseUpdateException",
+					`Schema "db_5" from database 3 on host "h" is locked or is now being updated, please try again later`}, true
 			}
 			return nil, nil, false
 		}}
@@ -292,7 +296,8 @@ func TestSchemaPausesTogether(t *testing.T) {
 		var wg sync.WaitGroup
 		for id := range 5 {
 			wg.Go(func() {
-				if err := second(c.Context(schoolmail.ContextID(id+1), testAdmin).Users.Get(t.Context(), UserRef{ID: 3})); err != nil {
+				if err := second(c.Context(schoolmail.ContextID(id+1), testAdmin).Users.Get(t.Context(),
+					UserRef{ID: 3})); err != nil {
 					t.Error(err)
 				}
 			})

@@ -51,7 +51,8 @@ func TestSickServerIsLeft(t *testing.T) {
 		"starting": {&fakeServer{answer: func(*soap.Operation, []byte, *http.Request) (any, error, bool) {
 			return nil, fakeFault{"StorageException", "SRV-0001 Categories=TRY_AGAIN Message='x'; exceptionId 1-2"}, true
 		}}, 0},
-		"unavailable": {answer(func(*http.Request) (*http.Response, error) { return response(503, "text/html", nil), nil }), 0},
+		"unavailable": {answer(func(*http.Request) (*http.Response, error) { return response(503, "text/html", nil), nil }),
+			0},
 		"certificate": {answer(func(*http.Request) (*http.Response, error) {
 			return nil, &tls.CertificateVerificationError{Err: errors.New("expired")}
 		}), 0},
@@ -101,7 +102,8 @@ func TestQueueLeavesADeadServer(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 40 {
 			wg.Go(func() {
-				if err := second(c.Context(schoolmail.ContextID(2*i+1), testAdmin).Users.Exists(t.Context(), UserRef{ID: 3})); err != nil {
+				if err := second(c.Context(schoolmail.ContextID(2*i+1), testAdmin).Users.Exists(t.Context(),
+					UserRef{ID: 3})); err != nil {
 					t.Error(err)
 				}
 			})
@@ -152,7 +154,8 @@ func TestSchemaLockOfOtherCalls(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				f, _ := failing(4, func() (any, error, bool) {
-					return nil, fakeFault{"DatabaseUpdateException", `Schema "db_5" from database 3 on host "h" is locked or is now being updated, please try again later`}, true
+					return nil, fakeFault{"DatabaseUpdateException",
+						`Schema "db_5" from database 3 on host "h" is locked or is now being updated, please try again later`}, true
 				})
 				start := time.Now()
 				if err := call(t.Context(), newFake(t, f, nil)); err != nil {
@@ -203,13 +206,15 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 			resp.Header.Set("Location", "http://elsewhere/webservices/OXUserService")
 			return resp, nil
 		})
-		c, err := New([]string{"http://ox/webservices"}, testAdmin, &Options{HTTPClient: &http.Client{Transport: hosts{"ox": moved, "elsewhere": elsewhere}}})
+		c, err := New([]string{"http://ox/webservices"}, testAdmin,
+			&Options{HTTPClient: &http.Client{Transport: hosts{"ox": moved, "elsewhere": elsewhere}}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		cc := c.Context(1, testAdmin)
 		err = second(cc.Users.Get(t.Context(), UserRef{ID: 3}))
-		if e, ok := errors.AsType[*Error](err); !ok || e.Kind != ErrStatus || e.HTTPStatus != status || !e.NotDone || e.Temporary() {
+		if e, ok := errors.AsType[*Error](err); !ok || e.Kind != ErrStatus || e.HTTPStatus != status || !e.NotDone ||
+			e.Temporary() {
 			t.Errorf("got %v", err)
 		}
 		if err := second(c.CopyUser(t.Context(), "mia", cc, c.Context(2, testAdmin), nil)); err == nil {
@@ -241,7 +246,8 @@ func TestWaitForTheCopyService(t *testing.T) {
 		start := time.Now()
 		short, stop := context.WithTimeout(t.Context(), time.Second)
 		defer stop()
-		if _, err := c.CopyUser(short, "tom", c.Context(3, testAdmin), c.Context(4, testAdmin), nil); !errors.Is(err, ErrCanceled) {
+		if _, err := c.CopyUser(short, "tom", c.Context(3, testAdmin), c.Context(4, testAdmin), nil); !errors.Is(err,
+			ErrCanceled) {
 			t.Errorf("got %v", err)
 		}
 		if took := time.Since(start); took != time.Second {
@@ -270,7 +276,8 @@ func TestNamesAreNoDiagnosis(t *testing.T) {
 			f := &fakeServer{answer: func(*soap.Operation, []byte, *http.Request) (any, error, bool) {
 				return nil, fakeFault{tt.kind, tt.text}, true
 			}}
-			_, err := newFake(t, f, &Options{Retries: -1, LockWait: 1}).Context(7, testAdmin).Users.Get(t.Context(), UserRef{Name: "mia"})
+			_, err := newFake(t, f, &Options{Retries: -1, LockWait: 1}).Context(7, testAdmin).Users.Get(t.Context(),
+				UserRef{Name: "mia"})
 			if e, ok := errors.AsType[*Error](err); !ok || e.Kind != tt.want {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
@@ -285,7 +292,8 @@ func TestUnknownLoginInAnotherCase(t *testing.T) {
 	f := &fakeServer{answer: func(*soap.Operation, []byte, *http.Request) (any, error, bool) {
 		return nil, fakeFault{"StorageException", "No such user oxadmin in context 7; exceptionId 1-2"}, true
 	}}
-	_, err := newFake(t, f, nil).Context(7, Credentials{Login: "OXadmin", Password: "pw"}).Users.Get(t.Context(), UserRef{ID: 3})
+	_, err := newFake(t, f, nil).Context(7, Credentials{Login: "OXadmin", Password: "pw"}).Users.Get(t.Context(),
+		UserRef{ID: 3})
 	if !errors.Is(err, ErrCredentials) || errors.Is(err, ErrNoSuchUser) {
 		t.Errorf("got %v", err)
 	}
@@ -296,10 +304,11 @@ func TestUnknownLoginInAnotherCase(t *testing.T) {
 func TestEscapedSecrets(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{0, 400} {
-		c, err := New([]string{"http://ox/webservices"}, testAdmin, &Options{Retries: -1, HTTPClient: &http.Client{Transport: &fakeServer{
-			answer: func(_ *soap.Operation, body []byte, _ *http.Request) (any, error, bool) {
-				return nil, fakeFault{"InvalidDataException", string(body)}, true
-			}}}})
+		c, err := New([]string{"http://ox/webservices"}, testAdmin,
+			&Options{Retries: -1, HTTPClient: &http.Client{Transport: &fakeServer{
+				answer: func(_ *soap.Operation, body []byte, _ *http.Request) (any, error, bool) {
+					return nil, fakeFault{"InvalidDataException", string(body)}, true
+				}}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -327,7 +336,8 @@ func TestAnswersToOtherQuestions(t *testing.T) {
 			f := &fakeServer{answer: func(op *soap.Operation, _ []byte, _ *http.Request) (any, error, bool) {
 				return &oxuser.GetMultipleDataResponse{Return_: list}, nil, true
 			}}
-			got, err := Collect(newFake(t, f, &Options{Retries: -1}).Context(7, testAdmin).Users.Load(t.Context(), []schoolmail.UserID{3, 4}))
+			got, err := Collect(newFake(t, f, &Options{Retries: -1}).Context(7, testAdmin).Users.Load(t.Context(),
+				[]schoolmail.UserID{3, 4}))
 			if !errors.Is(err, ErrProtocol) {
 				t.Errorf("got %v, %v", got, err)
 			}

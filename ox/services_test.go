@@ -36,20 +36,23 @@ func TestContextLife(t *testing.T) {
 	ctx := t.Context()
 	n := ox.NewContext{ID: 42, Name: "s42", LoginMappings: []string{"s42.example"}, MaxQuota: 500,
 		Attributes: map[string]map[string]string{"config": {"a": "1"}},
-		Admin: ox.NewUser{Name: "oxadmin", DisplayName: "Admin", GivenName: "A", FamilyName: "B", PrimaryEmail: "oxadmin@s42.example",
-			Password: "pw", AccessName: "all"}}
+		Admin: ox.NewUser{Name: "oxadmin", DisplayName: "Admin", GivenName: "A", FamilyName: "B",
+			PrimaryEmail: "oxadmin@s42.example",
+			Password:     "pw", AccessName: "all"}}
 	made, err := c.Contexts.Create(ctx, n)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Contexts.Create(ctx, n); !errors.Is(err, ox.ErrContextExists) || !errors.Is(err, schoolmail.ErrConflict) {
+	if _, err := c.Contexts.Create(ctx, n); !errors.Is(err, ox.ErrContextExists) ||
+		!errors.Is(err, schoolmail.ErrConflict) {
 		t.Errorf("again: %v", err)
 	}
 	got, err := c.Contexts.Get(ctx, 42)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Name != "s42" || !got.Enabled || got.MaxQuota != 500 || !slices.Equal(got.LoginMappings, []string{"s42", "s42.example"}) ||
+	if got.Name != "s42" || !got.Enabled || got.MaxQuota != 500 ||
+		!slices.Equal(got.LoginMappings, []string{"s42", "s42.example"}) ||
 		got.Attributes["config"]["a"] != "1" || got.WriteDatabase.Name == "" || made.ID != 42 {
 		t.Errorf("got %+v", got)
 	}
@@ -63,11 +66,13 @@ func TestContextLife(t *testing.T) {
 	}
 
 	// A rename takes the login mapping along, which OX would not.
-	if err := c.Contexts.Change(ctx, 42, ox.ContextChange{Name: new("neu"), MaxQuota: new(int64(ox.Unlimited))}); err != nil {
+	if err := c.Contexts.Change(ctx, 42, ox.ContextChange{Name: new("neu"),
+		MaxQuota: new(int64(ox.Unlimited))}); err != nil {
 		t.Fatal(err)
 	}
 	got, err = c.Context(42, ox.Credentials{Login: "oxadmin", Password: "pw"}).Get(ctx)
-	if err != nil || got.Name != "neu" || got.MaxQuota != ox.Unlimited || !slices.Equal(got.LoginMappings, []string{"neu", "s42.example"}) {
+	if err != nil || got.Name != "neu" || got.MaxQuota != ox.Unlimited ||
+		!slices.Equal(got.LoginMappings, []string{"neu", "s42.example"}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if ok, err := c.Contexts.NameExists(ctx, "neu"); !ok || err != nil {
@@ -195,14 +200,18 @@ func TestUserRoundTrip(t *testing.T) {
 	_, _, cc := school(t)
 	ref := ox.UserRef{Name: "anna"}
 	ch := ox.UserChange{
-		GivenName: new("Änna <&>"), Department: new("7b"), Note: new("line 1\nline 2"), Birthday: new(schoolmail.NewDate(2012, 3, 4)),
-		UploadLimit: new(1000), SpamFilterEnabled: new(true), UserField20: new("x"), IMAPServer: new("imap.s.example"), IMAPPort: new(993),
-		Attributes: ox.AttributesChange{"config": {"com.example": new("on"), "gone": new("x")}}, TimeZone: new("Europe/Zurich"),
+		GivenName: new("Änna <&>"), Department: new("7b"), Note: new("line 1\nline 2"),
+		Birthday:    new(schoolmail.NewDate(2012, 3, 4)),
+		UploadLimit: new(1000), SpamFilterEnabled: new(true), UserField20: new("x"), IMAPServer: new("imap.s.example"),
+		IMAPPort:   new(993),
+		Attributes: ox.AttributesChange{"config": {"com.example": new("on"), "gone": new("x")}},
+		TimeZone:   new("Europe/Zurich"),
 	}
 	if err := cc.Users.Change(t.Context(), ref, ch); err != nil {
 		t.Fatal(err)
 	}
-	if err := cc.Users.Change(t.Context(), ref, ox.UserChange{Attributes: ox.AttributesChange{"config": {"gone": nil}}}); err != nil {
+	if err := cc.Users.Change(t.Context(), ref,
+		ox.UserChange{Attributes: ox.AttributesChange{"config": {"gone": nil}}}); err != nil {
 		t.Fatal(err)
 	}
 	u, err := cc.Users.Get(t.Context(), ref)
@@ -351,7 +360,8 @@ func TestAddMembersAfterALostAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv, _, cc := school(t)
-			g, err := cc.Groups.Create(t.Context(), ox.Group{Name: "7b", DisplayName: "Class 7b", Members: []schoolmail.UserID{3}})
+			g, err := cc.Groups.Create(t.Context(), ox.Group{Name: "7b", DisplayName: "Class 7b",
+				Members: []schoolmail.UserID{3}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -370,16 +380,19 @@ func TestResources(t *testing.T) {
 	t.Parallel()
 	_, _, cc := school(t)
 	ctx := t.Context()
-	r, err := cc.Resources.Create(ctx, ox.Resource{Name: "beamer", DisplayName: "Beamer", Email: "beamer@s.example", Available: true})
+	r, err := cc.Resources.Create(ctx, ox.Resource{Name: "beamer", DisplayName: "Beamer", Email: "beamer@s.example",
+		Available: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ref := ox.ResourceRef{ID: r.ID}
 	if err := cc.Resources.Change(ctx, ref, ox.ResourceChange{Description: new("in room 5"),
-		Permissions: []ox.ResourcePermission{{Entity: 0, Group: true, Privilege: ox.AskToBook}, {Entity: 3, Privilege: ox.Delegate}}}); err != nil {
+		Permissions: []ox.ResourcePermission{{Entity: 0, Group: true, Privilege: ox.AskToBook},
+			{Entity: 3, Privilege: ox.Delegate}}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := cc.Resources.Change(ctx, ref, ox.ResourceChange{Permissions: []ox.ResourcePermission{{Group: true, Privilege: ox.AskToBook}}}); !errors.Is(err, ox.ErrInvalidData) {
+	if err := cc.Resources.Change(ctx, ref, ox.ResourceChange{Permissions: []ox.ResourcePermission{{Group: true,
+		Privilege: ox.AskToBook}}}); !errors.Is(err, ox.ErrInvalidData) {
 		t.Errorf("asking nobody: %v", err)
 	}
 	got, err := cc.Resources.Get(ctx, ox.ResourceRef{Name: "beamer"})
@@ -387,7 +400,8 @@ func TestResources(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for name, seq := range map[string]func(func(ox.Resource, error) bool){
-		"all": cc.Resources.All(ctx), "search": cc.Resources.Search(ctx, "b*"), "load": cc.Resources.Load(ctx, []ox.ResourceID{r.ID, 99}),
+		"all": cc.Resources.All(ctx), "search": cc.Resources.Search(ctx, "b*"),
+		"load": cc.Resources.Load(ctx, []ox.ResourceID{r.ID, 99}),
 	} {
 		list, err := ox.Collect(seq)
 		if err != nil || len(list) != 1 || list[0].ID != r.ID {
@@ -410,11 +424,13 @@ func TestAccounts(t *testing.T) {
 	ctx := t.Context()
 	holders := ox.AccountHolders{Users: []schoolmail.UserID{3, 4}}
 	n := ox.NewAccount{Account: ox.Account{Name: "Office", PrimaryAddress: "office@s.example", Personal: "The office",
-		Mail: ox.MailServer{Login: "office", Password: "pw"}}, MailSource: ox.EndpointPrimary, TransportSource: ox.EndpointPrimary}
+		Mail: ox.MailServer{Login: "office", Password: "pw"}}, MailSource: ox.EndpointPrimary,
+		TransportSource: ox.EndpointPrimary}
 	if err := cc.Accounts.Create(ctx, n, holders); err != nil {
 		t.Fatal(err)
 	}
-	if changed, err := cc.Accounts.Change(ctx, "office@s.example", ox.AccountChange{Personal: new("Sekretariat")}, holders); !changed || err != nil {
+	if changed, err := cc.Accounts.Change(ctx, "office@s.example", ox.AccountChange{Personal: new("Sekretariat")},
+		holders); !changed || err != nil {
 		t.Error(changed, err)
 	}
 	list, err := ox.Collect(cc.Accounts.All(ctx, holders))
@@ -440,7 +456,8 @@ func TestCluster(t *testing.T) {
 	if err != nil || len(dbs) == 0 {
 		t.Fatalf("got %v, %v", dbs, err)
 	}
-	if s := fmt.Sprintf("%+v %#v", dbs[0], dbs[0]); dbs[0].Password != "" && strings.Contains(s, dbs[0].Password.Reveal()) {
+	if s := fmt.Sprintf("%+v %#v", dbs[0], dbs[0]); dbs[0].Password != "" &&
+		strings.Contains(s, dbs[0].Password.Reveal()) {
 		t.Error("a database password prints")
 	}
 	if _, err := c.Cluster.CheckDatabases(ctx); err != nil {
@@ -454,7 +471,8 @@ func TestCluster(t *testing.T) {
 	if err != nil || len(stores) == 0 {
 		t.Fatalf("got %v, %v", stores, err)
 	}
-	if on, err = ox.Collect(c.Contexts.OnFilestore(ctx, stores[0].ID, &ox.Window{Offset: 0, Length: 10})); err != nil || len(on) != 1 {
+	if on, err = ox.Collect(c.Contexts.OnFilestore(ctx, stores[0].ID, &ox.Window{Offset: 0, Length: 10})); err != nil ||
+		len(on) != 1 {
 		t.Errorf("got %v, %v", on, err)
 	}
 	s, err := c.Cluster.RegisterServer(ctx, "node5")
@@ -467,7 +485,8 @@ func TestCluster(t *testing.T) {
 	if err := c.Cluster.UnregisterServer(ctx, s.ID); err != nil {
 		t.Error(err)
 	}
-	fs, err := c.Cluster.RegisterFilestore(ctx, ox.FilestoreChange{URL: new("file:/srv/ox2"), Size: new(int64(1000)), MaxContexts: new(50)})
+	fs, err := c.Cluster.RegisterFilestore(ctx, ox.FilestoreChange{URL: new("file:/srv/ox2"), Size: new(int64(1000)),
+		MaxContexts: new(50)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -490,7 +509,8 @@ func TestCluster(t *testing.T) {
 	if err := c.Cluster.CheckCounts(ctx, true, true); err != nil {
 		t.Error(err)
 	}
-	if err := c.Cluster.ChangeAccessEverywhere(ctx, "pim", ox.AccessGlobalAddressBookDisabled, 0); !errors.Is(err, ox.ErrInvalidData) {
+	if err := c.Cluster.ChangeAccessEverywhere(ctx, "pim", ox.AccessGlobalAddressBookDisabled, 0); !errors.Is(err,
+		ox.ErrInvalidData) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := cc.Jobs.List(ctx); err != nil {
@@ -545,7 +565,8 @@ func TestOtherServers(t *testing.T) {
 		t.Parallel()
 		srv, c := start(t, nil, oxtest.WithMasterOverride())
 		addContexts(t, srv, 10)
-		g := ox.NewGroupware(c, map[schoolmail.ContextID]ox.Credentials{10: {Login: "oxadminmaster", Password: "secret"}}, nil)
+		g := ox.NewGroupware(c, map[schoolmail.ContextID]ox.Credentials{10: {Login: "oxadminmaster", Password: "secret"}},
+			nil)
 		if _, err := g.EnsureUser(t.Context(), 10, mia()); err != nil {
 			t.Error(err)
 		}

@@ -27,7 +27,8 @@ var userMayExist = []Kind{ErrUserExists, ErrDisplayNameUsed}
 //
 // exists are the kinds of refusal that an existing one can cause, first of all
 // the one that says so.
-func settle[T any](ctx context.Context, c *Client, exists []Kind, create func() (T, error), look func() (T, sighting, error)) (T, error) {
+func settle[T any](ctx context.Context, c *Client, exists []Kind, create func() (T, error),
+	look func() (T, sighting, error)) (T, error) {
 	var zero T
 	lost := false
 	for try := 0; ; try++ {

@@ -42,7 +42,8 @@ func (s *script) next(list *[]any) (any, error, bool) {
 func TestLostAnswerToCreate(t *testing.T) {
 	t.Parallel()
 	user := &oxuser.User{Id: new(int32(9)), Name: new("mia"), Display_name: new("Mia Lind"), PrimaryEmail: new("mia@s.ch")}
-	other := &oxuser.User{Id: new(int32(8)), Name: new("mia"), Display_name: new("Mia Other"), PrimaryEmail: new("mia@s.ch")}
+	other := &oxuser.User{Id: new(int32(8)), Name: new("mia"), Display_name: new("Mia Other"),
+		PrimaryEmail: new("mia@s.ch")}
 	made := &oxuser.CreateResponse{Return_: &oxuser.User{Id: new(int32(9)), Name: new("mia")}}
 	found := func(u *oxuser.User) any { return &oxuser.GetDataResponse{Return_: u} }
 	lost := io.ErrUnexpectedEOF
@@ -56,7 +57,8 @@ func TestLostAnswerToCreate(t *testing.T) {
 		{"lost after the work was done", []any{lost}, []any{found(user)}, nil, 9},
 		{"lost before it was done", []any{lost, made}, []any{noUser}, nil, 9},
 		{"done while we looked", []any{lost, userThere}, []any{noUser, found(user)}, nil, 9},
-		{"done while we looked, and its display name is found first", []any{lost, displayNameThere}, []any{noUser, found(user)}, nil, 9},
+		{"done while we looked, and its display name is found first", []any{lost, displayNameThere},
+			[]any{noUser, found(user)}, nil, 9},
 		{"lost twice", []any{lost, lost}, []any{noUser, found(user)}, nil, 9},
 		{"bad gateway after the work", []any{502}, []any{found(user)}, nil, 9},
 		{"somebody else has the name", []any{lost}, []any{found(other)}, ErrUserExists, 0},
@@ -74,7 +76,8 @@ func TestLostAnswerToCreate(t *testing.T) {
 					return s.next(&s.reads)
 				}}
 				u, err := newFake(t, f, nil).Context(7, testAdmin).Users.Create(t.Context(),
-					NewUser{Name: "mia", DisplayName: "Mia Lind", GivenName: "Mia", FamilyName: "Lind", PrimaryEmail: "mia@s.ch", Password: "pw"})
+					NewUser{Name: "mia", DisplayName: "Mia Lind", GivenName: "Mia", FamilyName: "Lind", PrimaryEmail: "mia@s.ch",
+						Password: "pw"})
 				if tt.want == nil && err != nil || tt.want != nil && !errors.Is(err, tt.want) || u.ID != tt.id {
 					t.Errorf("got %v, %v; want id %d, %v", u.ID, err, tt.id, tt.want)
 				}
@@ -104,8 +107,9 @@ func TestLostAnswerToContextAndGroupCreate(t *testing.T) {
 			return nil, nil, false
 		}}
 		c := newFake(t, f, nil)
-		if _, err := c.Contexts.Create(t.Context(), NewContext{ID: 42, Name: "s", Admin: NewUser{Name: "a", DisplayName: "a", GivenName: "a",
-			FamilyName: "a", PrimaryEmail: "a@s.ch", Password: "pw"}}); err != nil {
+		if _, err := c.Contexts.Create(t.Context(), NewContext{ID: 42, Name: "s",
+			Admin: NewUser{Name: "a", DisplayName: "a", GivenName: "a",
+				FamilyName: "a", PrimaryEmail: "a@s.ch", Password: "pw"}}); err != nil {
 			t.Error(err)
 		}
 		if _, err := c.Context(42, testAdmin).Groups.Create(t.Context(), Group{Name: "7b", DisplayName: "7b"}); err != nil {
@@ -121,9 +125,12 @@ func TestLostAnswerToContextAndGroupCreate(t *testing.T) {
 // arrived is not repeated at all, except when two disturbed each other.
 func TestCopySettles(t *testing.T) {
 	t.Parallel()
-	source := &oxuser.GetDataResponse{Return_: &oxuser.User{Id: new(int32(3)), Name: new("mia"), Display_name: new("Mia"), PrimaryEmail: new("mia@s.ch")}}
-	arrived := &oxuser.GetDataResponse{Return_: &oxuser.User{Id: new(int32(9)), Name: new("mia"), Display_name: new("Mia"), PrimaryEmail: new("mia@s.ch")}}
-	other := &oxuser.GetDataResponse{Return_: &oxuser.User{Id: new(int32(9)), Name: new("mia"), Display_name: new("Mia Other"), PrimaryEmail: new("mia@s.ch")}}
+	source := &oxuser.GetDataResponse{Return_: &oxuser.User{Id: new(int32(3)), Name: new("mia"),
+		Display_name: new("Mia"), PrimaryEmail: new("mia@s.ch")}}
+	arrived := &oxuser.GetDataResponse{Return_: &oxuser.User{Id: new(int32(9)), Name: new("mia"),
+		Display_name: new("Mia"), PrimaryEmail: new("mia@s.ch")}}
+	other := &oxuser.GetDataResponse{Return_: &oxuser.User{Id: new(int32(9)), Name: new("mia"),
+		Display_name: new("Mia Other"), PrimaryEmail: new("mia@s.ch")}}
 	made := &oxusercopy.CopyUserResponse{Return_: &oxusercopy.User{Id: new(int32(9))}}
 	disturbed := fakeFault{"StorageException", "UCP-0003 Categories=ERROR Message='Unexpected problem occurred.'"}
 	for _, tt := range []struct {
@@ -134,11 +141,13 @@ func TestCopySettles(t *testing.T) {
 		{"made", []any{made}, []any{source}, nil},
 		{"lost, but it has arrived", []any{io.ErrUnexpectedEOF}, []any{source, arrived}, nil},
 		{"lost, and it arrives while we look", []any{io.ErrUnexpectedEOF}, []any{source, noUser, noUser, arrived}, nil},
-		{"lost, and it never arrives", []any{io.ErrUnexpectedEOF}, []any{source, noUser, noUser, noUser, noUser}, ErrLostAnswer},
+		{"lost, and it never arrives", []any{io.ErrUnexpectedEOF}, []any{source, noUser, noUser, noUser, noUser},
+			ErrLostAnswer},
 		{"lost in a proxy", []any{504}, []any{source, noUser, arrived}, nil},
 		{"a page instead of an answer", []any{500}, []any{source, noUser, arrived}, nil},
 		{"lost, and somebody else has the name now", []any{io.ErrUnexpectedEOF}, []any{source, other}, ErrLostAnswer},
-		{"somebody took the name in that moment", []any{fakeFault{"UserExistsException", "User mia already exists in context 8"}}, []any{source}, ErrUserExists},
+		{"somebody took the name in that moment", []any{fakeFault{"UserExistsException",
+			"User mia already exists in context 8"}}, []any{source}, ErrUserExists},
 		{"another program copied", []any{disturbed, disturbed, made}, []any{source}, nil},
 		{"refused", []any{fakeFault{"StorageException", "quota"}}, []any{source}, ErrStorage},
 	} {
@@ -158,7 +167,8 @@ func TestCopySettles(t *testing.T) {
 					return nil, nil, false
 				}}
 				c := newFake(t, f, &Options{CopyWait: 5 * time.Second}) // looks after 0, 1, 3 and 5 s
-				id, err := c.CopyUser(t.Context(), "mia", c.Context(7, testAdmin), c.Context(8, testAdmin), &CopyOptions{AddressFree: yes})
+				id, err := c.CopyUser(t.Context(), "mia", c.Context(7, testAdmin), c.Context(8, testAdmin),
+					&CopyOptions{AddressFree: yes})
 				if tt.want == nil && (err != nil || id != 9) || tt.want != nil && !errors.Is(err, tt.want) {
 					t.Errorf("got %v, %v; want %v", id, err, tt.want)
 				}
@@ -192,7 +202,8 @@ func TestLongOperationsHaveTheirOwnTimeout(t *testing.T) {
 		}}
 		c := newFake(t, f, &Options{LongTimeout: 10 * time.Minute, CopyWait: time.Minute})
 		start := time.Now()
-		_, err := c.CopyUser(t.Context(), "mia", c.Context(7, testAdmin), c.Context(8, testAdmin), &CopyOptions{AddressFree: yes})
+		_, err := c.CopyUser(t.Context(), "mia", c.Context(7, testAdmin), c.Context(8, testAdmin),
+			&CopyOptions{AddressFree: yes})
 		e, ok := errors.AsType[*Error](err)
 		if !ok || e.Kind != ErrLostAnswer || !e.Timeout() || e.NotDone {
 			t.Errorf("got %v", err)
@@ -242,7 +253,8 @@ func TestNothingIsCopiedBesideACopyInDoubt(t *testing.T) {
 				}}
 				c := newFake(t, f, nil)
 				copyOf := func(ctx context.Context, name string) error {
-					return second(c.CopyUser(ctx, name, c.Context(7, testAdmin), c.Context(8, testAdmin), &CopyOptions{AddressFree: yes}))
+					return second(c.CopyUser(ctx, name, c.Context(7, testAdmin), c.Context(8, testAdmin),
+						&CopyOptions{AddressFree: yes}))
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				if name == "given up" {
@@ -251,7 +263,8 @@ func TestNothingIsCopiedBesideACopyInDoubt(t *testing.T) {
 				defer cancel()
 				var wg sync.WaitGroup
 				wg.Go(func() {
-					if err := copyOf(ctx, "mia"); name == "given up" && !errors.Is(err, ErrCanceled) || name != "given up" && err != nil {
+					if err := copyOf(ctx, "mia"); name == "given up" && !errors.Is(err, ErrCanceled) || name != "given up" &&
+						err != nil {
 						t.Errorf("got %v", err)
 					}
 				})
@@ -303,7 +316,8 @@ func TestCopiesOfTheSameAddress(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 3 {
 			wg.Go(func() {
-				err := second(c.CopyUser(t.Context(), "mia", c.Context(schoolmail.ContextID(10+i), testAdmin), c.Context(8, testAdmin), &CopyOptions{AddressFree: free}))
+				err := second(c.CopyUser(t.Context(), "mia", c.Context(schoolmail.ContextID(10+i), testAdmin),
+					c.Context(8, testAdmin), &CopyOptions{AddressFree: free}))
 				if errors.Is(err, ErrAddressUsed) {
 					refused.Add(1)
 				} else if err != nil {

@@ -46,7 +46,8 @@ func (k *call) invalid(cause error) error {
 	if errors.As(cause, &e) {
 		cause = errors.New(e.Message)
 	}
-	return &Error{Op: k.name, Context: k.context, Subject: k.subject, Kind: ErrInvalidData, Message: cause.Error(), NotDone: true}
+	return &Error{Op: k.name, Context: k.context, Subject: k.subject, Kind: ErrInvalidData, Message: cause.Error(),
+		NotDone: true}
 }
 
 // Get reads one user.
@@ -78,7 +79,8 @@ func (u *Users) DisplayNameExists(ctx context.Context, displayName string) (bool
 }
 
 func (u *Users) exists(ctx context.Context, subject string, who *oxuser.User) (bool, error) {
-	r, err := invoke[oxuser.ExistsResponse](ctx, u.cc.c, u.call("look for user", oxuser.OpExists, subject, &oxuser.Exists{User: who}))
+	r, err := invoke[oxuser.ExistsResponse](ctx, u.cc.c, u.call("look for user", oxuser.OpExists, subject,
+		&oxuser.Exists{User: who}))
 	if err != nil {
 		return false, err
 	}
@@ -87,7 +89,8 @@ func (u *Users) exists(ctx context.Context, subject string, who *oxuser.User) (b
 
 // Admin reads the context's administrator.
 func (u *Users) Admin(ctx context.Context) (User, error) {
-	r, err := invoke[oxuser.GetContextAdminResponse](ctx, u.cc.c, u.call("read administrator", oxuser.OpGetContextAdmin, "", &oxuser.GetContextAdmin{}))
+	r, err := invoke[oxuser.GetContextAdminResponse](ctx, u.cc.c,
+		u.call("read administrator", oxuser.OpGetContextAdmin, "", &oxuser.GetContextAdmin{}))
 	if err != nil {
 		return User{}, err
 	}
@@ -114,14 +117,16 @@ func (u *Users) Create(ctx context.Context, n NewUser) (User, error) {
 	create := func() (*oxuser.User, error) {
 		switch {
 		case n.AccessName != "":
-			k.op, k.req = oxuser.OpCreateByModuleAccessName, &oxuser.CreateByModuleAccessName{Usrdata: data, Access_combination_name: &n.AccessName}
+			k.op, k.req = oxuser.OpCreateByModuleAccessName, &oxuser.CreateByModuleAccessName{Usrdata: data,
+				Access_combination_name: &n.AccessName}
 			r, err := invoke[oxuser.CreateByModuleAccessNameResponse](ctx, u.cc.c, k)
 			if err != nil {
 				return nil, err
 			}
 			return r.Return_, nil
 		case n.Access != nil:
-			k.op, k.req = oxuser.OpCreateByModuleAccess, &oxuser.CreateByModuleAccess{Usrdata: data, Access: accessTo[oxuser.UserModuleAccess](*n.Access)}
+			k.op, k.req = oxuser.OpCreateByModuleAccess, &oxuser.CreateByModuleAccess{Usrdata: data,
+				Access: accessTo[oxuser.UserModuleAccess](*n.Access)}
 			r, err := invoke[oxuser.CreateByModuleAccessResponse](ctx, u.cc.c, k)
 			if err != nil {
 				return nil, err
@@ -142,7 +147,8 @@ func (u *Users) Create(ctx context.Context, n NewUser) (User, error) {
 				return User{}, err
 			}
 			if r == nil || r.Id == nil {
-				return User{}, &Error{Op: k.name, Context: k.context, Subject: k.subject, Kind: ErrProtocol, Message: "no user in the answer"}
+				return User{}, &Error{Op: k.name, Context: k.context, Subject: k.subject, Kind: ErrProtocol,
+					Message: "no user in the answer"}
 			}
 			return userFrom(r), nil
 		},
@@ -186,7 +192,8 @@ func (u *Users) Change(ctx context.Context, ref UserRef, ch UserChange) error {
 
 // Access reads what a user may use.
 func (u *Users) Access(ctx context.Context, ref UserRef) (Access, error) {
-	r, err := invoke[oxuser.GetModuleAccessResponse](ctx, u.cc.c, u.call("read access of user", oxuser.OpGetModuleAccess, ref.String(), &oxuser.GetModuleAccess{User: ref.to()}))
+	r, err := invoke[oxuser.GetModuleAccessResponse](ctx, u.cc.c,
+		u.call("read access of user", oxuser.OpGetModuleAccess, ref.String(), &oxuser.GetModuleAccess{User: ref.to()}))
 	if err != nil {
 		return 0, err
 	}
@@ -195,7 +202,9 @@ func (u *Users) Access(ctx context.Context, ref UserRef) (Access, error) {
 
 // AccessName returns the named combination that a user has exactly, or "".
 func (u *Users) AccessName(ctx context.Context, ref UserRef) (string, error) {
-	r, err := invoke[oxuser.GetAccessCombinationNameResponse](ctx, u.cc.c, u.call("read access name of user", oxuser.OpGetAccessCombinationName, ref.String(), &oxuser.GetAccessCombinationName{User: ref.to()}))
+	r, err := invoke[oxuser.GetAccessCombinationNameResponse](ctx, u.cc.c,
+		u.call("read access name of user", oxuser.OpGetAccessCombinationName, ref.String(),
+			&oxuser.GetAccessCombinationName{User: ref.to()}))
 	if err != nil {
 		return "", err
 	}
@@ -258,7 +267,8 @@ func (u *Users) Delete(ctx context.Context, reassign Reassign, refs ...UserRef) 
 	case 0:
 		return nil
 	case 1:
-		err := u.run(ctx, u.call(name, oxuser.OpDelete, refs[0].String(), &oxuser.Delete{User: refs[0].to(), Reassign: reassign.value()}))
+		err := u.run(ctx, u.call(name, oxuser.OpDelete, refs[0].String(),
+			&oxuser.Delete{User: refs[0].to(), Reassign: reassign.value()}))
 		if !is(err, ErrNoSuchUser) {
 			return err
 		}
@@ -274,7 +284,8 @@ func (u *Users) Delete(ctx context.Context, reassign Reassign, refs ...UserRef) 
 	for _, r := range refs {
 		req.Users = append(req.Users, r.to())
 	}
-	err := u.run(ctx, u.call("delete users", oxuser.OpDeleteMultiple, fmt.Sprintf("%s and %d more", refs[0], len(refs)-1), req))
+	err := u.run(ctx, u.call("delete users", oxuser.OpDeleteMultiple,
+		fmt.Sprintf("%s and %d more", refs[0], len(refs)-1), req))
 	if !is(err, ErrNoSuchUser) {
 		return err
 	}
@@ -293,8 +304,9 @@ type DriveMove struct {
 // MoveToOwnFilestore moves a user's files from the context's file store into one
 // of his own. The result is the number of a job; see [Jobs].
 func (u *Users) MoveToOwnFilestore(ctx context.Context, ref UserRef, m DriveMove) (int, error) {
-	r, err := invoke[oxuser.MoveFromContextToUserFilestoreResponse](ctx, u.cc.c, u.call("move files of user", oxuser.OpMoveFromContextToUserFilestore, ref.String(),
-		&oxuser.MoveFromContextToUserFilestore{User: ref.to(), Dst_filestore_id: m.store(), Max_quota: new(m.MaxQuota)}))
+	r, err := invoke[oxuser.MoveFromContextToUserFilestoreResponse](ctx, u.cc.c,
+		u.call("move files of user", oxuser.OpMoveFromContextToUserFilestore, ref.String(),
+			&oxuser.MoveFromContextToUserFilestore{User: ref.to(), Dst_filestore_id: m.store(), Max_quota: new(m.MaxQuota)}))
 	if err != nil {
 		return 0, err
 	}
@@ -304,8 +316,10 @@ func (u *Users) MoveToOwnFilestore(ctx context.Context, ref UserRef, m DriveMove
 // MoveFromMasterToOwnFilestore moves a user's files from another user's file
 // store into one of his own.
 func (u *Users) MoveFromMasterToOwnFilestore(ctx context.Context, ref UserRef, m DriveMove) (int, error) {
-	r, err := invoke[oxuser.MoveFromMasterToUserFilestoreResponse](ctx, u.cc.c, u.call("move files of user", oxuser.OpMoveFromMasterToUserFilestore, ref.String(),
-		&oxuser.MoveFromMasterToUserFilestore{User: ref.to(), MasterUser: m.Master.to(), Dst_filestore_id: m.store(), Max_quota: new(m.MaxQuota)}))
+	r, err := invoke[oxuser.MoveFromMasterToUserFilestoreResponse](ctx, u.cc.c,
+		u.call("move files of user", oxuser.OpMoveFromMasterToUserFilestore, ref.String(),
+			&oxuser.MoveFromMasterToUserFilestore{User: ref.to(), MasterUser: m.Master.to(), Dst_filestore_id: m.store(),
+				Max_quota: new(m.MaxQuota)}))
 	if err != nil {
 		return 0, err
 	}
@@ -314,8 +328,9 @@ func (u *Users) MoveFromMasterToOwnFilestore(ctx context.Context, ref UserRef, m
 
 // MoveToMasterFilestore moves a user's files from his own file store into another user's.
 func (u *Users) MoveToMasterFilestore(ctx context.Context, ref UserRef, m DriveMove) (int, error) {
-	r, err := invoke[oxuser.MoveFromUserFilestoreToMasterResponse](ctx, u.cc.c, u.call("move files of user", oxuser.OpMoveFromUserFilestoreToMaster, ref.String(),
-		&oxuser.MoveFromUserFilestoreToMaster{User: ref.to(), MasterUser: m.Master.to()}))
+	r, err := invoke[oxuser.MoveFromUserFilestoreToMasterResponse](ctx, u.cc.c,
+		u.call("move files of user", oxuser.OpMoveFromUserFilestoreToMaster, ref.String(),
+			&oxuser.MoveFromUserFilestoreToMaster{User: ref.to(), MasterUser: m.Master.to()}))
 	if err != nil {
 		return 0, err
 	}
@@ -324,8 +339,9 @@ func (u *Users) MoveToMasterFilestore(ctx context.Context, ref UserRef, m DriveM
 
 // MoveToContextFilestore moves a user's files from his own file store into the context's.
 func (u *Users) MoveToContextFilestore(ctx context.Context, ref UserRef) (int, error) {
-	r, err := invoke[oxuser.MoveFromUserToContextFilestoreResponse](ctx, u.cc.c, u.call("move files of user", oxuser.OpMoveFromUserToContextFilestore, ref.String(),
-		&oxuser.MoveFromUserToContextFilestore{User: ref.to()}))
+	r, err := invoke[oxuser.MoveFromUserToContextFilestoreResponse](ctx, u.cc.c,
+		u.call("move files of user", oxuser.OpMoveFromUserToContextFilestore, ref.String(),
+			&oxuser.MoveFromUserToContextFilestore{User: ref.to()}))
 	if err != nil {
 		return 0, err
 	}
@@ -334,8 +350,9 @@ func (u *Users) MoveToContextFilestore(ctx context.Context, ref UserRef) (int, e
 
 // MoveFilestore moves a user's own file store.
 func (u *Users) MoveFilestore(ctx context.Context, ref UserRef, m DriveMove) (int, error) {
-	r, err := invoke[oxuser.MoveUserFilestoreResponse](ctx, u.cc.c, u.call("move files of user", oxuser.OpMoveUserFilestore, ref.String(),
-		&oxuser.MoveUserFilestore{User: ref.to(), Dst_filestore_id: m.store()}))
+	r, err := invoke[oxuser.MoveUserFilestoreResponse](ctx, u.cc.c,
+		u.call("move files of user", oxuser.OpMoveUserFilestore, ref.String(),
+			&oxuser.MoveUserFilestore{User: ref.to(), Dst_filestore_id: m.store()}))
 	if err != nil {
 		return 0, err
 	}
@@ -346,7 +363,9 @@ func (m DriveMove) store() *oxuser.Filestore { return &oxuser.Filestore{Id: numb
 
 // Capabilities lists a user's own capabilities.
 func (u *Users) Capabilities(ctx context.Context, ref UserRef) ([]string, error) {
-	r, err := invoke[oxuser.GetUserCapabilitiesResponse](ctx, u.cc.c, u.call("read capabilities of user", oxuser.OpGetUserCapabilities, ref.String(), &oxuser.GetUserCapabilities{User: ref.to()}))
+	r, err := invoke[oxuser.GetUserCapabilitiesResponse](ctx, u.cc.c,
+		u.call("read capabilities of user", oxuser.OpGetUserCapabilities, ref.String(),
+			&oxuser.GetUserCapabilities{User: ref.to()}))
 	if err != nil {
 		return nil, err
 	}
@@ -359,7 +378,8 @@ func (u *Users) ChangeCapabilities(ctx context.Context, ref UserRef, ch Capabili
 	if ch.isZero() {
 		return k.invalid(errNoCapabilities)
 	}
-	k.req = &oxuser.ChangeCapabilities{User: ref.to(), CapsToAdd: commaList(ch.Grant), CapsToRemove: commaList(ch.Deny), CapsToDrop: commaList(ch.Drop)}
+	k.req = &oxuser.ChangeCapabilities{User: ref.to(), CapsToAdd: commaList(ch.Grant), CapsToRemove: commaList(ch.Deny),
+		CapsToDrop: commaList(ch.Drop)}
 	return u.run(ctx, k)
 }
 

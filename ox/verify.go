@@ -33,7 +33,8 @@ type Verification struct {
 
 // alwaysLost is what no copy carries (seen on 8.19, and in the public documentation
 // of the copy tool).
-var alwaysLost = []string{"settings of the web interface", "shares and share links", "content of public and shared folders"}
+var alwaysLost = []string{"settings of the web interface", "shares and share links",
+	"content of public and shared folders"}
 
 // VerifyCopy compares what can be seen of a copy with its source: names, addresses,
 // contact data, settings, attributes, and access, which must be the source's or

@@ -15,7 +15,8 @@ import (
 
 // proved is a district in which mia has two contacts in context 10, with what reads
 // her contents and what was said of her copy.
-func proved(t *testing.T, readable bool) (srv *oxtest.Instance, g *ox.Groupware, api *appsuite.Client, mine func(int) appsuite.Credentials, said *[]ox.Verification) {
+func proved(t *testing.T, readable bool) (srv *oxtest.Instance, g *ox.Groupware, api *appsuite.Client,
+	mine func(int) appsuite.Credentials, said *[]ox.Verification) {
 	t.Helper()
 	srv, c := start(t, nil)
 	addContexts(t, srv, 10, 20)
@@ -34,7 +35,8 @@ func proved(t *testing.T, readable bool) (srv *oxtest.Instance, g *ox.Groupware,
 		return mine(int(p.Context)), nil
 	}}
 	g = ox.NewGroupware(c, map[schoolmail.ContextID]ox.Credentials{10: admin, 20: admin}, &ox.GroupwareOptions{
-		Contents: reader, NotCompared: "calendar, tasks and files", Verified: func(v ox.Verification) { *said = append(*said, v) },
+		Contents: reader, NotCompared: "calendar, tasks and files",
+		Verified:    func(v ox.Verification) { *said = append(*said, v) },
 		NewPassword: func(string) (schoolmail.Secret, error) { return "mia's own", nil }})
 	if _, err := g.EnsureUser(t.Context(), 10, mia()); err != nil {
 		t.Fatal(err)
@@ -45,7 +47,8 @@ func proved(t *testing.T, readable bool) (srv *oxtest.Instance, g *ox.Groupware,
 	}
 	folder := privateFolder(t, s)
 	for _, name := range []string{"Grossmutter", "Zahnarzt"} {
-		entry := appsuite.CreateContact{Folder: folder, Fields: appsuite.Fields{appsuite.DisplayName: name, appsuite.FamilyName: name}}
+		entry := appsuite.CreateContact{Folder: folder, Fields: appsuite.Fields{appsuite.DisplayName: name,
+			appsuite.FamilyName: name}}
 		if _, _, err := s.CreateContact(t.Context(), entry); err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +81,8 @@ func TestCopyIsProved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cc.Groups.Create(t.Context(), ox.Group{Name: "7b", DisplayName: "7b", Members: []schoolmail.UserID{from.UserID}}); err != nil {
+	if _, err := cc.Groups.Create(t.Context(), ox.Group{Name: "7b", DisplayName: "7b",
+		Members: []schoolmail.UserID{from.UserID}}); err != nil {
 		t.Fatal(err)
 	}
 	to, err := g.CopyUser(t.Context(), "mia.lind", 10, 20, mia())
@@ -89,7 +93,8 @@ func TestCopyIsProved(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := (*said)[0]
-	if v.Compared["contacts"] != "2" || v.NotVerified != "calendar, tasks and files" || !slices.Contains(v.Lost, "membership in group 7b") ||
+	if v.Compared["contacts"] != "2" || v.NotVerified != "calendar, tasks and files" ||
+		!slices.Contains(v.Lost, "membership in group 7b") ||
 		!slices.Contains(v.Lost, "settings of the web interface") {
 		t.Errorf("%+v", v)
 	}
@@ -105,18 +110,22 @@ func TestCopyIsProved(t *testing.T) {
 		}
 		entries = append(entries, c)
 	}
-	if _, err := s.UpdateContact(t.Context(), appsuite.UpdateContact{Folder: entries[0].Folder, ID: entries[0].ID, Timestamp: entries[0].Modified,
-		Fields: appsuite.Fields{appsuite.DisplayName: "Jemand"}}); err != nil {
+	if _, err := s.UpdateContact(t.Context(), appsuite.UpdateContact{Folder: entries[0].Folder, ID: entries[0].ID,
+		Timestamp: entries[0].Modified,
+		Fields:    appsuite.Fields{appsuite.DisplayName: "Jemand"}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.VerifyCopy(t.Context(), from, to); !errors.Is(err, ox.ErrCopyDiffers) || !strings.Contains(err.Error(), "digest of contacts") {
+	if err := g.VerifyCopy(t.Context(), from, to); !errors.Is(err, ox.ErrCopyDiffers) ||
+		!strings.Contains(err.Error(), "digest of contacts") {
 		t.Errorf("another name: %v", err)
 	}
-	results, err := s.Write(t.Context(), []appsuite.Op{appsuite.DeleteContact{Folder: entries[1].Folder, ID: entries[1].ID, Timestamp: appsuite.Unconditional}})
+	results, err := s.Write(t.Context(), []appsuite.Op{appsuite.DeleteContact{Folder: entries[1].Folder,
+		ID: entries[1].ID, Timestamp: appsuite.Unconditional}})
 	if err != nil || results[0].Err != nil {
 		t.Fatal(err, results)
 	}
-	if err := g.VerifyCopy(t.Context(), from, to); !errors.Is(err, ox.ErrCopyDiffers) || !strings.Contains(err.Error(), "contacts: 2 in the source, 1 in the copy") {
+	if err := g.VerifyCopy(t.Context(), from, to); !errors.Is(err, ox.ErrCopyDiffers) ||
+		!strings.Contains(err.Error(), "contacts: 2 in the source, 1 in the copy") {
 		t.Errorf("one less: %v", err)
 	}
 	if len(*said) != 1 {
@@ -185,7 +194,8 @@ func TestClosedCopy(t *testing.T) {
 	if err := g.CloseCopy(t.Context(), p, true); err != nil {
 		t.Fatal(err)
 	}
-	api, err = appsuite.New(strings.TrimSuffix(apiURL(t, g), "/webservices")+"/ajax/", nil) // a client that remembers no refusal
+	api, err = appsuite.New(strings.TrimSuffix(apiURL(t, g), "/webservices")+"/ajax/",
+		nil) // a client that remembers no refusal
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,8 @@ func (o *told) lines(start time.Time) (out []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, e := range o.events {
-		out = append(out, fmt.Sprintf("%s (%s) until %d, over %v", e.Reason, e.Subject, int(e.Until.Sub(start).Seconds()), e.Over))
+		out = append(out, fmt.Sprintf("%s (%s) until %d, over %v", e.Reason, e.Subject, int(e.Until.Sub(start).Seconds()),
+			e.Over))
 	}
 	return out
 }
@@ -62,7 +63,8 @@ func bubble(t *testing.T, opt ox.Options) (*oxtest.Server, *ox.Groupware) {
 	t.Helper()
 	srv := oxtest.New(oxtest.WithLatency(20 * time.Millisecond))
 	addContexts(t, &oxtest.Instance{Server: srv}, 10, 20)
-	return srv, ox.NewGroupware(inProcess(t, srv, opt), map[schoolmail.ContextID]ox.Credentials{10: admin, 20: admin, 30: admin}, nil)
+	return srv, ox.NewGroupware(inProcess(t, srv, opt), map[schoolmail.ContextID]ox.Credentials{10: admin, 20: admin,
+		30: admin}, nil)
 }
 
 // TestRestartOfOX: two minutes without OX cost time, and nothing else.
@@ -170,7 +172,8 @@ func TestEventIsALine(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 28, 2, 10, 0, 0, time.UTC)
 	e := ox.Event{Reason: ox.SchemaLocked, Subject: "oxdatabase_5", Since: at, Until: at.Add(15 * time.Minute)}
-	if got, want := e.String(), "ox: waiting: database schema is being updated (oxdatabase_5); until 02:25:00 at most"; got != want {
+	if got, want := e.String(),
+		"ox: waiting: database schema is being updated (oxdatabase_5); until 02:25:00 at most"; got != want {
 		t.Errorf("got %q", got)
 	}
 	e.Over, e.Until = true, at.Add(80*time.Second)

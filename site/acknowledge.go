@@ -32,8 +32,9 @@ var mistakes = map[schoolmail.RejectionKind]explanation{
 		"La ligne renvoie à un enregistrement qui manque dans la livraison."},
 	schoolmail.RejectedForeign: {"Diese Quelle ist für die Schule oder die Rolle der Person nicht zuständig; der Datensatz bleibt liegen.",
 		"Cette source n'est pas compétente pour l'école ou le rôle de la personne; l'enregistrement est laissé de côté."},
-	schoolmail.RejectedRepeat: {"Die Zeile steht zweimal da; sie gilt einmal.", "La ligne figure deux fois; elle compte une fois."},
-	"":                        {"Die Zeile enthält einen Fehler.", "La ligne contient une erreur."},
+	schoolmail.RejectedRepeat: {"Die Zeile steht zweimal da; sie gilt einmal.",
+		"La ligne figure deux fois; elle compte une fois."},
+	"": {"Die Zeile enthält einen Fehler.", "La ligne contient une erreur."},
 }
 
 // findings are those that concern what was delivered.
@@ -42,7 +43,8 @@ var findings = map[string]explanation{
 		"Deux enregistrements ne diffèrent que par la casse de l'identifiant; les deux sont laissés de côté."},
 	"record-case": {"Die Id kam bisher in anderer Gross- und Kleinschreibung; der Datensatz bleibt liegen.",
 		"L'identifiant avait jusqu'ici une autre casse; l'enregistrement est laissé de côté."},
-	"unusable-record": {"Rolle oder Name fehlt; der Datensatz bleibt liegen.", "Le rôle ou le nom manque; l'enregistrement est laissé de côté."},
+	"unusable-record": {"Rolle oder Name fehlt; der Datensatz bleibt liegen.",
+		"Le rôle ou le nom manque; l'enregistrement est laissé de côté."},
 	"no-population": {"Für diese Rolle an dieser Schule und Stufe ist kein Konto vorgesehen; der Datensatz bleibt liegen.",
 		"Aucun compte n'est prévu pour ce rôle dans cette école et à ce degré; l'enregistrement est laissé de côté."},
 	"other-person": {"Diese Id stand bisher für jemand anderen; nichts wurde geändert. Ist es dieselbe Person, bitte bestätigen, sonst die Id berichtigen.",
@@ -51,8 +53,10 @@ var findings = map[string]explanation{
 		"Ce nouvel identifiant appartient probablement à une personne qui en avait un autre; il est laissé de côté. Prière de vérifier."},
 	"double-person": {"Zwei Datensätze sehen nach einer Person aus; der zweite bleibt liegen. Bitte prüfen.",
 		"Deux enregistrements semblent désigner une seule personne; le second est laissé de côté. Prière de vérifier."},
-	"double-account": {"Zwei Konten haben diese Id; beide bleiben, wie sie sind.", "Deux comptes ont cet identifiant; les deux restent inchangés."},
-	"no-address":     {"Das Konto hat keine Mailadresse; es bleibt, wie es ist.", "Le compte n'a pas d'adresse; il reste inchangé."},
+	"double-account": {"Zwei Konten haben diese Id; beide bleiben, wie sie sind.",
+		"Deux comptes ont cet identifiant; les deux restent inchangés."},
+	"no-address": {"Das Konto hat keine Mailadresse; es bleibt, wie es ist.",
+		"Le compte n'a pas d'adresse; il reste inchangé."},
 	"move-suspended": {"Der Wechsel wartet, bis die Lieferung der Schule wieder vollständig ist.",
 		"Le transfert attend que la livraison de l'école soit de nouveau complète."},
 	"school-not-delivered": {"Diese Schule liefert viel weniger Personen als bisher; niemand von ihr gilt als ausgetreten. Bitte prüfen.",
@@ -66,7 +70,8 @@ var findings = map[string]explanation{
 var (
 	heldBack = explanation{"Zurückgehalten, weil auf einmal ungewöhnlich viel ändern würde; bitte prüfen und der Informatik bestätigen.",
 		"Retenu, parce qu'un nombre inhabituel de changements arriverait à la fois; prière de vérifier et de confirmer au service informatique."}
-	waits = explanation{"Noch nicht ausgeführt; die Informatik sorgt dafür.", "Pas encore exécuté; le service informatique s'en occupe."}
+	waits = explanation{"Noch nicht ausgeführt; die Informatik sorgt dafür.",
+		"Pas encore exécuté; le service informatique s'en occupe."}
 	// absent is for people who were not sent at all.
 	absent = explanation{"Fehlt in der Lieferung, gilt aber vorläufig nicht als ausgetreten; bitte prüfen.",
 		"Manque dans la livraison, mais n'est pas considéré comme parti pour le moment; prière de vérifier."}
@@ -87,7 +92,8 @@ type ackLine struct {
 }
 
 // note adds to the line of a record; where there is no id, to the line called other.
-func (a *acknowledgement) note(key schoolmail.RecordKey, other, where string, school schoolmail.SchoolID, e explanation, column, detail string) {
+func (a *acknowledgement) note(key schoolmail.RecordKey, other, where string, school schoolmail.SchoolID,
+	e explanation, column, detail string) {
 	if key.ID != "" {
 		other = "record " + key.String()
 	}

@@ -41,15 +41,18 @@ func TestAcknowledgement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pupil := schoolmail.Population{Name: "pupils", Roles: []schoolmail.Role{schoolmail.RolePupil}, Levels: []schoolmail.SchoolLevel{"primary"},
+	pupil := schoolmail.Population{Name: "pupils", Roles: []schoolmail.Role{schoolmail.RolePupil},
+		Levels:   []schoolmail.SchoolLevel{"primary"},
 		Contexts: []schoolmail.ContextID{21}, Domain: "lernende.example", Access: "webmail"}
 	teacher := schoolmail.Population{Name: "teachers", Roles: []schoolmail.Role{schoolmail.RoleTeacher},
 		Contexts: []schoolmail.ContextID{10}, Domain: "schulen.example", Access: "groupware_standard"}
 	p := schoolmail.Policy{Source: "escada", Populations: []schoolmail.Population{teacher, pupil},
-		Contexts: []schoolmail.ContextSpec{{ID: 10, Name: "lehrpersonen", Capacity: 20}, {ID: 21, Name: "primar-1", Capacity: 20}}}.WithDefaults()
+		Contexts: []schoolmail.ContextSpec{{ID: 10, Name: "lehrpersonen", Capacity: 20},
+			{ID: 21, Name: "primar-1", Capacity: 20}}}.WithDefaults()
 	var gone []schoolmail.Account
 	for _, id := range []string{"20", "21", "22", "23", "24", "25", "26"} {
-		gone = append(gone, schoolmail.Account{Key: schoolmail.RecordKey{Source: "escada", ID: id}, Username: "x" + id, Mail: "x" + id + "@x.example", Role: schoolmail.RolePupil,
+		gone = append(gone, schoolmail.Account{Key: schoolmail.RecordKey{Source: "escada", ID: id}, Username: "x" + id,
+			Mail: "x" + id + "@x.example", Role: schoolmail.RolePupil,
 			State: schoolmail.Active, Context: 21, Memberships: []schoolmail.Membership{{School: "ps-b"}}})
 	}
 	plan, err := schoolmail.NewPlan(p, schoolmail.State{Accounts: gone,
@@ -103,8 +106,10 @@ func TestAcknowledgement(t *testing.T) {
 // Whatever sort of mistake or finding there is has its words.
 func TestAcknowledgementHasAllWords(t *testing.T) {
 	t.Parallel()
-	for _, m := range []schoolmail.RejectionKind{schoolmail.RejectedUnreadable, schoolmail.RejectedMissing, schoolmail.RejectedValue, schoolmail.RejectedContradiction,
-		schoolmail.RejectedDoubleID, schoolmail.RejectedRepeat, schoolmail.RejectedLettersLost, schoolmail.RejectedReference, schoolmail.RejectedForeign} {
+	for _, m := range []schoolmail.RejectionKind{schoolmail.RejectedUnreadable, schoolmail.RejectedMissing,
+		schoolmail.RejectedValue, schoolmail.RejectedContradiction,
+		schoolmail.RejectedDoubleID, schoolmail.RejectedRepeat, schoolmail.RejectedLettersLost,
+		schoolmail.RejectedReference, schoolmail.RejectedForeign} {
 		if mistakes[m].de == "" || mistakes[m].fr == "" {
 			t.Errorf("%s", m)
 		}
@@ -114,7 +119,8 @@ func TestAcknowledgementHasAllWords(t *testing.T) {
 	}
 	_, err := escada.Read(t.Context(), fstest.MapFS{"a.csv": {Data: []byte("x")}, "b.csv": {}}, nil)
 	a := refuse(&InputError{err})
-	if a == nil || len(a.lines) < 2 || len(a.lines[0].de) != 1 || a.lines[0].de[0] == a.lines[0].fr[0] || a.lines[0].where[0] == a.lines[1].where[0] {
+	if a == nil || len(a.lines) < 2 || len(a.lines[0].de) != 1 || a.lines[0].de[0] == a.lines[0].fr[0] ||
+		a.lines[0].where[0] == a.lines[1].where[0] {
 		t.Errorf("%v: %+v", err, a)
 	}
 }

@@ -63,7 +63,8 @@ func ReadApproval(planFile string) (*Approval, error) {
 		return nil, err
 	}
 	if a.SHA256 != sum || a.Plan != plan.Header.ID {
-		return nil, fmt.Errorf("%s: the plan is not the one that %s approved: it was changed since", approvalFile(planFile), a.User)
+		return nil, fmt.Errorf("%s: the plan is not the one that %s approved: it was changed since", approvalFile(planFile),
+			a.User)
 	}
 	return &a, nil
 }
@@ -98,7 +99,8 @@ func (s *Site) mayApply(o *RunOptions, id string) error {
 	case o.Approved == nil:
 		return errors.New("nothing was done: [guards] four_eyes is set, so a plan is saved, approved by somebody else, and then applied as it is")
 	case o.Approval == nil || o.Approval.Plan != o.Approved.Header.ID:
-		return fmt.Errorf("nothing was done: [guards] four_eyes is set, and nobody has approved plan %s", o.Approved.Header.ID)
+		return fmt.Errorf("nothing was done: [guards] four_eyes is set, and nobody has approved plan %s",
+			o.Approved.Header.ID)
 	case o.Approval.UserID == id:
 		return fmt.Errorf("nothing was done: [guards] four_eyes is set, and %s has approved the plan: somebody else applies it", o.Approval.User)
 	}

@@ -16,9 +16,12 @@ import (
 
 func planIn(t *testing.T) string {
 	t.Helper()
-	plan, err := schoolmail.NewUndo(schoolmail.Policy{Source: "escada", Populations: []schoolmail.Population{{Name: "all", Roles: []schoolmail.Role{schoolmail.RolePupil},
-		Contexts: []schoolmail.ContextID{1}, Domain: "x.example", Access: "webmail"}}, Contexts: []schoolmail.ContextSpec{{ID: 1, Name: "c1"}}},
-		schoolmail.State{}, schoolmail.Delivery{}, &schoolmail.Plan{Header: schoolmail.Header{ID: "x", Source: "escada"}}, schoolmail.NewDate(2026, 8, 10))
+	plan, err := schoolmail.NewUndo(schoolmail.Policy{Source: "escada",
+		Populations: []schoolmail.Population{{Name: "all", Roles: []schoolmail.Role{schoolmail.RolePupil},
+			Contexts: []schoolmail.ContextID{1}, Domain: "x.example", Access: "webmail"}},
+		Contexts: []schoolmail.ContextSpec{{ID: 1, Name: "c1"}}},
+		schoolmail.State{}, schoolmail.Delivery{}, &schoolmail.Plan{Header: schoolmail.Header{ID: "x", Source: "escada"}},
+		schoolmail.NewDate(2026, 8, 10))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +74,8 @@ func TestFourEyes(t *testing.T) {
 			t.Errorf("%s: %v", test.name, err)
 		}
 	}
-	if by := signed(&RunOptions{Approval: approval}, "meier"); !strings.HasPrefix(by, "approved by frei on 2") || !strings.HasSuffix(by, ", applied by meier") {
+	if by := signed(&RunOptions{Approval: approval}, "meier"); !strings.HasPrefix(by, "approved by frei on 2") ||
+		!strings.HasSuffix(by, ", applied by meier") {
 		t.Error(by)
 	}
 	b, err := os.ReadFile(file)
@@ -93,7 +97,8 @@ func TestCommandsHaveALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
-		if err := limited(t.Context(), "mail server", hang); err == nil || !strings.Contains(err.Error(), "mail server: no answer within 5m") {
+		if err := limited(t.Context(), "mail server", hang); err == nil ||
+			!strings.Contains(err.Error(), "mail server: no answer within 5m") {
 			t.Error(err)
 		}
 		if d := time.Since(begin); d != commandLimit {

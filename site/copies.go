@@ -13,7 +13,8 @@ import (
 // A second copy beside it would break both, and what it has made so far
 // would be taken for the whole.
 func (s *Site) awaitCopies(ctx context.Context, act *Act, observer Observer) error {
-	if !slices.ContainsFunc(act.Plan.Steps, func(st schoolmail.Step) bool { return st.Kind() == schoolmail.KindTransfer }) {
+	if !slices.ContainsFunc(act.Plan.Steps,
+		func(st schoolmail.Step) bool { return st.Kind() == schoolmail.KindTransfer }) {
 		return nil
 	}
 	h := act.World.history

@@ -42,7 +42,8 @@ func TestAwaitCopies(t *testing.T) {
 		{"cut off long ago", move, []schoolmail.JournalPhase{schoolmail.Intent}, time.Hour, 0},
 		{"a clock that was set back", move, []schoolmail.JournalPhase{schoolmail.Intent}, -time.Hour, 5 * time.Minute},
 		{"the copy was ended", move, []schoolmail.JournalPhase{schoolmail.Intent, schoolmail.Done}, time.Minute, 0},
-		{"the second one was not", move, []schoolmail.JournalPhase{schoolmail.Intent, schoolmail.Failed, schoolmail.Intent}, time.Minute, 4 * time.Minute},
+		{"the second one was not", move, []schoolmail.JournalPhase{schoolmail.Intent, schoolmail.Failed, schoolmail.Intent},
+			time.Minute, 4 * time.Minute},
 		{"no transfers", create, []schoolmail.JournalPhase{schoolmail.Intent}, time.Minute, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -50,7 +51,8 @@ func TestAwaitCopies(t *testing.T) {
 				end := time.Now().Add(-c.ago)
 				var j memJournal
 				for i, phase := range c.phases {
-					j = append(j, schoolmail.JournalEntry{Time: end.Add(-time.Duration(len(c.phases)-i) * time.Minute), Effect: "copy-user", Phase: phase, Subject: "anna"})
+					j = append(j, schoolmail.JournalEntry{Time: end.Add(-time.Duration(len(c.phases)-i) * time.Minute),
+						Effect: "copy-user", Phase: phase, Subject: "anna"})
 				}
 				j = append(j, schoolmail.JournalEntry{Time: end, Effect: "change-account", Phase: schoolmail.Done, Subject: "beat"})
 				s := &Site{copyWait: 5 * time.Minute}

@@ -15,7 +15,8 @@ type list []string
 func (l list) Read(context.Context, schoolmail.Date) (schoolmail.Delivery, error) {
 	d := schoolmail.Delivery{Source: "escada", Kind: schoolmail.DeliveryFull, Rows: len(l), Fingerprint: fmt.Sprint(l)}
 	for _, name := range l {
-		d.Records = append(d.Records, schoolmail.Record{Key: schoolmail.RecordKey{Source: "escada", ID: name}, Role: schoolmail.RoleTeacher,
+		d.Records = append(d.Records, schoolmail.Record{Key: schoolmail.RecordKey{Source: "escada", ID: name},
+			Role:      schoolmail.RoleTeacher,
 			GivenName: name, FamilyName: "Muster", Memberships: []schoolmail.Membership{{School: "ps-birkenhof"}}})
 	}
 	return d, nil

@@ -46,11 +46,13 @@ func (p *Parts) sections() (names []string) {
 func FromDistrict(c *district.Config) (*Settings, error) {
 	d, o, v, m := c.Directory, c.OX, c.Mail, c.Notices
 	s := &Settings{
-		Name: c.Site.Name, Language: c.Site.Language, Policy: c.Policy(), StateDir: c.State.Dir, Parallel: c.Site.Parallel, Sandbox: c.Site.Sandbox, FourEyes: c.Guards.FourEyes,
+		Name: c.Site.Name, Language: c.Site.Language, Policy: c.Policy(), StateDir: c.State.Dir, Parallel: c.Site.Parallel,
+		Sandbox: c.Site.Sandbox, FourEyes: c.Guards.FourEyes,
 		StatusFile: c.State.StatusFile, MetricsFile: c.State.MetricsFile,
 		ExportDir: c.Export.Dir, Profile: c.Profile(), Export: c.ExportOptions(), Sources: c.Parts(),
 		DirectoryURL: d.URL,
-		Directory: ucs.Options{BindDN: d.BindDN, Password: d.Password, BaseDN: d.BaseDN, Plaintext: d.Plaintext, PoolSize: d.PoolSize,
+		Directory: ucs.Options{BindDN: d.BindDN, Password: d.Password, BaseDN: d.BaseDN, Plaintext: d.Plaintext,
+			PoolSize: d.PoolSize,
 			PageSize: d.PageSize, Source: c.Export.Source, StateAttribute: d.StateAttribute, CreateSchools: d.CreateSchools,
 			OXAccess: d.OXAccess, MailHomeServer: d.MailHomeServer, BesideUDM: d.BesideUDM,
 			S4Connector: d.S4Connector, Stamps: d.Stamps, Write: d.Write, StateProperty: d.StateProperty},
@@ -60,12 +62,14 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 		OX:          ox.Options{MaxInFlight: o.MaxInFlight, CopyWait: time.Duration(o.CopyWaitSeconds) * time.Second},
 		Groupware:   ox.GroupwareOptions{AdminAccess: o.AdminAccess, MaxQuota: o.MaxQuotaMB, TimeZone: o.TimeZone},
 		DoveadmURL:  v.URL,
-		Doveadm: dovecot.Options{APIKey: v.APIKey, Password: v.Password, Hosts: v.Hosts, MailRoot: v.MailRoot, QuotaDict: v.QuotaDict,
+		Doveadm: dovecot.Options{APIKey: v.APIKey, Password: v.Password, Hosts: v.Hosts, MailRoot: v.MailRoot,
+			QuotaDict:   v.QuotaDict,
 			Concurrency: v.Concurrency},
 		LoginByUID: v.Login == "username",
 		Mail:       dovecot.Desired{Mailboxes: v.Mailboxes, QuotaBytes: v.QuotaMB << 20},
 		SMTPAddr:   m.Addr, MailFrom: m.From,
-		SMTP: notify.Options{Hello: m.Hello, Username: m.Username, Password: m.Password, PlainText: m.Plaintext, Site: c.Site.Name},
+		SMTP: notify.Options{Hello: m.Hello, Username: m.Username, Password: m.Password, PlainText: m.Plaintext,
+			Site: c.Site.Name},
 	}
 	for _, x := range c.Contexts {
 		s.OXAdmins[x.ID] = ox.Credentials{Login: x.AdminLogin, Password: x.AdminPassword}

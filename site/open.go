@@ -74,7 +74,8 @@ type Settings struct {
 // along; own may be nil. Nothing is sent yet, but unless only a plan is wanted the
 // journal is opened and locked: two runs at the same time are refused.
 func Open(set *Settings, own *Parts) (_ *Site, err error) {
-	s := &Site{name: set.Name, policy: set.Policy, stateDir: set.StateDir, parallel: set.Parallel, sandbox: set.Sandbox, fourEyes: set.FourEyes,
+	s := &Site{name: set.Name, policy: set.Policy, stateDir: set.StateDir, parallel: set.Parallel, sandbox: set.Sandbox,
+		fourEyes: set.FourEyes,
 		copyWait: cmp.Or(set.OX.CopyWait, 5*time.Minute), // as in package ox
 		requests: map[string]func() int64{}}
 	if own != nil {

@@ -39,7 +39,8 @@ func TestOutsideModule(t *testing.T) {
 	// The requirements of this module are its own, so that nothing is looked up.
 	_, requires, _ := strings.Cut(string(mod), "\nrequire")
 	const name = "github.com/ictmedia/schoolmail"
-	outside := "module example.org/outside\n\ngo 1.26.0\n\nrequire " + name + " v0.0.0\n\nreplace " + name + " => " + repository + "\n\nrequire" + requires
+	outside := "module example.org/outside\n\ngo 1.26.0\n\nrequire " + name + " v0.0.0\n\nreplace " + name + " => " +
+		repository + "\n\nrequire" + requires
 	sum, err := os.ReadFile(filepath.Join(repository, "go.sum"))
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +64,8 @@ func TestOutsideModule(t *testing.T) {
 		}
 	}
 	// As go test compares: without blanks at the ends.
-	if diff := cmp.Diff(strings.TrimSpace(want.String()), strings.TrimSpace(blanks.ReplaceAllString(string(got), "\n"))); diff != "" {
+	if diff := cmp.Diff(strings.TrimSpace(want.String()), strings.TrimSpace(blanks.ReplaceAllString(string(got),
+		"\n"))); diff != "" {
 		t.Errorf("(-example +outside)\n%s", diff)
 	}
 }

@@ -43,7 +43,8 @@ type preparedPassword struct {
 var passwordHeader = []string{"username", "name", "classes", "password"}
 
 func (s *Site) openPasswords() (*passwords, error) {
-	p := &passwords{dir: s.PasswordDir(), file: filepath.Join(s.stateDir, "prepared-passwords.json"), prepared: map[string]preparedPassword{}}
+	p := &passwords{dir: s.PasswordDir(), file: filepath.Join(s.stateDir, "prepared-passwords.json"),
+		prepared: map[string]preparedPassword{}}
 	b, err := os.ReadFile(p.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, nil
@@ -75,7 +76,8 @@ func (p *passwords) prepare(plan *schoolmail.Plan) error {
 		for _, m := range a.Memberships {
 			classes = append(classes, m.Classes...)
 		}
-		r := preparedPassword{a.Username, a.DisplayName, strings.Join(classes, " "), s.School, p.prepared[a.Username].Password}
+		r := preparedPassword{a.Username, a.DisplayName, strings.Join(classes, " "), s.School,
+			p.prepared[a.Username].Password}
 		r.Password = cmp.Or(r.Password, newPassword().Reveal())
 		changed = changed || r != p.prepared[a.Username]
 		p.prepared[a.Username] = r

@@ -80,7 +80,8 @@ func (s *Site) CutOff(w *World) *schoolmail.Plan {
 		return nil
 	}
 	h := plan.Header
-	if h.Now != w.Day || h.Delivery != w.Delivery.Fingerprint || h.Policy != s.policy.Fingerprint() || !w.history.Begun(h.ID) {
+	if h.Now != w.Day || h.Delivery != w.Delivery.Fingerprint || h.Policy != s.policy.Fingerprint() ||
+		!w.history.Begun(h.ID) {
 		return nil
 	}
 	return plan

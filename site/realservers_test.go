@@ -34,7 +34,8 @@ func TestRealServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	set := s.Settings()
-	set.DirectoryURL, set.Directory.BindDN, set.Directory.BaseDN, set.Directory.Password = ldap.URL, ldap.BindDN, ldap.BaseDN, ldap.Password
+	set.DirectoryURL, set.Directory.BindDN, set.Directory.BaseDN, set.Directory.Password = ldap.URL, ldap.BindDN,
+		ldap.BaseDN, ldap.Password
 	set.DoveadmURL, set.Doveadm.APIKey = imap.URL, schoolmail.Secret(imap.APIKey)
 	open, err := site.Open(set, nil)
 	if err != nil {

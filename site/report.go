@@ -185,7 +185,8 @@ func WriteRun(dir string, rep *report.Report, acts []*Act) error {
 			}
 		}
 	}
-	return errors.Join(write("report.txt", rep.WriteText), write("report.json", rep.WriteJSON), write("report.html", rep.WriteHTML))
+	return errors.Join(write("report.txt", rep.WriteText), write("report.json", rep.WriteJSON),
+		write("report.html", rep.WriteHTML))
 }
 
 // WriteRefusal leaves an acknowledgement.csv in a folder that tells the school

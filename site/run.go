@@ -90,8 +90,10 @@ func (a *Act) NeedsAttention() bool {
 }
 
 // informative are the findings that keep nobody from anything.
-var informative = map[string]bool{"override": true, "unknown-users": true, "second-copy": true, "not-yet-here": true, "no-longer-here": true,
-	"renamed-person": true, "override-expired": true, "override-unused": true, "several-populations": true, "orphan-accounts": true}
+var informative = map[string]bool{"override": true, "unknown-users": true, "second-copy": true, "not-yet-here": true,
+	"no-longer-here": true,
+	"renamed-person": true, "override-expired": true, "override-unused": true, "several-populations": true,
+	"orphan-accounts": true}
 
 // made returns a function that reports whether the act has made an account.
 func (a *Act) made() func(username string) bool {
@@ -145,7 +147,8 @@ func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
 		}
 		o.by = signed(&o, name)
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, runLimit, fmt.Errorf("the run has taken more than %s; run the same command to go on", runLimit))
+		ctx, cancel = context.WithTimeoutCause(ctx, runLimit,
+			fmt.Errorf("the run has taken more than %s; run the same command to go on", runLimit))
 		defer cancel()
 		l, err := s.lease(ctx, &o)
 		if err != nil {
@@ -211,7 +214,10 @@ func (s *Site) lease(ctx context.Context, o *RunOptions) (*lease.Lease, error) {
 	if !ok {
 		return nil, nil
 	}
-	opts := lease.Options{Break: o.BreakLease, Waiting: func(h lease.Holder) { o.Observer.Observe(Event{Stage: Contended, Other: h}) }}
+	opts := lease.Options{Break: o.BreakLease, Waiting: func(h lease.Holder) {
+		o.Observer.Observe(Event{Stage: Contended,
+			Other: h})
+	}}
 	return lease.Acquire(ctx, notes, "", &opts)
 }
 

@@ -78,7 +78,8 @@ func VerifyJournal(set *Settings) (*journal.Report, error) {
 // leave writes reports and acknowledgement of an act into its folder.
 func (s *Site) leave(act *Act) error {
 	if s.journal != nil {
-		if err := atomicfile.WriteBytes(filepath.Join(act.Folder, hashFile), atomicfile.Private, []byte(s.journal.Hash()+"\n")); err != nil {
+		if err := atomicfile.WriteBytes(filepath.Join(act.Folder, hashFile), atomicfile.Private,
+			[]byte(s.journal.Hash()+"\n")); err != nil {
 			return err
 		}
 	}
@@ -96,7 +97,8 @@ func (s *Site) FindRun(ref string) (*schoolmail.Plan, error) {
 		return nil, err
 	}
 	for _, r := range runs {
-		if name := r.Name(); name == ref || len(name) > len("2006-01-02-") && strings.HasPrefix(name[len("2006-01-02-"):], ref) {
+		if name := r.Name(); name == ref || len(name) > len("2006-01-02-") &&
+			strings.HasPrefix(name[len("2006-01-02-"):], ref) {
 			plan, err := ReadPlan(filepath.Join(s.RunsDir(), name, planFile))
 			if err != nil {
 				return nil, err

@@ -67,7 +67,8 @@ func (s *Site) leaveCopies(act *Act) error {
 
 // contentReader logs in as users in the way that the settings grant.
 func (s *Site) contentReader(set *Settings) (*appsuite.ContentReader, error) {
-	client, err := appsuite.New(set.CopyHTTPURL, &appsuite.Options{HTTPClient: set.OX.HTTPClient, Observer: s.teller.http()})
+	client, err := appsuite.New(set.CopyHTTPURL, &appsuite.Options{HTTPClient: set.OX.HTTPClient,
+		Observer: s.teller.http()})
 	if err != nil {
 		return nil, err
 	}

@@ -407,7 +407,8 @@ func (r *waveRun) check(ctx context.Context, i int) (more bool) {
 	if !c.Fits() {
 		r.finish(func() {
 			a.HeldBack = true
-			a.Reason = fmt.Sprintf("held back: %s for %d messages, %s free at the target", humansize.Bytes(c.Bytes), c.Left, humansize.Bytes(c.Room))
+			a.Reason = fmt.Sprintf("held back: %s for %d messages, %s free at the target", humansize.Bytes(c.Bytes), c.Left,
+				humansize.Bytes(c.Room))
 		}, true)
 		return false
 	}

@@ -46,7 +46,8 @@ func (a *answer) unexpected(format string, args ...any) error {
 func (a *answer) read(resp any, status int) error {
 	d := &a.d
 	_, err := d.child()
-	if errors.Is(err, io.ErrUnexpectedEOF) && !d.begun && d.offset() == 0 && a.op.Void() && (status == http.StatusAccepted || status == http.StatusNoContent) {
+	if errors.Is(err, io.ErrUnexpectedEOF) && !d.begun && d.offset() == 0 && a.op.Void() &&
+		(status == http.StatusAccepted || status == http.StatusNoContent) {
 		return nil // a 200 without a body is an answer that got lost
 	}
 	if err != nil {

@@ -34,7 +34,8 @@ func serve(t *testing.T, status int, contentType, body string) *Client {
 const xmlType = "text/xml; charset=UTF-8"
 
 func envelope(body string) string {
-	return `<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>` + body + `</soap:Body></soap:Envelope>`
+	return `<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>` + body +
+		`</soap:Body></soap:Envelope>`
 }
 
 func TestCall(t *testing.T) {
@@ -46,7 +47,8 @@ func TestCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	u := resp.Return_
-	if u == nil || u.Id == nil || *u.Id != 3 || u.Name != nil || len(u.Alias) != 2 || u.Alias[0] != "a" || u.Alias[1] != "" {
+	if u == nil || u.Id == nil || *u.Id != 3 || u.Name != nil || len(u.Alias) != 2 || u.Alias[0] != "a" ||
+		u.Alias[1] != "" {
 		t.Errorf("got %+v", u)
 	}
 }
@@ -64,23 +66,29 @@ func TestFaults(t *testing.T) {
 		check                   func(error) bool
 	}{
 		{"typed", xmlType, fault(detail), 500, false, isFault("NoSuchUserException", "No such user 7", "-12-3")},
-		{"typed with status 200", xmlType, fault(detail), 200, false, isFault("NoSuchUserException", "No such user 7", "-12-3")},
+		{"typed with status 200", xmlType, fault(detail), 200, false,
+			isFault("NoSuchUserException", "No such user 7", "-12-3")},
 		{"without detail", xmlType, fault(""), 500, false, isFault("", "No such user 7", "-12-3")},
 		{"void operation", xmlType, fault(detail), 500, true, isFault("NoSuchUserException", "No such user 7", "-12-3")},
-		{"proxy page", "text/html", "<html><title>Bad Gateway</title><script>x</script></html>", 502, false, isHTTP(502, "Bad Gateway")},
+		{"proxy page", "text/html", "<html><title>Bad Gateway</title><script>x</script></html>", 502, false,
+			isHTTP(502, "Bad Gateway")},
 		{"html with status 500", "text/html", "<p>oops</p>", 500, false, isHTTP(500, "oops")},
 		{"redirect", "text/html", "", 302, false, isHTTP(302, "")},
 		{"unknown service", "text/html", "No service was found.", 404, false, isHTTP(404, "No service was found.")},
-		{"html with status 200", "text/html", "<html><body>login</body></html>", 200, false, isProtocol("no SOAP 1.1 envelope")},
-		{"truncated", xmlType, envelope(`<createResponse xmlns="urn:s"><return/></createResponse>`)[:130], 200, false, isProtocol("cut off")},
+		{"html with status 200", "text/html", "<html><body>login</body></html>", 200, false,
+			isProtocol("no SOAP 1.1 envelope")},
+		{"truncated", xmlType, envelope(`<createResponse xmlns="urn:s"><return/></createResponse>`)[:130], 200, false,
+			isProtocol("cut off")},
 		{"empty 202", xmlType, "", 202, false, isProtocol("cut off")},
 		{"empty 202 of a void operation", "", "", 202, true, func(err error) bool { return err == nil }},
 		{"nothing at all for a void operation", "", "", 200, true, isProtocol("cut off")},
 		{"empty body", xmlType, envelope(""), 200, false, isProtocol("empty body")},
 		{"empty body of a void operation", xmlType, envelope(""), 200, true, func(err error) bool { return err == nil }},
 		{"empty body with status 500", xmlType, envelope(""), 500, true, isProtocol("empty body")},
-		{"element for a void operation", xmlType, envelope("<changeResponse/>"), 200, true, isProtocol("unexpected element changeResponse")},
-		{"wrong namespace", xmlType, envelope(`<createResponse xmlns="urn:other"/>`), 200, false, isProtocol("unexpected element")},
+		{"element for a void operation", xmlType, envelope("<changeResponse/>"), 200, true,
+			isProtocol("unexpected element changeResponse")},
+		{"wrong namespace", xmlType, envelope(`<createResponse xmlns="urn:other"/>`), 200, false,
+			isProtocol("unexpected element")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -125,7 +133,8 @@ func TestSecretsStayOutOfErrors(t *testing.T) {
 	const secret = "geheim-42"
 	c := serve(t, 403, "text/html", "you sent <password>"+secret+"</password> and "+secret+" again")
 	err := c.Call(context.Background(), opCreate, &create{Auth: &auth{Password: new(secret)}}, &createResponse{})
-	if err == nil || strings.Contains(err.Error(), secret) || !strings.Contains(err.Error(), "you sent and [redacted] again") {
+	if err == nil || strings.Contains(err.Error(), secret) || !strings.Contains(err.Error(),
+		"you sent and [redacted] again") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -179,7 +188,8 @@ func TestCancel(t *testing.T) {
 func TestReturns(t *testing.T) {
 	t.Parallel()
 	item := `<return><n:id>1</n:id></return>`
-	c := serve(t, 200, xmlType, envelope(`<listResponse xmlns="urn:s" xmlns:n="urn:d">`+strings.Repeat(item, 3)+`</listResponse>`))
+	c := serve(t, 200, xmlType, envelope(`<listResponse xmlns="urn:s" xmlns:n="urn:d">`+strings.Repeat(item,
+		3)+`</listResponse>`))
 	n := 0
 	for u, err := range Returns[user](context.Background(), c, opList, &list{}) {
 		if err != nil || u.Id == nil || *u.Id != 1 {
@@ -201,7 +211,8 @@ func TestReturns(t *testing.T) {
 
 func TestReturnsOfCutOffAnswer(t *testing.T) {
 	t.Parallel()
-	c := serve(t, 200, xmlType, envelope(`<listResponse xmlns="urn:s" xmlns:n="urn:d"><return><n:id>1</n:id></return><return><n:i`)[:170])
+	c := serve(t, 200, xmlType,
+		envelope(`<listResponse xmlns="urn:s" xmlns:n="urn:d"><return><n:id>1</n:id></return><return><n:i`)[:170])
 	var got int
 	var last error
 	for u, err := range Returns[user](context.Background(), c, opList, &list{}) {
@@ -250,7 +261,8 @@ func TestObserve(t *testing.T) {
 	if err := c.Call(context.Background(), opChange, &change{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if len(seen) != 1 || seen[0].Op != opChange || seen[0].Status != 200 || seen[0].Sent == 0 || seen[0].Received != int64(len(answer)) {
+	if len(seen) != 1 || seen[0].Op != opChange || seen[0].Status != 200 || seen[0].Sent == 0 ||
+		seen[0].Received != int64(len(answer)) {
 		t.Errorf("got %+v", seen)
 	}
 }

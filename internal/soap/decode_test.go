@@ -28,7 +28,8 @@ func TestNilMatrix(t *testing.T) {
 		{"string nil", `<name` + null + `/>`, user{}, false},
 		{"string nil with 1", `<name xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="1"/>`, user{}, false},
 		{"string nil with content", `<name` + null + `>x<y>z</y></name>`, user{}, false},
-		{"string not nil", `<name xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="false">x</name>`, user{Name: new("x")}, false},
+		{"string not nil", `<name xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="false">x</name>`,
+			user{Name: new("x")}, false},
 		{"nil of another namespace", `<name xmlns:i="urn:i" i:nil="true">x</name>`, user{Name: new("x")}, false},
 		{"nil without namespace", `<name nil="true">x</name>`, user{Name: new("x")}, false},
 		{"string empty", `<name/>`, user{Name: new("")}, false},
@@ -40,9 +41,11 @@ func TestNilMatrix(t *testing.T) {
 		{"int nil", `<id` + null + `></id>`, user{}, false},
 		{"int nil with white space", `<id` + null + `>
    </id>`, user{}, false},
-		{"nil after nil", `<id` + null + `/><day` + null + `/><name` + null + `/><quota>1</quota><sub><id` + null + `/></sub>`, user{Quota: new(int64(1)), Sub: &user{}}, false},
-		{"nil by an outer prefix", `<sub xmlns:j="http://www.w3.org/2001/XMLSchema-instance"><name xmlns:i="http://www.w3.org/2001/XMLSchema-instance" j:nil="true"/>` +
-			`<sub xmlns:j="urn:j"><name xmlns:i="http://www.w3.org/2001/XMLSchema-instance" j:nil="true"/></sub></sub>`,
+		{"nil after nil", `<id` + null + `/><day` + null + `/><name` + null + `/><quota>1</quota><sub><id` + null +
+			`/></sub>`, user{Quota: new(int64(1)), Sub: &user{}}, false},
+		{"nil by an outer prefix",
+			`<sub xmlns:j="http://www.w3.org/2001/XMLSchema-instance"><name xmlns:i="http://www.w3.org/2001/XMLSchema-instance" j:nil="true"/>` +
+				`<sub xmlns:j="urn:j"><name xmlns:i="http://www.w3.org/2001/XMLSchema-instance" j:nil="true"/></sub></sub>`,
 			user{Sub: &user{Sub: &user{Name: new("")}}}, false},
 		{"int empty", `<id/>`, user{}, true},
 		{"int zero", `<id>0</id>`, user{Id: new(int32(0))}, false},
@@ -59,16 +62,20 @@ func TestNilMatrix(t *testing.T) {
 		{"date empty", `<day/>`, user{}, true},
 		{"bytes", `<image>aGk=</image>`, user{Image: xsd.Base64("hi")}, false},
 		{"bytes nil", `<image` + null + `/>`, user{}, false},
-		{"strings", `<alias>a</alias><alias/><alias` + null + `/><alias>b</alias>`, user{Alias: []string{"a", "", "b"}}, false},
+		{"strings", `<alias>a</alias><alias/><alias` + null + `/><alias>b</alias>`, user{Alias: []string{"a", "", "b"}},
+			false},
 		{"numbers", `<number>1</number><number` + null + `/><number>0</number>`, user{Number: []int32{1, 0}}, false},
 		{"struct nil", `<sub` + null + `/>`, user{}, false},
 		{"struct empty", `<sub/>`, user{Sub: &user{}}, false},
 		{"struct set", `<sub><id>1</id></sub>`, user{Sub: &user{Id: new(int32(1))}}, false},
-		{"structs", `<subs/><subs` + null + `/><subs><name>x</name></subs>`, user{Subs: []*user{{}, {Name: new("x")}}}, false},
-		{"any", `<any xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:type="x">text<more/></any>`, user{Any: &xsd.Any{Text: "text"}}, false},
+		{"structs", `<subs/><subs` + null + `/><subs><name>x</name></subs>`, user{Subs: []*user{{}, {Name: new("x")}}},
+			false},
+		{"any", `<any xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:type="x">text<more/></any>`,
+			user{Any: &xsd.Any{Text: "text"}}, false},
 		{"unknown element", `<new><name>no</name></new><name>x</name>`, user{Name: new("x")}, false},
 		{"known name in another namespace", `<name xmlns="urn:x">no</name>`, user{}, false},
-		{"any order", `<quota>1</quota><name>x</name><alias>a</alias>`, user{Name: new("x"), Quota: new(int64(1)), Alias: []string{"a"}}, false},
+		{"any order", `<quota>1</quota><name>x</name><alias>a</alias>`,
+			user{Name: new("x"), Quota: new(int64(1)), Alias: []string{"a"}}, false},
 	} {
 		for _, layout := range []string{"compact", "pretty"} {
 			t.Run(tt.name+"/"+layout, func(t *testing.T) {
@@ -77,7 +84,8 @@ func TestNilMatrix(t *testing.T) {
 				if layout == "pretty" {
 					in = "\n  " + strings.ReplaceAll(in, " xmlns:i", "\n    xmlns:i") + "\n"
 				}
-				body := envelope(`<s:createResponse xmlns:s="urn:s" xmlns="urn:d"><s:return>` + in + `</s:return></s:createResponse>`)
+				body := envelope(`<s:createResponse xmlns:s="urn:s" xmlns="urn:d"><s:return>` + in +
+					`</s:return></s:createResponse>`)
 				var got createResponse
 				err := decodeAnswer(opCreate, strings.NewReader(body), &got, 200, 1<<20)
 				if tt.bad {
@@ -270,7 +278,8 @@ func FuzzDecode(f *testing.F) {
 		}
 		// Reading must not depend on how the document is cut into pieces.
 		var again createResponse
-		if err2 := decodeAnswer(opCreate, bytes.NewReader(data), &again, 200, 1<<20); err2 == nil || err2.Error() != err.Error() {
+		if err2 := decodeAnswer(opCreate, bytes.NewReader(data), &again, 200, 1<<20); err2 == nil ||
+			err2.Error() != err.Error() {
 			t.Fatalf("in pieces: %v\nin one: %v", err, err2)
 		}
 		// What encoding/xml reads, we read, unless we are stricter on purpose.
@@ -284,8 +293,9 @@ func FuzzDecode(f *testing.F) {
 func TestRequestRoundTrip(t *testing.T) {
 	t.Parallel()
 	in := &create{
-		User: &user{Alias: []string{"a", "<&>"}, Day: &xsd.Date{Year: 2001, Month: 2, Day: 3}, Id: new(int32(0)), Name: new("Zoë\r\n\"x\""),
-			On: new(false), Image: xsd.Base64("\x00\xff"), Number: []int32{3, 1}, Subs: []*user{{}, {Name: new("")}}},
+		User: &user{Alias: []string{"a", "<&>"}, Day: &xsd.Date{Year: 2001, Month: 2, Day: 3}, Id: new(int32(0)),
+			Name: new("Zoë\r\n\"x\""),
+			On:   new(false), Image: xsd.Base64("\x00\xff"), Number: []int32{3, 1}, Subs: []*user{{}, {Name: new("")}}},
 		Auth: &auth{Login: new("l"), Password: new("p"), Limit: -1},
 	}
 	b, err := EncodeRequest(opCreate, in)
@@ -342,7 +352,8 @@ func TestEncodeResponse(t *testing.T) {
 	n := func(name string) string {
 		return `<a:` + name + ` xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/>`
 	}
-	want := envelope(`<createResponse xmlns="urn:s" xmlns:a="urn:d"><return><a:alias>a</a:alias>` + n("day") + `<a:id>3</a:id>` + n("name") +
+	want := envelope(`<createResponse xmlns="urn:s" xmlns:a="urn:d"><return><a:alias>a</a:alias>` + n("day") +
+		`<a:id>3</a:id>` + n("name") +
 		n("quota") + n("image") + n("sub") + n("any") + `</return></createResponse>`)
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -357,8 +368,10 @@ func TestRequestFaults(t *testing.T) {
 	d := NewRequestDecoder("urn:s", []*Operation{opCreate, opChange})
 	d.Refuse = func(goType, element string) bool { return goType == "user" && element == "image" }
 	for _, tt := range []struct{ name, in, code, text string }{
-		{"any order, no namespace", envelope(`<s:create xmlns:s="urn:s"><auth><limit>1</limit></auth><user><name>x</name><clusterWeight>1</clusterWeight></user></s:create>`), "", ""},
-		{"unparseable boolean is dropped", envelope(`<create xmlns="urn:s"><user><on xmlns="urn:d">yes</on></user></create>`), "", ""},
+		{"any order, no namespace",
+			envelope(`<s:create xmlns:s="urn:s"><auth><limit>1</limit></auth><user><name>x</name><clusterWeight>1</clusterWeight></user></s:create>`), "", ""},
+		{"unparseable boolean is dropped",
+			envelope(`<create xmlns="urn:s"><user><on xmlns="urn:d">yes</on></user></create>`), "", ""},
 		{"nil", envelope(`<create xmlns="urn:s"><user xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="true"><what/></user></create>`), "", ""},
 		{"unknown child", envelope(`<create xmlns="urn:s"><x/></create>`), "Client",
 			`Unmarshalling Error: unexpected element (uri:"urn:s", local:"x"). Expected elements are `},
@@ -373,11 +386,14 @@ func TestRequestFaults(t *testing.T) {
 		{"bad int", envelope("<create xmlns=\"urn:s\"><user>\n<id xmlns=\"urn:d\">abc</id></user></create>"), "Client",
 			`Unmarshalling Error: Not a number: abc`},
 		{"empty int", envelope("<create xmlns=\"urn:s\"><user><id xmlns=\"urn:d\"/></user></create>"), "", ""},
-		{"bad int, void", envelope(`<change xmlns="urn:s"><user><id xmlns="urn:d">abc</id></user></change>`), "Client", `Unmarshalling Error: Not a number: abc`},
+		{"bad int, void", envelope(`<change xmlns="urn:s"><user><id xmlns="urn:d">abc</id></user></change>`), "Client",
+			`Unmarshalling Error: Not a number: abc`},
 		{"unknown operation", envelope(`<nothing xmlns="urn:s"/>`), "Client", "NO_PART_FOUND"},
 		{"operation of another namespace", envelope(`<create xmlns="urn:t"/>`), "Client", "UNEXPECTED_WRAPPER_ELEMENT"},
-		{"empty body", envelope(``), "Server", "No binding operation info while invoking unknown method with params unknown."},
-		{"no body", `<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"/>`, "Server", "No binding operation info"},
+		{"empty body", envelope(``), "Server",
+			"No binding operation info while invoking unknown method with params unknown."},
+		{"no body", `<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"/>`, "Server",
+			"No binding operation info"},
 		{"soap 1.2", `<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"/>`, "VersionMismatch",
 			"A SOAP 1.2 message is not valid when sent to a SOAP 1.1 only endpoint."},
 		{"no envelope", `<a/>`, "VersionMismatch", `No namespace on "a" element. You must send a SOAP message.`},
@@ -400,9 +416,11 @@ func TestRequestFaults(t *testing.T) {
 
 func TestFaultRoundTrip(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"", "StorageException", "InvalidDataException", "RemoteException", "InterruptedException"} {
+	for _, kind := range []string{"", "StorageException", "InvalidDataException", "RemoteException",
+		"InterruptedException"} {
 		for _, rich := range []bool{false, true} {
-			in := &Fault{Op: opCreate, Code: "Server", Kind: kind, Message: "a <b>", ExceptionIDs: []string{"-1-2", "3-4"}, Status: 500}
+			in := &Fault{Op: opCreate, Code: "Server", Kind: kind, Message: "a <b>", ExceptionIDs: []string{"-1-2", "3-4"},
+				Status: 500}
 			b := EncodeFault(in, FaultStyle{Namespace: "urn:s", Rich: rich})
 			var got *Fault
 			if err := decodeAnswer(opCreate, bytes.NewReader(b), new(createResponse), 500, 1<<20); !errors.As(err, &got) {

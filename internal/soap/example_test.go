@@ -25,7 +25,8 @@ type (
 )
 
 var opExists = &soap.Operation{Service: "Example", Name: "exists", Action: "urn:exists",
-	Request: xml.Name{Space: "urn:example", Local: "exists"}, Response: xml.Name{Space: "urn:example", Local: "existsResponse"},
+	Request: xml.Name{Space: "urn:example", Local: "exists"}, Response: xml.Name{Space: "urn:example",
+		Local: "existsResponse"},
 	NewRequest: func() any { return new(exists) }, NewResponse: func() any { return new(existsResponse) }}
 
 // A server and a client of one operation, and a fault.

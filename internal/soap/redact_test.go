@@ -48,9 +48,10 @@ func TestFaultStrings(t *testing.T) {
 		"plain":                {Message: "plain"},
 		"a; exceptionId -12-3": {Message: "a", ExceptionIDs: []string{"-12-3"}},
 		"a; exceptionId 1-2; exceptionId 3-4; exceptionId 5-6": {Message: "a", ExceptionIDs: []string{"1-2", "3-4", "5-6"}},
-		"outer: inner; exceptionId 1-2, really":                {Message: "outer: inner, really", ExceptionIDs: []string{"1-2"}},
-		"; exceptionId ":                                       {Message: "; exceptionId"},
-		"":                                                     {},
+		"outer: inner; exceptionId 1-2, really": {Message: "outer: inner, really",
+			ExceptionIDs: []string{"1-2"}},
+		"; exceptionId ": {Message: "; exceptionId"},
+		"":               {},
 	} {
 		message, ids := parseFaultString(in)
 		if message != want.Message || strings.Join(ids, " ") != strings.Join(want.ExceptionIDs, " ") {

@@ -392,7 +392,8 @@ func (s *scanner) content(strict bool) ([]byte, error) {
 			if pieces++; pieces == 1 {
 				// The text lives in the scanner's buffers; the end tag that nearly
 				// always follows may move it, unless it is there already.
-				if window := s.buf[s.pos:s.end]; len(window) > 2 && window[0] == '<' && window[1] == '/' && bytes.IndexByte(window, '>') > 0 {
+				if window := s.buf[s.pos:s.end]; len(window) > 2 && window[0] == '<' && window[1] == '/' &&
+					bytes.IndexByte(window, '>') > 0 {
 					first = s.text
 				} else {
 					first, all = nil, append(all, s.text...)

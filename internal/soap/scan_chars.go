@@ -64,7 +64,8 @@ func (s *scanner) unescape(raw []byte, inAttr bool) ([]byte, error) {
 
 // isChar is the production Char of XML 1.0.
 func isChar(r rune) bool {
-	return r == '\t' || r == '\n' || r == '\r' || r >= ' ' && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFD || r >= 0x10000 && r <= 0x10FFFF
+	return r == '\t' || r == '\n' || r == '\r' || r >= ' ' && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFD ||
+		r >= 0x10000 && r <= 0x10FFFF
 }
 
 // resolve returns the character of a reference, given without & and ;.

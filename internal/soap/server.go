@@ -69,13 +69,18 @@ func (rd *RequestDecoder) decode(d *decoder) (*Operation, any, error) {
 	}
 	switch {
 	case d.space == envelope12Space:
-		return nil, nil, &Fault{Code: "VersionMismatch", Message: "A SOAP 1.2 message is not valid when sent to a SOAP 1.1 only endpoint.", Status: 500}
+		return nil, nil, &Fault{Code: "VersionMismatch",
+			Message: "A SOAP 1.2 message is not valid when sent to a SOAP 1.1 only endpoint.", Status: 500}
 	case d.space == "":
-		return nil, nil, &Fault{Code: "VersionMismatch", Message: fmt.Sprintf("No namespace on %q element. You must send a SOAP message.", d.local), Status: 500}
+		return nil, nil, &Fault{Code: "VersionMismatch",
+			Message: fmt.Sprintf("No namespace on %q element. You must send a SOAP message.", d.local), Status: 500}
 	case d.space != envelopeSpace:
-		return nil, nil, &Fault{Code: "VersionMismatch", Message: fmt.Sprintf("%q, the namespace on the %q element, is not a valid SOAP version.", d.space, d.local), Status: 500}
+		return nil, nil, &Fault{Code: "VersionMismatch",
+			Message: fmt.Sprintf("%q, the namespace on the %q element, is not a valid SOAP version.", d.space, d.local),
+			Status:  500}
 	}
-	noOperation := &Fault{Code: "Server", Message: "No binding operation info while invoking unknown method with params unknown.", Status: 500}
+	noOperation := &Fault{Code: "Server",
+		Message: "No binding operation info while invoking unknown method with params unknown.", Status: 500}
 	for {
 		found, err := d.child()
 		if err != nil {

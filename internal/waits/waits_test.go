@@ -44,10 +44,14 @@ func TestTelling(t *testing.T) {
 		many   int
 		want   []string
 	}{
-		"short":                     {pauses: []time.Duration{5 * time.Second}, many: 1},
-		"one long pause":            {pauses: []time.Duration{300 * time.Second}, many: 1, want: []string{"0: a, from 0 until 300", "300: a, from 0 until 300, over"}},
-		"several short ones":        {pauses: []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}, limit: time.Minute, many: 1, want: []string{"3: a, from 0 until 60", "15: a, from 0 until 15, over"}},
-		"many at once, told as one": {pauses: []time.Duration{10 * time.Second}, many: 16, want: []string{"0: a, from 0 until 10", "10: a, from 0 until 10, over"}},
+		"short": {pauses: []time.Duration{5 * time.Second}, many: 1},
+		"one long pause": {pauses: []time.Duration{300 * time.Second}, many: 1,
+			want: []string{"0: a, from 0 until 300", "300: a, from 0 until 300, over"}},
+		"several short ones": {pauses: []time.Duration{time.Second, 2 * time.Second, 4 * time.Second,
+			8 * time.Second}, limit: time.Minute, many: 1, want: []string{"3: a, from 0 until 60",
+			"15: a, from 0 until 15, over"}},
+		"many at once, told as one": {pauses: []time.Duration{10 * time.Second}, many: 16,
+			want: []string{"0: a, from 0 until 10", "10: a, from 0 until 10, over"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

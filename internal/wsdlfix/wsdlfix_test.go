@@ -16,7 +16,8 @@ func needGowsdl(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the Go tool")
 	}
-	out, err := exec.Command("go", "build", "-o", filepath.Join(t.TempDir(), "gowsdl"), "-modfile=../../go.tool.mod", "github.com/hooklift/gowsdl/cmd/gowsdl").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", filepath.Join(t.TempDir(), "gowsdl"), "-modfile=../../go.tool.mod",
+		"github.com/hooklift/gowsdl/cmd/gowsdl").CombinedOutput()
 	if err != nil {
 		if os.Getenv("SCHOOLMAIL_REQUIRE_SERVERS") == "1" {
 			t.Fatalf("gowsdl cannot be built: %s", out)
@@ -193,11 +194,12 @@ func TestDisagreement(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, edit := range map[string][2]string{
-		"no Go":                 {"package raw", "pack"},
-		"missing struct":        {"type Get struct", "type Got struct"},
-		"missing field":         {" Limit int64 `xml:\"limit\"`\n", ""},
-		"missing last field":    {" Part *Thing `xml:\"part\"`\n", ""},
-		"field too many":        {" Part *Thing `xml:\"part\"`\n", " Part *Thing `xml:\"part\"`\n More int32 `xml:\"more\"`\n"},
+		"no Go":              {"package raw", "pack"},
+		"missing struct":     {"type Get struct", "type Got struct"},
+		"missing field":      {" Limit int64 `xml:\"limit\"`\n", ""},
+		"missing last field": {" Part *Thing `xml:\"part\"`\n", ""},
+		"field too many": {" Part *Thing `xml:\"part\"`\n",
+			" Part *Thing `xml:\"part\"`\n More int32 `xml:\"more\"`\n"},
 		"no slice":              {"Tags []*string", "Tags *string"},
 		"unknown type":          {"Limit int64", "Limit float64"},
 		"another struct":        {"Who *Thing", "Who *Nope"},

@@ -73,7 +73,8 @@ func TestInXML(t *testing.T) {
 		Image   Base64   `xml:"image,omitempty"`
 		Any     *Any     `xml:"any,omitempty"`
 	}
-	in := doc{Day: &Date{Year: 1999, Month: time.December, Day: 31, Zone: "Z"}, Image: Base64("\xff\xd8hi"), Any: &Any{Text: "x"}}
+	in := doc{Day: &Date{Year: 1999, Month: time.December, Day: 31, Zone: "Z"}, Image: Base64("\xff\xd8hi"),
+		Any: &Any{Text: "x"}}
 	b, err := xml.Marshal(in)
 	if err != nil {
 		t.Fatal(err)

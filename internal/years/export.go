@@ -183,7 +183,8 @@ func (l *Life) replace(x *lie, here []schoolmail.Record) bool {
 }
 
 // reissue gives somebody new the id of somebody who is gone.
-func (l *Life) reissue(x *lie, fresh []schoolmail.Record, known map[string]schoolmail.Account, busy map[string]bool) bool {
+func (l *Life) reissue(x *lie, fresh []schoolmail.Record, known map[string]schoolmail.Account,
+	busy map[string]bool) bool {
 	var gone []schoolmail.Account
 	for _, id := range sortedKeys(known) {
 		if o := known[id]; !l.truth.there[id] && !busy[id] && !o.Held {

@@ -182,7 +182,8 @@ func (w *World) EnsureContext(_ context.Context, spec schoolmail.ContextSpec) er
 
 func place(c schoolmail.ContextID, u user) schoolmail.Place {
 	return schoolmail.Place{Context: c, UserID: u.id, Username: u.spec.Username, Mail: u.spec.Mail,
-		DisplayName: u.spec.DisplayName, GivenName: u.spec.GivenName, FamilyName: u.spec.FamilyName, MailEnabled: u.spec.MailEnabled, Admin: u.id == 2}
+		DisplayName: u.spec.DisplayName, GivenName: u.spec.GivenName, FamilyName: u.spec.FamilyName,
+		MailEnabled: u.spec.MailEnabled, Admin: u.id == 2}
 }
 
 // User implements [schoolmail.Groupware].

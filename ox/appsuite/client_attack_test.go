@@ -160,7 +160,8 @@ func TestMissingListsAreNotEmpty(t *testing.T) {
 		if err != nil || len(listings) != 1 {
 			t.Fatal(err)
 		}
-		for what, err := range map[string]error{"contacts": contacts, "list": byID, "users": users, "groups": groups, "folders": folders, "listings": listings[0].Err} {
+		for what, err := range map[string]error{"contacts": contacts, "list": byID, "users": users, "groups": groups,
+			"folders": folders, "listings": listings[0].Err} {
 			if !errors.Is(err, ErrProtocol) {
 				t.Errorf("%s answered %s: %v", what, body, err)
 			}

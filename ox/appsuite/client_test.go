@@ -98,7 +98,8 @@ func TestTooManyRequestsIsWaitedFor(t *testing.T) {
 		f := &fakeServer{handle: map[string]func(*http.Request, string) fakeAnswer{
 			"contacts new": func(*http.Request, string) fakeAnswer {
 				if n++; n == 1 {
-					return fakeAnswer{status: 429, header: map[string]string{"Retry-After": "300", "Content-Type": "text/html"}, body: "<html>"}
+					return fakeAnswer{status: 429, header: map[string]string{"Retry-After": "300", "Content-Type": "text/html"},
+						body: "<html>"}
 				}
 				return ok(`{"data":{"id":"7"},"timestamp":5}`)
 			},
@@ -120,7 +121,8 @@ func TestTooManyRequestsIsWaitedFor(t *testing.T) {
 		defer cancel()
 		start = time.Now()
 		_, _, err = s.CreateContact(ctx, CreateContact{Folder: "33", Fields: Fields{DisplayName: "x"}})
-		if e, ok := errors.AsType[*Error](err); !errors.Is(err, ErrLimited) || !ok || e.RetryAfter != 5*time.Minute || !e.Temporary() {
+		if e, ok := errors.AsType[*Error](err); !errors.Is(err, ErrLimited) || !ok || e.RetryAfter != 5*time.Minute ||
+			!e.Temporary() {
 			t.Errorf("with a short deadline: %v", err)
 		}
 		if time.Since(start) != 0 {
@@ -169,7 +171,8 @@ func TestReadsAreRepeatedWritesAreNot(t *testing.T) {
 		if err := s.DeleteContacts(t.Context(), "33", 1, "1"); !errors.Is(err, ErrUncertain) {
 			t.Errorf("502 after a write: %v", err)
 		}
-		_, err = s.CreateFolder(t.Context(), CreateFolder{Parent: "2", Title: "x", Permissions: []Permission{{UserEntity(3), Owner()}}})
+		_, err = s.CreateFolder(t.Context(), CreateFolder{Parent: "2", Title: "x",
+			Permissions: []Permission{{UserEntity(3), Owner()}}})
 		if !errors.Is(err, ErrUnavailable) {
 			t.Errorf("503: %v", err)
 		}

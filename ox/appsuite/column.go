@@ -187,7 +187,8 @@ func buildColumns() []columnInfo {
 		{Company, 569, "Company", 512, textColumn},
 	}
 	for i := 1; i <= 20; i++ {
-		t = append(t, columnInfo{Column(fmt.Sprintf("userfield%02d", i)), 570 + i, fmt.Sprintf("Dynamic Field %d", i), 64, textColumn})
+		t = append(t, columnInfo{Column(fmt.Sprintf("userfield%02d", i)), 570 + i, fmt.Sprintf("Dynamic Field %d", i), 64,
+			textColumn})
 	}
 	return append(t,
 		columnInfo{DistributionList, 592, "Distribution list", 0, structColumn},

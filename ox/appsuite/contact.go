@@ -56,7 +56,8 @@ type jsonMember struct {
 func membersFrom(in []jsonMember) []Member {
 	var out []Member
 	for _, m := range in {
-		out = append(out, Member{string(m.DisplayName), string(m.Mail), int(m.MailField), ContactID(m.ID), FolderID(m.Folder)})
+		out = append(out, Member{string(m.DisplayName), string(m.Mail), int(m.MailField), ContactID(m.ID),
+			FolderID(m.Folder)})
 	}
 	return out
 }
@@ -354,8 +355,9 @@ func parseContact(data json.RawMessage) (Contact, error) {
 		return Contact{}, errNotJSON
 	}
 	c := Contact{
-		ID: ContactID(j.ID), Folder: FolderID(j.Folder), CreatedBy: schoolmail.UserID(j.CreatedBy), Modified: Timestamp(j.Modified),
-		UserID: schoolmail.UserID(j.UserID), List: j.List == "true", Fields: Fields{},
+		ID: ContactID(j.ID), Folder: FolderID(j.Folder), CreatedBy: schoolmail.UserID(j.CreatedBy),
+		Modified: Timestamp(j.Modified),
+		UserID:   schoolmail.UserID(j.UserID), List: j.List == "true", Fields: Fields{},
 	}
 	for name, v := range all {
 		info, ok := columnsByName[Column(name)]

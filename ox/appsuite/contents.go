@@ -28,7 +28,8 @@ var digested = []Column{DisplayName, GivenName, FamilyName, Email1, PhoneBusines
 // Contents returns what a user owns, by what it is, in a form to be compared, and
 // what a copy of the user would not carry. A context whose schema stays locked is
 // [schoolmail.ErrUpdating].
-func (r *ContentReader) Contents(ctx context.Context, p schoolmail.Place) (owns map[string]string, lost []string, err error) {
+func (r *ContentReader) Contents(ctx context.Context, p schoolmail.Place) (owns map[string]string, lost []string,
+	err error) {
 	cred, err := r.Credentials(p)
 	if err != nil {
 		return nil, nil, &Error{Op: "read contents", Kind: ErrLogin, Err: err}

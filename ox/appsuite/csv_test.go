@@ -47,7 +47,8 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-var awkward = []string{"Anna", "Müller-Łuczak", `O"Neill`, "a,b;c\td", "two\nlines", "=1+2", "+41 31 000 00 00", "@x", " blank ", "", "-", "'", "日本"}
+var awkward = []string{"Anna", "Müller-Łuczak", `O"Neill`, "a,b;c\td", "two\nlines", "=1+2", "+41 31 000 00 00", "@x",
+	" blank ", "", "-", "'", "日本"}
 
 func TestCSVRoundTrip(t *testing.T) {
 	t.Parallel()
@@ -90,18 +91,22 @@ func TestReadCSV(t *testing.T) {
 		want []Fields
 		line int // of the error; 0: none
 	}{
-		"semicolons and BOM":   {"\ufeffGiven name;Sur name\r\nAnna;Muster\r\n", []Fields{{GivenName: "Anna", FamilyName: "Muster"}}, 0},
-		"tabs":                 {"Given name\tSur name\nAnna\tMuster\n", []Fields{{GivenName: "Anna", FamilyName: "Muster"}}, 0},
-		"unknown title":        {"Given name,Shoe size\nAnna,38\n", []Fields{{GivenName: "Anna"}}, 0},
-		"German date":          {"Given name,Birthday\nAnna,24.12.2010\n", []Fields{{GivenName: "Anna", Birthday: "2010-12-24"}}, 0},
+		"semicolons and BOM": {"\ufeffGiven name;Sur name\r\nAnna;Muster\r\n",
+			[]Fields{{GivenName: "Anna", FamilyName: "Muster"}}, 0},
+		"tabs": {"Given name\tSur name\nAnna\tMuster\n",
+			[]Fields{{GivenName: "Anna", FamilyName: "Muster"}}, 0},
+		"unknown title": {"Given name,Shoe size\nAnna,38\n", []Fields{{GivenName: "Anna"}}, 0},
+		"German date": {"Given name,Birthday\nAnna,24.12.2010\n",
+			[]Fields{{GivenName: "Anna", Birthday: "2010-12-24"}}, 0},
 		"empty cells":          {"Given name,Sur name\nAnna,\n", []Fields{{GivenName: "Anna"}}, 0},
 		"bad date":             {"Given name,Birthday\nAnna,x\n", nil, 2},
 		"no title known":       {"a,b\n1,2\n", nil, 1},
 		"titles in lower case": {"given name,sur name\nAnna,Muster\n", nil, 1},
 		"empty file":           {"", nil, 1},
-		"row too long":         {"Given name,Sur name\nAnna,Muster\nx,y,z\n", []Fields{{GivenName: "Anna", FamilyName: "Muster"}}, 3},
-		"open quote":           {"Given name,Sur name\n\"Anna,Muster\n", nil, 2},
-		"not UTF-8":            {"Given name,Sur name\nAnna,M\xfcller\n", nil, 1},
+		"row too long": {"Given name,Sur name\nAnna,Muster\nx,y,z\n",
+			[]Fields{{GivenName: "Anna", FamilyName: "Muster"}}, 3},
+		"open quote": {"Given name,Sur name\n\"Anna,Muster\n", nil, 2},
+		"not UTF-8":  {"Given name,Sur name\nAnna,M\xfcller\n", nil, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -168,7 +173,10 @@ func FuzzReadCSV(f *testing.F) {
 			maps.DeleteFunc(c.Fields, func(_ Column, v string) bool { return v == "" })
 		}
 		// encoding/csv turns \r\n within quotes into \n.
-		if d := cmp.Diff(plain, again, cmp.Transformer("lines", func(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") })); d != "" {
+		if d := cmp.Diff(plain, again, cmp.Transformer("lines", func(s string) string {
+			return strings.ReplaceAll(s, "\r\n",
+				"\n")
+		})); d != "" {
 			t.Fatalf("(-first +second)\n%s", d)
 		}
 	})

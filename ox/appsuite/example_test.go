@@ -111,7 +111,8 @@ func ExampleSession_Write() {
 
 func ExampleWriteCSV() {
 	contacts := []appsuite.Contact{
-		{Fields: appsuite.Fields{appsuite.FamilyName: "Muster", appsuite.GivenName: "Anna", appsuite.Email1: "anna@school.example"}},
+		{Fields: appsuite.Fields{appsuite.FamilyName: "Muster", appsuite.GivenName: "Anna",
+			appsuite.Email1: "anna@school.example"}},
 		{Fields: appsuite.Fields{appsuite.FamilyName: "O'Neill, Jr.", appsuite.GivenName: "Zoë"}},
 	}
 	var file bytes.Buffer

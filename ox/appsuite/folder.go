@@ -208,7 +208,8 @@ func (s *Session) Folder(ctx context.Context, id FolderID) (Folder, error) {
 	f := Folder{
 		ID: FolderID(j.ID), Parent: FolderID(j.Parent), Title: string(j.Title), Module: string(j.Module),
 		Type: FolderType(j.Type), OwnRights: rightsOf(int(j.Own)), Permissions: permissionsFrom(j.Permissions),
-		CreatedBy: schoolmail.UserID(j.CreatedBy), Modified: Timestamp(j.Modified), Subfolders: j.Subfolders, Standard: j.Standard,
+		CreatedBy: schoolmail.UserID(j.CreatedBy), Modified: Timestamp(j.Modified), Subfolders: j.Subfolders,
+		Standard: j.Standard,
 	}
 	if f.Modified == 0 {
 		f.Modified = resp.Timestamp
@@ -324,7 +325,8 @@ func (f DeleteFolder) request() (*Request, error) {
 	if f.Timestamp != 0 {
 		p.Set("timestamp", strconv.FormatInt(int64(f.Timestamp), 10))
 	}
-	rq := &Request{Module: "folders", Action: "delete", Params: p, Subject: "folder " + string(f.ID), Body: []FolderID{f.ID}}
+	rq := &Request{Module: "folders", Action: "delete", Params: p, Subject: "folder " + string(f.ID),
+		Body: []FolderID{f.ID}}
 	if f.ID == "" {
 		return rq, invalid(rq, errors.New("id is empty"))
 	}
@@ -351,7 +353,8 @@ func notDeleted(resp *Response) error {
 	}
 	e := &Error{Kind: ErrOther, Status: resp.Status, Err: errors.New("reported as not deleted")}
 	if w := resp.Warning; w != nil {
-		e.Kind, e.Code, e.Categories, e.ID, e.Message, e.Desc, e.Params = w.Kind, w.Code, w.Categories, w.ID, w.Message, w.Desc, w.Params
+		e.Kind, e.Code, e.Categories, e.ID, e.Message, e.Desc, e.Params = w.Kind, w.Code, w.Categories, w.ID, w.Message,
+			w.Desc, w.Params
 	}
 	return e
 }

@@ -67,7 +67,8 @@ func login(t testing.TB, c *appsuite.Client, name string) *appsuite.Session {
 func makeFolder(t testing.TB, s *appsuite.Session, title string, perms ...appsuite.Permission) appsuite.FolderID {
 	t.Helper()
 	perms = append([]appsuite.Permission{{Entity: appsuite.UserEntity(s.UserID()), Rights: appsuite.Owner()}}, perms...)
-	id, err := s.CreateFolder(t.Context(), appsuite.CreateFolder{Parent: appsuite.PublicFolder, Title: title, Permissions: perms})
+	id, err := s.CreateFolder(t.Context(), appsuite.CreateFolder{Parent: appsuite.PublicFolder, Title: title,
+		Permissions: perms})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,13 +84,15 @@ func TestFolders(t *testing.T) {
 		t.Errorf("context %d", s.Context())
 	}
 	groups, err := appsuite.Collect(s.Groups(t.Context()))
-	if err != nil || len(groups) != 1 || groups[0].Name != "7b" || !slices.Equal(groups[0].Members, []schoolmail.UserID{tim.UserID()}) {
+	if err != nil || len(groups) != 1 || groups[0].Name != "7b" ||
+		!slices.Equal(groups[0].Members, []schoolmail.UserID{tim.UserID()}) {
 		t.Fatalf("groups %+v, %v", groups, err)
 	}
 	readers := appsuite.Permission{Entity: appsuite.GroupEntity(groups[0].ID), Rights: appsuite.ReadOnly()}
 	top := makeFolder(t, s, "School", appsuite.Permission{Entity: appsuite.Everybody(), Rights: appsuite.SeeOnly()})
-	class, err := s.CreateFolder(t.Context(), appsuite.CreateFolder{Parent: top, Title: "7b", Permissions: []appsuite.Permission{
-		{Entity: appsuite.UserEntity(s.UserID()), Rights: appsuite.Owner()}, readers}})
+	class, err := s.CreateFolder(t.Context(), appsuite.CreateFolder{Parent: top, Title: "7b",
+		Permissions: []appsuite.Permission{
+			{Entity: appsuite.UserEntity(s.UserID()), Rights: appsuite.Owner()}, readers}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +100,8 @@ func TestFolders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := appsuite.Folder{ID: class, Parent: top, Title: "7b", Module: "contacts", Type: appsuite.PublicType, OwnRights: appsuite.Owner(),
+	want := appsuite.Folder{ID: class, Parent: top, Title: "7b", Module: "contacts", Type: appsuite.PublicType,
+		OwnRights:   appsuite.Owner(),
 		Permissions: []appsuite.Permission{{Entity: appsuite.UserEntity(s.UserID()), Rights: appsuite.Owner()}, readers},
 		CreatedBy:   s.UserID(), Modified: f.Modified}
 	if d := cmp.Diff(want, f); d != "" {
@@ -117,16 +121,20 @@ func TestFolders(t *testing.T) {
 	if err != nil || len(below) != 1 || !below[0].ID.Same(class) {
 		t.Errorf("below: %+v, %v", below, err)
 	}
-	if _, err := s.CreateFolder(t.Context(), appsuite.CreateFolder{Parent: top, Title: "7b", Permissions: want.Permissions}); !errors.Is(err, appsuite.ErrDuplicate) {
+	if _, err := s.CreateFolder(t.Context(), appsuite.CreateFolder{Parent: top, Title: "7b",
+		Permissions: want.Permissions}); !errors.Is(err, appsuite.ErrDuplicate) {
 		t.Errorf("second folder of that title: %v", err)
 	}
-	if _, err := s.UpdateFolder(t.Context(), appsuite.UpdateFolder{ID: class, Timestamp: f.Modified - 1, Title: "8b"}); !errors.Is(err, appsuite.ErrConflict) {
+	if _, err := s.UpdateFolder(t.Context(), appsuite.UpdateFolder{ID: class, Timestamp: f.Modified - 1,
+		Title: "8b"}); !errors.Is(err, appsuite.ErrConflict) {
 		t.Errorf("old timestamp: %v", err)
 	}
-	if _, err := s.UpdateFolder(t.Context(), appsuite.UpdateFolder{ID: class, Timestamp: f.Modified, Title: "8b"}); err != nil {
+	if _, err := s.UpdateFolder(t.Context(), appsuite.UpdateFolder{ID: class, Timestamp: f.Modified,
+		Title: "8b"}); err != nil {
 		t.Error(err)
 	}
-	if _, err := tim.UpdateFolder(t.Context(), appsuite.UpdateFolder{ID: class, Title: "mine"}); !errors.Is(err, appsuite.ErrPermission) {
+	if _, err := tim.UpdateFolder(t.Context(), appsuite.UpdateFolder{ID: class, Title: "mine"}); !errors.Is(err,
+		appsuite.ErrPermission) {
 		t.Errorf("update by a reader: %v", err)
 	}
 	if err := tim.DeleteFolder(t.Context(), appsuite.DeleteFolder{ID: class}); !errors.Is(err, appsuite.ErrPermission) {
@@ -147,7 +155,8 @@ func TestContacts(t *testing.T) {
 	s, tim := login(t, c, "books"), login(t, c, "tim")
 	f := makeFolder(t, s, "Class", appsuite.Permission{Entity: appsuite.Everybody(), Rights: appsuite.ReadOnly()})
 	fields := appsuite.Fields{
-		appsuite.DisplayName: "Muster, \"Anna\"", appsuite.GivenName: "Änna", appsuite.FamilyName: "=Muster()", appsuite.Email1: "anna@x.example",
+		appsuite.DisplayName: "Muster, \"Anna\"", appsuite.GivenName: "Änna", appsuite.FamilyName: "=Muster()",
+		appsuite.Email1:         "anna@x.example",
 		appsuite.PhoneBusiness1: "+41 31 000 00 00", appsuite.Note: "two\nlines", appsuite.Birthday: "2010-12-24",
 		appsuite.UserField01: "key-1", appsuite.UID: "uid-1", "private_flag": "",
 	}
@@ -168,28 +177,35 @@ func TestContacts(t *testing.T) {
 	if d := cmp.Diff([]appsuite.Contact{want}, all); d != "" || err != nil {
 		t.Errorf("all: %v (-want +got)\n%s", err, d)
 	}
-	byID, err := appsuite.Collect(tim.ContactsByID(t.Context(), []appsuite.ContactRef{{Folder: f, ID: id}, {Folder: f, ID: "99999"}}, slices.Sorted(maps.Keys(fields))...))
+	byID, err := appsuite.Collect(tim.ContactsByID(t.Context(), []appsuite.ContactRef{{Folder: f, ID: id},
+		{Folder: f, ID: "99999"}}, slices.Sorted(maps.Keys(fields))...))
 	if d := cmp.Diff([]appsuite.Contact{want}, byID); d != "" || err != nil {
 		t.Errorf("list: %v (-want +got)\n%s", err, d)
 	}
-	ts2, err := s.UpdateContact(t.Context(), appsuite.UpdateContact{Folder: f, ID: id, Timestamp: ts, Fields: appsuite.Fields{appsuite.Birthday: "", appsuite.Department: "7b"}})
+	ts2, err := s.UpdateContact(t.Context(), appsuite.UpdateContact{Folder: f, ID: id, Timestamp: ts,
+		Fields: appsuite.Fields{appsuite.Birthday: "", appsuite.Department: "7b"}})
 	if err != nil || ts2 <= ts {
 		t.Errorf("update: %v %v", ts2, err)
 	}
-	_, err = s.UpdateContact(t.Context(), appsuite.UpdateContact{Folder: f, ID: id, Timestamp: ts, Fields: appsuite.Fields{appsuite.Department: "8b"}})
-	if e, _ := errors.AsType[*appsuite.Error](err); !errors.Is(err, appsuite.ErrConflict) || e.Code != "CON-0119" || e.Categories[0] != appsuite.CategoryConflict {
+	_, err = s.UpdateContact(t.Context(), appsuite.UpdateContact{Folder: f, ID: id, Timestamp: ts,
+		Fields: appsuite.Fields{appsuite.Department: "8b"}})
+	if e, _ := errors.AsType[*appsuite.Error](err); !errors.Is(err, appsuite.ErrConflict) || e.Code != "CON-0119" ||
+		e.Categories[0] != appsuite.CategoryConflict {
 		t.Errorf("update from an old read: %v", err)
 	}
-	if got, err = s.Contact(t.Context(), f, id); err != nil || got.Fields[appsuite.Department] != "7b" || got.Fields[appsuite.Birthday] != "" {
+	if got, err = s.Contact(t.Context(), f, id); err != nil || got.Fields[appsuite.Department] != "7b" ||
+		got.Fields[appsuite.Birthday] != "" {
 		t.Errorf("after the update: %+v, %v", got, err)
 	}
 	for name, op := range map[string]func() error{
 		"create": func() error {
-			_, _, err := tim.CreateContact(t.Context(), appsuite.CreateContact{Folder: f, Fields: appsuite.Fields{appsuite.DisplayName: "x"}})
+			_, _, err := tim.CreateContact(t.Context(), appsuite.CreateContact{Folder: f,
+				Fields: appsuite.Fields{appsuite.DisplayName: "x"}})
 			return err
 		},
 		"update": func() error {
-			_, err := tim.UpdateContact(t.Context(), appsuite.UpdateContact{Folder: f, ID: id, Timestamp: appsuite.Unconditional})
+			_, err := tim.UpdateContact(t.Context(), appsuite.UpdateContact{Folder: f, ID: id,
+				Timestamp: appsuite.Unconditional})
 			return err
 		},
 		"delete": func() error { return tim.DeleteContacts(t.Context(), f, appsuite.Unconditional, id) },
@@ -207,10 +223,12 @@ func TestContacts(t *testing.T) {
 	if _, err := s.Contact(t.Context(), f, id); !errors.Is(err, appsuite.ErrNotFound) {
 		t.Errorf("after the deletion: %v", err)
 	}
-	if _, _, err := s.CreateContact(t.Context(), appsuite.CreateContact{Folder: f, Fields: appsuite.Fields{appsuite.Department: strings.Repeat("d", 129)}}); !errors.Is(err, appsuite.ErrTooLong) {
+	if _, _, err := s.CreateContact(t.Context(), appsuite.CreateContact{Folder: f,
+		Fields: appsuite.Fields{appsuite.Department: strings.Repeat("d", 129)}}); !errors.Is(err, appsuite.ErrTooLong) {
 		t.Errorf("too long: %v", err)
 	}
-	if _, err := appsuite.Collect(tim.Contacts(t.Context(), appsuite.GlobalAddressBook)); !errors.Is(err, appsuite.ErrPermission) {
+	if _, err := appsuite.Collect(tim.Contacts(t.Context(), appsuite.GlobalAddressBook)); !errors.Is(err,
+		appsuite.ErrPermission) {
 		t.Errorf("closed global address book: %v", err)
 	}
 }
@@ -219,7 +237,8 @@ func TestDistributionList(t *testing.T) {
 	t.Parallel()
 	s := login(t, newClient(t, newServer(t), appsuite.Options{}), "books")
 	f := makeFolder(t, s, "Class")
-	anna, _, err := s.CreateContact(t.Context(), appsuite.CreateContact{Folder: f, Fields: appsuite.Fields{appsuite.DisplayName: "Anna", appsuite.Email1: "a@x.example"}})
+	anna, _, err := s.CreateContact(t.Context(), appsuite.CreateContact{Folder: f,
+		Fields: appsuite.Fields{appsuite.DisplayName: "Anna", appsuite.Email1: "a@x.example"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,13 +266,15 @@ func TestDistributionList(t *testing.T) {
 	if d := cmp.Diff(members, read()); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	if ts, err = s.UpdateContact(t.Context(), appsuite.UpdateContact{Folder: f, ID: id, Timestamp: ts, Fields: appsuite.Fields{appsuite.Note: "x"}}); err != nil {
+	if ts, err = s.UpdateContact(t.Context(), appsuite.UpdateContact{Folder: f, ID: id, Timestamp: ts,
+		Fields: appsuite.Fields{appsuite.Note: "x"}}); err != nil {
 		t.Fatal(err)
 	}
 	if len(read()) != 2 {
 		t.Error("an update without members must keep them")
 	}
-	if _, err := s.UpdateContact(t.Context(), appsuite.UpdateContact{Folder: f, ID: id, Timestamp: ts, Members: members[:1]}); err != nil {
+	if _, err := s.UpdateContact(t.Context(), appsuite.UpdateContact{Folder: f, ID: id, Timestamp: ts,
+		Members: members[:1]}); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(members[:1], read()); d != "" {
@@ -289,7 +310,8 @@ func TestWriteAndListings(t *testing.T) {
 		}
 		folders = append(folders, r.Folder)
 		for k := range i {
-			ops = append(ops, appsuite.CreateContact{Folder: r.Folder, Fields: appsuite.Fields{appsuite.DisplayName: fmt.Sprint(k)}})
+			ops = append(ops, appsuite.CreateContact{Folder: r.Folder,
+				Fields: appsuite.Fields{appsuite.DisplayName: fmt.Sprint(k)}})
 		}
 	}
 	if _, err := s.Write(t.Context(), ops); err != nil {
@@ -348,7 +370,8 @@ func TestUsers(t *testing.T) {
 	if len(open) != 4 || len(shut) != 4 {
 		t.Fatalf("%d and %d users", len(open), len(shut))
 	}
-	if u := open["Mia Muster"]; u.Login != "mia" || u.Mail != "mia@school17.example" || len(u.Aliases) == 0 || u.Contact == "" || u.ID == 0 {
+	if u := open["Mia Muster"]; u.Login != "mia" || u.Mail != "mia@school17.example" || len(u.Aliases) == 0 ||
+		u.Contact == "" || u.ID == 0 {
 		t.Errorf("open: %+v", u)
 	}
 	if u := shut["Mia Muster"]; u.Login != "" || u.Mail != "mia@school17.example" || len(u.Aliases) != 0 {
@@ -368,11 +391,15 @@ func TestImportAndExport(t *testing.T) {
 	t.Parallel()
 	s := login(t, newClient(t, newServer(t), appsuite.Options{ImportChunk: 2}), "books")
 	f := makeFolder(t, s, "Class")
-	cols := []appsuite.Column{appsuite.DisplayName, appsuite.GivenName, appsuite.FamilyName, appsuite.Email1, appsuite.Note, appsuite.Birthday, appsuite.UserField01}
+	cols := []appsuite.Column{appsuite.DisplayName, appsuite.GivenName, appsuite.FamilyName, appsuite.Email1,
+		appsuite.Note, appsuite.Birthday, appsuite.UserField01}
 	in := []appsuite.Contact{
-		{Fields: appsuite.Fields{appsuite.DisplayName: "Anna Muster", appsuite.Email1: "a1@x.example", appsuite.UserField01: "k1", appsuite.Birthday: "2010-12-24"}},
-		{Fields: appsuite.Fields{appsuite.DisplayName: "Anna Muster", appsuite.Email1: "a2@x.example", appsuite.UserField01: "k2"}},
-		{Fields: appsuite.Fields{appsuite.DisplayName: "Müller; \"x\", y", appsuite.Note: "two\nlines", appsuite.UserField01: "k3"}},
+		{Fields: appsuite.Fields{appsuite.DisplayName: "Anna Muster", appsuite.Email1: "a1@x.example",
+			appsuite.UserField01: "k1", appsuite.Birthday: "2010-12-24"}},
+		{Fields: appsuite.Fields{appsuite.DisplayName: "Anna Muster", appsuite.Email1: "a2@x.example",
+			appsuite.UserField01: "k2"}},
+		{Fields: appsuite.Fields{appsuite.DisplayName: "Müller; \"x\", y", appsuite.Note: "two\nlines",
+			appsuite.UserField01: "k3"}},
 		{Fields: appsuite.Fields{appsuite.DisplayName: "Bad", appsuite.Email1: "a b@x", appsuite.UserField01: "k4"}},
 		{Fields: appsuite.Fields{appsuite.Note: "no name", appsuite.UserField01: "k5"}},
 	}
@@ -396,7 +423,8 @@ func TestImportAndExport(t *testing.T) {
 			}
 		}
 	}
-	want := []appsuite.Fields{in[0].Fields, in[1].Fields, in[2].Fields, {appsuite.DisplayName: "Bad", appsuite.UserField01: "k4"}}
+	want := []appsuite.Fields{in[0].Fields, in[1].Fields, in[2].Fields,
+		{appsuite.DisplayName: "Bad", appsuite.UserField01: "k4"}}
 	var got []appsuite.Fields
 	for c, err := range s.Contacts(t.Context(), f, cols...) {
 		if err != nil {
@@ -426,11 +454,14 @@ func TestImportAndExport(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("exported (-want +got)\n%s", d)
 	}
-	if _, err := s.ImportCSV(t.Context(), f, cols, []appsuite.Contact{{Fields: appsuite.Fields{appsuite.DisplayName: strings.Repeat("x", 321)}}}); !errors.Is(err, appsuite.ErrTooLong) {
+	if _, err := s.ImportCSV(t.Context(), f, cols,
+		[]appsuite.Contact{{Fields: appsuite.Fields{appsuite.DisplayName: strings.Repeat("x", 321)}}}); !errors.Is(err,
+		appsuite.ErrTooLong) {
 		t.Errorf("a value that OX would cut: %v", err)
 	}
 	refused, err := s.ImportCSV(t.Context(), appsuite.PublicFolder, cols, in)
-	if err != nil || !errors.Is(refused[0].Err, appsuite.ErrPermission) || !errors.Is(refused[4].Err, appsuite.ErrPermission) {
+	if err != nil || !errors.Is(refused[0].Err, appsuite.ErrPermission) ||
+		!errors.Is(refused[4].Err, appsuite.ErrPermission) {
 		t.Errorf("into a folder that takes none: %v, %v", refused[0].Err, err)
 	}
 }
@@ -523,7 +554,8 @@ func TestLoginLockIsNotTriggered(t *testing.T) {
 	srv := newServer(t)
 	c := newClient(t, srv, appsuite.Options{})
 	for i := range 60 {
-		if _, err := c.Login(t.Context(), appsuite.Credentials{Name: fmt.Sprintf("books@ctx%d", i), Password: "secret"}); !errors.Is(err, appsuite.ErrLogin) {
+		if _, err := c.Login(t.Context(), appsuite.Credentials{Name: fmt.Sprintf("books@ctx%d", i),
+			Password: "secret"}); !errors.Is(err, appsuite.ErrLogin) {
 			t.Fatalf("got %v", err)
 		}
 	}
@@ -545,7 +577,8 @@ func TestLostAnswersAndCrashes(t *testing.T) {
 		return len(all)
 	}
 	create := func() error {
-		_, _, err := s.CreateContact(t.Context(), appsuite.CreateContact{Folder: f, Fields: appsuite.Fields{appsuite.DisplayName: "A"}})
+		_, _, err := s.CreateContact(t.Context(), appsuite.CreateContact{Folder: f,
+			Fields: appsuite.Fields{appsuite.DisplayName: "A"}})
 		return err
 	}
 	for name, tc := range map[string]struct {

@@ -138,10 +138,12 @@ func (c *Client) away(e *Error, readOnly bool) bool {
 		return c.waits.Going(c.serverWait()) // it is back, and not everything has started
 	}
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](e.Err)
-	return e.Kind == ErrUnavailable && (readOnly || e.Status == 0) && !untrusted && !errors.Is(e.Err, http.ErrSchemeMismatch)
+	return e.Kind == ErrUnavailable && (readOnly || e.Status == 0) && !untrusted &&
+		!errors.Is(e.Err, http.ErrSchemeMismatch)
 }
 
-func (c *Client) sendOnce(ctx context.Context, hc *http.Client, rq *Request, target string, body []byte, contentType string, readOnly bool) (*Response, *Error) {
+func (c *Client) sendOnce(ctx context.Context, hc *http.Client, rq *Request, target string, body []byte,
+	contentType string, readOnly bool) (*Response, *Error) {
 	fail := func(kind Kind, status int, cause error) *Error {
 		return &Error{Op: rq.op(), Subject: rq.Subject, Kind: kind, Status: status, Err: cause}
 	}

@@ -17,10 +17,11 @@ func TestRows(t *testing.T) {
 		bad     bool
 		badList bool // where nothing can be deleted
 	}{
-		"as asked":                   {data: `[["57","6"],["58","6"]]`, rows: [][]string{{`"57"`, `"6"`}, {`"58"`, `"6"`}}},
-		"empty":                      {data: `[]`},
-		"four columns more":          {data: `[["57","6",null,null,null,null]]`, rows: [][]string{{`"57"`, `"6"`}}},
-		"rows and ids of deleted":    {data: `[["57","6"],"2","4",12]`, rows: [][]string{{`"57"`, `"6"`}}, deleted: []string{"2", "4", "12"}, badList: true},
+		"as asked":          {data: `[["57","6"],["58","6"]]`, rows: [][]string{{`"57"`, `"6"`}, {`"58"`, `"6"`}}},
+		"empty":             {data: `[]`},
+		"four columns more": {data: `[["57","6",null,null,null,null]]`, rows: [][]string{{`"57"`, `"6"`}}},
+		"rows and ids of deleted": {data: `[["57","6"],"2","4",12]`, rows: [][]string{{`"57"`, `"6"`}},
+			deleted: []string{"2", "4", "12"}, badList: true},
 		"only ids":                   {data: `["2"]`, deleted: []string{"2"}, badList: true},
 		"a column too few":           {data: `[["57","6"],["58"]]`, bad: true},
 		"an empty row":               {data: `[[]]`, bad: true},

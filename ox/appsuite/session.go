@@ -119,7 +119,8 @@ func (c *Client) login(ctx context.Context, cred Credentials) (login, error) {
 	case known && r.password == cred.Password:
 		return login{}, &Error{Op: op, Kind: ErrLogin, Code: r.err.Code, Err: errors.New("not tried again after a refusal")}
 	case failed >= c.opts.MaxFailedLogins:
-		return login{}, &Error{Op: op, Kind: ErrLogin, Err: errors.New("not tried: too many logins were refused; check the credentials")}
+		return login{}, &Error{Op: op, Kind: ErrLogin,
+			Err: errors.New("not tried: too many logins were refused; check the credentials")}
 	}
 	jar, err := cookiejar.New(nil)
 	if err != nil {

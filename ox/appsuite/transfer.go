@@ -56,7 +56,8 @@ func (s *Session) ImportCSV(ctx context.Context, folder FolderID, cols []Column,
 	return results, failure
 }
 
-func (s *Session) importChunk(ctx context.Context, folder FolderID, cols []Column, contacts []Contact) ([]Result, error) {
+func (s *Session) importChunk(ctx context.Context, folder FolderID, cols []Column, contacts []Contact) ([]Result,
+	error) {
 	var form bytes.Buffer
 	mw := multipart.NewWriter(&form)
 	part, err := mw.CreateFormFile("file", "contacts.csv")
@@ -102,7 +103,8 @@ func (s *Session) importChunk(ctx context.Context, folder FolderID, cols []Colum
 	for i := range results {
 		results[i].Folder = folder
 		if i >= len(rows) {
-			results[i].Err = &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrQuota, Err: errors.New("row dropped by the server's import limit")}
+			results[i].Err = &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrQuota,
+				Err: errors.New("row dropped by the server's import limit")}
 			continue
 		}
 		results[i].Err = importRow(rq, rows[i], &results[i])

@@ -42,7 +42,8 @@ func (s *Session) Me(ctx context.Context) (Me, error) {
 	if err := json.Unmarshal(resp.Data, &j); err != nil || j.ID == 0 {
 		return Me{}, protocolError(rq, errNotJSON)
 	}
-	return Me{schoolmail.UserID(j.ID), schoolmail.ContextID(j.Context), schoolmail.UserID(j.Admin), string(j.Login), string(j.Name), string(j.Mail), j.Aliases}, nil
+	return Me{schoolmail.UserID(j.ID), schoolmail.ContextID(j.Context), schoolmail.UserID(j.Admin), string(j.Login),
+		string(j.Name), string(j.Mail), j.Aliases}, nil
 }
 
 // User is a user of the context. Which fields of others are filled depends on

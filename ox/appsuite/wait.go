@@ -37,7 +37,8 @@ const (
 func (e Event) String() string {
 	switch {
 	case e.Over:
-		return fmt.Sprintf("ox http: going on after %v: %s (%s)", e.Until.Sub(e.Since).Round(time.Second), e.Reason, e.Subject)
+		return fmt.Sprintf("ox http: going on after %v: %s (%s)", e.Until.Sub(e.Since).Round(time.Second), e.Reason,
+			e.Subject)
 	case e.Reason == RateLimit || e.Reason == Pacing:
 		return fmt.Sprintf("ox http: waiting: %s (%s); until %s", e.Reason, e.Subject, e.Until.Format(time.TimeOnly))
 	}

@@ -31,7 +31,8 @@ func (o *told) Observe(e appsuite.Event) {
 }
 
 // bubble is a server with context 17 whose clock is the bubble's, and a client.
-func bubble(t *testing.T, h oxtest.HTTPOptions, o appsuite.Options) (*oxtest.Server, *appsuite.Client, appsuite.Credentials) {
+func bubble(t *testing.T, h oxtest.HTTPOptions, o appsuite.Options) (*oxtest.Server, *appsuite.Client,
+	appsuite.Credentials) {
 	t.Helper()
 	srv := oxtest.New(oxtest.WithHTTP(h))
 	if err := srv.State().AddContext(oxtest.Context{ID: 17, Name: "primar", Access: "all"}); err != nil {
@@ -58,7 +59,8 @@ func TestWaits(t *testing.T) {
 		atLeast time.Duration
 		want    []string
 	}{
-		"restart": {trouble: func(s *oxtest.Server) { s.Restart(2 * time.Minute) }, atLeast: 2 * time.Minute, want: []string{down, down + " over"}},
+		"restart": {trouble: func(s *oxtest.Server) { s.Restart(2 * time.Minute) }, atLeast: 2 * time.Minute,
+			want: []string{down, down + " over"}},
 		"locked schema": {trouble: func(s *oxtest.Server) {
 			s.EndSessions(0)
 			s.State().SetUpdating("oxdatabase_5", true)
@@ -68,7 +70,8 @@ func TestWaits(t *testing.T) {
 			s.State().SetUpdating("oxdatabase_5", true)
 			time.AfterFunc(5*time.Minute, func() { s.State().SetUpdating("oxdatabase_5", false) })
 		}, atLeast: 5 * time.Minute, want: []string{locked, locked + " over"}},
-		"rate limit used up by others": {http: oxtest.HTTPOptions{Rate: 20}, options: appsuite.Options{Rate: appsuite.Rate{Requests: -1}},
+		"rate limit used up by others": {http: oxtest.HTTPOptions{Rate: 20},
+			options: appsuite.Options{Rate: appsuite.Rate{Requests: -1}},
 			trouble: func(*oxtest.Server) {}, atLeast: 5 * time.Minute, want: []string{limit, limit + " over"}},
 		"a hiccup": {trouble: func(s *oxtest.Server) { s.Restart(2 * time.Second) }, atLeast: 2 * time.Second},
 	} {
@@ -131,14 +134,16 @@ func TestContextStaysLocked(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			_, err := c.Login(t.Context(), cred)
-			if !errors.Is(err, appsuite.ErrUpdating) || !errors.Is(err, schoolmail.ErrUpdating) || errors.Is(err, appsuite.ErrLogin) {
+			if !errors.Is(err, appsuite.ErrUpdating) || !errors.Is(err, schoolmail.ErrUpdating) ||
+				errors.Is(err, appsuite.ErrLogin) {
 				t.Errorf("got %v", err)
 			}
 			if took := time.Since(start); took < 15*time.Minute || took > 17*time.Minute {
 				t.Errorf("gave up after %v", took)
 			}
 		})
-		if _, err := c.Login(t.Context(), appsuite.Credentials{Name: "oxadmin@sek", Password: "secret"}); err != nil || time.Since(start) > time.Second {
+		if _, err := c.Login(t.Context(), appsuite.Credentials{Name: "oxadmin@sek", Password: "secret"}); err != nil ||
+			time.Since(start) > time.Second {
 			t.Errorf("the other context: %v after %v", err, time.Since(start))
 		}
 		wg.Wait()

@@ -196,7 +196,8 @@ func TestDeleteFolderReportsWhatIsLeft(t *testing.T) {
 		},
 	}}
 	err := f.session(t, Options{}).DeleteFolder(t.Context(), DeleteFolder{ID: "187"})
-	if e, _ := errors.AsType[*Error](err); !errors.Is(err, ErrPermission) || e.Code != "FLD-0032" || e.Op != "folders delete" {
+	if e, _ := errors.AsType[*Error](err); !errors.Is(err, ErrPermission) || e.Code != "FLD-0032" ||
+		e.Op != "folders delete" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -208,7 +209,8 @@ func TestEmptyPermissionsAreRefused(t *testing.T) {
 	if _, err := s.CreateFolder(t.Context(), CreateFolder{Parent: "2", Title: "x"}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("create: %v", err)
 	}
-	if _, err := s.UpdateFolder(t.Context(), UpdateFolder{ID: "2", Permissions: []Permission{}}); !errors.Is(err, ErrInvalid) {
+	if _, err := s.UpdateFolder(t.Context(), UpdateFolder{ID: "2", Permissions: []Permission{}}); !errors.Is(err,
+		ErrInvalid) {
 		t.Errorf("update: %v", err)
 	}
 }

@@ -55,7 +55,8 @@ type AccessReport struct {
 // A permission that OX refuses to take away is reported in Open and does not stop
 // the others. In a context whose gabMode is "global", OX accepts the change and
 // ignores it; therefore each change is read back.
-func CheckAccess(ctx context.Context, c schoolmail.ContextID, access UserAccess, opts *AccessOptions) (AccessReport, error) {
+func CheckAccess(ctx context.Context, c schoolmail.ContextID, access UserAccess, opts *AccessOptions) (AccessReport,
+	error) {
 	var o AccessOptions
 	if opts != nil {
 		o = *opts

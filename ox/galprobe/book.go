@@ -62,11 +62,13 @@ func (p *prober) book(title string) *BookFinding {
 	}
 	const old appsuite.Timestamp = 1
 	first := contacts[0].ID
-	_, changed := p.session.UpdateContact(p.ctx, appsuite.UpdateContact{Folder: folder.ID, ID: first, Timestamp: old, Fields: appsuite.Fields{appsuite.Note: "galprobe"}})
+	_, changed := p.session.UpdateContact(p.ctx, appsuite.UpdateContact{Folder: folder.ID, ID: first, Timestamp: old,
+		Fields: appsuite.Fields{appsuite.Note: "galprobe"}})
 	note("PUT contacts?action=update&folder="+string(folder.ID), 0, changed)
 	deleted := p.session.DeleteContacts(p.ctx, folder.ID, old, first)
 	note("PUT contacts?action=delete", 0, deleted)
-	id, ts, created := p.session.CreateContact(p.ctx, appsuite.CreateContact{Folder: folder.ID, Fields: appsuite.Fields{appsuite.DisplayName: "galprobe"}})
+	id, ts, created := p.session.CreateContact(p.ctx, appsuite.CreateContact{Folder: folder.ID,
+		Fields: appsuite.Fields{appsuite.DisplayName: "galprobe"}})
 	note("PUT contacts?action=new", 0, created)
 	if created == nil {
 		err := p.session.DeleteContacts(p.ctx, folder.ID, ts, id)

@@ -62,7 +62,8 @@ func probe(t testing.TB, srv *oxtest.Instance, users ...string) *galprobe.Eviden
 	}
 	target := galprobe.Target{Name: "primary", Control: appsuite.Credentials{Name: "oxadmin@primar", Password: "secret"}}
 	for _, u := range users {
-		target.Accounts = append(target.Accounts, galprobe.Account{Role: "pupil", Credentials: appsuite.Credentials{Name: u + "@primar", Password: "secret"}})
+		target.Accounts = append(target.Accounts, galprobe.Account{Role: "pupil",
+			Credentials: appsuite.Credentials{Name: u + "@primar", Password: "secret"}})
 	}
 	e, err := galprobe.Run(t.Context(), client, srv.HTTPURL, []galprobe.Target{target}, nil)
 	if err != nil {
@@ -110,7 +111,8 @@ func TestClosedBook(t *testing.T) {
 	if e.Counts != want {
 		t.Errorf("counts %+v, want %+v", e.Counts, want)
 	}
-	if e.Verdict() != galprobe.Closed || e.ServerVersion != "8.19.0" || e.Contexts[0].Context != 21 || e.Contexts[0].Users != 5 {
+	if e.Verdict() != galprobe.Closed || e.ServerVersion != "8.19.0" || e.Contexts[0].Context != 21 ||
+		e.Contexts[0].Users != 5 {
 		t.Errorf("%s, version %q, %+v", e.Verdict(), e.ServerVersion, e.Contexts[0].Context)
 	}
 	if srv.OpenSessions() != 0 {
@@ -144,7 +146,8 @@ func TestDeletedUsersAndMissingModules(t *testing.T) {
 		t.Errorf("%s, counts %+v", e.Verdict(), e.Counts)
 	}
 	var text bytes.Buffer
-	if err := e.WriteText(&text); err != nil || !strings.Contains(text.String(), "find               not offered here: this server does not have it") {
+	if err := e.WriteText(&text); err != nil || !strings.Contains(text.String(),
+		"find               not offered here: this server does not have it") {
 		t.Errorf("%v in\n%s", err, &text)
 	}
 }
@@ -168,7 +171,8 @@ func TestEvidenceHoldsNoNames(t *testing.T) {
 			}
 		}
 		var back galprobe.Evidence
-		if err := json.Unmarshal(file.Bytes(), &back); err != nil || back.Counts != e.Counts || back.Format != "schoolmail-galprobe-1" {
+		if err := json.Unmarshal(file.Bytes(), &back); err != nil || back.Counts != e.Counts ||
+			back.Format != "schoolmail-galprobe-1" {
 			t.Errorf("%s: the file cannot be read back: %v", name, err)
 		}
 		calls := 0
@@ -250,7 +254,8 @@ func TestTargetsThatCannotBeProbed(t *testing.T) {
 	good := appsuite.Credentials{Name: "oxadmin@primar", Password: "secret"}
 	tim := galprobe.Account{Role: "pupil", Credentials: appsuite.Credentials{Name: "tim@primar", Password: "secret"}}
 	targets := []galprobe.Target{
-		{Name: "bad control", Control: appsuite.Credentials{Name: "x@primar", Password: "y"}, Accounts: []galprobe.Account{tim}},
+		{Name: "bad control", Control: appsuite.Credentials{Name: "x@primar", Password: "y"},
+			Accounts: []galprobe.Account{tim}},
 		{Name: "no account", Control: good},
 		{Name: "account is control", Control: good, Accounts: []galprobe.Account{{Role: "pupil", Credentials: good}}},
 		{Name: "good", Control: good, Accounts: []galprobe.Account{tim}},
@@ -285,14 +290,16 @@ func TestStoppedRunKeepsEvidence(t *testing.T) {
 	cred := func(u string) appsuite.Credentials {
 		return appsuite.Credentials{Name: u + "@primar", Password: "secret"}
 	}
-	target := galprobe.Target{Control: cred("oxadmin"), Accounts: []galprobe.Account{{Role: "pupil", Credentials: cred("eva")}, {Role: "pupil", Credentials: cred("tim")}}}
+	target := galprobe.Target{Control: cred("oxadmin"), Accounts: []galprobe.Account{{Role: "pupil",
+		Credentials: cred("eva")}, {Role: "pupil", Credentials: cred("tim")}}}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	e, err := galprobe.Run(ctx, client, srv.HTTPURL, []galprobe.Target{target, target}, &galprobe.Options{Observe: func(_, _ string, f galprobe.Finding) {
-		if f.Path == "contacts all" {
-			cancel()
-		}
-	}})
+	e, err := galprobe.Run(ctx, client, srv.HTTPURL, []galprobe.Target{target, target},
+		&galprobe.Options{Observe: func(_, _ string, f galprobe.Finding) {
+			if f.Path == "contacts all" {
+				cancel()
+			}
+		}})
 	if !errors.Is(err, context.Canceled) || e == nil || len(e.Contexts) != 1 || e.Contexts[0].Error == "" {
 		t.Fatalf("error %v, evidence %+v", err, e)
 	}
@@ -340,18 +347,20 @@ func TestOddAnswersAreNotTakenForClosed(t *testing.T) {
 	cred := func(u string) appsuite.Credentials {
 		return appsuite.Credentials{Name: u + "@primar", Password: "secret"}
 	}
-	for name, body := range map[string]string{"no data": "{}", "null": `{"data":null}`, "page": "<html>Please wait</html>", "nothing": ""} {
+	for name, body := range map[string]string{"no data": "{}", "null": `{"data":null}`,
+		"page": "<html>Please wait</html>", "nothing": ""} {
 		base := http.DefaultTransport
-		client, err := appsuite.New(srv.HTTPURL, &appsuite.Options{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-			resp, err := base.RoundTrip(r)
-			if err != nil || strings.HasSuffix(r.URL.Path, "/login") {
-				return resp, err
-			}
-			resp.Body.Close()
-			resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
-			resp.Header.Set("Content-Type", "text/html")
-			return resp, nil
-		})}})
+		client, err := appsuite.New(srv.HTTPURL,
+			&appsuite.Options{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				resp, err := base.RoundTrip(r)
+				if err != nil || strings.HasSuffix(r.URL.Path, "/login") {
+					return resp, err
+				}
+				resp.Body.Close()
+				resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+				resp.Header.Set("Content-Type", "text/html")
+				return resp, nil
+			})}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -376,7 +385,8 @@ func TestOddAnswersAreNotTakenForClosed(t *testing.T) {
 
 func TestOlderServer(t *testing.T) {
 	t.Parallel()
-	srv := newServer(t, "pim", "", oxtest.WithHTTP(oxtest.HTTPOptions{PlainFolderIDs: true, NumberIDs: true, HideMail: true}))
+	srv := newServer(t, "pim", "", oxtest.WithHTTP(oxtest.HTTPOptions{PlainFolderIDs: true, NumberIDs: true,
+		HideMail: true}))
 	e := probe(t, srv, "eva")
 	if e.Verdict() != galprobe.Closed {
 		t.Errorf("%s, counts %+v", e.Verdict(), e.Counts)
@@ -401,7 +411,8 @@ func TestBook(t *testing.T) {
 	}
 	own := appsuite.Permission{Entity: appsuite.UserEntity(s.UserID()), Rights: appsuite.Owner()}
 	for title, rights := range map[string]appsuite.Rights{
-		"good": appsuite.ReadOnly(), "writable": appsuite.Author(), "hidden": appsuite.NoRights(), "empty": appsuite.ReadOnly(),
+		"good": appsuite.ReadOnly(), "writable": appsuite.Author(), "hidden": appsuite.NoRights(),
+		"empty":     appsuite.ReadOnly(),
 		"creatable": {Folder: appsuite.FolderCreate, Read: appsuite.ObjectsAll, Delete: appsuite.ObjectsOwn},
 	} {
 		f, err := s.CreateFolder(t.Context(), appsuite.CreateFolder{Parent: appsuite.PublicFolder, Title: title,
@@ -412,17 +423,20 @@ func TestBook(t *testing.T) {
 		if title == "empty" {
 			continue
 		}
-		if _, _, err := s.CreateContact(t.Context(), appsuite.CreateContact{Folder: f, Fields: appsuite.Fields{appsuite.DisplayName: "Anna Muster"}}); err != nil {
+		if _, _, err := s.CreateContact(t.Context(), appsuite.CreateContact{Folder: f,
+			Fields: appsuite.Fields{appsuite.DisplayName: "Anna Muster"}}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for title, want := range map[string]galprobe.Verdict{
-		"good": galprobe.Closed, "writable": galprobe.Open, "creatable": galprobe.Open, "hidden": galprobe.Failed, "empty": galprobe.Failed, "missing": galprobe.Failed,
+		"good": galprobe.Closed, "writable": galprobe.Open, "creatable": galprobe.Open, "hidden": galprobe.Failed,
+		"empty": galprobe.Failed, "missing": galprobe.Failed,
 	} {
 		e, err := galprobe.Run(t.Context(), client, srv.HTTPURL, []galprobe.Target{{
-			Control:  appsuite.Credentials{Name: "oxadmin@primar", Password: "secret"},
-			Accounts: []galprobe.Account{{Role: "pupil", Credentials: appsuite.Credentials{Name: "eva@primar", Password: "secret"}}},
-			Book:     title,
+			Control: appsuite.Credentials{Name: "oxadmin@primar", Password: "secret"},
+			Accounts: []galprobe.Account{{Role: "pupil", Credentials: appsuite.Credentials{Name: "eva@primar",
+				Password: "secret"}}},
+			Book: title,
 		}}, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -439,7 +453,8 @@ func TestBook(t *testing.T) {
 		if f.Type != appsuite.PublicType || f.ID == appsuite.GlobalAddressBook || f.Title == "empty" {
 			continue
 		}
-		if all, err := appsuite.Collect(s.Contacts(t.Context(), f.ID, appsuite.DisplayName, appsuite.Note)); err != nil || len(all) != 1 || all[0].Fields[appsuite.Note] != "" {
+		if all, err := appsuite.Collect(s.Contacts(t.Context(), f.ID, appsuite.DisplayName, appsuite.Note)); err != nil ||
+			len(all) != 1 || all[0].Fields[appsuite.Note] != "" {
 			t.Errorf("the probe has changed book %s: %+v, %v", f.Title, all, err)
 		}
 	}
@@ -462,7 +477,8 @@ func TestCheckAccess(t *testing.T) {
 	}
 	exempt := func(user schoolmail.UserID) bool { return user == id("books") }
 	r, err := galprobe.CheckAccess(t.Context(), 21, access, &galprobe.AccessOptions{Exempt: exempt})
-	if err != nil || r.Users != 4 || r.Exempt != 1 || r.Closed != 2 || !slices.Equal(r.Open, []schoolmail.UserID{id("eva")}) {
+	if err != nil || r.Users != 4 || r.Exempt != 1 || r.Closed != 2 ||
+		!slices.Equal(r.Open, []schoolmail.UserID{id("eva")}) {
 		t.Errorf("look: %+v, %v", r, err)
 	}
 	e := probe(t, srv, "eva")
@@ -471,7 +487,8 @@ func TestCheckAccess(t *testing.T) {
 		t.Errorf("%s", e.Verdict())
 	}
 	r, err = galprobe.CheckAccess(t.Context(), 21, access, &galprobe.AccessOptions{Close: true})
-	if err != nil || !slices.Equal(r.Changed, []schoolmail.UserID{id("eva")}) || !slices.Equal(r.Open, []schoolmail.UserID{id("books")}) || r.Refusal == "" {
+	if err != nil || !slices.Equal(r.Changed, []schoolmail.UserID{id("eva")}) ||
+		!slices.Equal(r.Open, []schoolmail.UserID{id("books")}) || r.Refusal == "" {
 		t.Errorf("close: %+v, %v", r, err)
 	}
 	if e := probe(t, srv, "eva"); e.Verdict() != galprobe.Closed {
@@ -514,7 +531,8 @@ func TestSnippets(t *testing.T) {
 	if got := nginx.String(); !strings.Contains(got, "    10.1.2.3/32 1;\n") || !strings.Contains(got, "/appsuite/api/") {
 		t.Errorf("nginx:\n%s", got)
 	}
-	if got := haproxy.String(); !strings.Contains(got, "acl ox_trusted src 10.1.2.3/32\n") || strings.Count(got, "http-request deny") != strings.Count(got, " !ox_trusted\n") {
+	if got := haproxy.String(); !strings.Contains(got, "acl ox_trusted src 10.1.2.3/32\n") ||
+		strings.Count(got, "http-request deny") != strings.Count(got, " !ox_trusted\n") {
 		t.Errorf("haproxy:\n%s", got)
 	}
 	paths := map[string]bool{}

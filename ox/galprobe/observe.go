@@ -31,7 +31,8 @@ var harmless = map[string]bool{
 	"id": true, "user_id": true, "contact_id": true, "folder_id": true, "created_by": true, "modified_by": true,
 	"creation_date": true, "last_modified": true, "last_modified_utc": true, "uid": true, "mark_as_distributionlist": true,
 	"number_of_distribution_list": true, "private_flag": true, "color_label": true, "number_of_attachments": true,
-	"number_of_images": true, "useCount": true, "sort_name": true, "file_as": true, "guest_created_by": true, "groups": true,
+	"number_of_images": true, "useCount": true, "sort_name": true, "file_as": true, "guest_created_by": true,
+	"groups":   true,
 	"timezone": true, "locale": true,
 }
 

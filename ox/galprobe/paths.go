@@ -61,7 +61,8 @@ var (
 	idColumns = []column{{1, "id"}, {20, "folder_id"}, {524, "user_id"}}
 
 	// personal are columns that show more than a name.
-	personal = []column{{500, "display_name"}, {501, "first_name"}, {502, "last_name"}, {555, "email1"}, {551, "cellular_telephone1"},
+	personal = []column{{500, "display_name"}, {501, "first_name"}, {502, "last_name"}, {555, "email1"},
+		{551, "cellular_telephone1"},
 		{542, "telephone_business1"}, {506, "street_home"}, {511, "birthday"}, {518, "note"}, {519, "department"}}
 
 	bookColumns = append(append([]column{}, idColumns...), personal...)
@@ -177,9 +178,11 @@ func askAdvancedSearch(a *asker) {
 
 func askAutocomplete(a *asker) {
 	for _, q := range []string{"a", "e", "i", "s", "m"} {
-		a.bookRows(a.call("contacts", "autocomplete", values("query", q, "email", "false", "columns", numbers(bookColumns)), nil), bookColumns)
+		a.bookRows(a.call("contacts", "autocomplete", values("query", q, "email", "false", "columns", numbers(bookColumns)),
+			nil), bookColumns)
 	}
-	a.bookRows(a.call("addressbooks", "autocomplete", values("query", "e", "email", "false", "columns", numbers(bookColumns)), nil), bookColumns)
+	a.bookRows(a.call("addressbooks", "autocomplete", values("query", "e", "email", "false", "columns",
+		numbers(bookColumns)), nil), bookColumns)
 }
 
 func askUpdates(a *asker) {
@@ -267,7 +270,8 @@ func askHalo(a *asker) {
 		if o.mail == "" {
 			continue
 		}
-		resp := a.call("halo/contact", "investigate", values("provider", "com.openexchange.halo.contacts", "email1", o.mail), nil)
+		resp := a.call("halo/contact", "investigate", values("provider", "com.openexchange.halo.contacts", "email1",
+			o.mail), nil)
 		if resp != nil {
 			a.objects(resp.Data, false)
 		}
@@ -317,7 +321,8 @@ const portraitModule = "contacts/picture"
 
 func askPortraits(a *asker) {
 	for _, o := range a.p.others {
-		resp := a.do(appsuite.Request{Module: portraitModule, Action: "get", Params: values("user_id", decimal(o.user)), Plain: true})
+		resp := a.do(appsuite.Request{Module: portraitModule, Action: "get", Params: values("user_id", decimal(o.user)),
+			Plain: true})
 		if resp != nil && resp.Status == http.StatusOK && strings.HasPrefix(resp.ContentType, "image/") {
 			a.add(1, true)
 		}
@@ -327,10 +332,12 @@ func askPortraits(a *asker) {
 func askMultiple(a *asker) {
 	items := []map[string]any{
 		{"module": "contacts", "action": "all", "folder": "6", "columns": numbers(bookColumns)},
-		{"module": "contacts", "action": "search", "columns": numbers(bookColumns), "data": map[string]any{"pattern": "*", "folder": []string{"6"}}},
+		{"module": "contacts", "action": "search", "columns": numbers(bookColumns),
+			"data": map[string]any{"pattern": "*", "folder": []string{"6"}}},
 		{"module": "user", "action": "all", "columns": numbers(userColumns)},
 	}
-	resp := a.do(appsuite.Request{Module: "multiple", Params: values("continue", "true"), Body: items, Plain: true, ReadOnly: true})
+	resp := a.do(appsuite.Request{Module: "multiple", Params: values("continue", "true"), Body: items, Plain: true,
+		ReadOnly: true})
 	if resp == nil {
 		return
 	}

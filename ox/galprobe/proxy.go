@@ -161,7 +161,8 @@ http-request set-var(txn.ox_allowed) bool(true) if { method PUT } ox_user ox_wri
 `, plain, odd, ownDataParams, writeParams, byUser)
 	for _, cond := range []string{
 		"ox_dots", "ox_people !{ var(txn.ox_allowed) -m bool }", "ox_contacts !ox_query", "ox_contacts ox_by_user",
-		"ox_multiple ox_packed", "ox_multiple ox_cut", "ox_multiple !ox_length", "ox_multiple ox_coded", "ox_multiple ox_charset",
+		"ox_multiple ox_packed", "ox_multiple ox_cut", "ox_multiple !ox_length", "ox_multiple ox_coded",
+		"ox_multiple ox_charset",
 	} {
 		fmt.Fprintf(&b, "http-request deny deny_status 403 if %s%s\n", cond, unless)
 	}

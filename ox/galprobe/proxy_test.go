@@ -104,7 +104,8 @@ func (p *proxy) client(address string) *appsuite.Client {
 	p.t.Helper()
 	tr := p.transport(address)
 	p.t.Cleanup(tr.CloseIdleConnections)
-	c, err := appsuite.New("http://ox.invalid/ajax/", &appsuite.Options{HTTPClient: &http.Client{Transport: tr, Timeout: time.Minute}})
+	c, err := appsuite.New("http://ox.invalid/ajax/", &appsuite.Options{HTTPClient: &http.Client{Transport: tr,
+		Timeout: time.Minute}})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -125,7 +126,8 @@ func shortDir(t *testing.T) string {
 func snippet(t *testing.T, write func(io.Writer, *galprobe.ProxyOptions) error) string {
 	t.Helper()
 	var b strings.Builder
-	if err := write(&b, &galprobe.ProxyOptions{Trusted: []netip.Prefix{netip.MustParsePrefix(trustedAddress + "/32")}}); err != nil {
+	if err := write(&b, &galprobe.ProxyOptions{Trusted: []netip.Prefix{netip.MustParsePrefix(trustedAddress +
+		"/32")}}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -164,7 +166,8 @@ location / { proxy_pass ` + backend + `; proxy_set_header Host $host; }
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(nginx, "-t", "-p", dir, "-c", file, "-e", filepath.Join(dir, "error.log")).CombinedOutput(); err != nil {
+	if out, err := exec.Command(nginx, "-t", "-p", dir, "-c", file, "-e",
+		filepath.Join(dir, "error.log")).CombinedOutput(); err != nil {
 		t.Fatalf("nginx -t: %v\n%s\n%s", err, out, conf)
 	}
 	p.run(nginx, "-p", dir, "-c", file, "-e", filepath.Join(dir, "error.log"))
@@ -200,7 +203,8 @@ backend ox
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(haproxy, "-c", "-f", file).CombinedOutput(); err != nil || bytes.Contains(out, []byte("WARNING")) {
+	if out, err := exec.Command(haproxy, "-c", "-f", file).CombinedOutput(); err != nil ||
+		bytes.Contains(out, []byte("WARNING")) {
 		t.Fatalf("haproxy -c: %v\n%s\n%s", err, out, conf)
 	}
 	p.run(haproxy, "-db", "-f", file)
@@ -240,8 +244,9 @@ func testProbeThrough(t *testing.T, p *proxy, srv *oxtest.Instance, bodies bool)
 	tr := p.transport(ordinaryAddress)
 	defer tr.CloseIdleConnections()
 	e, err := galprobe.Run(t.Context(), p.client(ordinaryAddress), "http://ox.invalid/ajax/", []galprobe.Target{{
-		Control:  appsuite.Credentials{Name: "oxadmin@primar", Password: "secret"},
-		Accounts: []galprobe.Account{{Role: "pupil", Credentials: appsuite.Credentials{Name: "eva@primar", Password: "secret"}}},
+		Control: appsuite.Credentials{Name: "oxadmin@primar", Password: "secret"},
+		Accounts: []galprobe.Account{{Role: "pupil", Credentials: appsuite.Credentials{Name: "eva@primar",
+			Password: "secret"}}},
 	}}, &galprobe.Options{ControlClient: p.client(trustedAddress), HTTPClient: &http.Client{Transport: tr}})
 	if err != nil {
 		t.Fatal(err)
@@ -296,12 +301,15 @@ func testWorkThrough(t *testing.T, p *proxy) {
 	if groups, err := appsuite.Collect(books.Groups(ctx)); err != nil || len(groups) != 1 {
 		t.Errorf("from the trusted address: %d groups, %v", len(groups), err)
 	}
-	book, err := books.CreateFolder(ctx, appsuite.CreateFolder{Parent: appsuite.PublicFolder, Title: "Klasse", Permissions: []appsuite.Permission{
-		{Entity: appsuite.UserEntity(books.UserID()), Rights: appsuite.Owner()}, {Entity: appsuite.Everybody(), Rights: appsuite.ReadOnly()}}})
+	book, err := books.CreateFolder(ctx, appsuite.CreateFolder{Parent: appsuite.PublicFolder, Title: "Klasse",
+		Permissions: []appsuite.Permission{
+			{Entity: appsuite.UserEntity(books.UserID()), Rights: appsuite.Owner()},
+			{Entity: appsuite.Everybody(), Rights: appsuite.ReadOnly()}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := books.CreateContact(ctx, appsuite.CreateContact{Folder: book, Fields: appsuite.Fields{appsuite.DisplayName: "Lehrperson", appsuite.Email1: "l@schulen.example"}}); err != nil {
+	if _, _, err := books.CreateContact(ctx, appsuite.CreateContact{Folder: book,
+		Fields: appsuite.Fields{appsuite.DisplayName: "Lehrperson", appsuite.Email1: "l@schulen.example"}}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -327,15 +335,18 @@ func testWorkThrough(t *testing.T, p *proxy) {
 			own = f.ID
 		}
 	}
-	if entries, err := appsuite.Collect(pupil.Contacts(ctx, book, appsuite.DisplayName, appsuite.Email1)); err != nil || len(entries) != 1 || entries[0].Fields[appsuite.Email1] == "" {
+	if entries, err := appsuite.Collect(pupil.Contacts(ctx, book, appsuite.DisplayName, appsuite.Email1)); err != nil ||
+		len(entries) != 1 || entries[0].Fields[appsuite.Email1] == "" {
 		t.Errorf("the address book: %v, %v", entries, err)
 	}
 	// Own contacts, one by one and many packed into one request.
-	id, ts, err := pupil.CreateContact(ctx, appsuite.CreateContact{Folder: own, Fields: appsuite.Fields{appsuite.DisplayName: "Tante", appsuite.Note: "user group 100%"}})
+	id, ts, err := pupil.CreateContact(ctx, appsuite.CreateContact{Folder: own,
+		Fields: appsuite.Fields{appsuite.DisplayName: "Tante", appsuite.Note: "user group 100%"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ts, err = pupil.UpdateContact(ctx, appsuite.UpdateContact{Folder: own, ID: id, Timestamp: ts, Fields: appsuite.Fields{appsuite.DisplayName: "Gotte"}}); err != nil {
+	if ts, err = pupil.UpdateContact(ctx, appsuite.UpdateContact{Folder: own, ID: id, Timestamp: ts,
+		Fields: appsuite.Fields{appsuite.DisplayName: "Gotte"}}); err != nil {
 		t.Errorf("change: %v", err)
 	}
 	if err := pupil.DeleteContacts(ctx, own, ts, id); err != nil {
@@ -343,7 +354,9 @@ func testWorkThrough(t *testing.T, p *proxy) {
 	}
 	var many []appsuite.Op
 	for i := range 90 { // some 15 kB
-		many = append(many, appsuite.CreateContact{Folder: own, Fields: appsuite.Fields{appsuite.DisplayName: fmt.Sprintf("Größe „%d“ \\ 100%% user", i), appsuite.Note: "action=all"}})
+		many = append(many, appsuite.CreateContact{Folder: own,
+			Fields: appsuite.Fields{appsuite.DisplayName: fmt.Sprintf("Größe „%d“ \\ 100%% user", i),
+				appsuite.Note: "action=all"}})
 	}
 	results, err := pupil.Write(ctx, many)
 	if err != nil {
@@ -355,19 +368,24 @@ func testWorkThrough(t *testing.T, p *proxy) {
 		}
 	}
 	found := 0
-	search := appsuite.Request{Module: "contacts", Action: "search", Params: url.Values{"columns": {"1,500"}}, Body: map[string]any{"pattern": "Gr*", "folder": []string{string(own)}}, ReadOnly: true}
+	search := appsuite.Request{Module: "contacts", Action: "search", Params: url.Values{"columns": {"1,500"}},
+		Body: map[string]any{"pattern": "Gr*", "folder": []string{string(own)}}, ReadOnly: true}
 	if resp, err := pupil.Do(ctx, search); err != nil {
 		t.Errorf("search: %v", err)
 	} else if found = bytes.Count(resp.Data, []byte("Größe")); found != 90 {
 		t.Errorf("search finds %d", found)
 	}
-	auto := appsuite.Request{Module: "contacts", Action: "autocomplete", Params: url.Values{"query": {"Grö 100%"}, "email": {"false"}, "columns": {"1,500"}}}
+	auto := appsuite.Request{Module: "contacts", Action: "autocomplete",
+		Params: url.Values{"query": {"Grö 100%"}, "email": {"false"}, "columns": {"1,500"}}}
 	if _, err := pupil.Do(ctx, auto); err != nil {
 		t.Errorf("autocomplete: %v", err)
 	}
 	// Files of the web client are none of the proxy's business.
-	for _, path := range []string{"/appsuite/v=8/io.ox/core/api/user.js", "/appsuite/apps/load/8,io.ox/core/api/account.js,io.ox/contacts/main.js", "/appsuite/group/user", "/user", "/usergroup/x"} {
-		if status, _ := p.raw(t, ordinaryAddress, nil, http.MethodGet, path, "", nil); status != http.StatusNotFound { // the simulator has none
+	for _, path := range []string{"/appsuite/v=8/io.ox/core/api/user.js",
+		"/appsuite/apps/load/8,io.ox/core/api/account.js,io.ox/contacts/main.js", "/appsuite/group/user", "/user",
+		"/usergroup/x"} {
+		if status, _ := p.raw(t, ordinaryAddress, nil, http.MethodGet, path, "",
+			nil); status != http.StatusNotFound { // the simulator has none
 			t.Errorf("%s: status %d", path, status)
 		}
 	}
@@ -377,7 +395,8 @@ func testWorkThrough(t *testing.T, p *proxy) {
 const longBody = 60_000
 
 // raw sends a request as it stands.
-func (p *proxy) raw(t *testing.T, address string, jar http.CookieJar, method, path, body string, header http.Header) (int, string) {
+func (p *proxy) raw(t *testing.T, address string, jar http.CookieJar, method, path, body string,
+	header http.Header) (int, string) {
 	t.Helper()
 	tr := p.transport(address)
 	defer tr.CloseIdleConnections()
@@ -405,7 +424,8 @@ func (p *proxy) raw(t *testing.T, address string, jar http.CookieJar, method, pa
 			rq.AddCookie(c)
 		}
 	}
-	resp, err := (&http.Client{Transport: tr, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Do(rq)
+	resp, err := (&http.Client{Transport: tr, Timeout: time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Do(rq)
 	if len(body) > longBody && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)) {
 		return http.StatusForbidden, "" // refused and closed while the body was still on its way
 	}
@@ -431,7 +451,8 @@ func testTricks(t *testing.T, p *proxy, bodies bool) {
 		t.Fatal(err)
 	}
 	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	status, body := p.raw(t, ordinaryAddress, jar, http.MethodPost, "/ajax/login?action=login", "name=eva%40primar&password=secret&client=tricks", form)
+	status, body := p.raw(t, ordinaryAddress, jar, http.MethodPost, "/ajax/login?action=login",
+		"name=eva%40primar&password=secret&client=tricks", form)
 	_, id, _ := strings.Cut(body, `"session":"`)
 	id, _, _ = strings.Cut(id, `"`)
 	if status != http.StatusOK || len(id) != 32 {
@@ -439,7 +460,8 @@ func testTricks(t *testing.T, p *proxy, bodies bool) {
 	}
 	const cols = "&columns=1,500,555"
 	s := "&session=" + id
-	if status, body := p.raw(t, trustedAddress, jar, http.MethodGet, "/ajax/user?action=all"+cols+s, "", nil); status != http.StatusOK || !strings.Contains(body, "Anna") {
+	if status, body := p.raw(t, trustedAddress, jar, http.MethodGet, "/ajax/user?action=all"+cols+s, "",
+		nil); status != http.StatusOK || !strings.Contains(body, "Anna") {
 		t.Fatalf("from the trusted address the list is not there; the rest would prove nothing: %d %s", status, body)
 	}
 	type trick struct{ method, path, body string }
@@ -500,7 +522,8 @@ func testTricks(t *testing.T, p *proxy, bodies bool) {
 		trick{http.MethodPost, "/ajax/contacts", "action=getuser&id=5" + s},
 	)
 	// A path with an encoded question mark is no path of OX.
-	if status, body := p.raw(t, ordinaryAddress, jar, http.MethodGet, "/ajax/user%3Faction=get&session=x?action=all"+cols+s, "", nil); status < 400 || strings.Contains(body, "Anna") {
+	if status, body := p.raw(t, ordinaryAddress, jar, http.MethodGet,
+		"/ajax/user%3Faction=get&session=x?action=all"+cols+s, "", nil); status < 400 || strings.Contains(body, "Anna") {
 		t.Errorf("encoded question mark: %d", status)
 	}
 	item := `{"module":"user","action":"all","columns":"1,500,555"}`
@@ -517,14 +540,16 @@ func testTricks(t *testing.T, p *proxy, bodies bool) {
 			`[{"module":"halo\/contact","action":"investigate"}]`,
 			"[" + padding + "," + item + "]",
 		} {
-			tricks = append(tricks, trick{http.MethodPut, "/ajax/multiple?continue=true" + s, body}, trick{http.MethodPut, "/ajax/./multiple/?continue=true" + s, body})
+			tricks = append(tricks, trick{http.MethodPut, "/ajax/multiple?continue=true" + s, body},
+				trick{http.MethodPut, "/ajax/./multiple/?continue=true" + s, body})
 		}
 	}
 	refused := func(tr trick, header http.Header) {
 		t.Helper()
 		status, body := p.raw(t, ordinaryAddress, jar, tr.method, tr.path, tr.body, header)
 		// nginx itself refuses what is no request (400, 405).
-		if status != http.StatusForbidden && status != http.StatusBadRequest && status != http.StatusMethodNotAllowed || strings.Contains(body, "Anna") || strings.Contains(body, "Klasse_7b") {
+		if status != http.StatusForbidden && status != http.StatusBadRequest && status != http.StatusMethodNotAllowed ||
+			strings.Contains(body, "Anna") || strings.Contains(body, "Klasse_7b") {
 			short := tr.body[:min(len(tr.body), 80)]
 			t.Errorf("%s %s %s: status %d", tr.method, strings.ReplaceAll(tr.path, id, "ID"), short, status)
 		}

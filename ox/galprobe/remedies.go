@@ -14,7 +14,8 @@ func Remedies() []Remedy {
 			"(com.openexchange.calendar.enableCrossContextFreeBusy, com.openexchange.calendar.enableCrossContextConflicts and " +
 			"com.openexchange.share.crossContextGuests, all false unless changed). Whoever must not see each other's names belongs into different contexts; " +
 			"this is the only complete isolation."},
-		{[]string{"capability", "folder list", "folder", "contacts all", "contacts get", "contacts search", "advanced search", "autocomplete", "contacts updates", "export", "find", "carddav", "multiple"},
+		{[]string{"capability", "folder list", "folder", "contacts all", "contacts get", "contacts search",
+			"advanced search", "autocomplete", "contacts updates", "export", "find", "carddav", "multiple"},
 			"The module permission globalAddressBookDisabled for every user, new ones included (CheckAccess sets and checks it). OX refuses it together with " +
 				"editPublicFolders, readCreateSharedFolders, webdavXml or delegateTask unless com.openexchange.admin.bypassAccessCombinationChecks is true; " +
 				"the shipped combinations webmail, pim, pim_infostore and pim_mobility have it. copyUser leaves it set."},
@@ -28,6 +29,7 @@ func Remedies() []Remedy {
 		{[]string{"groups"}, "com.openexchange.group.hideAllUsers=true hides the group of all users (7.10.4 and later). No property is known that hides ordinary groups: " +
 			"give groups names that say nothing, or put people into groups only where a permission needs it."},
 		{[]string{"carddav"}, "com.openexchange.carddav.ignoreFolders=6 keeps the book from sync clients of those who may see it."},
-		{[]string{"users", "contacts all"}, "com.openexchange.showAdmin=false hides the context's administrator (7.10.2 and later)."},
+		{[]string{"users", "contacts all"},
+			"com.openexchange.showAdmin=false hides the context's administrator (7.10.2 and later)."},
 	}
 }

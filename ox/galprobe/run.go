@@ -89,7 +89,8 @@ const maxOthers = 3 // people that are asked for one by one
 // [appsuite.New]. A context that cannot be probed is reported in the evidence
 // and does not stop the others; the error is set only if ctx ends, and then the
 // evidence holds what was found until then.
-func Run(ctx context.Context, client *appsuite.Client, server string, targets []Target, opts *Options) (*Evidence, error) {
+func Run(ctx context.Context, client *appsuite.Client, server string, targets []Target, opts *Options) (*Evidence,
+	error) {
 	r := &run{client: client, userAgent: "schoolmail-galprobe/1.0"}
 	if opts != nil {
 		r.opts = *opts
@@ -119,7 +120,8 @@ func Run(ctx context.Context, client *appsuite.Client, server string, targets []
 	if len(targets) == 0 {
 		return nil, errors.New("galprobe: no targets")
 	}
-	e := &Evidence{Format: "schoolmail-galprobe-1", Started: time.Now().UTC(), Server: root, ServerVersion: r.opts.ServerVersion}
+	e := &Evidence{Format: "schoolmail-galprobe-1", Started: time.Now().UTC(), Server: root,
+		ServerVersion: r.opts.ServerVersion}
 	before := total()
 	for _, t := range targets {
 		ce, version, err := r.target(ctx, t)

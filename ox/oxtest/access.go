@@ -12,9 +12,11 @@ import (
 type access uint32
 
 // flagNames are the elements of UserModuleAccess, in schema order.
-var flagNames = []string{"OLOX20", "USM", "activeSync", "calendar", "collectEmailAddresses", "contacts", "delegateTask", "deniedPortal",
+var flagNames = []string{"OLOX20", "USM", "activeSync", "calendar", "collectEmailAddresses", "contacts",
+	"delegateTask", "deniedPortal",
 	"editGroup", "editPassword", "editPublicFolders", "editResource", "globalAddressBookDisabled", "ical", "infostore",
-	"multipleMailAccounts", "publicFolderEditable", "publication", "readCreateSharedFolders", "subscription", "syncml", "tasks", "vcard",
+	"multipleMailAccounts", "publicFolderEditable", "publication", "readCreateSharedFolders", "subscription", "syncml",
+	"tasks", "vcard",
 	"webdav", "webdavXml", "webmail"}
 
 // flag returns the bit of a flag; it panics on a name that does not exist.

@@ -57,7 +57,8 @@ func (s *State) schemaState(c *contextState) *soap.Fault {
 	if !s.updating[c.schema] {
 		return nil
 	}
-	return s.fault(kindUpdate, "Schema %q from database %d on host %q is locked or is now being updated, please try again later",
+	return s.fault(kindUpdate,
+		"Schema %q from database %d on host %q is locked or is now being updated, please try again later",
 		c.schema, c.databaseID, "localhost")
 }
 
@@ -80,7 +81,8 @@ func (s *State) authMasterFor(ctx *ctxRef, a *creds) (*contextState, *soap.Fault
 // have of their own: the context first, then the login as a user of it, then the
 // password. target, if not nil, finds the user that is meant and is asked before the
 // credentials (change) or not at all. It returns the user who calls.
-func (s *State) authSelf(ctx *ctxRef, a *creds, unknownLogin string) (c *contextState, caller *userState, f *soap.Fault) {
+func (s *State) authSelf(ctx *ctxRef, a *creds, unknownLogin string) (c *contextState, caller *userState,
+	f *soap.Fault) {
 	if ctx == nil || ctx.Id == nil {
 		return nil, nil, s.fault(kindCredentials, "Client sent invalid context data object")
 	}

@@ -21,7 +21,8 @@ func BenchmarkRead(b *testing.B) {
 	}
 	var ids []schoolmail.UserID
 	for i := range users {
-		id, err := srv.State().AddUser(10, User{Name: fmt.Sprintf("user%04d", i), Fields: map[string]string{"department": "7b"}})
+		id, err := srv.State().AddUser(10, User{Name: fmt.Sprintf("user%04d", i),
+			Fields: map[string]string{"department": "7b"}})
 		if err != nil {
 			b.Fatal(err)
 		}

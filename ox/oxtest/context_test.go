@@ -25,35 +25,47 @@ func TestContextCreate(t *testing.T) {
 		name, kind, text string
 		ctx              oxcontext.Context
 	}{
-		{"exists", "ContextExistsException", "Context 10 already exists!", oxcontext.Context{Id: id32(10), MaxQuota: unlimited}},
-		{"no quota", "InvalidDataException", "Mandatory fields in context not set: [maxQuota]", oxcontext.Context{Id: id32(30)}},
-		{"no id", "InvalidDataException", "Mandatory fields in context not set: [id]", oxcontext.Context{MaxQuota: unlimited}},
-		{"id zero", "InvalidDataException", "The context identifier 0 is not allowed!", oxcontext.Context{Id: id32(0), MaxQuota: unlimited}},
-		{"mapping with at", "InvalidDataException", `Illegal chars: "@" in login mapping`, oxcontext.Context{Id: id32(30), MaxQuota: unlimited, LoginMappings: []string{"a@b"}}},
-		{"name with blank", "InvalidDataException", `Illegal chars: " " in login mapping`, oxcontext.Context{Id: id32(30), MaxQuota: unlimited, Name: new("a b")}},
-		{"mapping of another", "StorageException", "Cannot map 'pupils.example' to the newly created context. This mapping is already in use.",
+		{"exists", "ContextExistsException", "Context 10 already exists!",
+			oxcontext.Context{Id: id32(10), MaxQuota: unlimited}},
+		{"no quota", "InvalidDataException", "Mandatory fields in context not set: [maxQuota]",
+			oxcontext.Context{Id: id32(30)}},
+		{"no id", "InvalidDataException", "Mandatory fields in context not set: [id]",
+			oxcontext.Context{MaxQuota: unlimited}},
+		{"id zero", "InvalidDataException", "The context identifier 0 is not allowed!",
+			oxcontext.Context{Id: id32(0), MaxQuota: unlimited}},
+		{"mapping with at", "InvalidDataException", `Illegal chars: "@" in login mapping`,
+			oxcontext.Context{Id: id32(30), MaxQuota: unlimited, LoginMappings: []string{"a@b"}}},
+		{"name with blank", "InvalidDataException", `Illegal chars: " " in login mapping`,
+			oxcontext.Context{Id: id32(30), MaxQuota: unlimited, Name: new("a b")}},
+		{"mapping of another", "StorageException",
+			"Cannot map 'pupils.example' to the newly created context. This mapping is already in use.",
 			oxcontext.Context{Id: id32(30), MaxQuota: unlimited, LoginMappings: []string{"pupils.example"}}},
-		{"name of another", "StorageException", "Cannot map 'teachers'", oxcontext.Context{Id: id32(30), MaxQuota: unlimited, Name: new("teachers")}},
+		{"name of another", "StorageException", "Cannot map 'teachers'",
+			oxcontext.Context{Id: id32(30), MaxQuota: unlimited, Name: new("teachers")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := &bench{t, b.Server, b.c}
 			b.refused(tt.kind, tt.text, oxcontext.OpCreate, create(tt.ctx, adminOf("admin")), out)
 		})
 	}
-	b.refused("InvalidDataException", "Mandatory fields not set", oxcontext.OpCreate, create(oxcontext.Context{Id: id32(30), MaxQuota: unlimited}, &oxcontext.User{Password: new("x")}), out)
+	b.refused("InvalidDataException", "Mandatory fields not set", oxcontext.OpCreate,
+		create(oxcontext.Context{Id: id32(30), MaxQuota: unlimited}, &oxcontext.User{Password: new("x")}), out)
 	if _, ok := b.state.Context(30); ok {
 		t.Fatal("a refused create left a context")
 	}
-	req := create(oxcontext.Context{Id: id32(30), MaxQuota: unlimited, LoginMappings: []string{"three"}, GabMode: new("nonsense")}, adminOf("chief"))
+	req := create(oxcontext.Context{Id: id32(30), MaxQuota: unlimited, LoginMappings: []string{"three"},
+		GabMode: new("nonsense")}, adminOf("chief"))
 	b.ok(oxcontext.OpCreate, req, out)
 	c := out.Return_
-	if *c.MaxQuota != -1 || text(c.Name) != "30" || !*c.Enabled || text(c.Filestore_name) != "30_ctx_store" || text(c.GabMode) != "NONSENSE" ||
+	if *c.MaxQuota != -1 || text(c.Name) != "30" || !*c.Enabled || text(c.Filestore_name) != "30_ctx_store" ||
+		text(c.GabMode) != "NONSENSE" ||
 		!slices.Equal(c.LoginMappings, []string{"30", "three"}) {
 		t.Errorf("create answers %+v", c)
 	}
 	var admin oxcontext.GetAdminIdResponse
 	b.ok(oxcontext.OpGetAdminId, &oxcontext.GetAdminId{Ctx: &oxcontext.Context{Id: id32(30)}, Auth: masterAuth}, &admin)
-	if u, _ := b.state.User(30, "chief"); number(admin.Return_) != 2 || u.ID != 2 || !u.Admin || u.Access != "webmail_plus" || !slices.Equal(u.Groups, []int{1}) {
+	if u, _ := b.state.User(30, "chief"); number(admin.Return_) != 2 || u.ID != 2 || !u.Admin ||
+		u.Access != "webmail_plus" || !slices.Equal(u.Groups, []int{1}) {
 		t.Errorf("the admin is %+v", u)
 	}
 	// Schema selection.
@@ -65,7 +77,8 @@ func TestContextCreate(t *testing.T) {
 	if c, _ := b.state.Context(31); c.Schema != "a" {
 		t.Errorf("schema is %q", c.Schema)
 	}
-	b.refused("InvalidCredentialsException", "", oxcontext.OpCreate, &oxcontext.Create{Ctx: both.Ctx, Admin_user: both.Admin_user}, out)
+	b.refused("InvalidCredentialsException", "", oxcontext.OpCreate,
+		&oxcontext.Create{Ctx: both.Ctx, Admin_user: both.Admin_user}, out)
 }
 
 func TestContextChange(t *testing.T) {
@@ -77,7 +90,8 @@ func TestContextChange(t *testing.T) {
 	}
 	mappings := func() []string { c, _ := b.state.Context(20); return c.LoginMappings }
 	b.ok(oxcontext.OpChange, change(oxcontext.Context{}), nil)
-	b.ok(oxcontext.OpChange, change(oxcontext.Context{Name: new("schueler"), MaxQuota: new(int64(500)), GabMode: new("global")}), nil)
+	b.ok(oxcontext.OpChange, change(oxcontext.Context{Name: new("schueler"), MaxQuota: new(int64(500)),
+		GabMode: new("global")}), nil)
 	// A rename alone leaves the mappings as they were.
 	if got := mappings(); !slices.Equal(got, []string{"20", "pupils", "pupils.example"}) {
 		t.Errorf("after rename: %v", got)
@@ -89,10 +103,14 @@ func TestContextChange(t *testing.T) {
 	if c, _ := b.state.Context(20); c.MaxQuota != 500 || c.GABMode != "individual" {
 		t.Errorf("got %+v", c)
 	}
-	b.refused("InvalidDataException", "Context teachers already exists!", oxcontext.OpChange, change(oxcontext.Context{Name: new("teachers")}), nil)
-	b.refused("StorageException", `A mapping with login info "teachers" already exists in the system!`, oxcontext.OpChange, change(oxcontext.Context{LoginMappings: []string{"teachers"}}), nil)
-	b.refused("InvalidDataException", "in login mapping", oxcontext.OpChange, change(oxcontext.Context{LoginMappings: []string{"ä"}}), nil)
-	b.refused("NoSuchContextException", "The context 99 does not exist!", oxcontext.OpChange, &oxcontext.Change{Ctx: &oxcontext.Context{Id: id32(99)}, Auth: masterAuth}, nil)
+	b.refused("InvalidDataException", "Context teachers already exists!", oxcontext.OpChange,
+		change(oxcontext.Context{Name: new("teachers")}), nil)
+	b.refused("StorageException", `A mapping with login info "teachers" already exists in the system!`,
+		oxcontext.OpChange, change(oxcontext.Context{LoginMappings: []string{"teachers"}}), nil)
+	b.refused("InvalidDataException", "in login mapping", oxcontext.OpChange,
+		change(oxcontext.Context{LoginMappings: []string{"ä"}}), nil)
+	b.refused("NoSuchContextException", "The context 99 does not exist!", oxcontext.OpChange,
+		&oxcontext.Change{Ctx: &oxcontext.Context{Id: id32(99)}, Auth: masterAuth}, nil)
 }
 
 func TestContextReading(t *testing.T) {
@@ -101,11 +119,13 @@ func TestContextReading(t *testing.T) {
 	var get oxcontext.GetDataResponse
 	b.ok(oxcontext.OpGetData, &oxcontext.GetData{Ctx: &oxcontext.Context{Id: id32(20)}, Auth: masterAuth}, &get)
 	c := get.Return_
-	if c.MaxQuota != nil || c.UsedQuota == nil || *c.Average_size != 200 || text(c.WriteDatabase.Scheme) != defaultSchema || c.GabMode != nil ||
+	if c.MaxQuota != nil || c.UsedQuota == nil || *c.Average_size != 200 ||
+		text(c.WriteDatabase.Scheme) != defaultSchema || c.GabMode != nil ||
 		!slices.Equal(c.LoginMappings, []string{"pupils", "pupils.example"}) || c.UserAttributes == nil {
 		t.Errorf("getData answers %+v", c)
 	}
-	b.refused("NoSuchContextException", "Context 99 does not exist", oxcontext.OpGetData, &oxcontext.GetData{Ctx: &oxcontext.Context{Id: id32(99)}, Auth: masterAuth}, &get)
+	b.refused("NoSuchContextException", "Context 99 does not exist", oxcontext.OpGetData,
+		&oxcontext.GetData{Ctx: &oxcontext.Context{Id: id32(99)}, Auth: masterAuth}, &get)
 	var list oxcontext.ListAllResponse
 	b.ok(oxcontext.OpListAll, &oxcontext.ListAll{Auth: masterAuth}, &list)
 	if len(list.Return_) != 2 || !slices.Contains(list.Return_[1].LoginMappings, "20") {
@@ -132,14 +152,19 @@ func TestContextReading(t *testing.T) {
 			t.Errorf("page %s+%s: got %v, want %v", tt.offset, tt.length, got, tt.want)
 		}
 	}
-	b.refused("StorageException", "Invalid integer parameter", oxcontext.OpListPageAll, &oxcontext.ListPageAll{Offset: new("x"), Length: new("1"), Auth: masterAuth}, new(oxcontext.ListPageAllResponse))
+	b.refused("StorageException", "Invalid integer parameter", oxcontext.OpListPageAll,
+		&oxcontext.ListPageAll{Offset: new("x"), Length: new("1"), Auth: masterAuth}, new(oxcontext.ListPageAllResponse))
 	var byDB oxcontext.ListByDatabaseResponse
-	b.ok(oxcontext.OpListByDatabase, &oxcontext.ListByDatabase{Db: &oxcontext.Database{Id: id32(4)}, Auth: masterAuth}, &byDB)
+	b.ok(oxcontext.OpListByDatabase, &oxcontext.ListByDatabase{Db: &oxcontext.Database{Id: id32(4)}, Auth: masterAuth},
+		&byDB)
 	if len(byDB.Return_) != 2 || byDB.Return_[0].UserAttributes != nil {
 		t.Errorf("listByDatabase answers %+v", byDB.Return_)
 	}
-	b.refused("NoSuchDatabaseException", "", oxcontext.OpListByDatabase, &oxcontext.ListByDatabase{Db: &oxcontext.Database{Id: id32(5)}, Auth: masterAuth}, &byDB)
-	b.refused("NoSuchFilestoreException", "", oxcontext.OpListByFilestore, &oxcontext.ListByFilestore{Fs: &oxcontext.Filestore{Id: id32(5)}, Auth: masterAuth}, new(oxcontext.ListByFilestoreResponse))
+	b.refused("NoSuchDatabaseException", "", oxcontext.OpListByDatabase,
+		&oxcontext.ListByDatabase{Db: &oxcontext.Database{Id: id32(5)}, Auth: masterAuth}, &byDB)
+	b.refused("NoSuchFilestoreException", "", oxcontext.OpListByFilestore,
+		&oxcontext.ListByFilestore{Fs: &oxcontext.Filestore{Id: id32(5)}, Auth: masterAuth},
+		new(oxcontext.ListByFilestoreResponse))
 }
 
 func TestContextExists(t *testing.T) {
@@ -164,7 +189,8 @@ func TestContextExists(t *testing.T) {
 			t.Errorf("%s: got %v", tt.name, *out.Return_)
 		}
 	}
-	b.refused("InvalidCredentialsException", "", oxcontext.OpExists, &oxcontext.Exists{Ctx: &oxcontext.Context{Id: id32(10)}, Auth: wrong}, new(oxcontext.ExistsResponse))
+	b.refused("InvalidCredentialsException", "", oxcontext.OpExists,
+		&oxcontext.Exists{Ctx: &oxcontext.Context{Id: id32(10)}, Auth: wrong}, new(oxcontext.ExistsResponse))
 }
 
 func TestContextWide(t *testing.T) {
@@ -172,11 +198,13 @@ func TestContextWide(t *testing.T) {
 	b := start(t)
 	b.create(20, person("mia"))
 	ctx := &oxcontext.Context{Id: id32(20)}
-	b.ok(oxcontext.OpChangeModuleAccessByName, &oxcontext.ChangeModuleAccessByName{Ctx: ctx, Access_combination_name: new("webmail"), Auth: masterAuth}, nil)
+	b.ok(oxcontext.OpChangeModuleAccessByName, &oxcontext.ChangeModuleAccessByName{Ctx: ctx,
+		Access_combination_name: new("webmail"), Auth: masterAuth}, nil)
 	if mia, _ := b.state.User(20, "mia"); mia.Access != "webmail" || mia.BookOpen {
 		t.Errorf("got %+v", mia)
 	}
-	b.ok(oxcontext.OpChangeModuleAccess, &oxcontext.ChangeModuleAccess{Ctx: ctx, Access: &oxcontext.UserModuleAccess{}, Auth: masterAuth}, nil)
+	b.ok(oxcontext.OpChangeModuleAccess, &oxcontext.ChangeModuleAccess{Ctx: ctx, Access: &oxcontext.UserModuleAccess{},
+		Auth: masterAuth}, nil)
 	var name oxcontext.GetAccessCombinationNameResponse
 	b.ok(oxcontext.OpGetAccessCombinationName, &oxcontext.GetAccessCombinationName{Ctx: ctx, Auth: masterAuth}, &name)
 	if text(name.Return_) != "groupware_premium" {
@@ -208,7 +236,8 @@ func TestContextWide(t *testing.T) {
 	if got := caps(); got != "bar" {
 		t.Errorf("got %q", got)
 	}
-	b.refused("InvalidDataException", "No capabilities specified.", oxcontext.OpChangeCapabilities, change("", "", ""), nil)
+	b.refused("InvalidDataException", "No capabilities specified.", oxcontext.OpChangeCapabilities, change("", "", ""),
+		nil)
 	b.refused("InvalidDataException", "", oxcontext.OpChangeCapabilities, change("calendar", "", ""), nil)
 
 	quota := func(value string) *oxcontext.ChangeQuota {

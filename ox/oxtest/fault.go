@@ -29,7 +29,8 @@ const (
 
 // fault makes a business fault: it has a detail and an incident id.
 func (s *State) fault(kind, format string, args ...any) *soap.Fault {
-	return &soap.Fault{Code: "Server", Kind: kind, Message: fmt.Sprintf(format, args...), Status: http.StatusInternalServerError,
+	return &soap.Fault{Code: "Server", Kind: kind, Message: fmt.Sprintf(format, args...),
+		Status:       http.StatusInternalServerError,
 		ExceptionIDs: []string{s.exceptionID()}}
 }
 

@@ -24,13 +24,19 @@ func FuzzRequest(f *testing.F) {
 		f.Add(op.Service, string(b))
 	}
 	seed(oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Usrdata: person("mia"), Auth: adminAuth})
-	seed(oxuser.OpChange, &oxuser.Change{Ctx: userCtx(10), Usrdata: &oxuser.User{Id: id32(2), Language: new("")}, Auth: adminAuth})
-	seed(oxuser.OpList, &oxuser.List{Ctx: userCtx(10), Search_pattern: new("*a%_"), Auth: adminAuth, Length: id32(-1), Offset: id32(-2)})
-	seed(oxuser.OpListByAliasDomain, &oxuser.ListByAliasDomain{Ctx: userCtx(10), Alias_domain: new("x"), Auth: adminAuth, Length: id32(1), Offset: id32(99)})
-	seed(oxuser.OpChangeByModuleAccess, &oxuser.ChangeByModuleAccess{Ctx: userCtx(10), User: &oxuser.User{Id: id32(2)}, Auth: adminAuth})
-	seed(oxgroup.OpChange, &oxgroup.Change{Ctx: groupCtx(10), Grp: &oxgroup.Group{Id: id32(1), Members: []int32{2}}, Auth: groupAuth})
+	seed(oxuser.OpChange, &oxuser.Change{Ctx: userCtx(10), Usrdata: &oxuser.User{Id: id32(2), Language: new("")},
+		Auth: adminAuth})
+	seed(oxuser.OpList, &oxuser.List{Ctx: userCtx(10), Search_pattern: new("*a%_"), Auth: adminAuth, Length: id32(-1),
+		Offset: id32(-2)})
+	seed(oxuser.OpListByAliasDomain, &oxuser.ListByAliasDomain{Ctx: userCtx(10), Alias_domain: new("x"), Auth: adminAuth,
+		Length: id32(1), Offset: id32(99)})
+	seed(oxuser.OpChangeByModuleAccess, &oxuser.ChangeByModuleAccess{Ctx: userCtx(10), User: &oxuser.User{Id: id32(2)},
+		Auth: adminAuth})
+	seed(oxgroup.OpChange, &oxgroup.Change{Ctx: groupCtx(10), Grp: &oxgroup.Group{Id: id32(1), Members: []int32{2}},
+		Auth: groupAuth})
 	seed(oxcontext.OpListPageAll, &oxcontext.ListPageAll{Offset: new("1"), Length: new("-1"), Auth: masterAuth})
-	seed(oxcontext.OpCreate, &oxcontext.Create{Ctx: &oxcontext.Context{Id: id32(30), MaxQuota: new(int64(1))}, Admin_user: adminOf("a"), Auth: masterAuth})
+	seed(oxcontext.OpCreate, &oxcontext.Create{Ctx: &oxcontext.Context{Id: id32(30), MaxQuota: new(int64(1))},
+		Admin_user: adminOf("a"), Auth: masterAuth})
 	f.Add("OXUserService", "<a/>")
 	srv := New(WithoutCallLog())
 	if err := srv.State().AddContext(Context{ID: 10}); err != nil {

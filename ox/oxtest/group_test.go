@@ -32,16 +32,22 @@ func TestGroups(t *testing.T) {
 		return &oxgroup.Create{Ctx: groupCtx(10), Grp: &g, Auth: groupAuth}
 	}
 	out := new(oxgroup.CreateResponse)
-	b.refused("InvalidDataException", "Mandatory fields not set: [name, displayname]", oxgroup.OpCreate, create(oxgroup.Group{}), out)
-	b.refused("InvalidDataException", `Illegal chars: "ä"`, oxgroup.OpCreate, create(oxgroup.Group{Name: new("7ä"), Displayname: new("d")}), out)
-	b.refused("NoSuchUserException", "No such user", oxgroup.OpCreate, create(oxgroup.Group{Name: new("g"), Displayname: new("d"), Members: []int32{3, 99}}), out)
-	b.refused("NoSuchUserException", "No such user", oxgroup.OpCreate, create(oxgroup.Group{Name: new("g"), Displayname: new("d"), Members: []int32{3, 3}}), out)
-	b.ok(oxgroup.OpCreate, create(oxgroup.Group{Name: new("class 7b"), Displayname: new("7b"), Members: []int32{3, 4}}), out)
+	b.refused("InvalidDataException", "Mandatory fields not set: [name, displayname]", oxgroup.OpCreate,
+		create(oxgroup.Group{}), out)
+	b.refused("InvalidDataException", `Illegal chars: "ä"`, oxgroup.OpCreate,
+		create(oxgroup.Group{Name: new("7ä"), Displayname: new("d")}), out)
+	b.refused("NoSuchUserException", "No such user", oxgroup.OpCreate,
+		create(oxgroup.Group{Name: new("g"), Displayname: new("d"), Members: []int32{3, 99}}), out)
+	b.refused("NoSuchUserException", "No such user", oxgroup.OpCreate,
+		create(oxgroup.Group{Name: new("g"), Displayname: new("d"), Members: []int32{3, 3}}), out)
+	b.ok(oxgroup.OpCreate, create(oxgroup.Group{Name: new("class 7b"), Displayname: new("7b"), Members: []int32{3, 4}}),
+		out)
 	id := number(out.Return_.Id)
 	if id != 6 {
 		t.Errorf("the group got id %d: the sequence is shared with users", id)
 	}
-	b.refused("InvalidDataException", "Group already exists!", oxgroup.OpCreate, create(oxgroup.Group{Name: new("CLASS 7B"), Displayname: new("x")}), out)
+	b.refused("InvalidDataException", "Group already exists!", oxgroup.OpCreate,
+		create(oxgroup.Group{Name: new("CLASS 7B"), Displayname: new("x")}), out)
 	b.ok(oxgroup.OpCreate, create(oxgroup.Group{Name: new("other"), Displayname: new("7b")}), out)
 
 	members := func() []schoolmail.UserID { return b.state.Groups(10)[1].Members }
@@ -51,7 +57,8 @@ func TestGroups(t *testing.T) {
 	}
 	b.refused("InvalidDataException", "Member already exists in group", oxgroup.OpAddMember, add(5, 3), nil)
 	b.refused("NoSuchUserException", "", oxgroup.OpAddMember, add(5, 99), nil)
-	b.ok(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: groupCtx(10), Grp: &oxgroup.Group{Name: new("Class 7B")}, Members: []*oxgroup.User{{Name: new("u5")}}, Auth: groupAuth}, nil)
+	b.ok(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: groupCtx(10), Grp: &oxgroup.Group{Name: new("Class 7B")},
+		Members: []*oxgroup.User{{Name: new("u5")}}, Auth: groupAuth}, nil)
 	if got := members(); !slices.Equal(got, []schoolmail.UserID{3, 4, 5}) {
 		t.Errorf("members are %v", got)
 	}
@@ -73,13 +80,15 @@ func TestGroups(t *testing.T) {
 		return &oxgroup.Change{Ctx: groupCtx(10), Grp: &g, Auth: groupAuth}
 	}
 	b.refused("NoSuchUserException", "", oxgroup.OpChange, change(oxgroup.Group{Members: []int32{99}}), nil)
-	b.refused("InvalidDataException", "Group already exists!", oxgroup.OpChange, change(oxgroup.Group{Name: new("Other")}), nil)
+	b.refused("InvalidDataException", "Group already exists!", oxgroup.OpChange,
+		change(oxgroup.Group{Name: new("Other")}), nil)
 	b.ok(oxgroup.OpChange, change(oxgroup.Group{Displayname: new("8b")}), nil)
 	if got := members(); len(got) != 0 {
 		t.Errorf("a change without members left %v", got)
 	}
 	var of oxgroup.ListGroupsForUserResponse
-	b.ok(oxgroup.OpListGroupsForUser, &oxgroup.ListGroupsForUser{Ctx: groupCtx(10), Usr: &oxgroup.User{Id: id32(3)}, Auth: groupAuth}, &of)
+	b.ok(oxgroup.OpListGroupsForUser, &oxgroup.ListGroupsForUser{Ctx: groupCtx(10), Usr: &oxgroup.User{Id: id32(3)},
+		Auth: groupAuth}, &of)
 	if len(of.Return_) != 1 || number(of.Return_[0].Id) != 1 {
 		t.Errorf("groups of the user: %+v", of.Return_)
 	}
@@ -96,9 +105,12 @@ func TestGroups(t *testing.T) {
 	del := func(g oxgroup.Group) *oxgroup.Delete {
 		return &oxgroup.Delete{Ctx: groupCtx(10), Grp: &g, Auth: groupAuth}
 	}
-	b.refused("InvalidDataException", "Group with id 1 cannot be deleted", oxgroup.OpDelete, del(oxgroup.Group{Id: id32(1)}), nil)
-	b.refused("NoSuchGroupException", "No such group 99 in context 10", oxgroup.OpDelete, del(oxgroup.Group{Id: id32(99)}), nil)
-	b.refused("NoSuchGroupException", "NoSuchGroupException: No such group zz in context 10", oxgroup.OpDelete, del(oxgroup.Group{Name: new("zz")}), nil)
+	b.refused("InvalidDataException", "Group with id 1 cannot be deleted", oxgroup.OpDelete,
+		del(oxgroup.Group{Id: id32(1)}), nil)
+	b.refused("NoSuchGroupException", "No such group 99 in context 10", oxgroup.OpDelete,
+		del(oxgroup.Group{Id: id32(99)}), nil)
+	b.refused("NoSuchGroupException", "NoSuchGroupException: No such group zz in context 10", oxgroup.OpDelete,
+		del(oxgroup.Group{Name: new("zz")}), nil)
 	b.ok(oxgroup.OpDelete, del(oxgroup.Group{Id: id32(id)}), nil)
 }
 
@@ -116,7 +128,8 @@ func TestParallelAddMember(t *testing.T) {
 			t.Fatal(err)
 		}
 		wg.Go(func() {
-			if err := b.call(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: groupCtx(10), Grp: &oxgroup.Group{Id: id32(gid)}, Members: groupUsers(int(id)), Auth: groupAuth}, nil); err != nil {
+			if err := b.call(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: groupCtx(10), Grp: &oxgroup.Group{Id: id32(gid)},
+				Members: groupUsers(int(id)), Auth: groupAuth}, nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -138,7 +151,8 @@ func TestResources(t *testing.T) {
 		return &oxresource.Create{Ctx: ctx, Res: &r, Auth: auth}
 	}
 	beamer := oxresource.Resource{Name: new("beamer"), Displayname: new("Beamer"), Email: new("beamer@school.example")}
-	b.refused("InvalidDataException", "Mandatory fields not set: [email]", oxresource.OpCreate, create(oxresource.Resource{Name: new("a"), Displayname: new("a")}), out)
+	b.refused("InvalidDataException", "Mandatory fields not set: [email]", oxresource.OpCreate,
+		create(oxresource.Resource{Name: new("a"), Displayname: new("a")}), out)
 	taken := beamer
 	taken.Email = new("MIA@school.example")
 	b.refused("InvalidDataException", "email address already exists", oxresource.OpCreate, create(taken), out)
@@ -164,7 +178,8 @@ func TestResources(t *testing.T) {
 	b.ok(oxresource.OpChange, change(perm(0, true, "ASK_TO_BOOK"), perm(3, false, "delegate")), nil)
 	get := func() *oxresource.Resource {
 		var r oxresource.GetDataResponse
-		b.ok(oxresource.OpGetData, &oxresource.GetData{Ctx: ctx, Res: &oxresource.Resource{Name: new("Beamer")}, Auth: auth}, &r)
+		b.ok(oxresource.OpGetData, &oxresource.GetData{Ctx: ctx, Res: &oxresource.Resource{Name: new("Beamer")},
+			Auth: auth}, &r)
 		return r.Return_
 	}
 	if r := get(); len(r.Permissions) != 2 || text(r.Permissions[0].Privilege) != "ask_to_book" {
@@ -178,7 +193,9 @@ func TestResources(t *testing.T) {
 	if r := get(); len(r.Permissions) != 0 || text(r.Name) != "beamer" {
 		t.Errorf("got %+v", r)
 	}
-	b.refused("InvalidDataException", "", oxresource.OpList, &oxresource.List{Ctx: ctx, Pattern: new(""), Auth: auth}, new(oxresource.ListResponse))
+	b.refused("InvalidDataException", "", oxresource.OpList, &oxresource.List{Ctx: ctx, Pattern: new(""), Auth: auth},
+		new(oxresource.ListResponse))
 	b.ok(oxresource.OpDelete, &oxresource.Delete{Ctx: ctx, Res: &oxresource.Resource{Id: out.Return_.Id}, Auth: auth}, nil)
-	b.refused("NoSuchResourceException", "No such resource", oxresource.OpDelete, &oxresource.Delete{Ctx: ctx, Res: &oxresource.Resource{Id: out.Return_.Id}, Auth: auth}, nil)
+	b.refused("NoSuchResourceException", "No such resource", oxresource.OpDelete,
+		&oxresource.Delete{Ctx: ctx, Res: &oxresource.Resource{Id: out.Return_.Id}, Auth: auth}, nil)
 }

@@ -111,7 +111,8 @@ func contactsNew(rq *httpRequest) (httpReply, *httpError) {
 		return httpReply{}, problem
 	}
 	if rq.rights(f).folder < levelCreate || f.id == folderGAB {
-		return httpReply{}, oxErr("CON-0112", catPermission, "You do not have the permission to create objects in folder %d.", f.id)
+		return httpReply{}, oxErr("CON-0112", catPermission,
+			"You do not have the permission to create objects in folder %d.", f.id)
 	}
 	if b.set["private_flag"] == "true" && f.kind == typePublic {
 		return httpReply{}, oxErr("CON-0171", catInput, "A contact in a public folder cannot be private.")
@@ -165,7 +166,8 @@ func newerThan(c *simContact, ts int64) *httpError {
 	if c.modified <= ts {
 		return nil
 	}
-	return oxErr("CON-0119", catConflict, "Edit conflict. Your change cannot be completed because somebody else has made a change to the same item.")
+	return oxErr("CON-0119", catConflict,
+		"Edit conflict. Your change cannot be completed because somebody else has made a change to the same item.")
 }
 
 func contactsUpdate(rq *httpRequest) (httpReply, *httpError) {
@@ -190,7 +192,8 @@ func contactsUpdate(rq *httpRequest) (httpReply, *httpError) {
 	}
 	r := rq.rights(f)
 	if f.id == folderGAB || r.write < levelOwn || (r.write < levelAll && c.createdBy != rq.who.uid) {
-		return httpReply{}, oxErr("CON-0176", catPermission, "You do not have the permission to change contact %d in folder %d.", c.id, f.id)
+		return httpReply{}, oxErr("CON-0176", catPermission,
+			"You do not have the permission to change contact %d in folder %d.", c.id, f.id)
 	}
 	if problem := newerThan(c, ts); problem != nil {
 		return httpReply{}, problem
@@ -204,10 +207,12 @@ func contactsUpdate(rq *httpRequest) (httpReply, *httpError) {
 			return httpReply{}, problem
 		}
 		if target.id != f.id && (rq.rights(target).folder < levelCreate || target.id == folderGAB) {
-			return httpReply{}, oxErr("CON-0112", catPermission, "You do not have the permission to create objects in folder %d.", target.id)
+			return httpReply{}, oxErr("CON-0112", catPermission,
+				"You do not have the permission to create objects in folder %d.", target.id)
 		}
 		if target.id != f.id && (r.del < levelOwn || (r.del < levelAll && c.createdBy != rq.who.uid)) {
-			return httpReply{}, oxErr("CON-0169", catPermission, "You do not have the permission to delete contact %d from folder %d.", c.id, f.id)
+			return httpReply{}, oxErr("CON-0169", catPermission,
+				"You do not have the permission to delete contact %d from folder %d.", c.id, f.id)
 		}
 	}
 	maps.Copy(c.fields, b.set)
@@ -257,7 +262,8 @@ func contactsDelete(rq *httpRequest) (httpReply, *httpError) {
 				return httpReply{}, oxErr("CON-0260", catPermission, "A user's contact cannot be deleted.")
 			}
 			if r := rq.rights(f); r.del < levelOwn || (r.del < levelAll && c.createdBy != rq.who.uid) {
-				return httpReply{}, oxErr("CON-0169", catPermission, "You do not have the permission to delete contact %d from folder %d.", c.id, f.id)
+				return httpReply{}, oxErr("CON-0169", catPermission,
+					"You do not have the permission to delete contact %d from folder %d.", c.id, f.id)
 			}
 			if problem := newerThan(c, ts); problem != nil {
 				return httpReply{}, problem

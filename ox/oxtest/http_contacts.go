@@ -128,7 +128,8 @@ func (rq *httpRequest) folderRef(id int, composite bool) any {
 	return rq.contactID(id)
 }
 
-var contactColumnNames = map[int]string{1: "id", 2: "created_by", 3: "modified_by", 4: "creation_date", 5: "last_modified",
+var contactColumnNames = map[int]string{1: "id", 2: "created_by", 3: "modified_by", 4: "creation_date",
+	5: "last_modified",
 	6: "last_modified_utc", 20: "folder_id", 524: "user_id", 592: "distribution_list", 594: "number_of_distribution_list",
 	602: "mark_as_distributionlist"}
 
@@ -206,7 +207,8 @@ func (rq *httpRequest) contactColumns() ([]int, *httpError) {
 	case "all":
 		return []int{20, 1, 5, 2, 602}, nil
 	case "list":
-		return []int{20, 1, 5, 2, 500, 501, 502, 505, 523, 525, 526, 527, 542, 555, 102, 602, 592, 101, 551, 552, 543, 547, 548, 549, 556, 569}, nil
+		return []int{20, 1, 5, 2, 500, 501, 502, 505, 523, 525, 526, 527, 542, 555, 102, 602, 592, 101, 551, 552, 543, 547,
+			548, 549, 556, 569}, nil
 	}
 	return rq.columns()
 }

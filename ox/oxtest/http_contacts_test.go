@@ -22,33 +22,49 @@ func TestHTTPContactRules(t *testing.T) {
 		op   string
 		args []string
 	}{
-		"no folder":               {b, "SVL-0009", "contacts new", []string{`{"display_name":"A"}`}},
-		"unknown folder":          {b, "FLD-0008", "contacts new", []string{`{"folder_id":"4711","display_name":"A"}`}},
-		"no contact folder":       {b, "CON-0103", "contacts new", []string{`{"folder_id":"2","display_name":"A"}`}},
-		"no field at all":         {b, "", "contacts new", []string{`{"folder_id":"` + g + `"}`}},
-		"private in public":       {b, "CON-0171", "contacts new", []string{`{"folder_id":"` + f + `","private_flag":true}`}},
-		"address with a blank":    {b, "CON-0100", "contacts new", []string{`{"folder_id":"` + f + `","email1":"a b@x.y"}`}},
-		"department of 128":       {b, "", "contacts new", []string{`{"folder_id":"` + g + `","department":"` + strings.Repeat("é", 128) + `"}`}},
-		"department of 129":       {b, "CON-0154", "contacts new", []string{`{"folder_id":"` + g + `","department":"` + strings.Repeat("é", 129) + `"}`}},
-		"unknown field":           {b, "", "contacts new", []string{`{"folder_id":"` + g + `","shoe_size":"38"}`}},
-		"created by a reader":     {tim, "CON-0112", "contacts new", []string{`{"folder_id":"` + f + `","display_name":"A"}`}},
-		"changed by a reader":     {tim, "CON-0176", "contacts update", []string{"folder=" + f, "id=" + id, far, `{"note":"x"}`}},
-		"deleted by a reader":     {tim, "CON-0169", "contacts delete", []string{far, `{"folder":"` + f + `","id":"` + id + `"}`}},
-		"read by a reader":        {tim, "", "contacts get", []string{"folder=" + f, "id=" + id}},
-		"update, no timestamp":    {b, "SVL-0010", "contacts update", []string{"folder=" + f, "id=" + id, `{"note":"x"}`}},
-		"update, no folder":       {b, "SVL-0009", "contacts update", []string{"id=" + id, far, `{"note":"x"}`}},
-		"update, wrong folder":    {b, "CON-0174", "contacts update", []string{"folder=" + g, "id=" + id, far, `{"note":"x"}`}},
-		"update, unknown":         {b, "CON-0125", "contacts update", []string{"folder=" + f, "id=99999", far, `{"note":"x"}`}},
-		"update, id no number":    {b, "CON-0261", "contacts update", []string{"folder=" + f, "id=x", far, `{"note":"x"}`}},
-		"update, old timestamp":   {b, "CON-0119", "contacts update", []string{"folder=" + f, "id=" + id, "timestamp=5", `{"note":"x"}`}},
-		"delete, old timestamp":   {b, "CON-0119", "contacts delete", []string{"timestamp=5", `{"folder":"` + f + `","id":"` + id + `"}`}},
-		"own entry in the book":   {b, "CON-0260", "contacts delete", []string{far, `{"folder":"6","id":"1"}`}},
-		"new in the book":         {b, "CON-0112", "contacts new", []string{`{"folder_id":"6","display_name":"A"}`}},
-		"list without name":       {b, "CON-0166", "contacts new", []string{`{"folder_id":"` + f + `","mark_as_distributionlist":true,"distribution_list":[]}`}},
-		"member without address":  {b, "CON-0177", "contacts new", []string{`{"folder_id":"` + f + `","display_name":"L","mark_as_distributionlist":true,"distribution_list":[{"mail_field":0}]}`}},
-		"member without contact":  {b, "CON-0178", "contacts new", []string{`{"folder_id":"` + f + `","display_name":"L","mark_as_distributionlist":true,"distribution_list":[{"mail":"a@b.c","mail_field":1}]}`}},
-		"limits the wrong way":    {b, "SVL-0010", "contacts all", []string{"folder=" + f, "columns=1", "left_hand_limit=3", "right_hand_limit=1"}},
-		"timestamp of the create": {b, "", "contacts update", []string{"folder=" + f, "id=" + id, "timestamp=" + ts, `{"note":null}`}},
+		"no folder":            {b, "SVL-0009", "contacts new", []string{`{"display_name":"A"}`}},
+		"unknown folder":       {b, "FLD-0008", "contacts new", []string{`{"folder_id":"4711","display_name":"A"}`}},
+		"no contact folder":    {b, "CON-0103", "contacts new", []string{`{"folder_id":"2","display_name":"A"}`}},
+		"no field at all":      {b, "", "contacts new", []string{`{"folder_id":"` + g + `"}`}},
+		"private in public":    {b, "CON-0171", "contacts new", []string{`{"folder_id":"` + f + `","private_flag":true}`}},
+		"address with a blank": {b, "CON-0100", "contacts new", []string{`{"folder_id":"` + f + `","email1":"a b@x.y"}`}},
+		"department of 128": {b, "", "contacts new",
+			[]string{`{"folder_id":"` + g + `","department":"` + strings.Repeat("é", 128) + `"}`}},
+		"department of 129": {b, "CON-0154", "contacts new",
+			[]string{`{"folder_id":"` + g + `","department":"` + strings.Repeat("é", 129) + `"}`}},
+		"unknown field": {b, "", "contacts new", []string{`{"folder_id":"` + g + `","shoe_size":"38"}`}},
+		"created by a reader": {tim, "CON-0112", "contacts new",
+			[]string{`{"folder_id":"` + f + `","display_name":"A"}`}},
+		"changed by a reader": {tim, "CON-0176", "contacts update",
+			[]string{"folder=" + f, "id=" + id, far, `{"note":"x"}`}},
+		"deleted by a reader": {tim, "CON-0169", "contacts delete",
+			[]string{far, `{"folder":"` + f + `","id":"` + id + `"}`}},
+		"read by a reader":     {tim, "", "contacts get", []string{"folder=" + f, "id=" + id}},
+		"update, no timestamp": {b, "SVL-0010", "contacts update", []string{"folder=" + f, "id=" + id, `{"note":"x"}`}},
+		"update, no folder":    {b, "SVL-0009", "contacts update", []string{"id=" + id, far, `{"note":"x"}`}},
+		"update, wrong folder": {b, "CON-0174", "contacts update",
+			[]string{"folder=" + g, "id=" + id, far, `{"note":"x"}`}},
+		"update, unknown": {b, "CON-0125", "contacts update",
+			[]string{"folder=" + f, "id=99999", far, `{"note":"x"}`}},
+		"update, id no number": {b, "CON-0261", "contacts update", []string{"folder=" + f, "id=x", far, `{"note":"x"}`}},
+		"update, old timestamp": {b, "CON-0119", "contacts update",
+			[]string{"folder=" + f, "id=" + id, "timestamp=5", `{"note":"x"}`}},
+		"delete, old timestamp": {b, "CON-0119", "contacts delete",
+			[]string{"timestamp=5", `{"folder":"` + f + `","id":"` + id + `"}`}},
+		"own entry in the book": {b, "CON-0260", "contacts delete", []string{far, `{"folder":"6","id":"1"}`}},
+		"new in the book":       {b, "CON-0112", "contacts new", []string{`{"folder_id":"6","display_name":"A"}`}},
+		"list without name": {b, "CON-0166", "contacts new",
+			[]string{`{"folder_id":"` + f + `","mark_as_distributionlist":true,"distribution_list":[]}`}},
+		"member without address": {b, "CON-0177", "contacts new",
+			[]string{`{"folder_id":"` + f +
+				`","display_name":"L","mark_as_distributionlist":true,"distribution_list":[{"mail_field":0}]}`}},
+		"member without contact": {b, "CON-0178", "contacts new",
+			[]string{`{"folder_id":"` + f +
+				`","display_name":"L","mark_as_distributionlist":true,"distribution_list":[{"mail":"a@b.c","mail_field":1}]}`}},
+		"limits the wrong way": {b, "SVL-0010", "contacts all", []string{"folder=" + f, "columns=1", "left_hand_limit=3",
+			"right_hand_limit=1"}},
+		"timestamp of the create": {b, "", "contacts update", []string{"folder=" + f, "id=" + id, "timestamp=" + ts,
+			`{"note":null}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.b.t = t
@@ -130,10 +146,11 @@ func TestHTTPImport(t *testing.T) {
 		want  []string // codes per row, or the one of the file
 		whole bool
 	}{
-		"two rows":                 {twoAnnas, nil, []string{"", ""}, false},
-		"unknown title":            {"Given name,Shoe size\nA,38\n", nil, []string{"I_E-0803"}, false},
-		"bad address":              {"Given name,Email 1\nA,a b@x\n", nil, []string{"I_E-1306"}, false},
-		"bad date":                 {"Given name,Birthday\nA,31.31.2000\nB,24.12.2000\n", nil, []string{"CSV-1003", ""}, false},
+		"two rows":      {twoAnnas, nil, []string{"", ""}, false},
+		"unknown title": {"Given name,Shoe size\nA,38\n", nil, []string{"I_E-0803"}, false},
+		"bad address":   {"Given name,Email 1\nA,a b@x\n", nil, []string{"I_E-1306"}, false},
+		"bad date": {"Given name,Birthday\nA,31.31.2000\nB,24.12.2000\n", nil, []string{"CSV-1003", ""},
+			false},
 		"row without name":         {"Given name,Note\n,x\nB,\n", nil, []string{"I_E-0808", ""}, false},
 		"semicolons":               {"Given name;Sur name\nA;B\n", nil, []string{""}, false},
 		"German Outlook":           {"Vorname,Nachname,E-Mail-Adresse\nA,B,a@b.c\n", nil, []string{""}, false},
@@ -183,7 +200,8 @@ func TestHTTPImport(t *testing.T) {
 	if _, body := b.upload("import", "6", twoAnnas, "plainJson=true"); b.parse([]byte(body)).code() != "I_E-0500" {
 		t.Errorf("import without rights: %s", body)
 	}
-	if _, body := b.upload("import", "6", twoAnnas); !strings.HasPrefix(body, "<!DOCTYPE html>") || !strings.Contains(body, `({"`) {
+	if _, body := b.upload("import", "6", twoAnnas); !strings.HasPrefix(body, "<!DOCTYPE html>") ||
+		!strings.Contains(body, `({"`) {
 		t.Errorf("import without asking for JSON: %s", body)
 	}
 }
@@ -202,7 +220,8 @@ func TestHTTPImportTwice(t *testing.T) {
 	for range 2 {
 		plain.upload("import", f, twoAnnas)
 	}
-	if got, want := names(plain, f), "Anna Muster 1 k1; Anna Muster 2 k2; Anna Muster 1 k1; Anna Muster 2 k2"; got != want {
+	if got, want := names(plain, f),
+		"Anna Muster 1 k1; Anna Muster 2 k2; Anna Muster 1 k1; Anna Muster 2 k2"; got != want {
 		t.Errorf("plain insert: %s", got)
 	}
 
@@ -253,11 +272,13 @@ func TestHTTPExport(t *testing.T) {
 	b.upload("import", f, twoAnnas)
 	b.contact(f, `"display_name":"all","mark_as_distributionlist":true,"distribution_list":[]`)
 	get := func(b *browser, action, folder string) (int, string, string) {
-		status, header, body := b.do("GET", "export", map[string][]string{"action": {action}, "folder": {folder}, "columns": {"501,502,571"}, "session": {b.session}}, "", nil)
+		status, header, body := b.do("GET", "export", map[string][]string{"action": {action}, "folder": {folder},
+			"columns": {"501,502,571"}, "session": {b.session}}, "", nil)
 		return status, header.Get("Content-Type"), string(body)
 	}
 	status, contentType, body := get(tim, "CSV", f)
-	if want := "Given name,Sur name,Dynamic Field 1\nAnna,Muster,k1\nAnna,Muster,k2\n"; status != 200 || !strings.HasPrefix(contentType, "text/csv") || body != want {
+	if want := "Given name,Sur name,Dynamic Field 1\nAnna,Muster,k1\nAnna,Muster,k2\n"; status != 200 ||
+		!strings.HasPrefix(contentType, "text/csv") || body != want {
 		t.Errorf("export: %d %s %s", status, contentType, body)
 	}
 	if status, contentType, _ := get(tim, "CSV", "6"); status != 500 || !strings.HasPrefix(contentType, "text/html") {

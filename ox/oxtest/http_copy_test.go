@@ -28,12 +28,15 @@ func TestCopyPIMUser(t *testing.T) {
 	dst.ensureUser(2)
 	src.ensureUser(3)
 	src.ensureUser(4)
-	friends := src.addFolder(&simFolder{parent: folderPrivate, title: "Friends", module: "contacts", kind: typePrivate, createdBy: 3,
-		perms: []simPerm{{3, false, bitsOwner}, {4, false, 257}}})
-	deep := src.addFolder(&simFolder{parent: friends.id, title: "Deep", module: "contacts", kind: typePrivate, createdBy: 3,
-		perms: []simPerm{{3, false, bitsOwner}}})
-	public := src.addFolder(&simFolder{parent: folderPublic, title: "Public", module: "contacts", kind: typePublic, createdBy: 3,
-		perms: []simPerm{{3, false, bitsOwner}}})
+	friends := src.addFolder(&simFolder{parent: folderPrivate, title: "Friends", module: "contacts", kind: typePrivate,
+		createdBy: 3,
+		perms:     []simPerm{{3, false, bitsOwner}, {4, false, 257}}})
+	deep := src.addFolder(&simFolder{parent: friends.id, title: "Deep", module: "contacts", kind: typePrivate,
+		createdBy: 3,
+		perms:     []simPerm{{3, false, bitsOwner}}})
+	public := src.addFolder(&simFolder{parent: folderPublic, title: "Public", module: "contacts", kind: typePublic,
+		createdBy: 3,
+		perms:     []simPerm{{3, false, bitsOwner}}})
 	add := func(folder int, name string) *simContact {
 		return src.addContact(&simContact{folder: folder, createdBy: 3, fields: map[string]string{"display_name": name}})
 	}
@@ -50,7 +53,10 @@ func TestCopyPIMUser(t *testing.T) {
 	copyPIMUser(src, 3, dst, 9)
 
 	want := map[string][]string{"Contacts": {"List"}, "Friends": {"Bob"}, "Deep": {"Eve"}}
-	if got := private(dst, 9); !maps.EqualFunc(got, want, func(a, b []string) bool { return len(a) == len(b) && (len(a) == 0 || a[0] == b[0]) }) {
+	if got := private(dst, 9); !maps.EqualFunc(got, want, func(a, b []string) bool {
+		return len(a) == len(b) &&
+			(len(a) == 0 || a[0] == b[0])
+	}) {
 		t.Errorf("copied %v, want %v", got, want)
 	}
 	for _, f := range dst.folders {

@@ -73,7 +73,8 @@ func (rq *httpRequest) checkEntities(perms []simPerm) *httpError {
 			}
 			continue
 		}
-		if p.entity != 0 && p.entity != 2147483647 && !slices.ContainsFunc(groups, func(g httpGroup) bool { return g.id == p.entity }) {
+		if p.entity != 0 && p.entity != 2147483647 && !slices.ContainsFunc(groups,
+			func(g httpGroup) bool { return g.id == p.entity }) {
 			return oxErr("FLD-0044", catInput, "Unknown entity %d in the permissions.", p.entity)
 		}
 	}
@@ -81,7 +82,8 @@ func (rq *httpRequest) checkEntities(perms []simPerm) *httpError {
 }
 
 // reservedTitles are folder names that OX keeps for itself.
-var reservedTitles = []string{"Contacts", "Kontakte", "Global address book", "Globales Adressbuch", "All users", "Alle Benutzer",
+var reservedTitles = []string{"Contacts", "Kontakte", "Global address book", "Globales Adressbuch", "All users",
+	"Alle Benutzer",
 	"Calendar", "Kalender", "Tasks", "Aufgaben", "Collected addresses", "Gesammelte Adressen"}
 
 // checkTitle checks a title below a parent; except is the folder being renamed.
@@ -98,7 +100,8 @@ func (rq *httpRequest) checkTitle(title string, parent int, except int) *httpErr
 		}
 	}
 	if utf8.RuneCountInString(title) > 767 {
-		return oxErr("FLD-0064", catTruncated, "The folder name is too long.").with("problematic", []any{map[string]any{"id": 300, "max_size": 767}})
+		return oxErr("FLD-0064", catTruncated, "The folder name is too long.").with("problematic",
+			[]any{map[string]any{"id": 300, "max_size": 767}})
 	}
 	return nil
 }
@@ -130,7 +133,8 @@ func (rq *httpRequest) checkAdmins(perms []simPerm, kind, owner int) ([]simPerm,
 	// The creator of a public folder always stays its administrator.
 	for i, p := range perms {
 		if !p.group && p.entity == owner {
-			if unpack(p.bits).admin == 0 && !slices.ContainsFunc(perms, func(q simPerm) bool { return unpack(q.bits).admin > 0 }) {
+			if unpack(p.bits).admin == 0 && !slices.ContainsFunc(perms,
+				func(q simPerm) bool { return unpack(q.bits).admin > 0 }) {
 				perms[i].bits |= bitsAdmin
 			}
 			return perms, nil
@@ -209,7 +213,8 @@ func foldersNew(rq *httpRequest) (httpReply, *httpError) {
 	if problem := rq.checkEntities(perms); problem != nil {
 		return httpReply{}, problem
 	}
-	f := rq.who.pim.addFolder(&simFolder{parent: parent.id, title: title, module: module, kind: kind, perms: perms, createdBy: rq.who.uid})
+	f := rq.who.pim.addFolder(&simFolder{parent: parent.id, title: title, module: module, kind: kind, perms: perms,
+		createdBy: rq.who.uid})
 	return httpReply{data: strconv.Itoa(f.id), timestamp: f.modified}, nil
 }
 

@@ -169,8 +169,10 @@ func (rq *httpRequest) folderValue(f *simFolder, column int, composite bool) any
 	return nil
 }
 
-var folderFieldNames = map[int]string{1: "id", 2: "created_by", 3: "modified_by", 4: "creation_date", 5: "last_modified",
-	6: "last_modified_utc", 20: "folder_id", 300: "title", 301: "module", 302: "type", 304: "subfolders", 305: "own_rights",
+var folderFieldNames = map[int]string{1: "id", 2: "created_by", 3: "modified_by", 4: "creation_date",
+	5: "last_modified",
+	6: "last_modified_utc", 20: "folder_id", 300: "title", 301: "module", 302: "type", 304: "subfolders",
+	305: "own_rights",
 	306: "permissions", 308: "standard_folder", 314: "subscribed", 316: "standard_folder_type"}
 
 func (rq *httpRequest) columns() ([]int, *httpError) {

@@ -37,31 +37,46 @@ func TestHTTPFolderRules(t *testing.T) {
 		code string
 		args []string
 	}{
-		"without right to public folders":  {tim, "FLD-0006", []string{"folder_id=2", newFolder("X", perms(perm(tim.uid, false, ownerBits)))}},
-		"below a folder that is read-only": {tim, "FLD-0006", []string{"folder_id=" + f, newFolder("X", perms(perm(tim.uid, false, ownerBits)))}},
-		"below no folder":                  {books, "FLD-0008", []string{"folder_id=4711", newFolder("X", perms(own))}},
-		"wrong module":                     {books, "FLD-0014", []string{"folder_id=2", `{"folder":{"module":"infostore","title":"X"}}`}},
-		"without title":                    {books, "FLD-0007", []string{"folder_id=2", `{"folder":{"module":"contacts"}}`}},
-		"same title":                       {books, "FLD-1014", []string{"folder_id=2", newFolder("School A", perms(own))}},
-		"same title with blanks":           {books, "FLD-1014", []string{"folder_id=2", newFolder("School A  ", perms(own))}},
-		"same title in capitals":           {books, "", []string{"folder_id=2", newFolder("SCHOOL A", perms(own))}},
-		"reserved title":                   {books, "FLD-1033", []string{"folder_id=2", newFolder("Contacts", perms(own))}},
-		"title of 767 characters":          {books, "", []string{"folder_id=2", newFolder(strings.Repeat("ä", 767), perms(own))}},
-		"title of 768 characters":          {books, "FLD-0064", []string{"folder_id=2", newFolder(strings.Repeat("ä", 768), perms(own))}},
-		"slash and emoji":                  {books, "", []string{"folder_id=2", newFolder("a/b 😀", perms(own))}},
-		"unknown user":                     {books, "USR-0010", []string{"folder_id=2", newFolder("X", perms(own, perm(99, false, 257)))}},
-		"unknown group":                    {books, "FLD-0044", []string{"folder_id=2", newFolder("X", perms(own, perm(99, true, 257)))}},
-		"user twice":                       {books, "FLD-0079", []string{"folder_id=2", newFolder("X", perms(own, own))}},
-		"group twice":                      {books, "FLD-0080", []string{"folder_id=2", newFolder("X", perms(own, perm(0, true, 257), perm(0, true, 1)))}},
-		"permission without bits":          {books, "FLD-1019", []string{"folder_id=2", newFolder("X", `[{"entity":3,"group":false}]`)}},
-		"level 5":                          {books, "SVL-0011", []string{"folder_id=2", newFolder("X", perms(own, perm(0, true, 5)))}},
-		"private without owner":            {books, "FLD-0015", []string{"folder_id=1", newFolder("X", perms(perm(0, true, 257)))}},
-		"private with two admins":          {books, "FLD-0016", []string{"folder_id=1", newFolder("X", perms(own, perm(tim.uid, false, ownerBits)))}},
-		"private with group as admin":      {books, "FLD-0017", []string{"folder_id=1", newFolder("X", perms(own, perm(0, true, ownerBits)))}},
-		"shared without the right to":      {tim, "FLD-0072", []string{"folder_id=1", newFolder("X", perms(perm(tim.uid, false, ownerBits), perm(0, true, 257)))}},
-		"private":                          {tim, "", []string{"folder_id=1", newFolder("X", perms(perm(tim.uid, false, ownerBits)))}},
-		"no parent":                        {books, "SVL-0002", []string{newFolder("X", perms(own))}},
-		"webmail user":                     {nobody, "FLD-0006", []string{"folder_id=2", newFolder("X", perms(own))}},
+		"without right to public folders": {tim, "FLD-0006", []string{"folder_id=2",
+			newFolder("X", perms(perm(tim.uid, false, ownerBits)))}},
+		"below a folder that is read-only": {tim, "FLD-0006", []string{"folder_id=" + f,
+			newFolder("X", perms(perm(tim.uid, false, ownerBits)))}},
+		"below no folder": {books, "FLD-0008", []string{"folder_id=4711", newFolder("X", perms(own))}},
+		"wrong module": {books, "FLD-0014", []string{"folder_id=2",
+			`{"folder":{"module":"infostore","title":"X"}}`}},
+		"without title":          {books, "FLD-0007", []string{"folder_id=2", `{"folder":{"module":"contacts"}}`}},
+		"same title":             {books, "FLD-1014", []string{"folder_id=2", newFolder("School A", perms(own))}},
+		"same title with blanks": {books, "FLD-1014", []string{"folder_id=2", newFolder("School A  ", perms(own))}},
+		"same title in capitals": {books, "", []string{"folder_id=2", newFolder("SCHOOL A", perms(own))}},
+		"reserved title":         {books, "FLD-1033", []string{"folder_id=2", newFolder("Contacts", perms(own))}},
+		"title of 767 characters": {books, "", []string{"folder_id=2",
+			newFolder(strings.Repeat("ä", 767), perms(own))}},
+		"title of 768 characters": {books, "FLD-0064", []string{"folder_id=2",
+			newFolder(strings.Repeat("ä", 768), perms(own))}},
+		"slash and emoji": {books, "", []string{"folder_id=2", newFolder("a/b 😀", perms(own))}},
+		"unknown user": {books, "USR-0010", []string{"folder_id=2",
+			newFolder("X", perms(own, perm(99, false, 257)))}},
+		"unknown group": {books, "FLD-0044", []string{"folder_id=2",
+			newFolder("X", perms(own, perm(99, true, 257)))}},
+		"user twice": {books, "FLD-0079", []string{"folder_id=2", newFolder("X", perms(own, own))}},
+		"group twice": {books, "FLD-0080", []string{"folder_id=2",
+			newFolder("X", perms(own, perm(0, true, 257), perm(0, true, 1)))}},
+		"permission without bits": {books, "FLD-1019", []string{"folder_id=2",
+			newFolder("X", `[{"entity":3,"group":false}]`)}},
+		"level 5": {books, "SVL-0011", []string{"folder_id=2",
+			newFolder("X", perms(own, perm(0, true, 5)))}},
+		"private without owner": {books, "FLD-0015", []string{"folder_id=1",
+			newFolder("X", perms(perm(0, true, 257)))}},
+		"private with two admins": {books, "FLD-0016", []string{"folder_id=1",
+			newFolder("X", perms(own, perm(tim.uid, false, ownerBits)))}},
+		"private with group as admin": {books, "FLD-0017", []string{"folder_id=1",
+			newFolder("X", perms(own, perm(0, true, ownerBits)))}},
+		"shared without the right to": {tim, "FLD-0072", []string{"folder_id=1",
+			newFolder("X", perms(perm(tim.uid, false, ownerBits), perm(0, true, 257)))}},
+		"private": {tim, "", []string{"folder_id=1",
+			newFolder("X", perms(perm(tim.uid, false, ownerBits)))}},
+		"no parent":    {books, "SVL-0002", []string{newFolder("X", perms(own))}},
+		"webmail user": {nobody, "FLD-0006", []string{"folder_id=2", newFolder("X", perms(own))}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.b.t = t
@@ -145,7 +160,8 @@ func TestHTTPFolderThroughGroup(t *testing.T) {
 	if n := len(mia.ok("folders list", "parent=2", "columns=1,300").rows()); n != 1 { // the global address book
 		t.Errorf("a teacher sees %d folders below public", n)
 	}
-	public := tim.ok("folders allVisible", "content_type=contacts", "columns=1,300,305")["data"].(map[string]any)["public"].([]any)
+	public := tim.ok("folders allVisible", "content_type=contacts",
+		"columns=1,300,305")["data"].(map[string]any)["public"].([]any)
 	if len(public) != 2 || public[1].([]any)[0] != class {
 		t.Errorf("all visible: %v", public)
 	}
@@ -221,7 +237,8 @@ func TestHTTPFolderUpdate(t *testing.T) {
 	if got := b.bits(sub); strings.Contains(got, "g0") {
 		t.Errorf("permissions of a subfolder: %s", got)
 	}
-	standard := fmt.Sprint(b.ok("folders allVisible", "content_type=contacts", "columns=1,308")["data"].(map[string]any)["private"].([]any)[0].([]any)[0])
+	standard := fmt.Sprint(b.ok("folders allVisible", "content_type=contacts",
+		"columns=1,308")["data"].(map[string]any)["private"].([]any)[0].([]any)[0])
 	b.want("FLD-0071", "folders update", "id="+standard, `{"title":"C"}`)
 	if got := b.call("folders delete", "["+standard+"]").code(); got != "FLD-0031" {
 		t.Errorf("default folder: %s", got)

@@ -24,8 +24,10 @@ func FuzzHTTPBody(f *testing.F) {
 	} {
 		f.Add(body)
 	}
-	ops := []string{"contacts new", "contacts update", "contacts delete", "contacts list", "contacts search", "contacts advancedSearch",
-		"contacts listuser", "folders new", "folders update", "folders delete", "user list", "user search", "group search", "group list",
+	ops := []string{"contacts new", "contacts update", "contacts delete", "contacts list", "contacts search",
+		"contacts advancedSearch",
+		"contacts listuser", "folders new", "folders update", "folders delete", "user list", "user search", "group search",
+		"group list",
 		"multiple", "find query", "find autocomplete", "export CSV", "export VCARD"}
 	f.Fuzz(func(t *testing.T, body string) {
 		s := school(t, oxtest.WithHTTP(oxtest.HTTPOptions{Rate: -1, FuzzyImport: true}))
@@ -34,8 +36,9 @@ func FuzzHTTPBody(f *testing.F) {
 		id, _ := b.contact(folder, `"display_name":"A"`)
 		for _, op := range ops {
 			module, action, _ := strings.Cut(op, " ")
-			params := url.Values{"action": {action}, "session": {b.session}, "columns": {"1,20,500,592"}, "timestamp": {"99999999999999"},
-				"folder": {folder}, "folder_id": {"2"}, "id": {id}, "module": {"contacts"}}
+			params := url.Values{"action": {action}, "session": {b.session}, "columns": {"1,20,500,592"},
+				"timestamp": {"99999999999999"},
+				"folder":    {folder}, "folder_id": {"2"}, "id": {id}, "module": {"contacts"}}
 			if module == "folders" && action == "update" {
 				params.Set("id", folder)
 			}
@@ -72,7 +75,8 @@ func TestInspectAndSeed(t *testing.T) {
 	if _, err := st.AddPrivateContact(17, "nobody", "", nil); err == nil {
 		t.Error("unknown user accepted")
 	}
-	if got := st.PrivateContacts(17, "mia"); len(got) != 2 || got[0].Fields["display_name"] != "Friend" || got[1].Fields["display_name"] != "Aunt" {
+	if got := st.PrivateContacts(17, "mia"); len(got) != 2 || got[0].Fields["display_name"] != "Friend" ||
+		got[1].Fields["display_name"] != "Aunt" {
 		t.Errorf("private contacts: %+v", got)
 	}
 	if got := st.PrivateContacts(17, "tim"); len(got) != 0 {
@@ -85,7 +89,8 @@ func TestInspectAndSeed(t *testing.T) {
 	for _, x := range st.Folders(17) {
 		if x.Title == "Class" {
 			found = true
-			if c := st.Contacts(17, x.ID); len(c) != 1 || !c[0].List || len(c[0].Members) != 1 || x.Private || len(x.Permissions) != 2 || x.Permissions[1].Bits != 257 {
+			if c := st.Contacts(17, x.ID); len(c) != 1 || !c[0].List || len(c[0].Members) != 1 || x.Private ||
+				len(x.Permissions) != 2 || x.Permissions[1].Bits != 257 {
 				t.Errorf("folder %+v, contacts %+v", x, c)
 			}
 		}

@@ -32,11 +32,12 @@ func TestHTTPGlobalAddressBook(t *testing.T) {
 		code string // for who does not
 		shut int
 	}{
-		"all":                {"contacts all", []string{"folder=6", cols}, 4, "CON-0104", 0},
-		"get":                {"contacts get", []string{"folder=6", "id=1"}, 0, "CON-0104", 0},
-		"search in 6":        {"contacts search", []string{cols, `{"pattern":"*","folder":["6"]}`}, 4, "", 1},
-		"search everywhere":  {"contacts search", []string{cols, `{"pattern":"*"}`}, 4, "", 0},
-		"advanced search":    {"contacts advancedSearch", []string{cols, `{"filter":["and",[">",{"field":"user_id"},0]]}`}, 4, "", 0},
+		"all":               {"contacts all", []string{"folder=6", cols}, 4, "CON-0104", 0},
+		"get":               {"contacts get", []string{"folder=6", "id=1"}, 0, "CON-0104", 0},
+		"search in 6":       {"contacts search", []string{cols, `{"pattern":"*","folder":["6"]}`}, 4, "", 1},
+		"search everywhere": {"contacts search", []string{cols, `{"pattern":"*"}`}, 4, "", 0},
+		"advanced search": {"contacts advancedSearch", []string{cols, `{"filter":["and",[">",{"field":"user_id"},0]]}`},
+			4, "", 0},
 		"autocomplete":       {"contacts autocomplete", []string{"query=t", "email=false", cols}, 1, "", 0},
 		"updates":            {"contacts updates", []string{"folder=6", "timestamp=0", cols}, 4, "CON-0104", 0},
 		"list":               {"contacts list", []string{cols, `[{"folder":"6","id":"1"}]`}, 1, "CON-0104", 0},
@@ -64,7 +65,8 @@ func TestHTTPGlobalAddressBook(t *testing.T) {
 	}
 	book := func(b *browser) int {
 		n := 0
-		for _, r := range b.ok("folders allVisible", "content_type=contacts", "columns=1,300,305")["data"].(map[string]any)["public"].([]any) {
+		for _, r := range b.ok("folders allVisible", "content_type=contacts",
+			"columns=1,300,305")["data"].(map[string]any)["public"].([]any) {
 			if r.([]any)[0] == "6" {
 				n++
 			}
@@ -89,14 +91,16 @@ func TestHTTPLimitedFields(t *testing.T) {
 			t.Parallel()
 			s := school(t, oxtest.WithHTTP(tc.opts))
 			mia, tim := as(t, s, "mia"), as(t, s, "tim")
-			for _, call := range [][]string{{"user list", fmt.Sprintf("[%d]", mia.uid)}, {"contacts listuser", fmt.Sprintf("[%d]", mia.uid)}} {
+			for _, call := range [][]string{{"user list", fmt.Sprintf("[%d]", mia.uid)},
+				{"contacts listuser", fmt.Sprintf("[%d]", mia.uid)}} {
 				row := tim.ok(call[0], call[1], "columns=500,555,542,519,610").rows()[0]
 				got := fmt.Sprintf("%v|%v|%v|%v|%v", row...)
 				if got != tc.want {
 					t.Errorf("%s of another: %s", call[0], got)
 				}
 			}
-			if row := tim.ok("user list", fmt.Sprintf("[%d]", tim.uid), "columns=500,555,615").rows()[0]; row[1] != "tim@school17.example" || row[2] != "tim" {
+			if row := tim.ok("user list", fmt.Sprintf("[%d]", tim.uid),
+				"columns=500,555,615").rows()[0]; row[1] != "tim@school17.example" || row[2] != "tim" {
 				t.Errorf("oneself: %v", row)
 			}
 			m := tim.ok("contacts getuser", fmt.Sprintf("id=%d", mia.uid))["data"].(map[string]any)
@@ -115,7 +119,8 @@ func TestHTTPGlobalMode(t *testing.T) {
 	t.Parallel()
 	s := oxtest.New()
 	t.Cleanup(s.Close)
-	if err := s.State().AddContext(oxtest.Context{ID: 17, Name: "school17", Access: "all", GABMode: "global"}); err != nil {
+	if err := s.State().AddContext(oxtest.Context{ID: 17, Name: "school17", Access: "all",
+		GABMode: "global"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.State().AddUser(17, oxtest.User{Name: "tim", Access: "pim"}); err != nil {
@@ -186,7 +191,8 @@ func TestCardDAV(t *testing.T) {
 			t.Errorf("%s as %s: %d, want %d", tc.path, tc.user, got, tc.want)
 		}
 	}
-	if _, body := ask("/carddav/", "tim@17", "secret"); strings.Contains(body, "/carddav/6/") || !strings.Contains(body, "Class") {
+	if _, body := ask("/carddav/", "tim@17", "secret"); strings.Contains(body, "/carddav/6/") ||
+		!strings.Contains(body, "Class") {
 		t.Errorf("a pupil's root listing: %s", body)
 	}
 }

@@ -18,12 +18,15 @@ import (
 
 // namingFields are those of which a file must have at least one column, and a
 // row at least one value.
-var namingFields = []string{"display_name", "last_name", "first_name", "second_name", "nickname", "company", "email1", "email2", "email3"}
+var namingFields = []string{"display_name", "last_name", "first_name", "second_name", "nickname", "company", "email1",
+	"email2", "email3"}
 
 // outlookTitles is the part of the German Outlook mapping that school files use.
 var outlookTitles = map[string]string{
-	"Vorname": "first_name", "Nachname": "last_name", "Weitere Vornamen": "second_name", "Anrede": "title", "Suffix": "suffix",
-	"Firma": "company", "Abteilung": "department", "Position": "position", "E-Mail-Adresse": "email1", "E-Mail 2: Adresse": "email2",
+	"Vorname": "first_name", "Nachname": "last_name", "Weitere Vornamen": "second_name", "Anrede": "title",
+	"Suffix": "suffix",
+	"Firma":  "company", "Abteilung": "department", "Position": "position", "E-Mail-Adresse": "email1",
+	"E-Mail 2: Adresse": "email2",
 	"E-Mail 3: Adresse": "email3", "Telefon geschäftlich": "telephone_business1", "Mobiltelefon": "cellular_telephone1",
 	"Telefon privat": "telephone_home1", "Geburtstag": "birthday", "Notizen": "note",
 }
@@ -48,7 +51,8 @@ func importCSV(rq *httpRequest) (httpReply, *httpError) {
 	case !rq.who.user.contacts:
 		return httpReply{}, oxErr("I_E-0607", catPermission, "The module contacts is not available.")
 	}
-	if cs := rq.params["charset"]; cs != "" && !strings.EqualFold(cs, "utf-8") && !strings.EqualFold(cs, "iso-8859-1") && !strings.EqualFold(cs, "windows-1252") {
+	if cs := rq.params["charset"]; cs != "" && !strings.EqualFold(cs, "utf-8") && !strings.EqualFold(cs, "iso-8859-1") &&
+		!strings.EqualFold(cs, "windows-1252") {
 		return httpReply{}, importError("I_E-1318", "Unsupported charset.")
 	}
 	cannot := oxErr("I_E-0500", catPermission, "Cannot import into this folder.")

@@ -48,7 +48,8 @@ func (s *State) Folders(context int) []Folder {
 		if f.kind == typeSystem || id == folderGAB {
 			continue
 		}
-		v := Folder{ID: id, Parent: f.parent, Title: f.title, Module: f.module, Private: f.kind == typePrivate, Default: f.standard, CreatedBy: f.createdBy}
+		v := Folder{ID: id, Parent: f.parent, Title: f.title, Module: f.module, Private: f.kind == typePrivate,
+			Default: f.standard, CreatedBy: f.createdBy}
 		for _, p := range f.perms {
 			v.Permissions = append(v.Permissions, FolderPermission{p.entity, p.group, p.bits})
 		}
@@ -73,7 +74,8 @@ func (s *State) Contacts(context, folder int) []Contact {
 		if folder != 0 && x.folder != folder {
 			continue
 		}
-		v := Contact{ID: id, Folder: x.folder, CreatedBy: x.createdBy, Modified: x.modified, Fields: maps.Clone(x.fields), List: x.list}
+		v := Contact{ID: id, Folder: x.folder, CreatedBy: x.createdBy, Modified: x.modified, Fields: maps.Clone(x.fields),
+			List: x.list}
 		for _, m := range x.members {
 			v.Members = append(v.Members, m.mail)
 		}

@@ -142,8 +142,9 @@ func (s *State) httpGroups(cid int) []httpGroup {
 // userDataFields maps a contact field's JSON name to the field of the
 // provisioning API's User that holds it.
 var userDataFields = func() map[string]int {
-	other := map[string]string{"second_name": "Middle_name", "employee_type": "EmployeeType", "number_of_employees": "Number_of_employee",
-		"first_name": "Given_name", "last_name": "Sur_name"}
+	other := map[string]string{"second_name": "Middle_name", "employee_type": "EmployeeType",
+		"number_of_employees": "Number_of_employee",
+		"first_name":          "Given_name", "last_name": "Sur_name"}
 	t := reflect.TypeFor[oxuser.User]()
 	m := map[string]int{}
 	for _, c := range appsuite.Columns() {

@@ -93,7 +93,8 @@ func (a *httpAPI) login(w http.ResponseWriter, r *http.Request, rq *httpRequest)
 	set("open-xchange-session-"+hash, sess.id)
 	set("JSESSIONID", a.token("route")+".OX0")
 	rq.who.cid, rq.who.uid = sess.cid, sess.uid
-	body, err := json.Marshal(map[string]any{"session": sess.id, "user": name, "user_id": sess.uid, "context_id": sess.cid, "locale": locale})
+	body, err := json.Marshal(map[string]any{"session": sess.id, "user": name, "user_id": sess.uid,
+		"context_id": sess.cid, "locale": locale})
 	if err != nil {
 		panic(err)
 	}
@@ -131,7 +132,8 @@ func (a *httpAPI) tryLogin(name, password, client, userAgent, authID string) (*s
 		return nil, "", oxErr("AUTHORIZATION-0001", catPermission, "User is deactivated.")
 	}
 	ctx.pim.ensureUser(uid)
-	sess := &simSession{id: a.token("session"), secret: a.token("secret"), client: client, cid: cid, uid: uid, used: time.Now()}
+	sess := &simSession{id: a.token("session"), secret: a.token("secret"), client: client, cid: cid, uid: uid,
+		used: time.Now()}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	open := 0

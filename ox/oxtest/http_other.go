@@ -26,7 +26,8 @@ var otherActions = map[string]httpAction{
 }
 
 // notInMultiple are modules that cannot be part of a "multiple".
-var notInMultiple = map[string]bool{"login": true, "multiple": true, "import": true, "export": true, "contacts/picture": true}
+var notInMultiple = map[string]bool{"login": true, "multiple": true, "import": true, "export": true,
+	"contacts/picture": true}
 
 // multiple carries out the items one after the other. Like 8.19 it does not stop
 // at a failing item, whatever the parameter continue says.
@@ -125,11 +126,14 @@ func findAutocomplete(rq *httpRequest) (httpReply, *httpError) {
 	}
 	values := []map[string]any{}
 	for _, c := range list {
-		if nameMatches(body.Prefix, c.fields["display_name"]) || nameMatches(body.Prefix, c.fields["last_name"]) || nameMatches(body.Prefix, c.fields["first_name"]) {
-			values = append(values, map[string]any{"id": fmt.Sprintf("contact/%d/%d", c.folder, c.id), "item": rq.contactObject(c)})
+		if nameMatches(body.Prefix, c.fields["display_name"]) || nameMatches(body.Prefix, c.fields["last_name"]) ||
+			nameMatches(body.Prefix, c.fields["first_name"]) {
+			values = append(values, map[string]any{"id": fmt.Sprintf("contact/%d/%d", c.folder, c.id),
+				"item": rq.contactObject(c)})
 		}
 	}
-	return httpReply{data: map[string]any{"facets": []map[string]any{{"id": "contact", "style": "default", "values": values}}}}, nil
+	return httpReply{data: map[string]any{"facets": []map[string]any{{"id": "contact", "style": "default",
+		"values": values}}}}, nil
 }
 
 func findQuery(rq *httpRequest) (httpReply, *httpError) {

@@ -22,7 +22,8 @@ func (r simRights) pack() int {
 }
 
 func (r simRights) max(o simRights) simRights {
-	return simRights{max(r.folder, o.folder), max(r.read, o.read), max(r.write, o.write), max(r.del, o.del), max(r.admin, o.admin)}
+	return simRights{max(r.folder, o.folder), max(r.read, o.read), max(r.write, o.write), max(r.del, o.del),
+		max(r.admin, o.admin)}
 }
 
 // Levels of the folder field, and of the others.

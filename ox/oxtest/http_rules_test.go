@@ -15,7 +15,8 @@ import (
 // provisioner is the master administrator over SOAP.
 func provisioner(t *testing.T, s *oxtest.Server) *ox.Client {
 	t.Helper()
-	c, err := ox.New([]string{"http://ox.example/webservices"}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, &ox.Options{HTTPClient: s.HTTPClient()})
+	c, err := ox.New([]string{"http://ox.example/webservices"}, ox.Credentials{Login: "oxadminmaster",
+		Password: "secret"}, &ox.Options{HTTPClient: s.HTTPClient()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +33,8 @@ func TestHTTPFolderDeletionIsGuarded(t *testing.T) {
 	// Mia may write in it, and the owner may delete only what is its own.
 	f := books.ok("folders new", "folder_id=2", newFolder("Mixed", perms(own, perm(mia.uid, false, 4227330)))).id()
 	mia.contact(f, `"display_name":"Mine"`)
-	books.ok("folders update", "id="+f, `{"folder":{"permissions":`+perms(perm(books.uid, false, 270549121), perm(mia.uid, false, 4227330))+`}}`)
+	books.ok("folders update", "id="+f, `{"folder":{"permissions":`+perms(perm(books.uid, false, 270549121),
+		perm(mia.uid, false, 4227330))+`}}`)
 	o := books.call("folders delete", "["+f+"]")
 	if o.code() != "FLD-0032" || fmt.Sprint(o["data"]) != "["+f+"]" {
 		t.Errorf("folder with foreign objects: %v", o)
@@ -76,7 +78,8 @@ func TestHTTPWithoutModules(t *testing.T) {
 	f := books.folder("Class")
 	bare.want("FLD-0002", "contacts all", "folder="+f, "columns=1")
 	bare.want("FLD-0002", "contacts search", "columns=1", `{"pattern":"*"}`)
-	if _, body := bare.upload("import", f, "Given name,Sur name\nA,B\n", "force_json_response=true"); bare.parse([]byte(body)).code() != "I_E-0607" {
+	if _, body := bare.upload("import", f, "Given name,Sur name\nA,B\n",
+		"force_json_response=true"); bare.parse([]byte(body)).code() != "I_E-0607" {
 		t.Errorf("import without the module: %s", body)
 	}
 	// Who loses the right to edit public folders keeps the folders, but cannot
@@ -107,7 +110,8 @@ func TestHTTPAuthIDCountsOnce(t *testing.T) {
 	login := func() string {
 		form := url.Values{"name": {"mia@17"}, "password": {"secret"}, "client": {"tests"}}
 		b := newBrowser(t, s)
-		_, _, body := b.do("POST", "login", url.Values{"action": {"login"}, "authId": {"once"}}, "application/x-www-form-urlencoded", []byte(form.Encode()))
+		_, _, body := b.do("POST", "login", url.Values{"action": {"login"}, "authId": {"once"}},
+			"application/x-www-form-urlencoded", []byte(form.Encode()))
 		return b.parse(body).code()
 	}
 	if first, second := login(), login(); first != "" || second != "SES-0008" {
@@ -131,7 +135,8 @@ func TestHTTPImportRefusals(t *testing.T) {
 	}
 	w.Close()
 	params := url.Values{"action": {"CSV"}, "session": {b.session}, "folder": {f}, "plainJson": {"true"}}
-	if _, _, body := b.do("POST", "import", params, w.FormDataContentType(), form.Bytes()); b.parse(body).code() != "I_E-1300" {
+	if _, _, body := b.do("POST", "import", params, w.FormDataContentType(),
+		form.Bytes()); b.parse(body).code() != "I_E-1300" {
 		t.Errorf("two files: %s", body)
 	}
 	_, body := b.upload("import", f, "Given name,Department\n,\n,x\nAnna,y\n", "plainJson=true")

@@ -94,7 +94,8 @@ func folderNames(raw json.RawMessage) []string {
 	return out
 }
 
-var searchFields = []string{"display_name", "first_name", "last_name", "email1", "email2", "email3", "company", "categories"}
+var searchFields = []string{"display_name", "first_name", "last_name", "email1", "email2", "email3", "company",
+	"categories"}
 
 func contactsSearch(rq *httpRequest) (httpReply, *httpError) {
 	columns, problem := rq.contactColumns()

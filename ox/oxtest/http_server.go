@@ -171,7 +171,8 @@ type rawReply struct {
 func htmlPage(status int) *rawReply {
 	text := http.StatusText(status)
 	return &rawReply{status, "text/html; charset=UTF-8",
-		[]byte("<html><head><title>" + strconv.Itoa(status) + " " + text + "</title></head><body><h1>" + text + "</h1></body></html>")}
+		[]byte("<html><head><title>" + strconv.Itoa(status) + " " + text + "</title></head><body><h1>" + text +
+			"</h1></body></html>")}
 }
 
 // httpRequest is one call: a request, or an item of "multiple".
@@ -468,7 +469,8 @@ func (a *httpAPI) record(rq *httpRequest, status int, code string) {
 	delete(params, "session")
 	delete(params, "password")
 	delete(params, "action")
-	c := HTTPCall{Op: rq.op(), Context: rq.who.cid, User: rq.who.uid, Params: params, Status: status, Code: code, Multiple: rq.inMultiple}
+	c := HTTPCall{Op: rq.op(), Context: rq.who.cid, User: rq.who.uid, Params: params, Status: status, Code: code,
+		Multiple: rq.inMultiple}
 	if rq.module != "login" && rq.module != "multiple" && rq.multipart == nil {
 		c.Body = string(rq.body)
 	}

@@ -340,7 +340,8 @@ func (p *pimStore) clone() *pimStore {
 		}
 		out.byFolder[n.folder][id] = &n
 	}
-	out.standard, out.userContact, out.contactUser = maps.Clone(p.standard), maps.Clone(p.userContact), maps.Clone(p.contactUser)
+	out.standard, out.userContact, out.contactUser = maps.Clone(p.standard), maps.Clone(p.userContact),
+		maps.Clone(p.contactUser)
 	out.folderTimes, out.deleted = maps.Clone(p.folderTimes), slices.Clone(p.deleted)
 	return &out
 }

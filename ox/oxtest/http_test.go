@@ -39,7 +39,8 @@ func school(t *testing.T, opts ...oxtest.Option) *oxtest.Server {
 		must(err)
 	}
 	add(17, oxtest.User{Name: "books", DisplayName: "Books", Access: "groupware_standard"})
-	add(17, oxtest.User{Name: "mia", DisplayName: "Mia Muster", GivenName: "Mia", Surname: "Muster", Access: "groupware_standard",
+	add(17, oxtest.User{Name: "mia", DisplayName: "Mia Muster", GivenName: "Mia", Surname: "Muster",
+		Access: "groupware_standard",
 		Fields: map[string]string{"telephone_business1": "031 1", "department": "staff"}})
 	add(17, oxtest.User{Name: "tim", DisplayName: "Tim Tester", GivenName: "Tim", Surname: "Tester", Access: "pim"})
 	add(18, oxtest.User{Name: "mia", DisplayName: "Mia Other", Password: "other"})
@@ -71,9 +72,11 @@ type object map[string]any
 
 func (o object) code() string { s, _ := o["code"].(string); return s }
 
-func (b *browser) do(method, path string, params url.Values, contentType string, body []byte) (int, http.Header, []byte) {
+func (b *browser) do(method, path string, params url.Values, contentType string, body []byte) (int, http.Header,
+	[]byte) {
 	b.t.Helper()
-	req, err := http.NewRequestWithContext(b.t.Context(), method, "http://ox.example/ajax/"+path+"?"+params.Encode(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(b.t.Context(), method, "http://ox.example/ajax/"+path+"?"+params.Encode(),
+		bytes.NewReader(body))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -96,7 +99,8 @@ func (b *browser) do(method, path string, params url.Values, contentType string,
 func (b *browser) login(name, password string) object {
 	b.t.Helper()
 	form := url.Values{"name": {name}, "password": {password}, "client": {"tests"}}
-	status, _, body := b.do("POST", "login", url.Values{"action": {"login"}}, "application/x-www-form-urlencoded", []byte(form.Encode()))
+	status, _, body := b.do("POST", "login", url.Values{"action": {"login"}}, "application/x-www-form-urlencoded",
+		[]byte(form.Encode()))
 	if status != 200 {
 		return object{"code": fmt.Sprintf("status %d", status)}
 	}
@@ -257,7 +261,8 @@ func TestHTTPLogin(t *testing.T) {
 		})
 	}
 	b := newBrowser(t, s)
-	if _, _, body := b.do("POST", "login", url.Values{"action": {"login"}, "password": {"secret"}}, "", nil); b.parse(body).code() != "SVL-0030" {
+	if _, _, body := b.do("POST", "login", url.Values{"action": {"login"}, "password": {"secret"}}, "",
+		nil); b.parse(body).code() != "SVL-0030" {
 		t.Errorf("password in the address: %s", body)
 	}
 	b.agent = "tests"
@@ -281,7 +286,8 @@ func TestHTTPSessionBinding(t *testing.T) {
 	b.ok("user/me")
 	b.want("SES-0203", "user/me", "session=0123456789abcdef0123456789abcdef")
 	b.want("SVL-0002", "user/me", "session=")
-	if status, _, body := b.do("GET", "export", url.Values{"action": {"CSV"}, "folder": {"6"}, "session": {"x"}}, "", nil); status != 403 || bytes.Contains(body, []byte("{")) {
+	if status, _, body := b.do("GET", "export", url.Values{"action": {"CSV"}, "folder": {"6"}, "session": {"x"}}, "",
+		nil); status != 403 || bytes.Contains(body, []byte("{")) {
 		t.Errorf("export without session: %d %s", status, body)
 	}
 	b.do("GET", "login", url.Values{"action": {"logout"}, "session": {b.session}}, "", nil)
@@ -451,7 +457,8 @@ func TestHTTPFaults(t *testing.T) {
 	}
 	for _, x := range []oxtest.Failure{{ResetBefore: true}, {ResetAfter: true}} {
 		once(x)
-		req, err := http.NewRequest("PUT", "http://ox.example/ajax/contacts?action=new&session="+b.session, strings.NewReader(body))
+		req, err := http.NewRequest("PUT", "http://ox.example/ajax/contacts?action=new&session="+b.session,
+			strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

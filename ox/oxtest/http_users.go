@@ -110,7 +110,8 @@ func (rq *httpRequest) userRows(users []httpUser) (httpReply, *httpError) {
 }
 
 // userParameters are those that the module user knows.
-var userParameters = []string{"action", "session", "columns", "sort", "order", "id", "timezone", "left_hand_limit", "right_hand_limit"}
+var userParameters = []string{"action", "session", "columns", "sort", "order", "id", "timezone", "left_hand_limit",
+	"right_hand_limit"}
 
 // surplus is how many empty columns a list of users has beyond those asked for: the
 // module takes each parameter that it does not know for a user's attribute to
@@ -205,7 +206,8 @@ func userGet(rq *httpRequest) (httpReply, *httpError) {
 	}
 	c := rq.censored(u)
 	m := rq.contactObject(c)
-	for n, name := range map[int]string{1: "id", 610: "aliases", 611: "timezone", 612: "locale", 613: "groups", 614: "contact_id", 615: "login_info"} {
+	for n, name := range map[int]string{1: "id", 610: "aliases", 611: "timezone", 612: "locale", 613: "groups",
+		614: "contact_id", 615: "login_info"} {
 		if v := rq.userValue(u, c, n); v != nil {
 			m[name] = v
 		}
@@ -221,7 +223,8 @@ func userSearch(rq *httpRequest) (httpReply, *httpError) {
 		return httpReply{}, problem
 	}
 	users := slices.DeleteFunc(rq.allUsers(), func(u httpUser) bool {
-		return !nameMatches(body.Pattern, u.displayName) && !nameMatches(body.Pattern, u.givenName) && !nameMatches(body.Pattern, u.surName)
+		return !nameMatches(body.Pattern, u.displayName) && !nameMatches(body.Pattern, u.givenName) &&
+			!nameMatches(body.Pattern, u.surName)
 	})
 	return rq.userRows(users)
 }

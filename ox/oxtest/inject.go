@@ -81,7 +81,8 @@ func (in *injector) failure(c *Call) Failure {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, r := range in.rules {
-		if r.Service != "" && r.Service != c.Service || r.Op != "" && r.Op != c.Op || r.Context != 0 && r.Context != c.Context {
+		if r.Service != "" && r.Service != c.Service || r.Op != "" && r.Op != c.Op || r.Context != 0 &&
+			r.Context != c.Context {
 			continue
 		}
 		if r.seen++; r.seen <= r.Skip || r.Times > 0 && r.hits >= r.Times {

@@ -149,9 +149,11 @@ func (u User) request(contextName string) *oxuser.User {
 		f.Set(reflect.ValueOf(new(u.Fields[name])))
 	}
 	in.Name, in.Password = &u.Name, new(cmp.Or(u.Password, "secret"))
-	in.Display_name, in.Given_name, in.Sur_name = new(cmp.Or(u.DisplayName, u.Name)), new(cmp.Or(u.GivenName, u.Name)), new(cmp.Or(u.Surname, u.Name))
+	in.Display_name, in.Given_name, in.Sur_name = new(cmp.Or(u.DisplayName, u.Name)), new(cmp.Or(u.GivenName, u.Name)),
+		new(cmp.Or(u.Surname, u.Name))
 	in.PrimaryEmail, in.Email1, in.Aliases = &mail, &mail, u.Aliases
-	for p, v := range map[**string]string{&in.DefaultSenderAddress: u.DefaultSender, &in.Language: u.Language, &in.Timezone: u.Timezone} {
+	for p, v := range map[**string]string{&in.DefaultSenderAddress: u.DefaultSender, &in.Language: u.Language,
+		&in.Timezone: u.Timezone} {
 		if v != "" {
 			*p = &v
 		}
@@ -227,16 +229,22 @@ func (s *State) Context(id int) (c Context, ok bool) {
 }
 
 func (c *contextState) view() Context {
-	return Context{ID: c.id, Name: c.name, LoginMappings: c.allMappings(true), MaxQuota: c.maxQuota, UsedQuota: c.usedQuota, Schema: c.schema,
-		GABMode: c.gabMode, Disabled: !c.enabled, Admin: c.userView(c.users[c.adminID]), Users: len(c.users), Groups: len(c.groups),
+	return Context{ID: c.id, Name: c.name, LoginMappings: c.allMappings(true), MaxQuota: c.maxQuota,
+		UsedQuota: c.usedQuota, Schema: c.schema,
+		GABMode: c.gabMode, Disabled: !c.enabled, Admin: c.userView(c.users[c.adminID]), Users: len(c.users),
+		Groups:    len(c.groups),
 		Resources: len(c.resources), Access: combinationName(c.accessOf(c.users[c.adminID]))}
 }
 
 func (c *contextState) userView(u *userState) User {
-	v := User{ID: schoolmail.UserID(u.id), Name: u.name(), Password: u.password, DisplayName: u.display(), GivenName: text(u.data.Given_name),
-		Surname: text(u.data.Sur_name), PrimaryEmail: u.primary(), Email1: text(u.data.Email1), DefaultSender: text(u.data.DefaultSenderAddress),
-		Aliases: slices.Clone(u.data.Aliases), Language: text(u.data.Language), Timezone: text(u.data.Timezone), Fields: map[string]string{},
-		Access: combinationName(c.accessOf(u)), Flags: c.accessOf(u).names(), Admin: u.id == c.adminID, Guest: u.guest, BookOpen: c.bookOpen(u),
+	v := User{ID: schoolmail.UserID(u.id), Name: u.name(), Password: u.password, DisplayName: u.display(),
+		GivenName: text(u.data.Given_name),
+		Surname:   text(u.data.Sur_name), PrimaryEmail: u.primary(), Email1: text(u.data.Email1),
+		DefaultSender: text(u.data.DefaultSenderAddress),
+		Aliases:       slices.Clone(u.data.Aliases), Language: text(u.data.Language), Timezone: text(u.data.Timezone),
+		Fields: map[string]string{},
+		Access: combinationName(c.accessOf(u)), Flags: c.accessOf(u).names(), Admin: u.id == c.adminID, Guest: u.guest,
+		BookOpen:   c.bookOpen(u),
 		Attributes: u.attributes.clone(), Data: u.personalData.clone()}
 	if u.data.MaxQuota != nil {
 		v.MaxQuota = *u.data.MaxQuota

@@ -122,7 +122,8 @@ type Instance struct {
 func Start(opts ...Option) *Instance {
 	s := New(opts...)
 	h := httptest.NewServer(s)
-	return &Instance{Server: s, URL: h.URL, SOAPURL: h.URL + "/webservices", HTTPURL: h.URL + s.http.opts.Prefix, listener: h}
+	return &Instance{Server: s, URL: h.URL, SOAPURL: h.URL + "/webservices", HTTPURL: h.URL + s.http.opts.Prefix,
+		listener: h}
 }
 
 // Close stops the listener and ends calls under way.
@@ -175,7 +176,8 @@ func (s *Server) serveSOAP(w http.ResponseWriter, r *http.Request) {
 		s.serveWSDL(w, r, sv)
 		return
 	case r.Method == http.MethodGet:
-		writeFault(w, &soap.Fault{Code: "Server", Message: "No binding operation info while invoking unknown method with params unknown."}, sv.style)
+		writeFault(w, &soap.Fault{Code: "Server",
+			Message: "No binding operation info while invoking unknown method with params unknown."}, sv.style)
 		return
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", "GET, POST")
@@ -226,7 +228,8 @@ func (s *Server) answer(out *answerWriter, sv *service, op *soap.Operation, req 
 		rec.Outcome = fmt.Sprintf("status %d", fail.Status)
 		out.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 		out.w.WriteHeader(fail.Status)
-		fmt.Fprintf(out, "<html><head><title>%d %s</title></head><body></body></html>", fail.Status, http.StatusText(fail.Status))
+		fmt.Fprintf(out, "<html><head><title>%d %s</title></head><body></body></html>", fail.Status,
+			http.StatusText(fail.Status))
 		return
 	case fail.Fault != "":
 		c.work()
@@ -292,7 +295,8 @@ func (s *Server) serveWSDL(w http.ResponseWriter, r *http.Request, sv *service) 
 		scheme = "https"
 	}
 	w.Header().Set("Content-Type", "text/xml; charset=UTF-8")
-	io.WriteString(w, strings.Replace(string(doc), "http://localhost/webservices/", scheme+"://"+html.EscapeString(r.Host)+"/webservices/", 1))
+	io.WriteString(w, strings.Replace(string(doc), "http://localhost/webservices/",
+		scheme+"://"+html.EscapeString(r.Host)+"/webservices/", 1))
 }
 
 // work takes the call's time.

@@ -86,7 +86,8 @@ func TestWriteLock(t *testing.T) {
 		var wg sync.WaitGroup
 		for _, n := range []string{"a", "b"} {
 			wg.Go(func() {
-				err := b.call(oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Usrdata: person(n), Auth: adminAuth}, new(oxuser.CreateResponse))
+				err := b.call(oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Usrdata: person(n), Auth: adminAuth},
+					new(oxuser.CreateResponse))
 				var f *soap.Fault
 				if errors.As(err, &f) && f.Kind == "StorageException" && strings.HasPrefix(f.Message, "User update conflict: ") {
 					conflicts.Add(1)
@@ -109,7 +110,8 @@ func TestLatencies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := inside(t, WithLatencySpread(100*time.Millisecond, 300*time.Millisecond))
 		for range 2000 {
-			b.ok(oxuser.OpExists, &oxuser.Exists{Ctx: userCtx(10), User: &oxuser.User{Id: id32(2)}, Auth: adminAuth}, new(oxuser.ExistsResponse))
+			b.ok(oxuser.OpExists, &oxuser.Exists{Ctx: userCtx(10), User: &oxuser.User{Id: id32(2)}, Auth: adminAuth},
+				new(oxuser.ExistsResponse))
 		}
 		var took []time.Duration
 		for _, c := range b.Calls() {
@@ -125,7 +127,8 @@ func TestLatencies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := inside(t, WithMeasuredLatency(2))
 		b.create(10, person("mia"))
-		b.ok(oxuser.OpGetMultipleData, &oxuser.GetMultipleData{Ctx: userCtx(10), Users: []*oxuser.User{{Id: id32(2)}, {Id: id32(3)}}, Auth: adminAuth},
+		b.ok(oxuser.OpGetMultipleData, &oxuser.GetMultipleData{Ctx: userCtx(10),
+			Users: []*oxuser.User{{Id: id32(2)}, {Id: id32(3)}}, Auth: adminAuth},
 			new(oxuser.GetMultipleDataResponse))
 		if c := b.Calls(); c[0].Duration != 17*time.Millisecond || c[1].Duration != 4400*time.Microsecond {
 			t.Errorf("create took %v, reading two %v", c[0].Duration, c[1].Duration)
@@ -138,7 +141,8 @@ func TestCrossedCopies(t *testing.T) {
 	t.Parallel()
 	auth := &oxusercopy.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}
 	req := func(name string, from, to int) *oxusercopy.CopyUser {
-		return &oxusercopy.CopyUser{User: &oxusercopy.User{Name: &name}, Src: &oxusercopy.Context{Id: id32(from)}, Dest: &oxusercopy.Context{Id: id32(to)}, Auth: auth}
+		return &oxusercopy.CopyUser{User: &oxusercopy.User{Name: &name}, Src: &oxusercopy.Context{Id: id32(from)},
+			Dest: &oxusercopy.Context{Id: id32(to)}, Auth: auth}
 	}
 	synctest.Test(t, func(t *testing.T) {
 		b := inside(t, WithLatency(time.Second))
@@ -171,15 +175,18 @@ func TestCrossedCopies(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			b.refused("StorageException", "UCP-0003", oxusercopy.OpCopyUser, req("mia", 10, 20), new(oxusercopy.CopyUserResponse))
+			b.refused("StorageException", "UCP-0003", oxusercopy.OpCopyUser, req("mia", 10, 20),
+				new(oxusercopy.CopyUserResponse))
 		})
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 		defer cancel()
-		if err := b.c.Call(ctx, oxusercopy.OpCopyUser, req("tom", 10, 20), new(oxusercopy.CopyUserResponse)); !errors.Is(err, context.DeadlineExceeded) {
+		if err := b.c.Call(ctx, oxusercopy.OpCopyUser, req("tom", 10, 20),
+			new(oxusercopy.CopyUserResponse)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the second copy ended: %v", err)
 		}
-		b.refused("StorageException", "User update conflict", oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(20), Usrdata: person("x"), Auth: adminAuth}, new(oxuser.CreateResponse))
+		b.refused("StorageException", "User update conflict", oxuser.OpCreate,
+			&oxuser.Create{Ctx: userCtx(20), Usrdata: person("x"), Auth: adminAuth}, new(oxuser.CreateResponse))
 		b.Close()
 		wg.Wait()
 	})
@@ -197,7 +204,8 @@ func TestCopyRefusals(t *testing.T) {
 	}
 	auth := &oxusercopy.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}
 	req := func(id, from, to int) *oxusercopy.CopyUser {
-		return &oxusercopy.CopyUser{User: &oxusercopy.User{Id: id32(id)}, Src: &oxusercopy.Context{Id: id32(from)}, Dest: &oxusercopy.Context{Id: id32(to)}, Auth: auth}
+		return &oxusercopy.CopyUser{User: &oxusercopy.User{Id: id32(id)}, Src: &oxusercopy.Context{Id: id32(from)},
+			Dest: &oxusercopy.Context{Id: id32(to)}, Auth: auth}
 	}
 	out := new(oxusercopy.CopyUserResponse)
 	b.refused("NoSuchContextException", "", oxusercopy.OpCopyUser, req(3, 99, 20), out)
@@ -230,7 +238,8 @@ func TestCopyRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	var h *soap.HTTPError
-	if err := c.Call(context.Background(), oxusercopy.OpCopyUser, req(3, 10, 20), out); !errors.As(err, &h) || h.Status != 404 {
+	if err := c.Call(context.Background(), oxusercopy.OpCopyUser, req(3, 10, 20), out); !errors.As(err, &h) ||
+		h.Status != 404 {
 		t.Errorf("without the package: got %v", err)
 	}
 }
@@ -256,11 +265,25 @@ func TestInject(t *testing.T) {
 				var f *soap.Fault
 				return errors.As(err, &f) && strings.HasPrefix(f.Message, "SRV-0001")
 			}},
-			{"conflict", Conflict, false, func(err error) bool { var f *soap.Fault; return errors.As(err, &f) && f.Kind == "StorageException" }},
-			{"status", Failure{Status: 503}, false, func(err error) bool { var h *soap.HTTPError; return errors.As(err, &h) && h.Status == 503 }},
-			{"reset before", Failure{ResetBefore: true}, false, func(err error) bool { var e *soap.TransportError; return errors.As(err, &e) }},
-			{"reset after", Failure{ResetAfter: true}, true, func(err error) bool { var e *soap.TransportError; return errors.As(err, &e) }},
-			{"truncated", Failure{Truncate: 500}, true, func(err error) bool { var e *soap.ProtocolError; return errors.As(err, &e) }},
+			{"conflict", Conflict, false, func(err error) bool {
+				var f *soap.Fault
+				return errors.As(err, &f) &&
+					f.Kind == "StorageException"
+			}},
+			{"status", Failure{Status: 503}, false, func(err error) bool {
+				var h *soap.HTTPError
+				return errors.As(err, &h) &&
+					h.Status == 503
+			}},
+			{"reset before", Failure{ResetBefore: true}, false,
+				func(err error) bool { var e *soap.TransportError; return errors.As(err, &e) }},
+			{"reset after", Failure{ResetAfter: true}, true,
+				func(err error) bool { var e *soap.TransportError; return errors.As(err, &e) }},
+			{"truncated", Failure{Truncate: 500}, true, func(err error) bool {
+				var e *soap.ProtocolError
+				return errors.As(err,
+					&e)
+			}},
 			{"delay", Failure{Delay: time.Millisecond}, true, func(err error) bool { return err == nil }},
 			{"slow body", Failure{SlowBody: time.Microsecond}, true, func(err error) bool { return err == nil }},
 		} {
@@ -290,7 +313,8 @@ func TestRules(t *testing.T) {
 	b := start(t)
 	remove := b.Inject(Rule{Op: "listAll", Skip: 1, Times: 2, Failure: Failure{Fault: "StorageException", Message: "x"}})
 	list := func(ctx int) bool {
-		return b.call(oxuser.OpListAll, &oxuser.ListAll{Ctx: userCtx(ctx), Auth: adminAuth}, new(oxuser.ListAllResponse)) == nil
+		return b.call(oxuser.OpListAll, &oxuser.ListAll{Ctx: userCtx(ctx), Auth: adminAuth},
+			new(oxuser.ListAllResponse)) == nil
 	}
 	var got []bool
 	for range 5 {
@@ -324,10 +348,12 @@ func TestCalls(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	b.create(10, person("mia"))
-	b.refused("NoSuchUserException", "", oxuser.OpDelete, &oxuser.Delete{Ctx: userCtx(10), User: &oxuser.User{Id: id32(9)}, Auth: adminAuth}, nil)
+	b.refused("NoSuchUserException", "", oxuser.OpDelete, &oxuser.Delete{Ctx: userCtx(10),
+		User: &oxuser.User{Id: id32(9)}, Auth: adminAuth}, nil)
 	want := []Call{
 		{Service: "OXUserService", Op: "create", Context: 10, Subject: "mia", Objects: 1, InFlight: 1, InFlightContext: 1},
-		{Service: "OXUserService", Op: "delete", Context: 10, Subject: "9", Objects: 1, InFlight: 1, InFlightContext: 1, Outcome: "NoSuchUserException"},
+		{Service: "OXUserService", Op: "delete", Context: 10, Subject: "9", Objects: 1, InFlight: 1, InFlightContext: 1,
+			Outcome: "NoSuchUserException"},
 	}
 	got := b.Calls()
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Call{}, "Start", "Duration", "Request", "Response")); diff != "" {
@@ -358,7 +384,8 @@ func TestSnapshot(t *testing.T) {
 	before := [2]any{b.state.Users(10), b.state.Groups(10)}
 	snap := b.state.Snapshot()
 	b.create(10, person("tom"))
-	b.ok(oxuser.OpChange, &oxuser.Change{Ctx: userCtx(10), Usrdata: &oxuser.User{Id: id32(id), Aliases: []string{"mia@school.example"}, Note: new("n"),
+	b.ok(oxuser.OpChange, &oxuser.Change{Ctx: userCtx(10), Usrdata: &oxuser.User{Id: id32(id),
+		Aliases: []string{"mia@school.example"}, Note: new("n"),
 		UserAttributes: attributesOf(attributes{"a": {"b": "c"}})}, Auth: adminAuth}, nil)
 	b.ok(oxcontext.OpDelete, &oxcontext.Delete{Ctx: &oxcontext.Context{Id: id32(20)}, Auth: masterAuth}, nil)
 	for range 2 { // a snapshot can be used again
@@ -387,15 +414,18 @@ func TestOtherRequests(t *testing.T) {
 	}{
 		{"list of services", "GET", "/webservices", "", 200, "text/html", "OXUserService"},
 		{"unknown service", "POST", "/webservices/OXNothing", empty, 404, "text/plain", "No service was found."},
-		{"get without wsdl", "GET", "/webservices/OXUserService", "", 500, "text/xml", "No binding operation info while invoking unknown method"},
+		{"get without wsdl", "GET", "/webservices/OXUserService", "", 500, "text/xml",
+			"No binding operation info while invoking unknown method"},
 		{"wsdl", "GET", "/webservices/OXUserService?wsdl", "", 200, "text/xml", srv.SOAPURL + "/OXUserService"},
 		{"wsdl of upper case", "GET", "/webservices/OXUserService?WSDL", "", 500, "text/xml", "No binding"},
 		{"put", "PUT", "/webservices/OXUserService", empty, 405, "text/plain", ""},
 		{"empty body", "POST", "/webservices/OXUserService", empty, 500, "text/xml", "No binding operation info"},
 		{"operation of another service", "POST", "/webservices/OXGroupService", strings.Replace(empty, "<e:Body/>",
-			`<e:Body><copyUser xmlns="http://soap.copy.user.admin.openexchange.com"/></e:Body>`, 1), 500, "text/xml", "NO_PART_FOUND"},
+			`<e:Body><copyUser xmlns="http://soap.copy.user.admin.openexchange.com"/></e:Body>`, 1), 500, "text/xml",
+			"NO_PART_FOUND"},
 		{"operation in the wrong namespace", "POST", "/webservices/OXUserCopyService", strings.Replace(empty, "<e:Body/>",
-			`<e:Body><copyUser xmlns="http://soap.admin.openexchange.com"/></e:Body>`, 1), 500, "text/xml", "UNEXPECTED_WRAPPER_ELEMENT"},
+			`<e:Body><copyUser xmlns="http://soap.admin.openexchange.com"/></e:Body>`, 1), 500, "text/xml",
+			"UNEXPECTED_WRAPPER_ELEMENT"},
 		{"no xml", "POST", "/webservices/OXUserService", "hello", 500, "text/xml", "soap:Client"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -413,7 +443,8 @@ func TestOtherRequests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if resp.StatusCode != tt.status || !strings.HasPrefix(resp.Header.Get("Content-Type"), tt.contentType) || !strings.Contains(string(body), tt.want) {
+			if resp.StatusCode != tt.status || !strings.HasPrefix(resp.Header.Get("Content-Type"), tt.contentType) ||
+				!strings.Contains(string(body), tt.want) {
 				t.Errorf("got %s %s\n%s", resp.Status, resp.Header.Get("Content-Type"), body)
 			}
 		})
@@ -425,22 +456,27 @@ func TestUtilAndTasks(t *testing.T) {
 	b := start(t)
 	auth := &oxutil.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}
 	var store oxutil.RegisterFilestoreResponse
-	b.ok(oxutil.OpRegisterFilestore, &oxutil.RegisterFilestore{Fstore: &oxutil.Filestore{Url: new("file:/two")}, Auth: auth}, &store)
-	b.refused("InvalidDataException", "already exists", oxutil.OpRegisterFilestore, &oxutil.RegisterFilestore{Fstore: &oxutil.Filestore{Url: new("file:/two")}, Auth: auth}, &store)
+	b.ok(oxutil.OpRegisterFilestore, &oxutil.RegisterFilestore{Fstore: &oxutil.Filestore{Url: new("file:/two")},
+		Auth: auth}, &store)
+	b.refused("InvalidDataException", "already exists", oxutil.OpRegisterFilestore,
+		&oxutil.RegisterFilestore{Fstore: &oxutil.Filestore{Url: new("file:/two")}, Auth: auth}, &store)
 	var stores oxutil.ListAllFilestoreResponse
 	b.ok(oxutil.OpListAllFilestore, &oxutil.ListAllFilestore{Auth: auth}, &stores)
 	if len(stores.Return_) != 2 || number(stores.Return_[0].CurrentContexts) != 2 {
 		t.Errorf("file stores: %+v", stores.Return_)
 	}
-	b.refused("StorageException", "in use", oxutil.OpUnregisterFilestore, &oxutil.UnregisterFilestore{Store: &oxutil.Filestore{Id: id32(defaultFilestore)}, Auth: auth}, nil)
-	b.ok(oxutil.OpChangeFilestore, &oxutil.ChangeFilestore{Fstore: &oxutil.Filestore{Id: store.Return_.Id, MaxContexts: id32(7)}, Auth: auth}, nil)
+	b.refused("StorageException", "in use", oxutil.OpUnregisterFilestore,
+		&oxutil.UnregisterFilestore{Store: &oxutil.Filestore{Id: id32(defaultFilestore)}, Auth: auth}, nil)
+	b.ok(oxutil.OpChangeFilestore, &oxutil.ChangeFilestore{Fstore: &oxutil.Filestore{Id: store.Return_.Id,
+		MaxContexts: id32(7)}, Auth: auth}, nil)
 	b.state.SetUpdating("oxdatabase_5", true)
 	var checked oxutil.CheckDatabaseResponse
 	b.ok(oxutil.OpCheckDatabase, &oxutil.CheckDatabase{Auth: auth}, &checked)
 	if l := checked.Return_.Blocked; len(l) != 1 || text(l[0].Scheme) != "oxdatabase_5" {
 		t.Errorf("blocked: %+v", l)
 	}
-	b.ok(oxutil.OpUnblockDatabase, &oxutil.UnblockDatabase{Db: &oxutil.Database{Scheme: new("oxdatabase_5")}, Auth: auth}, new(oxutil.UnblockDatabaseResponse))
+	b.ok(oxutil.OpUnblockDatabase, &oxutil.UnblockDatabase{Db: &oxutil.Database{Scheme: new("oxdatabase_5")},
+		Auth: auth}, new(oxutil.UnblockDatabaseResponse))
 
 	b.create(10, with("mia", func(u *oxuser.User) { u.MaxQuota = new(int64(5)) }))
 	if u, _ := b.state.User(10, "mia"); u.Fields["filestore_name"] != "10_ctx_3_user_store" {
@@ -479,7 +515,8 @@ func TestSecondaryAccounts(t *testing.T) {
 	b.create(10, person("tom"))
 	ctx := &oxsecaccount.Context{Id: id32(10)}
 	auth := &oxsecaccount.Credentials{Login: new("oxadmin"), Password: new("secret")}
-	data := &oxsecaccount.AccountDataOnCreate{Login: new("sekretariat"), Password: new("p"), Name: new("Sekretariat"), PrimaryAddress: new("sek@school.example"),
+	data := &oxsecaccount.AccountDataOnCreate{Login: new("sekretariat"), Password: new("p"), Name: new("Sekretariat"),
+		PrimaryAddress:     new("sek@school.example"),
 		MailEndpointSource: new("primary"), TransportEndpointSource: new("primary")}
 	create := &oxsecaccount.Create{AccountDataOnCreate: data, Context: ctx, Auth: auth}
 	b.refused("InvalidDataException", "Missing users/groups in account data", oxsecaccount.OpCreate, create, nil)
@@ -495,14 +532,17 @@ func TestSecondaryAccounts(t *testing.T) {
 		t.Errorf("list answers %+v", list.Return_)
 	}
 	var updated oxsecaccount.UpdateResponse
-	b.ok(oxsecaccount.OpUpdate, &oxsecaccount.Update{PrimaryAddress: new("SEK@school.example"), AccountDataUpdate: &oxsecaccount.AccountDataUpdate{Personal: new("Sek")},
-		Context: ctx, Groups: everybody, Auth: auth}, &updated)
+	b.ok(oxsecaccount.OpUpdate, &oxsecaccount.Update{PrimaryAddress: new("SEK@school.example"),
+		AccountDataUpdate: &oxsecaccount.AccountDataUpdate{Personal: new("Sek")},
+		Context:           ctx, Groups: everybody, Auth: auth}, &updated)
 	var deleted oxsecaccount.DeleteResponse
-	b.ok(oxsecaccount.OpDelete, &oxsecaccount.Delete{PrimaryAddress: new("sek@school.example"), Context: ctx, Users: []*oxsecaccount.User{{Id: id32(4)}}, Auth: auth}, &deleted)
+	b.ok(oxsecaccount.OpDelete, &oxsecaccount.Delete{PrimaryAddress: new("sek@school.example"), Context: ctx,
+		Users: []*oxsecaccount.User{{Id: id32(4)}}, Auth: auth}, &deleted)
 	if !*updated.Return_ || *deleted.Return_ {
 		t.Errorf("updated %v, deleted %v", *updated.Return_, *deleted.Return_)
 	}
-	b.ok(oxsecaccount.OpDelete, &oxsecaccount.Delete{PrimaryAddress: new("sek@school.example"), Context: ctx, Groups: everybody, Auth: auth}, &deleted)
+	b.ok(oxsecaccount.OpDelete, &oxsecaccount.Delete{PrimaryAddress: new("sek@school.example"), Context: ctx,
+		Groups: everybody, Auth: auth}, &deleted)
 	if !*deleted.Return_ {
 		t.Error("nothing was deleted")
 	}

@@ -23,14 +23,17 @@ func (s *State) Restore(from *Snapshot) {
 	from.state.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.contexts, s.servers, s.databases, s.filestores, s.reasons = c.contexts, c.servers, c.databases, c.filestores, c.reasons
+	s.contexts, s.servers, s.databases, s.filestores, s.reasons = c.contexts, c.servers, c.databases, c.filestores,
+		c.reasons
 	s.nextID, s.jobs, s.nextJob, s.updating = c.nextID, c.jobs, c.nextJob, c.updating
 }
 
 // copy copies everything but what is never changed in place.
 func (s *State) copy() *State {
-	out := &State{settings: s.settings, contexts: map[int]*contextState{}, servers: maps.Clone(s.servers), databases: maps.Clone(s.databases),
-		filestores: maps.Clone(s.filestores), reasons: maps.Clone(s.reasons), nextID: s.nextID, jobs: maps.Clone(s.jobs), nextJob: s.nextJob,
+	out := &State{settings: s.settings, contexts: map[int]*contextState{}, servers: maps.Clone(s.servers),
+		databases:  maps.Clone(s.databases),
+		filestores: maps.Clone(s.filestores), reasons: maps.Clone(s.reasons), nextID: s.nextID, jobs: maps.Clone(s.jobs),
+		nextJob:  s.nextJob,
 		updating: maps.Clone(s.updating)}
 	for id, c := range s.contexts {
 		out.contexts[id] = c.copy()
@@ -49,7 +52,8 @@ func (c *contextState) copy() *contextState {
 		u := *c.users[id]
 		data := u.data
 		u.data = nil
-		u.attributes, u.capabilities, u.personalData = u.attributes.clone(), maps.Clone(u.capabilities), u.personalData.clone()
+		u.attributes, u.capabilities, u.personalData = u.attributes.clone(), maps.Clone(u.capabilities),
+			u.personalData.clone()
 		out.store(&u, data)
 	}
 	out.groups = map[int]*groupState{}

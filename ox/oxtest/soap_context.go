@@ -21,15 +21,20 @@ func contextService() *service {
 		decoder: soap.NewRequestDecoder(oxcontext.Namespace, oxcontext.Operations),
 		handlers: map[*soap.Operation]handler{
 			oxcontext.OpCreate: on(func(c *call, r *oxcontext.Create) (*resp, *soap.Fault) {
-				out, f := c.createContext(r.Ctx, r.Admin_user, r.Auth, r.Schema_select_strategy, accessArg{named: defaultAccessName})
+				out, f := c.createContext(r.Ctx, r.Admin_user, r.Auth, r.Schema_select_strategy,
+					accessArg{named: defaultAccessName})
 				return &resp{Return_: out}, f
 			}),
-			oxcontext.OpCreateModuleAccess: on(func(c *call, r *oxcontext.CreateModuleAccess) (*oxcontext.CreateModuleAccessResponse, *soap.Fault) {
-				out, f := c.createContext(r.Ctx, r.Admin_user, r.Auth, r.Schema_select_strategy, accessArg{flags: accessOf(r.Access)})
+			oxcontext.OpCreateModuleAccess: on(func(c *call,
+				r *oxcontext.CreateModuleAccess) (*oxcontext.CreateModuleAccessResponse, *soap.Fault) {
+				out, f := c.createContext(r.Ctx, r.Admin_user, r.Auth, r.Schema_select_strategy,
+					accessArg{flags: accessOf(r.Access)})
 				return &oxcontext.CreateModuleAccessResponse{Return_: out}, f
 			}),
-			oxcontext.OpCreateModuleAccessByName: on(func(c *call, r *oxcontext.CreateModuleAccessByName) (*oxcontext.CreateModuleAccessByNameResponse, *soap.Fault) {
-				out, f := c.createContext(r.Ctx, r.Admin_user, r.Auth, r.Schema_select_strategy, accessArg{named: named(r.Access_combination_name)})
+			oxcontext.OpCreateModuleAccessByName: on(func(c *call,
+				r *oxcontext.CreateModuleAccessByName) (*oxcontext.CreateModuleAccessByNameResponse, *soap.Fault) {
+				out, f := c.createContext(r.Ctx, r.Admin_user, r.Auth, r.Schema_select_strategy,
+					accessArg{named: named(r.Access_combination_name)})
 				return &oxcontext.CreateModuleAccessByNameResponse{Return_: out}, f
 			}),
 			oxcontext.OpChange: void(func(c *call, r *oxcontext.Change) *soap.Fault {
@@ -59,8 +64,11 @@ func contextService() *service {
 			oxcontext.OpEnable: void(func(c *call, r *oxcontext.Enable) *soap.Fault {
 				return c.ofContext(r.Ctx, r.Auth, func(cs *contextState) *soap.Fault { cs.enabled = true; return nil })
 			}),
-			oxcontext.OpDisableAll: void(func(c *call, r *oxcontext.DisableAll) *soap.Fault { return c.enableAll(r.Auth, false) }),
-			oxcontext.OpEnableAll:  void(func(c *call, r *oxcontext.EnableAll) *soap.Fault { return c.enableAll(r.Auth, true) }),
+			oxcontext.OpDisableAll: void(func(c *call, r *oxcontext.DisableAll) *soap.Fault {
+				return c.enableAll(r.Auth,
+					false)
+			}),
+			oxcontext.OpEnableAll: void(func(c *call, r *oxcontext.EnableAll) *soap.Fault { return c.enableAll(r.Auth, true) }),
 			oxcontext.OpDowngrade: void(func(c *call, r *oxcontext.Downgrade) *soap.Fault {
 				return c.ofContext(r.Ctx, r.Auth, func(cs *contextState) *soap.Fault { return c.st.schemaState(cs) })
 			}),
@@ -68,11 +76,13 @@ func contextService() *service {
 				found, f := c.contextExists(r.Ctx, r.Auth)
 				return &oxcontext.ExistsResponse{Return_: &found}, f
 			}),
-			oxcontext.OpExistsInServer: on(func(c *call, r *oxcontext.ExistsInServer) (*oxcontext.ExistsInServerResponse, *soap.Fault) {
+			oxcontext.OpExistsInServer: on(func(c *call, r *oxcontext.ExistsInServer) (*oxcontext.ExistsInServerResponse,
+				*soap.Fault) {
 				found, f := c.contextExists(r.Ctx, r.Auth)
 				return &oxcontext.ExistsInServerResponse{Return_: &found}, f
 			}),
-			oxcontext.OpGetAccessCombinationName: on(func(c *call, r *oxcontext.GetAccessCombinationName) (*oxcontext.GetAccessCombinationNameResponse, *soap.Fault) {
+			oxcontext.OpGetAccessCombinationName: on(func(c *call,
+				r *oxcontext.GetAccessCombinationName) (*oxcontext.GetAccessCombinationNameResponse, *soap.Fault) {
 				out := &oxcontext.GetAccessCombinationNameResponse{}
 				return out, c.ofContext(r.Ctx, r.Auth, func(cs *contextState) *soap.Fault {
 					if n := combinationName(cs.accessOf(cs.users[cs.adminID])); n != "" {
@@ -83,9 +93,11 @@ func contextService() *service {
 			}),
 			oxcontext.OpGetAdminId: on(func(c *call, r *oxcontext.GetAdminId) (*oxcontext.GetAdminIdResponse, *soap.Fault) {
 				out := &oxcontext.GetAdminIdResponse{}
-				return out, c.ofContext(r.Ctx, r.Auth, func(cs *contextState) *soap.Fault { out.Return_ = id32(cs.adminID); return nil })
+				return out, c.ofContext(r.Ctx, r.Auth,
+					func(cs *contextState) *soap.Fault { out.Return_ = id32(cs.adminID); return nil })
 			}),
-			oxcontext.OpGetContextCapabilities: on(func(c *call, r *oxcontext.GetContextCapabilities) (*oxcontext.GetContextCapabilitiesResponse, *soap.Fault) {
+			oxcontext.OpGetContextCapabilities: on(func(c *call,
+				r *oxcontext.GetContextCapabilities) (*oxcontext.GetContextCapabilitiesResponse, *soap.Fault) {
 				out := &oxcontext.GetContextCapabilitiesResponse{}
 				return out, c.ofContext(r.Ctx, r.Auth, func(cs *contextState) *soap.Fault {
 					out.Return_ = new(capabilityText(cs.capabilities, "context "+itoa(cs.id)))
@@ -93,7 +105,8 @@ func contextService() *service {
 				})
 			}),
 			oxcontext.OpGetData: on(getContextData),
-			oxcontext.OpGetModuleAccess: on(func(c *call, r *oxcontext.GetModuleAccess) (*oxcontext.GetModuleAccessResponse, *soap.Fault) {
+			oxcontext.OpGetModuleAccess: on(func(c *call, r *oxcontext.GetModuleAccess) (*oxcontext.GetModuleAccessResponse,
+				*soap.Fault) {
 				out := &oxcontext.GetModuleAccessResponse{}
 				return out, c.ofContext(r.Ctx, r.Auth, func(cs *contextState) *soap.Fault {
 					out.Return_ = putAccess[oxcontext.UserModuleAccess](cs.accessOf(cs.users[cs.adminID]))
@@ -108,11 +121,13 @@ func contextService() *service {
 				l, f := c.listContexts(r.Auth, everyContext, nil, nil, nil)
 				return &oxcontext.ListAllResponse{Return_: l}, f
 			}),
-			oxcontext.OpListByDatabase: on(func(c *call, r *oxcontext.ListByDatabase) (*oxcontext.ListByDatabaseResponse, *soap.Fault) {
+			oxcontext.OpListByDatabase: on(func(c *call, r *oxcontext.ListByDatabase) (*oxcontext.ListByDatabaseResponse,
+				*soap.Fault) {
 				l, f := c.listContexts(r.Auth, byDatabase(r.Db), c.databaseMustExist(r.Db), nil, nil)
 				return &oxcontext.ListByDatabaseResponse{Return_: bare(l)}, f
 			}),
-			oxcontext.OpListByFilestore: on(func(c *call, r *oxcontext.ListByFilestore) (*oxcontext.ListByFilestoreResponse, *soap.Fault) {
+			oxcontext.OpListByFilestore: on(func(c *call, r *oxcontext.ListByFilestore) (*oxcontext.ListByFilestoreResponse,
+				*soap.Fault) {
 				l, f := c.listContexts(r.Auth, byFilestore(r.Fs), c.filestoreMustExist(r.Fs), nil, nil)
 				return &oxcontext.ListByFilestoreResponse{Return_: bare(l)}, f
 			}),
@@ -124,11 +139,13 @@ func contextService() *service {
 				l, f := c.listContexts(r.Auth, everyContext, nil, paging(r.Offset), paging(r.Length))
 				return &oxcontext.ListPageAllResponse{Return_: l}, f
 			}),
-			oxcontext.OpListPageByDatabase: on(func(c *call, r *oxcontext.ListPageByDatabase) (*oxcontext.ListPageByDatabaseResponse, *soap.Fault) {
+			oxcontext.OpListPageByDatabase: on(func(c *call,
+				r *oxcontext.ListPageByDatabase) (*oxcontext.ListPageByDatabaseResponse, *soap.Fault) {
 				l, f := c.listContexts(r.Auth, byDatabase(r.Db), c.databaseMustExist(r.Db), paging(r.Offset), paging(r.Length))
 				return &oxcontext.ListPageByDatabaseResponse{Return_: bare(l)}, f
 			}),
-			oxcontext.OpListPageByFilestore: on(func(c *call, r *oxcontext.ListPageByFilestore) (*oxcontext.ListPageByFilestoreResponse, *soap.Fault) {
+			oxcontext.OpListPageByFilestore: on(func(c *call,
+				r *oxcontext.ListPageByFilestore) (*oxcontext.ListPageByFilestoreResponse, *soap.Fault) {
 				l, f := c.listContexts(r.Auth, byFilestore(r.Fs), c.filestoreMustExist(r.Fs), paging(r.Offset), paging(r.Length))
 				return &oxcontext.ListPageByFilestoreResponse{Return_: bare(l)}, f
 			}),
@@ -141,7 +158,8 @@ func contextService() *service {
 					return nil
 				})
 			}),
-			oxcontext.OpMoveContextDatabase: on(func(c *call, r *oxcontext.MoveContextDatabase) (*oxcontext.MoveContextDatabaseResponse, *soap.Fault) {
+			oxcontext.OpMoveContextDatabase: on(func(c *call,
+				r *oxcontext.MoveContextDatabase) (*oxcontext.MoveContextDatabaseResponse, *soap.Fault) {
 				out := &oxcontext.MoveContextDatabaseResponse{}
 				return out, c.ofContext(r.Ctx, r.Auth, func(cs *contextState) *soap.Fault {
 					if f := c.st.schemaState(cs); f != nil {
@@ -155,7 +173,8 @@ func contextService() *service {
 					return nil
 				})
 			}),
-			oxcontext.OpMoveContextFilestore: on(func(c *call, r *oxcontext.MoveContextFilestore) (*oxcontext.MoveContextFilestoreResponse, *soap.Fault) {
+			oxcontext.OpMoveContextFilestore: on(func(c *call,
+				r *oxcontext.MoveContextFilestore) (*oxcontext.MoveContextFilestoreResponse, *soap.Fault) {
 				out := &oxcontext.MoveContextFilestoreResponse{}
 				return out, c.ofContext(r.Ctx, r.Auth, func(cs *contextState) *soap.Fault {
 					id, f := c.st.findFilestore(convert[filestoreRef](r.Dst_filestore_id))
@@ -172,7 +191,8 @@ func contextService() *service {
 }
 
 // ofContext runs f on a context after the check of master credentials.
-func (c *call) ofContext(ctx *oxcontext.Context, auth *oxcontext.Credentials, f func(cs *contextState) *soap.Fault) *soap.Fault {
+func (c *call) ofContext(ctx *oxcontext.Context, auth *oxcontext.Credentials,
+	f func(cs *contextState) *soap.Fault) *soap.Fault {
 	ref, a := convert[ctxRef](ctx), convert[creds](auth)
 	return c.locked(func() *soap.Fault {
 		cs, fault := c.st.authMasterFor(ref, a)
@@ -183,7 +203,8 @@ func (c *call) ofContext(ctx *oxcontext.Context, auth *oxcontext.Credentials, f 
 	})
 }
 
-func (c *call) createContext(in *oxcontext.Context, admin *oxcontext.User, auth *oxcontext.Credentials, strategy *oxcontext.SchemaSelectStrategy, arg accessArg) (out *oxcontext.Context, fault *soap.Fault) {
+func (c *call) createContext(in *oxcontext.Context, admin *oxcontext.User, auth *oxcontext.Credentials,
+	strategy *oxcontext.SchemaSelectStrategy, arg accessArg) (out *oxcontext.Context, fault *soap.Fault) {
 	a := convert[creds](auth)
 	if in == nil {
 		in = &oxcontext.Context{}
@@ -198,7 +219,8 @@ func (c *call) createContext(in *oxcontext.Context, admin *oxcontext.User, auth 
 		if strategy != nil && strategy.Schema_name != nil && strategy.Strategy != nil {
 			return bareFault("Schema name and strategy are both given.")
 		}
-		if strategy != nil && strategy.Strategy != nil && *strategy.Strategy != "automatic" && *strategy.Strategy != "in-memory" {
+		if strategy != nil && strategy.Strategy != nil && *strategy.Strategy != "automatic" &&
+			*strategy.Strategy != "in-memory" {
 			return bareFault("Invalid schema select strategy " + *strategy.Strategy)
 		}
 		if f := c.st.authMaster(a); f != nil {
@@ -252,7 +274,8 @@ func (s *State) deadlock(id int) *soap.Fault {
 }
 
 // createContext makes a context with its default group and its admin.
-func (s *State) createContext(in *oxcontext.Context, admin *oxuser.User, schema string, arg accessArg) (*oxcontext.Context, *soap.Fault) {
+func (s *State) createContext(in *oxcontext.Context, admin *oxuser.User, schema string,
+	arg accessArg) (*oxcontext.Context, *soap.Fault) {
 	id := number(in.Id)
 	switch {
 	case in.Id == nil:
@@ -284,9 +307,12 @@ func (s *State) createContext(in *oxcontext.Context, admin *oxuser.User, schema 
 	c := &contextState{
 		id: id, name: name, enabled: true, mappings: map[string]bool{name: true}, maxQuota: *in.MaxQuota,
 		filestoreID: defaultFilestore, filestoreName: itoa(id) + "_ctx_store", databaseID: 4, schema: schema,
-		attributes: attributes{}, gabMode: "individual", gabOpen: true, quotas: map[string]int64{}, capabilities: map[string]bool{},
-		nextPrincipal: 1, users: map[int]*userState{}, byName: map[string]*userState{}, byDisplay: index{}, byDisplayFold: index{},
-		byPrimary: index{}, groups: map[int]*groupState{}, resources: newResources(), pim: newPIMStore(), lock: newWriteLock(),
+		attributes: attributes{}, gabMode: "individual", gabOpen: true, quotas: map[string]int64{},
+		capabilities:  map[string]bool{},
+		nextPrincipal: 1, users: map[int]*userState{}, byName: map[string]*userState{}, byDisplay: index{},
+		byDisplayFold: index{},
+		byPrimary:     index{}, groups: map[int]*groupState{}, resources: newResources(), pim: newPIMStore(),
+		lock: newWriteLock(),
 	}
 	if strings.EqualFold(text(in.GabMode), "global") {
 		c.gabMode = "global"
@@ -457,8 +483,11 @@ func (c *call) contextExists(ctx *oxcontext.Context, auth *oxcontext.Credentials
 func (c *contextState) show(withIDMapping bool) *oxcontext.Context {
 	db := &oxcontext.Database{Id: id32(c.databaseID), Scheme: &c.schema}
 	out := &oxcontext.Context{
-		Average_size: new(int64(averageContextMB)), Enabled: new(c.enabled), FilestoreId: id32(c.filestoreID), Filestore_name: new(c.filestoreName),
-		Id: id32(c.id), LoginMappings: c.allMappings(withIDMapping), Name: new(c.name), ReadDatabase: db, WriteDatabase: db, UsedQuota: new(c.usedQuota),
+		Average_size: new(int64(averageContextMB)), Enabled: new(c.enabled), FilestoreId: id32(c.filestoreID),
+		Filestore_name: new(c.filestoreName),
+		Id:             id32(c.id), LoginMappings: c.allMappings(withIDMapping), Name: new(c.name), ReadDatabase: db,
+		WriteDatabase:  db,
+		UsedQuota:      new(c.usedQuota),
 		UserAttributes: convert[oxcontext.SOAPStringMapMap](attributesOf(c.attributes)),
 	}
 	if c.maxQuota >= 0 {

@@ -54,7 +54,8 @@ func paging(p *string) *string { return new(text(p)) }
 
 // listContexts answers the list operations. offset and length are nil for those
 // that have no pages.
-func (c *call) listContexts(auth *oxcontext.Credentials, keep func(*contextState) bool, check func() *soap.Fault, offset, length *string) (out []*oxcontext.Context, fault *soap.Fault) {
+func (c *call) listContexts(auth *oxcontext.Credentials, keep func(*contextState) bool, check func() *soap.Fault,
+	offset, length *string) (out []*oxcontext.Context, fault *soap.Fault) {
 	a := convert[creds](auth)
 	fault = c.locked(func() *soap.Fault {
 		s := c.st

@@ -55,8 +55,9 @@ func copyUser(c *call, r *oxusercopy.CopyUser) (*oxusercopy.CopyUserResponse, *s
 		}
 		id, f := s.copyUser(src, dest, convert[userRef](r.User))
 		if f == nil {
-			out.Return_ = &oxusercopy.User{Id: id32(id), Contextadmin: new(false), ImapPort: id32(143), ImapSchema: new("imap://"),
-				SmtpPort: id32(25), SmtpSchema: new("smtp://"), UserAttributes: &oxusercopy.SOAPStringMapMap{}}
+			out.Return_ = &oxusercopy.User{Id: id32(id), Contextadmin: new(false), ImapPort: id32(143),
+				ImapSchema: new("imap://"),
+				SmtpPort:   id32(25), SmtpSchema: new("smtp://"), UserAttributes: &oxusercopy.SOAPStringMapMap{}}
 		}
 		return f
 	})
@@ -87,7 +88,9 @@ func (s *State) copyUser(src, dest *ctxRef, ref *userRef) (int, *soap.Fault) {
 	switch {
 	case to.userByName(u.name()) == nil:
 	case ref.Name == nil:
-		return 0, s.fault(kindStorage, "UCP-0011 Categories=USER_INPUT Message='A user named %s already exists in destination context %d.'", u.name(), to.id)
+		return 0, s.fault(kindStorage,
+			"UCP-0011 Categories=USER_INPUT Message='A user named %s already exists in destination context %d.'", u.name(),
+			to.id)
 	default:
 		return 0, s.fault(kindUserExists, "User %s already exists in context %d", u.name(), to.id)
 	}
@@ -96,11 +99,14 @@ func (s *State) copyUser(src, dest *ctxRef, ref *userRef) (int, *soap.Fault) {
 	}
 	size := u.personalData.DriveBytes >> 20
 	if to.maxQuota >= 0 && to.usedQuota+size > to.maxQuota {
-		return 0, s.fault(kindStorage, "UCP-0016 Categories=USER_INPUT Message='The quota of context %d does not suffice for the files of user %s.'", to.id, u.name())
+		return 0, s.fault(kindStorage,
+			"UCP-0016 Categories=USER_INPUT Message='The quota of context %d does not suffice for the files of user %s.'",
+			to.id, u.name())
 	}
 	data := *u.data
 	data.Mailenabled = new(true)
-	n := &userState{id: to.nextID(), password: u.password, attributes: u.attributes.clone(), access: u.access, bookHidden: true,
+	n := &userState{id: to.nextID(), password: u.password, attributes: u.attributes.clone(), access: u.access,
+		bookHidden:   true,
 		capabilities: maps.Clone(u.capabilities), personal: u.personal, personalData: u.personalData.copied()}
 	to.usedQuota += size
 	to.store(n, &data)

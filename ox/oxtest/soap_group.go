@@ -146,7 +146,8 @@ func changeGroup(c *call, r *oxgroup.Change) *soap.Fault {
 	})
 }
 
-func (c *call) members(ctx *oxgroup.Context, grp *oxgroup.Group, l []*oxgroup.User, auth *oxgroup.Credentials, f func(g *groupState, found []*userState) *soap.Fault) *soap.Fault {
+func (c *call) members(ctx *oxgroup.Context, grp *oxgroup.Group, l []*oxgroup.User, auth *oxgroup.Credentials,
+	f func(g *groupState, found []*userState) *soap.Fault) *soap.Fault {
 	return c.reading(ctx, auth, func(cs *contextState) *soap.Fault {
 		g, fault := c.st.findGroup(cs, grp)
 		if fault != nil {
@@ -277,7 +278,8 @@ func getGroups(c *call, r *oxgroup.GetMultipleData) (*oxgroup.GetMultipleDataRes
 	})
 }
 
-func (c *call) listGroups(ctx *oxgroup.Context, pattern string, auth *oxgroup.Credentials) (out []*oxgroup.Group, fault *soap.Fault) {
+func (c *call) listGroups(ctx *oxgroup.Context, pattern string, auth *oxgroup.Credentials) (out []*oxgroup.Group,
+	fault *soap.Fault) {
 	fault = c.reading(ctx, auth, func(cs *contextState) *soap.Fault {
 		for _, id := range slices.Sorted(maps.Keys(cs.groups)) {
 			if g := cs.groups[id]; matches(pattern, g.name, true) || matches(pattern, g.display, true) {

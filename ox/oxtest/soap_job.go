@@ -37,7 +37,8 @@ func (s *State) findFilestore(ref *filestoreRef) (int, *soap.Fault) {
 
 // moveTo carries out a file store move of one user: to a store of his own (own),
 // or back to the context's.
-func (c *call) moveTo(ctx *oxuser.Context, user *oxuser.User, auth *oxuser.Credentials, store *oxuser.Filestore, mustOwn, own bool, quota *int64) (id *int32, fault *soap.Fault) {
+func (c *call) moveTo(ctx *oxuser.Context, user *oxuser.User, auth *oxuser.Credentials, store *oxuser.Filestore,
+	mustOwn, own bool, quota *int64) (id *int32, fault *soap.Fault) {
 	fault = c.writing(c.admin(ctx, auth), func(cs *contextState) *soap.Fault {
 		s := c.st
 		u, f := s.findUser(cs, convert[userRef](user), false)
@@ -46,7 +47,8 @@ func (c *call) moveTo(ctx *oxuser.Context, user *oxuser.User, auth *oxuser.Crede
 		}
 		has := number(u.data.FilestoreId) != 0
 		if mustOwn != has {
-			return s.fault(kindStorage, "User %d in context %d has the wrong kind of file store for this operation.", u.id, cs.id)
+			return s.fault(kindStorage, "User %d in context %d has the wrong kind of file store for this operation.", u.id,
+				cs.id)
 		}
 		data := *u.data
 		if own {
@@ -68,22 +70,26 @@ func (c *call) moveTo(ctx *oxuser.Context, user *oxuser.User, auth *oxuser.Crede
 	return id, fault
 }
 
-func moveFromContext(c *call, r *oxuser.MoveFromContextToUserFilestore) (*oxuser.MoveFromContextToUserFilestoreResponse, *soap.Fault) {
+func moveFromContext(c *call,
+	r *oxuser.MoveFromContextToUserFilestore) (*oxuser.MoveFromContextToUserFilestoreResponse, *soap.Fault) {
 	id, f := c.moveTo(r.Ctx, r.User, r.Auth, r.Dst_filestore_id, false, true, r.Max_quota)
 	return &oxuser.MoveFromContextToUserFilestoreResponse{Return_: id}, f
 }
 
-func moveFromMaster(c *call, r *oxuser.MoveFromMasterToUserFilestore) (*oxuser.MoveFromMasterToUserFilestoreResponse, *soap.Fault) {
+func moveFromMaster(c *call, r *oxuser.MoveFromMasterToUserFilestore) (*oxuser.MoveFromMasterToUserFilestoreResponse,
+	*soap.Fault) {
 	id, f := c.moveTo(r.Ctx, r.User, r.Auth, r.Dst_filestore_id, true, true, r.Max_quota)
 	return &oxuser.MoveFromMasterToUserFilestoreResponse{Return_: id}, f
 }
 
-func moveToMaster(c *call, r *oxuser.MoveFromUserFilestoreToMaster) (*oxuser.MoveFromUserFilestoreToMasterResponse, *soap.Fault) {
+func moveToMaster(c *call, r *oxuser.MoveFromUserFilestoreToMaster) (*oxuser.MoveFromUserFilestoreToMasterResponse,
+	*soap.Fault) {
 	id, f := c.moveTo(r.Ctx, r.User, r.Auth, nil, true, false, nil)
 	return &oxuser.MoveFromUserFilestoreToMasterResponse{Return_: id}, f
 }
 
-func moveToContext(c *call, r *oxuser.MoveFromUserToContextFilestore) (*oxuser.MoveFromUserToContextFilestoreResponse, *soap.Fault) {
+func moveToContext(c *call, r *oxuser.MoveFromUserToContextFilestore) (*oxuser.MoveFromUserToContextFilestoreResponse,
+	*soap.Fault) {
 	id, f := c.moveTo(r.Ctx, r.User, r.Auth, nil, true, false, nil)
 	return &oxuser.MoveFromUserToContextFilestoreResponse{Return_: id}, f
 }

@@ -35,7 +35,8 @@ func resourceService() *service {
 					return f
 				})
 			}),
-			oxresource.OpGetMultipleData: on(func(c *call, r *oxresource.GetMultipleData) (*oxresource.GetMultipleDataResponse, *soap.Fault) {
+			oxresource.OpGetMultipleData: on(func(c *call, r *oxresource.GetMultipleData) (*oxresource.GetMultipleDataResponse,
+				*soap.Fault) {
 				out := &oxresource.GetMultipleDataResponse{}
 				return out, c.reading(r.Ctx, r.Auth, func(cs *contextState) *soap.Fault {
 					for _, ref := range r.Resources {
@@ -169,7 +170,8 @@ func storedPermissions(l []*oxresource.ResourcePermission) []*oxresource.Resourc
 	}
 	var out []*oxresource.ResourcePermission
 	for _, p := range l {
-		out = append(out, &oxresource.ResourcePermission{Entity: p.Entity, Group: p.Group, Privilege: new(strings.ToLower(*p.Privilege))})
+		out = append(out, &oxresource.ResourcePermission{Entity: p.Entity, Group: p.Group,
+			Privilege: new(strings.ToLower(*p.Privilege))})
 	}
 	return out
 }

@@ -68,7 +68,8 @@ func (w accountOwners) match(a secondaryAccount) bool { return w[number(a.data.U
 
 // accounts runs f with the users that a request names. Group 0 is everybody and
 // is not looked up.
-func (c *call) accounts(ctx *oxsecaccount.Context, us []*oxsecaccount.User, gs []*oxsecaccount.Group, auth *oxsecaccount.Credentials, f func(cs *contextState, who accountOwners) *soap.Fault) *soap.Fault {
+func (c *call) accounts(ctx *oxsecaccount.Context, us []*oxsecaccount.User, gs []*oxsecaccount.Group,
+	auth *oxsecaccount.Credentials, f func(cs *contextState, who accountOwners) *soap.Fault) *soap.Fault {
 	return c.reading(ctx, auth, func(cs *contextState) *soap.Fault {
 		if len(us)+len(gs) == 0 {
 			return c.st.fault(kindData, "Missing users/groups in account data")
@@ -110,7 +111,8 @@ func createAccount(c *call, r *oxsecaccount.Create) *soap.Fault {
 		}
 		for _, a := range cs.accounts {
 			if who.match(a) && strings.EqualFold(text(a.data.PrimaryAddress), *in.PrimaryAddress) {
-				return c.st.fault(kindStorage, "MSG-0040 Categories=USER_INPUT Message='An account with address %s already exists for user %d.'",
+				return c.st.fault(kindStorage,
+					"MSG-0040 Categories=USER_INPUT Message='An account with address %s already exists for user %d.'",
 					*in.PrimaryAddress, number(a.data.UserId))
 			}
 		}

@@ -29,7 +29,8 @@ func start(t *testing.T, opts ...Option) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, ctx := range []Context{{ID: 10, Name: "teachers"}, {ID: 20, Name: "pupils", LoginMappings: []string{"pupils.example"}, Access: "groupware_standard"}} {
+	for _, ctx := range []Context{{ID: 10, Name: "teachers"}, {ID: 20, Name: "pupils",
+		LoginMappings: []string{"pupils.example"}, Access: "groupware_standard"}} {
 		if err := srv.State().AddContext(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +68,8 @@ var masterAuth = &oxcontext.Credentials{Login: new("oxadminmaster"), Password: n
 // person is a request that creates a user.
 func person(name string) *oxuser.User {
 	mail := name + "@school.example"
-	return &oxuser.User{Name: &name, Password: new("pw-" + name), Display_name: new("Display " + name), Given_name: new("Given"), Sur_name: new("Sur"),
+	return &oxuser.User{Name: &name, Password: new("pw-" + name), Display_name: new("Display " + name),
+		Given_name: new("Given"), Sur_name: new("Sur"),
 		PrimaryEmail: &mail, Email1: &mail}
 }
 
@@ -84,7 +86,8 @@ func TestUserLifeCycle(t *testing.T) {
 	in := person("mia")
 	in.Aliases = []string{"m.lind@school.example"}
 	var made oxuser.CreateByModuleAccessNameResponse
-	b.ok(oxuser.OpCreateByModuleAccessName, &oxuser.CreateByModuleAccessName{Ctx: userCtx(10), Usrdata: in, Auth: adminAuth,
+	b.ok(oxuser.OpCreateByModuleAccessName, &oxuser.CreateByModuleAccessName{Ctx: userCtx(10), Usrdata: in,
+		Auth:                    adminAuth,
 		Access_combination_name: new("groupware_standard")}, &made)
 	u := made.Return_
 	if number(u.Id) != 3 || text(u.Password) != "pw-mia" || text(u.DefaultSenderAddress) != "mia@school.example" ||
@@ -99,8 +102,10 @@ func TestUserLifeCycle(t *testing.T) {
 		return out.Return_
 	}
 	u = get()
-	if u.Password != nil || text(u.PasswordMech) != "{SHA-256}" || text(u.Language) != "en_US" || u.MaxQuota == nil || *u.MaxQuota != -1 ||
-		u.Department != nil || u.ImapServer != nil || number(u.ImapPort) != 143 || u.UserAttributes == nil || len(u.UserAttributes.Entries) != 1 {
+	if u.Password != nil || text(u.PasswordMech) != "{SHA-256}" || text(u.Language) != "en_US" || u.MaxQuota == nil ||
+		*u.MaxQuota != -1 ||
+		u.Department != nil || u.ImapServer != nil || number(u.ImapPort) != 143 || u.UserAttributes == nil ||
+		len(u.UserAttributes.Entries) != 1 {
 		t.Errorf("getData answers %+v", u)
 	}
 
@@ -112,7 +117,8 @@ func TestUserLifeCycle(t *testing.T) {
 	change(&oxuser.User{Department: new("7b"), Given_name: new("")})
 	change(&oxuser.User{ImapServer: new("imap.example"), ImapPort: id32(993)})
 	change(&oxuser.User{ImapServer: new(""), ImapPort: id32(1)})
-	if u = get(); text(u.Department) != "7b" || u.Given_name == nil || *u.Given_name != "" || text(u.ImapServerString) != "imaps://imap.example:993" ||
+	if u = get(); text(u.Department) != "7b" || u.Given_name == nil || *u.Given_name != "" ||
+		text(u.ImapServerString) != "imaps://imap.example:993" ||
 		text(u.ImapServer) != "imap.example" || number(u.ImapPort) != 993 {
 		t.Errorf("after changes: %+v", u)
 	}
@@ -123,7 +129,8 @@ func TestUserLifeCycle(t *testing.T) {
 		t.Errorf("listAll answers %d users", len(list.Return_))
 	}
 	b.ok(oxuser.OpDelete, &oxuser.Delete{Ctx: userCtx(10), User: &oxuser.User{Id: id32(3)}, Auth: adminAuth}, nil)
-	b.refused("NoSuchUserException", "No such user", oxuser.OpDelete, &oxuser.Delete{Ctx: userCtx(10), User: &oxuser.User{Id: id32(3)}, Auth: adminAuth}, nil)
+	b.refused("NoSuchUserException", "No such user", oxuser.OpDelete,
+		&oxuser.Delete{Ctx: userCtx(10), User: &oxuser.User{Id: id32(3)}, Auth: adminAuth}, nil)
 	if id := b.create(10, person("mia")); id != 4 {
 		t.Errorf("the id %d was given again", id)
 	}
@@ -133,17 +140,20 @@ func TestCopyUser(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	id := b.create(10, person("mia"))
-	data := PersonalData{Appointments: []string{"trip"}, Tasks: []string{"t"}, Files: []string{"f"}, DriveBytes: 5 << 20, SharedFiles: []string{"s"}, UISettings: "dark"}
+	data := PersonalData{Appointments: []string{"trip"}, Tasks: []string{"t"}, Files: []string{"f"}, DriveBytes: 5 << 20,
+		SharedFiles: []string{"s"}, UISettings: "dark"}
 	if err := b.state.SetData(10, "mia", data); err != nil {
 		t.Fatal(err)
 	}
-	req := &oxusercopy.CopyUser{User: &oxusercopy.User{Id: id32(id)}, Src: &oxusercopy.Context{Id: id32(10)}, Dest: &oxusercopy.Context{Id: id32(20)},
+	req := &oxusercopy.CopyUser{User: &oxusercopy.User{Id: id32(id)}, Src: &oxusercopy.Context{Id: id32(10)},
+		Dest: &oxusercopy.Context{Id: id32(20)},
 		Auth: &oxusercopy.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}}
 	var out oxusercopy.CopyUserResponse
 	b.ok(oxusercopy.OpCopyUser, req, &out)
 	u, ok := b.state.User(20, "mia")
 	if !ok || int(u.ID) != number(out.Return_.Id) || u.Password != "pw-mia" || u.BookOpen || len(u.Groups) != 0 ||
-		!slices.Equal(u.Data.Files, data.Files) || u.Data.DriveBytes != data.DriveBytes || u.Data.UISettings != "" || u.Data.SharedFiles != nil {
+		!slices.Equal(u.Data.Files, data.Files) || u.Data.DriveBytes != data.DriveBytes || u.Data.UISettings != "" ||
+		u.Data.SharedFiles != nil {
 		t.Errorf("the copy is %+v", u)
 	}
 	if _, ok := b.state.User(10, "mia"); !ok {
@@ -153,7 +163,8 @@ func TestCopyUser(t *testing.T) {
 	req.User.Name = new("mia")
 	b.refused("UserExistsException", "User mia already exists in context 20", oxusercopy.OpCopyUser, req, &out)
 	b.ok(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: &oxgroup.Context{Id: id32(20)}, Grp: &oxgroup.Group{Id: id32(1)},
-		Members: []*oxgroup.User{{Id: id32(u.ID)}}, Auth: &oxgroup.Credentials{Login: new("oxadmin"), Password: new("secret")}}, nil)
+		Members: []*oxgroup.User{{Id: id32(u.ID)}}, Auth: &oxgroup.Credentials{Login: new("oxadmin"),
+			Password: new("secret")}}, nil)
 }
 
 // TestCapacity: a full context takes nobody, neither made nor copied.
@@ -163,10 +174,12 @@ func TestCapacity(t *testing.T) {
 	full := "Maximum number of users per context reached: 2"
 	id := b.create(10, person("a"))
 	b.create(10, person("b"))
-	b.refused("StorageException", full, oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Usrdata: person("c"), Auth: adminAuth}, new(oxuser.CreateResponse))
+	b.refused("StorageException", full, oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Usrdata: person("c"),
+		Auth: adminAuth}, new(oxuser.CreateResponse))
 	other := b.create(20, person("d"))
 	copyOf := func(id, from, to int) *oxusercopy.CopyUser {
-		return &oxusercopy.CopyUser{User: &oxusercopy.User{Id: id32(id)}, Src: &oxusercopy.Context{Id: id32(from)}, Dest: &oxusercopy.Context{Id: id32(to)},
+		return &oxusercopy.CopyUser{User: &oxusercopy.User{Id: id32(id)}, Src: &oxusercopy.Context{Id: id32(from)},
+			Dest: &oxusercopy.Context{Id: id32(to)},
 			Auth: &oxusercopy.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}}
 	}
 	b.refused("StorageException", full, oxusercopy.OpCopyUser, copyOf(other, 20, 10), new(oxusercopy.CopyUserResponse))

@@ -59,11 +59,13 @@ func userService() *service {
 				u, f := c.create(r.Ctx, r.Usrdata, r.Auth, accessArg{inherit: true})
 				return &oxuser.CreateResponse{Return_: u}, f
 			}),
-			oxuser.OpCreateByModuleAccess: on(func(c *call, r *oxuser.CreateByModuleAccess) (*oxuser.CreateByModuleAccessResponse, *soap.Fault) {
+			oxuser.OpCreateByModuleAccess: on(func(c *call,
+				r *oxuser.CreateByModuleAccess) (*oxuser.CreateByModuleAccessResponse, *soap.Fault) {
 				u, f := c.create(r.Ctx, r.Usrdata, r.Auth, accessArg{flags: accessOf(r.Access)})
 				return &oxuser.CreateByModuleAccessResponse{Return_: u}, f
 			}),
-			oxuser.OpCreateByModuleAccessName: on(func(c *call, r *oxuser.CreateByModuleAccessName) (*oxuser.CreateByModuleAccessNameResponse, *soap.Fault) {
+			oxuser.OpCreateByModuleAccessName: on(func(c *call,
+				r *oxuser.CreateByModuleAccessName) (*oxuser.CreateByModuleAccessNameResponse, *soap.Fault) {
 				u, f := c.create(r.Ctx, r.Usrdata, r.Auth, accessArg{named: named(r.Access_combination_name)})
 				return &oxuser.CreateByModuleAccessNameResponse{Return_: u}, f
 			}),
@@ -103,7 +105,8 @@ func named(p *string) string {
 	return *p
 }
 
-func (c *call) create(ctx *oxuser.Context, in *oxuser.User, auth *oxuser.Credentials, arg accessArg) (out *oxuser.User, fault *soap.Fault) {
+func (c *call) create(ctx *oxuser.Context, in *oxuser.User, auth *oxuser.Credentials,
+	arg accessArg) (out *oxuser.User, fault *soap.Fault) {
 	if in == nil {
 		in = &oxuser.User{}
 	}
@@ -154,7 +157,8 @@ func changeRef(in *oxuser.User) *userRef {
 	return &userRef{Name: in.Name}
 }
 
-func (c *call) changeAccess(ctx *oxuser.Context, user *oxuser.User, auth *oxuser.Credentials, arg accessArg) *soap.Fault {
+func (c *call) changeAccess(ctx *oxuser.Context, user *oxuser.User, auth *oxuser.Credentials,
+	arg accessArg) *soap.Fault {
 	return c.writing(c.admin(ctx, auth), func(cs *contextState) *soap.Fault {
 		u, f := c.st.findUser(cs, convert[userRef](user), false)
 		if f != nil {
@@ -266,7 +270,8 @@ func userExists(c *call, r *oxuser.Exists) (*oxuser.ExistsResponse, *soap.Fault)
 	})
 }
 
-func userAccessName(c *call, r *oxuser.GetAccessCombinationName) (*oxuser.GetAccessCombinationNameResponse, *soap.Fault) {
+func userAccessName(c *call, r *oxuser.GetAccessCombinationName) (*oxuser.GetAccessCombinationNameResponse,
+	*soap.Fault) {
 	out := &oxuser.GetAccessCombinationNameResponse{}
 	return out, c.reading(r.Ctx, r.Auth, func(cs *contextState) *soap.Fault {
 		u, f := c.st.findUser(cs, convert[userRef](r.User), false)
@@ -390,7 +395,8 @@ func listByAliasDomain(c *call, r *oxuser.ListByAliasDomain) (*oxuser.ListByAlia
 	out := &oxuser.ListByAliasDomainResponse{}
 	return out, c.reading(r.Ctx, r.Auth, func(cs *contextState) *soap.Fault {
 		if r.Length != nil && r.Offset == nil {
-			return c.st.fault(kindStorage, "You have an error in your SQL syntax; check the manual that corresponds to your server version")
+			return c.st.fault(kindStorage,
+				"You have an error in your SQL syntax; check the manual that corresponds to your server version")
 		}
 		var rows []*userState // one row per alias, as the window counts them
 		for _, id := range cs.userIDs() {

@@ -15,7 +15,8 @@ func utilService() *service {
 		decoder:  soap.NewRequestDecoder(oxutil.Namespace, oxutil.Operations),
 		handlers: map[*soap.Operation]handler{},
 	}
-	for _, part := range []map[*soap.Operation]handler{utilDatabases(), utilSchemas(), utilFilestores(), utilServers(), utilReasons()} {
+	for _, part := range []map[*soap.Operation]handler{utilDatabases(), utilSchemas(), utilFilestores(), utilServers(),
+		utilReasons()} {
 		maps.Copy(sv.handlers, part)
 	}
 	return sv
@@ -35,9 +36,11 @@ func utilDatabases() map[*soap.Operation]handler {
 		}),
 		oxutil.OpListDatabase: on(func(c *call, r *oxutil.ListDatabase) (*oxutil.ListDatabaseResponse, *soap.Fault) {
 			out := &oxutil.ListDatabaseResponse{}
-			return out, c.master(r.Auth, func() *soap.Fault { out.Return_ = c.st.showDatabases(text(r.Search_pattern)); return nil })
+			return out, c.master(r.Auth,
+				func() *soap.Fault { out.Return_ = c.st.showDatabases(text(r.Search_pattern)); return nil })
 		}),
-		oxutil.OpRegisterDatabase: on(func(c *call, r *oxutil.RegisterDatabase) (*oxutil.RegisterDatabaseResponse, *soap.Fault) {
+		oxutil.OpRegisterDatabase: on(func(c *call, r *oxutil.RegisterDatabase) (*oxutil.RegisterDatabaseResponse,
+			*soap.Fault) {
 			out := &oxutil.RegisterDatabaseResponse{}
 			return out, c.master(r.Auth, func() *soap.Fault {
 				if r.Db == nil || text(r.Db.Name) == "" || text(r.Db.Url) == "" {
@@ -123,15 +126,18 @@ func utilFilestores() map[*soap.Operation]handler {
 				return changeRegistered(c.st, c.st.filestores, r.Fstore, func(v *oxutil.Filestore) *int32 { return v.Id })
 			})
 		}),
-		oxutil.OpListAllFilestore: on(func(c *call, r *oxutil.ListAllFilestore) (*oxutil.ListAllFilestoreResponse, *soap.Fault) {
+		oxutil.OpListAllFilestore: on(func(c *call, r *oxutil.ListAllFilestore) (*oxutil.ListAllFilestoreResponse,
+			*soap.Fault) {
 			out := &oxutil.ListAllFilestoreResponse{}
 			return out, c.master(r.Auth, func() *soap.Fault { out.Return_ = c.st.showFilestores("*"); return nil })
 		}),
 		oxutil.OpListFilestore: on(func(c *call, r *oxutil.ListFilestore) (*oxutil.ListFilestoreResponse, *soap.Fault) {
 			out := &oxutil.ListFilestoreResponse{}
-			return out, c.master(r.Auth, func() *soap.Fault { out.Return_ = c.st.showFilestores(text(r.Search_pattern)); return nil })
+			return out, c.master(r.Auth,
+				func() *soap.Fault { out.Return_ = c.st.showFilestores(text(r.Search_pattern)); return nil })
 		}),
-		oxutil.OpRegisterFilestore: on(func(c *call, r *oxutil.RegisterFilestore) (*oxutil.RegisterFilestoreResponse, *soap.Fault) {
+		oxutil.OpRegisterFilestore: on(func(c *call, r *oxutil.RegisterFilestore) (*oxutil.RegisterFilestoreResponse,
+			*soap.Fault) {
 			out := &oxutil.RegisterFilestoreResponse{}
 			return out, c.master(r.Auth, func() *soap.Fault {
 				if r.Fstore == nil || text(r.Fstore.Url) == "" {
@@ -174,7 +180,8 @@ func utilServers() map[*soap.Operation]handler {
 		oxutil.OpListServer: on(func(c *call, r *oxutil.ListServer) (*oxutil.ListServerResponse, *soap.Fault) {
 			out := &oxutil.ListServerResponse{}
 			return out, c.master(r.Auth, func() *soap.Fault {
-				out.Return_ = registered(c.st.servers, text(r.Search_pattern), func(v *oxutil.Server) string { return text(v.Name) })
+				out.Return_ = registered(c.st.servers, text(r.Search_pattern),
+					func(v *oxutil.Server) string { return text(v.Name) })
 				return nil
 			})
 		}),
@@ -205,7 +212,8 @@ func utilServers() map[*soap.Operation]handler {
 // utilReasons answers the operations on reasons for maintenance.
 func utilReasons() map[*soap.Operation]handler {
 	return map[*soap.Operation]handler{
-		oxutil.OpCreateMaintenanceReason: on(func(c *call, r *oxutil.CreateMaintenanceReason) (*oxutil.CreateMaintenanceReasonResponse, *soap.Fault) {
+		oxutil.OpCreateMaintenanceReason: on(func(c *call,
+			r *oxutil.CreateMaintenanceReason) (*oxutil.CreateMaintenanceReasonResponse, *soap.Fault) {
 			out := &oxutil.CreateMaintenanceReasonResponse{}
 			return out, c.master(r.Auth, func() *soap.Fault {
 				if r.Reason == nil || text(r.Reason.Text) == "" {
@@ -229,17 +237,20 @@ func utilReasons() map[*soap.Operation]handler {
 				return nil
 			})
 		}),
-		oxutil.OpListAllMaintenanceReason: on(func(c *call, r *oxutil.ListAllMaintenanceReason) (*oxutil.ListAllMaintenanceReasonResponse, *soap.Fault) {
+		oxutil.OpListAllMaintenanceReason: on(func(c *call,
+			r *oxutil.ListAllMaintenanceReason) (*oxutil.ListAllMaintenanceReasonResponse, *soap.Fault) {
 			out := &oxutil.ListAllMaintenanceReasonResponse{}
 			return out, c.master(r.Auth, func() *soap.Fault {
 				out.Return_ = registered(c.st.reasons, "*", func(v *oxutil.MaintenanceReason) string { return text(v.Text) })
 				return nil
 			})
 		}),
-		oxutil.OpListMaintenanceReason: on(func(c *call, r *oxutil.ListMaintenanceReason) (*oxutil.ListMaintenanceReasonResponse, *soap.Fault) {
+		oxutil.OpListMaintenanceReason: on(func(c *call,
+			r *oxutil.ListMaintenanceReason) (*oxutil.ListMaintenanceReasonResponse, *soap.Fault) {
 			out := &oxutil.ListMaintenanceReasonResponse{}
 			return out, c.master(r.Auth, func() *soap.Fault {
-				out.Return_ = registered(c.st.reasons, text(r.Search_pattern), func(v *oxutil.MaintenanceReason) string { return text(v.Text) })
+				out.Return_ = registered(c.st.reasons, text(r.Search_pattern),
+					func(v *oxutil.MaintenanceReason) string { return text(v.Text) })
 				return nil
 			})
 		}),

@@ -160,14 +160,19 @@ const (
 
 func newState(set settings) *State {
 	s := &State{
-		settings: set, contexts: map[int]*contextState{}, jobs: map[int]*job{}, updating: map[string]bool{}, creates: map[string]int{}, nextID: 10,
+		settings: set, contexts: map[int]*contextState{}, jobs: map[int]*job{}, updating: map[string]bool{},
+		creates: map[string]int{}, nextID: 10,
 		servers: map[int]*oxutil.Server{2: {Id: new(int32(2)), Name: new("local")}},
-		databases: map[int]*oxutil.Database{4: {Id: new(int32(4)), Name: new("oxdatabase"), Master: new(true), MasterId: new(int32(0)),
-			Url: new("jdbc:mysql://localhost"), Driver: new("com.mysql.jdbc.Driver"), Login: new("openexchange"), Password: new("db_password"),
+		databases: map[int]*oxutil.Database{4: {Id: new(int32(4)), Name: new("oxdatabase"), Master: new(true),
+			MasterId: new(int32(0)),
+			Url:      new("jdbc:mysql://localhost"), Driver: new("com.mysql.jdbc.Driver"), Login: new("openexchange"),
+			Password: new("db_password"),
 			MaxUnits: new(int32(-1)), PoolHardLimit: new(int32(1)), PoolInitial: new(int32(0)), PoolMax: new(int32(100))}},
-		filestores: map[int]*oxutil.Filestore{defaultFilestore: {Id: new(int32(defaultFilestore)), Url: new("file:/var/opt/filestore"),
+		filestores: map[int]*oxutil.Filestore{defaultFilestore: {Id: new(int32(defaultFilestore)),
+			Url:  new("file:/var/opt/filestore"),
 			Size: new(int64(1 << 20)), MaxContexts: new(int32(5000))}},
-		reasons: map[int]*oxutil.MaintenanceReason{42: {Id: new(int32(42)), Idset: new(true), Text: new("Context disabled by administrator"), Textset: new(true)}},
+		reasons: map[int]*oxutil.MaintenanceReason{42: {Id: new(int32(42)), Idset: new(true),
+			Text: new("Context disabled by administrator"), Textset: new(true)}},
 	}
 	return s
 }

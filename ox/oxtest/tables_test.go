@@ -14,7 +14,8 @@ import (
 
 // tables are the generated operation tables.
 var tables = map[string][]*soap.Operation{
-	oxcontext.Service: oxcontext.Operations, oxgroup.Service: oxgroup.Operations, oxresource.Service: oxresource.Operations,
+	oxcontext.Service: oxcontext.Operations, oxgroup.Service: oxgroup.Operations,
+	oxresource.Service:   oxresource.Operations,
 	oxsecaccount.Service: oxsecaccount.Operations, oxtask.Service: oxtask.Operations, oxuser.Service: oxuser.Operations,
 	oxusercopy.Service: oxusercopy.Operations, oxutil.Service: oxutil.Operations,
 }

@@ -92,7 +92,8 @@ func (s *State) checkUserSyntax(in *oxuser.User, creating bool) *soap.Fault {
 		return s.fault(kindData, "The given timezone is invalid")
 	}
 	if in.PasswordMech != nil && passwordMech(*in.PasswordMech) == "" {
-		return s.fault(kindData, "Invalid PasswordMech: %s. Use one of the following: %s", *in.PasswordMech, strings.Join(passwordMechs, ", "))
+		return s.fault(kindData, "Invalid PasswordMech: %s. Use one of the following: %s", *in.PasswordMech,
+			strings.Join(passwordMechs, ", "))
 	}
 	if bad := illegal(loginChars, text(in.Name)); bad != "" {
 		return s.fault(kindData, "Illegal chars: \"%s\"", bad)
@@ -132,7 +133,10 @@ func (s *State) checkCapabilityAttributes(m *oxuser.SOAPStringMapMap) *soap.Faul
 
 // isPermissionName reports whether a capability is a module permission.
 func isPermissionName(name string) bool {
-	return slices.ContainsFunc(flagNames, func(f string) bool { return strings.EqualFold(f, strings.ReplaceAll(name, "_", "")) })
+	return slices.ContainsFunc(flagNames, func(f string) bool {
+		return strings.EqualFold(f,
+			strings.ReplaceAll(name, "_", ""))
+	})
 }
 
 // checkDisplayName refuses a display name that another user has.
@@ -150,8 +154,9 @@ func (s *State) checkDisplayName(c *contextState, name string, self int) *soap.F
 // and lower case collides with the other user's Drive folder.
 func (s *State) checkFolderName(c *contextState, name string, self int) *soap.Fault {
 	if _, taken := c.byDisplayFold.other(strings.ToLower(name), self); taken && name != "" && !s.sharedDisplayNames {
-		return s.fault(kindStorage, "FLD-0075 Categories=USER_INPUT Message='An infostore folder named \"%s\" already exists below folder userstore (10)."+
-			" Please choose another display name.'", name)
+		return s.fault(kindStorage,
+			"FLD-0075 Categories=USER_INPUT Message='An infostore folder named \"%s\" already exists below folder userstore (10)."+
+				" Please choose another display name.'", name)
 	}
 	return nil
 }
@@ -159,7 +164,8 @@ func (s *State) checkFolderName(c *contextState, name string, self int) *soap.Fa
 // checkPrimary refuses a primary address that another user of the context has.
 func (s *State) checkPrimary(c *contextState, address string, self int) *soap.Fault {
 	if id, taken := c.byPrimary.other(strings.ToLower(address), self); taken {
-		return s.fault(kindData, "Primary mail address \"%s\" already exists in context %d (Already assigned to user %d).", address, c.id, id)
+		return s.fault(kindData, "Primary mail address \"%s\" already exists in context %d (Already assigned to user %d).",
+			address, c.id, id)
 	}
 	return nil
 }
@@ -179,9 +185,12 @@ func (s *State) checkImage(in *oxuser.User) *soap.Fault {
 	case in.Image1ContentType == nil:
 		return s.fault(kindStorage, "imageContentType must not be null")
 	case len(in.Image1) > maxImage:
-		return s.fault(kindStorage, "CON-0101 Categories=USER_INPUT Message='The image is too large: %d bytes, allowed are %d'", len(in.Image1), maxImage)
+		return s.fault(kindStorage,
+			"CON-0101 Categories=USER_INPUT Message='The image is too large: %d bytes, allowed are %d'", len(in.Image1),
+			maxImage)
 	case http.DetectContentType(in.Image1) != kind:
-		return s.fault(kindStorage, "CON-0171 Categories=USER_INPUT Message='The given file is no image of type %s'", *in.Image1ContentType)
+		return s.fault(kindStorage, "CON-0171 Categories=USER_INPUT Message='The given file is no image of type %s'",
+			*in.Image1ContentType)
 	}
 	return nil
 }
@@ -193,8 +202,9 @@ func (s *State) checkAccess(a access, admin bool, uid, cid int) *soap.Fault {
 		return s.fault(kindStorage, "Global address book can not be disabled for non-PIM users.")
 	}
 	if a.has("publicFolderEditable") && !admin {
-		return s.fault(kindStorage, "FLD-0089 Categories=PERMISSION_DENIED Message='Only the context admin may change the permission of "+
-			"public folders, not user %d in context %d.'", uid, cid)
+		return s.fault(kindStorage,
+			"FLD-0089 Categories=PERMISSION_DENIED Message='Only the context admin may change the permission of "+
+				"public folders, not user %d in context %d.'", uid, cid)
 	}
 	return nil
 }

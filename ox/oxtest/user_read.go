@@ -13,7 +13,8 @@ import (
 // server's object carries by default.
 func (c *contextState) idOnly(u *userState) *oxuser.User {
 	return &oxuser.User{Id: id32(u.id), Contextadmin: new(false), ImapPort: id32(143), ImapSchema: new("imap://"),
-		SmtpPort: id32(25), SmtpSchema: new("smtp://"), UserAttributes: &oxuser.SOAPStringMapMap{}, Convert_drive_user_folders: new(false)}
+		SmtpPort: id32(25), SmtpSchema: new("smtp://"), UserAttributes: &oxuser.SOAPStringMapMap{},
+		Convert_drive_user_folders: new(false)}
 }
 
 // full is a user as getData answers it. Fields that are written but never read

@@ -31,43 +31,65 @@ func TestCreateRefusals(t *testing.T) {
 		in               *oxuser.User
 	}{
 		{"no login", "InvalidDataException", "Mandatory fields not set: [name]", with("x1", func(u *user) { u.Name = nil })},
-		{"no display name", "InvalidDataException", "Mandatory fields not set: [display_name]", with("x1", func(u *user) { u.Display_name = nil })},
-		{"no given name", "InvalidDataException", "Mandatory fields not set: [given_name]", with("x1", func(u *user) { u.Given_name = nil })},
-		{"no surname", "InvalidDataException", "Mandatory fields not set: [sur_name]", with("x1", func(u *user) { u.Sur_name = new("") })},
-		{"no primary address", "InvalidDataException", "Mandatory fields not set: [primaryEmail]", with("x1", func(u *user) { u.PrimaryEmail = nil })},
-		{"no email1", "InvalidDataException", "Mandatory fields not set: [email1]", with("x1", func(u *user) { u.Email1 = nil })},
-		{"no password", "InvalidDataException", "Empty password is not allowed.", with("x1", func(u *user) { u.Password = nil })},
-		{"empty password", "InvalidDataException", "Empty password is not allowed.", with("x1", func(u *user) { u.Password = new("") })},
+		{"no display name", "InvalidDataException", "Mandatory fields not set: [display_name]",
+			with("x1", func(u *user) { u.Display_name = nil })},
+		{"no given name", "InvalidDataException", "Mandatory fields not set: [given_name]",
+			with("x1", func(u *user) { u.Given_name = nil })},
+		{"no surname", "InvalidDataException", "Mandatory fields not set: [sur_name]",
+			with("x1", func(u *user) { u.Sur_name = new("") })},
+		{"no primary address", "InvalidDataException", "Mandatory fields not set: [primaryEmail]",
+			with("x1", func(u *user) { u.PrimaryEmail = nil })},
+		{"no email1", "InvalidDataException", "Mandatory fields not set: [email1]",
+			with("x1", func(u *user) { u.Email1 = nil })},
+		{"no password", "InvalidDataException", "Empty password is not allowed.",
+			with("x1", func(u *user) { u.Password = nil })},
+		{"empty password", "InvalidDataException", "Empty password is not allowed.",
+			with("x1", func(u *user) { u.Password = new("") })},
 		{"login taken", "InvalidDataException", "User mia already exists in this context", with("mia", func(u *user) {
 			u.Display_name, u.PrimaryEmail, u.Email1 = new("d"), new("d@x.y"), new("d@x.y")
 		})},
-		{"display name taken", "InvalidDataException", "The displayname is already used", with("x1", func(u *user) { u.Display_name = new("Display mia") })},
-		{"display name taken but for case", "StorageException", "FLD-0075", with("x1", func(u *user) { u.Display_name = new("DISPLAY mia") })},
-		{"address taken", "InvalidDataException", `Primary mail address "MIA@school.example" already exists in context 10 (Already assigned to user 3).`,
+		{"display name taken", "InvalidDataException", "The displayname is already used",
+			with("x1", func(u *user) { u.Display_name = new("Display mia") })},
+		{"display name taken but for case", "StorageException", "FLD-0075",
+			with("x1", func(u *user) { u.Display_name = new("DISPLAY mia") })},
+		{"address taken", "InvalidDataException",
+			`Primary mail address "MIA@school.example" already exists in context 10 (Already assigned to user 3).`,
 			with("x1", func(u *user) { u.PrimaryEmail, u.Email1 = new("MIA@school.example"), new("MIA@school.example") })},
-		{"email1 differs", "InvalidDataException", "primarymail must have the same value as email1", with("x1", func(u *user) { u.Email1 = new("X1@school.example") })},
+		{"email1 differs", "InvalidDataException", "primarymail must have the same value as email1",
+			with("x1", func(u *user) { u.Email1 = new("X1@school.example") })},
 		{"login with blank", "InvalidDataException", `Illegal chars: " "`, with("x1", func(u *user) { u.Name = new("x 1") })},
 		{"login with umlaut", "InvalidDataException", `Illegal chars: "ä"`, with("x1", func(u *user) { u.Name = new("xä") })},
-		{"address with blank", "InvalidDataException", "Invalid email address: a b@x.y", with("x1", func(u *user) { u.Aliases = []string{"a b@x.y"} })},
-		{"address with two ats", "InvalidDataException", "Invalid email address: a@@b", with("x1", func(u *user) { u.Aliases = []string{"a@@b"} })},
-		{"address without local part", "InvalidDataException", "Invalid email address: @x", with("x1", func(u *user) { u.Aliases = []string{"@x"} })},
-		{"address without domain", "InvalidDataException", "Invalid email address: a@", with("x1", func(u *user) { u.Aliases = []string{"a@"} })},
-		{"address with umlaut", "InvalidDataException", "Invalid email address: ü@x.y", with("x1", func(u *user) { u.Aliases = []string{"ü@x.y"} })},
-		{"language", "InvalidDataException", "language must contain an underscore, e.g. en_US", with("x1", func(u *user) { u.Language = new("de") })},
-		{"time zone", "InvalidDataException", "The given timezone is invalid", with("x1", func(u *user) { u.Timezone = new("Europe/Nowhere") })},
-		{"password mechanism", "InvalidDataException", "Invalid PasswordMech: MD5. Use one of the following: ", with("x1", func(u *user) { u.PasswordMech = new("MD5") })},
+		{"address with blank", "InvalidDataException", "Invalid email address: a b@x.y",
+			with("x1", func(u *user) { u.Aliases = []string{"a b@x.y"} })},
+		{"address with two ats", "InvalidDataException", "Invalid email address: a@@b",
+			with("x1", func(u *user) { u.Aliases = []string{"a@@b"} })},
+		{"address without local part", "InvalidDataException", "Invalid email address: @x",
+			with("x1", func(u *user) { u.Aliases = []string{"@x"} })},
+		{"address without domain", "InvalidDataException", "Invalid email address: a@",
+			with("x1", func(u *user) { u.Aliases = []string{"a@"} })},
+		{"address with umlaut", "InvalidDataException", "Invalid email address: ü@x.y",
+			with("x1", func(u *user) { u.Aliases = []string{"ü@x.y"} })},
+		{"language", "InvalidDataException", "language must contain an underscore, e.g. en_US",
+			with("x1", func(u *user) { u.Language = new("de") })},
+		{"time zone", "InvalidDataException", "The given timezone is invalid",
+			with("x1", func(u *user) { u.Timezone = new("Europe/Nowhere") })},
+		{"password mechanism", "InvalidDataException", "Invalid PasswordMech: MD5. Use one of the following: ",
+			with("x1", func(u *user) { u.PasswordMech = new("MD5") })},
 		{"permission as capability", "InvalidDataException", "", with("x1", func(u *user) {
 			u.UserAttributes = attributesOf(attributes{"config": {"com.openexchange.capability.calendar": "true"}})
 		})},
-		{"image without type", "StorageException", "imageContentType must not be null", with("x1", func(u *user) { u.Image1 = png })},
-		{"image of another type", "StorageException", "image/jpeg", with("x1", func(u *user) { u.Image1, u.Image1ContentType = png, new("image/jpeg") })},
+		{"image without type", "StorageException", "imageContentType must not be null",
+			with("x1", func(u *user) { u.Image1 = png })},
+		{"image of another type", "StorageException", "image/jpeg",
+			with("x1", func(u *user) { u.Image1, u.Image1ContentType = png, new("image/jpeg") })},
 		{"attribute namespace without map", "StorageException", "", with("x1", func(u *user) {
 			u.UserAttributes = &oxuser.SOAPStringMapMap{Entries: []*oxuser.SOAPMapEntry{{Key: new("a")}}}
 		})},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := &bench{t, b.Server, b.c}
-			b.refused(tt.kind, tt.text, oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Usrdata: tt.in, Auth: adminAuth}, new(oxuser.CreateResponse))
+			b.refused(tt.kind, tt.text, oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Usrdata: tt.in, Auth: adminAuth},
+				new(oxuser.CreateResponse))
 			if n := len(b.state.Users(10)); n != 2 {
 				t.Errorf("%d users in the context", n)
 			}
@@ -84,14 +106,21 @@ func TestCreateAllowed(t *testing.T) {
 			u.Display_name = new("other")
 			u.PrimaryEmail, u.Email1 = new("o@x.y"), new("o@x.y")
 		}),
-		"alias that is someone's":     with("x1", func(u *oxuser.User) { u.Aliases = []string{"mia@school.example"} }),
-		"address without at":          with("x2", func(u *oxuser.User) { u.PrimaryEmail, u.Email1 = new("nomail"), new("nomail") }),
-		"image":                       with("x3", func(u *oxuser.User) { u.Image1, u.Image1ContentType = png, new("image/png") }),
-		"id that is ignored":          with("x4", func(u *oxuser.User) { u.Id = id32(4711) }),
-		"mechanism in braces":         with("x5", func(u *oxuser.User) { u.PasswordMech = new("{bcrypt}") }),
-		"odd but accepted language":   with("x6", func(u *oxuser.User) { u.Language = new("xx_YY") }),
-		"address of another context":  nil,
-		"no Drive folder to clash at": with("x7", func(u *oxuser.User) { u.Display_name = new("DISPLAY mia"); u.Drive_folder_mode = new("none") }),
+		"alias that is someone's": with("x1", func(u *oxuser.User) { u.Aliases = []string{"mia@school.example"} }),
+		"address without at": with("x2", func(u *oxuser.User) {
+			u.PrimaryEmail, u.Email1 = new("nomail"),
+				new("nomail")
+		}),
+		"image": with("x3", func(u *oxuser.User) {
+			u.Image1, u.Image1ContentType = png,
+				new("image/png")
+		}),
+		"id that is ignored":         with("x4", func(u *oxuser.User) { u.Id = id32(4711) }),
+		"mechanism in braces":        with("x5", func(u *oxuser.User) { u.PasswordMech = new("{bcrypt}") }),
+		"odd but accepted language":  with("x6", func(u *oxuser.User) { u.Language = new("xx_YY") }),
+		"address of another context": nil,
+		"no Drive folder to clash at": with("x7",
+			func(u *oxuser.User) { u.Display_name = new("DISPLAY mia"); u.Drive_folder_mode = new("none") }),
 	} {
 		ctx := 10
 		if u == nil {
@@ -111,7 +140,8 @@ func TestFailedCreateTakesAnID(t *testing.T) {
 	b := start(t)
 	b.create(10, person("mia")) // 3
 	late := with("x1", func(u *oxuser.User) { u.Display_name = new("display mia") })
-	b.refused("StorageException", "FLD-0075", oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Usrdata: late, Auth: adminAuth}, new(oxuser.CreateResponse))
+	b.refused("StorageException", "FLD-0075", oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Usrdata: late,
+		Auth: adminAuth}, new(oxuser.CreateResponse))
 	if id := b.create(10, person("x2")); id != 5 {
 		t.Errorf("got id %d, want 5", id)
 	}
@@ -127,45 +157,66 @@ func TestChangeRules(t *testing.T) {
 		{"nothing", "", "", oxuser.User{}, nil},
 		{"present name", "", "", oxuser.User{Name: new("mia")}, nil},
 		{"other name", "InvalidDataException", "Changing username is disabled!", oxuser.User{Name: new("mia2")}, nil},
-		{"contact field cleared", "", "", oxuser.User{Department: new("")}, func(u User) bool { v, ok := u.Fields["department"]; return ok && v == "" }},
+		{"contact field cleared", "", "", oxuser.User{Department: new("")},
+			func(u User) bool { v, ok := u.Fields["department"]; return ok && v == "" }},
 		{"mandatory names cleared", "", "", oxuser.User{Given_name: new(""), Sur_name: new(""), Display_name: new("")},
 			func(u User) bool { return u.GivenName == "" && u.Surname == "" && u.DisplayName == "" }},
-		{"display name of another", "InvalidDataException", "The displayname is already used", oxuser.User{Display_name: new("Display tom")}, nil},
+		{"display name of another", "InvalidDataException", "The displayname is already used",
+			oxuser.User{Display_name: new("Display tom")}, nil},
 		{"own display name in other case", "", "", oxuser.User{Display_name: new("DISPLAY MIA")}, nil},
 		{"empty password", "", "", oxuser.User{Password: new("")}, func(u User) bool { return u.Password == "pw-mia" }},
-		{"password", "", "", oxuser.User{Password: new("neu"), PasswordMech: new("sha")}, func(u User) bool { return u.Password == "neu" && u.Fields["passwordMech"] == "{SHA}" }},
-		{"mechanism alone", "InvalidDataException", "the password string must also be supplied", oxuser.User{PasswordMech: new("SHA")}, nil},
-		{"empty language", "InvalidDataException", "Language must contain an underscore", oxuser.User{Language: new("")}, nil},
+		{"password", "", "", oxuser.User{Password: new("neu"), PasswordMech: new("sha")},
+			func(u User) bool { return u.Password == "neu" && u.Fields["passwordMech"] == "{SHA}" }},
+		{"mechanism alone", "InvalidDataException", "the password string must also be supplied",
+			oxuser.User{PasswordMech: new("SHA")}, nil},
+		{"empty language", "InvalidDataException", "Language must contain an underscore", oxuser.User{Language: new("")},
+			nil},
 		{"empty time zone", "InvalidDataException", "The given timezone is invalid", oxuser.User{Timezone: new("")}, nil},
-		{"empty primary address", "InvalidDataException", "must be present in set of aliases", oxuser.User{PrimaryEmail: new("")}, nil},
-		{"primary without email1", "InvalidDataException", "email1 not sent but required!", oxuser.User{PrimaryEmail: new("n@x.y"), Aliases: []string{"n@x.y", "mia@school.example"}}, nil},
-		{"primary unlike email1", "InvalidDataException", "email1 not equal with primarymail!", oxuser.User{PrimaryEmail: new("n@x.y"), Email1: new("m@x.y"), Aliases: []string{"n@x.y", "m@x.y", "mia@school.example"}}, nil},
-		{"primary without alias", "InvalidDataException", "must be present in set of aliases", oxuser.User{PrimaryEmail: new("n@x.y"), Email1: new("n@x.y")}, nil},
+		{"empty primary address", "InvalidDataException", "must be present in set of aliases",
+			oxuser.User{PrimaryEmail: new("")}, nil},
+		{"primary without email1", "InvalidDataException", "email1 not sent but required!",
+			oxuser.User{PrimaryEmail: new("n@x.y"), Aliases: []string{"n@x.y", "mia@school.example"}}, nil},
+		{"primary unlike email1", "InvalidDataException", "email1 not equal with primarymail!",
+			oxuser.User{PrimaryEmail: new("n@x.y"), Email1: new("m@x.y"),
+				Aliases: []string{"n@x.y", "m@x.y", "mia@school.example"}}, nil},
+		{"primary without alias", "InvalidDataException", "must be present in set of aliases",
+			oxuser.User{PrimaryEmail: new("n@x.y"), Email1: new("n@x.y")}, nil},
 		{"primary without default sender", "InvalidDataException", "must be present in set of aliases",
 			oxuser.User{PrimaryEmail: new("n@x.y"), Email1: new("n@x.y"), Aliases: []string{"n@x.y"}}, nil},
-		{"primary complete", "", "", oxuser.User{PrimaryEmail: new("n@x.y"), Email1: new("N@x.y"), DefaultSenderAddress: new("n@x.y"), Aliases: []string{"n@x.y"}},
+		{"primary complete", "", "", oxuser.User{PrimaryEmail: new("n@x.y"), Email1: new("N@x.y"),
+			DefaultSenderAddress: new("n@x.y"), Aliases: []string{"n@x.y"}},
 			func(u User) bool { return u.PrimaryEmail == "n@x.y" && slices.Equal(u.Aliases, []string{"n@x.y"}) }},
-		{"primary, old address stays", "", "", oxuser.User{PrimaryEmail: new("n@x.y"), Email1: new("n@x.y"), Aliases: []string{"n@x.y", "mia@school.example"}}, nil},
-		{"primary of another", "InvalidDataException", "Already assigned to user 4", oxuser.User{PrimaryEmail: new("tom@school.example"), Email1: new("tom@school.example"),
-			DefaultSenderAddress: new("tom@school.example"), Aliases: []string{"tom@school.example"}}, nil},
+		{"primary, old address stays", "", "", oxuser.User{PrimaryEmail: new("n@x.y"), Email1: new("n@x.y"),
+			Aliases: []string{"n@x.y", "mia@school.example"}}, nil},
+		{"primary of another", "InvalidDataException", "Already assigned to user 4",
+			oxuser.User{PrimaryEmail: new("tom@school.example"), Email1: new("tom@school.example"),
+				DefaultSenderAddress: new("tom@school.example"), Aliases: []string{"tom@school.example"}}, nil},
 		{"email1 to another alias", "", "", oxuser.User{Email1: new("mia2@school.example")},
 			func(u User) bool { return u.Email1 == "mia2@school.example" && u.PrimaryEmail == "mia@school.example" }},
-		{"email1 to no alias", "InvalidDataException", "must be present in set of aliases", oxuser.User{Email1: new("q@x.y")}, nil},
-		{"aliases without the primary", "InvalidDataException", "must be present in set of aliases", oxuser.User{Aliases: []string{"q@x.y"}}, nil},
+		{"email1 to no alias", "InvalidDataException", "must be present in set of aliases",
+			oxuser.User{Email1: new("q@x.y")}, nil},
+		{"aliases without the primary", "InvalidDataException", "must be present in set of aliases",
+			oxuser.User{Aliases: []string{"q@x.y"}}, nil},
 		{"aliases replaced", "", "", oxuser.User{Aliases: []string{"MIA@school.example", "q@x.y"}},
 			func(u User) bool { return slices.Equal(u.Aliases, []string{"MIA@school.example", "q@x.y"}) }},
-		{"attributes merged", "", "", oxuser.User{UserAttributes: attributesOf(attributes{"config": {"k": "v"}, "x": {"y": ""}})},
+		{"attributes merged", "", "", oxuser.User{UserAttributes: attributesOf(attributes{"config": {"k": "v"},
+			"x": {"y": ""}})},
 			func(u User) bool {
 				v, ok := u.Attributes["x"]["y"]
 				return u.Attributes["config"]["k"] == "v" && u.Attributes["config"][specialUse] == "true" && ok && v == ""
 			}},
-		{"attribute removed", "", "", oxuser.User{UserAttributes: &oxuser.SOAPStringMapMap{Entries: []*oxuser.SOAPMapEntry{{Key: new("config"),
-			Value: &oxuser.SOAPStringMap{Entries: []*oxuser.Entry{{Key: new(specialUse)}}}}}}},
+		{"attribute removed", "", "",
+			oxuser.User{UserAttributes: &oxuser.SOAPStringMapMap{Entries: []*oxuser.SOAPMapEntry{{Key: new("config"),
+				Value: &oxuser.SOAPStringMap{Entries: []*oxuser.Entry{{Key: new(specialUse)}}}}}}},
 			func(u User) bool { _, ok := u.Attributes["config"][specialUse]; return !ok }},
 		{"quota without file store", "StorageException", "", oxuser.User{MaxQuota: new(int64(10))}, nil},
 		{"file store", "StorageException", "", oxuser.User{FilestoreId: id32(7)}, nil},
 		{"used quota", "", "", oxuser.User{UsedQuota: new(int64(10))}, nil},
-		{"port alone", "", "", oxuser.User{ImapPort: id32(99)}, func(u User) bool { _, ok := u.Fields["imapServerString"]; return !ok }},
+		{"port alone", "", "", oxuser.User{ImapPort: id32(99)}, func(u User) bool {
+			_,
+				ok := u.Fields["imapServerString"]
+			return !ok
+		}},
 		{"smtp server with port", "", "", oxuser.User{SmtpServer: new("mail.example"), SmtpPort: id32(465)},
 			func(u User) bool { return u.Fields["smtpServerString"] == "smtps://mail.example:465" }},
 		{"image without type", "StorageException", "imageContentType", oxuser.User{Image1: png}, nil},
@@ -182,7 +233,8 @@ func TestChangeRules(t *testing.T) {
 			req := &oxuser.Change{Ctx: userCtx(10), Usrdata: &in, Auth: adminAuth}
 			if tt.kind != "" {
 				b.refused(tt.kind, tt.text, oxuser.OpChange, req, nil)
-				if after, _ := b.state.User(10, "mia"); after.PrimaryEmail != before.PrimaryEmail || !slices.Equal(after.Aliases, before.Aliases) || after.Password != before.Password {
+				if after, _ := b.state.User(10, "mia"); after.PrimaryEmail != before.PrimaryEmail ||
+					!slices.Equal(after.Aliases, before.Aliases) || after.Password != before.Password {
 					t.Errorf("the refused change left %+v", after)
 				}
 				return
@@ -211,12 +263,16 @@ func TestWhoMay(t *testing.T) {
 	b.ok(oxuser.OpChange, change(10, 3, mia), nil)
 	b.ok(oxuser.OpGetData, get(10, 3, mia), new(oxuser.GetDataResponse))
 	b.refused("InvalidCredentialsException", "Permission denied", oxuser.OpChange, change(10, 4, mia), nil)
-	b.refused("InvalidCredentialsException", "Permission denied", oxuser.OpGetData, get(10, 4, mia), new(oxuser.GetDataResponse))
+	b.refused("InvalidCredentialsException", "Permission denied", oxuser.OpGetData, get(10, 4, mia),
+		new(oxuser.GetDataResponse))
 	// The login is looked up as a user before the password counts.
-	b.refused("NoSuchUserException", "No such user oxadminmaster in context 10", oxuser.OpChange, change(10, 3, master), nil)
-	b.refused("StorageException", "No such user oxadminmaster in context 10", oxuser.OpGetData, get(10, 3, master), new(oxuser.GetDataResponse))
+	b.refused("NoSuchUserException", "No such user oxadminmaster in context 10", oxuser.OpChange, change(10, 3, master),
+		nil)
+	b.refused("StorageException", "No such user oxadminmaster in context 10", oxuser.OpGetData, get(10, 3, master),
+		new(oxuser.GetDataResponse))
 	b.refused("NoSuchContextException", "The context 99 does not exist!", oxuser.OpChange, change(99, 3, adminAuth), nil)
-	b.refused("NoSuchContextException", "The context 99 does not exist!", oxuser.OpGetData, get(99, 3, adminAuth), new(oxuser.GetDataResponse))
+	b.refused("NoSuchContextException", "The context 99 does not exist!", oxuser.OpGetData, get(99, 3, adminAuth),
+		new(oxuser.GetDataResponse))
 	b.refused("InvalidCredentialsException", "Authentication failed", oxuser.OpChange,
 		change(10, 3, &oxuser.Credentials{Login: new("oxadmin"), Password: new("x")}), nil)
 	// The others authenticate first.
@@ -227,13 +283,15 @@ func TestWhoMay(t *testing.T) {
 	list.Auth = master
 	b.refused("InvalidCredentialsException", "Authentication failed", oxuser.OpListAll, list, new(oxuser.ListAllResponse))
 	list.Ctx = &oxuser.Context{}
-	b.refused("InvalidCredentialsException", "Client sent invalid context data object", oxuser.OpListAll, list, new(oxuser.ListAllResponse))
+	b.refused("InvalidCredentialsException", "Client sent invalid context data object", oxuser.OpListAll, list,
+		new(oxuser.ListAllResponse))
 	list.Ctx, list.Auth = userCtx(10), nil
 	b.refused("InvalidCredentialsException", "Authentication failed", oxuser.OpListAll, list, new(oxuser.ListAllResponse))
 	// Context operations are for the master, but for getData.
 	asAdmin := &oxcontext.Credentials{Login: new("oxadmin"), Password: new("secret")}
 	ctx := &oxcontext.Context{Id: id32(10)}
-	b.refused("InvalidCredentialsException", "Authentication failed", oxcontext.OpGetAdminId, &oxcontext.GetAdminId{Ctx: ctx, Auth: asAdmin}, new(oxcontext.GetAdminIdResponse))
+	b.refused("InvalidCredentialsException", "Authentication failed", oxcontext.OpGetAdminId,
+		&oxcontext.GetAdminId{Ctx: ctx, Auth: asAdmin}, new(oxcontext.GetAdminIdResponse))
 	b.ok(oxcontext.OpGetData, &oxcontext.GetData{Ctx: ctx, Auth: asAdmin}, new(oxcontext.GetDataResponse))
 }
 
@@ -246,22 +304,27 @@ func TestLookups(t *testing.T) {
 		return &oxuser.GetMultipleData{Ctx: userCtx(10), Users: us, Auth: adminAuth}
 	}
 	var out oxuser.GetMultipleDataResponse
-	b.ok(oxuser.OpGetMultipleData, multi(&oxuser.User{Id: id32(3)}, &oxuser.User{Name: new("tom")}, &oxuser.User{Id: id32(3)}), &out)
+	b.ok(oxuser.OpGetMultipleData, multi(&oxuser.User{Id: id32(3)}, &oxuser.User{Name: new("tom")},
+		&oxuser.User{Id: id32(3)}), &out)
 	if len(out.Return_) != 3 || text(out.Return_[1].Name) != "tom" || text(out.Return_[2].Name) != "mia" {
 		t.Errorf("getMultipleData answers %+v", out.Return_)
 	}
-	b.refused("NoSuchUserException", "No such user(s) 3, 99 in context 10", oxuser.OpGetMultipleData, multi(&oxuser.User{Id: id32(3)}, &oxuser.User{Id: id32(99)}), &out)
-	b.refused("NoSuchUserException", "com.openexchange.admin.rmi.exceptions.NoSuchObjectException: ", oxuser.OpGetMultipleData, multi(&oxuser.User{Name: new("zz")}), &out)
+	b.refused("NoSuchUserException", "No such user(s) 3, 99 in context 10", oxuser.OpGetMultipleData,
+		multi(&oxuser.User{Id: id32(3)}, &oxuser.User{Id: id32(99)}), &out)
+	b.refused("NoSuchUserException", "com.openexchange.admin.rmi.exceptions.NoSuchObjectException: ",
+		oxuser.OpGetMultipleData, multi(&oxuser.User{Name: new("zz")}), &out)
 	b.refused("InvalidDataException", "", oxuser.OpGetMultipleData, multi(), &out)
 	var f *soap.Fault
-	err := b.call(oxuser.OpGetModuleAccess, &oxuser.GetModuleAccess{Ctx: userCtx(10), User: &oxuser.User{Name: new("zz")}, Auth: adminAuth}, new(oxuser.GetModuleAccessResponse))
+	err := b.call(oxuser.OpGetModuleAccess, &oxuser.GetModuleAccess{Ctx: userCtx(10),
+		User: &oxuser.User{Name: new("zz")}, Auth: adminAuth}, new(oxuser.GetModuleAccessResponse))
 	if !asFault(err, &f) || len(f.ExceptionIDs) != 3 {
 		t.Errorf("lookup by name: got %v", err)
 	}
 	b.refused("NoSuchUserException", "No such user zz in context 10", oxuser.OpGetData,
 		&oxuser.GetData{Ctx: userCtx(10), User: &oxuser.User{Name: new("zz")}, Auth: adminAuth}, new(oxuser.GetDataResponse))
 	b.refused("InvalidDataException", "Username and userid missing.", oxuser.OpGetData,
-		&oxuser.GetData{Ctx: userCtx(10), User: &oxuser.User{Display_name: new("Display mia")}, Auth: adminAuth}, new(oxuser.GetDataResponse))
+		&oxuser.GetData{Ctx: userCtx(10), User: &oxuser.User{Display_name: new("Display mia")}, Auth: adminAuth},
+		new(oxuser.GetDataResponse))
 
 	ids := func(l []*oxuser.User) []int {
 		var out []int
@@ -272,7 +335,8 @@ func TestLookups(t *testing.T) {
 	}
 	list := func(pattern string, length, offset *int32) []int {
 		var out oxuser.ListResponse
-		b.ok(oxuser.OpList, &oxuser.List{Ctx: userCtx(10), Search_pattern: &pattern, Auth: adminAuth, Length: length, Offset: offset}, &out)
+		b.ok(oxuser.OpList, &oxuser.List{Ctx: userCtx(10), Search_pattern: &pattern, Auth: adminAuth, Length: length,
+			Offset: offset}, &out)
 		return ids(out.Return_)
 	}
 	for _, tt := range []struct {
@@ -296,13 +360,16 @@ func TestLookups(t *testing.T) {
 		}
 	}
 	var byDomain oxuser.ListByAliasDomainResponse
-	b.ok(oxuser.OpListByAliasDomain, &oxuser.ListByAliasDomain{Ctx: userCtx(10), Alias_domain: new("school.example"), Auth: adminAuth}, &byDomain)
+	b.ok(oxuser.OpListByAliasDomain, &oxuser.ListByAliasDomain{Ctx: userCtx(10), Alias_domain: new("school.example"),
+		Auth: adminAuth}, &byDomain)
 	if got := ids(byDomain.Return_); !slices.Equal(got, []int{3, 4}) {
 		t.Errorf("by alias domain: got %v", got)
 	}
-	b.refused("StorageException", "SQL", oxuser.OpListByAliasDomain, &oxuser.ListByAliasDomain{Ctx: userCtx(10), Alias_domain: new("x"), Auth: adminAuth, Length: id32(1)}, &byDomain)
+	b.refused("StorageException", "SQL", oxuser.OpListByAliasDomain,
+		&oxuser.ListByAliasDomain{Ctx: userCtx(10), Alias_domain: new("x"), Auth: adminAuth, Length: id32(1)}, &byDomain)
 	var insensitive oxuser.ListCaseInsensitiveResponse
-	b.ok(oxuser.OpListCaseInsensitive, &oxuser.ListCaseInsensitive{Ctx: userCtx(10), Search_pattern: new("MI*"), Auth: adminAuth}, &insensitive)
+	b.ok(oxuser.OpListCaseInsensitive, &oxuser.ListCaseInsensitive{Ctx: userCtx(10), Search_pattern: new("MI*"),
+		Auth: adminAuth}, &insensitive)
 	if got := ids(insensitive.Return_); !slices.Equal(got, []int{3}) {
 		t.Errorf("ignoring case: got %v", got)
 	}
@@ -382,20 +449,24 @@ func TestAccess(t *testing.T) {
 	}
 	name := func() string {
 		var out oxuser.GetAccessCombinationNameResponse
-		b.ok(oxuser.OpGetAccessCombinationName, &oxuser.GetAccessCombinationName{Ctx: userCtx(10), User: id, Auth: adminAuth}, &out)
+		b.ok(oxuser.OpGetAccessCombinationName, &oxuser.GetAccessCombinationName{Ctx: userCtx(10), User: id,
+			Auth: adminAuth}, &out)
 		return text(out.Return_)
 	}
 	if got := name(); got != "webmail_plus" {
 		t.Errorf("inherited access is %q", got)
 	}
-	for _, n := range []string{"webmail", "pim", "pim_infostore", "pim_mobility", "groupware_standard", "groupware_premium", "drive", "pim_plus"} {
+	for _, n := range []string{"webmail", "pim", "pim_infostore", "pim_mobility", "groupware_standard",
+		"groupware_premium", "drive", "pim_plus"} {
 		b.ok(oxuser.OpChangeByModuleAccessName, byName(n), nil)
 		if got := name(); got != n {
 			t.Errorf("after %q: got %q", n, got)
 		}
 	}
-	b.refused("InvalidDataException", `No such access combination name "nothing"`, oxuser.OpChangeByModuleAccessName, byName("nothing"), nil)
-	b.refused("InvalidDataException", `No such access combination name`, oxuser.OpChangeByModuleAccessName, byName(""), nil)
+	b.refused("InvalidDataException", `No such access combination name "nothing"`, oxuser.OpChangeByModuleAccessName,
+		byName("nothing"), nil)
+	b.refused("InvalidDataException", `No such access combination name`, oxuser.OpChangeByModuleAccessName, byName(""),
+		nil)
 	b.ok(oxuser.OpChangeByModuleAccess, byFlags(&oxuser.UserModuleAccess{}), nil)
 	if got := name(); got != "groupware_premium" {
 		t.Errorf("an empty access object gives %q", got)
@@ -404,27 +475,33 @@ func TestAccess(t *testing.T) {
 
 	webmailPlus := putAccess[oxuser.UserModuleAccess](combinations["webmail_plus"])
 	b.ok(oxuser.OpChangeByModuleAccess, byFlags(webmailPlus), nil)
-	if u, _ := b.state.User(10, "mia"); !slices.Equal(u.Flags, []string{"contacts", "publication", "webmail"}) || name() != "" {
+	if u, _ := b.state.User(10, "mia"); !slices.Equal(u.Flags, []string{"contacts", "publication", "webmail"}) ||
+		name() != "" {
 		t.Errorf("flags of webmail_plus give %v", u.Flags)
 	}
 	for _, clash := range []string{"editPublicFolders", "readCreateSharedFolders", "webdavXml", "delegateTask"} {
 		a := putAccess[oxuser.UserModuleAccess](flags("globalAddressBookDisabled webmail " + clash))
-		b.refused("StorageException", "Global address book can not be disabled for non-PIM users.", oxuser.OpChangeByModuleAccess, byFlags(a), nil)
+		b.refused("StorageException", "Global address book can not be disabled for non-PIM users.",
+			oxuser.OpChangeByModuleAccess, byFlags(a), nil)
 	}
-	b.ok(oxuser.OpChangeByModuleAccess, byFlags(putAccess[oxuser.UserModuleAccess](flags("globalAddressBookDisabled editGroup editResource infostore ical vcard"))), nil)
+	b.ok(oxuser.OpChangeByModuleAccess,
+		byFlags(putAccess[oxuser.UserModuleAccess](flags("globalAddressBookDisabled editGroup editResource infostore ical vcard"))), nil)
 	if u, _ := b.state.User(10, "mia"); u.BookOpen {
 		t.Error("the address book is open")
 	}
-	b.refused("StorageException", "FLD-0089", oxuser.OpChangeByModuleAccess, byFlags(putAccess[oxuser.UserModuleAccess](flags("publicFolderEditable"))), nil)
+	b.refused("StorageException", "FLD-0089", oxuser.OpChangeByModuleAccess,
+		byFlags(putAccess[oxuser.UserModuleAccess](flags("publicFolderEditable"))), nil)
 	id = &oxuser.User{Id: id32(2)}
-	b.ok(oxuser.OpChangeByModuleAccess, byFlags(putAccess[oxuser.UserModuleAccess](flags("publicFolderEditable publication"))), nil)
+	b.ok(oxuser.OpChangeByModuleAccess,
+		byFlags(putAccess[oxuser.UserModuleAccess](flags("publicFolderEditable publication"))), nil)
 
 	// A context whose book has one row for everybody.
 	if err := b.state.AddContext(Context{ID: 30, GABMode: "global"}); err != nil {
 		t.Fatal(err)
 	}
 	b.create(30, person("mia"))
-	b.ok(oxuser.OpChangeByModuleAccessName, &oxuser.ChangeByModuleAccessName{Ctx: userCtx(30), User: &oxuser.User{Id: id32(3)},
+	b.ok(oxuser.OpChangeByModuleAccessName, &oxuser.ChangeByModuleAccessName{Ctx: userCtx(30),
+		User:                    &oxuser.User{Id: id32(3)},
 		Access_combination_name: new("webmail"), Auth: adminAuth}, nil)
 	if u, _ := b.state.User(30, "mia"); !u.BookOpen || slices.Contains(u.Flags, "globalAddressBookDisabled") {
 		t.Errorf("in global mode the user's flag counts: %v", u.Flags)
@@ -445,7 +522,8 @@ func TestGlobalAccessChange(t *testing.T) {
 		t.Errorf("got %v and %v", ten.Flags, twenty.Flags)
 	}
 	req.AddAccess = putAccess[oxuser.UserModuleAccess](flags("globalAddressBookDisabled"))
-	b.refused("InvalidDataException", `"GlobalAddressBookDisabled" can not be changed with this method`, oxuser.OpChangeModuleAccessGlobal, req, nil)
+	b.refused("InvalidDataException", `"GlobalAddressBookDisabled" can not be changed with this method`,
+		oxuser.OpChangeModuleAccessGlobal, req, nil)
 	req.Auth = adminAuth
 	b.refused("InvalidCredentialsException", "", oxuser.OpChangeModuleAccessGlobal, req, nil)
 }
@@ -469,16 +547,20 @@ func TestSwitches(t *testing.T) {
 		t.Parallel()
 		b := start(t, WithMasterOverride())
 		master := &oxuser.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}
-		b.ok(oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Usrdata: person("mia"), Auth: master}, new(oxuser.CreateResponse))
+		b.ok(oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Usrdata: person("mia"), Auth: master},
+			new(oxuser.CreateResponse))
 		b.ok(oxuser.OpChange, &oxuser.Change{Ctx: userCtx(10), Usrdata: &oxuser.User{Id: id32(3)}, Auth: master}, nil)
-		b.refused("InvalidCredentialsException", "", oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(99), Usrdata: person("mia"), Auth: master}, new(oxuser.CreateResponse))
+		b.refused("InvalidCredentialsException", "", oxuser.OpCreate,
+			&oxuser.Create{Ctx: userCtx(99), Usrdata: person("mia"), Auth: master}, new(oxuser.CreateResponse))
 	})
 	t.Run("primary unchangeable", func(t *testing.T) {
 		t.Parallel()
 		b := start(t, WithPrimaryMailUnchangeable())
 		b.create(10, person("mia"))
-		b.refused("InvalidDataException", "primary mail must not be changed", oxuser.OpChange, &oxuser.Change{Ctx: userCtx(10), Auth: adminAuth,
-			Usrdata: &oxuser.User{Id: id32(3), PrimaryEmail: new("n@x.y"), Email1: new("n@x.y"), Aliases: []string{"n@x.y", "mia@school.example"}}}, nil)
+		b.refused("InvalidDataException", "primary mail must not be changed", oxuser.OpChange,
+			&oxuser.Change{Ctx: userCtx(10), Auth: adminAuth,
+				Usrdata: &oxuser.User{Id: id32(3), PrimaryEmail: new("n@x.y"), Email1: new("n@x.y"),
+					Aliases: []string{"n@x.y", "mia@school.example"}}}, nil)
 	})
 	t.Run("shared display names", func(t *testing.T) {
 		t.Parallel()
@@ -490,21 +572,25 @@ func TestSwitches(t *testing.T) {
 		t.Parallel()
 		b := start(t, WithBypassedAccessChecks())
 		b.create(10, person("mia"))
-		b.ok(oxuser.OpChangeByModuleAccess, &oxuser.ChangeByModuleAccess{Ctx: userCtx(10), User: &oxuser.User{Id: id32(3)}, Auth: adminAuth,
+		b.ok(oxuser.OpChangeByModuleAccess, &oxuser.ChangeByModuleAccess{Ctx: userCtx(10), User: &oxuser.User{Id: id32(3)},
+			Auth:         adminAuth,
 			ModuleAccess: &oxuser.UserModuleAccess{GlobalAddressBookDisabled: new(true)}}, nil)
 	})
 	t.Run("no detail", func(t *testing.T) {
 		t.Parallel()
 		b := start(t, WithoutFaultDetail())
-		b.refused("", "Authentication failed", oxuser.OpListAll, &oxuser.ListAll{Ctx: userCtx(10)}, new(oxuser.ListAllResponse))
+		b.refused("", "Authentication failed", oxuser.OpListAll, &oxuser.ListAll{Ctx: userCtx(10)},
+			new(oxuser.ListAllResponse))
 	})
 	t.Run("7.10", func(t *testing.T) {
 		t.Parallel()
 		b := start(t, WithVersion(Version710))
-		b.refused("", `local:"length"`, oxuser.OpList, &oxuser.List{Ctx: userCtx(10), Auth: adminAuth, Length: id32(1)}, new(oxuser.ListResponse))
+		b.refused("", `local:"length"`, oxuser.OpList, &oxuser.List{Ctx: userCtx(10), Auth: adminAuth, Length: id32(1)},
+			new(oxuser.ListResponse))
 		b.refused("", `local:"image1"`, oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Auth: adminAuth,
 			Usrdata: &oxuser.User{Image1: png}}, new(oxuser.CreateResponse))
-		b.refused("", `unexpected element (uri:"http://dataobjects.soap.admin.openexchange.com/xsd", local:"gabMode")`, oxcontext.OpChange,
+		b.refused("", `unexpected element (uri:"http://dataobjects.soap.admin.openexchange.com/xsd", local:"gabMode")`,
+			oxcontext.OpChange,
 			&oxcontext.Change{Ctx: &oxcontext.Context{Id: id32(10), GabMode: new("global")}, Auth: masterAuth}, nil)
 		b.create(10, person("mia"))
 	})
@@ -519,7 +605,8 @@ func TestSchemaUpdate(t *testing.T) {
 		oxuser.OpGetData: &oxuser.GetData{Ctx: userCtx(10), User: &oxuser.User{Id: id32(2)}, Auth: adminAuth},
 		oxuser.OpListAll: &oxuser.ListAll{Ctx: userCtx(10), Auth: adminAuth},
 	} {
-		b.refused("DatabaseUpdateException", "is locked or is now being updated, please try again later", op, req, op.NewResponse())
+		b.refused("DatabaseUpdateException", "is locked or is now being updated, please try again later", op, req,
+			op.NewResponse())
 	}
 	ctx := &oxcontext.Context{Id: id32(10)}
 	b.ok(oxcontext.OpGetData, &oxcontext.GetData{Ctx: ctx, Auth: masterAuth}, new(oxcontext.GetDataResponse))

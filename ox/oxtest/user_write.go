@@ -13,13 +13,17 @@ import (
 // than being copied.
 var unstored = map[string]bool{
 	// computed or ignored
-	"Contextadmin": true, "Default_group": true, "GuiPreferencesForSoap": true, "Id": true, "ImapSchema": true, "ImapServerString": true,
-	"Password_expired": true, "SmtpSchema": true, "SmtpServerString": true, "UsedQuota": true, "Convert_drive_user_folders": true,
+	"Contextadmin": true, "Default_group": true, "GuiPreferencesForSoap": true, "Id": true, "ImapSchema": true,
+	"ImapServerString": true,
+	"Password_expired": true, "SmtpSchema": true, "SmtpServerString": true, "UsedQuota": true,
+	"Convert_drive_user_folders": true,
 	// written, never returned
 	"Password": true, "FolderTree": true, "Drive_user_folder_mode": true, "Drive_folder_mode": true,
 	// handled one by one
-	"Aliases": true, "PasswordMech": true, "UserAttributes": true, "ImapServer": true, "ImapPort": true, "SmtpServer": true, "SmtpPort": true,
-	"ImapLogin": true, "Image1": true, "Image1ContentType": true, "MaxQuota": true, "FilestoreId": true, "Filestore_name": true,
+	"Aliases": true, "PasswordMech": true, "UserAttributes": true, "ImapServer": true, "ImapPort": true,
+	"SmtpServer": true, "SmtpPort": true,
+	"ImapLogin": true, "Image1": true, "Image1ContentType": true, "MaxQuota": true, "FilestoreId": true,
+	"Filestore_name": true,
 }
 
 // copySent copies the fields that a request set and that are stored as sent.
@@ -78,8 +82,10 @@ func (s *State) createUser(c *contextState, in *oxuser.User, arg accessArg, isAd
 	if f := s.checkCreate(c, in, isAdmin); f != nil {
 		return nil, f
 	}
-	data := &oxuser.User{Language: new("en_US"), Timezone: new("Europe/Berlin"), Mailenabled: new(true), Gui_spam_filter_enabled: new(false),
-		PasswordMech: new("{SHA-256}"), MaxQuota: new(int64(-1)), FilestoreId: new(int32(0)), UploadFileSizeLimit: new(int32(0)),
+	data := &oxuser.User{Language: new("en_US"), Timezone: new("Europe/Berlin"), Mailenabled: new(true),
+		Gui_spam_filter_enabled: new(false),
+		PasswordMech:            new("{SHA-256}"), MaxQuota: new(int64(-1)), FilestoreId: new(int32(0)),
+		UploadFileSizeLimit:        new(int32(0)),
 		UploadFileSizeLimitPerFile: new(int32(0))}
 	copySent(data, in)
 	if in.PasswordMech != nil {
@@ -259,7 +265,8 @@ func (s *State) checkAddressChange(c *contextState, u *userState, in *oxuser.Use
 		if in.Aliases != nil {
 			after.Aliases = in.Aliases
 		}
-		for _, p := range [][2]*string{{in.PrimaryEmail, after.PrimaryEmail}, {in.Email1, after.Email1}, {in.DefaultSenderAddress, after.DefaultSenderAddress}} {
+		for _, p := range [][2]*string{{in.PrimaryEmail, after.PrimaryEmail}, {in.Email1, after.Email1},
+			{in.DefaultSenderAddress, after.DefaultSenderAddress}} {
 			v := p[1]
 			if p[0] != nil {
 				v = p[0]

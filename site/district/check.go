@@ -25,11 +25,13 @@ func (l *loader) check() {
 		name  string
 		check func(*Config)
 	}{
-		{"site", l.checkSite}, {"export", l.checkExport}, {"directory", l.checkDirectory}, {"ox", l.checkOX}, {"mail", l.checkMail},
+		{"site", l.checkSite}, {"export", l.checkExport}, {"directory", l.checkDirectory}, {"ox", l.checkOX},
+		{"mail", l.checkMail},
 		{"notices", l.checkNotices}, {"state", l.checkState}, {"context", l.checkContexts}, {"population", l.checkPolicy},
 		{"addressbooks", l.checkAddressbooks}, {"migrate", l.checkMigrate}, {"galprobe", l.checkGalprobe},
 	} {
-		if l.program == "" && !l.given(section.name) && slices.Contains([]string{"addressbooks", "galprobe", "migrate"}, section.name) {
+		if l.program == "" && !l.given(section.name) && slices.Contains([]string{"addressbooks", "galprobe", "migrate"},
+			section.name) {
 			continue // nobody asks for it
 		}
 		if l.reads(section.name) {
@@ -196,11 +198,13 @@ func (l *loader) checkContexts(c *Config) {
 		}
 		if l.is(Provision) || l.program == Galprobe && len(x.Probe) > 0 {
 			l.need(key+".admin_login", x.AdminLogin, "the login of the context's administrator")
-			l.need(key+".admin_password", string(x.AdminPassword), "the password of the context's administrator, or admin_password_file")
+			l.need(key+".admin_password", string(x.AdminPassword),
+				"the password of the context's administrator, or admin_password_file")
 		}
 		if l.is(Addressbooks) && x.ServiceLogin != "" {
 			service++
-			l.need(key+".service_password", string(x.ServicePassword), "the password of the service account, or service_password_file")
+			l.need(key+".service_password", string(x.ServicePassword),
+				"the password of the service account, or service_password_file")
 		}
 		if l.is(Galprobe) {
 			probes += len(x.Probe)
@@ -314,12 +318,14 @@ func (l *loader) each(section string, err error) {
 func (l *loader) section(message string) string {
 	message = strings.TrimPrefix(message, "policy: ")
 	for i, q := range l.c.Populations {
-		if strings.HasPrefix(message, fmt.Sprintf("population %q", q.Name)) || strings.HasPrefix(message, fmt.Sprintf("population number %d:", i+1)) {
+		if strings.HasPrefix(message, fmt.Sprintf("population %q", q.Name)) ||
+			strings.HasPrefix(message, fmt.Sprintf("population number %d:", i+1)) {
 			return fmt.Sprintf("population[%d]", i+1)
 		}
 	}
 	for i, x := range l.c.Contexts {
-		if strings.HasPrefix(message, fmt.Sprintf("context %d:", x.ID)) || strings.HasPrefix(message, fmt.Sprintf("context %d ", x.ID)) ||
+		if strings.HasPrefix(message, fmt.Sprintf("context %d:", x.ID)) ||
+			strings.HasPrefix(message, fmt.Sprintf("context %d ", x.ID)) ||
 			strings.HasPrefix(message, fmt.Sprintf("context %q:", x.Name)) {
 			return fmt.Sprintf("context[%d]", i+1)
 		}

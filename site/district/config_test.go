@@ -27,17 +27,20 @@ func small() *Config {
 	return &Config{
 		Export:    Export{Dir: "export"},
 		Directory: Directory{URL: "ldap://127.0.0.1:389", Plaintext: true},
-		OX:        OX{SOAPURLs: []string{"http://127.0.0.1:80/webservices"}, MasterLogin: "oxadminmaster", MasterPassword: "master-secret"},
-		Mail:      Mail{URL: "http://127.0.0.1:8080/doveadm/v1", APIKey: "dovecot-secret"},
-		Notices:   Notices{Addr: "127.0.0.1:25", From: "it@example.org"},
-		State:     State{Dir: "state"},
+		OX: OX{SOAPURLs: []string{"http://127.0.0.1:80/webservices"}, MasterLogin: "oxadminmaster",
+			MasterPassword: "master-secret"},
+		Mail:    Mail{URL: "http://127.0.0.1:8080/doveadm/v1", APIKey: "dovecot-secret"},
+		Notices: Notices{Addr: "127.0.0.1:25", From: "it@example.org"},
+		State:   State{Dir: "state"},
 		Contexts: []Context{
 			{ID: 11, Name: "teachers", AdminLogin: "oxadmin", AdminPassword: "admin-secret"},
 			{ID: 21, Name: "pupils", Capacity: 500, Headroom: 20, AdminLogin: "oxadmin", AdminPassword: "admin-secret"},
 		},
 		Populations: []Population{
-			{Name: "teachers", Roles: []schoolmail.Role{"teacher", "staff"}, Contexts: []schoolmail.ContextID{11}, Domain: "schule.example.org", Access: "groupware_standard"},
-			{Name: "pupils", Roles: []schoolmail.Role{"pupil"}, Levels: []schoolmail.SchoolLevel{"primary", "secondary"}, Contexts: []schoolmail.ContextID{21}, Domain: "lernen.example.org", Access: "webmail"},
+			{Name: "teachers", Roles: []schoolmail.Role{"teacher", "staff"}, Contexts: []schoolmail.ContextID{11},
+				Domain: "schule.example.org", Access: "groupware_standard"},
+			{Name: "pupils", Roles: []schoolmail.Role{"pupil"}, Levels: []schoolmail.SchoolLevel{"primary", "secondary"},
+				Contexts: []schoolmail.ContextID{21}, Domain: "lernen.example.org", Access: "webmail"},
 		},
 	}
 }
@@ -126,7 +129,8 @@ func TestShownDefaultsAreTrue(t *testing.T) {
 	rest = rest[examples+strings.Index(rest[examples:], "[directory]"):]
 	end := strings.Index(rest, "\n# [[term_change]]")
 	got := load(t, save(t, uncomment(head)+uncomment(rest[:end])))
-	ignore := cmp.Options{cmpopts.IgnoreFields(Config{}, "File", "Warnings"), cmpopts.IgnoreFields(Export{}, "Dir", "Files"), cmpopts.IgnoreFields(State{}, "Dir"), cmpopts.EquateEmpty()}
+	ignore := cmp.Options{cmpopts.IgnoreFields(Config{}, "File", "Warnings"),
+		cmpopts.IgnoreFields(Export{}, "Dir", "Files"), cmpopts.IgnoreFields(State{}, "Dir"), cmpopts.EquateEmpty()}
 	if diff := cmp.Diff(want, got, ignore); diff != "" {
 		t.Error(diff)
 	}
@@ -289,12 +293,14 @@ func TestProfileByName(t *testing.T) {
 		}
 	}
 	c := small()
-	c.Sources = []Source{{Prefix: "hr-", Dir: "hr", Profile: "ours.toml", Roles: []schoolmail.Role{schoolmail.RoleTeacher}}}
+	c.Sources = []Source{{Prefix: "hr-", Dir: "hr", Profile: "ours.toml",
+		Roles: []schoolmail.Role{schoolmail.RoleTeacher}}}
 	if err := WriteFile(file, c); err != nil {
 		t.Fatal(err)
 	}
 	part := load(t, file).Parts()[0]
-	if part.Prefix != "hr-" || part.Dir.Path != filepath.Join(dir, "hr") || !strings.HasPrefix(part.Dir.Options.Profile.Follows, "Microsoft") {
+	if part.Prefix != "hr-" || part.Dir.Path != filepath.Join(dir, "hr") ||
+		!strings.HasPrefix(part.Dir.Options.Profile.Follows, "Microsoft") {
 		t.Errorf("%+v", part)
 	}
 	c.Sources = append(c.Sources, Source{Prefix: "hr-", Dir: "x"}, Source{})
@@ -358,13 +364,16 @@ func TestDatesAndLimits(t *testing.T) {
 from = "2027-08-02"
 until = "2027-08-27"
 `))
-	if got := c.Policy().TermChanges[0]; got.From != schoolmail.NewDate(2027, 8, 2) || got.Until != schoolmail.NewDate(2027, 8, 27) {
+	if got := c.Policy().TermChanges[0]; got.From != schoolmail.NewDate(2027, 8, 2) ||
+		got.Until != schoolmail.NewDate(2027, 8, 27) {
 		t.Errorf("term change %+v", got)
 	}
 	// One limit set, even to zero: the others keep their defaults.
-	c = load(t, save(t, strings.Replace(write(t, small()), "[guards.usual]\n", "[guards.usual]\npurges = { school_percent = 0, district_percent = 0, free = 0 }\n", 1)))
+	c = load(t, save(t, strings.Replace(write(t, small()), "[guards.usual]\n",
+		"[guards.usual]\npurges = { school_percent = 0, district_percent = 0, free = 0 }\n", 1)))
 	def := schoolmail.Policy{}.WithDefaults().Guards
-	if g := c.Policy().Guards; g.Usual.Purges != (schoolmail.Limit{}) || g.Usual.Leavers != def.Usual.Leavers || g.TermChange != def.TermChange {
+	if g := c.Policy().Guards; g.Usual.Purges != (schoolmail.Limit{}) || g.Usual.Leavers != def.Usual.Leavers ||
+		g.TermChange != def.TermChange {
 		t.Errorf("guards %+v", g)
 	}
 	if again := load(t, save(t, write(t, c))); !cmp.Equal(again.Policy(), c.Policy()) {
@@ -396,7 +405,8 @@ func TestSecretFiles(t *testing.T) {
 	if s := got.Contexts[1].AdminPassword.Reveal(); s != "x" {
 		t.Errorf("secret %q", s)
 	}
-	if runtime.GOOS != "windows" && (len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "admin.secret holds secrets and has mode 0644")) {
+	if runtime.GOOS != "windows" && (len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0],
+		"admin.secret holds secrets and has mode 0644")) {
 		t.Errorf("warnings %q", got.Warnings)
 	}
 }
@@ -418,15 +428,21 @@ func TestMistakes(t *testing.T) {
 		name, text string
 		want       []string // place, key and message; the place is checked apart
 	}{
-		{"unknown keys and sections", replace("[site]", "[site]\nnmae = \"x\"", "[state]", "[sate]\nx=1\n[state]\n"), []string{
-			`nmae = "x"|site.nmae: unknown key; is name meant?`,
-			`[sate]|sate: unknown section; is site or state meant?`,
-		}},
+		{"unknown keys and sections", replace("[site]", "[site]\nnmae = \"x\"", "[state]", "[sate]\nx=1\n[state]\n"),
+			[]string{
+				`nmae = "x"|site.nmae: unknown key; is name meant?`,
+				`[sate]|sate: unknown section; is site or state meant?`,
+			}},
 		{"syntax", replace("[site]", "[site]\nname = master-secret"), []string{`name = master-secret|: `}},
-		{"type", replace("[site]", "[site]\nparallel = \"many\""), []string{`parallel = "many"|site.parallel: expected a whole number`}},
-		{"date", text + "[[term_change]]\nfrom = \"1.2.2027\"\n", []string{`from = "1.2.2027"|term_change[1].from: expected a day in quotes, as in "2027-08-02"`}},
-		{"date as a number", text + "[[term_change]]\nfrom = 2027\n", []string{`from = 2027|term_change[1].from: expected a day in quotes, as in "2027-08-02"`}},
-		{"values", replace("[site]", "[site]\nlanguage = \"rm\"\nparallel = 5000", "[mail]", "[mail]\nlogin = \"uid\"\nquota_dict = \"proxy::quota\"\npassword = \"x\"", `addr = "127.0.0.1:25"`, `addr = "relay"`, `from = "it@`, `from = "IT <it@`), []string{
+		{"type", replace("[site]", "[site]\nparallel = \"many\""),
+			[]string{`parallel = "many"|site.parallel: expected a whole number`}},
+		{"date", text + "[[term_change]]\nfrom = \"1.2.2027\"\n",
+			[]string{`from = "1.2.2027"|term_change[1].from: expected a day in quotes, as in "2027-08-02"`}},
+		{"date as a number", text + "[[term_change]]\nfrom = 2027\n",
+			[]string{`from = 2027|term_change[1].from: expected a day in quotes, as in "2027-08-02"`}},
+		{"values", replace("[site]", "[site]\nlanguage = \"rm\"\nparallel = 5000", "[mail]",
+			"[mail]\nlogin = \"uid\"\nquota_dict = \"proxy::quota\"\npassword = \"x\"", `addr = "127.0.0.1:25"`,
+			`addr = "relay"`, `from = "it@`, `from = "IT <it@`), []string{
 			`language = "rm"|site.language: "rm": expected one of de, fr, it, en`,
 			`parallel = 5000|site.parallel: 5000: expected 1 to 1000`,
 			`login = "uid"|mail.login: "uid": expected one of mail, username`,
@@ -435,15 +451,17 @@ func TestMistakes(t *testing.T) {
 			`addr = "relay"|notices.addr: "relay": expected host:port`,
 			`from = "IT <it@|notices.from: "IT <it@example.org": expected a mail address alone`,
 		}},
-		{"ways to write", replace("[directory]", "[directory]\nwrite = \"auto\"\nstamps = \"eat\"\nudm_url = \"ftp://x/\""), []string{
-			`[directory]|directory.udm_password: expected udm_user and a password, to write by UDM`,
-			`stamps = "eat"|directory.stamps: expected hold or adopt`,
-			`udm_url = "ftp://x/"|directory.udm_url: expected a URL, https://host or http://host`,
-		}},
+		{"ways to write", replace("[directory]", "[directory]\nwrite = \"auto\"\nstamps = \"eat\"\nudm_url = \"ftp://x/\""),
+			[]string{
+				`[directory]|directory.udm_password: expected udm_user and a password, to write by UDM`,
+				`stamps = "eat"|directory.stamps: expected hold or adopt`,
+				`udm_url = "ftp://x/"|directory.udm_url: expected a URL, https://host or http://host`,
+			}},
 		{"another way to write", replace("[directory]", "[directory]\nwrite = \"fax\""), []string{
 			`write = "fax"|directory.write: expected ldap, auto or udm`,
 		}},
-		{"URLs", replace("ldap://127.0.0.1:389", "127.0.0.1", "http://127.0.0.1:80/webservices", "https://x/ajax", "http://127.0.0.1:8080", "http://u:master-secret@127.0.0.1:8080"), []string{
+		{"URLs", replace("ldap://127.0.0.1:389", "127.0.0.1", "http://127.0.0.1:80/webservices", "https://x/ajax",
+			"http://127.0.0.1:8080", "http://u:master-secret@127.0.0.1:8080"), []string{
 			`url = "127.0.0.1"|directory.url: expected a URL, ldap://host or ldaps://host`,
 			`soap_urls = ["https://x/ajax"]|ox.soap_urls: https://x/ajax: expected a path that ends in /webservices`,
 			`doveadm_url = |mail.doveadm_url: expected a URL without user and password`,
@@ -452,7 +470,8 @@ func TestMistakes(t *testing.T) {
 			`[export]|export: optional: column "id" cannot be optional`,
 			`delimiter = ";;"|export.delimiter: expected one character`,
 		}},
-		{"policy", replace("contexts = [11]", "contexts = [12]", "capacity = 500", "capacity = 1", "[life_cycle]\n", "[life_cycle]\ntransfer_grace_days = 0\nnotice_days = 7\n", "[naming]\n", "[naming]\nmax_username = 100\n") +
+		{"policy", replace("contexts = [11]", "contexts = [12]", "capacity = 500", "capacity = 1", "[life_cycle]\n",
+			"[life_cycle]\ntransfer_grace_days = 0\nnotice_days = 7\n", "[naming]\n", "[naming]\nmax_username = 100\n") +
 			"[[term_change]]\nname = \"t\"\nfrom = \"2027-08-02\"\n[[override]]\nguard = \"all\"\n", []string{
 			`[[context]]2|context[2]: context 21: capacity 1: expected at least 2 (the administrator takes one seat)`,
 			`[[context]]2|context[2]: context 21: headroom 20: expected 0 to capacity-1`,
@@ -464,15 +483,21 @@ func TestMistakes(t *testing.T) {
 			`[[override]]|override[1]: override number 1: guard "all": expected one of`,
 			`[[override]]|override[1]: override number 1: by, reason and until must be given`,
 		}},
-		{"secrets", replace(`master_password = "master-secret"`, `master_password = "master-secret"`+"\nmaster_password_file = \"x\"", `api_key = "dovecot-secret"`, `api_key_file = "missing"`), []string{
+		{"secrets", replace(`master_password = "master-secret"`,
+			`master_password = "master-secret"`+"\nmaster_password_file = \"x\"", `api_key = "dovecot-secret"`,
+			`api_key_file = "missing"`), []string{
 			`master_password = |ox.master_password: given here and in ox.master_password_file: expected one of them`,
 			`api_key_file = |mail.api_key_file: open `,
 		}},
-		{"certificates", replace("[ox]\n", "[ox]\nca_file = \"district.toml\"\n"), []string{`ca_file = |ox.ca_file: certificates: `}},
+		{"certificates", replace("[ox]\n", "[ox]\nca_file = \"district.toml\"\n"),
+			[]string{`ca_file = |ox.ca_file: certificates: `}},
 		{"nothing", "", []string{
-			"|export.dir: missing: expected the directory of the export files", "|directory.url: missing", "|ox.soap_urls: missing",
-			"|ox.master_login: missing", "|ox.master_password: missing", "|mail.doveadm_url: missing", "|mail.api_key: expected", "|notices.addr: \"\": expected host:port",
-			"|notices.from: \"\": expected", "|state.dir: missing", "|context: missing: expected at least one section [[context]]", "|no populations: nobody would get an account",
+			"|export.dir: missing: expected the directory of the export files", "|directory.url: missing",
+			"|ox.soap_urls: missing",
+			"|ox.master_login: missing", "|ox.master_password: missing", "|mail.doveadm_url: missing",
+			"|mail.api_key: expected", "|notices.addr: \"\": expected host:port",
+			"|notices.from: \"\": expected", "|state.dir: missing",
+			"|context: missing: expected at least one section [[context]]", "|no populations: nobody would get an account",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -492,7 +517,8 @@ func TestMistakes(t *testing.T) {
 			lines := strings.Split(tt.text, "\n")
 			for i, e := range errs {
 				at, message, _ := strings.Cut(tt.want[i], "|")
-				if got := strings.TrimPrefix(fmt.Sprintf("%s: %s", e.Key, e.Message), ": "); !strings.HasPrefix(got, strings.TrimPrefix(message, ": ")) {
+				if got := strings.TrimPrefix(fmt.Sprintf("%s: %s", e.Key, e.Message), ": "); !strings.HasPrefix(got,
+					strings.TrimPrefix(message, ": ")) {
 					t.Errorf("mistake %d is %q, want %q", i+1, got, message)
 				}
 				line := ""
@@ -547,7 +573,8 @@ func TestProgramsReadTheirOwn(t *testing.T) {
 		t.Errorf("galprobe: %+v, %v", c, err)
 	}
 	if _, err := Load(file, &Options{Program: Migrate}); err == nil || strings.Contains(err.Error(), "mail.") ||
-		!strings.Contains(err.Error(), "3:1: migrate.nonsense: unknown key") || !strings.Contains(err.Error(), "2:1: migrate.wave: expected a text in quotes") {
+		!strings.Contains(err.Error(), "3:1: migrate.nonsense: unknown key") ||
+		!strings.Contains(err.Error(), "2:1: migrate.wave: expected a text in quotes") {
 		t.Errorf("migrate: %v", err)
 	}
 }

@@ -29,7 +29,8 @@ func tree(file string, data []byte) (map[string]any, *Error) {
 		return nil, &Error{File: file, Message: err.Error()}
 	}
 	line, column := e.Position()
-	return nil, &Error{File: file, Line: line, Column: column, Key: strings.Join(e.Key(), "."), Message: strings.TrimPrefix(e.Error(), "toml: ")}
+	return nil, &Error{File: file, Line: line, Column: column, Key: strings.Join(e.Key(), "."),
+		Message: strings.TrimPrefix(e.Error(), "toml: ")}
 }
 
 // skipMark leaves out the byte order mark that some editors put before a text.

@@ -419,7 +419,8 @@ func (c *Config) Policy() schoolmail.Policy {
 		p.Populations = append(p.Populations, schoolmail.Population(q))
 	}
 	for _, x := range c.Contexts {
-		p.Contexts = append(p.Contexts, schoolmail.ContextSpec{ID: x.ID, Name: x.Name, Capacity: x.Capacity, Headroom: x.Headroom})
+		p.Contexts = append(p.Contexts, schoolmail.ContextSpec{ID: x.ID, Name: x.Name, Capacity: x.Capacity,
+			Headroom: x.Headroom})
 	}
 	for _, w := range c.TermChanges {
 		p.TermChanges = append(p.TermChanges, schoolmail.Window(w))
@@ -447,8 +448,9 @@ func (l Limits) policy() schoolmail.GuardLimits {
 		return schoolmail.Limit(*l)
 	}
 	return schoolmail.GuardLimits{
-		Leavers: limit(l.Leavers), Deactivations: limit(l.Deactivations), Purges: limit(l.Purges), Transfers: limit(l.Transfers),
-		Roles: limit(l.Roles), PupilRoles: limit(l.PupilRoles), Classes: limit(l.Classes), Details: limit(l.Details),
+		Leavers: limit(l.Leavers), Deactivations: limit(l.Deactivations), Purges: limit(l.Purges),
+		Transfers: limit(l.Transfers),
+		Roles:     limit(l.Roles), PupilRoles: limit(l.PupilRoles), Classes: limit(l.Classes), Details: limit(l.Details),
 	}
 }
 
@@ -506,7 +508,8 @@ func (c *Config) Profile() *escada.Profile {
 		return &p
 	}
 	p := &escada.Profile{
-		Source: e.Source, Encoding: e.Encoding, Quoting: e.Quoting, Columns: e.Columns, Optional: e.Optional, DateFormat: e.DateFormat, Roles: e.Roles,
+		Source: e.Source, Encoding: e.Encoding, Quoting: e.Quoting, Columns: e.Columns, Optional: e.Optional,
+		DateFormat: e.DateFormat, Roles: e.Roles,
 		ClassOptional: e.ClassOptional, Files: e.Files, DeltaFiles: e.DeltaFiles, RequiredFiles: e.RequiredFiles,
 		Trailer: e.Trailer, OpenEnd: e.OpenEnd, Strict: e.Strict,
 	}
@@ -553,7 +556,10 @@ func HTTPClient(caFile string) (*http.Client, error) {
 	}
 	tr := http.DefaultTransport.(*http.Transport).Clone()
 	tr.TLSClientConfig, tr.MaxIdleConnsPerHost, tr.Proxy = t, 64, nil
-	return &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
+	return &http.Client{Transport: tr, CheckRedirect: func(*http.Request,
+		[]*http.Request) error {
+		return http.ErrUseLastResponse
+	}}, nil
 }
 
 // Error is one mistake in a config file.

@@ -235,7 +235,8 @@ func (c *Config) secretFields() []secret {
 		{"mail.password", &c.Mail.Password, &c.Mail.PasswordFile},
 		{"notices.password", &c.Notices.Password, &c.Notices.PasswordFile},
 		{"addressbooks.salt", &c.Addressbooks.Salt, &c.Addressbooks.SaltFile},
-		{"addressbooks.provider.bind_password", &c.Addressbooks.Provider.BindPassword, &c.Addressbooks.Provider.BindPasswordFile},
+		{"addressbooks.provider.bind_password", &c.Addressbooks.Provider.BindPassword,
+			&c.Addressbooks.Provider.BindPasswordFile},
 		{"migrate.from_password", &c.Migrate.FromPassword, &c.Migrate.FromPasswordFile},
 		{"migrate.to_password", &c.Migrate.ToPassword, &c.Migrate.ToPasswordFile},
 	}
@@ -245,7 +246,8 @@ func (c *Config) secretFields() []secret {
 		list = append(list, secret{key + "admin_password", &x.AdminPassword, &x.AdminPasswordFile},
 			secret{key + "service_password", &x.ServicePassword, &x.ServicePasswordFile})
 		for k := range x.Probe {
-			list = append(list, secret{fmt.Sprintf("%sprobe[%d].password", key, k+1), &x.Probe[k].Password, &x.Probe[k].PasswordFile})
+			list = append(list, secret{fmt.Sprintf("%sprobe[%d].password", key, k+1), &x.Probe[k].Password,
+				&x.Probe[k].PasswordFile})
 		}
 	}
 	return list
@@ -261,7 +263,8 @@ func (c *Config) warnReadable(file string) {
 		return
 	}
 	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
-		c.Warnings = append(c.Warnings, fmt.Sprintf("%s holds secrets and has mode %04o: expected 0600", file, info.Mode().Perm()))
+		c.Warnings = append(c.Warnings, fmt.Sprintf("%s holds secrets and has mode %04o: expected 0600", file,
+			info.Mode().Perm()))
 	}
 }
 
@@ -299,7 +302,8 @@ func (l *loader) secrets() {
 			continue
 		}
 		if text != strings.TrimSpace(text) {
-			l.c.Warnings = append(l.c.Warnings, fmt.Sprintf("%s_file: the secret in %s begins or ends with a blank, which belongs to it", s.key, *s.file))
+			l.c.Warnings = append(l.c.Warnings,
+				fmt.Sprintf("%s_file: the secret in %s begins or ends with a blank, which belongs to it", s.key, *s.file))
 		}
 		*s.value = schoolmail.Secret(text)
 		l.c.warnReadable(*s.file)

@@ -20,14 +20,19 @@ var movedKeys = map[string]string{
 	"http_url": "http_url in [ox]", "soap_urls": "soap_urls in [ox]", "control_url": "control_url in [galprobe]",
 	"dav_root": "dav_root in [galprobe]", "server_version": "server_version in [galprobe]",
 	"context.control":  "admin_login and admin_password in [[context]]",
-	"context.accounts": "probe in [[context]]", "context.exempt": "exempt in [galprobe]", "context.book": "book in [galprobe]",
+	"context.accounts": "probe in [[context]]", "context.exempt": "exempt in [galprobe]",
+	"context.book": "book in [galprobe]",
 
 	// migrate.toml
-	"from": "from in [migrate]", "to": "to in [migrate]", "from_password": "from_password in [migrate]", "to_password": "to_password in [migrate]",
-	"insecure": "insecure in [migrate]", "from_connections": "from_connections in [migrate]", "to_connections": "to_connections in [migrate]",
-	"from_bytes_per_second": "from_bytes_per_second in [migrate]", "wave": "wave in [migrate]", "users": "users in [migrate]",
+	"from": "from in [migrate]", "to": "to in [migrate]", "from_password": "from_password in [migrate]",
+	"to_password": "to_password in [migrate]",
+	"insecure":    "insecure in [migrate]", "from_connections": "from_connections in [migrate]",
+	"to_connections":        "to_connections in [migrate]",
+	"from_bytes_per_second": "from_bytes_per_second in [migrate]", "wave": "wave in [migrate]",
+	"users":    "users in [migrate]",
 	"parallel": "parallel in [migrate]", "cut_over": "cut_over in [migrate]", "keep_deleted": "keep_deleted in [migrate]",
-	"max_deleted": "max_deleted in [migrate]", "window": "[[migrate.window]]", "folders": "[migrate.folders]", "spool": "[migrate.spool]",
+	"max_deleted": "max_deleted in [migrate]", "window": "[[migrate.window]]", "folders": "[migrate.folders]",
+	"spool": "[migrate.spool]",
 }
 
 var numbers = regexp.MustCompile(`\[[0-9]+\]`)

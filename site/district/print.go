@@ -63,7 +63,8 @@ func encode(v reflect.Value) string {
 	case time.Time:
 		return x.Format(time.RFC3339Nano)
 	case Limit:
-		return fmt.Sprintf("{ school_percent = %d, district_percent = %d, free = %d }", x.SchoolPercent, x.DistrictPercent, x.Free)
+		return fmt.Sprintf("{ school_percent = %d, district_percent = %d, free = %d }", x.SchoolPercent, x.DistrictPercent,
+			x.Free)
 	}
 	switch v.Kind() {
 	case reflect.String:

@@ -52,7 +52,8 @@ func TestSecretFileOfAnotherSystem(t *testing.T) {
 		l.c.Directory.PasswordFile = file
 		l.secrets()
 		warnings := strings.Join(l.c.Warnings, "\n")
-		if got := l.c.Directory.Password.Reveal(); got != test.want || (warnings == "") != (test.warning == "") || !strings.Contains(warnings, test.warning) ||
+		if got := l.c.Directory.Password.Reveal(); got != test.want || (warnings == "") != (test.warning == "") ||
+			!strings.Contains(warnings, test.warning) ||
 			strings.Contains(warnings, "geheim") {
 			t.Errorf("%q: %q, %s", test.file, got, warnings)
 		}

@@ -43,7 +43,8 @@ func (p *printer) servers(c *Config) {
 	p.key("name", c.Site.Name, "schoolmail", "in reports and notices")
 	p.key("language", c.Site.Language, "de", "of people whose record names none: de, fr, it or en")
 	p.key("parallel", c.Site.Parallel, 16, "people worked on at the same time")
-	p.key("list_files", c.Site.ListFiles, []string(nil), "files with further [[link]], [[distinct]], [[override]] and [[exclude]]")
+	p.key("list_files", c.Site.ListFiles, []string(nil),
+		"files with further [[link]], [[distinct]], [[override]] and [[exclude]]")
 	p.key("sandbox", c.Site.Sandbox, false, "these are made-up people: plans of other days than today may be applied")
 
 	e := &c.Export
@@ -52,11 +53,13 @@ func (p *printer) servers(c *Config) {
 	p.key("profile", e.Profile, "", "how the files are built: a file, or one of "+list(escada.Starters()))
 	p.key("source", e.Source, "escada", "name of the source system; accounts of other sources are never touched")
 	p.key("delimiter", e.Delimiter, ";", "between fields")
-	p.key("encoding", e.Encoding, escada.EncodingAuto, "auto (UTF-16, UTF-8, else Windows-1252), or one of "+list(escada.Encodings()[1:]))
+	p.key("encoding", e.Encoding, escada.EncodingAuto,
+		"auto (UTF-16, UTF-8, else Windows-1252), or one of "+list(escada.Encodings()[1:]))
 	p.key("quoting", e.Quoting, escada.QuotingRFC4180, "rfc4180 (quotes doubled), backslash or none")
 	p.key("date_format", e.DateFormat, "dd.mm.yyyy", "of dd, mm, yyyy")
 	p.key("files", e.Files, []string{"*.csv", "*.txt"}, "names of the files")
-	p.key("delta_files", e.DeltaFiles, []string(nil), "names of files that list only changes: who is absent there has not left")
+	p.key("delta_files", e.DeltaFiles, []string(nil),
+		"names of files that list only changes: who is absent there has not left")
 	p.key("required_files", e.RequiredFiles, []string(nil), "names of files without which the export is incomplete")
 	p.key("trailer", e.Trailer, "", "first field of a last row that counts the rows; empty: there is none")
 	p.key("open_end", e.OpenEnd, false, "the last line has no line end")
@@ -66,7 +69,8 @@ func (p *printer) servers(c *Config) {
 	p.key("max_age_days", e.MaxAgeDays, 14, "age of the newest file from which nobody counts as gone any more")
 	p.key("settle_seconds", e.SettleSeconds, 0, "how long a file must have been left alone before it is read")
 	p.key("accept_older", e.AcceptOlder, false, "take an export that is older than the last accepted one: for one run")
-	p.key("accept_columns", e.AcceptColumns, false, "take other columns than those of the last accepted export: for one run")
+	p.key("accept_columns", e.AcceptColumns, false,
+		"take other columns than those of the last accepted export: for one run")
 	p.secret("identity_key", e.IdentityKey, e.IdentityKeyFile)
 	if len(e.Columns) == 0 {
 		p.line("# [export.columns]   # titles of columns, where they are not the usual German or French ones")
@@ -139,13 +143,16 @@ func (p *printer) servers(c *Config) {
 	p.key("page_size", d.PageSize, 0, "entries per page of a search; 0: 1000")
 	p.key("create_schools", d.CreateSchools, false, "make schools that do not exist; otherwise that is an error")
 	p.key("ox_access", d.OXAccess, "", "oxAccess of accounts whose access combination is not known; empty: left alone")
-	p.key("mail_home_server", d.MailHomeServer, "", "written to univentionMailHomeServer of new accounts; empty: not written")
+	p.key("mail_home_server", d.MailHomeServer, "",
+		"written to univentionMailHomeServer of new accounts; empty: not written")
 	p.key("state_attribute", d.StateAttribute, "", "keeps the life cycle; empty: univentionFreeAttribute20")
 	p.key("s4_connector", d.S4Connector, false, "the domain has Samba/AD: write placeholder SIDs")
-	p.key("beside_udm", d.BesideUDM, false, "guard against UDM and the importer, which make accounts here as well: six requests more for each newcomer")
+	p.key("beside_udm", d.BesideUDM, false,
+		"guard against UDM and the importer, which make accounts here as well: six requests more for each newcomer")
 
 	p.key("stamps", d.Stamps, "", "accounts that UCS@school's importer has marked for deletion: hold (or empty) or adopt")
-	p.key("write", d.Write, "", "ldap (or empty); auto: UDM makes, moves and removes accounts; udm: everything by UDM, which is slow")
+	p.key("write", d.Write, "",
+		"ldap (or empty); auto: UDM makes, moves and removes accounts; udm: everything by UDM, which is slow")
 	p.key("udm_url", d.UDMURL, "", "UDM's REST API, which auto and udm need: https://host/univention/udm/")
 	p.key("udm_user", d.UDMUser, "", "who may use it, by user name")
 	p.secret("udm_password", d.UDMPassword, d.UDMPasswordFile)
@@ -154,33 +161,41 @@ func (p *printer) servers(c *Config) {
 	o := &c.OX
 	p.section("[ox]", "Open-Xchange: the SOAP provisioning API.")
 	p.need("soap_urls", o.SOAPURLs, "every server of the cluster; each URL ends in /webservices")
-	p.key("http_url", o.HTTPURL, "", "the HTTP API, for addressbooks, galprobe and read_users; for example https://host/appsuite/api/")
-	p.key("plaintext", o.Plaintext, false, "http is allowed to other machines than this one; only inside a network of one's own")
+	p.key("http_url", o.HTTPURL, "",
+		"the HTTP API, for addressbooks, galprobe and read_users; for example https://host/appsuite/api/")
+	p.key("plaintext", o.Plaintext, false,
+		"http is allowed to other machines than this one; only inside a network of one's own")
 	p.need("master_login", o.MasterLogin, "the master administrator")
 	p.secret("master_password", o.MasterPassword, o.MasterPasswordFile)
-	p.key("copy_login", o.CopyLogin, "", "a login at http_url as any user, to compare a copy with its source before the directory is switched, such as {username}*master@{context}; empty: not compared")
+	p.key("copy_login", o.CopyLogin, "",
+		"a login at http_url as any user, to compare a copy with its source before the directory is switched, such as {username}*master@{context}; empty: not compared")
 	p.secret("copy_password", o.CopyPassword, o.CopyPasswordFile)
 	p.key("ca_file", o.CAFile, "", "certificates to trust (PEM); empty: the system's")
 	p.key("admin_access", o.AdminAccess, "all", "access combination of the administrators of new contexts")
 	p.key("max_quota_mb", o.MaxQuotaMB, int64(0), "file quota of new contexts; 0: unlimited")
 	p.key("time_zone", o.TimeZone, "", "of new users, for example Europe/Zurich; empty: the server's default")
-	p.key("read_users", o.ReadUsers, "soap", "how users are read: soap, http with a hundredth of the bytes (needs http_url, and administrators who see the global address book), or auto: http where that works")
+	p.key("read_users", o.ReadUsers, "soap",
+		"how users are read: soap, http with a hundredth of the bytes (needs http_url, and administrators who see the global address book), or auto: http where that works")
 	p.key("max_in_flight", o.MaxInFlight, 0, "requests under way at one server; 0: 32")
-	p.key("copy_wait_seconds", o.CopyWaitSeconds, 0, "how long a server may be at work on a user copy that nobody waits for any more; 0: 300")
+	p.key("copy_wait_seconds", o.CopyWaitSeconds, 0,
+		"how long a server may be at work on a user copy that nobody waits for any more; 0: 300")
 
 	v := &c.Mail
 	p.section("[mail]", "Dovecot: the doveadm HTTP API.")
 	p.need("doveadm_url", v.URL, "of a proxy, a director or the only server")
 	p.secret("api_key", v.APIKey, v.APIKeyFile)
 	p.secret("password", v.Password, v.PasswordFile)
-	p.key("plaintext", v.Plaintext, false, "http is allowed to other machines than this one; only inside a network of one's own")
+	p.key("plaintext", v.Plaintext, false,
+		"http is allowed to other machines than this one; only inside a network of one's own")
 	p.key("hosts", v.Hosts, []string(nil), "the URLs of the other hosts of a cluster")
 	p.key("ca_file", v.CAFile, "", "certificates to trust (PEM); empty: the system's")
 	p.key("mail_root", v.MailRoot, "", "below it lie all homes; empty: homes are never deleted")
 	p.key("login", v.Login, "mail", "under which name Dovecot knows people: mail (as on UCS) or username")
 	p.key("mailboxes", v.Mailboxes, []string(nil), "made for everybody besides INBOX")
-	p.key("quota_mb", v.QuotaMB, int64(0), "the quota of a mailbox: checked, and set where quota_dict is given; 0: not looked at")
-	p.key("quota_dict", v.QuotaDict, "", "the dict that Dovecot reads quota limits from, such as proxy::quota; empty: the directory sets them")
+	p.key("quota_mb", v.QuotaMB, int64(0),
+		"the quota of a mailbox: checked, and set where quota_dict is given; 0: not looked at")
+	p.key("quota_dict", v.QuotaDict, "",
+		"the dict that Dovecot reads quota limits from, such as proxy::quota; empty: the directory sets them")
 	p.key("concurrency", v.Concurrency, 0, "requests under way per host; 0: 8")
 
 	s := &c.Notices
@@ -192,12 +207,14 @@ func (p *printer) servers(c *Config) {
 	p.secret("password", s.Password, s.PasswordFile)
 	p.key("plaintext", s.Plaintext, false, "do not insist on STARTTLS; only for relays in the same network")
 	p.key("ca_file", s.CAFile, "", "certificates to trust (PEM); empty: the system's")
-	p.key("texts_dir", s.TextsDir, "", "own texts, such as leaving-pupil-de.txt; empty: those shipped in German, French, Italian and English")
+	p.key("texts_dir", s.TextsDir, "",
+		"own texts, such as leaving-pupil-de.txt; empty: those shipped in German, French, Italian and English")
 
 	p.section("[state]")
 	p.need("dir", c.State.Dir, "journal, plans, reports and initial passwords; keep it, and keep it private")
 	p.key("status_file", c.State.StatusFile, "", "JSON for a monitor about the last run; empty: status.json in the folder")
-	p.key("metrics_file", c.State.MetricsFile, "", "the same for Prometheus' textfile collector, say /var/lib/node_exporter/schoolmail.prom")
+	p.key("metrics_file", c.State.MetricsFile, "",
+		"the same for Prometheus' textfile collector, say /var/lib/node_exporter/schoolmail.prom")
 }
 
 func (p *printer) policy(c *Config) {
@@ -213,7 +230,8 @@ func (p *printer) policy(c *Config) {
 		p.key("headroom", x.Headroom, 0, "seats that newcomers leave free as long as another context has room")
 		p.need("admin_login", x.AdminLogin, "")
 		p.secret("admin_password", x.AdminPassword, x.AdminPasswordFile)
-		p.key("service_login", x.ServiceLogin, "", "an account that writes the address books and does nothing else; empty: none are written here")
+		p.key("service_login", x.ServiceLogin, "",
+			"an account that writes the address books and does nothing else; empty: none are written here")
 		p.secret("service_password", x.ServicePassword, x.ServicePasswordFile)
 		p.probes(x.Probe)
 	}
@@ -238,14 +256,17 @@ func (p *printer) policy(c *Config) {
 	p.key("max_pupil_username", c.Naming.MaxPupilUsername, def.Naming.MaxPupilUsername, "")
 
 	p.section("[life_cycle]", "In days.")
-	p.key("notice_days", c.LifeCycle.NoticeDays, def.LifeCycle.NoticeDays, "from the notice to the deactivation; at least 56")
+	p.key("notice_days", c.LifeCycle.NoticeDays, def.LifeCycle.NoticeDays,
+		"from the notice to the deactivation; at least 56")
 	p.key("purge_days", c.LifeCycle.PurgeDays, def.LifeCycle.PurgeDays, "from the deactivation to the removal")
-	p.key("transfer_grace_days", c.LifeCycle.TransferGraceDays, def.LifeCycle.TransferGraceDays, "the old copy of a transferred user is kept so long; -1: deleted at once")
+	p.key("transfer_grace_days", c.LifeCycle.TransferGraceDays, def.LifeCycle.TransferGraceDays,
+		"the old copy of a transferred user is kept so long; -1: deleted at once")
 
 	p.section("[guards]", "How much may change in a few days, what earlier runs did included. What exceeds a limit is held back and reported.")
 	p.key("window_days", c.Guards.WindowDays, def.Guards.WindowDays, "")
 	p.key("four_eyes", c.Guards.FourEyes, false, "a plan is applied only when another user of the system has approved it")
-	p.key("collapse_percent", c.Guards.CollapsePercent, def.Guards.CollapsePercent, "a school that delivers less of its people counts as not delivered")
+	p.key("collapse_percent", c.Guards.CollapsePercent, def.Guards.CollapsePercent,
+		"a school that delivers less of its people counts as not delivered")
 	limits := func(head, comment string, have, def Limits) {
 		p.section(head, comment)
 		for _, l := range []struct {
@@ -269,7 +290,8 @@ func (p *printer) policy(c *Config) {
 	}
 	limits("[guards.usual]", "Per school and role in percent, in the whole district in percent; \"free\" ones per school and role are always allowed.",
 		c.Guards.Usual, fromLimits(def.Guards.Usual))
-	limits("[guards.term_change]", "The limits within a [[term_change]].", c.Guards.TermChange, fromLimits(def.Guards.TermChange))
+	limits("[guards.term_change]", "The limits within a [[term_change]].", c.Guards.TermChange,
+		fromLimits(def.Guards.TermChange))
 
 	if len(c.TermChanges) == 0 {
 		p.line("")

@@ -8,10 +8,12 @@ import (
 // programs writes the sections that one program reads.
 func (p *printer) programs(c *Config) {
 	a := &c.Addressbooks
-	p.section("[addressbooks]", "examples/addressbooks: books per school and class for everybody, in the contexts with a service_login.")
+	p.section("[addressbooks]",
+		"examples/addressbooks: books per school and class for everybody, in the contexts with a service_login.")
 	p.key("rules", a.Rules, "", "a file with rules (examples/addressbooks/rules.toml is one); empty: the default rules")
 	p.key("user_agent", a.UserAgent, "", "Open-Xchange's limit of requests counts by it; empty: schoolmail")
-	p.key("requests_per_5_minutes", a.RequestsPer5Minutes, 0, "0: Open-Xchange's default of 1500; -1: exempted from the limit")
+	p.key("requests_per_5_minutes", a.RequestsPer5Minutes, 0,
+		"0: Open-Xchange's default of 1500; -1: exempted from the limit")
 	p.secret("salt", a.Salt, a.SaltFile) // readers of a book see the keys of its entries, which must not tell record ids
 	v := &a.Provider
 	p.section("[addressbooks.provider]", "For addressbooks -provider-config: Open-Xchange's LDAP contacts provider.")
@@ -99,7 +101,8 @@ func (p *printer) migrate(m *MigrateSection) {
 	p.key("insecure", m.Insecure, false, "imap:// in clear text; only for servers on this machine")
 	p.key("wave", m.Wave, "migration", "name of the wave in reports")
 	p.key("users", m.Users, "", "a file with the wave's accounts: a name on each line, or CSV with a heading")
-	p.key("state_dir", m.StateDir, "", "empty: migrate-state where the program is started; one file for each account; a file PAUSE in it pauses the wave")
+	p.key("state_dir", m.StateDir, "",
+		"empty: migrate-state where the program is started; one file for each account; a file PAUSE in it pauses the wave")
 	p.key("parallel", m.Parallel, 4, "accounts at a time")
 	p.key("cut_over", m.CutOver, false, "the last run: later ones only bring late mail")
 	p.key("keep_deleted", m.KeepDeleted, false, "do not follow deletions at the source until the cut-over")
@@ -125,9 +128,11 @@ func (p *printer) migrate(m *MigrateSection) {
 	p.key("virtual", f.Virtual, false, "take views of other folders, too (\\All, \\Flagged, \\Important)")
 	p.key("forbidden", f.Forbidden, "", "characters that the new server refuses in names, besides its separator")
 	p.key("no_name_table", f.NoNameTable, false, "do not recognise Gesendet, Envoyés, Bozze ... by their names")
-	p.table("migrate.folders.roles", f.Roles, `Sent = "Gesendete Objekte"`, "the one folder of each kind; otherwise what the new server marks")
+	p.table("migrate.folders.roles", f.Roles, `Sent = "Gesendete Objekte"`,
+		"the one folder of each kind; otherwise what the new server marks")
 	p.table("migrate.folders.map", f.Map, `"Ablage alt" = "Archiv/Ablage"`, "goes before everything else")
-	p.table("migrate.flags", m.Flags, `"$Label1" = "$Wichtig"`, "other names of flags at the new server; an empty one leaves the flag out")
+	p.table("migrate.flags", m.Flags, `"$Label1" = "$Wichtig"`,
+		"other names of flags at the new server; an empty one leaves the flag out")
 	s := &m.Spool
 	p.section("[migrate.spool]", "For the first copy from the files of Cyrus, with UIDs kept: migrate -convert.")
 	p.key("partitions", s.Partitions, []string(nil), "partition-NAME of imapd.conf, such as /var/spool/cyrus/mail")
@@ -135,7 +140,8 @@ func (p *printer) migrate(m *MigrateSection) {
 	p.key("archive", s.Archive, []string(nil), "archivepartition-NAME, in the same order, if there are any")
 	p.key("config", s.Config, "", "configdirectory, such as /var/lib/cyrus")
 	p.key("old_names", s.OldNames, false, "unixhierarchysep is off, the default before Cyrus 3.0")
-	p.key("maildir", s.Maildir, "", "where the Maildirs go: /srv/mail/%u/Maildir; %u user, %n user without domain, %d domain")
+	p.key("maildir", s.Maildir, "",
+		"where the Maildirs go: /srv/mail/%u/Maildir; %u user, %n user without domain, %d domain")
 	p.key("layout", s.Layout, "", "fs for folders as directories; empty: Maildir++")
 	p.key("separator", s.Separator, "", "of the new server; empty: its default")
 	p.key("prefix", s.Prefix, "", "of the new server's namespace")

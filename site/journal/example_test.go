@@ -24,7 +24,8 @@ func Example() {
 	}
 	defer j.Close()
 	for _, phase := range []schoolmail.JournalPhase{schoolmail.Intent, schoolmail.Done} {
-		if err := j.Append(schoolmail.JournalEntry{Plan: "p1", Step: "create:a.muster", Effect: "create-account", Phase: phase}); err != nil {
+		if err := j.Append(schoolmail.JournalEntry{Plan: "p1", Step: "create:a.muster", Effect: "create-account",
+			Phase: phase}); err != nil {
 			fmt.Println(err)
 		}
 	}

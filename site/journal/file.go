@@ -84,7 +84,8 @@ func (j *File) open() error {
 	if err != nil {
 		return fail(err)
 	}
-	c, err := read(j.path, io.NewSectionReader(f, 0, info.Size()), false, func(schoolmail.JournalEntry) bool { return true })
+	c, err := read(j.path, io.NewSectionReader(f, 0, info.Size()), false,
+		func(schoolmail.JournalEntry) bool { return true })
 	if err != nil {
 		return err
 	}

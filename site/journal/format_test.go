@@ -41,7 +41,8 @@ func written(t *testing.T, batches ...[]schoolmail.JournalEntry) (string, []byte
 }
 
 func effect(step, subject, effect string, p schoolmail.JournalPhase, second int) schoolmail.JournalEntry {
-	return schoolmail.JournalEntry{Time: time.Date(2026, 8, 10, 2, 0, second, 0, time.UTC), Plan: "3f2a90c1d7e4", Step: step, Subject: subject, Effect: effect, Phase: p}
+	return schoolmail.JournalEntry{Time: time.Date(2026, 8, 10, 2, 0, second, 0, time.UTC), Plan: "3f2a90c1d7e4",
+		Step: step, Subject: subject, Effect: effect, Phase: p}
 }
 
 // newcomer is what Apply writes for a new account.
@@ -114,7 +115,8 @@ func TestTornAtEveryByte(t *testing.T) {
 	_, data := written(t, newcomer(0)[:4]...)
 	path := filepath.Join(t.TempDir(), "journal")
 	for n := range len(data) + 1 {
-		for _, tail := range []string{"", "\x00\x00\x00", "\x00\n\x00\n", "garbage\n", "1 step.\n=" + strings.Repeat("A", 43) + "\n"} {
+		for _, tail := range []string{"", "\x00\x00\x00", "\x00\n\x00\n", "garbage\n",
+			"1 step.\n=" + strings.Repeat("A", 43) + "\n"} {
 			headEnd := len(head(1, hash{}))
 			if tail != "" && (n < headEnd || n%7 != 0 && n != len(data)) {
 				continue
@@ -198,7 +200,8 @@ func TestDamaged(t *testing.T) {
 			}
 			_, err := Open(path)
 			e, ok := errors.AsType[*CorruptError](err)
-			if !ok || e.Line != tt.line || e.Reason != tt.want || e.Name != path || !strings.Contains(err.Error(), "Restore the file from a backup") {
+			if !ok || e.Line != tt.line || e.Reason != tt.want || e.Name != path ||
+				!strings.Contains(err.Error(), "Restore the file from a backup") {
 				t.Fatalf("error %v", err)
 			}
 			if after, err := os.ReadFile(path); err != nil || string(after) != tt.data {
@@ -247,8 +250,10 @@ func TestRotate(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []schoolmail.Leftover{{Username: "ida.abel", Context: 30, UserID: 17}}
-		if diff := cmp.Diff(want, h.Leftovers()); diff != "" || !h.Begun(plan) || !h.Applied("p1") || h.Applied("p9") || h.Empty() || h.Copying() {
-			t.Errorf("begun %v, applied %v, empty %v, copying %v\n%s", h.Begun(plan), h.Applied("p1"), h.Empty(), h.Copying(), diff)
+		if diff := cmp.Diff(want, h.Leftovers()); diff != "" || !h.Begun(plan) || !h.Applied("p1") || h.Applied("p9") ||
+			h.Empty() || h.Copying() {
+			t.Errorf("begun %v, applied %v, empty %v, copying %v\n%s", h.Begun(plan), h.Applied("p1"), h.Empty(), h.Copying(),
+				diff)
 		}
 	}
 	j := open(t, path)
@@ -268,7 +273,8 @@ func TestRotate(t *testing.T) {
 	hashes := []string{j.Hash()}
 	plan := func(id string, p schoolmail.JournalPhase, day int) {
 		t.Helper()
-		e := schoolmail.JournalEntry{Time: time.Date(2026, 8, 10+day, 2, 0, 0, 0, time.UTC), Plan: id, Effect: "plan", Phase: p}
+		e := schoolmail.JournalEntry{Time: time.Date(2026, 8, 10+day, 2, 0, 0, 0, time.UTC), Plan: id, Effect: "plan",
+			Phase: p}
 		if err := j.Append(e); err != nil {
 			t.Fatal(err)
 		}
@@ -321,7 +327,10 @@ func TestVerify(t *testing.T) {
 	}{
 		{"nothing", func(string) error { return nil }, "fine"},
 		{"a closed file is gone", func(path string) error { return os.Remove(closedName(path, 2)) }, "does not continue"},
-		{"a closed file in the place of another", func(path string) error { return os.Rename(closedName(path, 1), closedName(path, 2)) }, "does not continue"},
+		{"a closed file in the place of another", func(path string) error {
+			return os.Rename(closedName(path, 1),
+				closedName(path, 2))
+		}, "does not continue"},
 		{"a closed file is cut off", func(path string) error { return os.Truncate(closedName(path, 1), 40) }, "it can"},
 		{"the last batch is cut off", func(path string) error {
 			b, err := os.ReadFile(path)
@@ -417,7 +426,11 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(headLine1[:9]))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var list []schoolmail.JournalEntry
-		c, err := read("x", bytes.NewReader(data), true, func(e schoolmail.JournalEntry) bool { list = append(list, e); return true })
+		c, err := read("x", bytes.NewReader(data), true, func(e schoolmail.JournalEntry) bool {
+			list = append(list,
+				e)
+			return true
+		})
 		if c.good < 0 || c.good > int64(len(data)) {
 			t.Fatalf("good part of %d bytes of %d", c.good, len(data))
 		}
@@ -428,7 +441,8 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		again, err := read("x", bytes.NewReader(data[:c.good]), true, func(schoolmail.JournalEntry) bool { return true })
-		if err != nil || again.good != c.good || again.entries != c.entries || len(list) != c.entries || again.last != c.last {
+		if err != nil || again.good != c.good || again.entries != c.entries || len(list) != c.entries ||
+			again.last != c.last {
 			t.Fatalf("the good part reads as %+v, %v; was %+v", again, err, c)
 		}
 	})
@@ -439,8 +453,10 @@ func FuzzEntry(f *testing.F) {
 	f.Add("create:escada/1", "anna.muster", "create-account", "p1", "", int64(1786327200), 0, 0, 0)
 	f.Add("", " \"=?", "a=b c!", "", "\x00\n", int64(-5), 1, 2, 3)
 	f.Fuzz(func(t *testing.T, step, subject, name, plan, failure string, second int64, from, to, user int) {
-		e := schoolmail.JournalEntry{Time: time.Unix(second%1e11, 0).UTC(), Plan: plan, Step: step, Effect: name, Phase: schoolmail.Failed,
-			Subject: subject, From: schoolmail.ContextID(from), To: schoolmail.ContextID(to), UserID: schoolmail.UserID(user), Error: failure}
+		e := schoolmail.JournalEntry{Time: time.Unix(second%1e11, 0).UTC(), Plan: plan, Step: step, Effect: name,
+			Phase:   schoolmail.Failed,
+			Subject: subject, From: schoolmail.ContextID(from), To: schoolmail.ContextID(to), UserID: schoolmail.UserID(user),
+			Error: failure}
 		if check(&e) != nil {
 			return
 		}

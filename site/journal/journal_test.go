@@ -18,8 +18,10 @@ import (
 
 func entry(i int) schoolmail.JournalEntry {
 	return schoolmail.JournalEntry{
-		Time: time.Date(2026, 8, 10, 2, 0, i, 0, time.UTC), Plan: "p1", Step: fmt.Sprint("create:", i), Effect: "create-account",
-		Phase: schoolmail.Intent, Subject: "a.muster", From: 1, To: 2, UserID: schoolmail.UserID(i), Error: "line\nbreak \"ü\"",
+		Time: time.Date(2026, 8, 10, 2, 0, i, 0, time.UTC), Plan: "p1", Step: fmt.Sprint("create:", i),
+		Effect: "create-account",
+		Phase:  schoolmail.Intent, Subject: "a.muster", From: 1, To: 2, UserID: schoolmail.UserID(i),
+		Error: "line\nbreak \"ü\"",
 	}
 }
 
@@ -343,7 +345,8 @@ func TestEveryPhase(t *testing.T) {
 	j := open(t, path)
 	var want []schoolmail.JournalEntry
 	for _, p := range schoolmail.JournalPhases() {
-		e := schoolmail.JournalEntry{Time: entry(0).Time, Plan: "p1", Effect: "copy-user", Phase: p, Subject: "a.muster", To: 2}
+		e := schoolmail.JournalEntry{Time: entry(0).Time, Plan: "p1", Effect: "copy-user", Phase: p, Subject: "a.muster",
+			To: 2}
 		if err := j.Append(e); err != nil {
 			t.Errorf("%s: %v", p, err)
 			continue

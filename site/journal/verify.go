@@ -51,7 +51,8 @@ func Verify(path string, hashes ...string) (*Report, error) {
 		}
 		switch {
 		case c.format == 2 && (c.number != number || c.continues != before):
-			return rep, &CorruptError{name, 2, fmt.Sprintf("it is file %d of a journal and does not continue the one before it", c.number)}
+			return rep, &CorruptError{name, 2,
+				fmt.Sprintf("it is file %d of a journal and does not continue the one before it", c.number)}
 		case !open && tail > 0:
 			return rep, &CorruptError{name, 1, "its end is damaged"}
 		}

@@ -49,7 +49,8 @@ type Holder struct {
 
 // String says who it is in words.
 func (h Holder) String() string {
-	return fmt.Sprintf("%s on %s, process %d, since %s", h.Program, h.Host, h.Process, h.Start.Format("2006-01-02 15:04:05 MST"))
+	return fmt.Sprintf("%s on %s, process %d, since %s", h.Program, h.Host, h.Process,
+		h.Start.Format("2006-01-02 15:04:05 MST"))
 }
 
 // HeldError says who holds the lease.
@@ -110,7 +111,8 @@ func Acquire(ctx context.Context, notes schoolmail.Notes, program string, opts *
 }
 
 func self(program string) Holder {
-	h := Holder{Program: cmp.Or(program, filepath.Base(os.Args[0])), Process: os.Getpid(), Start: time.Now().UTC().Truncate(time.Second), System: system()}
+	h := Holder{Program: cmp.Or(program, filepath.Base(os.Args[0])), Process: os.Getpid(),
+		Start: time.Now().UTC().Truncate(time.Second), System: system()}
 	h.Host, _ = os.Hostname()
 	var nonce [8]byte
 	rand.Read(nonce[:]) // never fails

@@ -67,7 +67,8 @@ func (b *board) set(f func(*board)) {
 
 // elsewhere is a lease of a holder on another machine.
 func elsewhere(counter int) string {
-	return encode(Holder{Program: "provision", Host: "ox9", Process: 4711, Start: time.Date(2026, 11, 28, 2, 0, 0, 0, time.UTC), Counter: counter, Nonce: "x"})
+	return encode(Holder{Program: "provision", Host: "ox9", Process: 4711,
+		Start: time.Date(2026, 11, 28, 2, 0, 0, 0, time.UTC), Counter: counter, Nonce: "x"})
 }
 
 func acquire(t *testing.T, b *board, opts *Options) *Lease {
@@ -105,7 +106,8 @@ func TestOneOfManyGetsIt(t *testing.T) {
 					held = append(held, l)
 					return
 				}
-				if _, ok := errors.AsType[*HeldError](err); !ok || !strings.Contains(err.Error(), "another run is under way: provision ") {
+				if _, ok := errors.AsType[*HeldError](err); !ok || !strings.Contains(err.Error(),
+					"another run is under way: provision ") {
 					t.Error(err)
 				}
 			})

@@ -30,7 +30,8 @@ func TestFailureGroups(t *testing.T) {
 	}
 	var b strings.Builder
 	a.textFailures(&b)
-	if text := b.String(); strings.Count(text, "\n") != 4 || !strings.Contains(text, "60 x create: ensure-user ...: authentication failed (p0.abel,") {
+	if text := b.String(); strings.Count(text, "\n") != 4 || !strings.Contains(text,
+		"60 x create: ensure-user ...: authentication failed (p0.abel,") {
 		t.Error(text)
 	}
 }

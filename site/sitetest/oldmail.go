@@ -32,7 +32,8 @@ func (s *Sandbox) startOldMail() error {
 	if err != nil {
 		return err
 	}
-	s.oldMail = dovecottest.New(dovecottest.WithSeparator("."), dovecottest.WithMailboxes(), dovecottest.WithMaster(oldMaster, oldMasterPassword))
+	s.oldMail = dovecottest.New(dovecottest.WithSeparator("."), dovecottest.WithMailboxes(),
+		dovecottest.WithMaster(oldMaster, oldMasterPassword))
 	s.oldIMAP = l
 	for i, user := range pilot {
 		s.oldMail.SetUsers(dovecottest.User{Name: user, Password: UserPassword})

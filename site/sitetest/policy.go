@@ -20,22 +20,28 @@ func Policy(people int, start schoolmail.Date) schoolmail.Policy {
 	p := schoolmail.Policy{
 		Source: "escada",
 		Contexts: []schoolmail.ContextSpec{
-			ctx(10, "lehrpersonen"), ctx(21, "primar-1"), ctx(22, "primar-2"), ctx(23, "primar-3"), ctx(31, "sekundar-1"), ctx(32, "sekundar-2"),
+			ctx(10, "lehrpersonen"), ctx(21, "primar-1"), ctx(22, "primar-2"), ctx(23, "primar-3"), ctx(31, "sekundar-1"),
+			ctx(32, "sekundar-2"),
 		},
 		Populations: []schoolmail.Population{
-			{Name: "staff", Roles: []schoolmail.Role{schoolmail.RoleTeacher, schoolmail.RoleStaff}, Contexts: []schoolmail.ContextID{10},
-				Domain: "schulen.example", Access: "groupware_standard"},
-			{Name: "secondary", Roles: []schoolmail.Role{schoolmail.RolePupil}, Levels: []schoolmail.SchoolLevel{escadatest.Secondary},
+			{Name: "staff", Roles: []schoolmail.Role{schoolmail.RoleTeacher, schoolmail.RoleStaff},
+				Contexts: []schoolmail.ContextID{10},
+				Domain:   "schulen.example", Access: "groupware_standard"},
+			{Name: "secondary", Roles: []schoolmail.Role{schoolmail.RolePupil},
+				Levels:   []schoolmail.SchoolLevel{escadatest.Secondary},
 				Contexts: []schoolmail.ContextID{31, 32}, Domain: "lernende.example", Access: "pim"},
-			{Name: "primary", Roles: []schoolmail.Role{schoolmail.RolePupil}, Levels: []schoolmail.SchoolLevel{escadatest.Primary},
+			{Name: "primary", Roles: []schoolmail.Role{schoolmail.RolePupil},
+				Levels:   []schoolmail.SchoolLevel{escadatest.Primary},
 				Contexts: []schoolmail.ContextID{21, 22, 23}, Domain: "lernende.example", Access: "webmail"},
 		},
 	}
 	year := start.Time().Year()
 	for y := year; y < year+3; y++ {
 		p.TermChanges = append(p.TermChanges,
-			schoolmail.Window{Name: fmt.Sprintf("school year %d/%d", y, (y+1)%100), From: schoolmail.NewDate(y, time.August, 1), Until: schoolmail.NewDate(y, time.August, 31)},
-			schoolmail.Window{Name: fmt.Sprintf("second term %d/%d", y, (y+1)%100), From: schoolmail.NewDate(y+1, time.January, 25), Until: schoolmail.NewDate(y+1, time.February, 20)})
+			schoolmail.Window{Name: fmt.Sprintf("school year %d/%d", y, (y+1)%100),
+				From: schoolmail.NewDate(y, time.August, 1), Until: schoolmail.NewDate(y, time.August, 31)},
+			schoolmail.Window{Name: fmt.Sprintf("second term %d/%d", y, (y+1)%100),
+				From: schoolmail.NewDate(y+1, time.January, 25), Until: schoolmail.NewDate(y+1, time.February, 20)})
 	}
 	return p.WithDefaults()
 }

@@ -70,7 +70,8 @@ func (s *Sandbox) Settings() *site.Settings {
 		admins[c.ID] = ox.Credentials{Login: AdminLogin(c.ID), Password: AdminPassword(c.ID)}
 	}
 	return &site.Settings{
-		Name: "sandbox", Sandbox: true, Policy: s.Policy, StateDir: filepath.Join(s.folder, "state"), ExportDir: s.exportDir(),
+		Name: "sandbox", Sandbox: true, Policy: s.Policy, StateDir: filepath.Join(s.folder, "state"),
+		ExportDir:    s.exportDir(),
 		DirectoryURL: s.LDAP.URL,
 		Directory: ucs.Options{BindDN: s.LDAP.BindDN, Password: s.LDAP.Password, BaseDN: s.LDAP.BaseDN, Plaintext: true,
 			Source: s.Policy.Source, Scheme: ucs.SSHA},

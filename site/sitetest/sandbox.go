@@ -143,7 +143,8 @@ func Start(opts ...Option) (_ *Sandbox, err error) {
 	}
 	o.schools = cmp.Or(o.schools, min(max(o.people/500, 4), 60))
 
-	s := &Sandbox{District: escadatest.NewDistrict(o.seed, &escadatest.Options{Schools: o.schools, People: o.people, Start: o.start})}
+	s := &Sandbox{District: escadatest.NewDistrict(o.seed, &escadatest.Options{Schools: o.schools, People: o.people,
+		Start: o.start})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -174,9 +175,11 @@ func Start(opts ...Option) (_ *Sandbox, err error) {
 			return nil, fmt.Errorf("sandbox: %w", err)
 		}
 	}
-	s.OX = oxtest.Start(oxtest.WithMaster(MasterLogin, MasterPassword), oxtest.WithLatency(o.latency), oxtest.WithoutCallLog(),
+	s.OX = oxtest.Start(oxtest.WithMaster(MasterLogin, MasterPassword), oxtest.WithLatency(o.latency),
+		oxtest.WithoutCallLog(),
 		oxtest.WithHTTP(oxtest.HTTPOptions{Latency: o.latency}))
-	s.Dovecot = dovecottest.New(dovecottest.WithAPIKey(DoveadmKey), dovecottest.WithLatency(o.latency), dovecottest.WithUserDB(s.mailUser))
+	s.Dovecot = dovecottest.New(dovecottest.WithAPIKey(DoveadmKey), dovecottest.WithLatency(o.latency),
+		dovecottest.WithUserDB(s.mailUser))
 	s.Dovecot.KeepCalls(false)
 	s.Doveadm = httptest.NewServer(http.Handler(s.Dovecot))
 	if s.imap, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
@@ -270,7 +273,8 @@ func (s *Sandbox) mailUser(name string) (dovecottest.User, bool) {
 			}
 			s.ldap = c
 		}
-		res, err := s.ldap.Search(ldap.NewSearchRequest(s.LDAP.BaseDN, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2, 0, false,
+		res, err := s.ldap.Search(ldap.NewSearchRequest(s.LDAP.BaseDN, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2, 0,
+			false,
 			"(mailPrimaryAddress="+ldap.EscapeFilter(name)+")", []string{"uid"}, nil))
 		if err != nil {
 			s.ldap.Close()

@@ -32,7 +32,8 @@ func ExampleStart() {
 // Whenever the sandbox is started, its first day is not in the future.
 func TestFirstDay(t *testing.T) {
 	t.Parallel()
-	for today, want := range map[string]string{"2026-08-10": "2026-08-10", "2026-11-23": "2026-08-10", "2031-01-01": "2026-08-10",
+	for today, want := range map[string]string{"2026-08-10": "2026-08-10", "2026-11-23": "2026-08-10",
+		"2031-01-01": "2026-08-10",
 		"2026-08-09": "2025-08-10", "2025-08-10": "2025-08-10", "2024-02-29": "2023-08-10"} {
 		d, err := schoolmail.ParseDate(today)
 		if err != nil {
@@ -82,7 +83,8 @@ func TestWriteDir(t *testing.T) {
 	if err := json.Unmarshal(b, &info); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"ox_soap_url", "ox_http_url", "ox_master_login", "ox_master_password", "ldap_url", "ldap_bind_dn", "ldap_password",
+	for _, key := range []string{"ox_soap_url", "ox_http_url", "ox_master_login", "ox_master_password", "ldap_url",
+		"ldap_bind_dn", "ldap_password",
 		"ldap_base_dn", "doveadm_url", "doveadm_api_key", "imap_addr", "smtp_addr"} {
 		if v, ok := info[key].(string); !ok || v == "" {
 			t.Errorf("%s is %v", key, info[key])

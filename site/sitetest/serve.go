@@ -91,9 +91,11 @@ func (s *Sandbox) Config(exportDir, stateDir string) *district.Config {
 	c := &district.Config{
 		Site:   district.Site{Name: "Schulinformatik (Sandbox)", Language: "de", Sandbox: true},
 		Export: district.Export{Dir: exportDir},
-		Directory: district.Directory{URL: s.LDAP.URL, BindDN: s.LDAP.BindDN, Password: s.LDAP.Password, BaseDN: s.LDAP.BaseDN,
+		Directory: district.Directory{URL: s.LDAP.URL, BindDN: s.LDAP.BindDN, Password: s.LDAP.Password,
+			BaseDN:    s.LDAP.BaseDN,
 			Plaintext: true, CreateSchools: true},
-		OX: district.OX{SOAPURLs: []string{s.OX.SOAPURL}, HTTPURL: s.OX.URL + "/ajax/", MasterLogin: MasterLogin, MasterPassword: MasterPassword,
+		OX: district.OX{SOAPURLs: []string{s.OX.SOAPURL}, HTTPURL: s.OX.URL + "/ajax/", MasterLogin: MasterLogin,
+			MasterPassword:  MasterPassword,
 			CopyWaitSeconds: 1}, // the simulator copies at once
 		Mail:    district.Mail{URL: s.Doveadm.URL, APIKey: DoveadmKey, Login: "mail"},
 		Notices: district.Notices{Addr: s.SMTP.Addr(), From: MailFrom},
@@ -130,7 +132,8 @@ func (s *Sandbox) WriteDir(dir string) error {
 			}
 		}
 	}
-	if err := os.Rename(ready, ready+".new"); err != nil && !errors.Is(err, fs.ErrNotExist) { // of an earlier sandbox whose ports are gone
+	if err := os.Rename(ready, ready+".new"); err != nil && !errors.Is(err,
+		fs.ErrNotExist) { // of an earlier sandbox whose ports are gone
 		return err
 	}
 	if err := os.RemoveAll(export); err != nil {
@@ -165,8 +168,10 @@ func exists(file string) bool {
 func (s *Sandbox) Describe(w io.Writer, dir string) {
 	i := s.Info()
 	toml := filepath.Join(dir, "district.toml")
-	fmt.Fprintf(w, "The sandbox is running: %d people at %d schools, today is %s.\n\n", s.District.Len(), len(s.District.Schools()), s.District.Today())
-	for _, l := range [][2]string{{"LDAP", i.LDAPURL + "  (" + i.LDAPBindDN + ")"}, {"OX SOAP", i.OXSOAPURL + "/OXUserService?wsdl"}, {"OX HTTP", i.OXHTTPURL},
+	fmt.Fprintf(w, "The sandbox is running: %d people at %d schools, today is %s.\n\n", s.District.Len(),
+		len(s.District.Schools()), s.District.Today())
+	for _, l := range [][2]string{{"LDAP", i.LDAPURL + "  (" + i.LDAPBindDN + ")"},
+		{"OX SOAP", i.OXSOAPURL + "/OXUserService?wsdl"}, {"OX HTTP", i.OXHTTPURL},
 		{"doveadm", i.DoveadmURL}, {"IMAP", i.IMAPAddr}, {"SMTP", i.SMTPAddr}} {
 		fmt.Fprintf(w, "  %-8s %s\n", l[0], l[1])
 	}

@@ -410,7 +410,8 @@ func (d *Document) operations(def *node) error {
 	if err != nil {
 		return err
 	}
-	d.Service, d.Port, d.Binding, d.PortType = svc.attr["name"], port.attr["name"], binding.attr["name"], portType.attr["name"]
+	d.Service, d.Port, d.Binding, d.PortType = svc.attr["name"], port.attr["name"], binding.attr["name"],
+		portType.attr["name"]
 	sb, err := binding.one(soap, "binding")
 	if err != nil {
 		return err

@@ -21,7 +21,8 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Service != "OXGroupService" || len(d.Operations) != 13 || d.Operations[0].Output.Local != "" || len(d.Schemas) != 6 {
+	if d.Service != "OXGroupService" || len(d.Operations) != 13 || d.Operations[0].Output.Local != "" ||
+		len(d.Schemas) != 6 {
 		t.Errorf("got %+v", d)
 	}
 }
@@ -31,28 +32,30 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	whole := group(t)
 	for name, edit := range map[string][2]string{
-		"no XML":                 {"<wsdl:types>", "<wsdl:types"},
-		"choice":                 {"<xs:sequence>", "<xs:choice/><xs:sequence>"},
-		"attribute":              {"<xs:sequence>", "<xs:attribute name='a'/><xs:sequence>"},
-		"any":                    {"<xs:sequence>", "<xs:sequence><xs:any/>"},
-		"reference":              {`<xs:element name="ctx" type="D:Context"`, `<xs:element ref="D:ctx"`},
-		"unqualified schema":     {` elementFormDefault="qualified"`, ""},
-		"unqualified element":    {`<xs:element name="ctx"`, `<xs:element form="unqualified" name="ctx"`},
-		"bounded list":           {`maxOccurs="unbounded"`, `maxOccurs="5"`},
-		"at least two":           {`minOccurs="0"`, `minOccurs="2"`},
-		"undeclared prefix":      {`type="D:Context"`, `type="Q:Context"`},
-		"undeclared type":        {`type="D:Context"`, `type="D:Nothing"`},
-		"undeclared base":        {`base="S:Exception"`, `base="S:Nothing"`},
-		"undeclared element":     {`element="S:addMember"`, `element="S:nothing"`},
-		"undeclared message":     {`message="S:addMember"`, `message="S:nothing"`},
-		"message of another":     {`message="S:addMember"`, `message="D:addMember"`},
-		"rpc style":              {`<soap:binding style="document"`, `<soap:binding style="rpc"`},
-		"two parts":              {`element="S:addMember"/>`, `element="S:addMember"/><wsdl:part name="b" element="S:change"/>`},
+		"no XML":              {"<wsdl:types>", "<wsdl:types"},
+		"choice":              {"<xs:sequence>", "<xs:choice/><xs:sequence>"},
+		"attribute":           {"<xs:sequence>", "<xs:attribute name='a'/><xs:sequence>"},
+		"any":                 {"<xs:sequence>", "<xs:sequence><xs:any/>"},
+		"reference":           {`<xs:element name="ctx" type="D:Context"`, `<xs:element ref="D:ctx"`},
+		"unqualified schema":  {` elementFormDefault="qualified"`, ""},
+		"unqualified element": {`<xs:element name="ctx"`, `<xs:element form="unqualified" name="ctx"`},
+		"bounded list":        {`maxOccurs="unbounded"`, `maxOccurs="5"`},
+		"at least two":        {`minOccurs="0"`, `minOccurs="2"`},
+		"undeclared prefix":   {`type="D:Context"`, `type="Q:Context"`},
+		"undeclared type":     {`type="D:Context"`, `type="D:Nothing"`},
+		"undeclared base":     {`base="S:Exception"`, `base="S:Nothing"`},
+		"undeclared element":  {`element="S:addMember"`, `element="S:nothing"`},
+		"undeclared message":  {`message="S:addMember"`, `message="S:nothing"`},
+		"message of another":  {`message="S:addMember"`, `message="D:addMember"`},
+		"rpc style":           {`<soap:binding style="document"`, `<soap:binding style="rpc"`},
+		"two parts": {`element="S:addMember"/>`,
+			`element="S:addMember"/><wsdl:part name="b" element="S:change"/>`},
 		"two elements":           {`<xs:element name="change">`, `<xs:element name="addMember">`},
 		"unbound operation":      {`<wsdl:operation name="addMember">`, `<wsdl:operation name="addMember2">`},
 		"no service":             {`<wsdl:service name="OXGroupService">`, `<wsdl:servicex name="OXGroupService">`},
 		"request without a part": {`<wsdl:message name="addMember"><wsdl:part name="parameters" element="S:addMember"/></wsdl:message>`, `<wsdl:message name="addMember"/>`},
-		"simple type":            {"<xs:complexType name=\"Exception\">", "<xs:simpleType name=\"T\"/><xs:complexType name=\"Exception\">"},
+		"simple type": {"<xs:complexType name=\"Exception\">",
+			"<xs:simpleType name=\"T\"/><xs:complexType name=\"Exception\">"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -22,16 +22,24 @@ func answerOf(tb testing.TB, n int) []byte {
 	for i := range n {
 		mail := fmt.Sprintf("vorname.nachname%d@schule.example", i)
 		resp.Return_ = append(resp.Return_, &oxuser.User{
-			Aliases: []string{mail, fmt.Sprintf("v.nachname%d@schule.example", i)}, Birthday: &xsd.Date{Year: 2010, Month: 5, Day: 4, Zone: "Z"},
-			Company: new("Schule am See"), Contextadmin: new(false), DefaultSenderAddress: &mail, Department: new("7b"),
-			Display_name: new(fmt.Sprintf("Nachname, Vörname %d", i)), Email1: &mail, Given_name: new("Vörname"), Sur_name: new("Nachname"),
-			Gui_spam_filter_enabled: new(true), Id: new(int32(i + 3)), ImapLogin: &mail, ImapPort: new(int32(143)), ImapSchema: new("imap://"),
-			ImapServer: new("imap.schule.example"), ImapServerString: new("imap://imap.schule.example:143"), Language: new("de_DE"), Mailenabled: new(true),
-			MaxQuota: new(int64(-1)), Name: new(fmt.Sprintf("vorname.nachname%d", i)), PasswordMech: new("{SHA-256}"), Password_expired: new(false),
-			PrimaryEmail: &mail, SmtpPort: new(int32(25)), SmtpSchema: new("smtp://"), SmtpServer: new("smtp.schule.example"),
-			SmtpServerString: new("smtp://smtp.schule.example:25"), Timezone: new("Europe/Berlin"), UploadFileSizeLimit: new(int32(0)),
-			UserAttributes: &oxuser.SOAPStringMapMap{Entries: []*oxuser.SOAPMapEntry{{Key: new("config"), Value: &oxuser.SOAPStringMap{
-				Entries: []*oxuser.Entry{{Key: new("com.openexchange.mail.specialuse.check"), Value: new("true")}}}}}},
+			Aliases:  []string{mail, fmt.Sprintf("v.nachname%d@schule.example", i)},
+			Birthday: &xsd.Date{Year: 2010, Month: 5, Day: 4, Zone: "Z"},
+			Company:  new("Schule am See"), Contextadmin: new(false), DefaultSenderAddress: &mail, Department: new("7b"),
+			Display_name: new(fmt.Sprintf("Nachname, Vörname %d", i)), Email1: &mail, Given_name: new("Vörname"),
+			Sur_name:                new("Nachname"),
+			Gui_spam_filter_enabled: new(true), Id: new(int32(i + 3)), ImapLogin: &mail, ImapPort: new(int32(143)),
+			ImapSchema: new("imap://"),
+			ImapServer: new("imap.schule.example"), ImapServerString: new("imap://imap.schule.example:143"),
+			Language: new("de_DE"), Mailenabled: new(true),
+			MaxQuota: new(int64(-1)), Name: new(fmt.Sprintf("vorname.nachname%d", i)), PasswordMech: new("{SHA-256}"),
+			Password_expired: new(false),
+			PrimaryEmail:     &mail, SmtpPort: new(int32(25)), SmtpSchema: new("smtp://"),
+			SmtpServer:       new("smtp.schule.example"),
+			SmtpServerString: new("smtp://smtp.schule.example:25"), Timezone: new("Europe/Berlin"),
+			UploadFileSizeLimit: new(int32(0)),
+			UserAttributes: &oxuser.SOAPStringMapMap{Entries: []*oxuser.SOAPMapEntry{{Key: new("config"),
+				Value: &oxuser.SOAPStringMap{
+					Entries: []*oxuser.Entry{{Key: new("com.openexchange.mail.specialuse.check"), Value: new("true")}}}}}},
 			Convert_drive_user_folders: new(false), FilestoreId: new(int32(0)),
 		})
 	}
@@ -46,14 +54,16 @@ func answerOf(tb testing.TB, n int) []byte {
 type canned []byte
 
 func (c canned) RoundTrip(*http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/xml"}}, Body: io.NopCloser(bytes.NewReader(c))}, nil
+	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/xml"}},
+		Body: io.NopCloser(bytes.NewReader(c))}, nil
 }
 
 func BenchmarkDecodeUsers(b *testing.B) {
 	const users = 1000
 	data := answerOf(b, users)
 	b.Run("soap", func(b *testing.B) {
-		c, err := soap.NewClient("http://ox.example/webservices", &soap.Options{HTTPClient: &http.Client{Transport: canned(data)}})
+		c, err := soap.NewClient("http://ox.example/webservices",
+			&soap.Options{HTTPClient: &http.Client{Transport: canned(data)}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -61,7 +71,8 @@ func BenchmarkDecodeUsers(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			n := 0
-			for u, err := range soap.Returns[oxuser.User](context.Background(), c, oxuser.OpGetMultipleData, &oxuser.GetMultipleData{}) {
+			for u, err := range soap.Returns[oxuser.User](context.Background(), c, oxuser.OpGetMultipleData,
+				&oxuser.GetMultipleData{}) {
 				if err != nil || u.Name == nil {
 					b.Fatal(u, err)
 				}

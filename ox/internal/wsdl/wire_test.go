@@ -34,7 +34,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // tables are the generated operation tables.
 var tables = map[string][]*soap.Operation{
-	oxcontext.Service: oxcontext.Operations, oxgroup.Service: oxgroup.Operations, oxresource.Service: oxresource.Operations,
+	oxcontext.Service: oxcontext.Operations, oxgroup.Service: oxgroup.Operations,
+	oxresource.Service:   oxresource.Operations,
 	oxsecaccount.Service: oxsecaccount.Operations, oxtask.Service: oxtask.Operations, oxuser.Service: oxuser.Operations,
 	oxusercopy.Service: oxusercopy.Operations, oxutil.Service: oxutil.Operations,
 }
@@ -98,7 +99,8 @@ func filled(v any, all bool) any {
 // the text of leaves.
 func canonical(t *testing.T, doc []byte) string {
 	t.Helper()
-	short := strings.NewReplacer("http://schemas.xmlsoap.org/soap/envelope/", "soap", "http://soap.admin.openexchange.com", "S",
+	short := strings.NewReplacer("http://schemas.xmlsoap.org/soap/envelope/", "soap",
+		"http://soap.admin.openexchange.com", "S",
 		"http://soap.copy.user.admin.openexchange.com", "S", "http://dataobjects.soap.admin.openexchange.com/xsd", "D",
 		"http://dataobjects.rmi.admin.openexchange.com/xsd", "R")
 	var b strings.Builder

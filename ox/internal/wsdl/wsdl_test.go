@@ -22,7 +22,8 @@ const wrapperSpace = "http://soap.admin.openexchange.com"
 // form="qualified" on each element; none of that is compared.
 var deliberate = map[string]map[xml.Name]string{
 	"OXSecondaryAccountService": {
-		{Space: "http://dataobjects.soap.admin.openexchange.com/xsd", Local: "AccountData"}: "declared by the server, used by no operation",
+		{Space: "http://dataobjects.soap.admin.openexchange.com/xsd",
+			Local: "AccountData"}: "declared by the server, used by no operation",
 	},
 	"OXUserService": {
 		// Elements whose type the server names like the element, or Wrapper; ours is
@@ -119,7 +120,8 @@ func TestDocuments(t *testing.T) {
 	t.Parallel()
 	operations := map[string]int{"OXContextService": 32, "OXUserService": 27, "OXGroupService": 13, "OXResourceService": 7,
 		"OXUtilService": 22, "OXTaskMgmtService": 4, "OXSecondaryAccountService": 4, "OXUserCopyService": 1}
-	userFields := map[string]int{"OXContextService": 128, "OXUserService": 137, "OXGroupService": 128, "OXUserCopyService": 128, "OXSecondaryAccountService": 1}
+	userFields := map[string]int{"OXContextService": 128, "OXUserService": 137, "OXGroupService": 128,
+		"OXUserCopyService": 128, "OXSecondaryAccountService": 1}
 	for _, name := range wsdl.Services {
 		doc, err := wsdl.Document(name)
 		if err != nil {
@@ -130,7 +132,8 @@ func TestDocuments(t *testing.T) {
 		if name == "OXUserCopyService" {
 			space = "http://soap.copy.user.admin.openexchange.com"
 		}
-		if d.Service != name || d.TargetNamespace != space || d.PortType != name+"PortType" || d.Binding != name+"SoapBinding" {
+		if d.Service != name || d.TargetNamespace != space || d.PortType != name+"PortType" ||
+			d.Binding != name+"SoapBinding" {
 			t.Errorf("%s describes %s in %s", name, d.Service, d.TargetNamespace)
 		}
 		if len(d.Operations) != operations[name] {

@@ -85,8 +85,10 @@ var changeFacts = []Fact{
 		}
 		return err
 	}},
-	{"empty-language", "an empty language is refused", changeRefused("Language must contain an underscore", oxuser.User{Language: new("")}, kindData)},
-	{"empty-primary", "an empty primary address is refused", changeRefused("must be present in set of aliases", oxuser.User{PrimaryEmail: new("")}, kindData)},
+	{"empty-language", "an empty language is refused", changeRefused("Language must contain an underscore",
+		oxuser.User{Language: new("")}, kindData)},
+	{"empty-primary", "an empty primary address is refused", changeRefused("must be present in set of aliases",
+		oxuser.User{PrimaryEmail: new("")}, kindData)},
 	{"aliases-replaced", "aliases are replaced as a whole", func(r *run) error {
 		u, err := r.user()
 		if err != nil {
@@ -103,8 +105,9 @@ var changeFacts = []Fact{
 		}
 		return err
 	}},
-	{"aliases-without-primary", "aliases without the primary address are refused", changeRefused("must be present in set of aliases",
-		oxuser.User{Aliases: []string{"other@x.example"}}, kindData)},
+	{"aliases-without-primary", "aliases without the primary address are refused",
+		changeRefused("must be present in set of aliases",
+			oxuser.User{Aliases: []string{"other@x.example"}}, kindData)},
 	{"primary-needs-email1", "a new primary address needs email1", func(r *run) error {
 		u, err := r.user()
 		if err != nil {
@@ -114,8 +117,9 @@ var changeFacts = []Fact{
 			Aliases: []string{"new@x.example", u.PrimaryEmail}})
 		return wants(err, "email1 not sent but required!", kindData)
 	}},
-	{"primary-among-aliases", "a new primary address needs the old sender among the aliases", changeRefused("must be present in set of aliases",
-		oxuser.User{PrimaryEmail: new("new@x.example"), Aliases: []string{"new@x.example"}}, kindData)},
+	{"primary-among-aliases", "a new primary address needs the old sender among the aliases",
+		changeRefused("must be present in set of aliases",
+			oxuser.User{PrimaryEmail: new("new@x.example"), Aliases: []string{"new@x.example"}}, kindData)},
 	{"primary-complete", "primary address, email1, default sender and aliases change together", func(r *run) error {
 		n := "primary" + r.name() + "@x.example"
 		u, err := r.changed(&oxuser.User{PrimaryEmail: &n, Email1: &n, DefaultSenderAddress: &n, Aliases: []string{n}})
@@ -124,13 +128,16 @@ var changeFacts = []Fact{
 		}
 		return err
 	}},
-	{"mech-alone", "a password mechanism without a password is refused", changeRefused("the password string must also be supplied",
-		oxuser.User{PasswordMech: new("SHA")}, kindData)},
+	{"mech-alone", "a password mechanism without a password is refused",
+		changeRefused("the password string must also be supplied",
+			oxuser.User{PasswordMech: new("SHA")}, kindData)},
 	{"attributes-merged", "userAttributes are merged, and a nil value deletes a key", func(r *run) error {
 		attrs := func(kv ...*oxuser.Entry) *oxuser.SOAPStringMapMap {
-			return &oxuser.SOAPStringMapMap{Entries: []*oxuser.SOAPMapEntry{{Key: new("conf"), Value: &oxuser.SOAPStringMap{Entries: kv}}}}
+			return &oxuser.SOAPStringMapMap{Entries: []*oxuser.SOAPMapEntry{{Key: new("conf"),
+				Value: &oxuser.SOAPStringMap{Entries: kv}}}}
 		}
-		u, err := r.changed(&oxuser.User{UserAttributes: attrs(&oxuser.Entry{Key: new("a"), Value: new("1")}, &oxuser.Entry{Key: new("b"), Value: new("2")})})
+		u, err := r.changed(&oxuser.User{UserAttributes: attrs(&oxuser.Entry{Key: new("a"), Value: new("1")},
+			&oxuser.Entry{Key: new("b"), Value: new("2")})})
 		if err != nil {
 			return err
 		}
@@ -160,7 +167,8 @@ var changeFacts = []Fact{
 		}
 		return err
 	}},
-	{"quota-without-store", "maxQuota of a user without a file store is refused", changeRefused("", oxuser.User{MaxQuota: new(int64(5))}, kindStorage)},
+	{"quota-without-store", "maxQuota of a user without a file store is refused",
+		changeRefused("", oxuser.User{MaxQuota: new(int64(5))}, kindStorage)},
 	{"own-store", "maxQuota on create gives the user a file store", func(r *run) error {
 		made, err := r.create(r.rawPerson(r.name(), func(u *oxuser.User) { u.MaxQuota = new(int64(5)) }))
 		if err != nil {

@@ -129,13 +129,16 @@ func begin(ctx context.Context, t Target) (*run, error) {
 	if r.client, err = ox.New([]string{t.URL}, t.Master, &ox.Options{HTTPClient: t.HTTPClient}); err != nil {
 		return nil, err
 	}
-	if r.raw, err = soap.NewClient(t.URL, &soap.Options{HTTPClient: t.HTTPClient, Observe: func(x soap.Exchange) { r.received = x.Received }}); err != nil {
+	if r.raw, err = soap.NewClient(t.URL, &soap.Options{HTTPClient: t.HTTPClient,
+		Observe: func(x soap.Exchange) { r.received = x.Received }}); err != nil {
 		return nil, err
 	}
 	for _, id := range []schoolmail.ContextID{t.Context, t.Context + 1} {
 		mail := fmt.Sprintf("%s@c%d.example", adminLogin, id)
-		_, err := r.client.Contexts.Create(ctx, ox.NewContext{ID: id, Name: fmt.Sprintf("conformance-%d", id), Admin: ox.NewUser{
-			Name: adminLogin, DisplayName: "Conformance Admin", GivenName: "Conformance", FamilyName: "Admin", PrimaryEmail: mail, Password: adminPassword}})
+		_, err := r.client.Contexts.Create(ctx, ox.NewContext{ID: id, Name: fmt.Sprintf("conformance-%d", id),
+			Admin: ox.NewUser{
+				Name: adminLogin, DisplayName: "Conformance Admin", GivenName: "Conformance", FamilyName: "Admin",
+				PrimaryEmail: mail, Password: adminPassword}})
 		if err != nil {
 			return r, fmt.Errorf("conformance: %w", err)
 		}

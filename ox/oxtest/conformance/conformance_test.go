@@ -20,7 +20,8 @@ func TestSimulator(t *testing.T) {
 	t.Parallel()
 	srv := oxtest.New()
 	defer srv.Close()
-	report, err := conformance.Check(context.Background(), conformance.Target{URL: "http://ox.example/webservices", Master: master,
+	report, err := conformance.Check(context.Background(), conformance.Target{URL: "http://ox.example/webservices",
+		Master:  master,
 		Context: 900, HTTPClient: srv.HTTPClient()})
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +52,8 @@ func TestRefutation(t *testing.T) {
 			t.Parallel()
 			srv := oxtest.New(tt.opt)
 			defer srv.Close()
-			report, err := conformance.Check(context.Background(), conformance.Target{URL: "http://ox.example/webservices", Master: master,
+			report, err := conformance.Check(context.Background(), conformance.Target{URL: "http://ox.example/webservices",
+				Master:  master,
 				Context: 900, HTTPClient: srv.HTTPClient()})
 			if err != nil {
 				t.Fatal(err)
@@ -85,7 +87,8 @@ func TestRealServer(t *testing.T) {
 		t.Fatal("SCHOOLMAIL_OX_CONTEXT must be the first of two free context ids")
 	}
 	report, err := conformance.Check(context.Background(), conformance.Target{URL: url, Context: schoolmail.ContextID(id),
-		Master: ox.Credentials{Login: os.Getenv("SCHOOLMAIL_OX_LOGIN"), Password: schoolmail.Secret(os.Getenv("SCHOOLMAIL_OX_PASSWORD"))}})
+		Master: ox.Credentials{Login: os.Getenv("SCHOOLMAIL_OX_LOGIN"),
+			Password: schoolmail.Secret(os.Getenv("SCHOOLMAIL_OX_PASSWORD"))}})
 	t.Logf("\n%s", report)
 	if err != nil {
 		t.Fatal(err)

@@ -18,30 +18,33 @@ func (r *run) nilNote(id int32) string {
 	return fmt.Sprintf(`<e:Envelope xmlns:e=%q><e:Body><change xmlns="http://soap.admin.openexchange.com"`+
 		` xmlns:D="http://dataobjects.soap.admin.openexchange.com/xsd" xmlns:R="http://dataobjects.rmi.admin.openexchange.com/xsd">`+
 		`<ctx><D:id>%d</D:id></ctx><usrdata><D:id>%d</D:id><D:note xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/></usrdata>`+
-		`<auth><R:login>%s</R:login><R:password>%s</R:password></auth></change></e:Body></e:Envelope>`, soap11, r.a.ID(), id, adminLogin, adminPassword)
+		`<auth><R:login>%s</R:login><R:password>%s</R:password></auth></change></e:Body></e:Envelope>`, soap11, r.a.ID(),
+		id, adminLogin, adminPassword)
 }
 
 // rawAccess sends access flags as they are, without completing them.
 func (r *run) rawAccess(id schoolmail.UserID, a *oxuser.UserModuleAccess) error {
-	return r.raw.Call(r.ctx, oxuser.OpChangeByModuleAccess, &oxuser.ChangeByModuleAccess{Ctx: r.userCtx(r.a), User: &oxuser.User{Id: new(int32(id))},
+	return r.raw.Call(r.ctx, oxuser.OpChangeByModuleAccess, &oxuser.ChangeByModuleAccess{Ctx: r.userCtx(r.a),
+		User:         &oxuser.User{Id: new(int32(id))},
 		ModuleAccess: a, Auth: r.userAuth()}, nil)
 }
 
 var accessFacts = []Fact{
-	{"flags-granted", "flags that are left out are granted: an empty access object is groupware_premium", func(r *run) error {
-		u, err := r.user()
-		if err != nil {
+	{"flags-granted", "flags that are left out are granted: an empty access object is groupware_premium",
+		func(r *run) error {
+			u, err := r.user()
+			if err != nil {
+				return err
+			}
+			if err := r.rawAccess(u.ID, &oxuser.UserModuleAccess{}); err != nil {
+				return err
+			}
+			name, err := r.a.Users.AccessName(r.ctx, ox.UserRef{ID: u.ID})
+			if err == nil && name != "groupware_premium" {
+				err = errorf("access is %q", name)
+			}
 			return err
-		}
-		if err := r.rawAccess(u.ID, &oxuser.UserModuleAccess{}); err != nil {
-			return err
-		}
-		name, err := r.a.Users.AccessName(r.ctx, ox.UserRef{ID: u.ID})
-		if err == nil && name != "groupware_premium" {
-			err = errorf("access is %q", name)
-		}
-		return err
-	}},
+		}},
 	{"publication-stays", "publication cannot be cleared by flags", func(r *run) error {
 		u, err := r.user()
 		if err != nil {
@@ -80,8 +83,9 @@ var accessFacts = []Fact{
 		if err != nil {
 			return err
 		}
-		return wants(r.raw.Call(r.ctx, oxuser.OpChangeByModuleAccessName, &oxuser.ChangeByModuleAccessName{Ctx: r.userCtx(r.a),
-			User: &oxuser.User{Id: new(int32(u.ID))}, Access_combination_name: new("no-such-name"), Auth: r.userAuth()}, nil),
+		return wants(r.raw.Call(r.ctx, oxuser.OpChangeByModuleAccessName,
+			&oxuser.ChangeByModuleAccessName{Ctx: r.userCtx(r.a),
+				User: &oxuser.User{Id: new(int32(u.ID))}, Access_combination_name: new("no-such-name"), Auth: r.userAuth()}, nil),
 			"No such access combination name", kindData)
 	}},
 	{"book-and-public-folders", "globalAddressBookDisabled is refused with editPublicFolders", func(r *run) error {
@@ -122,7 +126,8 @@ func (r *run) group() (ox.Group, ox.User, error) {
 
 // createGroup sends a raw create.
 func (r *run) createGroup(g *oxgroup.Group) error {
-	return r.raw.Call(r.ctx, oxgroup.OpCreate, &oxgroup.Create{Ctx: &oxgroup.Context{Id: new(int32(r.a.ID()))}, Grp: g, Auth: r.groupAuth()},
+	return r.raw.Call(r.ctx, oxgroup.OpCreate, &oxgroup.Create{Ctx: &oxgroup.Context{Id: new(int32(r.a.ID()))}, Grp: g,
+		Auth: r.groupAuth()},
 		new(oxgroup.CreateResponse))
 }
 
@@ -148,7 +153,8 @@ var groupFacts = []Fact{
 		if err != nil {
 			return err
 		}
-		return wants(r.createGroup(&oxgroup.Group{Name: new("CONF" + g.Name[4:]), Displayname: new("x")}), "already exists", kindData)
+		return wants(r.createGroup(&oxgroup.Group{Name: new("CONF" + g.Name[4:]), Displayname: new("x")}), "already exists",
+			kindData)
 	}},
 	{"add-member-whole", "addMember fails as a whole when one is a member already", func(r *run) error {
 		g, u, err := r.group()
@@ -159,7 +165,8 @@ var groupFacts = []Fact{
 		if err != nil {
 			return err
 		}
-		err = r.raw.Call(r.ctx, oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: &oxgroup.Context{Id: new(int32(r.a.ID()))}, Grp: &oxgroup.Group{Id: new(int32(g.ID))},
+		err = r.raw.Call(r.ctx, oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: &oxgroup.Context{Id: new(int32(r.a.ID()))},
+			Grp:     &oxgroup.Group{Id: new(int32(g.ID))},
 			Members: []*oxgroup.User{{Id: new(int32(other.ID))}, {Id: new(int32(u.ID))}}, Auth: r.groupAuth()}, nil)
 		if err := wants(err, "Member already exists in group", kindData); err != nil {
 			return err
@@ -175,12 +182,14 @@ var groupFacts = []Fact{
 		if err != nil {
 			return err
 		}
-		return r.raw.Call(r.ctx, oxgroup.OpRemoveMember, &oxgroup.RemoveMember{Ctx: &oxgroup.Context{Id: new(int32(r.a.ID()))}, Grp: &oxgroup.Group{Id: new(int32(g.ID))},
-			Members: []*oxgroup.User{{Name: new(adminLogin)}}, Auth: r.groupAuth()}, nil)
+		return r.raw.Call(r.ctx, oxgroup.OpRemoveMember,
+			&oxgroup.RemoveMember{Ctx: &oxgroup.Context{Id: new(int32(r.a.ID()))}, Grp: &oxgroup.Group{Id: new(int32(g.ID))},
+				Members: []*oxgroup.User{{Name: new(adminLogin)}}, Auth: r.groupAuth()}, nil)
 	}},
 	{"unknown-member", "a group with an unknown member is refused", func(r *run) error {
 		n := r.name()
-		return wants(r.createGroup(&oxgroup.Group{Name: &n, Displayname: &n, Members: []int32{1 << 20}}), "No such user", kindNoUser)
+		return wants(r.createGroup(&oxgroup.Group{Name: &n, Displayname: &n, Members: []int32{1 << 20}}), "No such user",
+			kindNoUser)
 	}},
 	{"default-group", "every new user is in group 1", func(r *run) error {
 		u, err := r.user()
@@ -209,7 +218,8 @@ var groupFacts = []Fact{
 // context reads the first context as the server answers it.
 func (r *run) context() (*oxcontext.Context, error) {
 	var out oxcontext.GetDataResponse
-	err := r.raw.Call(r.ctx, oxcontext.OpGetData, &oxcontext.GetData{Ctx: &oxcontext.Context{Id: new(int32(r.a.ID()))}, Auth: r.master()}, &out)
+	err := r.raw.Call(r.ctx, oxcontext.OpGetData, &oxcontext.GetData{Ctx: &oxcontext.Context{Id: new(int32(r.a.ID()))},
+		Auth: r.master()}, &out)
 	return out.Return_, err
 }
 
@@ -228,7 +238,8 @@ var contextFacts = []Fact{
 			return err
 		}
 		var list oxcontext.ListResponse
-		if err := r.raw.Call(r.ctx, oxcontext.OpList, &oxcontext.List{Search_pattern: &id, Auth: r.master()}, &list); err != nil {
+		if err := r.raw.Call(r.ctx, oxcontext.OpList, &oxcontext.List{Search_pattern: &id, Auth: r.master()},
+			&list); err != nil {
 			return err
 		}
 		i := slices.IndexFunc(list.Return_, func(c *oxcontext.Context) bool { return *c.Id == int32(r.a.ID()) })
@@ -245,12 +256,14 @@ var contextFacts = []Fact{
 		return err
 	}},
 	{"mapping-at", "a login mapping with @ is refused", func(r *run) error {
-		return wants(r.raw.Call(r.ctx, oxcontext.OpChange, &oxcontext.Change{Ctx: &oxcontext.Context{Id: new(int32(r.a.ID())), LoginMappings: []string{"a@b"}},
-			Auth: r.master()}, nil), "Illegal chars", kindData)
+		return wants(r.raw.Call(r.ctx, oxcontext.OpChange,
+			&oxcontext.Change{Ctx: &oxcontext.Context{Id: new(int32(r.a.ID())), LoginMappings: []string{"a@b"}},
+				Auth: r.master()}, nil), "Illegal chars", kindData)
 	}},
 	{"mapping-taken", "a login mapping of another context is refused", func(r *run) error {
 		return wants(r.raw.Call(r.ctx, oxcontext.OpChange, &oxcontext.Change{Ctx: &oxcontext.Context{Id: new(int32(r.a.ID())),
-			LoginMappings: []string{fmt.Sprintf("conformance-%d", r.b.ID())}}, Auth: r.master()}, nil), "already exists in the system", kindStorage)
+			LoginMappings: []string{fmt.Sprintf("conformance-%d", r.b.ID())}}, Auth: r.master()}, nil),
+			"already exists in the system", kindStorage)
 	}},
 	{"rename-keeps-mappings", "a rename alone leaves the mappings as they are", func(r *run) error {
 		before, err := r.context()
@@ -258,7 +271,8 @@ var contextFacts = []Fact{
 			return err
 		}
 		rename := func(name string, mappings []string) error {
-			return r.raw.Call(r.ctx, oxcontext.OpChange, &oxcontext.Change{Ctx: &oxcontext.Context{Id: new(int32(r.a.ID())), Name: &name, LoginMappings: mappings},
+			return r.raw.Call(r.ctx, oxcontext.OpChange, &oxcontext.Change{Ctx: &oxcontext.Context{Id: new(int32(r.a.ID())),
+				Name: &name, LoginMappings: mappings},
 				Auth: r.master()}, nil)
 		}
 		if err := rename(text(before.Name)+"-x", nil); err != nil {
@@ -271,15 +285,17 @@ var contextFacts = []Fact{
 		if err := rename(text(before.Name), before.LoginMappings); err != nil {
 			return err
 		}
-		if slices.Contains(after.LoginMappings, text(after.Name)) || !slices.Contains(after.LoginMappings, text(before.Name)) {
+		if slices.Contains(after.LoginMappings, text(after.Name)) ||
+			!slices.Contains(after.LoginMappings, text(before.Name)) {
 			return errorf("mappings are %v", after.LoginMappings)
 		}
 		return nil
 	}},
 	{"context-exists-unchecked", "exists of a missing context is false whatever the password", func(r *run) error {
 		var out oxcontext.ExistsResponse
-		err := r.raw.Call(r.ctx, oxcontext.OpExists, &oxcontext.Exists{Ctx: &oxcontext.Context{Id: new(int32(r.a.ID() + 1<<20))},
-			Auth: &oxcontext.Credentials{Login: new("nobody"), Password: new("x")}}, &out)
+		err := r.raw.Call(r.ctx, oxcontext.OpExists,
+			&oxcontext.Exists{Ctx: &oxcontext.Context{Id: new(int32(r.a.ID() + 1<<20))},
+				Auth: &oxcontext.Credentials{Login: new("nobody"), Password: new("x")}}, &out)
 		if err == nil && *out.Return_ {
 			err = errorf("true")
 		}
@@ -296,8 +312,9 @@ var contextFacts = []Fact{
 		return err
 	}},
 	{"quota-text", "a quota value that is no number is a fault without detail", func(r *run) error {
-		f, err := fault(r.raw.Call(r.ctx, oxcontext.OpChangeQuota, &oxcontext.ChangeQuota{Ctx: &oxcontext.Context{Id: new(int32(r.a.ID()))},
-			Module: new("contact"), QuotaValue: new("many"), Auth: r.master()}, nil))
+		f, err := fault(r.raw.Call(r.ctx, oxcontext.OpChangeQuota,
+			&oxcontext.ChangeQuota{Ctx: &oxcontext.Context{Id: new(int32(r.a.ID()))},
+				Module: new("contact"), QuotaValue: new("many"), Auth: r.master()}, nil))
 		if err == nil && f.Kind != "" {
 			err = f
 		}
@@ -324,7 +341,8 @@ var copyFacts = []Fact{
 		if err != nil {
 			return err
 		}
-		got, err := r.b.As(ox.Credentials{Login: u.Name, Password: schoolmail.Secret("pw-1x9")}).Users.Get(r.ctx, ox.UserRef{ID: id})
+		got, err := r.b.As(ox.Credentials{Login: u.Name, Password: schoolmail.Secret("pw-1x9")}).Users.Get(r.ctx,
+			ox.UserRef{ID: id})
 		if err == nil && (got.PrimaryEmail != u.PrimaryEmail || len(got.Aliases) != 2 || got.Department != "7b") {
 			err = errorf("the copy has %s, %v, %q", got.PrimaryEmail, got.Aliases, got.Department)
 		}

@@ -37,7 +37,8 @@ func (r *run) change(u *oxuser.User) error {
 // get reads a user of the first context as the server answers it.
 func (r *run) get(id schoolmail.UserID) (*oxuser.User, error) {
 	var out oxuser.GetDataResponse
-	err := r.raw.Call(r.ctx, oxuser.OpGetData, &oxuser.GetData{Ctx: r.userCtx(r.a), User: &oxuser.User{Id: new(int32(id))}, Auth: r.userAuth()}, &out)
+	err := r.raw.Call(r.ctx, oxuser.OpGetData, &oxuser.GetData{Ctx: r.userCtx(r.a),
+		User: &oxuser.User{Id: new(int32(id))}, Auth: r.userAuth()}, &out)
 	if err == nil && out.Return_ == nil {
 		err = errors.New("getData answered nothing")
 	}
@@ -47,7 +48,8 @@ func (r *run) get(id schoolmail.UserID) (*oxuser.User, error) {
 // post sends an envelope as it is to a service and returns status and body,
 // whose references are resolved.
 func (r *run) post(service, action, envelope string) (int, string, error) {
-	req, err := http.NewRequestWithContext(r.ctx, http.MethodPost, strings.TrimSuffix(r.target.URL, "/")+"/"+service, strings.NewReader(envelope))
+	req, err := http.NewRequestWithContext(r.ctx, http.MethodPost, strings.TrimSuffix(r.target.URL, "/")+"/"+service,
+		strings.NewReader(envelope))
 	if err != nil {
 		return 0, "", err
 	}
@@ -127,10 +129,12 @@ var wireFacts = []Fact{
 		return answers(200, "")(r.post("OXUserService", "", r.exists(soap11, "", "<D:filestoreId/>")))
 	}},
 	{"soap12", "a SOAP 1.2 envelope is a VersionMismatch", func(r *run) error {
-		return answers(500, "VersionMismatch")(r.post("OXUserService", "", r.exists("http://www.w3.org/2003/05/soap-envelope", "", "")))
+		return answers(500, "VersionMismatch")(r.post("OXUserService", "",
+			r.exists("http://www.w3.org/2003/05/soap-envelope", "", "")))
 	}},
 	{"no-operation", "an empty Body is a Server fault", func(r *run) error {
-		return answers(500, "No binding operation info")(r.post("OXUserService", "", `<e:Envelope xmlns:e="`+soap11+`"><e:Body/></e:Envelope>`))
+		return answers(500, "No binding operation info")(r.post("OXUserService", "",
+			`<e:Envelope xmlns:e="`+soap11+`"><e:Body/></e:Envelope>`))
 	}},
 	{"unknown-service", "an unknown service is status 404", func(r *run) error {
 		status, body, err := r.post("OXNoSuchService", "", r.exists(soap11, "", ""))
@@ -141,7 +145,8 @@ var wireFacts = []Fact{
 			return err
 		}
 		n := int64(0)
-		for u, err := range soap.Returns[oxuser.User](r.ctx, r.raw, oxuser.OpListAll, &oxuser.ListAll{Ctx: r.userCtx(r.a), Auth: r.userAuth()}) {
+		for u, err := range soap.Returns[oxuser.User](r.ctx, r.raw, oxuser.OpListAll,
+			&oxuser.ListAll{Ctx: r.userCtx(r.a), Auth: r.userAuth()}) {
 			if err != nil {
 				return err
 			}

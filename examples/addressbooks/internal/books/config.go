@@ -56,7 +56,8 @@ func Open(ctx context.Context, file string, size int) (*Job, error) {
 	if err != nil {
 		return nil, &cli.UsageError{Err: err}
 	}
-	j := &Job{Rules: addressbook.DefaultRules(), Today: schoolmail.DateOf(time.Now()), Warnings: c.Warnings, cleanup: func() {}}
+	j := &Job{Rules: addressbook.DefaultRules(), Today: schoolmail.DateOf(time.Now()), Warnings: c.Warnings,
+		cleanup: func() {}}
 	a := c.Addressbooks
 	if a.Rules != "" {
 		if j.Rules, err = readRules(a.Rules); err != nil {
@@ -68,7 +69,8 @@ func Open(ctx context.Context, file string, size int) (*Job, error) {
 		j.Rules.Exclude = append(j.Rules.Exclude, addressbook.Exclusion{ID: x.ID, Username: x.Username})
 	}
 	v := a.Provider
-	j.Provider = addressbook.ProviderOptions{Host: v.Host, Port: v.Port, BaseDN: v.BaseDN, BindDN: v.BindDN, BindPassword: v.BindPassword, Filter: v.Filter}
+	j.Provider = addressbook.ProviderOptions{Host: v.Host, Port: v.Port, BaseDN: v.BaseDN, BindDN: v.BindDN,
+		BindPassword: v.BindPassword, Filter: v.Filter}
 	if j.Accounts, err = accounts(ctx, &c.Directory); err != nil {
 		return nil, err
 	}
@@ -97,7 +99,8 @@ func readRules(file string) (rules addressbook.Rules, err error) {
 
 // accounts reads the people of the directory.
 func accounts(ctx context.Context, d *district.Directory) (accounts []schoolmail.Account, err error) {
-	opts := &ucs.Options{BindDN: d.BindDN, Password: d.Password, BaseDN: d.BaseDN, Plaintext: d.Plaintext, StateAttribute: d.StateAttribute}
+	opts := &ucs.Options{BindDN: d.BindDN, Password: d.Password, BaseDN: d.BaseDN, Plaintext: d.Plaintext,
+		StateAttribute: d.StateAttribute}
 	if d.CAFile != "" {
 		if opts.TLS, err = district.TLS(d.CAFile); err != nil {
 			return nil, err
@@ -122,8 +125,10 @@ func openSandbox(ctx context.Context, size int) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Job{Rules: addressbook.DefaultRules(), Accounts: p.Accounts, Today: p.District.Today(), cleanup: func() { p.Close() },
-		Provider: addressbook.ProviderOptions{Host: "ldap.schulen.example", BaseDN: p.LDAP.BaseDN, BindDN: "uid=ox,cn=users," + p.LDAP.BaseDN},
+	j := &Job{Rules: addressbook.DefaultRules(), Accounts: p.Accounts, Today: p.District.Today(),
+		cleanup: func() { p.Close() },
+		Provider: addressbook.ProviderOptions{Host: "ldap.schulen.example", BaseDN: p.LDAP.BaseDN,
+			BindDN: "uid=ox,cn=users," + p.LDAP.BaseDN},
 	}
 	j.Rules.Salt = sitetest.Salt
 	for _, school := range p.District.Schools() {

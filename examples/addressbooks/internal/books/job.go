@@ -35,7 +35,8 @@ func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) (held b
 	if err := j.login(ctx); err != nil {
 		return false, err
 	}
-	report, err := addressbook.Sync(ctx, j.Rules, want, j.access.stores, j.Today, &addressbook.Options{DryRun: !apply, Observer: j.Observer})
+	report, err := addressbook.Sync(ctx, j.Rules, want, j.access.stores, j.Today,
+		&addressbook.Options{DryRun: !apply, Observer: j.Observer})
 	for _, f := range report.Findings {
 		fmt.Fprintln(out, "!", f)
 	}
@@ -62,7 +63,8 @@ func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) (held b
 		}
 	}
 	st := j.access.client.Stats()
-	fmt.Fprintf(out, "%d requests, %d operations in batches, %v waited for the rate limit\n", st.Total(), sum(st.Items), st.Waited.Round(time.Second))
+	fmt.Fprintf(out, "%d requests, %d operations in batches, %v waited for the rate limit\n", st.Total(), sum(st.Items),
+		st.Waited.Round(time.Second))
 	var failed []error // of each context what kept it
 	for _, c := range report.Contexts {
 		if c.Err != nil && !errors.Is(c.Err, schoolmail.ErrUpdating) {
@@ -118,7 +120,8 @@ func writeBooks(out io.Writer, dir string, want addressbook.Desired, opts *addre
 		err := errors.Join(addressbook.WriteCSV(&c, book.Entries, opts), addressbook.WriteVCards(&v, book.Entries))
 		base := filepath.Join(dir, filepath.FromSlash(path))
 		if err == nil {
-			err = errors.Join(writeFile(base+".csv", []byte(c.String()), 0o600), writeFile(base+".vcf", []byte(v.String()), 0o600))
+			err = errors.Join(writeFile(base+".csv", []byte(c.String()), 0o600),
+				writeFile(base+".vcf", []byte(v.String()), 0o600))
 		}
 		if err != nil {
 			return err

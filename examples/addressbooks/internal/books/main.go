@@ -84,7 +84,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // run does what the flags say and ends the job.
-func run(ctx context.Context, job *Job, apply, names bool, o Outputs, stdout, stderr io.Writer) (status int, err error) {
+func run(ctx context.Context, job *Job, apply, names bool, o Outputs, stdout, stderr io.Writer) (status int,
+	err error) {
 	defer func() {
 		if cerr := job.Close(); cerr != nil {
 			status, err = cli.Worst(status, cli.Failed), errors.Join(err, cerr)

@@ -40,13 +40,16 @@ func TestFlags(t *testing.T) {
 		status int
 		want   string // in the error output
 	}{
-		"unknown flag":     {[]string{"-x"}, cli.Usage, "-x"},
-		"argument":         {[]string{"x"}, cli.Usage, `unexpected argument "x"`},
-		"nobody":           {[]string{"-people", "0"}, cli.Usage, "at least one"},
-		"no such file":     {[]string{"-config", filepath.Join(dir, "none")}, cli.Usage, "none"},
-		"unknown name":     {[]string{"-config", write("a.toml", "colour = 1\n")}, cli.Usage, "a.toml:1:1: colour: unknown key"},
-		"no TOML":          {[]string{"-config", write("b.toml", "\nrules = \n")}, cli.Usage, "b.toml:2:"},
-		"mistakes at once": {[]string{"-config", write("c.toml", "[[context]]\nid = 3\nservice_login = 'x'\n[[context]]\nid = 3\n")}, cli.Usage, "c.toml:5:1: context[2].id: 3: expected a number above 0 that no other context has"},
+		"unknown flag": {[]string{"-x"}, cli.Usage, "-x"},
+		"argument":     {[]string{"x"}, cli.Usage, `unexpected argument "x"`},
+		"nobody":       {[]string{"-people", "0"}, cli.Usage, "at least one"},
+		"no such file": {[]string{"-config", filepath.Join(dir, "none")}, cli.Usage, "none"},
+		"unknown name": {[]string{"-config", write("a.toml", "colour = 1\n")}, cli.Usage,
+			"a.toml:1:1: colour: unknown key"},
+		"no TOML": {[]string{"-config", write("b.toml", "\nrules = \n")}, cli.Usage, "b.toml:2:"},
+		"mistakes at once": {[]string{"-config",
+			write("c.toml", "[[context]]\nid = 3\nservice_login = 'x'\n[[context]]\nid = 3\n")}, cli.Usage,
+			"c.toml:5:1: context[2].id: 3: expected a number above 0 that no other context has"},
 		"before there was one file": {[]string{"-config", write("e.toml", "[[ox.contexts]]\nid = 3\n")}, cli.Usage,
 			"e.toml:1:3: ox.contexts: is now service_login and service_password in each [[context]]"},
 		"no url": {[]string{"-config", write("d.toml", "")}, cli.Usage, "d.toml: ox.http_url: missing"},
@@ -88,14 +91,16 @@ func TestOneContextRefusesTheLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, stdout, stderr := start(t, "-config", file, "-apply")
-	if status != cli.Failed || !strings.Contains(stdout, "context 10 done: folders +") || !strings.Contains(stdout, "context 21 not finished") ||
+	if status != cli.Failed || !strings.Contains(stdout, "context 10 done: folders +") ||
+		!strings.Contains(stdout, "context 21 not finished") ||
 		!strings.Contains(stderr, "context 21: read: appsuite: login login: login refused (LGI-0006") {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
 	if err := os.WriteFile(file, good, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if status, stdout, stderr = start(t, "-config", file, "-apply"); status != cli.Done || !strings.Contains(stdout, "context 21 done: folders +") || stdout == "" {
+	if status, stdout, stderr = start(t, "-config", file, "-apply"); status != cli.Done ||
+		!strings.Contains(stdout, "context 21 done: folders +") || stdout == "" {
 		t.Errorf("then: status %d\n%s%s", status, stdout, stderr)
 	}
 	if n := p.OX.OpenSessions(); n != 0 {
@@ -108,7 +113,8 @@ func TestOneContextRefusesTheLogin(t *testing.T) {
 	// Files need no Open-Xchange.
 	before := len(p.OX.HTTPCalls())
 	table := filepath.Join(dir, "books.html")
-	if status, stdout, stderr := start(t, "-config", file, "-html", table); status != cli.Done || !strings.Contains(stdout, table) {
+	if status, stdout, stderr := start(t, "-config", file, "-html", table); status != cli.Done ||
+		!strings.Contains(stdout, table) {
 		t.Errorf("-html: status %d\n%s%s", status, stdout, stderr)
 	}
 	if n := len(p.OX.HTTPCalls()) - before; n != 0 {
@@ -163,11 +169,13 @@ func TestHeldBack(t *testing.T) {
 	}
 	out.Reset()
 	held, err := j.Run(t.Context(), &out, true, false)
-	if err != nil || !held || !strings.Contains(out.String(), "would vanish") || strings.Contains(out.String(), "hidden 1") {
+	if err != nil || !held || !strings.Contains(out.String(), "would vanish") ||
+		strings.Contains(out.String(), "hidden 1") {
 		t.Errorf("held %v, %v\n%s", held, err, out.String())
 	}
 	j.Accounts = nil
-	if _, err := j.Run(t.Context(), &out, true, false); err == nil || !strings.Contains(err.Error(), "nobody has a place") {
+	if _, err := j.Run(t.Context(), &out, true, false); err == nil ||
+		!strings.Contains(err.Error(), "nobody has a place") {
 		t.Errorf("without people: %v", err)
 	}
 }

@@ -103,7 +103,8 @@ func (m *measurement) print(name string, r result) {
 }
 
 // sync measures one run after the district changed.
-func (m *measurement) sync(ctx context.Context, name string, next func(*escadatest.District) *escadatest.District, opts *addressbook.Options) (result, error) {
+func (m *measurement) sync(ctx context.Context, name string, next func(*escadatest.District) *escadatest.District,
+	opts *addressbook.Options) (result, error) {
 	changed := 0
 	if next != nil {
 		before := m.people.accounts(m.district)
@@ -191,7 +192,8 @@ func (m *measurement) timed(ctx context.Context, work func(*oxAccess) (addressbo
 }
 
 // recorded runs work with sessions of its own and a record of all requests.
-func (m *measurement) recorded(ctx context.Context, work func(*oxAccess) (addressbook.Counts, error)) (result, []request, error) {
+func (m *measurement) recorded(ctx context.Context, work func(*oxAccess) (addressbook.Counts, error)) (result,
+	[]request, error) {
 	time.Sleep(m.gap)
 	rec := &recorder{base: m.base}
 	start := time.Now()

@@ -56,7 +56,10 @@ func TestReplayIsTheLimiter(t *testing.T) {
 			}
 			defer s.server.Close()
 			m := &measurement{model: s, out: io.Discard, rate: rate}
-			r, rec, err := m.recorded(t.Context(), func(a *oxAccess) (addressbook.Counts, error) { return m.run(t.Context(), a, nil) })
+			r, rec, err := m.recorded(t.Context(), func(a *oxAccess) (addressbook.Counts,
+				error) {
+				return m.run(t.Context(), a, nil)
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -126,7 +129,8 @@ func TestJobInTheSandbox(t *testing.T) {
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"done: folders +", "done: folders +0 ~0 hidden 0 -0, entries +0 ~0 -0", "wrote " + dir + "/books.html", "contacts-provider-ldap.yml"} {
+	for _, want := range []string{"done: folders +", "done: folders +0 ~0 hidden 0 -0, entries +0 ~0 -0",
+		"wrote " + dir + "/books.html", "contacts-provider-ldap.yml"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("output lacks %q:\n%s", want, out.String())
 		}

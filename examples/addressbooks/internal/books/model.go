@@ -47,7 +47,8 @@ func newModel(ctx context.Context, size int, h oxtest.HTTPOptions) (*model, erro
 	}
 	s.base = s.server.HTTPClient().Transport
 	var err error
-	s.soap, err = ox.New([]string{sandboxURL + "webservices"}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, &ox.Options{HTTPClient: s.server.HTTPClient()})
+	s.soap, err = ox.New([]string{sandboxURL + "webservices"}, ox.Credentials{Login: "oxadminmaster",
+		Password: "secret"}, &ox.Options{HTTPClient: s.server.HTTPClient()})
 	if err == nil {
 		err = s.provision(ctx, s.people.accounts(d))
 	}
@@ -68,13 +69,16 @@ func (s *model) provision(ctx context.Context, accounts []schoolmail.Account) er
 		if s.contexts[c] != nil {
 			continue
 		}
-		admin := ox.NewUser{Name: "oxadmin", DisplayName: "Admin", GivenName: "Ox", FamilyName: "Admin", PrimaryEmail: fmt.Sprintf("oxadmin%d@schulen.example", c), Password: sandboxPassword, AccessName: "all"}
-		if _, err := s.soap.Contexts.Create(ctx, ox.NewContext{ID: c, Name: fmt.Sprintf("schulen%d", c), Admin: admin}); err != nil {
+		admin := ox.NewUser{Name: "oxadmin", DisplayName: "Admin", GivenName: "Ox", FamilyName: "Admin",
+			PrimaryEmail: fmt.Sprintf("oxadmin%d@schulen.example", c), Password: sandboxPassword, AccessName: "all"}
+		if _, err := s.soap.Contexts.Create(ctx, ox.NewContext{ID: c, Name: fmt.Sprintf("schulen%d", c),
+			Admin: admin}); err != nil {
 			return err
 		}
 		s.contexts[c] = s.soap.Context(c, ox.Credentials{Login: "oxadmin", Password: sandboxPassword})
 		s.known[c] = map[string]bool{}
-		if err := s.addUser(ctx, c, serviceLogin, "Adressbuch-Dienst", fmt.Sprintf("svc-books%d@schulen.example", c), "groupware_standard"); err != nil {
+		if err := s.addUser(ctx, c, serviceLogin, "Adressbuch-Dienst", fmt.Sprintf("svc-books%d@schulen.example", c),
+			"groupware_standard"); err != nil {
 			return err
 		}
 	}
@@ -98,7 +102,8 @@ func (s *model) provision(ctx context.Context, accounts []schoolmail.Account) er
 
 func (s *model) addUser(ctx context.Context, c schoolmail.ContextID, login, display, mail, access string) error {
 	_, err := s.contexts[c].Users.Create(ctx, ox.NewUser{
-		Name: login, DisplayName: display, GivenName: "G", FamilyName: "F", PrimaryEmail: mail, Password: sandboxPassword, AccessName: access,
+		Name: login, DisplayName: display, GivenName: "G", FamilyName: "F", PrimaryEmail: mail, Password: sandboxPassword,
+		AccessName: access,
 	})
 	return err
 }
@@ -109,7 +114,8 @@ func (s *model) login(ctx context.Context, rate appsuite.Rate, transport http.Ro
 	for c := range s.contexts {
 		cred[c] = appsuite.Credentials{Name: fmt.Sprintf("%s@schulen%d", serviceLogin, c), Password: sandboxPassword}
 	}
-	return openOX(ctx, sandboxURL+"ajax/", cred, &appsuite.Options{Rate: rate, HTTPClient: &http.Client{Transport: transport}})
+	return openOX(ctx, sandboxURL+"ajax/", cred, &appsuite.Options{Rate: rate,
+		HTTPClient: &http.Client{Transport: transport}})
 }
 
 // oxAccess holds a session for each context.
@@ -121,7 +127,8 @@ type oxAccess struct {
 
 // openOX logs in to all contexts. A context that cannot be logged in to gets a
 // store that says so, and so does not stand in the way of the others.
-func openOX(ctx context.Context, url string, cred map[schoolmail.ContextID]appsuite.Credentials, opts *appsuite.Options) (*oxAccess, error) {
+func openOX(ctx context.Context, url string, cred map[schoolmail.ContextID]appsuite.Credentials,
+	opts *appsuite.Options) (*oxAccess, error) {
 	client, err := appsuite.New(url, opts)
 	if err != nil {
 		return nil, &cli.UsageError{Err: err}

@@ -27,7 +27,8 @@ type displayName struct{ given, family, display string }
 const adults schoolmail.ContextID = 5
 
 func newPeople(d *escadatest.District) *people {
-	p := &people{contexts: map[schoolmail.SchoolID]schoolmail.ContextID{}, names: map[schoolmail.RecordKey]displayName{}, taken: map[string]bool{}}
+	p := &people{contexts: map[schoolmail.SchoolID]schoolmail.ContextID{}, names: map[schoolmail.RecordKey]displayName{},
+		taken: map[string]bool{}}
 	pupils, grownUp := map[schoolmail.SchoolID]int{}, 0
 	for _, r := range d.Records() {
 		if r.Role == schoolmail.RolePupil {

@@ -42,7 +42,8 @@ func TestSandboxConfig(t *testing.T) {
 	if done := run(true); !strings.Contains(done, "context 10 done: folders +") {
 		t.Errorf("applied:\n%s", done)
 	}
-	if again := run(true); strings.Contains(again, "folders +") && !strings.Contains(again, "folders +0") || strings.Contains(again, "entries +") && !strings.Contains(again, "entries +0") {
+	if again := run(true); strings.Contains(again, "folders +") && !strings.Contains(again, "folders +0") ||
+		strings.Contains(again, "entries +") && !strings.Contains(again, "entries +0") {
 		t.Errorf("the second run:\n%s", again)
 	}
 	j, err := Open(t.Context(), "", 60)

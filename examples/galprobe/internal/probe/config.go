@@ -55,7 +55,8 @@ func load(file string) (*Config, error) {
 		return nil, err
 	}
 	g := d.Galprobe
-	c := &Config{HTTPURL: d.OX.HTTPURL, ControlURL: g.ControlURL, DAVRoot: g.DAVRoot, ServerVersion: g.ServerVersion, SOAPURLs: d.OX.SOAPURLs,
+	c := &Config{HTTPURL: d.OX.HTTPURL, ControlURL: g.ControlURL, DAVRoot: g.DAVRoot, ServerVersion: g.ServerVersion,
+		SOAPURLs: d.OX.SOAPURLs,
 		Warnings: d.Warnings}
 	if c.HTTPClient, err = district.HTTPClient(d.OX.CAFile); err != nil {
 		return nil, err
@@ -64,7 +65,8 @@ func load(file string) (*Config, error) {
 		if len(x.Probe) == 0 {
 			continue
 		}
-		t := Context{ID: x.ID, Name: x.Name, Book: g.Book, Control: Login{Login: x.LoginName(x.AdminLogin), Password: x.AdminPassword}, Exempt: g.Exempt}
+		t := Context{ID: x.ID, Name: x.Name, Book: g.Book, Control: Login{Login: x.LoginName(x.AdminLogin),
+			Password: x.AdminPassword}, Exempt: g.Exempt}
 		if x.ServiceLogin != "" {
 			name, _, _ := strings.Cut(x.ServiceLogin, "@")
 			t.Exempt = append([]string{name}, g.Exempt...)

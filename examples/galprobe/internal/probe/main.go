@@ -50,7 +50,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := cli.NewFlags("galprobe", help, stdout, stderr)
 	config := fs.String("config", "", "configuration `file`; empty: a simulated Open-Xchange")
 	evidence := fs.String("evidence", "", "write the evidence as JSON to `file`")
-	closeAll := fs.Bool("close", false, "first take the permission on the global address book from all users who are not exempt")
+	closeAll := fs.Bool("close", false,
+		"first take the permission on the global address book from all users who are not exempt")
 	leaveOpen := fs.Bool("leave-open", false, "without -config: leave the book open to one pupil")
 	nginx := fs.Bool("nginx", false, "only print rules for nginx")
 	haproxy := fs.Bool("haproxy", false, "only print rules for HAProxy")

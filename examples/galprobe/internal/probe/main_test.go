@@ -55,7 +55,8 @@ func TestSandbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	var e galprobe.Evidence
-	if err := json.Unmarshal(b, &e); err != nil || len(e.Contexts) != 2 || len(e.Access) != 2 || len(e.Access[0].Open) != 1 {
+	if err := json.Unmarshal(b, &e); err != nil || len(e.Contexts) != 2 || len(e.Access) != 2 ||
+		len(e.Access[0].Open) != 1 {
 		t.Errorf("evidence: %v, %+v", err, e.Access)
 	}
 }
@@ -89,19 +90,22 @@ admin_login = "` + sitetest.AdminLogin(21) + `"
 admin_password_file = "admin"
 probe = [ { role = "pupil", login = "probe", password_file = "pw" } ]
 `
-	if status, stdout, stderr := start(t, "-config", write("good.toml", good)); status != cli.Done || !strings.Contains(stdout, "3 entries can be read") {
+	if status, stdout, stderr := start(t, "-config", write("good.toml", good)); status != cli.Done ||
+		!strings.Contains(stdout, "3 entries can be read") {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
 	for name, tc := range map[string]struct{ text, want string }{
-		"unknown key":      {good + "colour = 1\n", "bad.toml:11:1: context[1].colour: unknown key"},
-		"no syntax":        {"[ox]\nhttp_url = ", "bad.toml:2:"},
-		"nothing":          {"", "ox.http_url: missing"},
-		"all at once":      {"", "expected at least one section [[context]]"},
-		"no role":          {strings.Replace(good, `role = "pupil", `, "", 1), "bad.toml:10:1: context[1].probe[1].role: missing"},
+		"unknown key": {good + "colour = 1\n", "bad.toml:11:1: context[1].colour: unknown key"},
+		"no syntax":   {"[ox]\nhttp_url = ", "bad.toml:2:"},
+		"nothing":     {"", "ox.http_url: missing"},
+		"all at once": {"", "expected at least one section [[context]]"},
+		"no role": {strings.Replace(good, `role = "pupil", `, "", 1),
+			"bad.toml:10:1: context[1].probe[1].role: missing"},
 		"no password file": {strings.Replace(good, `password_file = "pw"`, `password_file = "none"`, 1), "none"},
 		"no password":      {strings.Replace(good, `, password_file = "pw"`, "", 1), "context[1].probe[1].password: missing"},
-		"nobody to probe":  {strings.Replace(good, "probe = ", "# ", 1), "expected probe in the contexts that are to be probed"},
-		"an old file":      {"http_url = 'x'\n", "bad.toml:1:1: http_url: is now http_url in [ox]"},
+		"nobody to probe": {strings.Replace(good, "probe = ", "# ", 1),
+			"expected probe in the contexts that are to be probed"},
+		"an old file": {"http_url = 'x'\n", "bad.toml:1:1: http_url: is now http_url in [ox]"},
 	} {
 		status, _, stderr := start(t, "-config", write("bad.toml", tc.text))
 		if status != cli.Usage || !strings.Contains(stderr, tc.want) {
@@ -112,20 +116,24 @@ probe = [ { role = "pupil", login = "probe", password_file = "pw" } ]
 	nothing := httptest.NewServer(http.NotFoundHandler())
 	defer nothing.Close()
 	elsewhere := strings.Replace(good, "[galprobe]\n", "[galprobe]\ncontrol_url = \""+nothing.URL+"/ajax/\"\n", 1)
-	if status, stdout, stderr := start(t, "-config", write("control.toml", elsewhere)); status != cli.Failed || !strings.Contains(stdout, "not probed: galprobe: control account") {
+	if status, stdout, stderr := start(t, "-config", write("control.toml", elsewhere)); status != cli.Failed ||
+		!strings.Contains(stdout, "not probed: galprobe: control account") {
 		t.Errorf("control_url: status %d\n%s%s", status, stdout, stderr)
 	}
 	// Permissions that cannot be looked at do not keep anything from being probed.
 	file := filepath.Join(dir, "evidence.json")
-	noExempt := strings.NewReplacer("[ox]\n", "[ox]\nsoap_urls = [\""+c.SOAPURLs[0]+"\"]\n", "[galprobe]\n", "[galprobe]\nexempt = [\"nobody.at.all\"]\n").Replace(good)
-	if status, stdout, stderr := start(t, "-evidence", file, "-config", write("exempt.toml", noExempt)); status != cli.Failed ||
+	noExempt := strings.NewReplacer("[ox]\n", "[ox]\nsoap_urls = [\""+c.SOAPURLs[0]+"\"]\n", "[galprobe]\n",
+		"[galprobe]\nexempt = [\"nobody.at.all\"]\n").Replace(good)
+	if status, stdout, stderr := start(t, "-evidence", file, "-config",
+		write("exempt.toml", noExempt)); status != cli.Failed ||
 		!strings.Contains(stdout, "not finished: ") || !strings.Contains(stdout, "3 entries can be read") {
 		t.Errorf("exempt: status %d\n%s%s", status, stdout, stderr)
 	}
 	if _, err := os.Stat(file); err != nil {
 		t.Error(err)
 	}
-	if status, _, stderr := start(t, "-close", "-config", write("good.toml", good)); status != cli.Failed || !strings.Contains(stderr, "soap_urls") {
+	if status, _, stderr := start(t, "-close", "-config", write("good.toml", good)); status != cli.Failed ||
+		!strings.Contains(stderr, "soap_urls") {
 		t.Errorf("-close without provisioning: %d %s", status, stderr)
 	}
 }

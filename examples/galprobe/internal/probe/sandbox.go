@@ -34,7 +34,8 @@ func sandbox(ctx context.Context, leaveOpen bool) (_ *sitetest.Populated, _ *Con
 		login := func(user string, password schoolmail.Secret) Login {
 			return Login{Role: "pupil", Login: fmt.Sprintf("%s@%s", user, spec.Name), Password: password}
 		}
-		x := Context{ID: spec.ID, Name: spec.Name, Book: sandboxBook, Control: login(sitetest.AdminLogin(spec.ID), sitetest.AdminPassword(spec.ID)),
+		x := Context{ID: spec.ID, Name: spec.Name, Book: sandboxBook,
+			Control:  login(sitetest.AdminLogin(spec.ID), sitetest.AdminPassword(spec.ID)),
 			Accounts: []Login{login(sitetest.ProbeLogin, sitetest.UserPassword)}, Exempt: []string{sitetest.ServiceLogin}}
 		for _, a := range p.Accounts {
 			if a.Context == spec.ID {
@@ -44,12 +45,14 @@ func sandbox(ctx context.Context, leaveOpen bool) (_ *sitetest.Populated, _ *Con
 		}
 		if spec.ID == 21 && leaveOpen {
 			// webmail_plus is what new users inherit unless told otherwise.
-			if _, err := p.OX.State().AddUser(int(spec.ID), oxtest.User{Name: "left.open", Password: sitetest.UserPassword, Access: "webmail_plus"}); err != nil {
+			if _, err := p.OX.State().AddUser(int(spec.ID), oxtest.User{Name: "left.open", Password: sitetest.UserPassword,
+				Access: "webmail_plus"}); err != nil {
 				return nil, nil, err
 			}
 			x.Accounts = append(x.Accounts, login("left.open", sitetest.UserPassword))
 		}
-		if err := writeBook(ctx, p.OX.HTTPURL, login(sitetest.ServiceLogin, sitetest.UserPassword).credentials()); err != nil {
+		if err := writeBook(ctx, p.OX.HTTPURL, login(sitetest.ServiceLogin,
+			sitetest.UserPassword).credentials()); err != nil {
 			return nil, nil, err
 		}
 		c.Contexts = append(c.Contexts, x)
@@ -67,16 +70,18 @@ func writeBook(ctx context.Context, url string, cred appsuite.Credentials) error
 	if err != nil {
 		return err
 	}
-	folder, err := s.CreateFolder(ctx, appsuite.CreateFolder{Parent: appsuite.PublicFolder, Title: sandboxBook, Permissions: []appsuite.Permission{
-		{Entity: appsuite.UserEntity(s.UserID()), Rights: appsuite.Owner()},
-		{Entity: appsuite.Everybody(), Rights: appsuite.ReadOnly()},
-	}})
+	folder, err := s.CreateFolder(ctx, appsuite.CreateFolder{Parent: appsuite.PublicFolder, Title: sandboxBook,
+		Permissions: []appsuite.Permission{
+			{Entity: appsuite.UserEntity(s.UserID()), Rights: appsuite.Owner()},
+			{Entity: appsuite.Everybody(), Rights: appsuite.ReadOnly()},
+		}})
 	if err != nil {
 		return err
 	}
 	for i := range 3 {
 		_, _, err := s.CreateContact(ctx, appsuite.CreateContact{Folder: folder, Fields: appsuite.Fields{
-			appsuite.DisplayName: fmt.Sprintf("Lehrperson %d", i), appsuite.Email1: fmt.Sprintf("lehrperson%d@schulen.example", i)}})
+			appsuite.DisplayName: fmt.Sprintf("Lehrperson %d", i), appsuite.Email1: fmt.Sprintf("lehrperson%d@schulen.example",
+				i)}})
 		if err != nil {
 			return err
 		}

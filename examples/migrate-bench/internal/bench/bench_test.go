@@ -28,7 +28,8 @@ func TestFlags(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out, errs bytes.Buffer
-			if got := Main(t.Context(), c.args, &out, &errs); got != c.want || !strings.Contains(out.String()+errs.String(), c.says) {
+			if got := Main(t.Context(), c.args, &out, &errs); got != c.want ||
+				!strings.Contains(out.String()+errs.String(), c.says) {
 				t.Errorf("exit %d, want %d\n%s", got, c.want, errs.String())
 			}
 		})

@@ -30,7 +30,8 @@ func (s *playground) second(t *testing.T) *playground {
 // directory connects to the directory as the program does.
 func (s *playground) directory(t *testing.T) *ucs.Client {
 	t.Helper()
-	c, err := ucs.New(s.LDAP.URL, &ucs.Options{BindDN: s.LDAP.BindDN, Password: s.LDAP.Password, BaseDN: s.LDAP.BaseDN, Plaintext: true, Source: s.Policy.Source})
+	c, err := ucs.New(s.LDAP.URL, &ucs.Options{BindDN: s.LDAP.BindDN, Password: s.LDAP.Password, BaseDN: s.LDAP.BaseDN,
+		Plaintext: true, Source: s.Policy.Source})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +102,8 @@ func TestTwoRunsAtOnce(t *testing.T) {
 	for _, a := range accounts {
 		for _, list := range lists {
 			if pw := list[a.Username]; pw != "" {
-				c, err := ucs.New(s.LDAP.URL, &ucs.Options{BindDN: a.DN, Password: schoolmail.Secret(pw), BaseDN: s.LDAP.BaseDN, Plaintext: true, Source: s.Policy.Source})
+				c, err := ucs.New(s.LDAP.URL, &ucs.Options{BindDN: a.DN, Password: schoolmail.Secret(pw), BaseDN: s.LDAP.BaseDN,
+					Plaintext: true, Source: s.Policy.Source})
 				if err == nil {
 					_, err = c.Note(t.Context(), "run")
 					_ = c.Close()
@@ -129,8 +131,10 @@ func TestHeldDistrict(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context()) // nobody waits until it is clear whether the holder lives
 	defer cancel()
 	errs := &watched{word: "the district is held by provision on ox9", then: cancel}
-	status := program.Main(ctx, []string{"-config", s.config(), "-now", day.String(), "-any-day", "-apply"}, io.Discard, errs)
-	if status != 1 || !strings.Contains(errs.String(), "another run is under way: provision on ox9, process 4711, since 2026-08-10 02:00:00 UTC") || s.written() != before {
+	status := program.Main(ctx, []string{"-config", s.config(), "-now", day.String(), "-any-day", "-apply"}, io.Discard,
+		errs)
+	if status != 1 || !strings.Contains(errs.String(),
+		"another run is under way: provision on ox9, process 4711, since 2026-08-10 02:00:00 UTC") || s.written() != before {
 		t.Errorf("status %d: %s", status, errs)
 	}
 	if status, _, errs := s.run(t, day); status != 0 {

@@ -116,13 +116,15 @@ type program struct {
 // runs, and returns the exit status.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := cli.NewFlags("provision", help, stdout, stderr)
-	p := &program{flags: fs, stdout: stdout, stderr: stderr, report: &report.Report{Title: "schoolmail", Written: time.Now()}}
+	p := &program{flags: fs, stdout: stdout, stderr: stderr, report: &report.Report{Title: "schoolmail",
+		Written: time.Now()}}
 	fs.StringVar(&p.config, "config", "", "configuration `file` of the site; without it the sandbox is used")
 	fs.BoolVar(&p.apply, "apply", false, "apply what was planned")
 	fs.BoolVar(&p.dryRun, "dry-run", false, "only plan; this is the default, the flag makes it explicit")
 	fs.StringVar(&p.plan, "plan", "", "save the plan to this `file`")
 	fs.StringVar(&p.applyPlan, "apply-plan", "", "apply the reviewed plan in this `file`")
-	fs.StringVar(&p.approve, "approve", "", "write beside the plan in this `file` that you approve it, and do nothing else")
+	fs.StringVar(&p.approve, "approve", "",
+		"write beside the plan in this `file` that you approve it, and do nothing else")
 	fs.StringVar(&p.undo, "undo", "", "plan to take back what this `run` has done")
 	fs.StringVar(&p.out, "out", "", "write plan and reports (text, JSON, HTML) to this `folder`, too")
 	fs.BoolVar(&p.breakLease, "break-lease", false, "take the district from another run, which is known to be gone")
@@ -135,7 +137,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&p.explain, "explain", "", "tell all that is known of one `person`: user name, address or record id")
 	fs.BoolVar(&p.preview, "preview-notices", false, "print all texts that people may get, and do nothing else")
 	fs.BoolVar(&p.status, "status", false, "tell a monitor how the last run went, and do nothing else")
-	fs.DurationVar(&p.maxAge, "max-age", 26*time.Hour, "with -status: `time` after which the last success or the export is too old")
+	fs.DurationVar(&p.maxAge, "max-age", 26*time.Hour,
+		"with -status: `time` after which the last success or the export is too old")
 	fs.TextVar(&p.now, "now", schoolmail.Date(0), "`day` to plan for, YYYY-MM-DD, for rehearsals; default today")
 	fs.BoolVar(&p.describe, "describe", false, "describe the export files that follow, and do nothing else")
 	fs.BoolVar(&p.showValues, "show-values", false, "with -describe: show examples of people's fields")
@@ -159,7 +162,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return fs.Mistake("-apply-plan goes with neither -apply nor -plan nor -undo")
 	case p.dryRun && (p.apply || p.applyPlan != ""):
 		return fs.Mistake("-dry-run contradicts -apply and -apply-plan")
-	case p.status && (p.config == "" || p.apply || p.dryRun || p.plan != "" || p.applyPlan != "" || p.undo != "" || p.out != ""):
+	case p.status && (p.config == "" || p.apply || p.dryRun || p.plan != "" || p.applyPlan != "" || p.undo != "" ||
+		p.out != ""):
 		return fs.Mistake("-status needs -config and goes with -max-age alone")
 	case !p.now.IsZero() && (p.apply || p.applyPlan != "") && !p.anyDay:
 		return fs.Mistake("-now is for looking ahead; to apply for another day than today -any-day is needed, and sandbox = true in [site]")
@@ -169,9 +173,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return fs.Mistake("-verify-journal needs -config and goes with nothing else")
 	case p.breakLease && !p.apply && p.applyPlan == "":
 		return fs.Mistake("-break-lease goes with -apply or -apply-plan")
-	case p.preview && (p.config == "" || p.status || p.apply || p.plan != "" || p.applyPlan != "" || p.undo != "" || p.out != ""):
+	case p.preview && (p.config == "" || p.status || p.apply || p.plan != "" || p.applyPlan != "" || p.undo != "" ||
+		p.out != ""):
 		return fs.Mistake("-preview-notices needs -config and goes with no other job")
-	case p.explain != "" && (p.config == "" || p.status || p.apply || p.plan != "" || p.applyPlan != "" || p.undo != "" || p.out != ""):
+	case p.explain != "" && (p.config == "" || p.status || p.apply || p.plan != "" || p.applyPlan != "" ||
+		p.undo != "" || p.out != ""):
 		return fs.Mistake("-explain needs -config, changes nothing and writes no files")
 	case p.people < 20 || p.people > 200000:
 		return fs.Mistake("-people %d: expected 20 to 200000", p.people)
@@ -210,8 +216,10 @@ func (p *program) demonstrate(ctx context.Context) int {
 	}
 	defer sb.Close()
 	p.report.Title = "A school year in the sandbox"
-	p.report.Facts = []report.Fact{{Name: "District", Value: fmt.Sprintf("%d people, %d schools, seed %d", p.people, len(sb.District.Schools()), p.seed)}}
-	fmt.Fprintf(p.stdout, "A school year of a made-up district on simulated servers: %d people, %d schools.\n", p.people, len(sb.District.Schools()))
+	p.report.Facts = []report.Fact{{Name: "District", Value: fmt.Sprintf("%d people, %d schools, seed %d", p.people,
+		len(sb.District.Schools()), p.seed)}}
+	fmt.Fprintf(p.stdout, "A school year of a made-up district on simulated servers: %d people, %d schools.\n", p.people,
+		len(sb.District.Schools()))
 	p.progress.phases = p.stdout // they are the story
 	acts, err := Year(ctx, sb, p.progress)
 	if err != nil {
@@ -314,8 +322,9 @@ func (p *program) verifyJournal(set *site.Settings) int {
 		fmt.Fprintf(p.stdout, "Its last %d bytes are no whole entry, as after a run that ended abruptly; the next run cuts them off.\n", rep.Tail)
 	}
 	if n := len(rep.Missing); n > 0 {
-		return p.flags.Fail(cli.Failed, fmt.Errorf("%d kept runs remember more of the journal than is there: it was cut off, or replaced by "+
-			"another. Restore it from a backup of the last night before the next run", n))
+		return p.flags.Fail(cli.Failed,
+			fmt.Errorf("%d kept runs remember more of the journal than is there: it was cut off, or replaced by "+
+				"another. Restore it from a backup of the last night before the next run", n))
 	}
 	return cli.Done
 }

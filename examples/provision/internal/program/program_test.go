@@ -127,7 +127,8 @@ func (s *playground) written() string {
 	for _, c := range s.LDAP.Calls() {
 		switch c.Op {
 		case "add", "modify", "delete", "modifydn":
-			if !strings.Contains(c.DN, "cn=schoolmail,cn=univention,") && !strings.Contains(c.DN, "cn=temporary,cn=univention,") {
+			if !strings.Contains(c.DN, "cn=schoolmail,cn=univention,") &&
+				!strings.Contains(c.DN, "cn=temporary,cn=univention,") {
 				n++
 			}
 		}
@@ -144,7 +145,8 @@ func TestYear(t *testing.T) {
 	if status := program.Main(t.Context(), []string{"-people", "150", "-out", out}, &stdout, &stderr); status != 0 {
 		t.Fatalf("exit status %d\n%s\n%s", status, stdout.String(), stderr.String())
 	}
-	for _, want := range []string{"Act 5", "accounts to create", "to transfer to another context", "leavers to notify", "accounts to deactivate",
+	for _, want := range []string{"Act 5", "accounts to create", "to transfer to another context", "leavers to notify",
+		"accounts to deactivate",
 		"have all their appointments, tasks and files", "Nothing to do."} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("the output does not say %q:\n%s", want, stdout.String())
@@ -189,10 +191,12 @@ func TestPlanReviewApply(t *testing.T) {
 		t.Fatal(err)
 	}
 	edited := filepath.Join(s.dir, "edited.json")
-	if err := os.WriteFile(edited, bytes.Replace(b, []byte(`"given_name":"`), []byte(`"given_name":"X`), 1), 0o600); err != nil {
+	if err := os.WriteFile(edited, bytes.Replace(b, []byte(`"given_name":"`), []byte(`"given_name":"X`), 1),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
-	if status, _, errs := s.run(t, day, "-apply-plan", edited); status != 2 || !strings.Contains(errs, "was changed after it was made") {
+	if status, _, errs := s.run(t, day, "-apply-plan", edited); status != 2 ||
+		!strings.Contains(errs, "was changed after it was made") {
 		t.Errorf("an edited plan: status %d %s", status, errs)
 	}
 	// Somebody edits it and sees to it that the id fits again.
@@ -209,10 +213,12 @@ func TestPlanReviewApply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, _, errs := s.run(t, day, "-apply-plan", edited); status != 2 || !strings.Contains(errs, "not what planning gives") {
+	if status, _, errs := s.run(t, day, "-apply-plan", edited); status != 2 ||
+		!strings.Contains(errs, "not what planning gives") {
 		t.Errorf("a plan edited with care: status %d %s", status, errs)
 	}
-	if status, _, errs := s.run(t, day.AddDays(1), "-apply-plan", file); status != 2 || !strings.Contains(errs, "the plan is for") {
+	if status, _, errs := s.run(t, day.AddDays(1), "-apply-plan", file); status != 2 ||
+		!strings.Contains(errs, "the plan is for") {
 		t.Errorf("on another day: status %d %s", status, errs)
 	}
 	toml, err := os.ReadFile(s.config())
@@ -225,7 +231,8 @@ func TestPlanReviewApply(t *testing.T) {
 		}
 	}
 	rewrite(bytes.Replace(toml, []byte("# purge_days = 180"), []byte("purge_days = 181"), 1))
-	if status, _, errs := s.run(t, day, "-apply-plan", file); status != 2 || !strings.Contains(errs, "the policy has changed") {
+	if status, _, errs := s.run(t, day, "-apply-plan", file); status != 2 ||
+		!strings.Contains(errs, "the policy has changed") {
 		t.Errorf("with another policy: status %d %s", status, errs)
 	}
 	rewrite(toml)
@@ -233,7 +240,8 @@ func TestPlanReviewApply(t *testing.T) {
 		t.Fatalf("status %d\n%s%s", status, out, errs)
 	}
 	after := s.written()
-	if status, _, errs := s.run(t, day, "-apply-plan", file); status != 2 || !strings.Contains(errs, "accounts, contexts or users have changed") {
+	if status, _, errs := s.run(t, day, "-apply-plan", file); status != 2 ||
+		!strings.Contains(errs, "accounts, contexts or users have changed") {
 		t.Errorf("a plan that was applied: status %d %s", status, errs)
 	}
 	if status, out, _ := s.run(t, day, "-apply"); status != 0 || !strings.Contains(out, "Nothing to do.") {
@@ -243,7 +251,8 @@ func TestPlanReviewApply(t *testing.T) {
 		t.Error("the second run wrote something")
 	}
 	s.deliver(t, s.District.Day(1, 50).Export(nil))
-	if status, _, errs := s.run(t, day, "-apply-plan", file); status != 2 || !strings.Contains(errs, "the export has changed") {
+	if status, _, errs := s.run(t, day, "-apply-plan", file); status != 2 ||
+		!strings.Contains(errs, "the export has changed") {
 		t.Errorf("another export: status %d %s", status, errs)
 	}
 	// The initial passwords are in files that only the owner reads.
@@ -284,7 +293,8 @@ func TestUndo(t *testing.T) {
 	if !strings.Contains(run, day.String()) {
 		run = runs[0].Name()
 	}
-	if status, text, errs := s.run(t, day, "-undo", run, "-plan", undo); status != 3 || !strings.Contains(text, "notices to take back") ||
+	if status, text, errs := s.run(t, day, "-undo", run, "-plan", undo); status != 3 ||
+		!strings.Contains(text, "notices to take back") ||
 		!strings.Contains(text, "an account that was made stays") {
 		t.Fatalf("status %d\n%s%s", status, text, errs)
 	}
@@ -305,7 +315,8 @@ func TestUndo(t *testing.T) {
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("(-before +undone)\n%s", diff)
 	}
-	if status, text, errs := s.run(t, day, "-undo", filepath.Join(out, "plan.json"), "-apply"); status != 3 || !strings.Contains(text, "no longer as the plan left it") {
+	if status, text, errs := s.run(t, day, "-undo", filepath.Join(out, "plan.json"), "-apply"); status != 3 ||
+		!strings.Contains(text, "no longer as the plan left it") {
 		t.Errorf("a second undo: status %d\n%s%s", status, text, errs)
 	}
 	if status, text, errs := s.run(t, day, "-apply"); status == 1 || !strings.Contains(text, "leavers to notify") {
@@ -330,7 +341,8 @@ func TestRubbish(t *testing.T) {
 		{"Windows-1252", func(e escadatest.Export) { e.EncodeWindows1252() }, 3, "letters were lost"},
 		{"truncated", func(e escadatest.Export) { e.Truncate(e.Names()[0], len(e[e.Names()[0]])*2/3) }, 3, "incomplete"},
 		{"double ids", func(e escadatest.Export) { e.DoubleIDs(30) }, 3, ".csv:"},
-		{"most of a school gone", func(e escadatest.Export) { e.DropSchool(string(firstSchool()), 700) }, 3, "school-not-delivered"},
+		{"most of a school gone", func(e escadatest.Export) { e.DropSchool(string(firstSchool()), 700) }, 3,
+			"school-not-delivered"},
 		{"half of a school gone", func(e escadatest.Export) { e.DropSchool(string(firstSchool()), 500) }, 3, "held back: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -348,7 +360,8 @@ func TestRubbish(t *testing.T) {
 			if status != test.status || !strings.Contains(out+errs, test.says) {
 				t.Errorf("status %d, want %d and %q:\n%s%s", status, test.status, test.says, out, errs)
 			}
-			acks, err := filepath.Glob(filepath.Join(s.dir, "state", "runs", day.AddDays(1).String()+"-*", "acknowledgement.csv"))
+			acks, err := filepath.Glob(filepath.Join(s.dir, "state", "runs", day.AddDays(1).String()+"-*",
+				"acknowledgement.csv"))
 			if err != nil || len(acks) != 1 {
 				t.Fatal(acks, err)
 			}
@@ -405,12 +418,14 @@ func TestBadFlags(t *testing.T) {
 		{[]string{"-config", bad, "-apply", "-dry-run"}, "contradicts"},
 	} {
 		var out, errs bytes.Buffer
-		if status := program.Main(t.Context(), test.args, &out, &errs); status != 2 || !strings.Contains(errs.String(), test.says) {
+		if status := program.Main(t.Context(), test.args, &out, &errs); status != 2 ||
+			!strings.Contains(errs.String(), test.says) {
 			t.Errorf("%q: status %d, want 2 and %q:\n%s", test.args, status, test.says, errs.String())
 		}
 	}
 	var out, errs bytes.Buffer
-	if status := program.Main(t.Context(), []string{"-h"}, &out, &errs); status != 0 || !strings.Contains(out.String(), "Exit status: 0 all done") {
+	if status := program.Main(t.Context(), []string{"-h"}, &out, &errs); status != 0 ||
+		!strings.Contains(out.String(), "Exit status: 0 all done") {
 		t.Errorf("-h: status %d\n%s", status, out.String())
 	}
 }

@@ -58,7 +58,8 @@ func (p *progress) Observe(e site.Event) {
 		h := e.Act.Plan.Header
 		p.say("%s of %s: applying plan %s, %d steps", e.Act.Title, h.Now, h.ID, len(e.Act.Plan.Steps))
 	case site.Waiting:
-		p.say("an earlier run was cut off while Open-Xchange copied users: waiting %s for the server to end it", e.Wait.Round(time.Second))
+		p.say("an earlier run was cut off while Open-Xchange copied users: waiting %s for the server to end it",
+			e.Wait.Round(time.Second))
 	case site.Delayed:
 		p.note(e.Notice)
 	case site.Stepped:

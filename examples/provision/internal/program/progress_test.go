@@ -18,7 +18,8 @@ func TestProgressLines(t *testing.T) {
 		var b strings.Builder
 		story := newProgress(&b, false)
 		event := func(n int, s schoolmail.Status) {
-			story.Observe(site.Event{Stage: site.Stepped, Step: schoolmail.Event{Outcome: schoolmail.Outcome{Status: s}, Ended: n, Total: 50}})
+			story.Observe(site.Event{Stage: site.Stepped, Step: schoolmail.Event{Outcome: schoolmail.Outcome{Status: s},
+				Ended: n, Total: 50}})
 		}
 		for act := range 2 {
 			story.say("act")

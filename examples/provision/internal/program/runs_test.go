@@ -40,7 +40,8 @@ func TestEveryRunIsKept(t *testing.T) {
 		t.Fatalf("%d runs are kept: %v", len(runs), err)
 	}
 	for _, r := range runs {
-		for _, name := range []string{"plan.json", "plan.txt", "report.txt", "report.json", "report.html", "acknowledgement.csv"} {
+		for _, name := range []string{"plan.json", "plan.txt", "report.txt", "report.json", "report.html",
+			"acknowledgement.csv"} {
 			info, err := os.Stat(filepath.Join(s.dir, "state", "runs", r.Name(), name))
 			if err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("%s/%s: %v", r.Name(), name, err)
@@ -64,7 +65,8 @@ func TestUndoOfAnotherDistrict(t *testing.T) {
 	}
 	before := here.written()
 	for _, run := range []string{filepath.Join(there.dir, "out", "plan.json"), "2026-01-01-abc", "nothing", ".."} {
-		if status, _, errs := here.run(t, day, "-undo", run, "-apply"); status != 2 || !strings.Contains(errs, "never applied here") && !strings.Contains(errs, "no run") {
+		if status, _, errs := here.run(t, day, "-undo", run, "-apply"); status != 2 ||
+			!strings.Contains(errs, "never applied here") && !strings.Contains(errs, "no run") {
 			t.Errorf("-undo %s: status %d: %s", run, status, errs)
 		}
 	}
@@ -110,7 +112,8 @@ func TestOtherDaysAreForTheSandbox(t *testing.T) {
 	if err := os.WriteFile(s.config(), []byte(plain), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if status, errs := main("-now", day.String(), "-apply", "-any-day"); status != 2 || !strings.Contains(errs, "sandbox = true") {
+	if status, errs := main("-now", day.String(), "-apply", "-any-day"); status != 2 ||
+		!strings.Contains(errs, "sandbox = true") {
 		t.Errorf("no sandbox: status %d: %s", status, errs)
 	}
 	if s.written() != before {
@@ -176,8 +179,12 @@ func TestJournalDamage(t *testing.T) {
 	}
 	write(strings.Replace(string(good), "create-account.", "create-account!", 1))
 	before := s.written()
-	for _, run := range []func() (int, string, string){verify, func() (int, string, string) { return s.run(t, day, "-apply") }} {
-		if status, _, errs := run(); status != 1 || !strings.Contains(errs, "damaged") || !strings.Contains(errs, "Restore the file") {
+	for _, run := range []func() (int, string, string){verify, func() (int, string,
+		string) {
+		return s.run(t, day, "-apply")
+	}} {
+		if status, _, errs := run(); status != 1 || !strings.Contains(errs, "damaged") ||
+			!strings.Contains(errs, "Restore the file") {
 			t.Errorf("changed: status %d: %s", status, errs)
 		}
 	}
@@ -207,7 +214,8 @@ func TestInterrupted(t *testing.T) {
 	errs := &watched{word: "applying plan", then: cancel}
 	var out strings.Builder
 	status := program.Main(ctx, []string{"-config", s.config(), "-now", day.String(), "-any-day", "-apply"}, &out, errs)
-	if status != 1 || !strings.Contains(errs.String(), "interrupted; run the same command to go on") || strings.Contains(out.String(), "skipped: ") {
+	if status != 1 || !strings.Contains(errs.String(), "interrupted; run the same command to go on") ||
+		strings.Contains(out.String(), "skipped: ") {
 		t.Errorf("status %d\n%s%s", status, out.String(), errs.String())
 	}
 	runs, err := os.ReadDir(filepath.Join(s.dir, "state", "runs"))
@@ -233,7 +241,8 @@ func TestApprovalIsOnRecord(t *testing.T) {
 		t.Fatal(errs)
 	}
 	var out strings.Builder
-	if status := program.Main(t.Context(), []string{"-approve", file}, &out, io.Discard); status != 0 || !strings.Contains(out.String(), "has approved plan") {
+	if status := program.Main(t.Context(), []string{"-approve", file}, &out, io.Discard); status != 0 ||
+		!strings.Contains(out.String(), "has approved plan") {
 		t.Fatalf("status %d: %s", status, out.String())
 	}
 	if status, out, errs := s.run(t, day, "-apply-plan", file); status != 0 {
@@ -245,7 +254,8 @@ func TestApprovalIsOnRecord(t *testing.T) {
 	}
 	for _, f := range []string{filepath.Join("runs", runs[0].Name(), "report.txt"), "journal.jsonl"} {
 		b, err := os.ReadFile(filepath.Join(s.dir, "state", f))
-		if err != nil || !strings.Contains(strings.ToLower(string(b)), "approved by ") || !strings.Contains(string(b), "applied by ") {
+		if err != nil || !strings.Contains(strings.ToLower(string(b)), "approved by ") ||
+			!strings.Contains(string(b), "applied by ") {
 			t.Errorf("%s does not say who: %v", f, err)
 		}
 	}
