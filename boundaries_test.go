@@ -183,6 +183,9 @@ func TestUnreadableRowsShield(t *testing.T) {
 		{"a source is missing", nil, func(d *Delivery) {
 			d.Suspended = []Suspension{{IDPrefix: "9", Reason: "missing"}, {IDPrefix: "1", Reason: "missing"}}
 		}, []string{"2", "3", "4"}},
+		{"a source without a prefix is missing", nil, func(d *Delivery) {
+			d.Suspended = []Suspension{{Except: []string{"1", "3"}, Reason: "missing"}}
+		}, []string{"1", "3"}},
 		{"only changes are delivered", nil, func(d *Delivery) { d.Kind = DeliveryDelta }, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -76,7 +76,7 @@ func lookAt(in given) *facts {
 		f.find("incomplete-delivery", "%s; nobody who is missing is treated as gone", f.delivery.Incomplete)
 	}
 	for _, s := range f.delivery.Suspended {
-		f.find("source-suspended", "%s: nobody whose record id begins with %q is treated as gone", s.Reason, s.IDPrefix)
+		f.find("source-suspended", "%s: %s is treated as gone", s.Reason, s.whom())
 	}
 	f.identify()
 	return f
@@ -477,7 +477,7 @@ func (f *facts) shield(a *Account) string {
 		return why
 	}
 	for _, s := range f.delivery.Suspended {
-		if strings.HasPrefix(a.Key.ID, s.IDPrefix) {
+		if s.holds(a.Key.ID) {
 			return s.Reason
 		}
 	}

@@ -2,6 +2,7 @@ package schoolmail
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -165,7 +166,24 @@ type Rejection struct {
 // Suspension says that the absence of some people does not count.
 type Suspension struct {
 	IDPrefix string `json:"id_prefix,omitempty"` // of record ids; empty: everybody
-	Reason   string `json:"reason"`
+	// Except are beginnings of ids that it is not about, those of other sources.
+	Except []string `json:"except,omitempty"`
+	Reason string   `json:"reason"`
+}
+
+// holds reports whether the suspension is about a record id.
+func (s *Suspension) holds(id string) bool {
+	begins := func(prefix string) bool { return strings.HasPrefix(id, prefix) }
+	return begins(s.IDPrefix) && !slices.ContainsFunc(s.Except, begins)
+}
+
+// whom describes the people that the suspension is about.
+func (s *Suspension) whom() string {
+	who := fmt.Sprintf("nobody whose record id begins with %q", s.IDPrefix)
+	if len(s.Except) > 0 {
+		who = fmt.Sprintf("nobody whose record id begins with none of %q", s.Except)
+	}
+	return who
 }
 
 // Delivery is one export as it was read. It is plain data; package escada makes it.

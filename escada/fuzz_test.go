@@ -4,6 +4,8 @@ import (
 	"archive/zip"
 	"bytes"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"testing/fstest"
@@ -153,5 +155,49 @@ func FuzzLayout(f *testing.F) {
 		}
 		d, err := escada.Read(t.Context(), fsys, &escada.Options{Profile: profile, IdentityKey: []byte("0123456789abcdef")})
 		wellFormed(t, &d, err)
+	})
+}
+
+// FuzzDescribe has anything described; the profile that comes out is one, and reads
+// what was described without harm.
+func FuzzDescribe(f *testing.F) {
+	f.Add("x.csv", []byte(head+with("Klasse", "4b")+with("PersonId", "18")))
+	f.Add("users.csv", []byte("sourcedId,username,givenName,familyName\n1,u,Ida,Abel\n2,v,\"Udo\nJo\",Boll\n"))
+	f.Add("schueler.csv", []byte("sep=;\r\n4711;Abel;Ida;01.02.2015;3a,3b\r\n4712;Boll;Udo;31.12.2014;3a\r\n"))
+	f.Add("x.xml", []byte("<?xml version=\"1.0\"?><a><b>1</b><b>2</b></a>"))
+	f.Add("x.csv", []byte("\xff\xfea\x00;\x00b\x00\n\x00"))
+	f.Add("x.txt", []byte("a;b\rM\xfcller;\x81\r"))
+	f.Fuzz(func(t *testing.T, name string, data []byte) {
+		switch name { // others would be about file systems
+		case "users.csv", "schueler.csv", "x.xml", "x.txt", "x.zip":
+		default:
+			name = "x.csv"
+		}
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, show := range []bool{false, true} {
+			d, err := escada.Describe(t.Context(), []string{path}, &escada.DescribeOptions{Rows: 50, ShowValues: show})
+			if err != nil {
+				return
+			}
+			if _, err := d.Text(); err != nil {
+				t.Fatal(err)
+			}
+			text, err := d.ProfileText()
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := escada.ParseProfile(text)
+			if err != nil && len(d.Open) == 0 {
+				t.Fatalf("%v\n%s", err, text)
+			}
+			if err != nil { // somebody has to fill it in first
+				continue
+			}
+			got, err := escada.ReadFiles(t.Context(), []string{path}, &escada.Options{Profile: p, MaxFileBytes: 1 << 20})
+			wellFormed(t, &got, err)
+		}
 	})
 }

@@ -18,7 +18,8 @@ import (
 type Part struct {
 	// Prefix stands before the ids of this part's people, and so keeps them apart
 	// from those of the others: "hr-". It must not be another part's prefix or the
-	// beginning of one. One part may have none, such as the one that was first.
+	// beginning of one. One part may have none, such as the one that was first; an
+	// id of its people must not begin with another's prefix.
 	Prefix string
 	Dir    Dir
 	// Schools and Roles are those that this part may speak for; nil: all. A person
@@ -31,8 +32,9 @@ type Part struct {
 // site.
 //
 // A part that cannot be read, or whose export is not complete, suspends only the
-// absences of its own people: those of other parts are read and may leave. Only
-// when no part can be read is that an error.
+// absences of its own people: those of other parts are read and may leave. The
+// people of the part without a prefix are those whose ids begin with no other
+// part's prefix. Only when no part can be read is that an error.
 type Parts struct {
 	Source string // of all record keys; default "escada"
 	Parts  []Part
@@ -75,6 +77,11 @@ func (p *Parts) Read(ctx context.Context, day schoolmail.Date) (schoolmail.Deliv
 		Source: p.Source, Kind: schoolmail.DeliveryFull, RowsBySchool: map[schoolmail.SchoolID]int{},
 		Columns: map[string][]string{},
 	}}
+	for i := range p.Parts {
+		if prefix := p.Parts[i].Prefix; prefix != "" {
+			m.prefixes = append(m.prefixes, prefix)
+		}
+	}
 	if m.d.Source == "" {
 		m.d.Source = "escada"
 	}
@@ -117,14 +124,19 @@ func (p *Parts) Accept(*schoolmail.Delivery) error {
 
 // merger makes one delivery of several.
 type merger struct {
-	d     schoolmail.Delivery
-	parts int
-	sums  []string
+	d        schoolmail.Delivery
+	parts    int
+	sums     []string
+	prefixes []string // of the parts that have one
 }
 
 // suspend says that the absences of a part's people do not count.
 func (m *merger) suspend(part *Part, reason string) {
-	m.d.Suspended = append(m.d.Suspended, schoolmail.Suspension{IDPrefix: part.Prefix, Reason: reason})
+	s := schoolmail.Suspension{IDPrefix: part.Prefix, Reason: reason}
+	if part.Prefix == "" {
+		s.Except = slices.Clone(m.prefixes)
+	}
+	m.d.Suspended = append(m.d.Suspended, s)
 }
 
 func (m *merger) failed(part *Part, errs Errors) {
@@ -178,7 +190,7 @@ func (m *merger) add(part *Part, d *schoolmail.Delivery) {
 	}
 	for _, r := range d.Records {
 		r.Key = m.key(part, r.Key.ID)
-		if why := part.foreign(&r); why != "" {
+		if why := m.foreign(part, &r); why != "" {
 			m.d.Rejected = append(m.d.Rejected, schoolmail.Rejection{
 				Position: m.position(part, schoolmail.Position{File: d.Files[0]}), Kind: schoolmail.RejectedForeign, Reason: why,
 				Key:    r.Key,
@@ -195,7 +207,10 @@ func (m *merger) key(part *Part, id string) schoolmail.RecordKey {
 }
 
 // foreign says why a part may not speak for a person.
-func (part *Part) foreign(r *schoolmail.Record) string {
+func (m *merger) foreign(part *Part, r *schoolmail.Record) string {
+	if part.Prefix == "" && slices.ContainsFunc(m.prefixes, func(x string) bool { return foldPrefix(r.Key.ID, x) }) {
+		return "an id as those of another source begin: expected ids that begin with no source's prefix"
+	}
 	if part.Roles != nil && !slices.Contains(part.Roles, r.Role) {
 		return fmt.Sprintf("a %s: expected only roles that this source may speak for", r.Role)
 	}
@@ -205,6 +220,11 @@ func (part *Part) foreign(r *schoolmail.Record) string {
 		}
 	}
 	return ""
+}
+
+// foldPrefix compares as directories do, without regard to case.
+func foldPrefix(id, prefix string) bool {
+	return len(id) >= len(prefix) && strings.EqualFold(id[:len(prefix)], prefix)
 }
 
 // delivery orders what was collected.

@@ -72,6 +72,35 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// When the part without a prefix is missing, cut off or unreadable, people of the
+// others may leave all the same; those of the part may not.
+func TestPartsSuspendPlain(t *testing.T) {
+	t.Parallel()
+	good := head + with("Klasse", "4b")
+	for name, data := range map[string]string{"missing": "", "no header": "rubbish\n", "cut off": good[:len(good)-2]} {
+		p := parts(t, map[string]string{"": data, "hr-": good, "pr-": good})
+		d, err := p.Read(t.Context(), schoolmail.NewDate(2026, 11, 20))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if len(d.Suspended) != 1 || d.Suspended[0].IDPrefix != "" || d.Incomplete != "" ||
+			!slices.Equal(d.Suspended[0].Except, []string{"hr-", "pr-"}) {
+			t.Errorf("%s: suspended %+v, incomplete %q", name, d.Suspended, d.Incomplete)
+		}
+	}
+	// An id that could be another part's is shielded, as nobody could tell whose it is.
+	p := parts(t, map[string]string{"": head + "HR-17;S;Meier;Ida;ps-au;P;4b;;;;;\n" + with("Klasse", "4b"), "hr-": good})
+	d, err := p.Read(t.Context(), schoolmail.NewDate(2026, 11, 20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Rejected) != 1 || d.Rejected[0].Kind != schoolmail.RejectedForeign || d.Rejected[0].Key.ID != "HR-17" ||
+		d.Rejected[0].Harmless || len(d.Records) != 2 {
+		t.Errorf("%d records, rejected %+v", len(d.Records), d.Rejected)
+	}
+}
+
 // A part that is missing, cut off or unreadable suspends its own absences only.
 func TestPartsSuspend(t *testing.T) {
 	t.Parallel()

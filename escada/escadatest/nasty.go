@@ -3,10 +3,12 @@ package escadatest
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +29,8 @@ const (
 	// ToldOrSame: one or the other, as what is spoilt may not be needed.
 	ToldOrSame Expectation = "told or same"
 	// Fewer: the reader cannot know better, but it shows: there are fewer people or
-	// other ones. The guards of the planner hold what follows from it.
+	// classes, or other people under the ids. The guards of the planner hold what
+	// follows from it.
 	Fewer Expectation = "fewer"
 )
 
@@ -38,16 +41,33 @@ type Nasty struct {
 	// Spoil changes an export, which is its own copy. It reports whether it could:
 	// some cases need CSV.
 	Spoil func(e Export, p *escada.Profile) bool
+	// Stream, in place of Spoil, makes the files while they are read, so that their
+	// size costs neither memory nor disk; in all they have about size bytes.
+	Stream func(e Export, size int64) fs.FS
+}
+
+// NastyOptions are those of [TryNasty]. The zero value, and nil: the defaults.
+type NastyOptions struct {
+	// StreamBytes is the size of exports that are made while they are read.
+	// Default 1 GiB.
+	StreamBytes int64
 }
 
 // NastyCases returns the ways in which exports have been seen to go wrong, for a
 // site to try its own profile with: see [TryNasty].
 func NastyCases() []Nasty {
-	return []Nasty{
+	var out []Nasty
+	for _, x := range []struct {
+		name   string
+		expect Expectation
+		spoil  func(Export, *escada.Profile) bool
+	}{
 		{"cut in half", Told, eachFile(func(d []byte) []byte { return d[:len(d)/2] })},
 		{"cut in the last row", Told, eachFile(func(d []byte) []byte { return d[:max(0, len(d)-4)] })},
 		{"empty files", Told, eachFile(func([]byte) []byte { return nil })},
 		{"headers only", Told, eachLine(func(i int, l string) string { return only(i == 0, l) })},
+		{"emptied classes", Fewer, emptyClasses},
+		{"ids re-issued", Fewer, reissueIDs},
 		{"exit for everyone but one", Fewer, eachLine(func(i int, l string) string { return only(i < 2, l) })},
 		{"mixed encodings", Told, mixEncodings},
 		{"converted twice", Told, eachFile(encodeTwice)},
@@ -90,8 +110,10 @@ func NastyCases() []Nasty {
 			}
 			return true
 		}},
-		{"a great many quotes", Told, eachFile(func([]byte) []byte { return bytes.Repeat([]byte(`"`), 32<<20) })},
+	} {
+		out = append(out, Nasty{Name: x.name, Expect: x.expect, Spoil: x.spoil})
 	}
+	return append(out, Nasty{Name: "a gigabyte of quotes", Expect: Told, Stream: quotes})
 }
 
 // Verdict is what came of a nasty export.
@@ -105,7 +127,11 @@ type Verdict struct {
 
 // TryNasty spoils an export in all ways and reads it with the options' profile. It
 // fails if the good export cannot be read.
-func TryNasty(ctx context.Context, e Export, opts *escada.Options) ([]Verdict, error) {
+func TryNasty(ctx context.Context, e Export, opts *escada.Options, nasty *NastyOptions) ([]Verdict, error) {
+	size := int64(1 << 30)
+	if nasty != nil {
+		size = cmp.Or(nasty.StreamBytes, size)
+	}
 	good, err := escada.Read(ctx, e.FS(), opts)
 	if err != nil {
 		return nil, err
@@ -118,13 +144,19 @@ func TryNasty(ctx context.Context, e Export, opts *escada.Options) ([]Verdict, e
 	for _, n := range NastyCases() {
 		spoilt := e.Clone()
 		v := Verdict{Case: n}
-		if !n.Spoil(spoilt, &profile) {
+		var fsys fs.FS
+		switch {
+		case n.Stream != nil:
+			fsys = n.Stream(spoilt, size)
+		case n.Spoil(spoilt, &profile):
+			fsys = spoilt.FS()
+		default:
 			v.Skipped = true
 			out = append(out, v)
 			continue
 		}
 		start := time.Now()
-		d, err := escada.Read(ctx, spoilt.FS(), opts)
+		d, err := escada.Read(ctx, fsys, opts)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -164,8 +196,34 @@ func (v *Verdict) judge(good, d *schoolmail.Delivery, err error) {
 	case ToldOrSame:
 		v.OK = told || same
 	case Fewer:
-		v.OK = told || len(d.Records) < len(good.Records)
+		v.OK = told || shows(good, d)
 	}
+}
+
+// shows reports whether there are fewer people or classes, or others under the ids.
+func shows(good, d *schoolmail.Delivery) bool {
+	if len(d.Records) < len(good.Records) || classes(d) < classes(good) {
+		return true
+	}
+	names := map[schoolmail.RecordKey]string{}
+	for _, r := range good.Records {
+		names[r.Key] = r.GivenName + " " + r.FamilyName
+	}
+	return slices.ContainsFunc(d.Records, func(r schoolmail.Record) bool {
+		before, ok := names[r.Key]
+		return ok && before != r.GivenName+" "+r.FamilyName
+	})
+}
+
+// classes counts the classes of all people.
+func classes(d *schoolmail.Delivery) int {
+	n := 0
+	for _, r := range d.Records {
+		for _, m := range r.Memberships {
+			n += len(m.Classes)
+		}
+	}
+	return n
 }
 
 func firstLine(s string) string {

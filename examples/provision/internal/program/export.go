@@ -42,7 +42,7 @@ func (p *program) nasty(ctx context.Context) int {
 	}
 	opts := set.Export
 	opts.Profile = set.Profile
-	verdicts, err := escadatest.TryNasty(ctx, export, &opts)
+	verdicts, err := escadatest.TryNasty(ctx, export, &opts, nil)
 	if err != nil {
 		return p.flags.Fail(cli.Usage, err)
 	}
