@@ -1,7 +1,6 @@
 package schoolmail
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -353,11 +352,6 @@ func (s *seats) seatStep(c *claim, into ContextID) Step {
 
 // transfers reports whether a seat elsewhere is a transfer for somebody.
 func (c *claim) transfers() bool { return c.before != nil && !c.resume && c.place != nil }
-
-// compare orders claims by school and key.
-func (c *claim) compare(o *claim) int {
-	return cmp.Or(strings.Compare(string(c.school), string(o.school)), c.key.Compare(o.key))
-}
 
 func ids(cs []ContextID) string {
 	parts := make([]string, len(cs))

@@ -11,9 +11,9 @@ import (
 )
 
 // Params are the parameters of a command. A value is a bool, int, int64,
-// string or []string; leave a parameter out rather than giving it nil, since
-// null crashes Dovecot 2.3. A false is not sent, as 2.3 takes any value of an
-// option for true.
+// string or []string. A parameter without a value is left out: any other type is
+// refused here, since not every server answers what it cannot read with an error. A
+// false is not sent, as 2.3 takes any value of an option for true.
 type Params map[string]any
 
 // Call is a command with its parameters, for [Client.Do] and [Client.Batch].

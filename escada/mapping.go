@@ -75,12 +75,12 @@ const (
 func (m *mapping) take(fields [][]byte) (verdict, string) {
 	missing := ""
 	for i, j := range m.joins {
-		key := string(trim(fields[j.key.field]))
-		row, ok := j.table.rows[key]
+		key := trim(fields[j.key.field])
+		row, ok := j.table.rows[string(key)]
 		switch {
 		case ok:
 			m.current[i] = row
-		case j.table.dropped[key]:
+		case j.table.dropped[string(key)]:
 			return rowFiltered, ""
 		default:
 			missing = j.name

@@ -182,9 +182,7 @@ func smallWorld(r *rand.Rand) World {
 		}
 		k := Kind{N: 1 + r.IntN(2), Now: r.IntN(rooms+1) - 1, Cohort: r.IntN(3),
 			First: r.IntN(6) == 0, Ahead: r.IntN(3) == 0, Fixed: r.IntN(12) == 0}
-		for _, room := range perm[:1+r.IntN(2)+r.IntN(rooms-1)/2] {
-			k.Allowed = append(k.Allowed, room)
-		}
+		k.Allowed = append(k.Allowed, perm[:1+r.IntN(2)+r.IntN(rooms-1)/2]...)
 		if r.IntN(2) == 0 {
 			perm = r.Perm(rooms)
 		}

@@ -48,23 +48,6 @@ func all(t *testing.T, j schoolmail.Journal) []schoolmail.JournalEntry {
 	return list
 }
 
-// fill makes a journal with n entries and returns its bytes.
-func fill(t *testing.T, n int) []byte {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "j")
-	j := open(t, path)
-	for i := range n {
-		if err := j.Append(entry(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
 func TestAppendAndReopen(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "journal")
