@@ -50,9 +50,6 @@ func (e *UsageError) Error() string { return e.Err.Error() }
 // Unwrap returns the error.
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// Usagef makes a [UsageError].
-func Usagef(format string, args ...any) error { return &UsageError{fmt.Errorf(format, args...)} }
-
 // Main runs a program and ends the process with its exit status. The context ends
 // with an interrupt or SIGTERM; a second one ends the process at once.
 func Main(program func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {

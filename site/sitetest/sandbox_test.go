@@ -16,16 +16,16 @@ import (
 )
 
 func ExampleStart() {
-	s, err := sitetest.Start(sitetest.WithPeople(60))
+	s, err := sitetest.Start(sitetest.WithPeople(60), sitetest.WithSchools(5))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer s.Close()
-	fmt.Println(s.District.Len(), "people,", len(s.Policy.Contexts), "contexts")
+	fmt.Println(s.District.Len(), "people,", len(s.District.Schools()), "schools,", len(s.Policy.Contexts), "contexts")
 	fmt.Println(s.Policy.Validate())
 	// Output:
-	// 60 people, 6 contexts
+	// 60 people, 5 schools, 6 contexts
 	// <nil>
 }
 
