@@ -26,7 +26,8 @@ var dialects = map[string]func(*dialect){
 
 // ExportAs writes records in the dialect of a profile of [escada.Starters], in
 // the public shape of that format. What a format has no place for is left out
-// (languages, most dates); eCH-0260 has pupils only.
+// (languages, most dates); eCH-0260 has pupils only, with "BSB" before their schools,
+// and the parts of a header that its own schema describes.
 func ExportAs(starter string, records []schoolmail.Record) (Export, error) {
 	write, ok := dialects[starter]
 	if !ok {
@@ -63,7 +64,7 @@ func (d *dialect) ucsschool() {
 		schoolmail.RolePupil: "schueler", schoolmail.RoleTeacher: "lehrer", schoolmail.RoleStaff: "mitarbeiter",
 	}
 	for role, name := range files {
-		rows := [][]string{{"Schulen", "Vorname", "Nachname", "Klassen", "Mailadresse", "Telefonnummer"}}
+		rows := [][]string{{"Schulen", "Vorname", "Nachname", "Klassen", "Mailadresse", "Telefonnumer"}}
 		for _, r := range d.records {
 			if r.Role != role {
 				continue
@@ -225,6 +226,8 @@ func (d *dialect) users12(role map[schoolmail.Role]string) {
 }
 
 func (d *dialect) enrollments(role map[schoolmail.Role]string) {
+	role = maps.Clone(role)
+	role[schoolmail.RoleStaff] = "administrator" // in both versions
 	rows := [][]string{{"sourcedId", "status", "dateLastModified", "classSourcedId", "schoolSourcedId", "userSourcedId",
 		"role",
 		"primary", "beginDate", "endDate"}}
@@ -292,7 +295,17 @@ func (d *dialect) ech0260() {
 	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>
 <message xmlns="https://github.com/datenmanagement-sdbb/eCH-0260/blob/main/messageSchema/2113/2"` +
 		` xmlns:e="http://www.ech.ch/xmlns/eCH-0260/2" xmlns:p="http://www.ech.ch/xmlns/eCH-0044/4" minorVersion="1">
-  <header/>
+  <header>
+    <senderId>sedex://T0-4-1</senderId>
+    <recipientId>sedex://T0-4-2</recipientId>
+    <messageId>1</messageId>
+    <businessProcessId>1</businessProcessId>
+    <messageType>2113</messageType>
+    <subMessageType>BBSMT001</subMessageType>
+    <subject>Schulbesuch</subject>
+    <messageDate>2026-11-20T06:00:00</messageDate>
+    <action>1</action>
+  </header>
   <content>
 `)
 	for i, r := range d.records {
@@ -313,9 +326,9 @@ func (d *dialect) ech0260() {
       </e:personIdentification>
       <e:schoolId>%s</e:schoolId>
       <e:schoolYearDetails><e:schoolYear>2026/2027</e:schoolYear><e:schoolTerm>0</e:schoolTerm>`+
-					`<e:className>%s</e:className></e:schoolYearDetails>
+					`<e:schoolHalfDays>11111111110000</e:schoolHalfDays><e:className>%s</e:className></e:schoolYearDetails>
     </schoolAttendance>
-`, i+1, text(r.Key.ID), text(r.FamilyName), text(r.GivenName), 2005+i%5, text(string(m.School)), text(class))
+`, i+1, text(r.Key.ID), text(r.FamilyName), text(r.GivenName), 2005+i%5, text("BSB"+string(m.School)), text(class))
 			}
 		}
 	}

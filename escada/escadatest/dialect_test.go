@@ -52,7 +52,7 @@ func essentials(dialect string, records []schoolmail.Record) []string {
 		id, _, _ := strings.Cut(r.Key.ID, "@")
 		line := id + " " + string(r.Role) + " " + r.GivenName + "|" + r.FamilyName
 		for _, m := range r.Memberships {
-			line += " " + string(m.School) + " " + strings.Join(m.Classes, ",")
+			line += " " + strings.TrimPrefix(string(m.School), "BSB") + " " + strings.Join(m.Classes, ",")
 			if r.Role == schoolmail.RolePupil && dialect != "ech-0260" && dialect != "ucsschool" && m.Level != "vocational" &&
 				m.Level != "" {
 				line += " " + string(m.Level)

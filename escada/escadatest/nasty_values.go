@@ -92,7 +92,9 @@ func replaceValues(e Export, p *escada.Profile, chosen func([]string) bool, repl
 	return done
 }
 
-func replaceColumns(data []byte, p *escada.Profile, chosen func([]string) bool, replace func(string) string) ([]byte, bool) {
+func replaceColumns(
+	data []byte, p *escada.Profile, chosen func([]string) bool, replace func(string) string,
+) ([]byte, bool) {
 	r := csv.NewReader(bytes.NewReader(data))
 	r.Comma, _ = utf8.DecodeRuneInString(cmpRune(p.Delimiter))
 	r.FieldsPerRecord, r.LazyQuotes = -1, true
@@ -127,7 +129,9 @@ func replaceColumns(data []byte, p *escada.Profile, chosen func([]string) bool, 
 
 var elementText = regexp.MustCompile(`<([\w:.-]+)>([^<>]*)</`)
 
-func replaceElements(data []byte, _ *escada.Profile, chosen func([]string) bool, replace func(string) string) ([]byte, bool) {
+func replaceElements(
+	data []byte, _ *escada.Profile, chosen func([]string) bool, replace func(string) string,
+) ([]byte, bool) {
 	texts := map[string][]string{}
 	for _, m := range elementText.FindAllSubmatch(data, -1) {
 		texts[string(m[1])] = append(texts[string(m[1])], string(m[2]))

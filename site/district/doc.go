@@ -140,7 +140,8 @@ type Export struct {
 }
 
 // Source is a section [[source]]: a further system beside [export] that describes
-// people, see [escada.Part]. What [export] says of ages, budget and identity holds
+// people, see [escada.Part]. While [export] is missing, only its own people do not
+// count as gone: those whose ids begin with no source's prefix. What [export] says of ages, budget and identity holds
 // for it, too.
 type Source struct {
 	Prefix    string                `toml:"prefix"` // before the ids of its people
