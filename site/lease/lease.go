@@ -220,9 +220,8 @@ func (l *Lease) raise(ctx context.Context) (bool, error) {
 		}
 	}
 	if done {
-		l.self = next
 		l.mu.Lock()
-		l.text = text
+		l.self, l.text = next, text
 		l.mu.Unlock()
 	}
 	return done, err

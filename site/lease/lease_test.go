@@ -65,6 +65,20 @@ func (b *board) set(f func(*board)) {
 	f(b)
 }
 
+// now is what stands on the board.
+func (b *board) now() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text
+}
+
+// renewals is how often a lease has been renewed.
+func renewals(l *Lease) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.self.Counter
+}
+
 // elsewhere is a lease of a holder on another machine.
 func elsewhere(counter int) string {
 	return encode(Holder{Program: "provision", Host: "ox9", Process: 4711,
@@ -122,8 +136,8 @@ func TestOneOfManyGetsIt(t *testing.T) {
 		release(t, held[0])
 		next := acquire(t, b, nil)
 		release(t, next)
-		if b.text != "" {
-			t.Errorf("after all: %s", b.text)
+		if b.now() != "" {
+			t.Errorf("after all: %s", b.now())
 		}
 	})
 }
@@ -176,8 +190,8 @@ func TestRenewed(t *testing.T) {
 				t.Fatal("two hold the lease")
 			}
 		}
-		if l.Context().Err() != nil || l.self.Counter < 80 {
-			t.Errorf("%v, renewed %d times", context.Cause(l.Context()), l.self.Counter)
+		if l.Context().Err() != nil || renewals(l) < 80 {
+			t.Errorf("%v, renewed %d times", context.Cause(l.Context()), renewals(l))
 		}
 		release(t, l)
 	})
@@ -230,8 +244,8 @@ func TestLostAnswers(t *testing.T) {
 				}}
 				l, err := Acquire(t.Context(), b, "provision", nil)
 				if n == 1 && !after {
-					if !errors.Is(err, errDown) || b.text != "" {
-						t.Errorf("%v, %q", err, b.text)
+					if !errors.Is(err, errDown) || b.now() != "" {
+						t.Errorf("%v, %q", err, b.now())
 					}
 					return
 				}
@@ -239,11 +253,11 @@ func TestLostAnswers(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(10 * time.Minute)
-				if err := context.Cause(l.Context()); err != nil || l.self.Counter < 8 {
-					t.Errorf("answer %d lost (done %v): %v, renewed %d times", n, after, err, l.self.Counter)
+				if err := context.Cause(l.Context()); err != nil || renewals(l) < 8 {
+					t.Errorf("answer %d lost (done %v): %v, renewed %d times", n, after, err, renewals(l))
 				}
 				release(t, l)
-				if b.text != "" {
+				if b.now() != "" {
 					t.Errorf("answer %d lost (done %v): it stays", n, after)
 				}
 			})
@@ -264,7 +278,7 @@ func TestBreak(t *testing.T) {
 			t.Errorf("the first goes on: %v", err)
 		}
 		release(t, first)
-		if second.Context().Err() != nil || b.text == "" {
+		if second.Context().Err() != nil || b.now() == "" {
 			t.Error("the second has lost it")
 		}
 		release(t, second)
@@ -312,8 +326,8 @@ func TestReleasedAfterCancel(t *testing.T) {
 		}
 		cancel()
 		release(t, l)
-		if b.text != "" {
-			t.Errorf("it stays: %s", b.text)
+		if b.now() != "" {
+			t.Errorf("it stays: %s", b.now())
 		}
 		cancelled, end := context.WithCancel(t.Context())
 		b.text = elsewhere(1)
@@ -346,8 +360,8 @@ func TestReleaseLeavesTheLeaseOfOthers(t *testing.T) {
 		b.set(func(b *board) { b.text = other })
 		l.Release()
 		b.set(func(b *board) {
-			if b.text != other {
-				t.Errorf("the lease of somebody else is now %q", b.text)
+			if b.now() != other {
+				t.Errorf("the lease of somebody else is now %q", b.now())
 			}
 		})
 	})
