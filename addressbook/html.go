@@ -165,8 +165,7 @@ li.finding{color:#8a3b00}
 <h2>Kinds of book</h2>
 <table><tr><th>Kind</th><th>Listed</th><th>Readable by</th>{{range .Contexts}}<th>Context {{.ID}}<br><small>{{.People}} people</small></th>{{end}}</tr>
 {{range .Rules}}<tr><td><b>{{.Name}}</b><br><small>{{.Place}}{{if .List}}<br>list: {{.List}}{{end}}</small></td><td>{{.Listed}}</td><td>{{range .Readers}}{{.}}<br>{{end}}</td>
-{{range .Cells}}{{if .Books}}<td class="yes">{{.Books}} books,
-	{{.Entries}} entries<br><small>{{.Readers}} readers</small></td>{{else}}<td class="no">none</td>{{end}}{{end}}</tr>
+{{range .Cells}}{{if .Books}}<td class="yes">{{.Books}} books, {{.Entries}} entries<br><small>{{.Readers}} readers</small></td>{{else}}<td class="no">none</td>{{end}}{{end}}</tr>
 {{end}}</table>
 {{$contexts := .Contexts}}
 <h2>Books of each school</h2>
