@@ -116,7 +116,7 @@ func (g *guarded) target(c *claim) ContextID {
 func (g *guarded) keptCopies() {
 	for i := range g.seats.claims {
 		c := g.seats.claims[i]
-		if c.transfers() && !c.stays() && c.before.Previous.Context != 0 && g.target(c) != 0 {
+		if c.transfers() && !c.stays() && c.before.Previous.Context != 0 {
 			g.keepClaim(c, "", fmt.Sprintf("the copy of the last transfer is still kept in context %d (since %s)",
 				c.before.Previous.Context, c.before.Previous.Since))
 		}
