@@ -161,3 +161,41 @@ func TestTransfersAreLimitedPerSchool(t *testing.T) {
 		t.Errorf("%d transfers and %d held of a school of 20 in a context of 800:\n%s", n, len(plan.Held), plan.Summary())
 	}
 }
+
+// Who still has an old copy is held for that reason also when no seat is in sight: a
+// seat may get free once others are held back, and then nobody asks again.
+func TestKeptCopyHoldsAlsoWithoutASeat(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(7)
+	p.Populations[1].Contexts = []ContextID{30}
+	p.Contexts[1].Headroom = 0
+	w := newWorld(t, p)
+	w.run(p, delivery(ida("primary")), day0)
+	w.run(p, delivery(ida("secondary")), day0.AddDays(1))
+	for _, test := range []struct {
+		name     string
+		capacity int // of the context to go back to
+		held     bool
+		day      int
+	}{
+		{"there is a seat", 9, true, 2}, {"it is full", 2, true, 2},
+		{"the last day of the grace", 9, true, 7}, {"the grace is over", 9, false, 8},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			q := p
+			q.Contexts = slices.Clone(p.Contexts)
+			q.Contexts[1].Capacity = test.capacity
+			plan := planOf(t, q, w, ida("primary"), day0.AddDays(test.day))
+			held := slices.ContainsFunc(plan.Held, func(h Held) bool {
+				return h.Step.Kind() == KindTransfer && strings.Contains(h.Why, "copy of the last transfer is still kept in context 20")
+			})
+			if held != test.held {
+				t.Errorf("held %v:\n%+v", held, plan.Held)
+			}
+			moves := slices.ContainsFunc(plan.Steps, func(s Step) bool { return s.Kind() == KindTransfer })
+			if moves && test.held {
+				t.Error("is transferred all the same")
+			}
+		})
+	}
+}
