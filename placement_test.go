@@ -187,7 +187,8 @@ func TestKeptCopyHoldsAlsoWithoutASeat(t *testing.T) {
 			q.Contexts[1].Capacity = test.capacity
 			plan := planOf(t, q, w, ida("primary"), day0.AddDays(test.day))
 			held := slices.ContainsFunc(plan.Held, func(h Held) bool {
-				return h.Step.Kind() == KindTransfer && strings.Contains(h.Why, "copy of the last transfer is still kept in context 20")
+				return h.Step.Kind() == KindTransfer &&
+					strings.Contains(h.Why, "copy of the last transfer is still kept in context 20")
 			})
 			if held != test.held {
 				t.Errorf("held %v:\n%+v", held, plan.Held)

@@ -287,21 +287,7 @@ type idleProxy struct{ after time.Duration }
 
 func (p *idleProxy) start(tb testing.TB, server string) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(c, server)
-		}
-	}()
-	return l.Addr().String()
+	return listen(tb, func(c net.Conn) { p.serve(c, server) })
 }
 
 func (p *idleProxy) serve(c net.Conn, server string) {

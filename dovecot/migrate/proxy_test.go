@@ -25,6 +25,12 @@ type proxy struct {
 // start listens and returns the address.
 func (p *proxy) start(tb testing.TB, server string) string {
 	tb.Helper()
+	return listen(tb, func(c net.Conn) { p.serve(c, server) })
+}
+
+// listen serves connections on loopback until the test ends, and returns the address.
+func listen(tb testing.TB, serve func(net.Conn)) string {
+	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
@@ -36,7 +42,7 @@ func (p *proxy) start(tb testing.TB, server string) string {
 			if err != nil {
 				return
 			}
-			go p.serve(c, server)
+			go serve(c)
 		}
 	}()
 	return l.Addr().String()
