@@ -17,7 +17,7 @@
 package main
 
 import (
-	"github.com/ictmedia/schoolmail/examples/addressbooks/internal/books"
+	"github.com/ictmedia/schoolmail/examples/internal/books"
 	"github.com/ictmedia/schoolmail/internal/cli"
 )
 

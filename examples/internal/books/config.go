@@ -1,6 +1,7 @@
 package books
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 	"github.com/ictmedia/schoolmail/site/district"
+	"github.com/ictmedia/schoolmail/site/lease"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 	"github.com/ictmedia/schoolmail/ucs"
 )
@@ -29,7 +31,18 @@ type Job struct {
 	options *appsuite.Options
 	waits   appsuite.Observer // is told what the server keeps waiting for; may be nil
 	access  *oxAccess         // nil before the login
-	cleanup func()
+	lease   *lease.Lease      // of the district; nil: nothing is written
+	cleanup func() error
+}
+
+// Options of [Open]; nil is the zero value.
+type Options struct {
+	People int // of the made-up district, without a file
+	// Apply says that books will be written: the district's lease is taken, so that
+	// nobody changes the directory meanwhile. It is held until [Job.Close].
+	Apply      bool
+	BreakLease bool               // take it from whoever holds it
+	Waiting    func(lease.Holder) // is told who holds it, before it is watched; may be nil
 }
 
 // login opens a session in each context, unless that is done. A context that
@@ -47,17 +60,21 @@ func (j *Job) login(ctx context.Context) (err error) {
 }
 
 // Open reads the configuration and the people. Without a file it makes a sandbox
-// of that many people instead.
-func Open(ctx context.Context, file string, size int) (*Job, error) {
+// instead.
+func Open(ctx context.Context, file string, opts *Options) (_ *Job, err error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
 	if file == "" {
-		return openSandbox(ctx, size)
+		return openSandbox(ctx, cmp.Or(o.People, 400))
 	}
 	c, err := district.Load(file, &district.Options{Program: district.Addressbooks})
 	if err != nil {
 		return nil, &cli.UsageError{Err: err}
 	}
 	j := &Job{Rules: addressbook.DefaultRules(), Today: schoolmail.DateOf(time.Now()), Warnings: c.Warnings,
-		cleanup: func() {}}
+		cleanup: func() error { return nil }}
 	a := c.Addressbooks
 	if a.Rules != "" {
 		if j.Rules, err = readRules(a.Rules); err != nil {
@@ -71,9 +88,6 @@ func Open(ctx context.Context, file string, size int) (*Job, error) {
 	v := a.Provider
 	j.Provider = addressbook.ProviderOptions{Host: v.Host, Port: v.Port, BaseDN: v.BaseDN, BindDN: v.BindDN,
 		BindPassword: v.BindPassword, Filter: v.Filter}
-	if j.Accounts, err = accounts(ctx, &c.Directory); err != nil {
-		return nil, err
-	}
 	j.url, j.cred = c.OX.HTTPURL, map[schoolmail.ContextID]appsuite.Credentials{}
 	for _, x := range c.Contexts {
 		if x.ServiceLogin != "" {
@@ -84,7 +98,34 @@ func Open(ctx context.Context, file string, size int) (*Job, error) {
 	if j.options.HTTPClient, err = district.HTTPClient(c.OX.CAFile); err != nil {
 		return nil, &cli.UsageError{Err: err}
 	}
+	if err := j.readPeople(ctx, &c.Directory, &o); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
 	return j, nil
+}
+
+// readPeople reads the people of the directory; under the district's lease, which the
+// job keeps, if anything is to be written.
+func (j *Job) readPeople(ctx context.Context, d *district.Directory, o *Options) error {
+	client, err := directory(d)
+	if err != nil {
+		return err
+	}
+	j.cleanup = client.Close
+	if o.Apply {
+		j.lease, err = lease.Acquire(ctx, client, "", &lease.Options{Break: o.BreakLease, Waiting: o.Waiting})
+		if err != nil {
+			return fmt.Errorf("nothing was done: %w", err)
+		}
+		ctx = j.lease.Context()
+	}
+	for a, err := range client.Accounts(ctx) {
+		if err != nil {
+			return err
+		}
+		j.Accounts = append(j.Accounts, a)
+	}
+	return nil
 }
 
 func readRules(file string) (rules addressbook.Rules, err error) {
@@ -97,8 +138,8 @@ func readRules(file string) (rules addressbook.Rules, err error) {
 	return rules, nil
 }
 
-// accounts reads the people of the directory.
-func accounts(ctx context.Context, d *district.Directory) (accounts []schoolmail.Account, err error) {
+// directory connects to the directory.
+func directory(d *district.Directory) (_ *ucs.Client, err error) {
 	opts := &ucs.Options{BindDN: d.BindDN, Password: d.Password, BaseDN: d.BaseDN, Plaintext: d.Plaintext,
 		StateAttribute: d.StateAttribute}
 	if d.CAFile != "" {
@@ -106,18 +147,7 @@ func accounts(ctx context.Context, d *district.Directory) (accounts []schoolmail
 			return nil, err
 		}
 	}
-	client, err := ucs.New(d.URL, opts)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, client.Close()) }()
-	for a, err := range client.Accounts(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		accounts = append(accounts, a)
-	}
-	return accounts, nil
+	return ucs.New(d.URL, opts)
 }
 
 func openSandbox(ctx context.Context, size int) (*Job, error) {
@@ -126,7 +156,7 @@ func openSandbox(ctx context.Context, size int) (*Job, error) {
 		return nil, err
 	}
 	j := &Job{Rules: addressbook.DefaultRules(), Accounts: p.Accounts, Today: p.District.Today(),
-		cleanup: func() { p.Close() },
+		cleanup: p.Close,
 		Provider: addressbook.ProviderOptions{Host: "ldap.schulen.example", BaseDN: p.LDAP.BaseDN,
 			BindDN: "uid=ox,cn=users," + p.LDAP.BaseDN},
 	}
@@ -141,11 +171,14 @@ func openSandbox(ctx context.Context, size int) (*Job, error) {
 	return j, nil
 }
 
-// Close logs out and ends the sandbox.
-func (j *Job) Close() (err error) {
+// Close logs out, gives the lease back and ends the sandbox.
+func (j *Job) Close() error {
+	var errs []error
 	if j.access != nil {
-		err = j.access.close()
+		errs = append(errs, j.access.close())
 	}
-	j.cleanup()
-	return err
+	if j.lease != nil {
+		errs = append(errs, j.lease.Release())
+	}
+	return errors.Join(append(errs, j.cleanup())...)
 }

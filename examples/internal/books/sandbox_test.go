@@ -23,7 +23,7 @@ func TestSandboxConfig(t *testing.T) {
 	}
 	run := func(apply bool) string {
 		t.Helper()
-		j, err := Open(t.Context(), filepath.Join(dir, "district.toml"), 0)
+		j, err := Open(t.Context(), filepath.Join(dir, "district.toml"), &Options{Apply: apply})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +46,7 @@ func TestSandboxConfig(t *testing.T) {
 		strings.Contains(again, "entries +") && !strings.Contains(again, "entries +0") {
 		t.Errorf("the second run:\n%s", again)
 	}
-	j, err := Open(t.Context(), "", 60)
+	j, err := Open(t.Context(), "", &Options{People: 60})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,11 @@ type Outputs struct {
 // whether the plan names people. held says that something was held back because
 // too much would have vanished. What was done is printed also if Run fails.
 func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) (held bool, err error) {
+	if j.lease != nil {
+		var end context.CancelFunc
+		ctx, end = j.under(ctx)
+		defer end()
+	}
 	want, err := addressbook.Build(j.Rules, j.Accounts)
 	if err != nil {
 		return false, &cli.UsageError{Err: err}
@@ -75,6 +80,13 @@ func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) (held b
 		err = errors.Join(failed...)
 	}
 	return held, err
+}
+
+// under returns a context that ends when the lease is lost, too.
+func (j *Job) under(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, end := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(j.lease.Context(), func() { end(context.Cause(j.lease.Context())) })
+	return ctx, func() { stop(); end(nil) }
 }
 
 func sum(m map[string]int) int {

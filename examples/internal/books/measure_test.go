@@ -112,7 +112,7 @@ func TestOrdinaryDayFitsTheLimits(t *testing.T) {
 func TestJobInTheSandbox(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	j, err := Open(context.Background(), "", 300)
+	j, err := Open(context.Background(), "", &Options{People: 300})
 	if err != nil {
 		t.Fatal(err)
 	}

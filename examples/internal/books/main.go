@@ -10,6 +10,7 @@ import (
 	"github.com/ictmedia/schoolmail/addressbook"
 	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
+	"github.com/ictmedia/schoolmail/site/lease"
 )
 
 const help = `addressbooks gives everybody the address books that the rules allow, in all
@@ -29,7 +30,8 @@ Usage:
       Measures a made-up district: first fill, ordinary day, first day of term,
       full rewrite.
 
-Every run can be repeated at any time, also after a crash. An example for cron,
+Every run can be repeated at any time, also after a crash. With -apply it takes the
+district's lease, so that it never works beside provision or watch. An example for cron,
 at three in the morning:
 
   0 3 * * *  addressbooks -config /etc/schoolmail/district.toml -apply
@@ -52,6 +54,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	apply := fs.Bool("apply", false, "carry out the plan")
 	names := fs.Bool("names", false, "show the people in the plan")
 	people := fs.Int("people", 400, "people of the made-up district")
+	breakLease := fs.Bool("break-lease", false, "take the district from another run, which is known to be gone")
 	rekey := fs.Bool("rekey", false, "write all entries anew that were made with another salt")
 	measure := fs.Bool("measure", false, "measure a made-up district over days and terms")
 	fs.StringVar(&o.CSV, "csv", "", "write all books as CSV and vCard files to `dir`")
@@ -61,8 +64,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if status, ok := fs.Parse(args); !ok {
 		return status
 	}
-	if *people < 1 {
+	switch {
+	case *people < 1:
 		return fs.Mistake("-people %d: expected at least one", *people)
+	case *breakLease && (!*apply || *config == ""):
+		return fs.Mistake("-break-lease goes with -config and -apply")
 	}
 	if *measure {
 		if err := Measure(ctx, stdout, *people); err != nil {
@@ -70,7 +76,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return cli.Done
 	}
-	job, err := Open(ctx, *config, *people)
+	job, err := Open(ctx, *config, &Options{People: *people, Apply: *apply, BreakLease: *breakLease,
+		Waiting: func(h lease.Holder) {
+			fmt.Fprintf(stderr, "the district is held by %s: watching whether it is still at work, "+
+				"which takes up to five minutes\n", h)
+		}})
 	if err != nil {
 		return fs.Fail(cli.Failed, err)
 	}

@@ -125,7 +125,7 @@ func TestOneContextRefusesTheLogin(t *testing.T) {
 // What was done is printed also when the program is stopped.
 func TestStoppedRunPrintsWhatItDid(t *testing.T) {
 	t.Parallel()
-	j, err := Open(t.Context(), "", 60)
+	j, err := Open(t.Context(), "", &Options{People: 60})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestStoppedRunPrintsWhatItDid(t *testing.T) {
 // status says that somebody should look.
 func TestHeldBack(t *testing.T) {
 	t.Parallel()
-	j, err := Open(t.Context(), "", 300)
+	j, err := Open(t.Context(), "", &Options{People: 300})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestFilesAreReplaced(t *testing.T) {
 // The CSV of a book shows of pupils name and mail only.
 func TestWrittenBooksOfPupils(t *testing.T) {
 	t.Parallel()
-	j, err := Open(t.Context(), "", 120)
+	j, err := Open(t.Context(), "", &Options{People: 120})
 	if err != nil {
 		t.Fatal(err)
 	}

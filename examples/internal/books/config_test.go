@@ -14,7 +14,7 @@ import (
 // The file beside the program must be what it says.
 func TestSampleRules(t *testing.T) {
 	t.Parallel()
-	rules, err := readRules("../../rules.toml")
+	rules, err := readRules("../../addressbooks/rules.toml")
 	if err != nil {
 		t.Fatal(err)
 	}

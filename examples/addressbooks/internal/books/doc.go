@@ -1,3 +1,0 @@
-// Package books is what the example addressbooks does: it reads people and
-// rules, opens the contexts, plans or syncs, and writes files.
-package books
