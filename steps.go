@@ -30,6 +30,11 @@ func (a *applier) do(ctx context.Context, s *Step) error {
 		if act.Restore {
 			return a.restore(ctx, s, act, live)
 		}
+		if act.Missing {
+			if err := a.ensureMailbox(ctx, s, act.Account); err != nil {
+				return err
+			}
+		}
 		return a.ensureUser(ctx, s, &act.Account, act.Access)
 	case TransferContext:
 		return a.transfer(ctx, s, act)
@@ -176,10 +181,14 @@ func (a *applier) create(ctx context.Context, s *Step, act CreateAccount) error 
 	if err := a.makeUser(ctx, s, &acc, act.Access); err != nil {
 		return err
 	}
-	if err := a.effect(ctx, s, "ensure-mailbox", func() error { return a.Mailstore.EnsureMailbox(ctx, acc) }); err != nil {
+	if err := a.ensureMailbox(ctx, s, acc); err != nil {
 		return err
 	}
 	return a.changeDirectory(ctx, s, effectActivate, pending, acc)
+}
+
+func (a *applier) ensureMailbox(ctx context.Context, s *Step, acc Account) error {
+	return a.effect(ctx, s, "ensure-mailbox", func() error { return a.Mailstore.EnsureMailbox(ctx, acc) })
 }
 
 // makePending sees to it that the directory has the account, and returns it as
@@ -234,6 +243,11 @@ func (a *applier) change(ctx context.Context, s *Step, act ChangeAccount) error 
 			return fmt.Errorf("schoolmail: account %s has a user in context %d, which would be forgotten: %w",
 				act.Before.Username, c, ErrConflict)
 		case !errors.Is(err, ErrNotFound):
+			return err
+		}
+	}
+	if act.Before.Context == 0 && act.After.Context != 0 { // whoever was not made here has no mailbox yet
+		if err := a.ensureMailbox(ctx, s, act.After); err != nil {
 			return err
 		}
 	}

@@ -228,7 +228,7 @@ func (d *directory) Observe(ctx context.Context) (Accounts, error) {
 	if err != nil {
 		return Accounts{}, err
 	}
-	a := Accounts{Accounts: snap.Accounts, Retired: snap.Retired}
+	a := Accounts{Accounts: snap.Accounts, Retired: snap.Retired, Closed: snap.Closed}
 	for _, w := range snap.Warnings {
 		a.Findings = append(a.Findings, schoolmail.Finding{Kind: "odd-account",
 			Text: fmt.Sprintf("account %s: %s; it is left alone", w.Username, w.Text)})

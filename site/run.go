@@ -28,6 +28,14 @@ type RunOptions struct {
 	// BreakLease takes the lease of the district from whoever holds it: for a person
 	// who knows that no other run is under way.
 	BreakLease bool
+	// Prepare is called under the lease before anything is read, if the plan is to be
+	// carried out.
+	Prepare func(context.Context) error
+	// Only limits the run to people whose accounts it says yes to, by user name; it
+	// must say the same each time. The plan is made of all that is known and guarded
+	// as a whole one is, but nobody else is planned for, and nobody is missing. If
+	// there is nothing to do no trace of the run is kept. nil: everybody.
+	Only func(username string) bool
 
 	by string // who applies, for journal and report
 }
@@ -158,6 +166,11 @@ func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
 			ctx = l.Context()
 			defer l.Release() // if that fails the next run finds out that nobody holds it
 		}
+		if o.Prepare != nil {
+			if err := o.Prepare(ctx); err != nil {
+				return nil, err
+			}
+		}
 	}
 	acts, err := s.acts(ctx, &o)
 	if n := len(acts); err == nil && n > 0 && acts[n-1].Result != nil && acts[n-1].Err == nil {
@@ -231,6 +244,9 @@ func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, ag
 	if err != nil {
 		return nil, false, err
 	}
+	if o.Only != nil {
+		w.only(&s.policy, o.Only)
+	}
 	if o.Apply {
 		if err := s.clockFits(w); err != nil {
 			return nil, false, &InputError{err}
@@ -261,7 +277,7 @@ func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, ag
 	if err != nil {
 		return nil, false, &InputError{err}
 	}
-	if o.Apply {
+	if o.Apply && (o.Only == nil || !act.Plan.Empty()) {
 		if err := s.apply(ctx, act, o); err != nil {
 			return act, false, err
 		}
@@ -316,7 +332,7 @@ func (s *Site) apply(ctx context.Context, act *Act, o *RunOptions) error {
 	if err := os.Remove(s.planFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if r, ok := s.parts.Reader.(Accepter); ok && !act.Undo {
+	if r, ok := s.parts.Reader.(Accepter); ok && !act.Undo && o.Only == nil {
 		return r.Accept(&act.World.Delivery)
 	}
 	return nil

@@ -44,6 +44,9 @@ type Accounts struct {
 	Accounts []schoolmail.Account
 	Retired  []schoolmail.RetiredName // names that must not be given to anybody again
 	Findings []schoolmail.Finding     // what is odd in it, and left alone for that
+	// Closed are the user names of active accounts of ours whose log-in somebody has
+	// closed by hand.
+	Closed []string
 }
 
 // A Groupware is Open-Xchange: what [schoolmail.Apply] needs of it, and a way to
@@ -166,13 +169,14 @@ func (s *Site) Look(ctx context.Context, day schoolmail.Date) (*World, error) {
 	for _, c := range s.policy.Contexts {
 		ids = append(ids, c.ID)
 	}
+	var closed []string
 	g, gctx := errgroup.WithContext(ctx)
 	if s.directoryFirst {
 		g.SetLimit(1)
 	}
 	g.Go(func() error {
 		a, err := s.parts.Directory.Observe(gctx)
-		w.State.Accounts, w.State.Retired, w.Findings = a.Accounts, a.Retired, a.Findings
+		w.State.Accounts, w.State.Retired, w.Findings, closed = a.Accounts, a.Retired, a.Findings, a.Closed
 		return err
 	})
 	g.Go(func() (err error) {
@@ -182,6 +186,7 @@ func (s *Site) Look(ctx context.Context, day schoolmail.Date) (*World, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
+	w.addByHand(&s.policy, closed)
 	if more := s.elsewhere(w.State.Accounts, ids); len(more) > 0 {
 		cs, ps, err := s.parts.Groupware.Observe(ctx, more)
 		if err != nil {

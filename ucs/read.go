@@ -28,6 +28,9 @@ type Snapshot struct {
 	Schools  []schoolmail.SchoolID    // sorted
 	Warnings []Warning
 	Remarks  []Remark // sorted by kind
+	// Closed are the user names of active accounts of ours whose log-in somebody has
+	// closed by hand, sorted.
+	Closed []string
 }
 
 // Snapshot reads all accounts, the names that must not be given to anybody
@@ -65,6 +68,9 @@ func (c *Client) Snapshot(ctx context.Context) (*Snapshot, error) {
 		return wrap("read accounts", "", c.scanAccounts(inner, d, func(l *live) bool {
 			told.note(l)
 			s.Accounts = append(s.Accounts, l.acct)
+			if l.ours() && l.acct.State == schoolmail.Active && disabled(l.e) {
+				s.Closed = append(s.Closed, l.acct.Username)
+			}
 			if l.warning != "" {
 				s.Warnings = append(s.Warnings, Warning{l.acct.Username, l.warning})
 			}
@@ -82,6 +88,7 @@ func (c *Client) Snapshot(ctx context.Context) (*Snapshot, error) {
 	slices.SortFunc(s.Accounts, func(a, b schoolmail.Account) int {
 		return cmp.Or(strings.Compare(a.Username, b.Username), strings.Compare(a.DN, b.DN))
 	})
+	slices.Sort(s.Closed)
 	s.Remarks = told.list()
 	if n := len(s.Warnings); n > 0 {
 		c.opts.Logger.WarnContext(ctx, "ucs: accounts put on hold because they are odd", "accounts", n)

@@ -29,8 +29,9 @@ func (l *loader) check() {
 		{"mail", l.checkMail},
 		{"notices", l.checkNotices}, {"state", l.checkState}, {"context", l.checkContexts}, {"population", l.checkPolicy},
 		{"addressbooks", l.checkAddressbooks}, {"migrate", l.checkMigrate}, {"galprobe", l.checkGalprobe},
+		{"watch", l.checkWatch},
 	} {
-		if l.program == "" && !l.given(section.name) && slices.Contains([]string{"addressbooks", "galprobe", "migrate"},
+		if l.program == "" && !l.given(section.name) && slices.Contains([]string{"addressbooks", "galprobe", "migrate", "watch"},
 			section.name) {
 			continue // nobody asks for it
 		}
@@ -104,9 +105,26 @@ func (l *loader) checkDirectory(c *Config) {
 	}
 }
 
+func (l *loader) checkWatch(c *Config) {
+	w := &c.Watch
+	if w.Notifier != "" {
+		if host, port, err := net.SplitHostPort(w.Notifier); err != nil || host == "" || port == "" {
+			l.bad("watch.notifier", "expected host:port, such as primary.schulen.example:6669")
+		}
+	}
+	l.between("watch.interval_seconds", w.IntervalSeconds, 0, 86_400)
+	l.between("watch.settle_seconds", w.SettleSeconds, 0, 3600)
+	l.between("watch.adopt_limit", w.AdoptLimit, 0, 1000)
+	for _, r := range w.Adopt {
+		if !r.Valid() {
+			l.bad("watch.adopt", "expected pupil, teacher or staff")
+		}
+	}
+}
+
 func (l *loader) checkOX(c *Config) {
 	o := &c.OX
-	if len(o.SOAPURLs) == 0 && l.is(Provision) {
+	if len(o.SOAPURLs) == 0 && l.is(Provision, Watch) {
 		l.bad("ox.soap_urls", "missing: expected the URL of at least one server")
 	}
 	for _, u := range o.SOAPURLs {
@@ -121,7 +139,7 @@ func (l *loader) checkOX(c *Config) {
 	if l.program == Addressbooks || l.program == Galprobe {
 		l.need("ox.http_url", o.HTTPURL, "the URL of the HTTP API, such as https://host/appsuite/api/")
 	}
-	if !l.is(Provision) {
+	if !l.is(Provision, Watch) {
 		return
 	}
 	l.need("ox.master_login", o.MasterLogin, "the master administrator's login")
@@ -190,13 +208,13 @@ func (l *loader) checkContexts(c *Config) {
 	service, probes := 0, 0
 	for i, x := range c.Contexts {
 		key := fmt.Sprintf("context[%d]", i+1)
-		if !l.is(Provision) { // the policy says it there
+		if !l.is(Provision, Watch) { // the policy says it there
 			if x.ID <= 0 || seen[x.ID] {
 				l.bad(key+".id", "%d: expected a number above 0 that no other context has", x.ID)
 			}
 			seen[x.ID] = true
 		}
-		if l.is(Provision) || l.program == Galprobe && len(x.Probe) > 0 {
+		if l.is(Provision, Watch) || l.program == Galprobe && len(x.Probe) > 0 {
 			l.need(key+".admin_login", x.AdminLogin, "the login of the context's administrator")
 			l.need(key+".admin_password", string(x.AdminPassword),
 				"the password of the context's administrator, or admin_password_file")

@@ -26,9 +26,10 @@
 //	[naming] [life_cycle] [guards] [[term_change]]     provision: the rest of the policy
 //	[[override]] [[link]] [[distinct]]                 provision: what somebody has decided
 //	[[exclude]]     who is in no address book          addressbooks
-//	[addressbooks] [galprobe] [migrate]                the program of that name
+//	[addressbooks] [galprobe] [migrate] [watch]        the program of that name
 //
-// A program reads its own sections and leaves those of the others alone: a mistake in
+// Watch reads what provision and addressbooks read, besides its own section. A program
+// reads its own sections and leaves those of the others alone: a mistake in
 // [migrate] does not keep the night's run from its work. The policy's own lists may
 // stand in files of their own, which list_files of [site] names.
 //
@@ -94,6 +95,7 @@ type Config struct {
 	Addressbooks AddressbooksSection `toml:"addressbooks"`
 	Galprobe     GalprobeSection     `toml:"galprobe"`
 	Migrate      MigrateSection      `toml:"migrate"`
+	Watch        WatchSection        `toml:"watch"`
 }
 
 // Site is the section [site].

@@ -17,33 +17,38 @@ const (
 	Addressbooks Program = "addressbooks"
 	Galprobe     Program = "galprobe"
 	Migrate      Program = "migrate"
+	// Watch does what Provision and Addressbooks do, for whoever has just changed.
+	Watch Program = "watch"
 )
 
 // Programs are all of them.
-func Programs() []Program { return []Program{Provision, Addressbooks, Galprobe, Migrate} }
+func Programs() []Program { return []Program{Provision, Addressbooks, Galprobe, Migrate, Watch} }
 
 // readers says who reads which section.
 var readers = map[string][]Program{
-	"site":         {Provision, Addressbooks, Galprobe, Migrate},
-	"export":       {Provision},
-	"directory":    {Provision, Addressbooks},
-	"ox":           {Provision, Addressbooks, Galprobe},
-	"mail":         {Provision},
-	"notices":      {Provision},
-	"state":        {Provision},
-	"population":   {Provision},
-	"context":      {Provision, Addressbooks, Galprobe},
-	"naming":       {Provision},
-	"life_cycle":   {Provision},
-	"guards":       {Provision},
-	"term_change":  {Provision},
-	"override":     {Provision},
-	"link":         {Provision},
-	"distinct":     {Provision},
-	"exclude":      {Addressbooks},
-	"addressbooks": {Addressbooks},
+	"site":         {Provision, Addressbooks, Galprobe, Migrate, Watch},
+	"export":       {Provision, Watch},
+	"source":       {Provision, Watch},
+	"school":       {Provision, Watch},
+	"directory":    {Provision, Addressbooks, Watch},
+	"ox":           {Provision, Addressbooks, Galprobe, Watch},
+	"mail":         {Provision, Watch},
+	"notices":      {Provision, Watch},
+	"state":        {Provision, Watch},
+	"population":   {Provision, Watch},
+	"context":      {Provision, Addressbooks, Galprobe, Watch},
+	"naming":       {Provision, Watch},
+	"life_cycle":   {Provision, Watch},
+	"guards":       {Provision, Watch},
+	"term_change":  {Provision, Watch},
+	"override":     {Provision, Watch},
+	"link":         {Provision, Watch},
+	"distinct":     {Provision, Watch},
+	"exclude":      {Addressbooks, Watch},
+	"addressbooks": {Addressbooks, Watch},
 	"galprobe":     {Galprobe},
 	"migrate":      {Migrate},
+	"watch":        {Watch},
 }
 
 // reads reports whether the program that the file is loaded for reads a section.
@@ -63,6 +68,16 @@ type AddressbooksSection struct {
 	Salt     schoolmail.Secret `toml:"salt"`
 	SaltFile string            `toml:"salt_file"`
 	Provider Provider          `toml:"provider"`
+}
+
+// WatchSection is the section [watch].
+type WatchSection struct {
+	Notifier        string            `toml:"notifier"`         // host:6669; empty: the directory is polled
+	IntervalSeconds int               `toml:"interval_seconds"` // between two polls
+	SettleSeconds   int               `toml:"settle_seconds"`   // of quiet before changes are acted upon
+	Adopt           []schoolmail.Role `toml:"adopt"`            // of people entered by hand
+	AdoptLimit      int               `toml:"adopt_limit"`      // at once
+	NoBooks         bool              `toml:"no_books"`
 }
 
 // Provider is the section [addressbooks.provider]: the LDAP contacts provider of

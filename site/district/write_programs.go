@@ -3,6 +3,8 @@ package district
 import (
 	"maps"
 	"slices"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // programs writes the sections that one program reads.
@@ -31,6 +33,17 @@ func (p *printer) programs(c *Config) {
 	p.key("server_version", g.ServerVersion, "", "for the evidence, if the server does not tell")
 	p.key("book", g.Book, "", "title of an address book that is to be readable; empty: none")
 	p.key("exempt", g.Exempt, []string(nil), "logins that may see the global address book, besides service_login")
+
+	w := &c.Watch
+	p.section("[watch]", "examples/watch: people who change in the directory are completed at once, and their books.")
+	p.key("notifier", w.Notifier, "",
+		"Univention's directory notifier, such as primary.schulen.example:6669; empty: the directory is polled")
+	p.key("interval_seconds", w.IntervalSeconds, 0, "between two polls; 0: 30")
+	p.key("settle_seconds", w.SettleSeconds, 0, "of quiet before changes are acted upon, since one change rarely comes alone; 0: 2")
+	p.key("adopt", w.Adopt, []schoolmail.Role(nil),
+		"roles of people who are entered in the directory by hand, without a record id, and get everything like others; empty: they are told only")
+	p.key("adopt_limit", w.AdoptLimit, 0, "of these at once; more are told and left alone; 0: 20")
+	p.key("no_books", w.NoBooks, false, "leave the address books to addressbooks")
 
 	p.migrate(&c.Migrate)
 	p.excludes(c.Excludes)
