@@ -118,6 +118,13 @@ func TestWhoImportsWhom(t *testing.T) {
 			if strings.HasPrefix(i, module+"/ox/internal/") && a != "ox" {
 				t.Errorf("%s imports %s: generated types stay inside ox", p.ImportPath, i)
 			}
+			if rooms := module + "/ox/oxtest/internal/"; strings.HasPrefix(p.ImportPath, rooms) &&
+				strings.HasPrefix(i, module+"/ox/oxtest") {
+				from, to := strings.TrimPrefix(p.ImportPath, rooms), strings.TrimPrefix(i, rooms)
+				if to != "traffic" && to != "state" || from == "traffic" || from == to {
+					t.Errorf("%s imports %s: of oxtest, a server knows the state and the traffic only", p.ImportPath, i)
+				}
+			}
 		}
 		if !strings.HasPrefix(p.ImportPath, module+"/examples") && !knowsAll(p.ImportPath) {
 			for _, d := range p.Deps {

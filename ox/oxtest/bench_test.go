@@ -8,6 +8,7 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
+	"github.com/ictmedia/schoolmail/ox/oxtest/internal/state"
 )
 
 // BenchmarkRead reads a context of 2,000 users in chunks of 300, through a
@@ -40,7 +41,7 @@ func BenchmarkRead(b *testing.B) {
 		for from := 0; from < users; from += chunk {
 			req := &oxuser.GetMultipleData{Ctx: userCtx(10), Auth: adminAuth}
 			for _, id := range ids[from:min(from+chunk, users)] {
-				req.Users = append(req.Users, &oxuser.User{Id: id32(id)})
+				req.Users = append(req.Users, &oxuser.User{Id: state.Id32(id)})
 			}
 			for u, err := range soap.Returns[oxuser.User](context.Background(), c, oxuser.OpGetMultipleData, req) {
 				if err != nil || u.Name == nil {

@@ -6,10 +6,11 @@ import (
 
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
+	"github.com/ictmedia/schoolmail/ox/oxtest/internal/state"
 )
 
 func adminOf(name string) *oxcontext.User {
-	u := convert[oxcontext.User](person(name))
+	u := state.Convert[oxcontext.User](person(name))
 	return u
 }
 
@@ -26,22 +27,22 @@ func TestContextCreate(t *testing.T) {
 		ctx              oxcontext.Context
 	}{
 		{"exists", "ContextExistsException", "Context 10 already exists!",
-			oxcontext.Context{Id: id32(10), MaxQuota: unlimited}},
+			oxcontext.Context{Id: state.Id32(10), MaxQuota: unlimited}},
 		{"no quota", "InvalidDataException", "Mandatory fields in context not set: [maxQuota]",
-			oxcontext.Context{Id: id32(30)}},
+			oxcontext.Context{Id: state.Id32(30)}},
 		{"no id", "InvalidDataException", "Mandatory fields in context not set: [id]",
 			oxcontext.Context{MaxQuota: unlimited}},
 		{"id zero", "InvalidDataException", "The context identifier 0 is not allowed!",
-			oxcontext.Context{Id: id32(0), MaxQuota: unlimited}},
+			oxcontext.Context{Id: state.Id32(0), MaxQuota: unlimited}},
 		{"mapping with at", "InvalidDataException", `Illegal chars: "@" in login mapping`,
-			oxcontext.Context{Id: id32(30), MaxQuota: unlimited, LoginMappings: []string{"a@b"}}},
+			oxcontext.Context{Id: state.Id32(30), MaxQuota: unlimited, LoginMappings: []string{"a@b"}}},
 		{"name with blank", "InvalidDataException", `Illegal chars: " " in login mapping`,
-			oxcontext.Context{Id: id32(30), MaxQuota: unlimited, Name: new("a b")}},
+			oxcontext.Context{Id: state.Id32(30), MaxQuota: unlimited, Name: new("a b")}},
 		{"mapping of another", "StorageException",
 			"Cannot map 'pupils.example' to the newly created context. This mapping is already in use.",
-			oxcontext.Context{Id: id32(30), MaxQuota: unlimited, LoginMappings: []string{"pupils.example"}}},
+			oxcontext.Context{Id: state.Id32(30), MaxQuota: unlimited, LoginMappings: []string{"pupils.example"}}},
 		{"name of another", "StorageException", "Cannot map 'teachers'",
-			oxcontext.Context{Id: id32(30), MaxQuota: unlimited, Name: new("teachers")}},
+			oxcontext.Context{Id: state.Id32(30), MaxQuota: unlimited, Name: new("teachers")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := &bench{t, b.Server, b.c}
@@ -49,27 +50,28 @@ func TestContextCreate(t *testing.T) {
 		})
 	}
 	b.refused("InvalidDataException", "Mandatory fields not set", oxcontext.OpCreate,
-		create(oxcontext.Context{Id: id32(30), MaxQuota: unlimited}, &oxcontext.User{Password: new("x")}), out)
+		create(oxcontext.Context{Id: state.Id32(30), MaxQuota: unlimited}, &oxcontext.User{Password: new("x")}), out)
 	if _, ok := b.state.Context(30); ok {
 		t.Fatal("a refused create left a context")
 	}
-	req := create(oxcontext.Context{Id: id32(30), MaxQuota: unlimited, LoginMappings: []string{"three"},
+	req := create(oxcontext.Context{Id: state.Id32(30), MaxQuota: unlimited, LoginMappings: []string{"three"},
 		GabMode: new("nonsense")}, adminOf("chief"))
 	b.ok(oxcontext.OpCreate, req, out)
 	c := out.Return_
-	if *c.MaxQuota != -1 || text(c.Name) != "30" || !*c.Enabled || text(c.Filestore_name) != "30_ctx_store" ||
-		text(c.GabMode) != "NONSENSE" ||
+	if *c.MaxQuota != -1 || state.Text(c.Name) != "30" || !*c.Enabled || state.Text(c.Filestore_name) != "30_ctx_store" ||
+		state.Text(c.GabMode) != "NONSENSE" ||
 		!slices.Equal(c.LoginMappings, []string{"30", "three"}) {
 		t.Errorf("create answers %+v", c)
 	}
 	var admin oxcontext.GetAdminIdResponse
-	b.ok(oxcontext.OpGetAdminId, &oxcontext.GetAdminId{Ctx: &oxcontext.Context{Id: id32(30)}, Auth: masterAuth}, &admin)
-	if u, _ := b.state.User(30, "chief"); number(admin.Return_) != 2 || u.ID != 2 || !u.Admin ||
+	b.ok(oxcontext.OpGetAdminId, &oxcontext.GetAdminId{Ctx: &oxcontext.Context{Id: state.Id32(30)}, Auth: masterAuth},
+		&admin)
+	if u, _ := b.state.User(30, "chief"); state.Number(admin.Return_) != 2 || u.ID != 2 || !u.Admin ||
 		u.Access != "webmail_plus" || !slices.Equal(u.Groups, []int{1}) {
 		t.Errorf("the admin is %+v", u)
 	}
 	// Schema selection.
-	both := create(oxcontext.Context{Id: id32(31), MaxQuota: unlimited}, adminOf("chief"))
+	both := create(oxcontext.Context{Id: state.Id32(31), MaxQuota: unlimited}, adminOf("chief"))
 	both.Schema_select_strategy = &oxcontext.SchemaSelectStrategy{Schema_name: new("a"), Strategy: new("automatic")}
 	b.refused("", "", oxcontext.OpCreate, both, out)
 	both.Schema_select_strategy.Strategy = nil
@@ -85,7 +87,7 @@ func TestContextChange(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	change := func(c oxcontext.Context) *oxcontext.Change {
-		c.Id = id32(20)
+		c.Id = state.Id32(20)
 		return &oxcontext.Change{Ctx: &c, Auth: masterAuth}
 	}
 	mappings := func() []string { c, _ := b.state.Context(20); return c.LoginMappings }
@@ -110,22 +112,22 @@ func TestContextChange(t *testing.T) {
 	b.refused("InvalidDataException", "in login mapping", oxcontext.OpChange,
 		change(oxcontext.Context{LoginMappings: []string{"ä"}}), nil)
 	b.refused("NoSuchContextException", "The context 99 does not exist!", oxcontext.OpChange,
-		&oxcontext.Change{Ctx: &oxcontext.Context{Id: id32(99)}, Auth: masterAuth}, nil)
+		&oxcontext.Change{Ctx: &oxcontext.Context{Id: state.Id32(99)}, Auth: masterAuth}, nil)
 }
 
 func TestContextReading(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	var get oxcontext.GetDataResponse
-	b.ok(oxcontext.OpGetData, &oxcontext.GetData{Ctx: &oxcontext.Context{Id: id32(20)}, Auth: masterAuth}, &get)
+	b.ok(oxcontext.OpGetData, &oxcontext.GetData{Ctx: &oxcontext.Context{Id: state.Id32(20)}, Auth: masterAuth}, &get)
 	c := get.Return_
 	if c.MaxQuota != nil || c.UsedQuota == nil || *c.Average_size != 200 ||
-		text(c.WriteDatabase.Scheme) != defaultSchema || c.GabMode != nil ||
+		state.Text(c.WriteDatabase.Scheme) != state.DefaultSchema || c.GabMode != nil ||
 		!slices.Equal(c.LoginMappings, []string{"pupils", "pupils.example"}) || c.UserAttributes == nil {
 		t.Errorf("getData answers %+v", c)
 	}
 	b.refused("NoSuchContextException", "Context 99 does not exist", oxcontext.OpGetData,
-		&oxcontext.GetData{Ctx: &oxcontext.Context{Id: id32(99)}, Auth: masterAuth}, &get)
+		&oxcontext.GetData{Ctx: &oxcontext.Context{Id: state.Id32(99)}, Auth: masterAuth}, &get)
 	var list oxcontext.ListAllResponse
 	b.ok(oxcontext.OpListAll, &oxcontext.ListAll{Auth: masterAuth}, &list)
 	if len(list.Return_) != 2 || !slices.Contains(list.Return_[1].LoginMappings, "20") {
@@ -146,7 +148,7 @@ func TestContextReading(t *testing.T) {
 		b.ok(oxcontext.OpListPageAll, &oxcontext.ListPageAll{Offset: &tt.offset, Length: &tt.length, Auth: masterAuth}, &out)
 		var got []int
 		for _, c := range out.Return_ {
-			got = append(got, number(c.Id))
+			got = append(got, state.Number(c.Id))
 		}
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("page %s+%s: got %v, want %v", tt.offset, tt.length, got, tt.want)
@@ -155,15 +157,16 @@ func TestContextReading(t *testing.T) {
 	b.refused("StorageException", "Invalid integer parameter", oxcontext.OpListPageAll,
 		&oxcontext.ListPageAll{Offset: new("x"), Length: new("1"), Auth: masterAuth}, new(oxcontext.ListPageAllResponse))
 	var byDB oxcontext.ListByDatabaseResponse
-	b.ok(oxcontext.OpListByDatabase, &oxcontext.ListByDatabase{Db: &oxcontext.Database{Id: id32(4)}, Auth: masterAuth},
+	b.ok(oxcontext.OpListByDatabase, &oxcontext.ListByDatabase{Db: &oxcontext.Database{Id: state.Id32(4)},
+		Auth: masterAuth},
 		&byDB)
 	if len(byDB.Return_) != 2 || byDB.Return_[0].UserAttributes != nil {
 		t.Errorf("listByDatabase answers %+v", byDB.Return_)
 	}
 	b.refused("NoSuchDatabaseException", "", oxcontext.OpListByDatabase,
-		&oxcontext.ListByDatabase{Db: &oxcontext.Database{Id: id32(5)}, Auth: masterAuth}, &byDB)
+		&oxcontext.ListByDatabase{Db: &oxcontext.Database{Id: state.Id32(5)}, Auth: masterAuth}, &byDB)
 	b.refused("NoSuchFilestoreException", "", oxcontext.OpListByFilestore,
-		&oxcontext.ListByFilestore{Fs: &oxcontext.Filestore{Id: id32(5)}, Auth: masterAuth},
+		&oxcontext.ListByFilestore{Fs: &oxcontext.Filestore{Id: state.Id32(5)}, Auth: masterAuth},
 		new(oxcontext.ListByFilestoreResponse))
 }
 
@@ -177,10 +180,10 @@ func TestContextExists(t *testing.T) {
 		auth *oxcontext.Credentials
 		want bool
 	}{
-		{"by id", oxcontext.Context{Id: id32(10)}, masterAuth, true},
+		{"by id", oxcontext.Context{Id: state.Id32(10)}, masterAuth, true},
 		{"by name", oxcontext.Context{Name: new("pupils")}, masterAuth, true},
-		{"missing", oxcontext.Context{Id: id32(99)}, masterAuth, false},
-		{"missing, password not looked at", oxcontext.Context{Id: id32(99)}, wrong, false},
+		{"missing", oxcontext.Context{Id: state.Id32(99)}, masterAuth, false},
+		{"missing, password not looked at", oxcontext.Context{Id: state.Id32(99)}, wrong, false},
 		{"missing name, password not looked at", oxcontext.Context{Name: new("zz")}, wrong, false},
 	} {
 		var out oxcontext.ExistsResponse
@@ -190,14 +193,14 @@ func TestContextExists(t *testing.T) {
 		}
 	}
 	b.refused("InvalidCredentialsException", "", oxcontext.OpExists,
-		&oxcontext.Exists{Ctx: &oxcontext.Context{Id: id32(10)}, Auth: wrong}, new(oxcontext.ExistsResponse))
+		&oxcontext.Exists{Ctx: &oxcontext.Context{Id: state.Id32(10)}, Auth: wrong}, new(oxcontext.ExistsResponse))
 }
 
 func TestContextWide(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	b.create(20, person("mia"))
-	ctx := &oxcontext.Context{Id: id32(20)}
+	ctx := &oxcontext.Context{Id: state.Id32(20)}
 	b.ok(oxcontext.OpChangeModuleAccessByName, &oxcontext.ChangeModuleAccessByName{Ctx: ctx,
 		Access_combination_name: new("webmail"), Auth: masterAuth}, nil)
 	if mia, _ := b.state.User(20, "mia"); mia.Access != "webmail" || mia.BookOpen {
@@ -207,14 +210,14 @@ func TestContextWide(t *testing.T) {
 		Auth: masterAuth}, nil)
 	var name oxcontext.GetAccessCombinationNameResponse
 	b.ok(oxcontext.OpGetAccessCombinationName, &oxcontext.GetAccessCombinationName{Ctx: ctx, Auth: masterAuth}, &name)
-	if text(name.Return_) != "groupware_premium" {
-		t.Errorf("access is %q", text(name.Return_))
+	if state.Text(name.Return_) != "groupware_premium" {
+		t.Errorf("access is %q", state.Text(name.Return_))
 	}
 
 	caps := func() string {
 		var out oxcontext.GetContextCapabilitiesResponse
 		b.ok(oxcontext.OpGetContextCapabilities, &oxcontext.GetContextCapabilities{Ctx: ctx, Auth: masterAuth}, &out)
-		return text(out.Return_)
+		return state.Text(out.Return_)
 	}
 	if got := caps(); got != "There are no capabilities set for context 20" {
 		t.Errorf("got %q", got)
@@ -246,7 +249,7 @@ func TestContextWide(t *testing.T) {
 	b.ok(oxcontext.OpChangeQuota, quota("0"), nil)
 	var quotas oxcontext.ListQuotaResponse
 	b.ok(oxcontext.OpListQuota, &oxcontext.ListQuota{Ctx: ctx, Auth: masterAuth}, &quotas)
-	if len(quotas.Return_) != 2 || text(quotas.Return_[0].Module) != "contact" || quotas.Return_[0].Limit != 0 {
+	if len(quotas.Return_) != 2 || state.Text(quotas.Return_[0].Module) != "contact" || quotas.Return_[0].Limit != 0 {
 		t.Errorf("got %+v", quotas.Return_)
 	}
 	b.refused("", "Invalid quota value.", oxcontext.OpChangeQuota, quota("many"), nil)

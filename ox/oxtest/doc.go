@@ -41,9 +41,16 @@
 // # What it does beyond
 //
 // Options set latencies, an older interface ([Version710]), and the switches of
-// the server's configuration files, and how many users a context may have. [Server.Inject] makes chosen calls fail: faults,
-// HTTP errors, connections dropped before or after the work, answers cut off or
-// slow. [Server.Calls] lists what was called, when, and how many calls were under way;
-// [State.Snapshot] and [State.Restore] go back to an earlier state, for crash
-// tests. [State.SetUpdating] puts a schema into a schema update.
+// the server's configuration files, and how many users a context may have.
+// [Server.Inject] makes chosen calls fail: faults, HTTP errors, connections dropped
+// before or after the work, answers cut off or slow. [Server.Calls] lists what was
+// called, when, and how many calls were under way; [State.Snapshot] and
+// [State.Restore] go back to an earlier state, for crash tests. [State.SetUpdating]
+// puts a schema into a schema update.
+//
+// # Where what is
+//
+// This package is the face. Below internal, state is what an installation holds and
+// the rules by which it changes, soapapi and httpapi are the two servers on it, which
+// do not know each other, and traffic is what their calls have in common.
 package oxtest

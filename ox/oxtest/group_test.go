@@ -8,16 +8,17 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/internal/oxgroup"
 	"github.com/ictmedia/schoolmail/ox/internal/oxresource"
+	"github.com/ictmedia/schoolmail/ox/oxtest/internal/state"
 )
 
 var groupAuth = &oxgroup.Credentials{Login: new("oxadmin"), Password: new("secret")}
 
-func groupCtx(id int) *oxgroup.Context { return &oxgroup.Context{Id: id32(id)} }
+func groupCtx(id int) *oxgroup.Context { return &oxgroup.Context{Id: state.Id32(id)} }
 
 func groupUsers(ids ...int) []*oxgroup.User {
 	var out []*oxgroup.User
 	for _, id := range ids {
-		out = append(out, &oxgroup.User{Id: id32(id)})
+		out = append(out, &oxgroup.User{Id: state.Id32(id)})
 	}
 	return out
 }
@@ -42,7 +43,7 @@ func TestGroups(t *testing.T) {
 		create(oxgroup.Group{Name: new("g"), Displayname: new("d"), Members: []int32{3, 3}}), out)
 	b.ok(oxgroup.OpCreate, create(oxgroup.Group{Name: new("class 7b"), Displayname: new("7b"), Members: []int32{3, 4}}),
 		out)
-	id := number(out.Return_.Id)
+	id := state.Number(out.Return_.Id)
 	if id != 6 {
 		t.Errorf("the group got id %d: the sequence is shared with users", id)
 	}
@@ -51,7 +52,7 @@ func TestGroups(t *testing.T) {
 	b.ok(oxgroup.OpCreate, create(oxgroup.Group{Name: new("other"), Displayname: new("7b")}), out)
 
 	members := func() []schoolmail.UserID { return b.state.Groups(10)[1].Members }
-	grp := &oxgroup.Group{Id: id32(id)}
+	grp := &oxgroup.Group{Id: state.Id32(id)}
 	add := func(ids ...int) *oxgroup.AddMember {
 		return &oxgroup.AddMember{Ctx: groupCtx(10), Grp: grp, Members: groupUsers(ids...), Auth: groupAuth}
 	}
@@ -76,7 +77,7 @@ func TestGroups(t *testing.T) {
 		t.Errorf("getMembers answers %+v", get.Return_)
 	}
 	change := func(g oxgroup.Group) *oxgroup.Change {
-		g.Id = id32(id)
+		g.Id = state.Id32(id)
 		return &oxgroup.Change{Ctx: groupCtx(10), Grp: &g, Auth: groupAuth}
 	}
 	b.refused("NoSuchUserException", "", oxgroup.OpChange, change(oxgroup.Group{Members: []int32{99}}), nil)
@@ -87,14 +88,14 @@ func TestGroups(t *testing.T) {
 		t.Errorf("a change without members left %v", got)
 	}
 	var of oxgroup.ListGroupsForUserResponse
-	b.ok(oxgroup.OpListGroupsForUser, &oxgroup.ListGroupsForUser{Ctx: groupCtx(10), Usr: &oxgroup.User{Id: id32(3)},
+	b.ok(oxgroup.OpListGroupsForUser, &oxgroup.ListGroupsForUser{Ctx: groupCtx(10), Usr: &oxgroup.User{Id: state.Id32(3)},
 		Auth: groupAuth}, &of)
-	if len(of.Return_) != 1 || number(of.Return_[0].Id) != 1 {
+	if len(of.Return_) != 1 || state.Number(of.Return_[0].Id) != 1 {
 		t.Errorf("groups of the user: %+v", of.Return_)
 	}
 	var def oxgroup.GetDefaultGroupResponse
 	b.ok(oxgroup.OpGetDefaultGroup, &oxgroup.GetDefaultGroup{Ctx: groupCtx(10), Auth: groupAuth}, &def)
-	if number(def.Return_.Id) != 1 || def.Return_.Name != nil || def.Return_.Members != nil {
+	if state.Number(def.Return_.Id) != 1 || def.Return_.Name != nil || def.Return_.Members != nil {
 		t.Errorf("the default group is %+v", def.Return_)
 	}
 	var list oxgroup.ListResponse
@@ -106,12 +107,12 @@ func TestGroups(t *testing.T) {
 		return &oxgroup.Delete{Ctx: groupCtx(10), Grp: &g, Auth: groupAuth}
 	}
 	b.refused("InvalidDataException", "Group with id 1 cannot be deleted", oxgroup.OpDelete,
-		del(oxgroup.Group{Id: id32(1)}), nil)
+		del(oxgroup.Group{Id: state.Id32(1)}), nil)
 	b.refused("NoSuchGroupException", "No such group 99 in context 10", oxgroup.OpDelete,
-		del(oxgroup.Group{Id: id32(99)}), nil)
+		del(oxgroup.Group{Id: state.Id32(99)}), nil)
 	b.refused("NoSuchGroupException", "NoSuchGroupException: No such group zz in context 10", oxgroup.OpDelete,
 		del(oxgroup.Group{Name: new("zz")}), nil)
-	b.ok(oxgroup.OpDelete, del(oxgroup.Group{Id: id32(id)}), nil)
+	b.ok(oxgroup.OpDelete, del(oxgroup.Group{Id: state.Id32(id)}), nil)
 }
 
 func TestParallelAddMember(t *testing.T) {
@@ -123,12 +124,12 @@ func TestParallelAddMember(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	for i := range 20 {
-		id, err := b.state.AddUser(10, User{Name: "u" + itoa(i)})
+		id, err := b.state.AddUser(10, User{Name: "u" + state.Itoa(i)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		wg.Go(func() {
-			if err := b.call(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: groupCtx(10), Grp: &oxgroup.Group{Id: id32(gid)},
+			if err := b.call(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: groupCtx(10), Grp: &oxgroup.Group{Id: state.Id32(gid)},
 				Members: groupUsers(int(id)), Auth: groupAuth}, nil); err != nil {
 				t.Error(err)
 			}
@@ -145,7 +146,7 @@ func TestResources(t *testing.T) {
 	b := start(t)
 	b.create(10, person("mia"))
 	auth := &oxresource.Credentials{Login: new("oxadmin"), Password: new("secret")}
-	ctx := &oxresource.Context{Id: id32(10)}
+	ctx := &oxresource.Context{Id: state.Id32(10)}
 	out := new(oxresource.CreateResponse)
 	create := func(r oxresource.Resource) *oxresource.Create {
 		return &oxresource.Create{Ctx: ctx, Res: &r, Auth: auth}
@@ -159,14 +160,14 @@ func TestResources(t *testing.T) {
 	b.ok(oxresource.OpCreate, create(beamer), out)
 	b.refused("InvalidDataException", "already exists", oxresource.OpCreate, create(beamer), out)
 	perm := func(entity int, group bool, privilege string) *oxresource.ResourcePermission {
-		return &oxresource.ResourcePermission{Entity: id32(entity), Group: &group, Privilege: &privilege}
+		return &oxresource.ResourcePermission{Entity: state.Id32(entity), Group: &group, Privilege: &privilege}
 	}
 	change := func(p ...*oxresource.ResourcePermission) *oxresource.Change {
 		return &oxresource.Change{Ctx: ctx, Res: &oxresource.Resource{Id: out.Return_.Id, Permissions: p}, Auth: auth}
 	}
 	for name, p := range map[string][]*oxresource.ResourcePermission{
 		"ask without delegate": {perm(0, true, "ask_to_book")},
-		"incomplete":           {{Entity: id32(3)}},
+		"incomplete":           {{Entity: state.Id32(3)}},
 		"twice":                {perm(3, false, "delegate"), perm(3, false, "none")},
 		"unknown user":         {perm(99, false, "delegate")},
 		"unknown privilege":    {perm(3, false, "own")},
@@ -182,7 +183,7 @@ func TestResources(t *testing.T) {
 			Auth: auth}, &r)
 		return r.Return_
 	}
-	if r := get(); len(r.Permissions) != 2 || text(r.Permissions[0].Privilege) != "ask_to_book" {
+	if r := get(); len(r.Permissions) != 2 || state.Text(r.Permissions[0].Privilege) != "ask_to_book" {
 		t.Errorf("got %+v", r)
 	}
 	b.ok(oxresource.OpChange, change(), nil)
@@ -190,7 +191,7 @@ func TestResources(t *testing.T) {
 		t.Error("permissions that were not sent were changed")
 	}
 	b.ok(oxresource.OpChange, change(perm(0, true, "book_directly")), nil)
-	if r := get(); len(r.Permissions) != 0 || text(r.Name) != "beamer" {
+	if r := get(); len(r.Permissions) != 0 || state.Text(r.Name) != "beamer" {
 		t.Errorf("got %+v", r)
 	}
 	b.refused("InvalidDataException", "", oxresource.OpList, &oxresource.List{Ctx: ctx, Pattern: new(""), Auth: auth},

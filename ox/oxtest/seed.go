@@ -13,7 +13,13 @@ import (
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
 	"github.com/ictmedia/schoolmail/ox/internal/oxgroup"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
+	"github.com/ictmedia/schoolmail/ox/oxtest/internal/state"
 )
+
+// State is everything an installation knows. The SOAP services and the HTTP API
+// of one [Server] work on the same State. Its methods seed and inspect it past the
+// API; they are safe for use while the server answers requests.
+type State struct{ w *state.World }
 
 // Context describes a context, to make one with [State.AddContext] or as
 // [State.Context] shows it.
@@ -68,34 +74,6 @@ type User struct {
 	Data       PersonalData
 }
 
-// PersonalData stands for what a user owns beyond the account. Contacts and
-// folders are not here but in the HTTP API's store. copyUser copies
-// Appointments, Tasks, Files and DriveBytes, neither SharedFiles nor UISettings.
-type PersonalData struct {
-	Appointments, Tasks, Files []string
-	DriveBytes                 int64
-	// SharedFiles lie in public folders; deleting the user hands them to whoever
-	// inherits.
-	SharedFiles []string
-	UISettings  string
-}
-
-func (p PersonalData) clone() PersonalData {
-	p.Appointments, p.Tasks, p.Files = slices.Clone(p.Appointments), slices.Clone(p.Tasks), slices.Clone(p.Files)
-	p.SharedFiles = slices.Clone(p.SharedFiles)
-	return p
-}
-
-func (p PersonalData) copied() PersonalData {
-	p = p.clone()
-	p.SharedFiles, p.UISettings = nil, ""
-	return p
-}
-
-func (p *PersonalData) inherit(from PersonalData) {
-	p.SharedFiles = append(slices.Clone(p.SharedFiles), from.SharedFiles...)
-}
-
 // Group describes a group.
 type Group struct {
 	ID          int // given by the server
@@ -117,34 +95,38 @@ func (s *State) AddContext(c Context) error {
 	if admin.Name == "" {
 		admin.Name = "oxadmin"
 	}
-	name := cmp.Or(c.Name, itoa(c.ID))
-	in := &oxcontext.Context{Id: id32(c.ID), Name: &name, LoginMappings: c.LoginMappings, MaxQuota: new(int64(-1))}
+	name := cmp.Or(c.Name, state.Itoa(c.ID))
+	in := &oxcontext.Context{Id: state.Id32(c.ID), Name: &name, LoginMappings: c.LoginMappings, MaxQuota: new(int64(-1))}
 	if c.MaxQuota != 0 {
 		in.MaxQuota = new(c.MaxQuota)
 	}
 	if c.GABMode != "" {
 		in.GabMode = &c.GABMode
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	arg := accessArg{named: cmp.Or(c.Access, defaultAccessName)}
-	if _, f := s.createContext(in, admin.request(name), c.Schema, arg); f != nil {
+	first, err := admin.request(name)
+	if err != nil {
+		return err
+	}
+	s.w.Mu.Lock()
+	defer s.w.Mu.Unlock()
+	arg := state.AccessArg{Named: cmp.Or(c.Access, state.DefaultAccessName)}
+	if _, f := s.w.CreateContext(in, first, c.Schema, arg); f != nil {
 		return asError(f)
 	}
-	cs := s.contexts[c.ID]
-	cs.enabled, cs.usedQuota = !c.Disabled, c.UsedQuota
+	cs := s.w.Contexts[c.ID]
+	cs.Enabled, cs.UsedQuota = !c.Disabled, c.UsedQuota
 	return nil
 }
 
 // request makes the request that would create u in a context of that name.
-func (u User) request(contextName string) *oxuser.User {
+func (u User) request(contextName string) (*oxuser.User, error) {
 	mail := cmp.Or(u.PrimaryEmail, u.Name+"@"+strings.ToLower(contextName)+".example")
 	in := &oxuser.User{}
 	rv := reflect.ValueOf(in).Elem()
 	for _, name := range slices.Sorted(maps.Keys(u.Fields)) {
 		f := rv.FieldByName(strings.ToUpper(name[:1]) + name[1:])
 		if !f.IsValid() || f.Type() != reflect.TypeFor[*string]() {
-			panic("oxtest: User has no text field " + name)
+			return nil, fmt.Errorf("oxtest: users have no text field %q", name)
 		}
 		f.Set(reflect.ValueOf(new(u.Fields[name])))
 	}
@@ -159,39 +141,43 @@ func (u User) request(contextName string) *oxuser.User {
 		}
 	}
 	if len(u.Attributes) > 0 {
-		in.UserAttributes = attributesOf(u.Attributes)
+		in.UserAttributes = state.AttributesOf(u.Attributes)
 	}
 	if u.MaxQuota > 0 {
 		in.MaxQuota = &u.MaxQuota
 	}
-	return in
+	return in, nil
 }
 
 // AddUser makes a user, under the rules of the SOAP service, and returns the id.
 func (s *State) AddUser(context int, u User) (schoolmail.UserID, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.contexts[context]
+	s.w.Mu.Lock()
+	defer s.w.Mu.Unlock()
+	c := s.w.Contexts[context]
 	if c == nil {
 		return 0, fmt.Errorf("oxtest: no context %d", context)
 	}
-	out, f := s.createUser(c, u.request(c.name), accessArg{named: u.Access, inherit: u.Access == ""}, false)
+	in, err := u.request(c.Name)
+	if err != nil {
+		return 0, err
+	}
+	out, f := s.w.CreateUser(c, in, state.AccessArg{Named: u.Access, Inherit: u.Access == ""}, false)
 	if f != nil {
 		return 0, asError(f)
 	}
-	made := c.users[number(out.Id)]
-	made.guest, made.personalData = u.Guest, u.Data.clone()
+	made := c.Users[state.Number(out.Id)]
+	made.Guest, made.PersonalData = u.Guest, u.Data.Clone()
 	if u.Guest {
-		delete(c.groups[defaultGroup].members, made.id)
+		delete(c.Groups[state.DefaultGroup].Members, made.ID)
 	}
-	return schoolmail.UserID(made.id), nil
+	return schoolmail.UserID(made.ID), nil
 }
 
 // AddGroup makes a group and returns its id.
 func (s *State) AddGroup(context int, g Group) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.contexts[context]
+	s.w.Mu.Lock()
+	defer s.w.Mu.Unlock()
+	c := s.w.Contexts[context]
 	if c == nil {
 		return 0, fmt.Errorf("oxtest: no context %d", context)
 	}
@@ -199,91 +185,93 @@ func (s *State) AddGroup(context int, g Group) (int, error) {
 	for _, m := range g.Members {
 		in.Members = append(in.Members, int32(m))
 	}
-	made, f := s.createGroup(c, in)
+	made, f := s.w.CreateGroup(c, in)
 	if f != nil {
 		return 0, asError(f)
 	}
-	return made.id, nil
+	return made.ID, nil
 }
 
 // Contexts lists all contexts by id.
 func (s *State) Contexts() []Context {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.w.Mu.Lock()
+	defer s.w.Mu.Unlock()
 	var out []Context
-	for _, id := range s.contextIDs() {
-		out = append(out, s.contexts[id].view())
+	for _, id := range s.w.ContextIDs() {
+		out = append(out, viewContext(s.w.Contexts[id]))
 	}
 	return out
 }
 
 // Context returns a context.
 func (s *State) Context(id int) (c Context, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	cs := s.contexts[id]
+	s.w.Mu.Lock()
+	defer s.w.Mu.Unlock()
+	cs := s.w.Contexts[id]
 	if cs == nil {
 		return Context{}, false
 	}
-	return cs.view(), true
+	return viewContext(cs), true
 }
 
-func (c *contextState) view() Context {
-	return Context{ID: c.id, Name: c.name, LoginMappings: c.allMappings(true), MaxQuota: c.maxQuota,
-		UsedQuota: c.usedQuota, Schema: c.schema,
-		GABMode: c.gabMode, Disabled: !c.enabled, Admin: c.userView(c.users[c.adminID]), Users: len(c.users),
-		Groups:    len(c.groups),
-		Resources: len(c.resources), Access: combinationName(c.accessOf(c.users[c.adminID]))}
+func viewContext(c *state.Context) Context {
+	return Context{ID: c.ID, Name: c.Name, LoginMappings: c.AllMappings(true), MaxQuota: c.MaxQuota,
+		UsedQuota: c.UsedQuota, Schema: c.Schema,
+		GABMode: c.GABMode, Disabled: !c.Enabled, Admin: viewUser(c, c.Users[c.AdminID]), Users: len(c.Users),
+		Groups:    len(c.Groups),
+		Resources: len(c.Resources), Access: state.CombinationName(c.AccessOf(c.Users[c.AdminID]))}
 }
 
-func (c *contextState) userView(u *userState) User {
-	v := User{ID: schoolmail.UserID(u.id), Name: u.name(), Password: u.password, DisplayName: u.display(),
-		GivenName: text(u.data.Given_name),
-		Surname:   text(u.data.Sur_name), PrimaryEmail: u.primary(), Email1: text(u.data.Email1),
-		DefaultSender: text(u.data.DefaultSenderAddress),
-		Aliases:       slices.Clone(u.data.Aliases), Language: text(u.data.Language), Timezone: text(u.data.Timezone),
-		Fields: map[string]string{},
-		Access: combinationName(c.accessOf(u)), Flags: c.accessOf(u).names(), Admin: u.id == c.adminID, Guest: u.guest,
-		BookOpen:   c.bookOpen(u),
-		Attributes: u.attributes.clone(), Data: u.personalData.clone()}
-	if u.data.MaxQuota != nil {
-		v.MaxQuota = *u.data.MaxQuota
+func viewUser(c *state.Context, u *state.User) User {
+	v := User{ID: schoolmail.UserID(u.ID), Name: u.Name(), Password: u.Password, DisplayName: u.Display(),
+		GivenName: state.Text(u.Data.Given_name),
+		Surname:   state.Text(u.Data.Sur_name), PrimaryEmail: u.Primary(), Email1: state.Text(u.Data.Email1),
+		DefaultSender: state.Text(u.Data.DefaultSenderAddress),
+		Aliases:       slices.Clone(u.Data.Aliases), Language: state.Text(u.Data.Language),
+		Timezone: state.Text(u.Data.Timezone),
+		Fields:   map[string]string{},
+		Access:   state.CombinationName(c.AccessOf(u)), Flags: c.AccessOf(u).Names(), Admin: u.ID == c.AdminID,
+		Guest:      u.Guest,
+		BookOpen:   c.BookOpen(u),
+		Attributes: u.Attributes.Clone(), Data: u.PersonalData.Clone()}
+	if u.Data.MaxQuota != nil {
+		v.MaxQuota = *u.Data.MaxQuota
 	}
-	rv := reflect.ValueOf(u.data).Elem()
+	rv := reflect.ValueOf(u.Data).Elem()
 	for i := range rv.NumField() {
 		if p, ok := rv.Field(i).Interface().(*string); ok && p != nil {
 			local, _, _ := strings.Cut(rv.Type().Field(i).Tag.Get("xml"), ",")
 			v.Fields[local[strings.LastIndexByte(local, ' ')+1:]] = *p
 		}
 	}
-	for _, g := range c.groupsOf(u.id) {
-		v.Groups = append(v.Groups, g.id)
+	for _, g := range c.GroupsOf(u.ID) {
+		v.Groups = append(v.Groups, g.ID)
 	}
 	return v
 }
 
 // Users lists the users of a context by id.
 func (s *State) Users(context int) []User {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.contexts[context]
+	s.w.Mu.Lock()
+	defer s.w.Mu.Unlock()
+	c := s.w.Contexts[context]
 	if c == nil {
 		return nil
 	}
 	var out []User
-	for _, id := range c.userIDs() {
-		out = append(out, c.userView(c.users[id]))
+	for _, id := range c.UserIDs() {
+		out = append(out, viewUser(c, c.Users[id]))
 	}
 	return out
 }
 
 // User returns a user of a context by login name.
 func (s *State) User(context int, name string) (u User, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c := s.contexts[context]; c != nil {
-		if u := c.userByName(name); u != nil {
-			return c.userView(u), true
+	s.w.Mu.Lock()
+	defer s.w.Mu.Unlock()
+	if c := s.w.Contexts[context]; c != nil {
+		if u := c.UserByName(name); u != nil {
+			return viewUser(c, u), true
 		}
 	}
 	return User{}, false
@@ -291,11 +279,11 @@ func (s *State) User(context int, name string) (u User, ok bool) {
 
 // Find returns the contexts in which a login name exists, by id.
 func (s *State) Find(name string) []int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.w.Mu.Lock()
+	defer s.w.Mu.Unlock()
 	var out []int
-	for _, id := range s.contextIDs() {
-		if s.contexts[id].userByName(name) != nil {
+	for _, id := range s.w.ContextIDs() {
+		if s.w.Contexts[id].UserByName(name) != nil {
 			out = append(out, id)
 		}
 	}
@@ -304,11 +292,11 @@ func (s *State) Find(name string) []int {
 
 // SetData replaces what a user owns beyond the account.
 func (s *State) SetData(context int, name string, d PersonalData) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c := s.contexts[context]; c != nil {
-		if u := c.userByName(name); u != nil {
-			u.personalData = d.clone()
+	s.w.Mu.Lock()
+	defer s.w.Mu.Unlock()
+	if c := s.w.Contexts[context]; c != nil {
+		if u := c.UserByName(name); u != nil {
+			u.PersonalData = d.Clone()
 			return nil
 		}
 	}
@@ -317,16 +305,16 @@ func (s *State) SetData(context int, name string, d PersonalData) error {
 
 // Groups lists the groups of a context by id.
 func (s *State) Groups(context int) []Group {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.contexts[context]
+	s.w.Mu.Lock()
+	defer s.w.Mu.Unlock()
+	c := s.w.Contexts[context]
 	if c == nil {
 		return nil
 	}
 	var out []Group
-	for _, id := range slices.Sorted(maps.Keys(c.groups)) {
-		g := c.groups[id]
-		out = append(out, Group{ID: id, Name: g.name, DisplayName: g.display, Members: userIDs(g.members)})
+	for _, id := range slices.Sorted(maps.Keys(c.Groups)) {
+		g := c.Groups[id]
+		out = append(out, Group{ID: id, Name: g.Name, DisplayName: g.Display, Members: userIDs(g.Members)})
 	}
 	return out
 }
@@ -335,28 +323,28 @@ func (s *State) Groups(context int) []Group {
 // "name" and "mapping" given apart, minding the case of the name. It reports false
 // for an unknown context or user, a wrong password, and a disabled context.
 func (s *State) Login(mapping, name, password string) (context, user int, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.byMapping(mapping)
-	if c == nil || !c.enabled {
+	s.w.Mu.Lock()
+	defer s.w.Mu.Unlock()
+	c := s.w.ByMapping(mapping)
+	if c == nil || !c.Enabled {
 		return 0, 0, false
 	}
-	u := c.userByName(name)
-	if u == nil || u.password != password {
+	u := c.UserByName(name)
+	if u == nil || u.Password != password {
 		return 0, 0, false
 	}
-	return c.id, u.id, true
+	return c.ID, u.ID, true
 }
 
 // SetUpdating puts a schema into the state of a schema update, or takes it out:
 // nearly every operation on its contexts is refused with DatabaseUpdateException.
 func (s *State) SetUpdating(schema string, on bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.w.Mu.Lock()
+	defer s.w.Mu.Unlock()
 	if on {
-		s.updating[schema] = true
+		s.w.Updating[schema] = true
 	} else {
-		delete(s.updating, schema)
+		delete(s.w.Updating, schema)
 	}
 }
 

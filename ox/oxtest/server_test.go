@@ -16,7 +16,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
@@ -25,6 +24,7 @@ import (
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 	"github.com/ictmedia/schoolmail/ox/internal/oxusercopy"
 	"github.com/ictmedia/schoolmail/ox/internal/oxutil"
+	"github.com/ictmedia/schoolmail/ox/oxtest/internal/state"
 )
 
 // inside is start without a socket, for synctest.
@@ -110,7 +110,7 @@ func TestLatencies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := inside(t, WithLatencySpread(100*time.Millisecond, 300*time.Millisecond))
 		for range 2000 {
-			b.ok(oxuser.OpExists, &oxuser.Exists{Ctx: userCtx(10), User: &oxuser.User{Id: id32(2)}, Auth: adminAuth},
+			b.ok(oxuser.OpExists, &oxuser.Exists{Ctx: userCtx(10), User: &oxuser.User{Id: state.Id32(2)}, Auth: adminAuth},
 				new(oxuser.ExistsResponse))
 		}
 		var took []time.Duration
@@ -128,7 +128,7 @@ func TestLatencies(t *testing.T) {
 		b := inside(t, WithMeasuredLatency(2))
 		b.create(10, person("mia"))
 		b.ok(oxuser.OpGetMultipleData, &oxuser.GetMultipleData{Ctx: userCtx(10),
-			Users: []*oxuser.User{{Id: id32(2)}, {Id: id32(3)}}, Auth: adminAuth},
+			Users: []*oxuser.User{{Id: state.Id32(2)}, {Id: state.Id32(3)}}, Auth: adminAuth},
 			new(oxuser.GetMultipleDataResponse))
 		if c := b.Calls(); c[0].Duration != 17*time.Millisecond || c[1].Duration != 4400*time.Microsecond {
 			t.Errorf("create took %v, reading two %v", c[0].Duration, c[1].Duration)
@@ -141,8 +141,8 @@ func TestCrossedCopies(t *testing.T) {
 	t.Parallel()
 	auth := &oxusercopy.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}
 	req := func(name string, from, to int) *oxusercopy.CopyUser {
-		return &oxusercopy.CopyUser{User: &oxusercopy.User{Name: &name}, Src: &oxusercopy.Context{Id: id32(from)},
-			Dest: &oxusercopy.Context{Id: id32(to)}, Auth: auth}
+		return &oxusercopy.CopyUser{User: &oxusercopy.User{Name: &name}, Src: &oxusercopy.Context{Id: state.Id32(from)},
+			Dest: &oxusercopy.Context{Id: state.Id32(to)}, Auth: auth}
 	}
 	synctest.Test(t, func(t *testing.T) {
 		b := inside(t, WithLatency(time.Second))
@@ -204,8 +204,9 @@ func TestCopyRefusals(t *testing.T) {
 	}
 	auth := &oxusercopy.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}
 	req := func(id, from, to int) *oxusercopy.CopyUser {
-		return &oxusercopy.CopyUser{User: &oxusercopy.User{Id: id32(id)}, Src: &oxusercopy.Context{Id: id32(from)},
-			Dest: &oxusercopy.Context{Id: id32(to)}, Auth: auth}
+		return &oxusercopy.CopyUser{User: &oxusercopy.User{Id: state.Id32(id)},
+			Src:  &oxusercopy.Context{Id: state.Id32(from)},
+			Dest: &oxusercopy.Context{Id: state.Id32(to)}, Auth: auth}
 	}
 	out := new(oxusercopy.CopyUserResponse)
 	b.refused("NoSuchContextException", "", oxusercopy.OpCopyUser, req(3, 99, 20), out)
@@ -349,7 +350,7 @@ func TestCalls(t *testing.T) {
 	b := start(t)
 	b.create(10, person("mia"))
 	b.refused("NoSuchUserException", "", oxuser.OpDelete, &oxuser.Delete{Ctx: userCtx(10),
-		User: &oxuser.User{Id: id32(9)}, Auth: adminAuth}, nil)
+		User: &oxuser.User{Id: state.Id32(9)}, Auth: adminAuth}, nil)
 	want := []Call{
 		{Service: "OXUserService", Op: "create", Context: 10, Subject: "mia", Objects: 1, InFlight: 1, InFlightContext: 1},
 		{Service: "OXUserService", Op: "delete", Context: 10, Subject: "9", Objects: 1, InFlight: 1, InFlightContext: 1,
@@ -384,10 +385,10 @@ func TestSnapshot(t *testing.T) {
 	before := [2]any{b.state.Users(10), b.state.Groups(10)}
 	snap := b.state.Snapshot()
 	b.create(10, person("tom"))
-	b.ok(oxuser.OpChange, &oxuser.Change{Ctx: userCtx(10), Usrdata: &oxuser.User{Id: id32(id),
+	b.ok(oxuser.OpChange, &oxuser.Change{Ctx: userCtx(10), Usrdata: &oxuser.User{Id: state.Id32(id),
 		Aliases: []string{"mia@school.example"}, Note: new("n"),
-		UserAttributes: attributesOf(attributes{"a": {"b": "c"}})}, Auth: adminAuth}, nil)
-	b.ok(oxcontext.OpDelete, &oxcontext.Delete{Ctx: &oxcontext.Context{Id: id32(20)}, Auth: masterAuth}, nil)
+		UserAttributes: state.AttributesOf(state.Attributes{"a": {"b": "c"}})}, Auth: adminAuth}, nil)
+	b.ok(oxcontext.OpDelete, &oxcontext.Delete{Ctx: &oxcontext.Context{Id: state.Id32(20)}, Auth: masterAuth}, nil)
 	for range 2 { // a snapshot can be used again
 		b.state.Restore(snap)
 		if diff := cmp.Diff(before, [2]any{b.state.Users(10), b.state.Groups(10)}); diff != "" {
@@ -462,17 +463,17 @@ func TestUtilAndTasks(t *testing.T) {
 		&oxutil.RegisterFilestore{Fstore: &oxutil.Filestore{Url: new("file:/two")}, Auth: auth}, &store)
 	var stores oxutil.ListAllFilestoreResponse
 	b.ok(oxutil.OpListAllFilestore, &oxutil.ListAllFilestore{Auth: auth}, &stores)
-	if len(stores.Return_) != 2 || number(stores.Return_[0].CurrentContexts) != 2 {
+	if len(stores.Return_) != 2 || state.Number(stores.Return_[0].CurrentContexts) != 2 {
 		t.Errorf("file stores: %+v", stores.Return_)
 	}
 	b.refused("StorageException", "in use", oxutil.OpUnregisterFilestore,
-		&oxutil.UnregisterFilestore{Store: &oxutil.Filestore{Id: id32(defaultFilestore)}, Auth: auth}, nil)
+		&oxutil.UnregisterFilestore{Store: &oxutil.Filestore{Id: state.Id32(state.DefaultFilestore)}, Auth: auth}, nil)
 	b.ok(oxutil.OpChangeFilestore, &oxutil.ChangeFilestore{Fstore: &oxutil.Filestore{Id: store.Return_.Id,
-		MaxContexts: id32(7)}, Auth: auth}, nil)
+		MaxContexts: state.Id32(7)}, Auth: auth}, nil)
 	b.state.SetUpdating("oxdatabase_5", true)
 	var checked oxutil.CheckDatabaseResponse
 	b.ok(oxutil.OpCheckDatabase, &oxutil.CheckDatabase{Auth: auth}, &checked)
-	if l := checked.Return_.Blocked; len(l) != 1 || text(l[0].Scheme) != "oxdatabase_5" {
+	if l := checked.Return_.Blocked; len(l) != 1 || state.Text(l[0].Scheme) != "oxdatabase_5" {
 		t.Errorf("blocked: %+v", l)
 	}
 	b.ok(oxutil.OpUnblockDatabase, &oxutil.UnblockDatabase{Db: &oxutil.Database{Scheme: new("oxdatabase_5")},
@@ -483,15 +484,16 @@ func TestUtilAndTasks(t *testing.T) {
 		t.Errorf("file store %q", u.Fields["filestore_name"])
 	}
 	var job oxuser.MoveFromUserToContextFilestoreResponse
-	move := &oxuser.MoveFromUserToContextFilestore{Ctx: userCtx(10), User: &oxuser.User{Id: id32(3)}, Auth: adminAuth}
+	move := &oxuser.MoveFromUserToContextFilestore{Ctx: userCtx(10), User: &oxuser.User{Id: state.Id32(3)},
+		Auth: adminAuth}
 	b.ok(oxuser.OpMoveFromUserToContextFilestore, move, &job)
 	b.refused("StorageException", "", oxuser.OpMoveFromUserToContextFilestore, move, &job)
-	ctx := &oxtask.Context{Id: id32(10)}
+	ctx := &oxtask.Context{Id: state.Id32(10)}
 	cred := &oxtask.Credentials{Login: new("oxadmin"), Password: new("secret")}
 	list := func() string {
 		var out oxtask.GetJobListResponse
 		b.ok(oxtask.OpGetJobList, &oxtask.GetJobList{Ctx: ctx, Cred: cred}, &out)
-		return text(out.Return_)
+		return state.Text(out.Return_)
 	}
 	if got := list(); !strings.Contains(got, "moveFromUserToContextFilestore") {
 		t.Errorf("jobs:\n%s", got)
@@ -501,7 +503,8 @@ func TestUtilAndTasks(t *testing.T) {
 	if result.Return_ == nil || result.Return_.Text != "moveFromUserToContextFilestore" {
 		t.Errorf("result %+v", result.Return_)
 	}
-	b.refused("TaskManagerException", "", oxtask.OpDeleteJob, &oxtask.DeleteJob{Ctx: ctx, Auth: cred, I: id32(99)}, nil)
+	b.refused("TaskManagerException", "", oxtask.OpDeleteJob, &oxtask.DeleteJob{Ctx: ctx, Auth: cred, I: state.Id32(99)},
+		nil)
 	b.ok(oxtask.OpDeleteJob, &oxtask.DeleteJob{Ctx: ctx, Auth: cred, I: job.Return_}, nil)
 	if got := list(); strings.Contains(got, "move") {
 		t.Errorf("jobs:\n%s", got)
@@ -513,22 +516,22 @@ func TestSecondaryAccounts(t *testing.T) {
 	b := start(t)
 	b.create(10, person("mia"))
 	b.create(10, person("tom"))
-	ctx := &oxsecaccount.Context{Id: id32(10)}
+	ctx := &oxsecaccount.Context{Id: state.Id32(10)}
 	auth := &oxsecaccount.Credentials{Login: new("oxadmin"), Password: new("secret")}
 	data := &oxsecaccount.AccountDataOnCreate{Login: new("sekretariat"), Password: new("p"), Name: new("Sekretariat"),
 		PrimaryAddress:     new("sek@school.example"),
 		MailEndpointSource: new("primary"), TransportEndpointSource: new("primary")}
 	create := &oxsecaccount.Create{AccountDataOnCreate: data, Context: ctx, Auth: auth}
 	b.refused("InvalidDataException", "Missing users/groups in account data", oxsecaccount.OpCreate, create, nil)
-	create.Users = []*oxsecaccount.User{{Id: id32(99)}}
+	create.Users = []*oxsecaccount.User{{Id: state.Id32(99)}}
 	b.refused("NoSuchUserException", "", oxsecaccount.OpCreate, create, nil)
-	create.Users = []*oxsecaccount.User{{Id: id32(3)}}
+	create.Users = []*oxsecaccount.User{{Id: state.Id32(3)}}
 	b.ok(oxsecaccount.OpCreate, create, nil)
 	b.refused("StorageException", "", oxsecaccount.OpCreate, create, nil)
-	everybody := []*oxsecaccount.Group{{Id: id32(0)}}
+	everybody := []*oxsecaccount.Group{{Id: state.Id32(0)}}
 	var list oxsecaccount.ListResponse
 	b.ok(oxsecaccount.OpList, &oxsecaccount.List{Context: ctx, Groups: everybody, Auth: auth}, &list)
-	if len(list.Return_) != 1 || number(list.Return_[0].UserId) != 3 || list.Return_[0].Password != nil {
+	if len(list.Return_) != 1 || state.Number(list.Return_[0].UserId) != 3 || list.Return_[0].Password != nil {
 		t.Errorf("list answers %+v", list.Return_)
 	}
 	var updated oxsecaccount.UpdateResponse
@@ -537,7 +540,7 @@ func TestSecondaryAccounts(t *testing.T) {
 		Context:           ctx, Groups: everybody, Auth: auth}, &updated)
 	var deleted oxsecaccount.DeleteResponse
 	b.ok(oxsecaccount.OpDelete, &oxsecaccount.Delete{PrimaryAddress: new("sek@school.example"), Context: ctx,
-		Users: []*oxsecaccount.User{{Id: id32(4)}}, Auth: auth}, &deleted)
+		Users: []*oxsecaccount.User{{Id: state.Id32(4)}}, Auth: auth}, &deleted)
 	if !*updated.Return_ || *deleted.Return_ {
 		t.Errorf("updated %v, deleted %v", *updated.Return_, *deleted.Return_)
 	}

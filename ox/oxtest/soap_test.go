@@ -12,6 +12,7 @@ import (
 	"github.com/ictmedia/schoolmail/ox/internal/oxgroup"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 	"github.com/ictmedia/schoolmail/ox/internal/oxusercopy"
+	"github.com/ictmedia/schoolmail/ox/oxtest/internal/state"
 )
 
 // A bench is a server with two contexts and a client for the raw types.
@@ -60,7 +61,7 @@ func (b *bench) refused(kind, text string, op *soap.Operation, req, resp any) {
 	}
 }
 
-func userCtx(id int) *oxuser.Context { return &oxuser.Context{Id: id32(id)} }
+func userCtx(id int) *oxuser.Context { return &oxuser.Context{Id: state.Id32(id)} }
 
 var adminAuth = &oxuser.Credentials{Login: new("oxadmin"), Password: new("secret")}
 var masterAuth = &oxcontext.Credentials{Login: new("oxadminmaster"), Password: new("secret")}
@@ -77,7 +78,7 @@ func (b *bench) create(ctx int, u *oxuser.User) int {
 	b.Helper()
 	var out oxuser.CreateResponse
 	b.ok(oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(ctx), Usrdata: u, Auth: adminAuth}, &out)
-	return number(out.Return_.Id)
+	return state.Number(out.Return_.Id)
 }
 
 func TestUserLifeCycle(t *testing.T) {
@@ -90,7 +91,8 @@ func TestUserLifeCycle(t *testing.T) {
 		Auth:                    adminAuth,
 		Access_combination_name: new("groupware_standard")}, &made)
 	u := made.Return_
-	if number(u.Id) != 3 || text(u.Password) != "pw-mia" || text(u.DefaultSenderAddress) != "mia@school.example" ||
+	if state.Number(u.Id) != 3 || state.Text(u.Password) != "pw-mia" ||
+		state.Text(u.DefaultSenderAddress) != "mia@school.example" ||
 		!slices.Equal(u.Aliases, []string{"m.lind@school.example", "mia@school.example"}) {
 		t.Errorf("create answers %+v", u)
 	}
@@ -102,24 +104,25 @@ func TestUserLifeCycle(t *testing.T) {
 		return out.Return_
 	}
 	u = get()
-	if u.Password != nil || text(u.PasswordMech) != "{SHA-256}" || text(u.Language) != "en_US" || u.MaxQuota == nil ||
+	if u.Password != nil || state.Text(u.PasswordMech) != "{SHA-256}" || state.Text(u.Language) != "en_US" ||
+		u.MaxQuota == nil ||
 		*u.MaxQuota != -1 ||
-		u.Department != nil || u.ImapServer != nil || number(u.ImapPort) != 143 || u.UserAttributes == nil ||
+		u.Department != nil || u.ImapServer != nil || state.Number(u.ImapPort) != 143 || u.UserAttributes == nil ||
 		len(u.UserAttributes.Entries) != 1 {
 		t.Errorf("getData answers %+v", u)
 	}
 
 	change := func(u *oxuser.User) {
 		t.Helper()
-		u.Id = id32(3)
+		u.Id = state.Id32(3)
 		b.ok(oxuser.OpChange, &oxuser.Change{Ctx: userCtx(10), Usrdata: u, Auth: adminAuth}, nil)
 	}
 	change(&oxuser.User{Department: new("7b"), Given_name: new("")})
-	change(&oxuser.User{ImapServer: new("imap.example"), ImapPort: id32(993)})
-	change(&oxuser.User{ImapServer: new(""), ImapPort: id32(1)})
-	if u = get(); text(u.Department) != "7b" || u.Given_name == nil || *u.Given_name != "" ||
-		text(u.ImapServerString) != "imaps://imap.example:993" ||
-		text(u.ImapServer) != "imap.example" || number(u.ImapPort) != 993 {
+	change(&oxuser.User{ImapServer: new("imap.example"), ImapPort: state.Id32(993)})
+	change(&oxuser.User{ImapServer: new(""), ImapPort: state.Id32(1)})
+	if u = get(); state.Text(u.Department) != "7b" || u.Given_name == nil || *u.Given_name != "" ||
+		state.Text(u.ImapServerString) != "imaps://imap.example:993" ||
+		state.Text(u.ImapServer) != "imap.example" || state.Number(u.ImapPort) != 993 {
 		t.Errorf("after changes: %+v", u)
 	}
 
@@ -128,9 +131,9 @@ func TestUserLifeCycle(t *testing.T) {
 	if len(list.Return_) != 2 || list.Return_[0].Name != nil {
 		t.Errorf("listAll answers %d users", len(list.Return_))
 	}
-	b.ok(oxuser.OpDelete, &oxuser.Delete{Ctx: userCtx(10), User: &oxuser.User{Id: id32(3)}, Auth: adminAuth}, nil)
+	b.ok(oxuser.OpDelete, &oxuser.Delete{Ctx: userCtx(10), User: &oxuser.User{Id: state.Id32(3)}, Auth: adminAuth}, nil)
 	b.refused("NoSuchUserException", "No such user", oxuser.OpDelete,
-		&oxuser.Delete{Ctx: userCtx(10), User: &oxuser.User{Id: id32(3)}, Auth: adminAuth}, nil)
+		&oxuser.Delete{Ctx: userCtx(10), User: &oxuser.User{Id: state.Id32(3)}, Auth: adminAuth}, nil)
 	if id := b.create(10, person("mia")); id != 4 {
 		t.Errorf("the id %d was given again", id)
 	}
@@ -145,13 +148,13 @@ func TestCopyUser(t *testing.T) {
 	if err := b.state.SetData(10, "mia", data); err != nil {
 		t.Fatal(err)
 	}
-	req := &oxusercopy.CopyUser{User: &oxusercopy.User{Id: id32(id)}, Src: &oxusercopy.Context{Id: id32(10)},
-		Dest: &oxusercopy.Context{Id: id32(20)},
+	req := &oxusercopy.CopyUser{User: &oxusercopy.User{Id: state.Id32(id)}, Src: &oxusercopy.Context{Id: state.Id32(10)},
+		Dest: &oxusercopy.Context{Id: state.Id32(20)},
 		Auth: &oxusercopy.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}}
 	var out oxusercopy.CopyUserResponse
 	b.ok(oxusercopy.OpCopyUser, req, &out)
 	u, ok := b.state.User(20, "mia")
-	if !ok || int(u.ID) != number(out.Return_.Id) || u.Password != "pw-mia" || u.BookOpen || len(u.Groups) != 0 ||
+	if !ok || int(u.ID) != state.Number(out.Return_.Id) || u.Password != "pw-mia" || u.BookOpen || len(u.Groups) != 0 ||
 		!slices.Equal(u.Data.Files, data.Files) || u.Data.DriveBytes != data.DriveBytes || u.Data.UISettings != "" ||
 		u.Data.SharedFiles != nil {
 		t.Errorf("the copy is %+v", u)
@@ -162,8 +165,9 @@ func TestCopyUser(t *testing.T) {
 	b.refused("StorageException", "UCP-0011", oxusercopy.OpCopyUser, req, &out)
 	req.User.Name = new("mia")
 	b.refused("UserExistsException", "User mia already exists in context 20", oxusercopy.OpCopyUser, req, &out)
-	b.ok(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: &oxgroup.Context{Id: id32(20)}, Grp: &oxgroup.Group{Id: id32(1)},
-		Members: []*oxgroup.User{{Id: id32(u.ID)}}, Auth: &oxgroup.Credentials{Login: new("oxadmin"),
+	b.ok(oxgroup.OpAddMember, &oxgroup.AddMember{Ctx: &oxgroup.Context{Id: state.Id32(20)},
+		Grp:     &oxgroup.Group{Id: state.Id32(1)},
+		Members: []*oxgroup.User{{Id: state.Id32(u.ID)}}, Auth: &oxgroup.Credentials{Login: new("oxadmin"),
 			Password: new("secret")}}, nil)
 }
 
@@ -178,12 +182,13 @@ func TestCapacity(t *testing.T) {
 		Auth: adminAuth}, new(oxuser.CreateResponse))
 	other := b.create(20, person("d"))
 	copyOf := func(id, from, to int) *oxusercopy.CopyUser {
-		return &oxusercopy.CopyUser{User: &oxusercopy.User{Id: id32(id)}, Src: &oxusercopy.Context{Id: id32(from)},
-			Dest: &oxusercopy.Context{Id: id32(to)},
+		return &oxusercopy.CopyUser{User: &oxusercopy.User{Id: state.Id32(id)},
+			Src:  &oxusercopy.Context{Id: state.Id32(from)},
+			Dest: &oxusercopy.Context{Id: state.Id32(to)},
 			Auth: &oxusercopy.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}}
 	}
 	b.refused("StorageException", full, oxusercopy.OpCopyUser, copyOf(other, 20, 10), new(oxusercopy.CopyUserResponse))
 	b.ok(oxusercopy.OpCopyUser, copyOf(id, 10, 20), new(oxusercopy.CopyUserResponse))
-	b.ok(oxuser.OpDelete, &oxuser.Delete{Ctx: userCtx(10), User: &oxuser.User{Id: id32(id)}, Auth: adminAuth}, nil)
+	b.ok(oxuser.OpDelete, &oxuser.Delete{Ctx: userCtx(10), User: &oxuser.User{Id: state.Id32(id)}, Auth: adminAuth}, nil)
 	b.create(10, person("c"))
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"runtime/debug"
 	"sync"
 )
 
@@ -49,10 +51,11 @@ func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	go func() {
 		defer func() {
 			err := io.EOF
-			if p := recover(); p == http.ErrAbortHandler {
+			if p := recover(); p != nil {
 				err = io.ErrUnexpectedEOF
-			} else if p != nil {
-				panic(p)
+				if p != http.ErrAbortHandler { // as net/http's own server does
+					log.Printf("oxtest: panic serving %s: %v\n%s", in.URL.Path, p, debug.Stack())
+				}
 			}
 			in.Body.Close()
 			w.finish(err == io.EOF)

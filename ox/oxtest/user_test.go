@@ -10,6 +10,8 @@ import (
 	"github.com/ictmedia/schoolmail/internal/xsd"
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
+	"github.com/ictmedia/schoolmail/ox/oxtest/internal/soapapi"
+	"github.com/ictmedia/schoolmail/ox/oxtest/internal/state"
 )
 
 // with returns a person after f has changed the request.
@@ -76,7 +78,7 @@ func TestCreateRefusals(t *testing.T) {
 		{"password mechanism", "InvalidDataException", "Invalid PasswordMech: MD5. Use one of the following: ",
 			with("x1", func(u *user) { u.PasswordMech = new("MD5") })},
 		{"permission as capability", "InvalidDataException", "", with("x1", func(u *user) {
-			u.UserAttributes = attributesOf(attributes{"config": {"com.openexchange.capability.calendar": "true"}})
+			u.UserAttributes = state.AttributesOf(state.Attributes{"config": {"com.openexchange.capability.calendar": "true"}})
 		})},
 		{"image without type", "StorageException", "imageContentType must not be null",
 			with("x1", func(u *user) { u.Image1 = png })},
@@ -115,7 +117,7 @@ func TestCreateAllowed(t *testing.T) {
 			u.Image1, u.Image1ContentType = png,
 				new("image/png")
 		}),
-		"id that is ignored":         with("x4", func(u *oxuser.User) { u.Id = id32(4711) }),
+		"id that is ignored":         with("x4", func(u *oxuser.User) { u.Id = state.Id32(4711) }),
 		"mechanism in braces":        with("x5", func(u *oxuser.User) { u.PasswordMech = new("{bcrypt}") }),
 		"odd but accepted language":  with("x6", func(u *oxuser.User) { u.Language = new("xx_YY") }),
 		"address of another context": nil,
@@ -199,25 +201,25 @@ func TestChangeRules(t *testing.T) {
 			oxuser.User{Aliases: []string{"q@x.y"}}, nil},
 		{"aliases replaced", "", "", oxuser.User{Aliases: []string{"MIA@school.example", "q@x.y"}},
 			func(u User) bool { return slices.Equal(u.Aliases, []string{"MIA@school.example", "q@x.y"}) }},
-		{"attributes merged", "", "", oxuser.User{UserAttributes: attributesOf(attributes{"config": {"k": "v"},
+		{"attributes merged", "", "", oxuser.User{UserAttributes: state.AttributesOf(state.Attributes{"config": {"k": "v"},
 			"x": {"y": ""}})},
 			func(u User) bool {
 				v, ok := u.Attributes["x"]["y"]
-				return u.Attributes["config"]["k"] == "v" && u.Attributes["config"][specialUse] == "true" && ok && v == ""
+				return u.Attributes["config"]["k"] == "v" && u.Attributes["config"][state.SpecialUse] == "true" && ok && v == ""
 			}},
 		{"attribute removed", "", "",
 			oxuser.User{UserAttributes: &oxuser.SOAPStringMapMap{Entries: []*oxuser.SOAPMapEntry{{Key: new("config"),
-				Value: &oxuser.SOAPStringMap{Entries: []*oxuser.Entry{{Key: new(specialUse)}}}}}}},
-			func(u User) bool { _, ok := u.Attributes["config"][specialUse]; return !ok }},
+				Value: &oxuser.SOAPStringMap{Entries: []*oxuser.Entry{{Key: new(state.SpecialUse)}}}}}}},
+			func(u User) bool { _, ok := u.Attributes["config"][state.SpecialUse]; return !ok }},
 		{"quota without file store", "StorageException", "", oxuser.User{MaxQuota: new(int64(10))}, nil},
-		{"file store", "StorageException", "", oxuser.User{FilestoreId: id32(7)}, nil},
+		{"file store", "StorageException", "", oxuser.User{FilestoreId: state.Id32(7)}, nil},
 		{"used quota", "", "", oxuser.User{UsedQuota: new(int64(10))}, nil},
-		{"port alone", "", "", oxuser.User{ImapPort: id32(99)}, func(u User) bool {
+		{"port alone", "", "", oxuser.User{ImapPort: state.Id32(99)}, func(u User) bool {
 			_,
 				ok := u.Fields["imapServerString"]
 			return !ok
 		}},
-		{"smtp server with port", "", "", oxuser.User{SmtpServer: new("mail.example"), SmtpPort: id32(465)},
+		{"smtp server with port", "", "", oxuser.User{SmtpServer: new("mail.example"), SmtpPort: state.Id32(465)},
 			func(u User) bool { return u.Fields["smtpServerString"] == "smtps://mail.example:465" }},
 		{"image without type", "StorageException", "imageContentType", oxuser.User{Image1: png}, nil},
 		{"empty image", "", "", oxuser.User{Image1: xsd.Base64{}}, nil},
@@ -229,7 +231,7 @@ func TestChangeRules(t *testing.T) {
 			b.create(10, person("tom"))
 			before, _ := b.state.User(10, "mia")
 			in := tt.in
-			in.Id = id32(3)
+			in.Id = state.Id32(3)
 			req := &oxuser.Change{Ctx: userCtx(10), Usrdata: &in, Auth: adminAuth}
 			if tt.kind != "" {
 				b.refused(tt.kind, tt.text, oxuser.OpChange, req, nil)
@@ -255,10 +257,10 @@ func TestWhoMay(t *testing.T) {
 	mia := &oxuser.Credentials{Login: new("mia"), Password: new("pw-mia")}
 	master := &oxuser.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}
 	change := func(ctx, id int, auth *oxuser.Credentials) *oxuser.Change {
-		return &oxuser.Change{Ctx: userCtx(ctx), Usrdata: &oxuser.User{Id: id32(id), Note: new("n")}, Auth: auth}
+		return &oxuser.Change{Ctx: userCtx(ctx), Usrdata: &oxuser.User{Id: state.Id32(id), Note: new("n")}, Auth: auth}
 	}
 	get := func(ctx, id int, auth *oxuser.Credentials) *oxuser.GetData {
-		return &oxuser.GetData{Ctx: userCtx(ctx), User: &oxuser.User{Id: id32(id)}, Auth: auth}
+		return &oxuser.GetData{Ctx: userCtx(ctx), User: &oxuser.User{Id: state.Id32(id)}, Auth: auth}
 	}
 	b.ok(oxuser.OpChange, change(10, 3, mia), nil)
 	b.ok(oxuser.OpGetData, get(10, 3, mia), new(oxuser.GetDataResponse))
@@ -289,7 +291,7 @@ func TestWhoMay(t *testing.T) {
 	b.refused("InvalidCredentialsException", "Authentication failed", oxuser.OpListAll, list, new(oxuser.ListAllResponse))
 	// Context operations are for the master, but for getData.
 	asAdmin := &oxcontext.Credentials{Login: new("oxadmin"), Password: new("secret")}
-	ctx := &oxcontext.Context{Id: id32(10)}
+	ctx := &oxcontext.Context{Id: state.Id32(10)}
 	b.refused("InvalidCredentialsException", "Authentication failed", oxcontext.OpGetAdminId,
 		&oxcontext.GetAdminId{Ctx: ctx, Auth: asAdmin}, new(oxcontext.GetAdminIdResponse))
 	b.ok(oxcontext.OpGetData, &oxcontext.GetData{Ctx: ctx, Auth: asAdmin}, new(oxcontext.GetDataResponse))
@@ -304,13 +306,13 @@ func TestLookups(t *testing.T) {
 		return &oxuser.GetMultipleData{Ctx: userCtx(10), Users: us, Auth: adminAuth}
 	}
 	var out oxuser.GetMultipleDataResponse
-	b.ok(oxuser.OpGetMultipleData, multi(&oxuser.User{Id: id32(3)}, &oxuser.User{Name: new("tom")},
-		&oxuser.User{Id: id32(3)}), &out)
-	if len(out.Return_) != 3 || text(out.Return_[1].Name) != "tom" || text(out.Return_[2].Name) != "mia" {
+	b.ok(oxuser.OpGetMultipleData, multi(&oxuser.User{Id: state.Id32(3)}, &oxuser.User{Name: new("tom")},
+		&oxuser.User{Id: state.Id32(3)}), &out)
+	if len(out.Return_) != 3 || state.Text(out.Return_[1].Name) != "tom" || state.Text(out.Return_[2].Name) != "mia" {
 		t.Errorf("getMultipleData answers %+v", out.Return_)
 	}
 	b.refused("NoSuchUserException", "No such user(s) 3, 99 in context 10", oxuser.OpGetMultipleData,
-		multi(&oxuser.User{Id: id32(3)}, &oxuser.User{Id: id32(99)}), &out)
+		multi(&oxuser.User{Id: state.Id32(3)}, &oxuser.User{Id: state.Id32(99)}), &out)
 	b.refused("NoSuchUserException", "com.openexchange.admin.rmi.exceptions.NoSuchObjectException: ",
 		oxuser.OpGetMultipleData, multi(&oxuser.User{Name: new("zz")}), &out)
 	b.refused("InvalidDataException", "", oxuser.OpGetMultipleData, multi(), &out)
@@ -329,7 +331,7 @@ func TestLookups(t *testing.T) {
 	ids := func(l []*oxuser.User) []int {
 		var out []int
 		for _, u := range l {
-			out = append(out, number(u.Id))
+			out = append(out, state.Number(u.Id))
 		}
 		return out
 	}
@@ -350,10 +352,10 @@ func TestLookups(t *testing.T) {
 		{"case of the login counts", "M*", nil, nil, nil},
 		{"display name", "Display t*", nil, nil, []int{4}},
 		{"sql wildcard", "%m_a", nil, nil, []int{3}},
-		{"page by id", "*", id32(2), id32(1), []int{3, 4}},
-		{"length zero", "*", id32(0), nil, nil},
-		{"offset alone is ignored", "*", nil, id32(2), []int{3, 2, 4}},
-		{"beyond the end", "*", id32(5), id32(9), nil},
+		{"page by id", "*", state.Id32(2), state.Id32(1), []int{3, 4}},
+		{"length zero", "*", state.Id32(0), nil, nil},
+		{"offset alone is ignored", "*", nil, state.Id32(2), []int{3, 2, 4}},
+		{"beyond the end", "*", state.Id32(5), state.Id32(9), nil},
 	} {
 		if got := list(tt.pattern, tt.length, tt.offset); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
@@ -366,7 +368,8 @@ func TestLookups(t *testing.T) {
 		t.Errorf("by alias domain: got %v", got)
 	}
 	b.refused("StorageException", "SQL", oxuser.OpListByAliasDomain,
-		&oxuser.ListByAliasDomain{Ctx: userCtx(10), Alias_domain: new("x"), Auth: adminAuth, Length: id32(1)}, &byDomain)
+		&oxuser.ListByAliasDomain{Ctx: userCtx(10), Alias_domain: new("x"), Auth: adminAuth, Length: state.Id32(1)},
+		&byDomain)
 	var insensitive oxuser.ListCaseInsensitiveResponse
 	b.ok(oxuser.OpListCaseInsensitive, &oxuser.ListCaseInsensitive{Ctx: userCtx(10), Search_pattern: new("MI*"),
 		Auth: adminAuth}, &insensitive)
@@ -376,8 +379,9 @@ func TestLookups(t *testing.T) {
 	for _, tt := range []struct {
 		u    oxuser.User
 		want bool
-	}{{oxuser.User{Id: id32(3)}, true}, {oxuser.User{Name: new("mia")}, true}, {oxuser.User{Name: new("MIA")}, false},
-		{oxuser.User{Display_name: new("Display mia")}, true}, {oxuser.User{Id: id32(9)}, false}} {
+	}{{oxuser.User{Id: state.Id32(3)}, true}, {oxuser.User{Name: new("mia")}, true},
+		{oxuser.User{Name: new("MIA")}, false},
+		{oxuser.User{Display_name: new("Display mia")}, true}, {oxuser.User{Id: state.Id32(9)}, false}} {
 		var out oxuser.ExistsResponse
 		b.ok(oxuser.OpExists, &oxuser.Exists{Ctx: userCtx(10), User: &tt.u, Auth: adminAuth}, &out)
 		if *out.Return_ != tt.want {
@@ -407,20 +411,21 @@ func TestDelete(t *testing.T) {
 	del := func(reassign *int32, ids ...int) *oxuser.DeleteMultiple {
 		r := &oxuser.DeleteMultiple{Ctx: userCtx(10), Auth: adminAuth, Reassign: reassign}
 		for _, id := range ids {
-			r.Users = append(r.Users, &oxuser.User{Id: id32(id)})
+			r.Users = append(r.Users, &oxuser.User{Id: state.Id32(id)})
 		}
 		return r
 	}
 	b.refused("InvalidDataException", "Admin delete not supported", oxuser.OpDeleteMultiple, del(nil, 3, 2), nil)
 	b.refused("NoSuchUserException", "No such user(s) 3, 99", oxuser.OpDeleteMultiple, del(nil, 3, 99), nil)
 	b.refused("InvalidDataException", "", oxuser.OpDeleteMultiple, del(nil, 3, 3), nil)
-	b.refused("InvalidDataException", "", oxuser.OpDeleteMultiple, del(id32(4), 3, 4), nil)
-	b.refused("InvalidDataException", "is not an owner of a filestore", oxuser.OpDeleteMultiple, del(id32(4), 3), nil)
-	b.refused("NoSuchUserException", "", oxuser.OpDeleteMultiple, del(id32(77), 3), nil)
+	b.refused("InvalidDataException", "", oxuser.OpDeleteMultiple, del(state.Id32(4), 3, 4), nil)
+	b.refused("InvalidDataException", "is not an owner of a filestore", oxuser.OpDeleteMultiple, del(state.Id32(4), 3),
+		nil)
+	b.refused("NoSuchUserException", "", oxuser.OpDeleteMultiple, del(state.Id32(77), 3), nil)
 	if n := len(b.state.Users(10)); n != 4 {
 		t.Fatalf("%d users are left", n)
 	}
-	b.ok(oxuser.OpDeleteMultiple, del(id32(5), 3), nil)
+	b.ok(oxuser.OpDeleteMultiple, del(state.Id32(5), 3), nil)
 	b.ok(oxuser.OpDeleteMultiple, del(nil, 4), nil)
 	heir, _ := b.state.User(10, "heir")
 	admin, _ := b.state.User(10, "oxadmin")
@@ -430,7 +435,7 @@ func TestDelete(t *testing.T) {
 	if g := b.state.Groups(10)[0]; !slices.Equal(g.Members, []schoolmail.UserID{2, 5}) {
 		t.Errorf("group 1 has %v", g.Members)
 	}
-	b.ok(oxuser.OpDeleteMultiple, del(id32(0), 5), nil)
+	b.ok(oxuser.OpDeleteMultiple, del(state.Id32(0), 5), nil)
 	if admin, _ := b.state.User(10, "oxadmin"); len(admin.Data.SharedFiles) != 1 {
 		t.Error("shared data was inherited in spite of reassign 0")
 	}
@@ -440,7 +445,7 @@ func TestAccess(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	b.create(10, person("mia"))
-	id := &oxuser.User{Id: id32(3)}
+	id := &oxuser.User{Id: state.Id32(3)}
 	byName := func(name string) *oxuser.ChangeByModuleAccessName {
 		return &oxuser.ChangeByModuleAccessName{Ctx: userCtx(10), User: id, Access_combination_name: &name, Auth: adminAuth}
 	}
@@ -451,7 +456,7 @@ func TestAccess(t *testing.T) {
 		var out oxuser.GetAccessCombinationNameResponse
 		b.ok(oxuser.OpGetAccessCombinationName, &oxuser.GetAccessCombinationName{Ctx: userCtx(10), User: id,
 			Auth: adminAuth}, &out)
-		return text(out.Return_)
+		return state.Text(out.Return_)
 	}
 	if got := name(); got != "webmail_plus" {
 		t.Errorf("inherited access is %q", got)
@@ -473,27 +478,29 @@ func TestAccess(t *testing.T) {
 	}
 	b.ok(oxuser.OpChangeByModuleAccess, byFlags(nil), nil)
 
-	webmailPlus := putAccess[oxuser.UserModuleAccess](combinations["webmail_plus"])
+	webmailPlus := state.PutAccess[oxuser.UserModuleAccess](state.Combinations["webmail_plus"])
 	b.ok(oxuser.OpChangeByModuleAccess, byFlags(webmailPlus), nil)
 	if u, _ := b.state.User(10, "mia"); !slices.Equal(u.Flags, []string{"contacts", "publication", "webmail"}) ||
 		name() != "" {
 		t.Errorf("flags of webmail_plus give %v", u.Flags)
 	}
-	for _, clash := range []string{"editPublicFolders", "readCreateSharedFolders", "webdavXml", "delegateTask"} {
-		a := putAccess[oxuser.UserModuleAccess](flags("globalAddressBookDisabled webmail " + clash))
+	for _, clash := range []state.Access{state.EditPublicFolders, state.ReadCreateSharedFolders, state.WebdavXml,
+		state.DelegateTask} {
+		a := state.PutAccess[oxuser.UserModuleAccess](state.GlobalAddressBookDisabled | state.Webmail | clash)
 		b.refused("StorageException", "Global address book can not be disabled for non-PIM users.",
 			oxuser.OpChangeByModuleAccess, byFlags(a), nil)
 	}
 	b.ok(oxuser.OpChangeByModuleAccess,
-		byFlags(putAccess[oxuser.UserModuleAccess](flags("globalAddressBookDisabled editGroup editResource infostore ical vcard"))), nil)
+		byFlags(state.PutAccess[oxuser.UserModuleAccess](state.GlobalAddressBookDisabled|state.EditGroup|
+			state.EditResource|state.Infostore|state.Ical|state.Vcard)), nil)
 	if u, _ := b.state.User(10, "mia"); u.BookOpen {
 		t.Error("the address book is open")
 	}
 	b.refused("StorageException", "FLD-0089", oxuser.OpChangeByModuleAccess,
-		byFlags(putAccess[oxuser.UserModuleAccess](flags("publicFolderEditable"))), nil)
-	id = &oxuser.User{Id: id32(2)}
+		byFlags(state.PutAccess[oxuser.UserModuleAccess](state.PublicFolderEditable)), nil)
+	id = &oxuser.User{Id: state.Id32(2)}
 	b.ok(oxuser.OpChangeByModuleAccess,
-		byFlags(putAccess[oxuser.UserModuleAccess](flags("publicFolderEditable publication"))), nil)
+		byFlags(state.PutAccess[oxuser.UserModuleAccess]((state.PublicFolderEditable | state.Publication))), nil)
 
 	// A context whose book has one row for everybody.
 	if err := b.state.AddContext(Context{ID: 30, GABMode: "global"}); err != nil {
@@ -501,7 +508,7 @@ func TestAccess(t *testing.T) {
 	}
 	b.create(30, person("mia"))
 	b.ok(oxuser.OpChangeByModuleAccessName, &oxuser.ChangeByModuleAccessName{Ctx: userCtx(30),
-		User:                    &oxuser.User{Id: id32(3)},
+		User:                    &oxuser.User{Id: state.Id32(3)},
 		Access_combination_name: new("webmail"), Auth: adminAuth}, nil)
 	if u, _ := b.state.User(30, "mia"); !u.BookOpen || slices.Contains(u.Flags, "globalAddressBookDisabled") {
 		t.Errorf("in global mode the user's flag counts: %v", u.Flags)
@@ -511,8 +518,8 @@ func TestAccess(t *testing.T) {
 func TestGlobalAccessChange(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	all := putAccess[oxuser.UserModuleAccess](0)
-	add := putAccess[oxuser.UserModuleAccess](flags("tasks"))
+	all := state.PutAccess[oxuser.UserModuleAccess](0)
+	add := state.PutAccess[oxuser.UserModuleAccess](state.Tasks)
 	req := &oxuser.ChangeModuleAccessGlobal{Filter: new("webmail_plus"), AddAccess: add, RemoveAccess: all,
 		Auth: &oxuser.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}}
 	b.ok(oxuser.OpChangeModuleAccessGlobal, req, nil)
@@ -521,7 +528,7 @@ func TestGlobalAccessChange(t *testing.T) {
 	if !slices.Contains(ten.Flags, "tasks") || twenty.Access != "groupware_standard" {
 		t.Errorf("got %v and %v", ten.Flags, twenty.Flags)
 	}
-	req.AddAccess = putAccess[oxuser.UserModuleAccess](flags("globalAddressBookDisabled"))
+	req.AddAccess = state.PutAccess[oxuser.UserModuleAccess](state.GlobalAddressBookDisabled)
 	b.refused("InvalidDataException", `"GlobalAddressBookDisabled" can not be changed with this method`,
 		oxuser.OpChangeModuleAccessGlobal, req, nil)
 	req.Auth = adminAuth
@@ -535,7 +542,7 @@ func TestSwitches(t *testing.T) {
 		b := start(t, WithUsernameChangeable())
 		b.create(10, person("mia"))
 		b.create(10, person("tom"))
-		req := &oxuser.Change{Ctx: userCtx(10), Usrdata: &oxuser.User{Id: id32(3), Name: new("tom")}, Auth: adminAuth}
+		req := &oxuser.Change{Ctx: userCtx(10), Usrdata: &oxuser.User{Id: state.Id32(3), Name: new("tom")}, Auth: adminAuth}
 		b.refused("InvalidDataException", "User tom already exists in this context", oxuser.OpChange, req, nil)
 		req.Usrdata.Name = new("maria")
 		b.ok(oxuser.OpChange, req, nil)
@@ -549,7 +556,7 @@ func TestSwitches(t *testing.T) {
 		master := &oxuser.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}
 		b.ok(oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Usrdata: person("mia"), Auth: master},
 			new(oxuser.CreateResponse))
-		b.ok(oxuser.OpChange, &oxuser.Change{Ctx: userCtx(10), Usrdata: &oxuser.User{Id: id32(3)}, Auth: master}, nil)
+		b.ok(oxuser.OpChange, &oxuser.Change{Ctx: userCtx(10), Usrdata: &oxuser.User{Id: state.Id32(3)}, Auth: master}, nil)
 		b.refused("InvalidCredentialsException", "", oxuser.OpCreate,
 			&oxuser.Create{Ctx: userCtx(99), Usrdata: person("mia"), Auth: master}, new(oxuser.CreateResponse))
 	})
@@ -559,7 +566,7 @@ func TestSwitches(t *testing.T) {
 		b.create(10, person("mia"))
 		b.refused("InvalidDataException", "primary mail must not be changed", oxuser.OpChange,
 			&oxuser.Change{Ctx: userCtx(10), Auth: adminAuth,
-				Usrdata: &oxuser.User{Id: id32(3), PrimaryEmail: new("n@x.y"), Email1: new("n@x.y"),
+				Usrdata: &oxuser.User{Id: state.Id32(3), PrimaryEmail: new("n@x.y"), Email1: new("n@x.y"),
 					Aliases: []string{"n@x.y", "mia@school.example"}}}, nil)
 	})
 	t.Run("shared display names", func(t *testing.T) {
@@ -572,7 +579,8 @@ func TestSwitches(t *testing.T) {
 		t.Parallel()
 		b := start(t, WithBypassedAccessChecks())
 		b.create(10, person("mia"))
-		b.ok(oxuser.OpChangeByModuleAccess, &oxuser.ChangeByModuleAccess{Ctx: userCtx(10), User: &oxuser.User{Id: id32(3)},
+		b.ok(oxuser.OpChangeByModuleAccess, &oxuser.ChangeByModuleAccess{Ctx: userCtx(10),
+			User:         &oxuser.User{Id: state.Id32(3)},
 			Auth:         adminAuth,
 			ModuleAccess: &oxuser.UserModuleAccess{GlobalAddressBookDisabled: new(true)}}, nil)
 	})
@@ -585,13 +593,13 @@ func TestSwitches(t *testing.T) {
 	t.Run("7.10", func(t *testing.T) {
 		t.Parallel()
 		b := start(t, WithVersion(Version710))
-		b.refused("", `local:"length"`, oxuser.OpList, &oxuser.List{Ctx: userCtx(10), Auth: adminAuth, Length: id32(1)},
+		b.refused("", `local:"length"`, oxuser.OpList, &oxuser.List{Ctx: userCtx(10), Auth: adminAuth, Length: state.Id32(1)},
 			new(oxuser.ListResponse))
 		b.refused("", `local:"image1"`, oxuser.OpCreate, &oxuser.Create{Ctx: userCtx(10), Auth: adminAuth,
 			Usrdata: &oxuser.User{Image1: png}}, new(oxuser.CreateResponse))
 		b.refused("", `unexpected element (uri:"http://dataobjects.soap.admin.openexchange.com/xsd", local:"gabMode")`,
 			oxcontext.OpChange,
-			&oxcontext.Change{Ctx: &oxcontext.Context{Id: id32(10), GabMode: new("global")}, Auth: masterAuth}, nil)
+			&oxcontext.Change{Ctx: &oxcontext.Context{Id: state.Id32(10), GabMode: new("global")}, Auth: masterAuth}, nil)
 		b.create(10, person("mia"))
 	})
 }
@@ -599,24 +607,24 @@ func TestSwitches(t *testing.T) {
 func TestSchemaUpdate(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	b.state.SetUpdating(defaultSchema, true)
+	b.state.SetUpdating(state.DefaultSchema, true)
 	for op, req := range map[*soap.Operation]any{
 		oxuser.OpCreate:  &oxuser.Create{Ctx: userCtx(10), Usrdata: person("mia"), Auth: adminAuth},
-		oxuser.OpGetData: &oxuser.GetData{Ctx: userCtx(10), User: &oxuser.User{Id: id32(2)}, Auth: adminAuth},
+		oxuser.OpGetData: &oxuser.GetData{Ctx: userCtx(10), User: &oxuser.User{Id: state.Id32(2)}, Auth: adminAuth},
 		oxuser.OpListAll: &oxuser.ListAll{Ctx: userCtx(10), Auth: adminAuth},
 	} {
 		b.refused("DatabaseUpdateException", "is locked or is now being updated, please try again later", op, req,
 			op.NewResponse())
 	}
-	ctx := &oxcontext.Context{Id: id32(10)}
+	ctx := &oxcontext.Context{Id: state.Id32(10)}
 	b.ok(oxcontext.OpGetData, &oxcontext.GetData{Ctx: ctx, Auth: masterAuth}, new(oxcontext.GetDataResponse))
 	if err := b.state.AddContext(Context{ID: 40}); err != nil {
 		t.Fatal(err)
 	}
-	if c, _ := b.state.Context(40); c.Schema == defaultSchema {
+	if c, _ := b.state.Context(40); c.Schema == state.DefaultSchema {
 		t.Error("a new context was put into the schema that is being updated")
 	}
-	b.state.SetUpdating(defaultSchema, false)
+	b.state.SetUpdating(state.DefaultSchema, false)
 	b.create(10, person("mia"))
 }
 
@@ -624,8 +632,8 @@ func TestSchemaUpdate(t *testing.T) {
 func TestEmptyRequests(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	for _, sv := range allServices() {
-		for op := range sv.handlers {
+	for _, sv := range soapapi.AllServices() {
+		for op := range sv.Handlers {
 			err := b.c.Call(context.Background(), op, op.NewRequest(), responseOf(op))
 			var f *soap.Fault
 			if !asFault(err, &f) {
@@ -646,18 +654,18 @@ func TestEveryOperationHasAHandler(t *testing.T) {
 	t.Parallel()
 	srv := New()
 	for name, ops := range tables {
-		sv := srv.services[name]
+		sv := srv.soap.Services[name]
 		if sv == nil {
 			t.Errorf("service %s is missing", name)
 			continue
 		}
 		for _, op := range ops {
-			if sv.handlers[op] == nil {
+			if sv.Handlers[op] == nil {
 				t.Errorf("%s has no handler", op)
 			}
 		}
-		if len(sv.handlers) != len(ops) {
-			t.Errorf("%s has %d handlers for %d operations", name, len(sv.handlers), len(ops))
+		if len(sv.Handlers) != len(ops) {
+			t.Errorf("%s has %d handlers for %d operations", name, len(sv.Handlers), len(ops))
 		}
 	}
 }
