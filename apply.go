@@ -47,6 +47,12 @@ type Observer interface {
 	Observe(Event)
 }
 
+// ObserverFunc makes an Observer of a function.
+type ObserverFunc func(Event)
+
+// Observe calls the function.
+func (f ObserverFunc) Observe(e Event) { f(e) }
+
 // Event tells that a step has ended.
 type Event struct {
 	Outcome Outcome

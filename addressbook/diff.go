@@ -362,7 +362,7 @@ func (d *differ) folder(n *node) {
 	}
 	d.entries(&p, f, n.entries)
 	if d.held {
-		p.Drop = nil
+		p.Remove = nil
 		p.Change = slices.DeleteFunc(p.Change, func(c EntryChange) bool { return c.After.IsList() })
 	}
 	d.growth(&p, n)
@@ -398,18 +398,18 @@ func (d *differ) entries(p *FolderPlan, f *found, want []Entry) {
 		slices.SortFunc(stored, func(a, b Stored) int { return compareIDs(a.ID, b.ID) })
 		if stored[0].IsList() != e.IsList() { // cannot be changed into the other
 			p.Add = append(p.Add, e)
-			p.Drop = append(p.Drop, stored...)
+			p.Remove = append(p.Remove, stored...)
 			continue
 		}
 		if !stored[0].Equal(e) {
 			p.Change = append(p.Change, EntryChange{Stored: stored[0], After: e})
 		}
-		p.Drop = append(p.Drop, stored[1:]...)
+		p.Remove = append(p.Remove, stored[1:]...)
 	}
 	for _, stored := range byKey {
-		p.Drop = append(p.Drop, stored...)
+		p.Remove = append(p.Remove, stored...)
 	}
-	slices.SortFunc(p.Drop, func(a, b Stored) int { return compareIDs(a.ID, b.ID) })
+	slices.SortFunc(p.Remove, func(a, b Stored) int { return compareIDs(a.ID, b.ID) })
 }
 
 func (d *differ) summary() {

@@ -85,7 +85,7 @@ func ExampleDiff() {
 		Context: 2,
 		Self:    9,
 		Users:   []addressbook.User{{ID: 21, Login: "anna.muster"}, {ID: 22, Login: "ben.bach"}},
-		Groups:  []addressbook.Group{{ID: 50, Name: "au-3b", Members: []int{21, 22}}},
+		Groups:  []addressbook.Group{{ID: 50, Name: "au-3b", Members: []schoolmail.UserID{21, 22}}},
 	}
 	plan := addressbook.Diff(rules, have, desired.Contexts[1], schoolmail.NewDate(2026, 8, 10))
 	if err := plan.WriteText(os.Stdout, true); err != nil {

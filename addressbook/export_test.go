@@ -168,7 +168,7 @@ func TestProviderFiles(t *testing.T) {
 	t.Parallel()
 	rules := villageRules()
 	files, findings, err := ProviderFiles(rules, everyone("tina teacher 1 au:3a", "anna pupil 2 au:3a",
-		"sara staff 1 au"), ProviderOptions{
+		"sara staff 1 au"), &ProviderOptions{
 		Host: "ldap.example.org", BaseDN: "dc=schulen,dc=example", BindDN: "uid=ox,cn=users,dc=schulen,dc=example",
 		BindPassword: `geheim"\`,
 	})

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // fakeStore is a context in memory, as strict as Open-Xchange where it
@@ -25,7 +27,7 @@ type fakeStore struct {
 	refuse  func(Op) error
 }
 
-func newFake(self int, users []User, groups []Group) *fakeStore {
+func newFake(self schoolmail.UserID, users []User, groups []Group) *fakeStore {
 	return &fakeStore{snap: Snapshot{Self: self, Users: users, Groups: groups}, next: 100, clock: 1}
 }
 

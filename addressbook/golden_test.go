@@ -135,7 +135,7 @@ func withUsers(users []User, c schoolmail.ContextID, people []schoolmail.Account
 	if users == nil {
 		users = []User{{ID: 2, Login: "oxadmin"}, {ID: 9, Login: "svc-books"}}
 	}
-	next := 10
+	next := schoolmail.UserID(10)
 	for _, u := range users {
 		next = max(next, u.ID+1)
 	}

@@ -206,7 +206,7 @@ func (d *differ) gone(f *found) {
 		d.plan.Folders = append(d.plan.Folders, p)
 		return
 	}
-	hidden := []Permission{{Entity: d.have.Self, Right: Owner}}
+	hidden := []Permission{{Entity: int(d.have.Self), Right: Owner}}
 	if f.kind == folderKey {
 		hidden = d.stillSeen(f)
 	}
@@ -243,7 +243,7 @@ func (d *differ) stillSeen(f *found) []Permission {
 			return f.Permissions
 		}
 	}
-	return []Permission{{Entity: d.have.Self, Right: Owner}}
+	return []Permission{{Entity: int(d.have.Self), Right: Owner}}
 }
 
 // removable reports whether nothing but ours would be lost with the folder.

@@ -95,12 +95,12 @@ func (s *oxStore) Load(ctx context.Context) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, err
 	}
-	out := Snapshot{Context: s.session.Context(), Self: int(me.ID), Admin: int(me.Admin)}
+	out := Snapshot{Context: s.session.Context(), Self: me.ID, Admin: me.Admin}
 	for u, err := range s.session.Users(ctx) {
 		if err != nil {
 			return Snapshot{}, err
 		}
-		out.Users = append(out.Users, User{ID: int(u.ID), Login: u.Login, Mail: u.Mail})
+		out.Users = append(out.Users, User{ID: u.ID, Login: u.Login, Mail: u.Mail})
 	}
 	if !slices.ContainsFunc(out.Users, func(u User) bool { return u.ID == out.Self }) {
 		return Snapshot{}, errors.New("the list of users does not have the service account in it")
@@ -111,7 +111,7 @@ func (s *oxStore) Load(ctx context.Context) (Snapshot, error) {
 		}
 		group := Group{ID: int(g.ID), Name: g.Name}
 		for _, m := range g.Members {
-			group.Members = append(group.Members, int(m))
+			group.Members = append(group.Members, m)
 		}
 		out.Groups = append(out.Groups, group)
 	}
@@ -141,7 +141,7 @@ func (s *oxStore) folders(ctx context.Context, out Snapshot, known map[string][]
 		}
 		folder := Folder{
 			ID: string(f.ID.Plain()), Parent: string(f.Parent.Plain()), Title: f.Title,
-			CreatedBy: int(f.CreatedBy), Permissions: permissionsOf(f.Permissions),
+			CreatedBy: f.CreatedBy, Permissions: permissionsOf(f.Permissions),
 		}
 		if folder.CreatedBy == out.Self {
 			entries, ok := known[folder.ID]
@@ -172,7 +172,7 @@ func (s *oxStore) folders(ctx context.Context, out Snapshot, known map[string][]
 		entries := make([]Stored, 0, len(l.Contacts))
 		for _, c := range l.Contacts {
 			e := s.entry(c)
-			if int(c.CreatedBy) != out.Self { // a copy made by hand has our key, too
+			if c.CreatedBy != out.Self { // a copy made by hand has our key, too
 				e.Key = ""
 			}
 			entries = append(entries, Stored{ID: string(c.ID), Modified: int64(c.Modified), Entry: e})
@@ -224,7 +224,10 @@ func oxPermissions(in []Permission) []appsuite.Permission {
 func (s *oxStore) Write(ctx context.Context, ops []Op) ([]Result, error) {
 	requests := make([]appsuite.Op, len(ops))
 	for i, op := range ops {
-		requests[i] = s.request(op)
+		var err error
+		if requests[i], err = s.request(op); err != nil {
+			return nil, err // before anything is sent
+		}
 	}
 	answers, err := s.session.Write(ctx, requests)
 	results := make([]Result, len(answers))
@@ -234,19 +237,19 @@ func (s *oxStore) Write(ctx context.Context, ops []Op) ([]Result, error) {
 	return results, err
 }
 
-func (s *oxStore) request(op Op) appsuite.Op {
+func (s *oxStore) request(op Op) (appsuite.Op, error) {
 	switch op := op.(type) {
 	case CreateFolder:
 		return appsuite.CreateFolder{Parent: appsuite.FolderID(op.Parent), Title: op.Title,
-			Permissions: oxPermissions(op.Permissions)}
+			Permissions: oxPermissions(op.Permissions)}, nil
 	case UpdateFolder:
 		return appsuite.UpdateFolder{ID: appsuite.FolderID(op.ID), Parent: appsuite.FolderID(op.Parent), Title: op.Title,
-			Permissions: oxPermissions(op.Permissions)}
+			Permissions: oxPermissions(op.Permissions)}, nil
 	case DeleteFolder:
-		return appsuite.DeleteFolder{ID: appsuite.FolderID(op.ID)}
+		return appsuite.DeleteFolder{ID: appsuite.FolderID(op.ID)}, nil
 	case AddEntry:
 		return appsuite.CreateContact{Folder: appsuite.FolderID(op.Folder), Fields: s.fields(op.Entry),
-			List: op.Entry.IsList(), Members: oxMembers(op.Entry.Members)}
+			List: op.Entry.IsList(), Members: oxMembers(op.Entry.Members)}, nil
 	case ChangeEntry:
 		u := appsuite.UpdateContact{
 			Folder: appsuite.FolderID(op.Folder), ID: appsuite.ContactID(op.Before.ID),
@@ -262,12 +265,12 @@ func (s *oxStore) request(op Op) appsuite.Op {
 		if op.After.IsList() && !slices.Equal(op.Before.Members, op.After.Members) {
 			u.Members = oxMembers(op.After.Members)
 		}
-		return u
+		return u, nil
 	case DropEntry:
 		return appsuite.DeleteContact{Folder: appsuite.FolderID(op.Folder), ID: appsuite.ContactID(op.Entry.ID),
-			Timestamp: appsuite.Timestamp(op.Entry.Modified)}
+			Timestamp: appsuite.Timestamp(op.Entry.Modified)}, nil
 	}
-	panic(fmt.Sprintf("addressbook: unknown operation %T", op)) // the interface is sealed
+	return nil, fmt.Errorf("addressbook: unknown operation %T", op)
 }
 
 func result(op Op, a appsuite.Result) Result {

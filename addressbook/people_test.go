@@ -77,7 +77,7 @@ func usersOf(c schoolmail.ContextID, accounts []schoolmail.Account) []User {
 	users := []User{{ID: 2, Login: "oxadmin"}, {ID: 9, Login: "svc-books"}}
 	for i, a := range accounts {
 		if a.Context == c {
-			users = append(users, User{ID: 10 + i, Login: a.Username, Mail: a.Mail})
+			users = append(users, User{ID: schoolmail.UserID(10 + i), Login: a.Username, Mail: a.Mail})
 		}
 	}
 	return users

@@ -35,7 +35,7 @@ type FolderPlan struct {
 	Permissions []Permission // to set as a whole; nil: leave
 	Add         []Entry
 	Change      []EntryChange
-	Drop        []Stored
+	Remove      []Stored
 
 	Hide   bool // the book is gone: nobody may read it from now on
 	Delete bool // its grace is over
@@ -56,7 +56,7 @@ func (f FolderPlan) Create() bool { return f.ID == "" }
 // Empty reports whether there is nothing to do.
 func (f FolderPlan) Empty() bool {
 	return !f.Create() && !f.Delete && !f.Move && f.Title == "" && f.Permissions == nil &&
-		len(f.Add) == 0 && len(f.Change) == 0 && len(f.Drop) == 0
+		len(f.Add) == 0 && len(f.Change) == 0 && len(f.Remove) == 0
 }
 
 // Empty reports whether there is nothing to do. Findings do not count.
@@ -90,7 +90,7 @@ func (p Plan) Counts() Counts {
 		}
 		c.EntriesAdded += len(f.Add)
 		c.EntriesChanged += len(f.Change)
-		c.EntriesRemoved += len(f.Drop)
+		c.EntriesRemoved += len(f.Remove)
 	}
 	return c
 }
@@ -133,7 +133,7 @@ func (p Plan) WriteText(w io.Writer, names bool) error {
 		if f.Permissions != nil {
 			fmt.Fprintf(&b, " [%s]", permissionText(f.Permissions, 8))
 		}
-		fmt.Fprintf(&b, " +%d ~%d -%d\n", len(f.Add), len(f.Change), len(f.Drop))
+		fmt.Fprintf(&b, " +%d ~%d -%d\n", len(f.Add), len(f.Change), len(f.Remove))
 		if !names {
 			continue
 		}
@@ -144,7 +144,7 @@ func (p Plan) WriteText(w io.Writer, names bool) error {
 		for _, c := range f.Change {
 			lines = append(lines, fmt.Sprintf("    ~ %s\n      %s", c.Entry.text(), c.After.text()))
 		}
-		for _, s := range f.Drop {
+		for _, s := range f.Remove {
 			lines = append(lines, fmt.Sprintf("    - %s", s.text()))
 		}
 		slices.Sort(lines)

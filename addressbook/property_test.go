@@ -131,10 +131,10 @@ func TestNobodyReadsWhoMayNot(t *testing.T) {
 // checkReaders compares who can read a folder with the default rules written
 // down a second time, from the folder's titles alone.
 func checkReaders(s Snapshot, f Folder, people []schoolmail.Account) error {
-	reads := map[int]Right{}
+	reads := map[schoolmail.UserID]Right{}
 	for _, p := range f.Permissions {
 		if !p.Group {
-			reads[p.Entity] = p.Right
+			reads[schoolmail.UserID(p.Entity)] = p.Right
 			continue
 		}
 		for _, g := range s.Groups {

@@ -51,23 +51,24 @@ type ProviderFile struct {
 //
 // Sources: OX documentation "Contacts Provider LDAP" and "LDAP Client
 // Configuration" (8.x) and the configuration parser of the provider.
-func ProviderFiles(rules Rules, accounts []schoolmail.Account, opts ProviderOptions) ([]ProviderFile, []Finding,
-	error) {
-	if opts.Host == "" || opts.BaseDN == "" || opts.BindDN == "" {
+func ProviderFiles(rules Rules, accounts []schoolmail.Account, opts *ProviderOptions,
+) ([]ProviderFile, []Finding, error) {
+	if opts == nil || opts.Host == "" || opts.BaseDN == "" || opts.BindDN == "" {
 		return nil, nil, errors.New("addressbook: provider: host, base DN and bind DN are needed")
 	}
-	opts.Port = cmp.Or(opts.Port, 7636)
-	opts.Filter = cmp.Or(opts.Filter, "(mailPrimaryAddress=*)")
+	own := *opts
+	own.Port = cmp.Or(own.Port, 7636)
+	own.Filter = cmp.Or(own.Filter, "(mailPrimaryAddress=*)")
 	if err := rules.Validate(); err != nil {
 		return nil, nil, err
 	}
-	p := &providers{opts: opts, rules: rules, builder: newBuilder(rules, accounts), byName: map[string]*provider{},
+	p := &providers{opts: own, rules: rules, builder: newBuilder(rules, accounts), byName: map[string]*provider{},
 		users: map[Login]assignment{}}
 	for _, rule := range rules.Books {
 		p.rule(rule)
 	}
 	files := []ProviderFile{
-		{Name: "ldap-client-config.yml", Data: p.client(), Secret: opts.BindPassword != ""},
+		{Name: "ldap-client-config.yml", Data: p.client(), Secret: own.BindPassword != ""},
 		{Name: "contacts-provider-ldap-mappings.yml", Data: p.mappings()},
 		{Name: "contacts-provider-ldap.yml", Data: p.config()},
 		{Name: "contacts-ldap-accounts.csv", Data: p.accounts()},

@@ -3,16 +3,18 @@ package addressbook
 import (
 	"slices"
 	"strings"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // resolver turns audiences into permissions of one context.
 type resolver struct {
-	self, admin int
-	all         []int            // ids of all users but self and admin
-	byLogin     map[string]int   // lower case
-	byMail      map[string]int   // of users whose login name is not shown
-	groups      map[string]Group // by lower-case name; unique ones
-	members     map[int][]int    // of groups
+	self, admin schoolmail.UserID
+	all         []schoolmail.UserID          // ids of all users but self and admin
+	byLogin     map[string]schoolmail.UserID // lower case
+	byMail      map[string]schoolmail.UserID // of users whose login name is not shown
+	groups      map[string]Group             // by lower-case name; unique ones
+	members     map[int][]schoolmail.UserID  // of groups
 	mails       map[string]string
 	missing     map[string]bool // logins without a user
 }
@@ -20,8 +22,8 @@ type resolver struct {
 func newResolver(have Snapshot, want ContextBooks) *resolver {
 	r := &resolver{
 		self: have.Self, admin: have.Admin,
-		byLogin: map[string]int{}, byMail: map[string]int{},
-		groups: map[string]Group{}, members: map[int][]int{}, mails: map[string]string{}, missing: map[string]bool{},
+		byLogin: map[string]schoolmail.UserID{}, byMail: map[string]schoolmail.UserID{},
+		groups: map[string]Group{}, members: map[int][]schoolmail.UserID{}, mails: map[string]string{}, missing: map[string]bool{},
 	}
 	shared := map[string]bool{} // addresses of several users tell nobody
 	for _, u := range have.Users {
@@ -62,7 +64,7 @@ func newResolver(have Snapshot, want ContextBooks) *resolver {
 
 // user finds the id of a person: by login name, or where the service account
 // may not see login names by mail address.
-func (r *resolver) user(username string) (int, bool) {
+func (r *resolver) user(username string) (schoolmail.UserID, bool) {
 	if id, ok := r.byLogin[strings.ToLower(username)]; ok {
 		return id, true
 	}
@@ -75,13 +77,14 @@ func (r *resolver) user(username string) (int, bool) {
 
 // admit grants the groups whose members are all allowed to read, and notes whom that
 // covers. It returns the names of those that have other members.
-func (r *resolver) admit(names []string, allowed map[int]bool, granted map[Permission]bool,
-	covered map[int]bool) (refused []string) {
+func (r *resolver) admit(names []string, allowed map[schoolmail.UserID]bool, granted map[Permission]bool,
+	covered map[schoolmail.UserID]bool,
+) (refused []string) {
 	for _, name := range names {
 		g, ok := r.groups[strings.ToLower(name)]
 		switch {
 		case !ok || g.ID == 0 || len(g.Members) == 0:
-		case slices.ContainsFunc(g.Members, func(id int) bool { return !allowed[id] && id != r.self }):
+		case slices.ContainsFunc(g.Members, func(id schoolmail.UserID) bool { return !allowed[id] && id != r.self }):
 			refused = append(refused, g.Name)
 		default:
 			granted[Permission{Entity: g.ID, Group: true, Right: ReadOnly}] = true
@@ -97,8 +100,8 @@ func (r *resolver) admit(names []string, allowed map[int]bool, granted map[Permi
 // A group is used only if every member is a reader. refused are the names of
 // groups that exist but have other members.
 func (r *resolver) permissions(audiences []Audience) (perms []Permission, refused []string) {
-	allowed := map[int]bool{}
-	ids := make([][]int, len(audiences))
+	allowed := map[schoolmail.UserID]bool{}
+	ids := make([][]schoolmail.UserID, len(audiences))
 	for i, a := range audiences {
 		for _, name := range a.Users {
 			if id, ok := r.user(name); ok && id != r.self {
@@ -107,16 +110,16 @@ func (r *resolver) permissions(audiences []Audience) (perms []Permission, refuse
 			}
 		}
 	}
-	granted := map[Permission]bool{{Entity: r.self, Right: Owner}: true}
-	covered := map[int]bool{}
+	granted := map[Permission]bool{{Entity: int(r.self), Right: Owner}: true}
+	covered := map[schoolmail.UserID]bool{}
 	for _, a := range audiences {
 		refused = append(refused, r.admit(a.Groups, allowed, granted, covered)...)
 	}
-	everybody := len(r.all) > 0 && !slices.ContainsFunc(r.all, func(id int) bool { return !allowed[id] })
+	everybody := len(r.all) > 0 && !slices.ContainsFunc(r.all, func(id schoolmail.UserID) bool { return !allowed[id] })
 	for i, a := range audiences {
 		if a.Ungrouped == UngroupedTogether && everybody {
 			granted = map[Permission]bool{
-				{Entity: r.self, Right: Owner}:            true,
+				{Entity: int(r.self), Right: Owner}:       true,
 				{Entity: 0, Group: true, Right: ReadOnly}: true,
 			}
 			break
@@ -126,7 +129,7 @@ func (r *resolver) permissions(audiences []Audience) (perms []Permission, refuse
 		}
 		for _, id := range ids[i] {
 			if !covered[id] {
-				granted[Permission{Entity: id, Right: ReadOnly}] = true
+				granted[Permission{Entity: int(id), Right: ReadOnly}] = true
 			}
 		}
 	}
@@ -140,7 +143,7 @@ func (r *resolver) permissions(audiences []Audience) (perms []Permission, refuse
 
 // readers counts the users whom the permissions let read.
 func (r *resolver) readers(perms []Permission) int {
-	in := map[int]bool{}
+	in := map[schoolmail.UserID]bool{}
 	for _, p := range perms {
 		switch {
 		case p.Right != ReadOnly:
@@ -151,7 +154,7 @@ func (r *resolver) readers(perms []Permission) int {
 				in[id] = true
 			}
 		default:
-			in[p.Entity] = true
+			in[schoolmail.UserID(p.Entity)] = true
 		}
 	}
 	return len(in)

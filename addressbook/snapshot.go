@@ -12,8 +12,8 @@ import (
 // Snapshot is what a context has, as far as the books are concerned.
 type Snapshot struct {
 	Context schoolmail.ContextID
-	Self    int // user id of the service account
-	Admin   int // user id of the context's administrator; 0: unknown
+	Self    schoolmail.UserID // user id of the service account
+	Admin   schoolmail.UserID // user id of the context's administrator; 0: unknown
 	Users   []User
 	Groups  []Group
 	Folders []Folder // all contact folders that the service account sees below the public folders
@@ -21,7 +21,7 @@ type Snapshot struct {
 
 // User is a user of the context.
 type User struct {
-	ID    int
+	ID    schoolmail.UserID
 	Login string // empty where the service account may not see it
 	Mail  string
 }
@@ -30,7 +30,7 @@ type User struct {
 type Group struct {
 	ID      int
 	Name    string
-	Members []int
+	Members []schoolmail.UserID
 }
 
 // Folder is a contact folder.
@@ -38,7 +38,7 @@ type Folder struct {
 	ID          string
 	Parent      string // [PublicFolder] at the top
 	Title       string
-	CreatedBy   int
+	CreatedBy   schoolmail.UserID
 	Permissions []Permission // sorted by entity; nil only in a plan: leave as it is
 	Entries     []Stored     // of folders that the service account made; otherwise nil
 }

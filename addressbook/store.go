@@ -2,7 +2,8 @@ package addressbook
 
 import (
 	"context"
-	"errors"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // Store is what [Sync] needs of one context, as its service account sees it.
@@ -74,6 +75,22 @@ type Result struct {
 	Err error
 }
 
-// ErrExists is what a Store answers (wrapped) to [CreateFolder] when the
-// parent has a folder of that title already.
-var ErrExists = errors.New("folder exists, perhaps one that the service account may not see")
+// Kind says why address books are not brought to what is desired. The kinds are
+// themselves errors, so that callers ask with [errors.Is].
+type Kind string
+
+// The kinds.
+const (
+	// ErrExists is what a Store answers (wrapped) to [CreateFolder] when the parent
+	// has a folder of that title already. It also matches [schoolmail.ErrConflict].
+	ErrExists Kind = "folder exists, perhaps one that the service account may not see"
+	// ErrNobody is what [Sync] answers if nobody has a place in any context, unless
+	// [Rules.MaxGonePercent] is 100: the people were not read.
+	ErrNobody Kind = "addressbook: nobody has a place in any context; nothing is done"
+)
+
+// Error returns the kind's text.
+func (k Kind) Error() string { return string(k) }
+
+// Is reports whether the kind is a special case of the target.
+func (k Kind) Is(target error) bool { return k == ErrExists && target == schoolmail.ErrConflict }

@@ -111,10 +111,6 @@ func (r Report) Err() error {
 	return errors.Join(errs...)
 }
 
-// ErrNobody is what [Sync] answers if nobody has a place in any context, unless
-// [Rules.MaxGonePercent] is 100: the people were not read.
-var ErrNobody = errors.New("addressbook: nobody has a place in any context; nothing is done")
-
 // Sync brings the contexts for which there is a store to what is desired. It
 // can be interrupted at any point and started again: what is left to do is
 // found by looking. Contexts do not disturb each other; see [Report.Err].
@@ -302,7 +298,7 @@ func (w *worker) apply(ctx context.Context, plan Plan) error {
 			w.total++
 		}
 		if !f.Delete {
-			w.total += len(f.Add) + len(f.Change) + len(f.Drop)
+			w.total += len(f.Add) + len(f.Change) + len(f.Remove)
 		}
 	}
 	a := &applier{worker: w, ids: map[string]string{}}
@@ -474,7 +470,7 @@ func (a *applier) writeEntries(ctx context.Context, plan Plan) error {
 		if id == "" {
 			continue
 		}
-		for _, s := range f.Drop {
+		for _, s := range f.Remove {
 			tasks = append(tasks, task{DropEntry{id, s}, id, func(Result) { a.report.Done.EntriesRemoved++ }})
 		}
 		for _, c := range f.Change {

@@ -100,23 +100,23 @@ type host struct {
 // "https://mail.school.example:8443"; the path /doveadm/v1 is added when
 // missing. It does not connect. Over plain http the key crosses the network in
 // the clear: that is for loopback and closed networks.
-func New(baseURL string, o *Options) (*Client, error) {
-	if o == nil {
-		o = &Options{}
+func New(baseURL string, opts *Options) (*Client, error) {
+	if opts == nil {
+		opts = &Options{}
 	}
-	c := &Client{http: httpClient(o), authorize: func(http.Header) {}, infoLock: make(chan struct{}, 1),
-		maxAnswer: o.MaxAnswer, mailRoot: o.MailRoot, quotaDict: o.QuotaDict, log: o.Logger}
+	c := &Client{http: httpClient(opts), authorize: func(http.Header) {}, infoLock: make(chan struct{}, 1),
+		maxAnswer: opts.MaxAnswer, mailRoot: opts.MailRoot, quotaDict: opts.QuotaDict, log: opts.Logger}
 	if c.maxAnswer <= 0 {
 		c.maxAnswer = 64 << 20
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	slots := o.Concurrency
+	slots := opts.Concurrency
 	if slots <= 0 {
 		slots = 8
 	}
-	for _, u := range append([]string{baseURL}, o.Hosts...) {
+	for _, u := range append([]string{baseURL}, opts.Hosts...) {
 		h, err := newHost(u, slots)
 		if err != nil {
 			return nil, err
@@ -124,10 +124,10 @@ func New(baseURL string, o *Options) (*Client, error) {
 		c.hosts = append(c.hosts, h)
 	}
 	switch {
-	case o.APIKey != "":
-		c.authorize = authorization("X-Dovecot-API " + base64.StdEncoding.EncodeToString([]byte(o.APIKey.Reveal())))
-	case o.Password != "":
-		c.authorize = authorization("Basic " + base64.StdEncoding.EncodeToString([]byte("doveadm:"+o.Password.Reveal())))
+	case opts.APIKey != "":
+		c.authorize = authorization("X-Dovecot-API " + base64.StdEncoding.EncodeToString([]byte(opts.APIKey.Reveal())))
+	case opts.Password != "":
+		c.authorize = authorization("Basic " + base64.StdEncoding.EncodeToString([]byte("doveadm:"+opts.Password.Reveal())))
 	}
 	c.stats.commands = map[string]int64{}
 	return c, nil

@@ -53,14 +53,14 @@ type SyncResult struct {
 // or "tcps:host:port" (a doveadm listener with the same doveadm_password),
 // "remote:login@host" (ssh) or "imapc:" (with the imapc settings in the
 // configuration or the userdb).
-func (c *Client) Backup(ctx context.Context, user, destination string, o *SyncOptions) (SyncResult, error) {
-	return c.dsync(ctx, "backup", user, destination, o)
+func (c *Client) Backup(ctx context.Context, user, destination string, opts *SyncOptions) (SyncResult, error) {
+	return c.dsync(ctx, "backup", user, destination, opts)
 }
 
 // Sync brings two stores of mail together, in both directions or, with OneWay,
 // in one. See [Client.Backup] for destinations.
-func (c *Client) Sync(ctx context.Context, user, destination string, o *SyncOptions) (SyncResult, error) {
-	return c.dsync(ctx, "sync", user, destination, o)
+func (c *Client) Sync(ctx context.Context, user, destination string, opts *SyncOptions) (SyncResult, error) {
+	return c.dsync(ctx, "sync", user, destination, opts)
 }
 
 func (c *Client) dsync(ctx context.Context, command, user, destination string, so *SyncOptions) (SyncResult, error) {

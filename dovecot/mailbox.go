@@ -25,20 +25,20 @@ type ListOptions struct {
 // configuration creates by itself (auto=create and auto=subscribe) before they
 // exist on disk, parents that hold no mail, and mailboxes that others share
 // with the user when a namespace for them is configured.
-func (c *Client) Mailboxes(ctx context.Context, user string, o *ListOptions) ([]string, error) {
-	if o == nil {
-		o = &ListOptions{}
+func (c *Client) Mailboxes(ctx context.Context, user string, opts *ListOptions) ([]string, error) {
+	if opts == nil {
+		opts = &ListOptions{}
 	}
 	p := Params{}
-	for _, m := range o.Masks {
+	for _, m := range opts.Masks {
 		if !strings.ContainsAny(m, "*%") {
 			return nil, refuse("mailboxList", user, m, "mask without a wildcard")
 		}
 	}
-	if len(o.Masks) > 0 {
-		p["mailboxMask"] = slices.Clone(o.Masks)
+	if len(opts.Masks) > 0 {
+		p["mailboxMask"] = slices.Clone(opts.Masks)
 	}
-	if o.Subscribed {
+	if opts.Subscribed {
 		p["subscriptions"] = true
 	}
 	rows, err := c.rows(ctx, userOp("mailboxList", user, "", p).repeatable())
@@ -171,16 +171,16 @@ type CreateOptions struct {
 // hold is [ErrInvalid]; with Maildir and the separator "/" that is a name with
 // a dot, a leading "~" or "/", an empty level, or one of some 200 bytes.
 // Special use cannot be given here: Dovecot takes it from its configuration.
-func (c *Client) CreateMailbox(ctx context.Context, user, mailbox string, o *CreateOptions) error {
+func (c *Client) CreateMailbox(ctx context.Context, user, mailbox string, opts *CreateOptions) error {
 	p := Params{"mailbox": []string{mailbox}}
-	if o != nil && o.Subscribe {
+	if opts != nil && opts.Subscribe {
 		p["subscriptions"] = true
 	}
-	if o != nil && o.GUID != "" {
-		if !isGUID(o.GUID) {
+	if opts != nil && opts.GUID != "" {
+		if !isGUID(opts.GUID) {
 			return refuse("mailboxCreate", user, mailbox, "GUID is not 32 hex digits")
 		}
-		p["guid"] = o.GUID
+		p["guid"] = opts.GUID
 	}
 	if err := checkMailbox(mailbox); err != nil {
 		return refuse("mailboxCreate", user, mailbox, "%w", err)
@@ -238,30 +238,30 @@ type DeleteOptions struct {
 //
 // A deleted mailbox that the configuration creates by itself is listed again
 // at once, empty.
-func (c *Client) DeleteMailbox(ctx context.Context, user, mailbox string, o *DeleteOptions) error {
+func (c *Client) DeleteMailbox(ctx context.Context, user, mailbox string, opts *DeleteOptions) error {
 	if err := checkMailbox(mailbox); err != nil {
 		return refuse("mailboxDelete", user, mailbox, "%w", err)
 	}
 	if isInbox(mailbox) {
 		return refuse("mailboxDelete", user, mailbox, "deleting INBOX would remove its messages and then fail")
 	}
-	if o == nil {
-		o = &DeleteOptions{}
+	if opts == nil {
+		opts = &DeleteOptions{}
 	}
 	p := Params{"mailbox": []string{mailbox}}
-	if o.Recursive {
+	if opts.Recursive {
 		p["recursive"] = true
 	}
-	if o.RequireEmpty {
+	if opts.RequireEmpty {
 		p["requireEmpty"] = true
 	}
 	// The server ends subscriptions even of mailboxes that it then keeps.
-	later := o.RequireEmpty && !o.KeepSubscription
-	if !o.KeepSubscription && !later {
+	later := opts.RequireEmpty && !opts.KeepSubscription
+	if !opts.KeepSubscription && !later {
 		p["subscriptions"] = true
 	}
 	names := []string{mailbox}
-	if o.Recursive {
+	if opts.Recursive {
 		// With recursive the server answers "not found" after it has deleted
 		// the children of a parent that has no mailbox of its own: look instead.
 		before, err := c.below(ctx, user, mailbox)

@@ -10,12 +10,12 @@ import (
 // context, beside those that follow from module access and configuration.
 // Names of module permissions (webmail, calendar, ...) are refused.
 type CapabilityChange struct {
-	Grant []string // given explicitly
-	Deny  []string // taken away explicitly
-	Drop  []string // no longer stored, so that the configuration decides
+	Grant  []string // given explicitly
+	Deny   []string // taken away explicitly
+	Remove []string // no longer stored, so that the configuration decides
 }
 
-func (ch CapabilityChange) isZero() bool { return len(ch.Grant)+len(ch.Deny)+len(ch.Drop) == 0 }
+func (ch CapabilityChange) isZero() bool { return len(ch.Grant)+len(ch.Deny)+len(ch.Remove) == 0 }
 
 var errNoCapabilities = errors.New("no capabilities given")
 

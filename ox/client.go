@@ -137,11 +137,11 @@ type Client struct {
 // "https://ox1.example/webservices"; what the WSDL advertises as address plays no
 // part. master is the master administrator, usually oxadminmaster. New does not
 // talk to the servers; [Client.Ping] does.
-func New(endpoints []string, master Credentials, opt *Options) (*Client, error) {
+func New(endpoints []string, master Credentials, opts *Options) (*Client, error) {
 	if len(endpoints) == 0 {
 		return nil, errors.New("ox: no endpoint given")
 	}
-	c := &Client{opt: opt.withDefaults(), master: master}
+	c := &Client{opt: opts.withDefaults(), master: master}
 	c.waits.Tell = tell(c.opt.Observer)
 	c.schemas.first, c.schemas.max = time.Second, time.Minute
 	c.schemas.board, c.schemas.limit = &c.waits, c.opt.DatabaseUpdateWait

@@ -355,7 +355,7 @@ func (s *Contexts) ChangeCapabilities(ctx context.Context, id schoolmail.Context
 		return k.invalid(errNoCapabilities)
 	}
 	k.req = &oxcontext.ChangeCapabilities{CapsToAdd: commaList(ch.Grant), CapsToRemove: commaList(ch.Deny),
-		CapsToDrop: commaList(ch.Drop)}
+		CapsToDrop: commaList(ch.Remove)}
 	return s.run(ctx, k)
 }
 

@@ -45,7 +45,7 @@ type CopyOptions struct {
 // else is copied meanwhile, since the server may still be at work. An
 // [ErrLostAnswer] after that means that he has not arrived.
 func (c *Client) CopyUser(ctx context.Context, username string, from, to *ContextClient,
-	opt *CopyOptions) (schoolmail.UserID, error) {
+	opts *CopyOptions) (schoolmail.UserID, error) {
 	k := call{name: "copy user", op: oxusercopy.OpCopyUser, context: to.id, source: from.id, subject: username,
 		cred: c.master,
 		req: &oxusercopy.CopyUser{
@@ -56,8 +56,8 @@ func (c *Client) CopyUser(ctx context.Context, username string, from, to *Contex
 	if from.id == to.id {
 		return 0, k.invalid(errors.New("source and target are the same context"))
 	}
-	if opt == nil {
-		opt = &CopyOptions{}
+	if opts == nil {
+		opts = &CopyOptions{}
 	}
 	if err := c.copyAvailable(ctx, &k); err != nil {
 		return 0, err
@@ -82,7 +82,7 @@ func (c *Client) CopyUser(ctx context.Context, username string, from, to *Contex
 	if err != nil {
 		return 0, err
 	}
-	if err := c.copyPreflight(ctx, &k, source, from, to, opt); err != nil {
+	if err := c.copyPreflight(ctx, &k, source, from, to, opts); err != nil {
 		return 0, err
 	}
 	for try := 0; ; try++ {

@@ -92,13 +92,13 @@ type known struct {
 // NewGroupware returns the installation behind a client. admins are the
 // administrators of all contexts that will be worked on, those to be created
 // included: a new context gets this login and password.
-func NewGroupware(c *Client, admins map[schoolmail.ContextID]Credentials, opt *GroupwareOptions) *Groupware {
+func NewGroupware(c *Client, admins map[schoolmail.ContextID]Credentials, opts *GroupwareOptions) *Groupware {
 	g := &Groupware{c: c, admins: make(map[schoolmail.ContextID]Credentials), known: make(map[schoolmail.ContextID]*known)}
 	for id, a := range admins {
 		g.admins[id] = a
 	}
-	if opt != nil {
-		g.opt = *opt
+	if opts != nil {
+		g.opt = *opts
 	}
 	if g.opt.AdminAccess == "" {
 		g.opt.AdminAccess = "all"

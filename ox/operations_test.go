@@ -76,7 +76,7 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 				MaxQuota: new(int64(-1)), Attributes: AttributesChange{"x": {"y": new("")}}})
 		},
 		oxcontext.OpChangeCapabilities: func(ctx context.Context) error {
-			return c.Contexts.ChangeCapabilities(ctx, 42, CapabilityChange{Grant: []string{"a", "b"}, Drop: []string{"c"}})
+			return c.Contexts.ChangeCapabilities(ctx, 42, CapabilityChange{Grant: []string{"a", "b"}, Remove: []string{"c"}})
 		},
 		oxcontext.OpChangeModuleAccess: func(ctx context.Context) error {
 			return c.Contexts.SetAccess(ctx, 42,

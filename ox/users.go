@@ -379,7 +379,7 @@ func (u *Users) ChangeCapabilities(ctx context.Context, ref UserRef, ch Capabili
 		return k.invalid(errNoCapabilities)
 	}
 	k.req = &oxuser.ChangeCapabilities{User: ref.to(), CapsToAdd: commaList(ch.Grant), CapsToRemove: commaList(ch.Deny),
-		CapsToDrop: commaList(ch.Drop)}
+		CapsToDrop: commaList(ch.Remove)}
 	return u.run(ctx, k)
 }
 

@@ -2,7 +2,6 @@ package site
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -11,9 +10,16 @@ import (
 	"github.com/ictmedia/schoolmail"
 )
 
+// Kind says what was wrong with a question. The kinds are themselves errors, so
+// that callers ask with [errors.Is].
+type Kind string
+
+// Error returns the kind's text.
+func (k Kind) Error() string { return string(k) }
+
 // ErrNobody is the answer to a question about somebody who is neither delivered
 // nor has an account.
-var ErrNobody = errors.New("nobody is called so: neither in the export nor in the directory")
+const ErrNobody Kind = "nobody is called so: neither in the export nor in the directory"
 
 // Explanation is all that is known of one person: what answers a call to the help
 // desk. It is full of personal data.

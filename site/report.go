@@ -131,14 +131,14 @@ func (a *Act) reportPlaces(r *report.Act) {
 		}
 	}
 	for _, f := range a.Plan.Forecast {
-		r.Contexts = append(r.Contexts, report.Fill{Context: int(f.Context), Name: f.Name, Capacity: f.Capacity,
+		r.Contexts = append(r.Contexts, report.Fill{Context: f.Context, Name: f.Name, Capacity: f.Capacity,
 			Before: f.Before, Peak: f.Peak, After: f.Before + after[f.Context]})
 	}
 	ways := slices.SortedFunc(maps.Keys(flows), func(x, y [2]schoolmail.ContextID) int {
 		return cmp.Or(int(x[0]-y[0]), int(x[1]-y[1]))
 	})
 	for _, w := range ways {
-		r.Flows = append(r.Flows, report.Flow{From: int(w[0]), To: int(w[1]), People: flows[w]})
+		r.Flows = append(r.Flows, report.Flow{From: w[0], To: w[1], People: flows[w]})
 	}
 }
 

@@ -44,6 +44,12 @@ type RunOptions struct {
 // goroutines at the same time.
 type Observer interface{ Observe(Event) }
 
+// ObserverFunc makes an Observer of a function.
+type ObserverFunc func(Event)
+
+// Observe calls the function.
+func (f ObserverFunc) Observe(e Event) { f(e) }
+
 // Stage is where a run is.
 type Stage string
 
@@ -227,10 +233,9 @@ func (s *Site) lease(ctx context.Context, o *RunOptions) (*lease.Lease, error) {
 	if !ok {
 		return nil, nil
 	}
-	opts := lease.Options{Break: o.BreakLease, Waiting: func(h lease.Holder) {
-		o.Observer.Observe(Event{Stage: Contended,
-			Other: h})
-	}}
+	opts := lease.Options{Break: o.BreakLease, Observer: lease.ObserverFunc(func(e lease.Event) {
+		o.Observer.Observe(Event{Stage: Contended, Other: e.Holder})
+	})}
 	return lease.Acquire(ctx, notes, "", &opts)
 }
 

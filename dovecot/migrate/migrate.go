@@ -67,10 +67,10 @@ type Migrator struct {
 
 // New makes a Migrator. stateDir holds one file for each account and is
 // made if it does not exist.
-func New(from, to Server, stateDir string, o *Options) *Migrator {
+func New(from, to Server, stateDir string, opts *Options) *Migrator {
 	m := &Migrator{from: newSide("source", from), to: newSide("target", to), dir: stateDir}
-	if o != nil {
-		m.opt = *o
+	if opts != nil {
+		m.opt = *opts
 	}
 	if m.opt.Batch <= 0 {
 		m.opt.Batch = 100

@@ -110,10 +110,10 @@ func (t *FolderCertificate) add(f FolderCertificate) {
 // dates, as multisets for each folder. It trusts nothing the copy recorded: what the
 // target does not have is missing. Only after the cut-over the state explains what was
 // there then and its user has removed since. It opens everything read-only.
-func (m *Migrator) Verify(ctx context.Context, a Account, o *VerifyOptions) (*Certificate, error) {
+func (m *Migrator) Verify(ctx context.Context, a Account, opts *VerifyOptions) (*Certificate, error) {
 	var opt VerifyOptions
-	if o != nil {
-		opt = *o
+	if opts != nil {
+		opt = *opts
 	}
 	if opt.Sample <= 0 || opt.Sample > 1 {
 		opt.Sample = 1

@@ -198,10 +198,10 @@ type waveRun struct {
 // that the windows are over with accounts left ([ErrHeldBack]), or why the wave was stopped, since no account
 // would have fared better: logins refused one after the other, a certificate that
 // nobody vouches for, a server that stays away. Accounts' own failures are in the result.
-func (m *Migrator) RunWave(ctx context.Context, w *Wave, o *WaveOptions) (*WaveResult, error) {
+func (m *Migrator) RunWave(ctx context.Context, w *Wave, opts *WaveOptions) (*WaveResult, error) {
 	r := &waveRun{m: m, w: w, res: &WaveResult{Wave: w.Name, Begin: m.opt.Now()}}
-	if o != nil {
-		r.o = *o
+	if opts != nil {
+		r.o = *opts
 	}
 	if r.o.PollPause <= 0 {
 		r.o.PollPause = 2 * time.Second

@@ -88,7 +88,10 @@ func TestDescribeOthers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := escadatest.NewExport(plain, &escadatest.ExportOptions{Profile: p})
+			e, err := escadatest.NewExport(plain, &escadatest.ExportOptions{Profile: p})
+			if err != nil {
+				t.Fatal(err)
+			}
 			_, got := describe(t, e)
 			if diff := cmp.Diff(plain, got.Records); diff != "" || len(got.Rejected) > 0 {
 				t.Errorf("%v\n%s", got.Rejected, diff)
@@ -102,7 +105,7 @@ func TestDescribeShowsNobody(t *testing.T) {
 	t.Parallel()
 	d := escadatest.NewDistrict(6, &escadatest.Options{Schools: 2, People: 60})
 	dir := t.TempDir()
-	if err := d.Export(nil).WriteDir(dir); err != nil {
+	if err := exported(t, d, nil).WriteDir(dir); err != nil {
 		t.Fatal(err)
 	}
 	text := func(show bool) string {

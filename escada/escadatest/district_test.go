@@ -206,6 +206,15 @@ func TestDay(t *testing.T) {
 	}
 }
 
+func exported(t *testing.T, d *escadatest.District, opts *escadatest.ExportOptions) escadatest.Export {
+	t.Helper()
+	e, err := d.Export(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 func TestTinyDistricts(t *testing.T) {
 	t.Parallel()
 	for n := 1; n <= 30; n++ {
@@ -214,7 +223,7 @@ func TestTinyDistricts(t *testing.T) {
 			if d = d.Next(nil).Day(3, 100); d.Len() == 0 {
 				break
 			}
-			if _, err := escada.Read(t.Context(), d.Export(nil).FS(), nil); err != nil {
+			if _, err := escada.Read(t.Context(), exported(t, d, nil).FS(), nil); err != nil {
 				t.Errorf("%d people: %v", n, err)
 			}
 		}
@@ -237,7 +246,7 @@ func TestExportReadsBack(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := d.Export(o)
+			e := exported(t, d, o)
 			opts := &escada.Options{}
 			if o != nil {
 				opts.Profile = o.Profile
@@ -266,7 +275,7 @@ func TestExportReadsBack(t *testing.T) {
 func TestCorruptors(t *testing.T) {
 	t.Parallel()
 	d := escadatest.NewDistrict(1, &escadatest.Options{People: 600})
-	whole := d.Export(nil)
+	whole := exported(t, d, nil)
 	read := func(e escadatest.Export) (schoolmail.Delivery, error) {
 		return escada.Read(t.Context(), e.FS(), nil)
 	}

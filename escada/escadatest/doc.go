@@ -4,9 +4,9 @@
 // nobody in it exists.
 //
 //	d := escadatest.NewDistrict(1, &escadatest.Options{People: 500})
-//	d.Export(nil).WriteDir("export")     // the export of the first day
-//	next := d.Next(nil)                  // the same district a year later
-//	next.Export(nil).WriteDir("export2")
+//	export, err := d.Export(nil)   // of the first day
+//	err = export.WriteDir("export")
+//	next := d.Next(nil)            // the same district a year later
 //
 // A district is a value that does not change: [District.Next] and
 // [District.Day] return another one, in which people keep their ids. The same

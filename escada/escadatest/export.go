@@ -26,19 +26,19 @@ type ExportOptions struct {
 }
 
 // Export writes the export of the district. Source and layout are the
-// profile's; a profile whose codes or encoding cannot express the district's
-// people is a programming error and panics.
-func (d *District) Export(o *ExportOptions) Export {
-	return NewExport(d.Records(), o)
+// profile's. It fails if the profile's codes or encoding cannot express the
+// district's people; the default profile can.
+func (d *District) Export(opts *ExportOptions) (Export, error) {
+	return NewExport(d.Records(), opts)
 }
 
 // NewExport writes an export of any records.
-func NewExport(records []schoolmail.Record, o *ExportOptions) Export {
-	if o == nil {
-		o = &ExportOptions{}
+func NewExport(records []schoolmail.Record, opts *ExportOptions) (Export, error) {
+	if opts == nil {
+		opts = &ExportOptions{}
 	}
 	files := map[string][]schoolmail.Record{"export.csv": records}
-	if o.PerSchool {
+	if opts.PerSchool {
 		files = map[string][]schoolmail.Record{}
 		for _, r := range records {
 			for _, m := range r.Memberships {
@@ -51,12 +51,12 @@ func NewExport(records []schoolmail.Record, o *ExportOptions) Export {
 	e := Export{}
 	for name, records := range files {
 		var b bytes.Buffer
-		if err := escada.Write(&b, records, o.Profile); err != nil {
-			panic(fmt.Sprintf("escadatest: profile does not fit the records: %v", err))
+		if err := escada.Write(&b, records, opts.Profile); err != nil {
+			return nil, fmt.Errorf("escadatest: the profile does not fit the records: %w", err)
 		}
 		e[name] = b.Bytes()
 	}
-	return e
+	return e, nil
 }
 
 // Names returns the names of the files, sorted.

@@ -48,6 +48,8 @@ type Nasty struct {
 
 // NastyOptions are those of [TryNasty]. The zero value, and nil: the defaults.
 type NastyOptions struct {
+	// Read is how the export is read; nil: as [escada.Read] does by itself.
+	Read *escada.Options
 	// StreamBytes is the size of exports that are made while they are read.
 	// Default 1 GiB.
 	StreamBytes int64
@@ -125,20 +127,20 @@ type Verdict struct {
 	Took    time.Duration // processor speed permitting
 }
 
-// TryNasty spoils an export in all ways and reads it with the options' profile. It
+// TryNasty spoils an export in all ways and reads it as the options say. It
 // fails if the good export cannot be read.
-func TryNasty(ctx context.Context, e Export, opts *escada.Options, nasty *NastyOptions) ([]Verdict, error) {
-	size := int64(1 << 30)
-	if nasty != nil {
-		size = cmp.Or(nasty.StreamBytes, size)
+func TryNasty(ctx context.Context, e Export, opts *NastyOptions) ([]Verdict, error) {
+	if opts == nil {
+		opts = &NastyOptions{}
 	}
-	good, err := escada.Read(ctx, e.FS(), opts)
+	size := cmp.Or(opts.StreamBytes, 1<<30)
+	good, err := escada.Read(ctx, e.FS(), opts.Read)
 	if err != nil {
 		return nil, err
 	}
 	var profile escada.Profile
-	if opts != nil && opts.Profile != nil {
-		profile = *opts.Profile
+	if opts.Read != nil && opts.Read.Profile != nil {
+		profile = *opts.Read.Profile
 	}
 	var out []Verdict
 	for _, n := range NastyCases() {
@@ -156,7 +158,7 @@ func TryNasty(ctx context.Context, e Export, opts *escada.Options, nasty *NastyO
 			continue
 		}
 		start := time.Now()
-		d, err := escada.Read(ctx, fsys, opts)
+		d, err := escada.Read(ctx, fsys, opts.Read)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

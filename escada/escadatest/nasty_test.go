@@ -128,8 +128,9 @@ func TestFormatsAndTraps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		verdicts, err := escadatest.TryNasty(t.Context(), e, &escada.Options{Profile: profile},
-			&escadatest.NastyOptions{StreamBytes: 8 << 20})
+		verdicts, err := escadatest.TryNasty(t.Context(), e, &escadatest.NastyOptions{
+			Read: &escada.Options{Profile: profile}, StreamBytes: 8 << 20,
+		})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -50,7 +50,7 @@ func sandbox(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return status
 	}
 	if *dir == "" || *people < 20 {
-		return fs.Mistake("-dir DIR is needed, -people at least 20")
+		return fs.Misused("-dir DIR is needed, -people at least 20")
 	}
 	err := run(ctx, stdout, *dir, sitetest.WithPeople(*people), sitetest.WithSeed(*seed), sitetest.WithLatency(*latency),
 		sitetest.WithFirstDay(sitetest.FirstDay(schoolmail.DateOf(time.Now()))))

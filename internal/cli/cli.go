@@ -92,15 +92,15 @@ func (f *Flags) Parse(args []string) (status int, goOn bool) {
 		f.SetOutput(io.Discard)
 		return Done, false
 	case err != nil:
-		return f.Mistake("%v", err), false
+		return f.Misused("%v", err), false
 	case f.NArg() > 0 && !f.Arguments:
-		return f.Mistake("unexpected argument %q", f.Arg(0)), false
+		return f.Misused("unexpected argument %q", f.Arg(0)), false
 	}
 	return Done, true
 }
 
-// Mistake tells of a mistake in the flags and returns [Usage].
-func (f *Flags) Mistake(format string, args ...any) int {
+// Misused tells of a mistake in the flags and returns [Usage].
+func (f *Flags) Misused(format string, args ...any) int {
 	fmt.Fprintf(f.stderr, "%s: %s; -h explains the flags\n", f.Name(), fmt.Sprintf(format, args...))
 	return Usage
 }

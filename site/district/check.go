@@ -125,7 +125,7 @@ func (l *loader) checkWatch(c *Config) {
 func (l *loader) checkOX(c *Config) {
 	o := &c.OX
 	if len(o.SOAPURLs) == 0 && l.is(Provision, Watch) {
-		l.bad("ox.soap_urls", "missing: expected the URL of at least one server")
+		l.wrong(ErrMissing, "ox.soap_urls", "missing: expected the URL of at least one server")
 	}
 	for _, u := range o.SOAPURLs {
 		if l.web("ox.soap_urls", u, "ox", o.Plaintext) && !strings.HasSuffix(strings.TrimRight(u, "/"), "/webservices") {
@@ -202,7 +202,7 @@ func (l *loader) certificates(key, file string) {
 
 func (l *loader) checkContexts(c *Config) {
 	if len(c.Contexts) == 0 {
-		l.bad("context", "missing: expected at least one section [[context]]")
+		l.wrong(ErrMissing, "context", "missing: expected at least one section [[context]]")
 	}
 	seen := map[schoolmail.ContextID]bool{}
 	service, probes := 0, 0
@@ -298,7 +298,7 @@ func (l *loader) checkMigrate(c *Config) {
 		key := fmt.Sprintf("migrate.window[%d]", i+1)
 		switch {
 		case w.Begin.IsZero():
-			l.bad(key+".begin", "missing: expected %s", expected(timeType))
+			l.wrong(ErrMissing, key+".begin", "missing: expected %s", expected(timeType))
 		case !w.End.IsZero() && !w.End.After(w.Begin):
 			l.bad(key+".end", "expected a time after begin")
 		case w.Begin.Before(last):
@@ -374,7 +374,7 @@ func (l *loader) section(message string) string {
 
 func (l *loader) need(key, value, what string) {
 	if value == "" {
-		l.bad(key, "missing: expected %s", what)
+		l.wrong(ErrMissing, key, "missing: expected %s", what)
 	}
 }
 
@@ -400,7 +400,7 @@ func (l *loader) between(key string, value any, least, most int64) {
 // url checks a URL; it may hold a host, a port and a path, but no password.
 func (l *loader) url(key, text string, schemes ...string) bool {
 	if text == "" {
-		l.bad(key, "missing: expected a URL, %s://host", schemes[0])
+		l.wrong(ErrMissing, key, "missing: expected a URL, %s://host", schemes[0])
 		return false
 	}
 	u, err := url.Parse(text)

@@ -26,11 +26,11 @@ func tree(file string, data []byte) (map[string]any, *Error) {
 	}
 	e, ok := errors.AsType[*toml.DecodeError](err)
 	if !ok {
-		return nil, &Error{File: file, Message: err.Error()}
+		return nil, &Error{File: file, Kind: ErrSyntax, Message: err.Error()}
 	}
 	line, column := e.Position()
 	return nil, &Error{File: file, Line: line, Column: column, Key: strings.Join(e.Key(), "."),
-		Message: strings.TrimPrefix(e.Error(), "toml: ")}
+		Kind: ErrSyntax, Message: strings.TrimPrefix(e.Error(), "toml: ")}
 }
 
 // skipMark leaves out the byte order mark that some editors put before a text.
@@ -199,7 +199,7 @@ func (l *loader) assignTable(key string, table map[string]any, to reflect.Value)
 // unknown tells of a key that nobody reads: where it has gone, or which one may be meant.
 func (l *loader) unknown(path string, value any, known []string) {
 	if now, ok := moved(path); ok && !l.other {
-		l.bad(path, "is now %s", now)
+		l.wrong(ErrMoved, path, "is now %s", now)
 		return
 	}
 	name := path[strings.LastIndexByte(path, '.')+1:]
@@ -218,10 +218,10 @@ func (l *loader) unknown(path string, value any, known []string) {
 		}
 	}
 	if len(meant) > 0 {
-		l.bad(path, "unknown %s; is %s meant?", what, strings.Join(meant, " or "))
+		l.wrong(ErrUnknown, path, "unknown %s; is %s meant?", what, strings.Join(meant, " or "))
 		return
 	}
-	l.bad(path, "unknown %s", what)
+	l.wrong(ErrUnknown, path, "unknown %s", what)
 }
 
 // near reports whether two names differ by one letter, added, left out or changed,

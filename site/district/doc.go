@@ -565,11 +565,28 @@ func HTTPClient(caFile string) (*http.Client, error) {
 	}}, nil
 }
 
+// Kind is a sort of mistake in a config file. It is an error, to be tested for with
+// errors.Is on what [Load] and [Decode] return.
+type Kind string
+
+// Error returns the kind in words.
+func (k Kind) Error() string { return string(k) }
+
+// The kinds.
+const (
+	ErrSyntax  Kind = "not a district file" // no TOML
+	ErrUnknown Kind = "unknown key"
+	ErrMoved   Kind = "key of an older version" // the message says where it stands now
+	ErrMissing Kind = "key missing"
+	ErrValue   Kind = "value not as expected"
+)
+
 // Error is one mistake in a config file.
 type Error struct {
 	File         string
 	Line, Column int    // 0: not known
 	Key          string // dotted, such as "ox.master_login"; array sections are numbered from 1: "context[2].id"
+	Kind         Kind
 	Message      string
 }
 
@@ -588,6 +605,9 @@ func (e *Error) Error() string {
 	}
 	return b.String() + ": " + e.Message
 }
+
+// Unwrap returns the kind.
+func (e *Error) Unwrap() error { return e.Kind }
 
 // Errors are all mistakes of a config file, in the order of its lines.
 type Errors []*Error

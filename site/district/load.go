@@ -199,9 +199,13 @@ type loader struct {
 	other     bool // the file is none of a district's
 }
 
-// bad notes a mistake at a key; if it is not in the file, at its section.
-func (l *loader) bad(key, format string, args ...any) {
-	e := &Error{File: l.file, Key: key, Message: fmt.Sprintf(format, args...)}
+// bad notes a value that does not do at a key; if it is not in the file, at its
+// section.
+func (l *loader) bad(key, format string, args ...any) { l.wrong(ErrValue, key, format, args...) }
+
+// wrong notes a mistake of any kind.
+func (l *loader) wrong(kind Kind, key, format string, args ...any) {
+	e := &Error{File: l.file, Key: key, Kind: kind, Message: fmt.Sprintf(format, args...)}
 	for path := key; path != ""; {
 		at, ok := l.lines[path]
 		if !ok {

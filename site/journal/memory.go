@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"errors"
 	"slices"
 	"sync"
 
@@ -42,9 +41,6 @@ func (m *Memory) Len() int {
 	defer m.mu.Unlock()
 	return len(m.entries)
 }
-
-// ErrCrash is what a [Faulty] journal answers from its fault on.
-var ErrCrash = errors.New("journal: simulated crash")
 
 // Faulty wraps a journal and fails at one point and ever after, as if the
 // process had died there. Running a job with Fail = 1, 2, 3 ... until Failed is

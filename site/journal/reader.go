@@ -9,9 +9,6 @@ import (
 	"github.com/ictmedia/schoolmail"
 )
 
-// ErrReadOnly says that a journal was opened for reading alone.
-var ErrReadOnly = errors.New("journal is open for reading only")
-
 // Reader is a journal that is only looked at, also while another process writes
 // it. The zero value has no entries.
 type Reader struct{ path string }

@@ -53,15 +53,42 @@ func (h Holder) String() string {
 		h.Start.Format("2006-01-02 15:04:05 MST"))
 }
 
+// Kind says why a program does not have the lease. The kinds are themselves
+// errors, so that callers ask with [errors.Is].
+type Kind string
+
+// Error returns the kind's text.
+func (k Kind) Error() string { return string(k) }
+
+// The kinds.
+const (
+	// ErrHeld: somebody else has the lease; the error is a [*HeldError].
+	ErrHeld Kind = "the lease of the district is held by another run"
+	// ErrLost is the cause with which the context of a lease ends when it was taken
+	// over by somebody, or could not be renewed in time.
+	ErrLost Kind = "the lease of the district was lost"
+)
+
 // HeldError says who holds the lease.
 type HeldError struct{ Holder Holder }
 
 // Error says who holds it.
 func (e *HeldError) Error() string { return "another run is under way: " + e.Holder.String() }
 
-// ErrLost is the cause with which the context of a lease ends when it was taken
-// over by somebody, or could not be renewed in time.
-var ErrLost = errors.New("the lease of the district was lost")
+// Unwrap returns [ErrHeld].
+func (e *HeldError) Unwrap() error { return ErrHeld }
+
+// Event is what an [Observer] is told: the lease is taken, and is watched now.
+type Event struct{ Holder Holder }
+
+// Observer is told when the lease is found taken, once, before it is watched.
+type Observer interface{ Observe(Event) }
+
+// ObserverFunc is a function that is an [Observer].
+type ObserverFunc func(Event)
+
+// Observe calls the function.
+func (f ObserverFunc) Observe(e Event) { f(e) }
 
 // Options tune [Acquire]. The zero value is for everyday use.
 type Options struct {
@@ -70,9 +97,8 @@ type Options struct {
 	// Break takes the lease from whoever holds it: for a person who knows that the
 	// holder is gone.
 	Break bool
-	// Waiting is called once when the lease is found taken, before it is watched;
-	// nil: nobody is told.
-	Waiting func(Holder)
+	// Observer is told when there is somebody to wait for; nil: nobody is.
+	Observer Observer
 }
 
 // Lease is held until [Lease.Release].
@@ -88,8 +114,8 @@ type Lease struct {
 	text string // as it is written
 }
 
-// Acquire takes the lease for a program; without a name, the one that runs. The error is a [*HeldError] if somebody
-// holds it, or what the directory says.
+// Acquire takes the lease for a program; without a name, the one that runs. The
+// error is a [*HeldError] if somebody holds it, or what the directory says.
 func Acquire(ctx context.Context, notes schoolmail.Notes, program string, opts *Options) (*Lease, error) {
 	l := &Lease{notes: notes, self: self(program)}
 	if opts != nil {
@@ -154,8 +180,8 @@ func (l *Lease) acquire(ctx context.Context) error {
 			}
 			continue // somebody was faster
 		}
-		if !told && l.opts.Waiting != nil {
-			l.opts.Waiting(holder)
+		if !told && l.opts.Observer != nil {
+			l.opts.Observer.Observe(Event{Holder: holder})
 			told = true
 		}
 		select {

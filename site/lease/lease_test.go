@@ -157,7 +157,7 @@ func TestStale(t *testing.T) {
 				time.AfterFunc(test.change, func() { b.set(func(b *board) { b.text = elsewhere(8) }) })
 			}
 			var waited Holder
-			l, err := Acquire(t.Context(), b, "provision", &Options{Waiting: func(h Holder) { waited = h }})
+			l, err := Acquire(t.Context(), b, "provision", &Options{Observer: ObserverFunc(func(e Event) { waited = e.Holder })})
 			if (err == nil) != test.taken {
 				t.Fatalf("renewed after %s: %v", test.change, err)
 			}

@@ -15,6 +15,8 @@ package monitor
 
 import (
 	"time"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // Format is the version of the status file's fields. Fields are added within a
@@ -64,10 +66,10 @@ type Steps struct {
 
 // Context tells how full an Open-Xchange context is after the run.
 type Context struct {
-	ID       int    `json:"id"`
-	Name     string `json:"name"`
-	Users    int    `json:"users"`
-	Capacity int    `json:"capacity"` // 0: no limit is known
+	ID       schoolmail.ContextID `json:"id"`
+	Name     string               `json:"name"`
+	Users    int                  `json:"users"`
+	Capacity int                  `json:"capacity"` // 0: no limit is known
 }
 
 // follows takes over from the status before what this run does not say itself.

@@ -46,9 +46,9 @@ func (s *Status) WriteMetrics(w io.Writer) error {
 		}
 	}
 	for _, c := range s.Contexts {
-		users = append(users, labelled(c.Users, "context", strconv.Itoa(c.ID), "name", c.Name))
+		users = append(users, labelled(c.Users, "context", strconv.Itoa(int(c.ID)), "name", c.Name))
 		if c.Capacity > 0 {
-			capacity = append(capacity, labelled(c.Capacity, "context", strconv.Itoa(c.ID), "name", c.Name))
+			capacity = append(capacity, labelled(c.Capacity, "context", strconv.Itoa(int(c.ID)), "name", c.Name))
 		}
 	}
 	gauge("steps", "Steps of the last run by kind and result.", steps...)

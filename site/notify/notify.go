@@ -54,7 +54,7 @@ type Mailer struct {
 
 // New returns a mailer that sends from the address over the relay at
 // "host:port".
-func New(addr, from string, opt *Options) (*Mailer, error) {
+func New(addr, from string, opts *Options) (*Mailer, error) {
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		return nil, fmt.Errorf("notify: relay %q: expected host:port", addr)
 	}
@@ -62,8 +62,8 @@ func New(addr, from string, opt *Options) (*Mailer, error) {
 		return nil, fmt.Errorf("notify: sender %q: expected a mail address", from)
 	}
 	m := &Mailer{addr: addr, from: from}
-	if opt != nil {
-		m.opt = *opt
+	if opts != nil {
+		m.opt = *opts
 	}
 	if m.opt.Timeout == 0 {
 		m.opt.Timeout = time.Minute

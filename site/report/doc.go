@@ -16,6 +16,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // Report is what is reported: a run of a program, made of one or more acts.
@@ -61,20 +63,20 @@ type Steps struct {
 
 // Fill tells how full a context is.
 type Fill struct {
-	Context  int    `json:"context"`
-	Name     string `json:"name"`
-	Capacity int    `json:"capacity"`
-	Before   int    `json:"before"`
-	Peak     int    `json:"peak,omitempty"` // most at any time; 0: not known
-	After    int    `json:"after"`
+	Context  schoolmail.ContextID `json:"context"`
+	Name     string               `json:"name"`
+	Capacity int                  `json:"capacity"`
+	Before   int                  `json:"before"`
+	Peak     int                  `json:"peak,omitempty"` // most at any time; 0: not known
+	After    int                  `json:"after"`
 }
 
 // Flow is a number of people who went from one context to another. Context 0
 // stands for outside: newcomers come from there, leavers go there.
 type Flow struct {
-	From   int `json:"from"`
-	To     int `json:"to"`
-	People int `json:"people"`
+	From   schoolmail.ContextID `json:"from"`
+	To     schoolmail.ContextID `json:"to"`
+	People int                  `json:"people"`
 }
 
 // Held is a step that was not done on purpose.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // shown is how many subjects of a group, or single failures and findings, text
@@ -112,18 +114,18 @@ func first[T any](list []T) ([]T, int) {
 
 // matrix is the flow between contexts as a table.
 type matrix struct {
-	From, To []int // row and column heads; 0 is outside
-	cells    map[[2]int]int
+	From, To []schoolmail.ContextID // row and column heads; 0 is outside
+	cells    map[[2]schoolmail.ContextID]int
 }
 
 // newMatrix adds up flows; those of nobody are left out.
 func newMatrix(flows []Flow) matrix {
-	m := matrix{cells: map[[2]int]int{}}
+	m := matrix{cells: map[[2]schoolmail.ContextID]int{}}
 	for _, f := range flows {
 		if f.People <= 0 {
 			continue
 		}
-		m.cells[[2]int{f.From, f.To}] += f.People
+		m.cells[[2]schoolmail.ContextID{f.From, f.To}] += f.People
 		if !slices.Contains(m.From, f.From) {
 			m.From = append(m.From, f.From)
 		}
@@ -133,7 +135,7 @@ func newMatrix(flows []Flow) matrix {
 	}
 	slices.Sort(m.From)
 	// Whoever leaves is shown last.
-	slices.SortFunc(m.To, func(a, b int) int {
+	slices.SortFunc(m.To, func(a, b schoolmail.ContextID) int {
 		if (a == 0) != (b == 0) {
 			return cmp.Compare(b, a)
 		}
@@ -143,11 +145,13 @@ func newMatrix(flows []Flow) matrix {
 }
 
 // People returns the number who went from one context to the other.
-func (m matrix) People(from, to int) int { return m.cells[[2]int{from, to}] }
+func (m matrix) People(from, to schoolmail.ContextID) int {
+	return m.cells[[2]schoolmail.ContextID{from, to}]
+}
 
 // contextNames maps ids to names.
-func contextNames(fills []Fill) map[int]string {
-	names := map[int]string{}
+func contextNames(fills []Fill) map[schoolmail.ContextID]string {
+	names := map[schoolmail.ContextID]string{}
 	for _, f := range fills {
 		names[f.Context] = f.Name
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 //go:embed report.html.tmpl
@@ -19,7 +21,7 @@ type actView struct {
 	Bars         *bars
 	Ribbons      *ribbons
 	Matrix       matrix
-	Names        map[int]string
+	Names        map[schoolmail.ContextID]string
 	Failures     []Failure
 	MoreFailures int
 	Findings     []Finding

@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"strings"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // Sizes of the pictures in SVG units; the page scales them to its width.
@@ -88,8 +90,8 @@ type band struct {
 	Path, Label, Class string
 }
 
-func drawFlows(m matrix, names map[int]string) *ribbons {
-	left, right := map[int]float64{}, map[int]float64{}
+func drawFlows(m matrix, names map[schoolmail.ContextID]string) *ribbons {
+	left, right := map[schoolmail.ContextID]float64{}, map[schoolmail.ContextID]float64{}
 	total := 0
 	for _, from := range m.From {
 		for _, to := range m.To {
@@ -104,8 +106,8 @@ func drawFlows(m matrix, names map[int]string) *ribbons {
 	const leftX, rightX = labelWidth, pictureWidth - labelWidth - nodeWidth
 
 	// Where the next band of each node begins.
-	leftY, rightY := map[int]float64{}, map[int]float64{}
-	column := func(ids []int, sums, ys map[int]float64, x, textX float64, anchor, outside string) {
+	leftY, rightY := map[schoolmail.ContextID]float64{}, map[schoolmail.ContextID]float64{}
+	column := func(ids []schoolmail.ContextID, sums, ys map[schoolmail.ContextID]float64, x, textX float64, anchor, outside string) {
 		y := 8.0
 		for _, id := range ids {
 			h := max(nodeLeast, sums[id]*scale)

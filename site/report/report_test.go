@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -207,10 +209,10 @@ func TestHTMLIsSelfContained(t *testing.T) {
 func TestFlows(t *testing.T) {
 	t.Parallel()
 	m := newMatrix(year().Acts[2].Flows)
-	if diff := cmp.Diff([]int{0, 11, 21, 31}, m.From); diff != "" {
+	if diff := cmp.Diff([]schoolmail.ContextID{0, 11, 21, 31}, m.From); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]int{21, 31, 0}, m.To); diff != "" {
+	if diff := cmp.Diff([]schoolmail.ContextID{21, 31, 0}, m.To); diff != "" {
 		t.Error(diff)
 	}
 	if n := m.People(21, 31); n != 1039 {

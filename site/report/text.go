@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // WriteText writes the report as plain text of moderate width.
@@ -176,7 +178,7 @@ func in(school string) string {
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // side names one end of a flow.
-func side(id int, names map[int]string, outside string) string {
+func side(id schoolmail.ContextID, names map[schoolmail.ContextID]string, outside string) string {
 	if id == 0 {
 		return outside
 	}

@@ -119,7 +119,11 @@ func (s *Sandbox) Deliver(d *escadatest.District) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return d.Export(nil).WriteDir(dir)
+	e, err := d.Export(nil)
+	if err != nil {
+		return err
+	}
+	return e.WriteDir(dir)
 }
 
 func (s *Sandbox) exportDir() string { return filepath.Join(s.folder, "export") }

@@ -142,7 +142,11 @@ func (s *Sandbox) WriteDir(dir string) error {
 	if err := os.MkdirAll(export, 0o700); err != nil {
 		return err
 	}
-	if err := s.District.Export(nil).WriteDir(export); err != nil {
+	e, err := s.District.Export(nil)
+	if err != nil {
+		return err
+	}
+	if err := e.WriteDir(export); err != nil {
 		return err
 	}
 	c := s.Config(export, filepath.Join(dir, "state"))

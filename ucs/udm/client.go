@@ -49,6 +49,12 @@ type Options struct {
 // Observer hears of requests. Observe must be quick and safe for concurrent use.
 type Observer interface{ Observe(Event) }
 
+// ObserverFunc makes an Observer of a function.
+type ObserverFunc func(Event)
+
+// Observe calls the function.
+func (f ObserverFunc) Observe(e Event) { f(e) }
+
 // Event is one finished request.
 type Event struct {
 	Method   string

@@ -97,10 +97,10 @@ type Converter struct {
 //
 // Which mailbox lies where is read once, at the first use; a Converter is for
 // one run over many accounts, and the next run makes a new one.
-func New(src Source, state string, opt *Options) *Converter {
+func New(src Source, state string, opts *Options) *Converter {
 	c := &Converter{store: newStore(src), state: state}
-	if opt != nil {
-		c.opt = *opt
+	if opts != nil {
+		c.opt = *opts
 	}
 	if c.opt.Separator == "" {
 		c.opt.Separator = "/"

@@ -41,8 +41,8 @@ type Options struct {
 	// Apply says that books will be written: the district's lease is taken, so that
 	// nobody changes the directory meanwhile. It is held until [Job.Close].
 	Apply      bool
-	BreakLease bool               // take it from whoever holds it
-	Waiting    func(lease.Holder) // is told who holds it, before it is watched; may be nil
+	BreakLease bool           // take it from whoever holds it
+	Observer   lease.Observer // is told who holds it, before it is watched; may be nil
 }
 
 // login opens a session in each context, unless that is done. A context that
@@ -113,7 +113,7 @@ func (j *Job) readPeople(ctx context.Context, d *district.Directory, o *Options)
 	}
 	j.cleanup = client.Close
 	if o.Apply {
-		j.lease, err = lease.Acquire(ctx, client, "", &lease.Options{Break: o.BreakLease, Waiting: o.Waiting})
+		j.lease, err = lease.Acquire(ctx, client, "", &lease.Options{Break: o.BreakLease, Observer: o.Observer})
 		if err != nil {
 			return fmt.Errorf("nothing was done: %w", err)
 		}

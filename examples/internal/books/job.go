@@ -145,7 +145,7 @@ func writeBooks(out io.Writer, dir string, want addressbook.Desired, opts *addre
 }
 
 func (j *Job) writeProvider(out io.Writer, dir string) error {
-	files, findings, err := addressbook.ProviderFiles(j.Rules, j.Accounts, j.Provider)
+	files, findings, err := addressbook.ProviderFiles(j.Rules, j.Accounts, &j.Provider)
 	if err != nil {
 		return err
 	}

@@ -66,9 +66,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	switch {
 	case *people < 1:
-		return fs.Mistake("-people %d: expected at least one", *people)
+		return fs.Misused("-people %d: expected at least one", *people)
 	case *breakLease && (!*apply || *config == ""):
-		return fs.Mistake("-break-lease goes with -config and -apply")
+		return fs.Misused("-break-lease goes with -config and -apply")
 	}
 	if *measure {
 		if err := Measure(ctx, stdout, *people); err != nil {
@@ -77,10 +77,10 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return cli.Done
 	}
 	job, err := Open(ctx, *config, &Options{People: *people, Apply: *apply, BreakLease: *breakLease,
-		Waiting: func(h lease.Holder) {
+		Observer: lease.ObserverFunc(func(e lease.Event) {
 			fmt.Fprintf(stderr, "the district is held by %s: watching whether it is still at work, "+
-				"which takes up to five minutes\n", h)
-		}})
+				"which takes up to five minutes\n", e.Holder)
+		})})
 	if err != nil {
 		return fs.Fail(cli.Failed, err)
 	}

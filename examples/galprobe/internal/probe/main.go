@@ -63,7 +63,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if *nginx || *haproxy {
 		opts, err := proxyOptions(*trusted)
 		if err != nil {
-			return fs.Mistake("%v", err)
+			return fs.Misused("%v", err)
 		}
 		write := galprobe.WriteNginx
 		if *haproxy {

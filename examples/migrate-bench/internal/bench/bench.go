@@ -85,7 +85,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return status
 	}
 	if o.scale < 1 || o.scale > 100 || o.huge < 0 {
-		return f.Mistake("-scale is 1 to 100, -huge a number of messages")
+		return f.Misused("-scale is 1 to 100, -huge a number of messages")
 	}
 	if err := run(ctx, o, stdout, stderr); err != nil {
 		return f.Fail(cli.Failed, err)

@@ -130,7 +130,7 @@ func parse(args []string, stdout, stderr io.Writer) (s *settings, status int, go
 		s.Spool.Partitions = strings.Split(*spoolDirs, ",")
 	}
 	if err := s.check(len(args) > 0); err != nil {
-		return nil, fs.Mistake("%v", err), false
+		return nil, fs.Misused("%v", err), false
 	}
 	return s, 0, true
 }

@@ -45,7 +45,11 @@ func TestExplain(t *testing.T) {
 			rest = append(rest, r)
 		}
 	}
-	s.deliver(t, escadatest.NewExport(rest, nil))
+	e, err := escadatest.NewExport(rest, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.deliver(t, e)
 	exit, out, errs := s.run(t, day.AddDays(30), "-explain", a.Username)
 	for _, want := range []string{"Export\n  not delivered", "notice", day.AddDays(30 + 56).String()} {
 		if exit != 0 || !strings.Contains(out, want) {

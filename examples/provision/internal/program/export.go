@@ -15,7 +15,7 @@ import (
 // describeExport prints what export files look like, and a profile to begin with.
 func (p *program) describeExport(ctx context.Context, files []string) int {
 	if len(files) == 0 {
-		return p.flags.Mistake("-describe: expected export files after the flags")
+		return p.flags.Misused("-describe: expected export files after the flags")
 	}
 	d, err := escada.Describe(ctx, files, &escada.DescribeOptions{ShowValues: p.showValues})
 	if err != nil {
@@ -42,7 +42,7 @@ func (p *program) nasty(ctx context.Context) int {
 	}
 	opts := set.Export
 	opts.Profile = set.Profile
-	verdicts, err := escadatest.TryNasty(ctx, export, &opts, nil)
+	verdicts, err := escadatest.TryNasty(ctx, export, &escadatest.NastyOptions{Read: &opts})
 	if err != nil {
 		return p.flags.Fail(cli.Usage, err)
 	}

@@ -151,36 +151,36 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case p.describe:
 		return p.describeExport(ctx, fs.Args())
 	case fs.NArg() > 0:
-		return fs.Mistake("unexpected argument %q", fs.Arg(0))
+		return fs.Misused("unexpected argument %q", fs.Arg(0))
 	case p.showValues:
-		return fs.Mistake("-show-values goes with -describe")
+		return fs.Misused("-show-values goes with -describe")
 	case p.tryNasty && (p.config == "" || p.apply || p.plan != "" || p.applyPlan != "" || p.undo != "" || p.status):
-		return fs.Mistake("-try-nasty needs -config and goes with no other flag")
+		return fs.Misused("-try-nasty needs -config and goes with no other flag")
 	case p.config == "" && (p.apply || p.dryRun || p.plan != "" || p.applyPlan != "" || p.undo != "" || !p.now.IsZero()):
-		return fs.Mistake("-apply, -dry-run, -plan, -apply-plan, -undo and -now need -config")
+		return fs.Misused("-apply, -dry-run, -plan, -apply-plan, -undo and -now need -config")
 	case p.applyPlan != "" && (p.apply || p.plan != "" || p.undo != ""):
-		return fs.Mistake("-apply-plan goes with neither -apply nor -plan nor -undo")
+		return fs.Misused("-apply-plan goes with neither -apply nor -plan nor -undo")
 	case p.dryRun && (p.apply || p.applyPlan != ""):
-		return fs.Mistake("-dry-run contradicts -apply and -apply-plan")
+		return fs.Misused("-dry-run contradicts -apply and -apply-plan")
 	case p.status && (p.config == "" || p.apply || p.dryRun || p.plan != "" || p.applyPlan != "" || p.undo != "" ||
 		p.out != ""):
-		return fs.Mistake("-status needs -config and goes with -max-age alone")
+		return fs.Misused("-status needs -config and goes with -max-age alone")
 	case !p.now.IsZero() && (p.apply || p.applyPlan != "") && !p.anyDay:
-		return fs.Mistake("-now is for looking ahead; to apply for another day than today -any-day is needed, and sandbox = true in [site]")
+		return fs.Misused("-now is for looking ahead; to apply for another day than today -any-day is needed, and sandbox = true in [site]")
 	case p.approve != "" && (p.config != "" || p.apply || p.applyPlan != "" || p.undo != "" || p.plan != ""):
-		return fs.Mistake("-approve goes with nothing else")
+		return fs.Misused("-approve goes with nothing else")
 	case p.verify && (p.config == "" || p.apply || p.applyPlan != "" || p.undo != "" || p.plan != "" || p.status):
-		return fs.Mistake("-verify-journal needs -config and goes with nothing else")
+		return fs.Misused("-verify-journal needs -config and goes with nothing else")
 	case p.breakLease && !p.apply && p.applyPlan == "":
-		return fs.Mistake("-break-lease goes with -apply or -apply-plan")
+		return fs.Misused("-break-lease goes with -apply or -apply-plan")
 	case p.preview && (p.config == "" || p.status || p.apply || p.plan != "" || p.applyPlan != "" || p.undo != "" ||
 		p.out != ""):
-		return fs.Mistake("-preview-notices needs -config and goes with no other job")
+		return fs.Misused("-preview-notices needs -config and goes with no other job")
 	case p.explain != "" && (p.config == "" || p.status || p.apply || p.plan != "" || p.applyPlan != "" ||
 		p.undo != "" || p.out != ""):
-		return fs.Mistake("-explain needs -config, changes nothing and writes no files")
+		return fs.Misused("-explain needs -config, changes nothing and writes no files")
 	case p.people < 20 || p.people > 200000:
-		return fs.Mistake("-people %d: expected 20 to 200000", p.people)
+		return fs.Misused("-people %d: expected 20 to 200000", p.people)
 	}
 	p.progress = newProgress(stderr, cli.IsTerminal(stderr))
 	if p.quiet {

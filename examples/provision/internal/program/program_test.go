@@ -56,6 +56,16 @@ func start(t *testing.T, people int) *playground {
 func (s *playground) config() string { return filepath.Join(s.dir, "district.toml") }
 
 // deliver replaces the export.
+// exported writes the export of a district.
+func exported(t *testing.T, d *escadatest.District) escadatest.Export {
+	t.Helper()
+	e, err := d.Export(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 func (s *playground) deliver(t *testing.T, e escadatest.Export) {
 	t.Helper()
 	dir := filepath.Join(s.dir, "export")
@@ -250,7 +260,7 @@ func TestPlanReviewApply(t *testing.T) {
 	if s.written() != after {
 		t.Error("the second run wrote something")
 	}
-	s.deliver(t, s.District.Day(1, 50).Export(nil))
+	s.deliver(t, exported(t, s.District.Day(1, 50)))
 	if status, _, errs := s.run(t, day, "-apply-plan", file); status != 2 ||
 		!strings.Contains(errs, "the export has changed") {
 		t.Errorf("another export: status %d %s", status, errs)
@@ -278,7 +288,7 @@ func TestUndo(t *testing.T) {
 	before, _ := s.look(t)
 	next := s.District.Next(nil)
 	day := next.Today()
-	s.deliver(t, next.Export(nil))
+	s.deliver(t, exported(t, next))
 	out := filepath.Join(s.dir, "out")
 	if status, text, errs := s.run(t, day, "-apply", "-out", out); status != 0 {
 		t.Fatalf("status %d\n%s%s", status, text, errs)
@@ -353,7 +363,7 @@ func TestRubbish(t *testing.T) {
 				t.Fatalf("status %d\n%s%s", status, out, errs)
 			}
 			accounts, places := s.look(t)
-			e := s.District.Export(nil)
+			e := exported(t, s.District)
 			test.spoil(e)
 			s.deliver(t, e)
 			status, out, errs := s.run(t, day.AddDays(1), "-apply")
@@ -380,7 +390,7 @@ func TestRubbish(t *testing.T) {
 				}
 			}
 			// The next good delivery finds everybody as before.
-			s.deliver(t, s.District.Export(nil))
+			s.deliver(t, exported(t, s.District))
 			if status, out, errs := s.run(t, day.AddDays(2), "-apply"); status != 0 {
 				t.Errorf("afterwards: status %d\n%s%s", status, out, errs)
 			}
@@ -441,7 +451,7 @@ func TestKill(t *testing.T) {
 	}
 	play := func(s *playground, kill bool) (accounts []schoolmail.Account, places []schoolmail.Place, kills int) {
 		for _, d := range []*escadatest.District{s.District, s.District.Next(nil)} {
-			s.deliver(t, d.Export(nil))
+			s.deliver(t, exported(t, d))
 			// The delays begin short, so that something is cut off however fast the machine is.
 			for wait := 30 * time.Millisecond; ; wait = wait * 3 / 2 {
 				ctx, cancel := context.WithCancel(t.Context())
@@ -521,7 +531,7 @@ func TestReadUsersByHTTP(t *testing.T) {
 		{next, 56, "to deactivate"},
 		{s.District, 400, "to open again"},
 	} {
-		s.deliver(t, act.d.Export(nil))
+		s.deliver(t, exported(t, act.d))
 		day := act.d.Today().AddDays(act.days)
 		if status, out, errs := s.run(t, day, "-apply"); status == 1 || status == 2 || !strings.Contains(out, act.want) {
 			t.Fatalf("%s: status %d, want %q\n%s%s", day, status, act.want, out, errs)
