@@ -293,8 +293,8 @@ func (s *Cluster) DeleteMaintenanceReasons(ctx context.Context, ids ...int) erro
 // permission bits. The global address book cannot be closed or opened this way.
 func (s *Cluster) ChangeAccessEverywhere(ctx context.Context, filter string, add, remove Access) error {
 	k := s.call("change access everywhere", oxuser.OpChangeModuleAccessGlobal, filter, &oxuser.ChangeModuleAccessGlobal{
-		Filter: &filter, AddAccess: accessTo[oxuser.UserModuleAccess](add),
-		RemoveAccess: accessTo[oxuser.UserModuleAccess](remove)})
+		Filter: &filter, AddAccess: accessTo(add),
+		RemoveAccess: accessTo(remove)})
 	if (add | remove).Has(AccessGlobalAddressBookDisabled) {
 		return k.invalid(errGABEverywhere)
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
-	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 )
 
 // Context is a context as OX has it.
@@ -87,9 +86,7 @@ func contextFrom(g *oxcontext.Context) Context {
 	}
 	slices.Sort(out.LoginMappings)
 	if g.UserAttributes != nil {
-		// The types have the same fields, so this cannot fail.
-		attrs, _ := recode[oxuser.SOAPStringMapMap](g.UserAttributes)
-		out.Attributes = attributesFrom(attrs)
+		out.Attributes = attributesFrom(g.UserAttributes)
 	}
 	return out
 }
@@ -122,10 +119,7 @@ func (n *NewContext) to() (*oxcontext.Context, error) {
 				ch[space][k] = &v
 			}
 		}
-		var err error
-		if out.UserAttributes, err = recode[oxcontext.SOAPStringMapMap](attributesTo(ch)); err != nil {
-			return nil, err
-		}
+		out.UserAttributes = attributesTo(ch)
 	}
 	return out, nil
 }
@@ -147,16 +141,11 @@ func (n *NewContext) admin() (*oxcontext.User, error) {
 	return u, nil
 }
 
-func (ch *ContextChange) to(id schoolmail.ContextID) (*oxcontext.Context, error) {
+func (ch *ContextChange) to(id schoolmail.ContextID) *oxcontext.Context {
 	out := &oxcontext.Context{
 		Id: number(id), Name: ch.Name, MaxQuota: ch.MaxQuota, LoginMappings: ch.LoginMappings,
 		FilestoreId: intTo(ch.FilestoreID),
 	}
-	if attrs := attributesTo(ch.Attributes); attrs != nil {
-		var err error
-		if out.UserAttributes, err = recode[oxcontext.SOAPStringMapMap](attrs); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	out.UserAttributes = attributesTo(ch.Attributes)
+	return out
 }

@@ -189,7 +189,7 @@ func (s *Contexts) Create(ctx context.Context, n NewContext) (Context, error) {
 			return r.Return_, nil
 		case n.Admin.Access != nil:
 			k.op, k.req = oxcontext.OpCreateModuleAccess, &oxcontext.CreateModuleAccess{
-				Ctx: data, Admin_user: admin, Access: accessTo[oxcontext.UserModuleAccess](*n.Admin.Access),
+				Ctx: data, Admin_user: admin, Access: accessTo(*n.Admin.Access),
 				Schema_select_strategy: n.strategy()}
 			r, err := invoke[oxcontext.CreateModuleAccessResponse](ctx, s.c, k)
 			if err != nil {
@@ -254,11 +254,7 @@ func (s *Contexts) Change(ctx context.Context, id schoolmail.ContextID, ch Conte
 			}
 		}
 	}
-	data, err := ch.to(id)
-	if err != nil {
-		return k.invalid(err)
-	}
-	k.req = &oxcontext.Change{Ctx: data}
+	k.req = &oxcontext.Change{Ctx: ch.to(id)}
 	return s.run(ctx, k)
 }
 
@@ -324,7 +320,7 @@ func (s *Contexts) AccessName(ctx context.Context, id schoolmail.ContextID) (str
 // flags. It is the fast way to apply one profile to a whole context.
 func (s *Contexts) SetAccess(ctx context.Context, id schoolmail.ContextID, a Access) error {
 	k := s.call("set access of context", oxcontext.OpChangeModuleAccess, id,
-		&oxcontext.ChangeModuleAccess{Access: accessTo[oxcontext.UserModuleAccess](a)})
+		&oxcontext.ChangeModuleAccess{Access: accessTo(a)})
 	if err := a.Check(AccessRules{Admin: true, BypassCombinations: s.c.opt.BypassAccessChecks}); err != nil {
 		return k.invalid(err)
 	}

@@ -146,11 +146,7 @@ func TestEveryFieldIsWritten(t *testing.T) {
 	})
 	t.Run("ContextChange", func(t *testing.T) {
 		writes(t, func(ch *ContextChange) *oxcontext.Context {
-			out, err := ch.to(7)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return out
+			return ch.to(7)
 		}, map[string]string{"Average_size": server, "Enabled": "see Contexts.Enable", "Filestore_name": server,
 			"UsedQuota":    server,
 			"ReadDatabase": "see Contexts.MoveDatabase", "WriteDatabase": "see Contexts.MoveDatabase",
@@ -172,8 +168,8 @@ func TestEveryFieldIsWritten(t *testing.T) {
 		}, nil)
 	})
 	t.Run("Access", func(t *testing.T) {
-		writes(t, func(a *Access) *oxuser.UserModuleAccess { return accessTo[oxuser.UserModuleAccess](*a) }, nil)
-		writes(t, func(a *Access) *oxcontext.UserModuleAccess { return accessTo[oxcontext.UserModuleAccess](*a) }, nil)
+		writes(t, func(a *Access) *oxuser.UserModuleAccess { return accessTo(*a) }, nil)
+		writes(t, func(a *Access) *oxcontext.UserModuleAccess { return accessTo(*a) }, nil)
 	})
 }
 

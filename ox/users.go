@@ -126,7 +126,7 @@ func (u *Users) Create(ctx context.Context, n NewUser) (User, error) {
 			return r.Return_, nil
 		case n.Access != nil:
 			k.op, k.req = oxuser.OpCreateByModuleAccess, &oxuser.CreateByModuleAccess{Usrdata: data,
-				Access: accessTo[oxuser.UserModuleAccess](*n.Access)}
+				Access: accessTo(*n.Access)}
 			r, err := invoke[oxuser.CreateByModuleAccessResponse](ctx, u.cc.c, k)
 			if err != nil {
 				return nil, err
@@ -215,7 +215,7 @@ func (u *Users) AccessName(ctx context.Context, ref UserRef) (string, error) {
 // [Access.Check] and [Access.Same].
 func (u *Users) SetAccess(ctx context.Context, ref UserRef, a Access) error {
 	k := u.call("set access of user", oxuser.OpChangeByModuleAccess, ref.String(),
-		&oxuser.ChangeByModuleAccess{User: ref.to(), ModuleAccess: accessTo[oxuser.UserModuleAccess](a)})
+		&oxuser.ChangeByModuleAccess{User: ref.to(), ModuleAccess: accessTo(a)})
 	if err := a.Check(AccessRules{Admin: true, BypassCombinations: u.cc.c.opt.BypassAccessChecks}); err != nil {
 		return k.invalid(err)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/xsd"
-	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
+	"github.com/ictmedia/schoolmail/ox/internal/oxdata"
 )
 
 // Unlimited is the quota of a context or user without one.
@@ -76,7 +76,7 @@ func dateTo(d *schoolmail.Date) *xsd.Date {
 	return new(xsd.DateOf(d.Time().In(time.UTC)))
 }
 
-func attributesFrom(m *oxuser.SOAPStringMapMap) Attributes {
+func attributesFrom(m *oxdata.SOAPStringMapMap) Attributes {
 	if m == nil || len(m.Entries) == 0 {
 		return nil
 	}
@@ -87,7 +87,7 @@ func attributesFrom(m *oxuser.SOAPStringMapMap) Attributes {
 	return out
 }
 
-func preferencesFrom(m *oxuser.SOAPStringMap) map[string]string {
+func preferencesFrom(m *oxdata.SOAPStringMap) map[string]string {
 	if m == nil || len(m.Entries) == 0 {
 		return nil
 	}
@@ -98,25 +98,24 @@ func preferencesFrom(m *oxuser.SOAPStringMap) map[string]string {
 	return out
 }
 
-func attributesTo(a AttributesChange) *oxuser.SOAPStringMapMap {
+func attributesTo(a AttributesChange) *oxdata.SOAPStringMapMap {
 	if len(a) == 0 {
 		return nil
 	}
-	out := new(oxuser.SOAPStringMapMap)
+	out := new(oxdata.SOAPStringMapMap)
 	for _, space := range slices.Sorted(maps.Keys(a)) {
-		inner := new(oxuser.SOAPStringMap)
+		inner := new(oxdata.SOAPStringMap)
 		for _, key := range slices.Sorted(maps.Keys(a[space])) {
-			inner.Entries = append(inner.Entries, &oxuser.Entry{Key: new(key), Value: a[space][key]})
+			inner.Entries = append(inner.Entries, &oxdata.Entry{Key: new(key), Value: a[space][key]})
 		}
-		out.Entries = append(out.Entries, &oxuser.SOAPMapEntry{Key: new(space), Value: inner})
+		out.Entries = append(out.Entries, &oxdata.SOAPMapEntry{Key: new(space), Value: inner})
 	}
 	return out
 }
 
-// accessTo writes all 26 flags into the service's own UserModuleAccess, since
-// one that is left out is granted.
-func accessTo[T any](a Access) *T {
-	out := new(T)
+// accessTo writes all 26 flags, since one that is left out is granted.
+func accessTo(a Access) *oxdata.UserModuleAccess {
+	out := new(oxdata.UserModuleAccess)
 	v := reflect.ValueOf(out).Elem()
 	for i, name := range accessNames {
 		v.FieldByName(goName(name)).Set(reflect.ValueOf(new(a&(1<<i) != 0)))
@@ -124,12 +123,12 @@ func accessTo[T any](a Access) *T {
 	return out
 }
 
-// accessFrom reads a service's UserModuleAccess.
-func accessFrom(in any) Access {
-	v := reflect.Indirect(reflect.ValueOf(in))
-	if !v.IsValid() {
+// accessFrom reads what accessTo writes.
+func accessFrom(in *oxdata.UserModuleAccess) Access {
+	if in == nil {
 		return 0
 	}
+	v := reflect.ValueOf(in).Elem()
 	var a Access
 	for i, name := range accessNames {
 		if p := v.FieldByName(goName(name)).Interface().(*bool); p != nil && *p {

@@ -1,8 +1,9 @@
-// Command wsdlfix turns the WSDL of one SOAP service into a Go package of raw
-// types. It runs gowsdl on a cleaned copy of the document and rewrites the
-// result, because gowsdl v0.5.0 knows no namespaces below the wrapper element,
-// declares fault elements and exception types twice, and brings a client whose
-// behaviour we do not want:
+// Command wsdlfix turns the WSDLs of SOAP services into Go packages of raw types,
+// one per service, and one for the data types that several services have in common.
+// It runs gowsdl on a cleaned copy of each document and rewrites the result, because
+// gowsdl v0.5.0 knows no namespaces below the wrapper element, declares fault
+// elements and exception types twice, and brings a client whose behaviour we do not
+// want:
 //
 //   - fault wrapper elements, which no message names, are taken out of the copy
 //     that gowsdl reads;
@@ -12,12 +13,15 @@
 //     repeated scalars become plain slices; dates, binary content and anyType
 //     become types of package xsd;
 //   - types that no operation reaches, interfaces and the client are dropped;
-//   - a variable per operation and the table Operations are added.
+//   - a variable per operation and the table Operations are added;
+//   - a data type that two services or more declare alike, down to the namespace of
+//     each field and the types that it leads to, is declared once, in the shared
+//     package; the services' packages name it by an alias.
 //
 // The field list of gowsdl and the schema must agree, field by field; wsdlfix
 // fails on anything that it does not know. It is run by go generate:
 //
-//	go run ./internal/wsdlfix -modfile go.tool.mod -pkg oxgroup -out ox/internal/oxgroup OXGroupService.wsdl
+//	go run ./internal/wsdlfix -modfile go.tool.mod -shared ox/internal/oxdata ox/internal/oxgroup=OXGroupService.wsdl ...
 package main
 
 import (
@@ -30,10 +34,12 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 
@@ -42,61 +48,103 @@ import (
 
 func main() {
 	modfile := flag.String("modfile", "go.tool.mod", "module file that pins gowsdl")
-	pkg := flag.String("pkg", "", "name of the package to write")
-	out := flag.String("out", "", "folder of the package; types_gen.go is written there")
-	check := flag.Bool("check", false, "write nothing, fail when the file differs from what would be written")
+	shared := flag.String("shared", "", "folder of the package of the types that services have in common")
+	check := flag.Bool("check", false, "write nothing, fail when a file differs from what would be written")
 	flag.Parse()
-	if flag.NArg() != 1 || *pkg == "" || *out == "" {
+	if flag.NArg() == 0 || *shared == "" {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(*modfile, *pkg, *out, flag.Arg(0), *check); err != nil {
-		fmt.Fprintf(os.Stderr, "wsdlfix: %s: %v\n", flag.Arg(0), err)
+	if err := run(*modfile, *shared, flag.Args(), *check); err != nil {
+		fmt.Fprintf(os.Stderr, "wsdlfix: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(modfile, pkg, out, path string, check bool) error {
-	data, err := os.ReadFile(path)
+// run writes the packages of services, each given as folder=document, and the shared one.
+func run(modfile, shared string, services []string, check bool) error {
+	var all []*service
+	for _, arg := range services {
+		out, path, ok := strings.Cut(arg, "=")
+		if !ok {
+			return fmt.Errorf("%q is not folder=document", arg)
+		}
+		s, err := read(modfile, out, path)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		all = append(all, s)
+	}
+	common := inCommon(all)
+	src, err := emitShared(filepath.Base(shared), common)
 	if err != nil {
 		return err
 	}
-	doc, err := wsdldoc.Parse(data)
-	if err != nil {
+	if err := put(shared, src, check); err != nil {
 		return err
 	}
-	clean, err := dropFaultElements(data, doc)
-	if err != nil {
-		return err
+	for _, s := range all {
+		src, err := emit(s, filepath.Base(shared), common)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.source, err)
+		}
+		if err := put(s.out, src, check); err != nil {
+			return fmt.Errorf("%s: %w", s.source, err)
+		}
 	}
-	raw, err := gowsdl(modfile, clean)
-	if err != nil {
-		return err
+	if check {
+		return nil
 	}
-	src, err := rewrite(raw, doc, pkg, filepath.Base(path))
-	if err != nil {
-		return err
+	for _, s := range all {
+		build := exec.Command("go", "build", ".")
+		build.Dir = s.out
+		if msg, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: the result does not compile: %v\n%s", s.source, err, msg)
+		}
 	}
+	return nil
+}
+
+// put writes the file of a package, or compares it.
+func put(out string, src []byte, check bool) error {
 	file := filepath.Join(out, "types_gen.go")
 	if check {
 		have, err := os.ReadFile(file)
 		if err == nil && !bytes.Equal(have, src) {
-			err = fmt.Errorf("%s is not what %s gives: run go generate", file, filepath.Base(path))
+			err = fmt.Errorf("%s is not what the documents give: run go generate", file)
 		}
 		return err
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(file, src, 0o644); err != nil {
-		return err
+	return os.WriteFile(file, src, 0o644)
+}
+
+// read parses the document of a service and runs gowsdl on it.
+func read(modfile, out, path string) (*service, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
 	}
-	build := exec.Command("go", "build", ".")
-	build.Dir = out
-	if msg, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("the result does not compile: %v\n%s", err, msg)
+	doc, err := wsdldoc.Parse(data)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	clean, err := dropFaultElements(data, doc)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := gowsdl(modfile, clean)
+	if err != nil {
+		return nil, err
+	}
+	s, err := declare(raw, doc)
+	if err != nil {
+		return nil, err
+	}
+	s.out, s.source = out, filepath.Base(path)
+	return s, nil
 }
 
 // dropFaultElements cuts the global elements that no input or output message
@@ -171,10 +219,26 @@ type message struct {
 	fields  []wsdldoc.Field
 }
 
-// rewrite builds the final source from gowsdl's.
-func rewrite(raw []byte, doc *wsdldoc.Document, pkg, source string) ([]byte, error) {
-	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, "raw.go", raw, parser.SkipObjectResolution)
+// A declared is a struct in the words of its package.
+type declared struct {
+	name    string
+	text    string
+	wrapper bool
+	xsd     bool     // uses package xsd
+	leads   []string // data types of its fields
+}
+
+// A service is what becomes a package.
+type service struct {
+	doc     *wsdldoc.Document
+	out     string // folder
+	source  string // name of the document
+	structs []declared
+}
+
+// declare builds the structs of a service from gowsdl's.
+func declare(raw []byte, doc *wsdldoc.Document) (*service, error) {
+	file, err := parser.ParseFile(token.NewFileSet(), "raw.go", raw, parser.SkipObjectResolution)
 	if err != nil {
 		return nil, fmt.Errorf("gowsdl wrote something that is not Go: %w", err)
 	}
@@ -191,9 +255,7 @@ func rewrite(raw []byte, doc *wsdldoc.Document, pkg, source string) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	usesXSD := false
-	var body bytes.Buffer
+	s := &service{doc: doc}
 	for _, m := range msgs {
 		st := structs[m.goName]
 		if st == nil {
@@ -203,18 +265,117 @@ func rewrite(raw []byte, doc *wsdldoc.Document, pkg, source string) ([]byte, err
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", m.goName, err)
 		}
-		usesXSD = usesXSD || xsd
-		body.WriteString(text)
+		d := declared{name: m.goName, text: text, wrapper: m.element.Local != "", xsd: xsd}
+		for _, f := range m.fields {
+			if f.Type.Space != wsdldoc.XSD {
+				d.leads = append(d.leads, goName(f.Type.Local))
+			}
+		}
+		s.structs = append(s.structs, d)
 	}
-	fmt.Fprintf(&b, "// Code generated by wsdlfix and gowsdl v0.5.0 from %s. DO NOT EDIT.\n\n", source)
-	fmt.Fprintf(&b, "// Package %s holds the raw types and the operation table of %s.\n", pkg, doc.Service)
-	fmt.Fprintf(&b, "package %s\n\nimport (\n\t\"encoding/xml\"\n\n\t\"github.com/ictmedia/schoolmail/internal/soap\"\n",
-		pkg)
+	return s, nil
+}
+
+// A sharedType is a data type that several services declare alike.
+type sharedType struct {
+	declared
+	of map[*service]bool
+}
+
+// inCommon finds the data types that two services or more declare alike. Of
+// several forms under one name the one that most services have is shared; the
+// other services keep their own.
+func inCommon(all []*service) map[string]*sharedType {
+	forms := map[string]map[string]*sharedType{}
+	for _, s := range all {
+		for _, d := range s.structs {
+			if d.wrapper {
+				continue
+			}
+			if forms[d.name] == nil {
+				forms[d.name] = map[string]*sharedType{}
+			}
+			if forms[d.name][d.text] == nil {
+				forms[d.name][d.text] = &sharedType{declared: d, of: map[*service]bool{}}
+			}
+			forms[d.name][d.text].of[s] = true
+		}
+	}
+	common := map[string]*sharedType{}
+	for name, byText := range forms {
+		for _, text := range slices.Sorted(maps.Keys(byText)) {
+			if f := byText[text]; len(f.of) > 1 && (common[name] == nil || len(f.of) > len(common[name].of)) {
+				common[name] = f
+			}
+		}
+	}
+	// What leads to a type that a service has of its own is that service's own, too.
+	for again := true; again; {
+		again = false
+		for name, t := range common {
+			for s := range t.of {
+				if slices.ContainsFunc(t.leads, func(l string) bool { return common[l] == nil || !common[l].of[s] }) {
+					delete(t.of, s)
+					again = true
+				}
+			}
+			if len(t.of) < 2 {
+				delete(common, name)
+				again = true
+			}
+		}
+	}
+	return common
+}
+
+const modulePath = "github.com/ictmedia/schoolmail"
+
+// emitShared writes the package of the types in common.
+func emitShared(pkg string, common map[string]*sharedType) ([]byte, error) {
+	var b, body bytes.Buffer
+	usesXSD := false
+	for _, name := range slices.Sorted(maps.Keys(common)) {
+		body.WriteString(common[name].text)
+		usesXSD = usesXSD || common[name].xsd
+	}
+	b.WriteString("// Code generated by wsdlfix and gowsdl v0.5.0. DO NOT EDIT.\n\n")
+	fmt.Fprintf(&b, "// Package %s holds the raw data types that several services declare alike.\n", pkg)
+	fmt.Fprintf(&b, "package %s\n\n", pkg)
 	if usesXSD {
-		b.WriteString("\t\"github.com/ictmedia/schoolmail/internal/xsd\"\n")
+		fmt.Fprintf(&b, "import %q\n\n", modulePath+"/internal/xsd")
 	}
-	fmt.Fprintf(&b, ")\n\n// Service is the name of the service, Namespace that of its wrapper elements.\nconst (\n\tService = %q\n\tNamespace = %q\n)\n\n", doc.Service, doc.TargetNamespace)
-	emitOperations(&b, doc)
+	b.Write(body.Bytes())
+	return format.Source(b.Bytes())
+}
+
+// emit writes the package of a service.
+func emit(s *service, shared string, common map[string]*sharedType) ([]byte, error) {
+	var b, body, aliases bytes.Buffer
+	usesXSD := false
+	for _, d := range s.structs {
+		if t := common[d.name]; !d.wrapper && t != nil && t.of[s] {
+			fmt.Fprintf(&aliases, "\t%s = %s.%s\n", d.name, shared, d.name)
+			continue
+		}
+		body.WriteString(d.text)
+		usesXSD = usesXSD || d.xsd
+	}
+	pkg := filepath.Base(s.out)
+	fmt.Fprintf(&b, "// Code generated by wsdlfix and gowsdl v0.5.0 from %s. DO NOT EDIT.\n\n", s.source)
+	fmt.Fprintf(&b, "// Package %s holds the raw types and the operation table of %s.\n", pkg, s.doc.Service)
+	fmt.Fprintf(&b, "package %s\n\nimport (\n\t\"encoding/xml\"\n\n\t%q\n", pkg, modulePath+"/internal/soap")
+	if usesXSD {
+		fmt.Fprintf(&b, "\t%q\n", modulePath+"/internal/xsd")
+	}
+	if aliases.Len() > 0 {
+		fmt.Fprintf(&b, "\t%q\n", modulePath+"/ox/internal/"+shared)
+	}
+	b.WriteString(")\n\n// Service is the name of the service, Namespace that of its wrapper elements.\n")
+	fmt.Fprintf(&b, "const (\n\tService = %q\n\tNamespace = %q\n)\n\n", s.doc.Service, s.doc.TargetNamespace)
+	emitOperations(&b, s.doc)
+	if aliases.Len() > 0 {
+		fmt.Fprintf(&b, "// Data types that other services declare alike.\ntype (\n%s)\n\n", aliases.String())
+	}
 	b.Write(body.Bytes())
 	return format.Source(b.Bytes())
 }
@@ -400,7 +561,8 @@ func exprString(e ast.Expr) string {
 }
 
 func emitOperations(b *bytes.Buffer, doc *wsdldoc.Document) {
-	fmt.Fprintf(b, "// Operations lists the operations of %s in the order of its WSDL.\nvar Operations = []*soap.Operation{\n", doc.Service)
+	fmt.Fprintf(b, "// Operations lists the operations of %s in the order of its WSDL.\n", doc.Service)
+	b.WriteString("var Operations = []*soap.Operation{\n")
 	for _, op := range doc.Operations {
 		fmt.Fprintf(b, "\tOp%s,\n", goName(op.Name))
 	}

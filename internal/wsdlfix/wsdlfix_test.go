@@ -36,25 +36,24 @@ func TestDrift(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
+	line := ""
 	for l := range strings.Lines(string(gen)) {
-		line, ok := strings.CutPrefix(strings.TrimSpace(l), "//go:generate go run ../../../internal/wsdlfix ")
-		if !ok {
-			continue
-		}
-		n++
-		args := strings.Fields(line)
-		opt := map[string]string{}
-		for i := 0; i+1 < len(args)-1; i += 2 {
-			opt[args[i]] = args[i+1]
-		}
-		at := func(p string) string { return filepath.Join(dir, p) }
-		if err := run(at(opt["-modfile"]), opt["-pkg"], at(opt["-out"]), at(args[len(args)-1]), true); err != nil {
-			t.Error(err)
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(l), "//go:generate go run ../../../internal/wsdlfix "); ok {
+			line = rest
 		}
 	}
-	if n != 8 {
-		t.Errorf("%d services are generated, want 8", n)
+	args := strings.Fields(line)
+	if len(args) != 12 || args[0] != "-modfile" || args[2] != "-shared" {
+		t.Fatalf("go generate runs wsdlfix with %q, want -modfile, -shared and eight services", args)
+	}
+	at := func(p string) string { return filepath.Join(dir, p) }
+	services := args[4:]
+	for i, s := range services {
+		out, doc, _ := strings.Cut(s, "=")
+		services[i] = at(out) + "=" + at(doc)
+	}
+	if err := run(at(args[1]), at(args[3]), services, true); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -112,7 +111,12 @@ func TestRewrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := rewrite(raw, doc, "test", "Test.wsdl")
+	s, err := declare(raw, doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.out, s.source = "test", "Test.wsdl"
+	got, err := emit(s, "data", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +194,7 @@ func TestDisagreement(t *testing.T) {
 	get := "type Get struct {\n Who *Thing `xml:\"who\"`\n Length int32 `xml:\"length\"`\n}\n"
 	resp := "type GetResponse struct {\n Return_ []*Thing `xml:\"return\"`\n}\n"
 	whole := "package raw\n" + get + resp + thing
-	if _, err := rewrite([]byte(whole), doc, "p", "s"); err != nil {
+	if _, err := declare([]byte(whole), doc); err != nil {
 		t.Fatal(err)
 	}
 	for name, edit := range map[string][2]string{
@@ -209,8 +213,34 @@ func TestDisagreement(t *testing.T) {
 		if !strings.Contains(whole, edit[0]) {
 			t.Fatalf("%s: nothing to edit", name)
 		}
-		if got, err := rewrite([]byte(strings.Replace(whole, edit[0], edit[1], 1)), doc, "p", "s"); err == nil {
-			t.Errorf("%s: accepted as\n%s", name, got)
+		if got, err := declare([]byte(strings.Replace(whole, edit[0], edit[1], 1)), doc); err == nil {
+			t.Errorf("%s: accepted as\n%v", name, got.structs)
 		}
+	}
+}
+
+// TestInCommon: a type is shared only where its own form and those of all that it leads
+// to are the same.
+func TestInCommon(t *testing.T) {
+	t.Parallel()
+	of := func(types ...declared) *service { return &service{structs: types} }
+	inner := declared{name: "Inner", text: "a"}
+	other := declared{name: "Inner", text: "b"}
+	outer := declared{name: "Outer", text: "x", leads: []string{"Inner"}}
+	alone := declared{name: "Alone", text: "y"}
+	wrapper := declared{name: "Get", text: "z", wrapper: true}
+	one, two, three := of(inner, outer, alone, wrapper), of(inner, outer, wrapper), of(other, outer, wrapper)
+	common := inCommon([]*service{one, two, three})
+	if len(common) != 2 || !common["Inner"].of[one] || !common["Inner"].of[two] || common["Inner"].of[three] ||
+		!common["Outer"].of[two] || common["Outer"].of[three] {
+		t.Errorf("in common: %v", common)
+	}
+	if common := inCommon([]*service{one, three}); len(common) != 0 {
+		t.Errorf("Outer leads to two forms of Inner and is shared: %v", common)
+	}
+	four := of(declared{name: "Loop", text: "l", leads: []string{"Loop"}}, wrapper)
+	five := of(declared{name: "Loop", text: "l", leads: []string{"Loop"}})
+	if common := inCommon([]*service{four, five}); len(common) != 1 {
+		t.Errorf("a type that leads to itself: %v", common)
 	}
 }

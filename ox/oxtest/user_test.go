@@ -478,7 +478,7 @@ func TestAccess(t *testing.T) {
 	}
 	b.ok(oxuser.OpChangeByModuleAccess, byFlags(nil), nil)
 
-	webmailPlus := state.PutAccess[oxuser.UserModuleAccess](state.Combinations["webmail_plus"])
+	webmailPlus := state.PutAccess(state.Combinations["webmail_plus"])
 	b.ok(oxuser.OpChangeByModuleAccess, byFlags(webmailPlus), nil)
 	if u, _ := b.state.User(10, "mia"); !slices.Equal(u.Flags, []string{"contacts", "publication", "webmail"}) ||
 		name() != "" {
@@ -486,21 +486,21 @@ func TestAccess(t *testing.T) {
 	}
 	for _, clash := range []state.Access{state.EditPublicFolders, state.ReadCreateSharedFolders, state.WebdavXml,
 		state.DelegateTask} {
-		a := state.PutAccess[oxuser.UserModuleAccess](state.GlobalAddressBookDisabled | state.Webmail | clash)
+		a := state.PutAccess(state.GlobalAddressBookDisabled | state.Webmail | clash)
 		b.refused("StorageException", "Global address book can not be disabled for non-PIM users.",
 			oxuser.OpChangeByModuleAccess, byFlags(a), nil)
 	}
 	b.ok(oxuser.OpChangeByModuleAccess,
-		byFlags(state.PutAccess[oxuser.UserModuleAccess](state.GlobalAddressBookDisabled|state.EditGroup|
+		byFlags(state.PutAccess(state.GlobalAddressBookDisabled|state.EditGroup|
 			state.EditResource|state.Infostore|state.Ical|state.Vcard)), nil)
 	if u, _ := b.state.User(10, "mia"); u.BookOpen {
 		t.Error("the address book is open")
 	}
 	b.refused("StorageException", "FLD-0089", oxuser.OpChangeByModuleAccess,
-		byFlags(state.PutAccess[oxuser.UserModuleAccess](state.PublicFolderEditable)), nil)
+		byFlags(state.PutAccess(state.PublicFolderEditable)), nil)
 	id = &oxuser.User{Id: state.Id32(2)}
 	b.ok(oxuser.OpChangeByModuleAccess,
-		byFlags(state.PutAccess[oxuser.UserModuleAccess]((state.PublicFolderEditable | state.Publication))), nil)
+		byFlags(state.PutAccess((state.PublicFolderEditable | state.Publication))), nil)
 
 	// A context whose book has one row for everybody.
 	if err := b.state.AddContext(Context{ID: 30, GABMode: "global"}); err != nil {
@@ -518,8 +518,8 @@ func TestAccess(t *testing.T) {
 func TestGlobalAccessChange(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	all := state.PutAccess[oxuser.UserModuleAccess](0)
-	add := state.PutAccess[oxuser.UserModuleAccess](state.Tasks)
+	all := state.PutAccess(0)
+	add := state.PutAccess(state.Tasks)
 	req := &oxuser.ChangeModuleAccessGlobal{Filter: new("webmail_plus"), AddAccess: add, RemoveAccess: all,
 		Auth: &oxuser.Credentials{Login: masterAuth.Login, Password: masterAuth.Password}}
 	b.ok(oxuser.OpChangeModuleAccessGlobal, req, nil)
@@ -528,7 +528,7 @@ func TestGlobalAccessChange(t *testing.T) {
 	if !slices.Contains(ten.Flags, "tasks") || twenty.Access != "groupware_standard" {
 		t.Errorf("got %v and %v", ten.Flags, twenty.Flags)
 	}
-	req.AddAccess = state.PutAccess[oxuser.UserModuleAccess](state.GlobalAddressBookDisabled)
+	req.AddAccess = state.PutAccess(state.GlobalAddressBookDisabled)
 	b.refused("InvalidDataException", `"GlobalAddressBookDisabled" can not be changed with this method`,
 		oxuser.OpChangeModuleAccessGlobal, req, nil)
 	req.Auth = adminAuth

@@ -7,7 +7,7 @@ import (
 	"encoding/xml"
 
 	"github.com/ictmedia/schoolmail/internal/soap"
-	"github.com/ictmedia/schoolmail/internal/xsd"
+	"github.com/ictmedia/schoolmail/ox/internal/oxdata"
 )
 
 // Service is the name of the service, Namespace that of its wrapper elements.
@@ -288,6 +288,21 @@ var (
 		NewRequest:  func() any { return new(MoveContextFilestore) },
 		NewResponse: func() any { return new(MoveContextFilestoreResponse) },
 	}
+)
+
+// Data types that other services declare alike.
+type (
+	Context          = oxdata.Context
+	Credentials      = oxdata.Credentials
+	Database         = oxdata.Database
+	Entry            = oxdata.Entry
+	Filestore        = oxdata.Filestore
+	Group            = oxdata.Group
+	SOAPMapEntry     = oxdata.SOAPMapEntry
+	SOAPStringMap    = oxdata.SOAPStringMap
+	SOAPStringMapMap = oxdata.SOAPStringMapMap
+	User             = oxdata.User
+	UserModuleAccess = oxdata.UserModuleAccess
 )
 
 // Change is the element change.
@@ -661,259 +676,14 @@ type MoveContextFilestoreResponse struct {
 	Return_ *int32   `xml:"http://soap.admin.openexchange.com return,omitempty"`
 }
 
-// Context is a data type of the service.
-type Context struct {
-	Average_size   *int64            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd average_size,omitempty" soap:"nillable"`
-	Enabled        *bool             `xml:"http://dataobjects.soap.admin.openexchange.com/xsd enabled,omitempty" soap:"nillable"`
-	FilestoreId    *int32            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd filestoreId,omitempty" soap:"nillable"`
-	Filestore_name *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd filestore_name,omitempty" soap:"nillable"`
-	Id             *int32            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd id,omitempty" soap:"nillable"`
-	LoginMappings  []string          `xml:"http://dataobjects.soap.admin.openexchange.com/xsd loginMappings,omitempty" soap:"nillable"`
-	MaxQuota       *int64            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd maxQuota,omitempty" soap:"nillable"`
-	Name           *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd name,omitempty" soap:"nillable"`
-	ReadDatabase   *Database         `xml:"http://dataobjects.soap.admin.openexchange.com/xsd readDatabase,omitempty" soap:"nillable"`
-	UsedQuota      *int64            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd usedQuota,omitempty" soap:"nillable"`
-	UserAttributes *SOAPStringMapMap `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userAttributes,omitempty" soap:"nillable"`
-	WriteDatabase  *Database         `xml:"http://dataobjects.soap.admin.openexchange.com/xsd writeDatabase,omitempty" soap:"nillable"`
-	GabMode        *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd gabMode,omitempty" soap:"nillable"`
-}
-
-// Credentials is a data type of the service.
-type Credentials struct {
-	Login    *string `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd login,omitempty" soap:"nillable"`
-	Password *string `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd password,omitempty" soap:"nillable"`
-}
-
-// Database is a data type of the service.
-type Database struct {
-	CurrentUnits  *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd currentUnits,omitempty" soap:"nillable"`
-	Driver        *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd driver,omitempty" soap:"nillable"`
-	Id            *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd id,omitempty" soap:"nillable"`
-	Login         *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd login,omitempty" soap:"nillable"`
-	Master        *bool   `xml:"http://dataobjects.soap.admin.openexchange.com/xsd master,omitempty" soap:"nillable"`
-	MasterId      *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd masterId,omitempty" soap:"nillable"`
-	MaxUnits      *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd maxUnits,omitempty" soap:"nillable"`
-	Name          *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd name,omitempty" soap:"nillable"`
-	Password      *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd password,omitempty" soap:"nillable"`
-	PoolHardLimit *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd poolHardLimit,omitempty" soap:"nillable"`
-	PoolInitial   *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd poolInitial,omitempty" soap:"nillable"`
-	PoolMax       *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd poolMax,omitempty" soap:"nillable"`
-	Read_id       *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd read_id,omitempty" soap:"nillable"`
-	Scheme        *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd scheme,omitempty" soap:"nillable"`
-	Url           *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd url,omitempty" soap:"nillable"`
-}
-
-// Entry is a data type of the service.
-type Entry struct {
-	Key   *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd key,omitempty" soap:"nillable"`
-	Value *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd value,omitempty" soap:"nillable"`
-}
-
-// Filestore is a data type of the service.
-type Filestore struct {
-	CurrentContexts *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd currentContexts,omitempty" soap:"nillable"`
-	Id              *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd id,omitempty" soap:"nillable"`
-	MaxContexts     *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd maxContexts,omitempty" soap:"nillable"`
-	Reserved        *int64  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd reserved,omitempty" soap:"nillable"`
-	Size            *int64  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd size,omitempty" soap:"nillable"`
-	Url             *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd url,omitempty" soap:"nillable"`
-	Used            *int64  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd used,omitempty" soap:"nillable"`
-}
-
-// Group is a data type of the service.
-type Group struct {
-	Displayname *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd displayname,omitempty" soap:"nillable"`
-	Id          *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd id,omitempty" soap:"nillable"`
-	Members     []int32 `xml:"http://dataobjects.soap.admin.openexchange.com/xsd members,omitempty" soap:"nillable"`
-	Name        *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd name,omitempty" soap:"nillable"`
-}
-
 // Quota is a data type of the service.
 type Quota struct {
 	Module *string `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd module,omitempty" soap:"nillable"`
 	Limit  int64   `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd limit" soap:"required"`
 }
 
-// SOAPMapEntry is a data type of the service.
-type SOAPMapEntry struct {
-	Key   *string        `xml:"http://dataobjects.soap.admin.openexchange.com/xsd key,omitempty" soap:"nillable"`
-	Value *SOAPStringMap `xml:"http://dataobjects.soap.admin.openexchange.com/xsd value,omitempty" soap:"nillable"`
-}
-
-// SOAPStringMap is a data type of the service.
-type SOAPStringMap struct {
-	Entries []*Entry `xml:"http://dataobjects.soap.admin.openexchange.com/xsd entries,omitempty" soap:"nillable"`
-}
-
-// SOAPStringMapMap is a data type of the service.
-type SOAPStringMapMap struct {
-	Entries []*SOAPMapEntry `xml:"http://dataobjects.soap.admin.openexchange.com/xsd entries,omitempty" soap:"nillable"`
-}
-
 // SchemaSelectStrategy is a data type of the service.
 type SchemaSelectStrategy struct {
 	Schema_name *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd schema_name,omitempty" soap:"nillable"`
 	Strategy    *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd strategy,omitempty" soap:"nillable"`
-}
-
-// User is a data type of the service.
-type User struct {
-	Aliases                         []string          `xml:"http://dataobjects.soap.admin.openexchange.com/xsd aliases,omitempty" soap:"nillable"`
-	Anniversary                     *xsd.Date         `xml:"http://dataobjects.soap.admin.openexchange.com/xsd anniversary,omitempty" soap:"nillable"`
-	Assistant_name                  *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd assistant_name,omitempty" soap:"nillable"`
-	Birthday                        *xsd.Date         `xml:"http://dataobjects.soap.admin.openexchange.com/xsd birthday,omitempty" soap:"nillable"`
-	Branches                        *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd branches,omitempty" soap:"nillable"`
-	Business_category               *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd business_category,omitempty" soap:"nillable"`
-	Categories                      *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd categories,omitempty" soap:"nillable"`
-	Cellular_telephone1             *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd cellular_telephone1,omitempty" soap:"nillable"`
-	Cellular_telephone2             *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd cellular_telephone2,omitempty" soap:"nillable"`
-	City_business                   *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd city_business,omitempty" soap:"nillable"`
-	City_home                       *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd city_home,omitempty" soap:"nillable"`
-	City_other                      *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd city_other,omitempty" soap:"nillable"`
-	Commercial_register             *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd commercial_register,omitempty" soap:"nillable"`
-	Company                         *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd company,omitempty" soap:"nillable"`
-	Contextadmin                    *bool             `xml:"http://dataobjects.soap.admin.openexchange.com/xsd contextadmin,omitempty"`
-	Country_business                *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd country_business,omitempty" soap:"nillable"`
-	Country_home                    *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd country_home,omitempty" soap:"nillable"`
-	Country_other                   *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd country_other,omitempty" soap:"nillable"`
-	DefaultSenderAddress            *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd defaultSenderAddress,omitempty" soap:"nillable"`
-	Default_group                   *Group            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd default_group,omitempty" soap:"nillable"`
-	Department                      *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd department,omitempty" soap:"nillable"`
-	Display_name                    *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd display_name,omitempty" soap:"nillable"`
-	Email1                          *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd email1,omitempty" soap:"nillable"`
-	Email2                          *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd email2,omitempty" soap:"nillable"`
-	Email3                          *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd email3,omitempty" soap:"nillable"`
-	EmployeeType                    *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd employeeType,omitempty" soap:"nillable"`
-	Fax_business                    *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd fax_business,omitempty" soap:"nillable"`
-	Fax_home                        *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd fax_home,omitempty" soap:"nillable"`
-	Fax_other                       *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd fax_other,omitempty" soap:"nillable"`
-	FolderTree                      *int32            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd folderTree,omitempty" soap:"nillable"`
-	Given_name                      *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd given_name,omitempty" soap:"nillable"`
-	GuiPreferencesForSoap           *SOAPStringMap    `xml:"http://dataobjects.soap.admin.openexchange.com/xsd guiPreferencesForSoap,omitempty" soap:"nillable"`
-	Gui_spam_filter_enabled         *bool             `xml:"http://dataobjects.soap.admin.openexchange.com/xsd gui_spam_filter_enabled,omitempty" soap:"nillable"`
-	Id                              *int32            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd id,omitempty" soap:"nillable"`
-	ImapLogin                       *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd imapLogin,omitempty" soap:"nillable"`
-	ImapPort                        *int32            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd imapPort,omitempty"`
-	ImapSchema                      *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd imapSchema,omitempty" soap:"nillable"`
-	ImapServer                      *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd imapServer,omitempty" soap:"nillable"`
-	ImapServerString                *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd imapServerString,omitempty" soap:"nillable"`
-	Info                            *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd info,omitempty" soap:"nillable"`
-	Instant_messenger1              *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd instant_messenger1,omitempty" soap:"nillable"`
-	Instant_messenger2              *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd instant_messenger2,omitempty" soap:"nillable"`
-	Language                        *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd language,omitempty" soap:"nillable"`
-	Mail_folder_confirmed_ham_name  *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd mail_folder_confirmed_ham_name,omitempty" soap:"nillable"`
-	Mail_folder_confirmed_spam_name *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd mail_folder_confirmed_spam_name,omitempty" soap:"nillable"`
-	Mail_folder_drafts_name         *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd mail_folder_drafts_name,omitempty" soap:"nillable"`
-	Mail_folder_sent_name           *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd mail_folder_sent_name,omitempty" soap:"nillable"`
-	Mail_folder_spam_name           *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd mail_folder_spam_name,omitempty" soap:"nillable"`
-	Mail_folder_trash_name          *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd mail_folder_trash_name,omitempty" soap:"nillable"`
-	Mail_folder_archive_full_name   *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd mail_folder_archive_full_name,omitempty" soap:"nillable"`
-	Mailenabled                     *bool             `xml:"http://dataobjects.soap.admin.openexchange.com/xsd mailenabled,omitempty" soap:"nillable"`
-	Manager_name                    *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd manager_name,omitempty" soap:"nillable"`
-	Marital_status                  *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd marital_status,omitempty" soap:"nillable"`
-	Middle_name                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd middle_name,omitempty" soap:"nillable"`
-	Name                            *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd name,omitempty" soap:"nillable"`
-	Nickname                        *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd nickname,omitempty" soap:"nillable"`
-	Note                            *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd note,omitempty" soap:"nillable"`
-	Number_of_children              *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd number_of_children,omitempty" soap:"nillable"`
-	Number_of_employee              *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd number_of_employee,omitempty" soap:"nillable"`
-	Password                        *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd password,omitempty" soap:"nillable"`
-	PasswordMech                    *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd passwordMech,omitempty" soap:"nillable"`
-	Password_expired                *bool             `xml:"http://dataobjects.soap.admin.openexchange.com/xsd password_expired,omitempty" soap:"nillable"`
-	Position                        *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd position,omitempty" soap:"nillable"`
-	Postal_code_business            *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd postal_code_business,omitempty" soap:"nillable"`
-	Postal_code_home                *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd postal_code_home,omitempty" soap:"nillable"`
-	Postal_code_other               *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd postal_code_other,omitempty" soap:"nillable"`
-	PrimaryEmail                    *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd primaryEmail,omitempty" soap:"nillable"`
-	Profession                      *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd profession,omitempty" soap:"nillable"`
-	Room_number                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd room_number,omitempty" soap:"nillable"`
-	Sales_volume                    *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd sales_volume,omitempty" soap:"nillable"`
-	SmtpPort                        *int32            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd smtpPort,omitempty"`
-	SmtpSchema                      *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd smtpSchema,omitempty" soap:"nillable"`
-	SmtpServer                      *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd smtpServer,omitempty" soap:"nillable"`
-	SmtpServerString                *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd smtpServerString,omitempty" soap:"nillable"`
-	Spouse_name                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd spouse_name,omitempty" soap:"nillable"`
-	State_business                  *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd state_business,omitempty" soap:"nillable"`
-	State_home                      *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd state_home,omitempty" soap:"nillable"`
-	State_other                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd state_other,omitempty" soap:"nillable"`
-	Street_business                 *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd street_business,omitempty" soap:"nillable"`
-	Street_home                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd street_home,omitempty" soap:"nillable"`
-	Street_other                    *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd street_other,omitempty" soap:"nillable"`
-	Suffix                          *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd suffix,omitempty" soap:"nillable"`
-	Sur_name                        *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd sur_name,omitempty" soap:"nillable"`
-	Tax_id                          *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd tax_id,omitempty" soap:"nillable"`
-	Telephone_assistant             *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_assistant,omitempty" soap:"nillable"`
-	Telephone_business1             *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_business1,omitempty" soap:"nillable"`
-	Telephone_business2             *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_business2,omitempty" soap:"nillable"`
-	Telephone_callback              *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_callback,omitempty" soap:"nillable"`
-	Telephone_car                   *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_car,omitempty" soap:"nillable"`
-	Telephone_company               *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_company,omitempty" soap:"nillable"`
-	Telephone_home1                 *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_home1,omitempty" soap:"nillable"`
-	Telephone_home2                 *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_home2,omitempty" soap:"nillable"`
-	Telephone_ip                    *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_ip,omitempty" soap:"nillable"`
-	Telephone_isdn                  *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_isdn,omitempty" soap:"nillable"`
-	Telephone_other                 *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_other,omitempty" soap:"nillable"`
-	Telephone_pager                 *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_pager,omitempty" soap:"nillable"`
-	Telephone_primary               *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_primary,omitempty" soap:"nillable"`
-	Telephone_radio                 *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_radio,omitempty" soap:"nillable"`
-	Telephone_telex                 *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_telex,omitempty" soap:"nillable"`
-	Telephone_ttytdd                *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd telephone_ttytdd,omitempty" soap:"nillable"`
-	Timezone                        *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd timezone,omitempty" soap:"nillable"`
-	Title                           *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd title,omitempty" soap:"nillable"`
-	UploadFileSizeLimit             *int32            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd uploadFileSizeLimit,omitempty" soap:"nillable"`
-	UploadFileSizeLimitPerFile      *int32            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd uploadFileSizeLimitPerFile,omitempty" soap:"nillable"`
-	Url                             *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd url,omitempty" soap:"nillable"`
-	UserAttributes                  *SOAPStringMapMap `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userAttributes,omitempty" soap:"nillable"`
-	Userfield01                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield01,omitempty" soap:"nillable"`
-	Userfield02                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield02,omitempty" soap:"nillable"`
-	Userfield03                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield03,omitempty" soap:"nillable"`
-	Userfield04                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield04,omitempty" soap:"nillable"`
-	Userfield05                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield05,omitempty" soap:"nillable"`
-	Userfield06                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield06,omitempty" soap:"nillable"`
-	Userfield07                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield07,omitempty" soap:"nillable"`
-	Userfield08                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield08,omitempty" soap:"nillable"`
-	Userfield09                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield09,omitempty" soap:"nillable"`
-	Userfield10                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield10,omitempty" soap:"nillable"`
-	Userfield11                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield11,omitempty" soap:"nillable"`
-	Userfield12                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield12,omitempty" soap:"nillable"`
-	Userfield13                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield13,omitempty" soap:"nillable"`
-	Userfield14                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield14,omitempty" soap:"nillable"`
-	Userfield15                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield15,omitempty" soap:"nillable"`
-	Userfield16                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield16,omitempty" soap:"nillable"`
-	Userfield17                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield17,omitempty" soap:"nillable"`
-	Userfield18                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield18,omitempty" soap:"nillable"`
-	Userfield19                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield19,omitempty" soap:"nillable"`
-	Userfield20                     *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userfield20,omitempty" soap:"nillable"`
-	Image1                          xsd.Base64        `xml:"http://dataobjects.soap.admin.openexchange.com/xsd image1,omitempty" soap:"nillable"`
-	Image1ContentType               *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd image1ContentType,omitempty" soap:"nillable"`
-}
-
-// UserModuleAccess is a data type of the service.
-type UserModuleAccess struct {
-	OLOX20                    *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd OLOX20,omitempty" soap:"nillable"`
-	USM                       *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd USM,omitempty" soap:"nillable"`
-	ActiveSync                *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd activeSync,omitempty" soap:"nillable"`
-	Calendar                  *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd calendar,omitempty" soap:"nillable"`
-	CollectEmailAddresses     *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd collectEmailAddresses,omitempty" soap:"nillable"`
-	Contacts                  *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd contacts,omitempty" soap:"nillable"`
-	DelegateTask              *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd delegateTask,omitempty" soap:"nillable"`
-	DeniedPortal              *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd deniedPortal,omitempty" soap:"nillable"`
-	EditGroup                 *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd editGroup,omitempty" soap:"nillable"`
-	EditPassword              *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd editPassword,omitempty" soap:"nillable"`
-	EditPublicFolders         *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd editPublicFolders,omitempty" soap:"nillable"`
-	EditResource              *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd editResource,omitempty" soap:"nillable"`
-	GlobalAddressBookDisabled *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd globalAddressBookDisabled,omitempty" soap:"nillable"`
-	Ical                      *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd ical,omitempty" soap:"nillable"`
-	Infostore                 *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd infostore,omitempty" soap:"nillable"`
-	MultipleMailAccounts      *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd multipleMailAccounts,omitempty" soap:"nillable"`
-	PublicFolderEditable      *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd publicFolderEditable,omitempty" soap:"nillable"`
-	Publication               *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd publication,omitempty" soap:"nillable"`
-	ReadCreateSharedFolders   *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd readCreateSharedFolders,omitempty" soap:"nillable"`
-	Subscription              *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd subscription,omitempty" soap:"nillable"`
-	Syncml                    *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd syncml,omitempty" soap:"nillable"`
-	Tasks                     *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd tasks,omitempty" soap:"nillable"`
-	Vcard                     *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd vcard,omitempty" soap:"nillable"`
-	Webdav                    *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd webdav,omitempty" soap:"nillable"`
-	WebdavXml                 *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd webdavXml,omitempty" soap:"nillable"`
-	Webmail                   *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd webmail,omitempty" soap:"nillable"`
 }

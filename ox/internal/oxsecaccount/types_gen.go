@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 
 	"github.com/ictmedia/schoolmail/internal/soap"
+	"github.com/ictmedia/schoolmail/ox/internal/oxdata"
 )
 
 // Service is the name of the service, Namespace that of its wrapper elements.
@@ -55,6 +56,11 @@ var (
 		NewRequest:  func() any { return new(Update) },
 		NewResponse: func() any { return new(UpdateResponse) },
 	}
+)
+
+// Data types that other services declare alike.
+type (
+	Credentials = oxdata.Credentials
 )
 
 // Create is the element create.
@@ -209,12 +215,6 @@ type AccountDataUpdate struct {
 // Context is a data type of the service.
 type Context struct {
 	Id *int32 `xml:"http://dataobjects.soap.admin.openexchange.com/xsd id,omitempty" soap:"nillable"`
-}
-
-// Credentials is a data type of the service.
-type Credentials struct {
-	Login    *string `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd login,omitempty" soap:"nillable"`
-	Password *string `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd password,omitempty" soap:"nillable"`
 }
 
 // Group is a data type of the service.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/internal/xsd"
+	"github.com/ictmedia/schoolmail/ox/internal/oxdata"
 )
 
 // Service is the name of the service, Namespace that of its wrapper elements.
@@ -56,6 +57,17 @@ var (
 	}
 )
 
+// Data types that other services declare alike.
+type (
+	Context          = oxdata.Context
+	Credentials      = oxdata.Credentials
+	Database         = oxdata.Database
+	Entry            = oxdata.Entry
+	SOAPMapEntry     = oxdata.SOAPMapEntry
+	SOAPStringMap    = oxdata.SOAPStringMap
+	SOAPStringMapMap = oxdata.SOAPStringMapMap
+)
+
 // DeleteJob is the element deleteJob.
 type DeleteJob struct {
 	XMLName xml.Name     `xml:"http://soap.admin.openexchange.com deleteJob"`
@@ -96,68 +108,4 @@ type GetTaskResults struct {
 type GetTaskResultsResponse struct {
 	XMLName xml.Name `xml:"http://soap.admin.openexchange.com getTaskResultsResponse"`
 	Return_ *xsd.Any `xml:"http://soap.admin.openexchange.com return,omitempty" soap:"nillable"`
-}
-
-// Context is a data type of the service.
-type Context struct {
-	Average_size   *int64            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd average_size,omitempty" soap:"nillable"`
-	Enabled        *bool             `xml:"http://dataobjects.soap.admin.openexchange.com/xsd enabled,omitempty" soap:"nillable"`
-	FilestoreId    *int32            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd filestoreId,omitempty" soap:"nillable"`
-	Filestore_name *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd filestore_name,omitempty" soap:"nillable"`
-	Id             *int32            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd id,omitempty" soap:"nillable"`
-	LoginMappings  []string          `xml:"http://dataobjects.soap.admin.openexchange.com/xsd loginMappings,omitempty" soap:"nillable"`
-	MaxQuota       *int64            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd maxQuota,omitempty" soap:"nillable"`
-	Name           *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd name,omitempty" soap:"nillable"`
-	ReadDatabase   *Database         `xml:"http://dataobjects.soap.admin.openexchange.com/xsd readDatabase,omitempty" soap:"nillable"`
-	UsedQuota      *int64            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd usedQuota,omitempty" soap:"nillable"`
-	UserAttributes *SOAPStringMapMap `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userAttributes,omitempty" soap:"nillable"`
-	WriteDatabase  *Database         `xml:"http://dataobjects.soap.admin.openexchange.com/xsd writeDatabase,omitempty" soap:"nillable"`
-	GabMode        *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd gabMode,omitempty" soap:"nillable"`
-}
-
-// Credentials is a data type of the service.
-type Credentials struct {
-	Login    *string `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd login,omitempty" soap:"nillable"`
-	Password *string `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd password,omitempty" soap:"nillable"`
-}
-
-// Database is a data type of the service.
-type Database struct {
-	CurrentUnits  *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd currentUnits,omitempty" soap:"nillable"`
-	Driver        *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd driver,omitempty" soap:"nillable"`
-	Id            *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd id,omitempty" soap:"nillable"`
-	Login         *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd login,omitempty" soap:"nillable"`
-	Master        *bool   `xml:"http://dataobjects.soap.admin.openexchange.com/xsd master,omitempty" soap:"nillable"`
-	MasterId      *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd masterId,omitempty" soap:"nillable"`
-	MaxUnits      *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd maxUnits,omitempty" soap:"nillable"`
-	Name          *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd name,omitempty" soap:"nillable"`
-	Password      *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd password,omitempty" soap:"nillable"`
-	PoolHardLimit *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd poolHardLimit,omitempty" soap:"nillable"`
-	PoolInitial   *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd poolInitial,omitempty" soap:"nillable"`
-	PoolMax       *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd poolMax,omitempty" soap:"nillable"`
-	Read_id       *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd read_id,omitempty" soap:"nillable"`
-	Scheme        *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd scheme,omitempty" soap:"nillable"`
-	Url           *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd url,omitempty" soap:"nillable"`
-}
-
-// Entry is a data type of the service.
-type Entry struct {
-	Key   *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd key,omitempty" soap:"nillable"`
-	Value *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd value,omitempty" soap:"nillable"`
-}
-
-// SOAPMapEntry is a data type of the service.
-type SOAPMapEntry struct {
-	Key   *string        `xml:"http://dataobjects.soap.admin.openexchange.com/xsd key,omitempty" soap:"nillable"`
-	Value *SOAPStringMap `xml:"http://dataobjects.soap.admin.openexchange.com/xsd value,omitempty" soap:"nillable"`
-}
-
-// SOAPStringMap is a data type of the service.
-type SOAPStringMap struct {
-	Entries []*Entry `xml:"http://dataobjects.soap.admin.openexchange.com/xsd entries,omitempty" soap:"nillable"`
-}
-
-// SOAPStringMapMap is a data type of the service.
-type SOAPStringMapMap struct {
-	Entries []*SOAPMapEntry `xml:"http://dataobjects.soap.admin.openexchange.com/xsd entries,omitempty" soap:"nillable"`
 }

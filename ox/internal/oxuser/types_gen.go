@@ -8,6 +8,7 @@ import (
 
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/internal/xsd"
+	"github.com/ictmedia/schoolmail/ox/internal/oxdata"
 )
 
 // Service is the name of the service, Namespace that of its wrapper elements.
@@ -249,6 +250,20 @@ var (
 		NewRequest:  func() any { return new(MoveUserFilestore) },
 		NewResponse: func() any { return new(MoveUserFilestoreResponse) },
 	}
+)
+
+// Data types that other services declare alike.
+type (
+	Context          = oxdata.Context
+	Credentials      = oxdata.Credentials
+	Database         = oxdata.Database
+	Entry            = oxdata.Entry
+	Filestore        = oxdata.Filestore
+	Group            = oxdata.Group
+	SOAPMapEntry     = oxdata.SOAPMapEntry
+	SOAPStringMap    = oxdata.SOAPStringMap
+	SOAPStringMapMap = oxdata.SOAPStringMapMap
+	UserModuleAccess = oxdata.UserModuleAccess
 )
 
 // Change is the element change.
@@ -607,89 +622,6 @@ type MoveUserFilestoreResponse struct {
 	Return_ *int32   `xml:"http://soap.admin.openexchange.com return,omitempty"`
 }
 
-// Context is a data type of the service.
-type Context struct {
-	Average_size   *int64            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd average_size,omitempty" soap:"nillable"`
-	Enabled        *bool             `xml:"http://dataobjects.soap.admin.openexchange.com/xsd enabled,omitempty" soap:"nillable"`
-	FilestoreId    *int32            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd filestoreId,omitempty" soap:"nillable"`
-	Filestore_name *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd filestore_name,omitempty" soap:"nillable"`
-	Id             *int32            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd id,omitempty" soap:"nillable"`
-	LoginMappings  []string          `xml:"http://dataobjects.soap.admin.openexchange.com/xsd loginMappings,omitempty" soap:"nillable"`
-	MaxQuota       *int64            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd maxQuota,omitempty" soap:"nillable"`
-	Name           *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd name,omitempty" soap:"nillable"`
-	ReadDatabase   *Database         `xml:"http://dataobjects.soap.admin.openexchange.com/xsd readDatabase,omitempty" soap:"nillable"`
-	UsedQuota      *int64            `xml:"http://dataobjects.soap.admin.openexchange.com/xsd usedQuota,omitempty" soap:"nillable"`
-	UserAttributes *SOAPStringMapMap `xml:"http://dataobjects.soap.admin.openexchange.com/xsd userAttributes,omitempty" soap:"nillable"`
-	WriteDatabase  *Database         `xml:"http://dataobjects.soap.admin.openexchange.com/xsd writeDatabase,omitempty" soap:"nillable"`
-	GabMode        *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd gabMode,omitempty" soap:"nillable"`
-}
-
-// Credentials is a data type of the service.
-type Credentials struct {
-	Login    *string `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd login,omitempty" soap:"nillable"`
-	Password *string `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd password,omitempty" soap:"nillable"`
-}
-
-// Database is a data type of the service.
-type Database struct {
-	CurrentUnits  *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd currentUnits,omitempty" soap:"nillable"`
-	Driver        *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd driver,omitempty" soap:"nillable"`
-	Id            *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd id,omitempty" soap:"nillable"`
-	Login         *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd login,omitempty" soap:"nillable"`
-	Master        *bool   `xml:"http://dataobjects.soap.admin.openexchange.com/xsd master,omitempty" soap:"nillable"`
-	MasterId      *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd masterId,omitempty" soap:"nillable"`
-	MaxUnits      *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd maxUnits,omitempty" soap:"nillable"`
-	Name          *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd name,omitempty" soap:"nillable"`
-	Password      *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd password,omitempty" soap:"nillable"`
-	PoolHardLimit *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd poolHardLimit,omitempty" soap:"nillable"`
-	PoolInitial   *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd poolInitial,omitempty" soap:"nillable"`
-	PoolMax       *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd poolMax,omitempty" soap:"nillable"`
-	Read_id       *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd read_id,omitempty" soap:"nillable"`
-	Scheme        *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd scheme,omitempty" soap:"nillable"`
-	Url           *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd url,omitempty" soap:"nillable"`
-}
-
-// Entry is a data type of the service.
-type Entry struct {
-	Key   *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd key,omitempty" soap:"nillable"`
-	Value *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd value,omitempty" soap:"nillable"`
-}
-
-// Filestore is a data type of the service.
-type Filestore struct {
-	CurrentContexts *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd currentContexts,omitempty" soap:"nillable"`
-	Id              *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd id,omitempty" soap:"nillable"`
-	MaxContexts     *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd maxContexts,omitempty" soap:"nillable"`
-	Reserved        *int64  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd reserved,omitempty" soap:"nillable"`
-	Size            *int64  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd size,omitempty" soap:"nillable"`
-	Url             *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd url,omitempty" soap:"nillable"`
-	Used            *int64  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd used,omitempty" soap:"nillable"`
-}
-
-// Group is a data type of the service.
-type Group struct {
-	Displayname *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd displayname,omitempty" soap:"nillable"`
-	Id          *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd id,omitempty" soap:"nillable"`
-	Members     []int32 `xml:"http://dataobjects.soap.admin.openexchange.com/xsd members,omitempty" soap:"nillable"`
-	Name        *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd name,omitempty" soap:"nillable"`
-}
-
-// SOAPMapEntry is a data type of the service.
-type SOAPMapEntry struct {
-	Key   *string        `xml:"http://dataobjects.soap.admin.openexchange.com/xsd key,omitempty" soap:"nillable"`
-	Value *SOAPStringMap `xml:"http://dataobjects.soap.admin.openexchange.com/xsd value,omitempty" soap:"nillable"`
-}
-
-// SOAPStringMap is a data type of the service.
-type SOAPStringMap struct {
-	Entries []*Entry `xml:"http://dataobjects.soap.admin.openexchange.com/xsd entries,omitempty" soap:"nillable"`
-}
-
-// SOAPStringMapMap is a data type of the service.
-type SOAPStringMapMap struct {
-	Entries []*SOAPMapEntry `xml:"http://dataobjects.soap.admin.openexchange.com/xsd entries,omitempty" soap:"nillable"`
-}
-
 // User is a data type of the service.
 type User struct {
 	Aliases                             []string          `xml:"http://dataobjects.soap.admin.openexchange.com/xsd aliases,omitempty" soap:"nillable"`
@@ -829,34 +761,4 @@ type User struct {
 	Load_remote_mail_content_by_default *bool             `xml:"http://dataobjects.soap.admin.openexchange.com/xsd load_remote_mail_content_by_default,omitempty" soap:"nillable"`
 	Image1                              xsd.Base64        `xml:"http://dataobjects.soap.admin.openexchange.com/xsd image1,omitempty" soap:"nillable"`
 	Image1ContentType                   *string           `xml:"http://dataobjects.soap.admin.openexchange.com/xsd image1ContentType,omitempty" soap:"nillable"`
-}
-
-// UserModuleAccess is a data type of the service.
-type UserModuleAccess struct {
-	OLOX20                    *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd OLOX20,omitempty" soap:"nillable"`
-	USM                       *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd USM,omitempty" soap:"nillable"`
-	ActiveSync                *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd activeSync,omitempty" soap:"nillable"`
-	Calendar                  *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd calendar,omitempty" soap:"nillable"`
-	CollectEmailAddresses     *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd collectEmailAddresses,omitempty" soap:"nillable"`
-	Contacts                  *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd contacts,omitempty" soap:"nillable"`
-	DelegateTask              *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd delegateTask,omitempty" soap:"nillable"`
-	DeniedPortal              *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd deniedPortal,omitempty" soap:"nillable"`
-	EditGroup                 *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd editGroup,omitempty" soap:"nillable"`
-	EditPassword              *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd editPassword,omitempty" soap:"nillable"`
-	EditPublicFolders         *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd editPublicFolders,omitempty" soap:"nillable"`
-	EditResource              *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd editResource,omitempty" soap:"nillable"`
-	GlobalAddressBookDisabled *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd globalAddressBookDisabled,omitempty" soap:"nillable"`
-	Ical                      *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd ical,omitempty" soap:"nillable"`
-	Infostore                 *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd infostore,omitempty" soap:"nillable"`
-	MultipleMailAccounts      *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd multipleMailAccounts,omitempty" soap:"nillable"`
-	PublicFolderEditable      *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd publicFolderEditable,omitempty" soap:"nillable"`
-	Publication               *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd publication,omitempty" soap:"nillable"`
-	ReadCreateSharedFolders   *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd readCreateSharedFolders,omitempty" soap:"nillable"`
-	Subscription              *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd subscription,omitempty" soap:"nillable"`
-	Syncml                    *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd syncml,omitempty" soap:"nillable"`
-	Tasks                     *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd tasks,omitempty" soap:"nillable"`
-	Vcard                     *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd vcard,omitempty" soap:"nillable"`
-	Webdav                    *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd webdav,omitempty" soap:"nillable"`
-	WebdavXml                 *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd webdavXml,omitempty" soap:"nillable"`
-	Webmail                   *bool `xml:"http://dataobjects.soap.admin.openexchange.com/xsd webmail,omitempty" soap:"nillable"`
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 
 	"github.com/ictmedia/schoolmail/internal/soap"
+	"github.com/ictmedia/schoolmail/ox/internal/oxdata"
 )
 
 // Service is the name of the service, Namespace that of its wrapper elements.
@@ -205,6 +206,13 @@ var (
 		Faults:     []string{"StorageException", "InvalidCredentialsException", "InvalidDataException", "RemoteException"},
 		NewRequest: func() any { return new(UnregisterServer) },
 	}
+)
+
+// Data types that other services declare alike.
+type (
+	Credentials = oxdata.Credentials
+	Database    = oxdata.Database
+	Filestore   = oxdata.Filestore
 )
 
 // ChangeDatabase is the element changeDatabase.
@@ -454,42 +462,6 @@ type CheckedDatabases struct {
 	Needsupdate []*Database `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd needsupdate,omitempty" soap:"nillable"`
 	Blocked     []*Database `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd blocked,omitempty" soap:"nillable"`
 	Outdated    []*Database `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd outdated,omitempty" soap:"nillable"`
-}
-
-// Credentials is a data type of the service.
-type Credentials struct {
-	Login    *string `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd login,omitempty" soap:"nillable"`
-	Password *string `xml:"http://dataobjects.rmi.admin.openexchange.com/xsd password,omitempty" soap:"nillable"`
-}
-
-// Database is a data type of the service.
-type Database struct {
-	CurrentUnits  *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd currentUnits,omitempty" soap:"nillable"`
-	Driver        *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd driver,omitempty" soap:"nillable"`
-	Id            *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd id,omitempty" soap:"nillable"`
-	Login         *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd login,omitempty" soap:"nillable"`
-	Master        *bool   `xml:"http://dataobjects.soap.admin.openexchange.com/xsd master,omitempty" soap:"nillable"`
-	MasterId      *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd masterId,omitempty" soap:"nillable"`
-	MaxUnits      *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd maxUnits,omitempty" soap:"nillable"`
-	Name          *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd name,omitempty" soap:"nillable"`
-	Password      *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd password,omitempty" soap:"nillable"`
-	PoolHardLimit *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd poolHardLimit,omitempty" soap:"nillable"`
-	PoolInitial   *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd poolInitial,omitempty" soap:"nillable"`
-	PoolMax       *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd poolMax,omitempty" soap:"nillable"`
-	Read_id       *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd read_id,omitempty" soap:"nillable"`
-	Scheme        *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd scheme,omitempty" soap:"nillable"`
-	Url           *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd url,omitempty" soap:"nillable"`
-}
-
-// Filestore is a data type of the service.
-type Filestore struct {
-	CurrentContexts *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd currentContexts,omitempty" soap:"nillable"`
-	Id              *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd id,omitempty" soap:"nillable"`
-	MaxContexts     *int32  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd maxContexts,omitempty" soap:"nillable"`
-	Reserved        *int64  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd reserved,omitempty" soap:"nillable"`
-	Size            *int64  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd size,omitempty" soap:"nillable"`
-	Url             *string `xml:"http://dataobjects.soap.admin.openexchange.com/xsd url,omitempty" soap:"nillable"`
-	Used            *int64  `xml:"http://dataobjects.soap.admin.openexchange.com/xsd used,omitempty" soap:"nillable"`
 }
 
 // MaintenanceReason is a data type of the service.

@@ -5,6 +5,16 @@
 //
 // The packages beside this one are generated from them; see gen.go. The
 // simulator publishes them at ?wsdl.
+//
+// What several services declare alike is in oxdata, once: Credentials (all eight
+// services), Database (seven), Context, Entry, SOAPMapEntry, SOAPStringMap and
+// SOAPStringMapMap (six), Group (four), User and Filestore (three), UserModuleAccess
+// (two). The namespaces of their elements are the same in every service, so one struct
+// serves them all. What is left twice differs on the wire: OXUserService's User has
+// nine elements that the other services refuse; Context, Group and User of
+// OXSecondaryAccountService have nothing but an id, and refuse the rest. The wrapper
+// elements of operations (create, change, list ...) carry each service's own
+// parameters, whatever they have in common by name.
 package wsdl
 
 import (

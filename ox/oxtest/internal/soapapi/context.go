@@ -111,7 +111,7 @@ func contextService() *service {
 				*soap.Fault) {
 				out := &oxcontext.GetModuleAccessResponse{}
 				return out, c.ofContext(r.Ctx, r.Auth, func(cs *state.Context) *soap.Fault {
-					out.Return_ = state.PutAccess[oxcontext.UserModuleAccess](cs.AccessOf(cs.Users[cs.AdminID]))
+					out.Return_ = state.PutAccess(cs.AccessOf(cs.Users[cs.AdminID]))
 					return nil
 				})
 			}),
@@ -179,7 +179,7 @@ func contextService() *service {
 				r *oxcontext.MoveContextFilestore) (*oxcontext.MoveContextFilestoreResponse, *soap.Fault) {
 				out := &oxcontext.MoveContextFilestoreResponse{}
 				return out, c.ofContext(r.Ctx, r.Auth, func(cs *state.Context) *soap.Fault {
-					id, f := c.st.FindFilestore(state.Convert[state.FilestoreRef](r.Dst_filestore_id))
+					id, f := c.st.FindFilestore(r.Dst_filestore_id)
 					if f != nil {
 						return f
 					}
@@ -195,9 +195,9 @@ func contextService() *service {
 // ofContext runs f on a context after the check of master credentials.
 func (c *call) ofContext(ctx *oxcontext.Context, auth *oxcontext.Credentials,
 	f func(cs *state.Context) *soap.Fault) *soap.Fault {
-	ref, a := state.Convert[state.ContextRef](ctx), state.Convert[state.Credentials](auth)
+	ref := state.Convert[state.ContextRef](ctx)
 	return c.locked(func() *soap.Fault {
-		cs, fault := c.st.AuthMasterFor(ref, a)
+		cs, fault := c.st.AuthMasterFor(ref, auth)
 		if fault != nil {
 			return fault
 		}
@@ -207,7 +207,6 @@ func (c *call) ofContext(ctx *oxcontext.Context, auth *oxcontext.Credentials,
 
 func (c *call) createContext(in *oxcontext.Context, admin *oxcontext.User, auth *oxcontext.Credentials,
 	strategy *oxcontext.SchemaSelectStrategy, arg state.AccessArg) (out *oxcontext.Context, fault *soap.Fault) {
-	a := state.Convert[state.Credentials](auth)
 	if in == nil {
 		in = &oxcontext.Context{}
 	}
@@ -225,7 +224,7 @@ func (c *call) createContext(in *oxcontext.Context, admin *oxcontext.User, auth 
 			*strategy.Strategy != "in-memory" {
 			return state.BareFault("Invalid schema select strategy " + *strategy.Strategy)
 		}
-		if f := c.st.AuthMaster(a); f != nil {
+		if f := c.st.AuthMaster(auth); f != nil {
 			return f
 		}
 		schema := ""
@@ -300,9 +299,8 @@ func changeQuota(c *call, r *oxcontext.ChangeQuota) *soap.Fault {
 }
 
 func (c *call) enableAll(auth *oxcontext.Credentials, on bool) *soap.Fault {
-	a := state.Convert[state.Credentials](auth)
 	return c.locked(func() *soap.Fault {
-		if f := c.st.AuthMaster(a); f != nil {
+		if f := c.st.AuthMaster(auth); f != nil {
 			return f
 		}
 		for _, cs := range c.st.Contexts {
@@ -315,7 +313,7 @@ func (c *call) enableAll(auth *oxcontext.Credentials, on bool) *soap.Fault {
 // contextExists has an order of checks of its own: a context that does not exist
 // is answered before anybody's password is looked at, except for the master's login.
 func (c *call) contextExists(ctx *oxcontext.Context, auth *oxcontext.Credentials) (found bool, fault *soap.Fault) {
-	ref, a := state.Convert[state.ContextRef](ctx), state.Convert[state.Credentials](auth)
+	ref := state.Convert[state.ContextRef](ctx)
 	fault = c.locked(func() *soap.Fault {
 		s := c.st
 		var cs *state.Context
@@ -331,25 +329,25 @@ func (c *call) contextExists(ctx *oxcontext.Context, auth *oxcontext.Credentials
 				}
 			}
 		}
-		if cs == nil && (ref.Id == nil || a == nil || state.Text(a.Login) != s.MasterLogin) {
+		if cs == nil && (ref.Id == nil || auth == nil || state.Text(auth.Login) != s.MasterLogin) {
 			return nil
 		}
 		found = cs != nil
-		return s.AuthMaster(a)
+		return s.AuthMaster(auth)
 	})
 	return found && fault == nil, fault
 }
 
 func getContextData(c *call, r *oxcontext.GetData) (*oxcontext.GetDataResponse, *soap.Fault) {
 	out := &oxcontext.GetDataResponse{}
-	ref, a := state.Convert[state.ContextRef](r.Ctx), state.Convert[state.Credentials](r.Auth)
+	ref := state.Convert[state.ContextRef](r.Ctx)
 	return out, c.locked(func() *soap.Fault {
 		s := c.st
 		if ref == nil || ref.Id == nil {
 			return s.Fault(state.KindCredentials, "Client sent invalid context data object")
 		}
 		cs := s.Context(state.Number(ref.Id))
-		if !s.IsMaster(a) && (cs == nil || !cs.IsAdmin(a)) {
+		if !s.IsMaster(r.Auth) && (cs == nil || !cs.IsAdmin(r.Auth)) {
 			return s.AuthFailed()
 		}
 		if cs == nil {

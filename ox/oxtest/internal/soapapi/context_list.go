@@ -45,7 +45,7 @@ func (c *call) databaseMustExist(db *oxcontext.Database) func() *soap.Fault {
 
 func (c *call) filestoreMustExist(fs *oxcontext.Filestore) func() *soap.Fault {
 	return func() *soap.Fault {
-		_, f := c.st.FindFilestore(state.Convert[state.FilestoreRef](fs))
+		_, f := c.st.FindFilestore(fs)
 		return f
 	}
 }
@@ -57,10 +57,9 @@ func paging(p *string) *string { return new(state.Text(p)) }
 // that have no pages.
 func (c *call) listContexts(auth *oxcontext.Credentials, keep func(*state.Context) bool, check func() *soap.Fault,
 	offset, length *string) (out []*oxcontext.Context, fault *soap.Fault) {
-	a := state.Convert[state.Credentials](auth)
 	fault = c.locked(func() *soap.Fault {
 		s := c.st
-		if f := s.AuthMaster(a); f != nil {
+		if f := s.AuthMaster(auth); f != nil {
 			return f
 		}
 		if check != nil {

@@ -18,11 +18,10 @@ func copyService() *service {
 // copyUser answers OXUserCopyService.copyUser. Only one call may be under way in
 // the whole installation: a second one breaks both, or hangs.
 func copyUser(c *call, r *oxusercopy.CopyUser) (*oxusercopy.CopyUserResponse, *soap.Fault) {
-	a := state.Convert[state.Credentials](r.Auth)
 	src, dest := state.Convert[state.ContextRef](r.Src), state.Convert[state.ContextRef](r.Dest)
 	s := c.st
 	s.Mu.Lock()
-	if f := s.AuthMaster(a); f != nil {
+	if f := s.AuthMaster(r.Auth); f != nil {
 		s.Mu.Unlock()
 		return nil, f
 	}

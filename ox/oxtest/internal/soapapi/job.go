@@ -33,7 +33,7 @@ func (c *call) moveTo(ctx *oxuser.Context, user *oxuser.User, auth *oxuser.Crede
 		}
 		data := *u.Data
 		if own {
-			fs, f := s.FindFilestore(state.Convert[state.FilestoreRef](store))
+			fs, f := s.FindFilestore(store)
 			if f != nil {
 				return f
 			}
@@ -133,13 +133,13 @@ func taskService() *service {
 // job runs f for the context of a request after checking that the master or the
 // context's own admin asks.
 func (c *call) job(ctx *oxtask.Context, auth *oxtask.Credentials, f func(cid int) *soap.Fault) *soap.Fault {
-	ref, a := state.Convert[state.ContextRef](ctx), state.Convert[state.Credentials](auth)
+	ref := state.Convert[state.ContextRef](ctx)
 	return c.locked(func() *soap.Fault {
 		if ref == nil || ref.Id == nil {
 			return c.st.Fault(state.KindCredentials, "Client sent invalid context data object")
 		}
 		cs := c.st.Context(state.Number(ref.Id))
-		if !c.st.IsMaster(a) && (cs == nil || !cs.IsAdmin(a)) {
+		if !c.st.IsMaster(auth) && (cs == nil || !cs.IsAdmin(auth)) {
 			return c.st.AuthFailed()
 		}
 		return f(state.Number(ref.Id))

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/ictmedia/schoolmail/internal/soap"
+	"github.com/ictmedia/schoolmail/ox/internal/oxdata"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 	"github.com/ictmedia/schoolmail/ox/oxtest/internal/state"
 )
@@ -33,13 +34,13 @@ func users[T any](l []*T) []*state.UserRef {
 }
 
 // admin gives the check of context-admin credentials to writing.
-func (c *call) admin(ctx, auth any) func() (*state.Context, *soap.Fault) {
-	ref, a := state.Convert[state.ContextRef](ctx), state.Convert[state.Credentials](auth)
-	return func() (*state.Context, *soap.Fault) { return c.st.AuthAdmin(ref, a) }
+func (c *call) admin(ctx any, auth *oxdata.Credentials) func() (*state.Context, *soap.Fault) {
+	ref := state.Convert[state.ContextRef](ctx)
+	return func() (*state.Context, *soap.Fault) { return c.st.AuthAdmin(ref, auth) }
 }
 
 // reading runs f after the check of context-admin credentials.
-func (c *call) reading(ctx, auth any, f func(cs *state.Context) *soap.Fault) *soap.Fault {
+func (c *call) reading(ctx any, auth *oxdata.Credentials, f func(cs *state.Context) *soap.Fault) *soap.Fault {
 	check := c.admin(ctx, auth)
 	return c.locked(func() *soap.Fault {
 		cs, fault := check()
@@ -123,7 +124,7 @@ func changeUser(c *call, r *oxuser.Change) *soap.Fault {
 	if in == nil {
 		in = &oxuser.User{}
 	}
-	ref, a := state.Convert[state.ContextRef](r.Ctx), state.Convert[state.Credentials](r.Auth)
+	ref := state.Convert[state.ContextRef](r.Ctx)
 	var target *state.User
 	check := func() (*state.Context, *soap.Fault) {
 		s := c.st
@@ -137,7 +138,7 @@ func changeUser(c *call, r *oxuser.Change) *soap.Fault {
 				target = u
 			}
 		}
-		cs, caller, f := s.AuthSelf(ref, a, state.KindNoUser)
+		cs, caller, f := s.AuthSelf(ref, r.Auth, state.KindNoUser)
 		if f != nil {
 			return nil, f
 		}
@@ -204,10 +205,9 @@ func changeMailAddressPersonal(c *call, r *oxuser.ChangeMailAddressPersonal) *so
 
 func changeModuleAccessGlobal(c *call, r *oxuser.ChangeModuleAccessGlobal) *soap.Fault {
 	add, remove := state.AccessOf(r.AddAccess), state.AccessOf(r.RemoveAccess)
-	a := state.Convert[state.Credentials](r.Auth)
 	return c.locked(func() *soap.Fault {
 		s := c.st
-		if f := s.AuthMaster(a); f != nil {
+		if f := s.AuthMaster(r.Auth); f != nil {
 			return f
 		}
 		if (add | remove).Has(state.GlobalAddressBookDisabled) {
@@ -298,9 +298,9 @@ func getContextAdmin(c *call, r *oxuser.GetContextAdmin) (*oxuser.GetContextAdmi
 
 func getUserData(c *call, r *oxuser.GetData) (*oxuser.GetDataResponse, *soap.Fault) {
 	out := &oxuser.GetDataResponse{}
-	ref, a := state.Convert[state.ContextRef](r.Ctx), state.Convert[state.Credentials](r.Auth)
+	ref := state.Convert[state.ContextRef](r.Ctx)
 	return out, c.locked(func() *soap.Fault {
-		cs, caller, f := c.st.AuthSelf(ref, a, state.KindStorage)
+		cs, caller, f := c.st.AuthSelf(ref, r.Auth, state.KindStorage)
 		if f != nil {
 			return f
 		}
@@ -323,16 +323,16 @@ func getUserAccess(c *call, r *oxuser.GetModuleAccess) (*oxuser.GetModuleAccessR
 		if f != nil {
 			return f
 		}
-		out.Return_ = state.PutAccess[oxuser.UserModuleAccess](cs.AccessOf(u))
+		out.Return_ = state.PutAccess(cs.AccessOf(u))
 		return nil
 	})
 }
 
 func getMultipleUsers(c *call, r *oxuser.GetMultipleData) (*oxuser.GetMultipleDataResponse, *soap.Fault) {
 	out := &oxuser.GetMultipleDataResponse{}
-	ref, a := state.Convert[state.ContextRef](r.Ctx), state.Convert[state.Credentials](r.Auth)
+	ref := state.Convert[state.ContextRef](r.Ctx)
 	return out, c.locked(func() *soap.Fault {
-		cs, caller, f := c.st.AuthSelf(ref, a, state.KindStorage)
+		cs, caller, f := c.st.AuthSelf(ref, r.Auth, state.KindStorage)
 		if f != nil {
 			return f
 		}

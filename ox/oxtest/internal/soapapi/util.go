@@ -261,9 +261,8 @@ func utilReasons() map[*soap.Operation]handler {
 
 // master runs f after the check of master credentials.
 func (c *call) master(auth *oxutil.Credentials, f func() *soap.Fault) *soap.Fault {
-	a := state.Convert[state.Credentials](auth)
 	return c.locked(func() *soap.Fault {
-		if f := c.st.AuthMaster(a); f != nil {
+		if f := c.st.AuthMaster(auth); f != nil {
 			return f
 		}
 		return f()

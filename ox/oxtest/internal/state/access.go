@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/ictmedia/schoolmail/ox/internal/oxdata"
 )
 
 // Access is the set of module access flags of a user, one bit per flag in the
@@ -100,13 +102,12 @@ func CombinationName(a Access) string {
 // AccessOf reads a generated UserModuleAccess. A flag that was not sent is
 // granted, except deniedPortal, globalAddressBookDisabled and
 // publicFolderEditable; a nil object is nothing but unsent flags.
-func AccessOf(v any) Access {
+func AccessOf(v *oxdata.UserModuleAccess) Access {
 	a := ^Access(0) >> (32 - len(FlagNames)) &^ (DeniedPortal | GlobalAddressBookDisabled | PublicFolderEditable)
-	rv := reflect.ValueOf(v)
-	if rv.IsNil() {
+	if v == nil {
 		return a
 	}
-	rv = rv.Elem()
+	rv := reflect.ValueOf(v).Elem()
 	for i, n := range FlagNames {
 		p, _ := rv.FieldByName(strings.ToUpper(n[:1]) + n[1:]).Interface().(*bool)
 		switch {
@@ -121,8 +122,8 @@ func AccessOf(v any) Access {
 }
 
 // PutAccess fills a generated UserModuleAccess.
-func PutAccess[T any](a Access) *T {
-	v := new(T)
+func PutAccess(a Access) *oxdata.UserModuleAccess {
+	v := new(oxdata.UserModuleAccess)
 	rv := reflect.ValueOf(v).Elem()
 	for i, n := range FlagNames {
 		rv.FieldByName(strings.ToUpper(n[:1]) + n[1:]).Set(reflect.ValueOf(new(a&(1<<i) != 0)))

@@ -2,21 +2,19 @@ package state
 
 import (
 	"github.com/ictmedia/schoolmail/internal/soap"
+	"github.com/ictmedia/schoolmail/ox/internal/oxdata"
 )
-
-// Credentials are the credentials of a request, whatever service they came in on.
-type Credentials struct{ Login, Password *string }
 
 // AuthFailed is the answer to wrong credentials, and, on purpose, to a context
 // that does not exist.
 func (s *World) AuthFailed() *soap.Fault { return s.Fault(KindCredentials, "Authentication failed") }
 
-func (s *World) IsMaster(a *Credentials) bool {
+func (s *World) IsMaster(a *oxdata.Credentials) bool {
 	return a != nil && Text(a.Login) == s.MasterLogin && Text(a.Password) == s.MasterPassword
 }
 
 // AuthMaster checks master credentials.
-func (s *World) AuthMaster(a *Credentials) *soap.Fault {
+func (s *World) AuthMaster(a *oxdata.Credentials) *soap.Fault {
 	if !s.IsMaster(a) {
 		return s.AuthFailed()
 	}
@@ -30,7 +28,7 @@ type ContextRef struct {
 }
 
 // AuthAdmin checks the credentials of a context's admin and then the schema.
-func (s *World) AuthAdmin(ctx *ContextRef, a *Credentials) (*Context, *soap.Fault) {
+func (s *World) AuthAdmin(ctx *ContextRef, a *oxdata.Credentials) (*Context, *soap.Fault) {
 	if ctx == nil || ctx.Id == nil {
 		return nil, s.Fault(KindCredentials, "Client sent invalid context data object")
 	}
@@ -47,7 +45,7 @@ func (s *World) AuthAdmin(ctx *ContextRef, a *Credentials) (*Context, *soap.Faul
 	return c, nil
 }
 
-func (c *Context) IsAdmin(a *Credentials) bool {
+func (c *Context) IsAdmin(a *oxdata.Credentials) bool {
 	admin := c.Users[c.AdminID]
 	return a != nil && admin != nil && Text(a.Login) == admin.Name() && Text(a.Password) == admin.Password
 }
@@ -63,7 +61,7 @@ func (s *World) SchemaState(c *Context) *soap.Fault {
 }
 
 // AuthMasterFor checks master credentials for an existing context.
-func (s *World) AuthMasterFor(ctx *ContextRef, a *Credentials) (*Context, *soap.Fault) {
+func (s *World) AuthMasterFor(ctx *ContextRef, a *oxdata.Credentials) (*Context, *soap.Fault) {
 	if ctx == nil || ctx.Id == nil {
 		return nil, s.Fault(KindCredentials, "Client sent invalid context data object")
 	}
@@ -81,7 +79,7 @@ func (s *World) AuthMasterFor(ctx *ContextRef, a *Credentials) (*Context, *soap.
 // have of their own: the context first, then the login as a user of it, then the
 // password. target, if not nil, finds the user that is meant and is asked before the
 // credentials (change) or not at all. It returns the user who calls.
-func (s *World) AuthSelf(ctx *ContextRef, a *Credentials, unknownLogin string) (c *Context, caller *User,
+func (s *World) AuthSelf(ctx *ContextRef, a *oxdata.Credentials, unknownLogin string) (c *Context, caller *User,
 	f *soap.Fault) {
 	if ctx == nil || ctx.Id == nil {
 		return nil, nil, s.Fault(KindCredentials, "Client sent invalid context data object")

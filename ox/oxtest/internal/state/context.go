@@ -75,7 +75,7 @@ func (s *World) CreateContext(in *oxcontext.Context, admin *oxuser.User, schema 
 	for _, m := range in.LoginMappings {
 		c.mappings[m] = true
 	}
-	mergeAttributes(c.attributes, Convert[oxuser.SOAPStringMapMap](in.UserAttributes))
+	mergeAttributes(c.attributes, in.UserAttributes)
 	g := &Group{ID: c.NextID(), Name: "users", Display: "Standard group", Members: map[int]bool{}}
 	c.Groups[g.ID] = g
 	if _, f := s.CreateUser(c, admin, arg, true); f != nil {
@@ -130,7 +130,7 @@ func (s *World) ChangeContext(c *Context, in *oxcontext.Context) *soap.Fault {
 		c.FilestoreID = Number(in.FilestoreId)
 	}
 	attrs := c.attributes.Clone()
-	if !mergeAttributes(attrs, Convert[oxuser.SOAPStringMapMap](in.UserAttributes)) {
+	if !mergeAttributes(attrs, in.UserAttributes) {
 		return s.Fault(KindStorage, "Attribute namespace without entries")
 	}
 	c.attributes = attrs
@@ -158,7 +158,7 @@ func (c *Context) Show(withIDMapping bool) *oxcontext.Context {
 		Id:             Id32(c.ID), LoginMappings: c.AllMappings(withIDMapping), Name: new(c.Name), ReadDatabase: db,
 		WriteDatabase:  db,
 		UsedQuota:      new(c.UsedQuota),
-		UserAttributes: Convert[oxcontext.SOAPStringMapMap](AttributesOf(c.attributes)),
+		UserAttributes: AttributesOf(c.attributes),
 	}
 	if c.MaxQuota >= 0 {
 		out.MaxQuota = new(c.MaxQuota)

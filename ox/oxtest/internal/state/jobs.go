@@ -1,6 +1,9 @@
 package state
 
-import "github.com/ictmedia/schoolmail/internal/soap"
+import (
+	"github.com/ictmedia/schoolmail/internal/soap"
+	"github.com/ictmedia/schoolmail/ox/internal/oxdata"
+)
 
 func (s *World) NewJob(context int, name string) *int32 {
 	s.nextJob++
@@ -8,7 +11,7 @@ func (s *World) NewJob(context int, name string) *int32 {
 	return Id32(s.nextJob)
 }
 
-func (s *World) FindFilestore(ref *FilestoreRef) (int, *soap.Fault) {
+func (s *World) FindFilestore(ref *oxdata.Filestore) (int, *soap.Fault) {
 	if ref == nil || ref.Id == nil || s.Filestores[Number(ref.Id)] == nil {
 		id := 0
 		if ref != nil {
@@ -18,6 +21,3 @@ func (s *World) FindFilestore(ref *FilestoreRef) (int, *soap.Fault) {
 	}
 	return Number(ref.Id), nil
 }
-
-// FilestoreRef is a file store as a request names it.
-type FilestoreRef struct{ Id *int32 }
