@@ -22,7 +22,7 @@ type Action interface {
 	// undo adds to u what takes a step of the action back, and returns the
 	// account after it, or why there is nothing.
 	undo(u *undoer, cur Account, s *Step) (Account, string)
-	appendJSON(b []byte) []byte
+	appendJSON(b []byte, bare bool) []byte
 }
 
 // nature says what sort of action something is.

@@ -6,18 +6,18 @@ import (
 	"unicode/utf8"
 )
 
-// write gives out the plan's JSON, item by item.
-func (p *Plan) write(out func([]byte)) {
+// write gives out the plan's JSON, item by item; bare: without what names a person.
+func (p *Plan) write(bare bool, out func([]byte)) {
 	b := append([]byte(nil), `{"header":`...)
-	b = p.Header.appendJSON(b)
+	b = p.Header.appendJSON(b, bare)
 	out(append(b, ",\n"...))
-	writeList(out, "steps", p.Steps, func(b []byte, s *Step) []byte { return s.appendJSON(b) })
+	writeList(out, "steps", p.Steps, func(b []byte, s *Step) []byte { return s.appendJSON(b, bare) })
 	out([]byte(",\n"))
-	writeList(out, "held", p.Held, func(b []byte, h *Held) []byte { return h.appendJSON(b) })
+	writeList(out, "held", p.Held, func(b []byte, h *Held) []byte { return h.appendJSON(b, bare) })
 	out([]byte(",\n"))
-	writeList(out, "findings", p.Findings, func(b []byte, f *Finding) []byte { return f.appendJSON(b) })
+	writeList(out, "findings", p.Findings, func(b []byte, f *Finding) []byte { return f.appendJSON(b, bare) })
 	out([]byte(",\n"))
-	writeList(out, "forecast", p.Forecast, func(b []byte, f *Forecast) []byte { return f.appendJSON(b) })
+	writeList(out, "forecast", p.Forecast, func(b []byte, f *Forecast) []byte { return f.appendJSON(b, bare) })
 	out([]byte("}\n"))
 }
 
@@ -40,7 +40,10 @@ func writeList[T any](out func([]byte), name string, list []T, item func([]byte,
 
 // object writes the fields of a JSON object as encoding/json writes those of a
 // struct.
-type object struct{ b []byte }
+type object struct {
+	b    []byte
+	bare bool // leave out what names a person, and sentences, which may
+}
 
 func (o *object) key(name string) {
 	if c := o.b[len(o.b)-1]; c != '{' {
@@ -59,6 +62,19 @@ func (o *object) text(name, v string) {
 func (o *object) textIf(name, v string) {
 	if v != "" {
 		o.text(name, v)
+	}
+}
+
+// named writes what names a person, or may.
+func (o *object) named(name, v string) {
+	if !o.bare {
+		o.text(name, v)
+	}
+}
+
+func (o *object) namedIf(name, v string) {
+	if v != "" {
+		o.named(name, v)
 	}
 }
 
@@ -145,14 +161,14 @@ func objects[T any](o *object, name string, list []T, write func(*object, *T)) {
 }
 
 // appendObject appends an object to b.
-func appendObject(b []byte, write func(*object)) []byte {
-	o := object{append(b, '{')}
+func appendObject(b []byte, bare bool, write func(*object)) []byte {
+	o := object{append(b, '{'), bare}
 	write(&o)
 	return append(o.b, '}')
 }
 
-func (h *Header) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) {
+func (h *Header) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) {
 		o.numberIf("format", h.Format)
 		o.text("id", h.ID)
 		o.date("now", h.Now)
@@ -167,37 +183,39 @@ func (h *Header) appendJSON(b []byte) []byte {
 	})
 }
 
-func (s *Step) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) {
+func (s *Step) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) {
 		o.text("id", s.ID)
 		o.text("kind", string(s.Action.Kind()))
-		o.text("subject", s.Subject)
-		if !s.Key.IsZero() {
+		if s.Key.IsZero() {
+			o.text("subject", s.Subject) // a context's name
+		} else {
+			o.named("subject", s.Subject)
 			o.sub("key", s.Key.fields)
 		}
 		o.textIf("role", string(s.Role))
 		o.textIf("school", string(s.School))
-		o.text("reason", s.Reason)
+		o.named("reason", s.Reason)
 		o.flagIf("destructive", s.Destructive)
 		o.textsIf("after", s.After)
 		o.key("action")
-		o.b = s.Action.appendJSON(o.b)
+		o.b = s.Action.appendJSON(o.b, bare)
 	})
 }
 
-func (h *Held) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) {
+func (h *Held) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) {
 		o.key("step")
-		o.b = h.Step.appendJSON(o.b)
-		o.text("why", h.Why)
+		o.b = h.Step.appendJSON(o.b, bare)
+		o.named("why", h.Why)
 		o.textIf("guard", h.Guard)
 	})
 }
 
-func (f *Finding) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) {
+func (f *Finding) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) {
 		o.text("kind", f.Kind)
-		o.text("text", f.Text)
+		o.named("text", f.Text)
 		o.textIf("school", string(f.School))
 		if !f.Key.IsZero() {
 			o.sub("key", f.Key.fields)
@@ -212,8 +230,8 @@ func (f *Finding) appendJSON(b []byte) []byte {
 	})
 }
 
-func (f *Forecast) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) {
+func (f *Forecast) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) {
 		o.number("context", int(f.Context))
 		o.text("name", f.Name)
 		o.number("capacity", f.Capacity)
@@ -232,15 +250,17 @@ func (a *Account) fields(o *object) {
 	if !a.Key.IsZero() {
 		o.sub("key", a.Key.fields)
 	}
-	o.text("username", a.Username)
+	o.named("username", a.Username)
 	o.textIf("role", string(a.Role))
-	o.textIf("given_name", a.GivenName)
-	o.textIf("family_name", a.FamilyName)
-	o.textIf("display_name", a.DisplayName)
-	o.textIf("mail", a.Mail)
-	o.textsIf("aliases", a.Aliases)
-	o.textIf("phone", a.Phone)
-	o.textIf("notice_mail", a.NoticeMail)
+	o.namedIf("given_name", a.GivenName)
+	o.namedIf("family_name", a.FamilyName)
+	o.namedIf("display_name", a.DisplayName)
+	o.namedIf("mail", a.Mail)
+	if !o.bare {
+		o.textsIf("aliases", a.Aliases)
+	}
+	o.namedIf("phone", a.Phone)
+	o.namedIf("notice_mail", a.NoticeMail)
 	o.textIf("language", a.Language)
 	objects(o, "memberships", a.Memberships, func(o *object, m *Membership) {
 		o.text("school", string(m.School))
@@ -269,13 +289,13 @@ func (a *Account) fields(o *object) {
 		o.textIf("role", string(m.Role))
 		o.textIf("school", string(m.School))
 	})
-	if a.Traits != (Traits{}) {
+	if a.Traits != (Traits{}) && !o.bare {
 		o.sub("traits", func(o *object) {
 			o.textIf("birth", a.Traits.Birth)
 			o.textIf("number", a.Traits.Number)
 		})
 	}
-	o.textIf("dn", a.DN)
+	o.namedIf("dn", a.DN)
 }
 
 // states writes the accounts before and after.
@@ -284,8 +304,8 @@ func (o *object) states(before, after *Account) {
 	o.sub("after", after.fields)
 }
 
-func (a CreateContext) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) {
+func (a CreateContext) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) {
 		o.sub("spec", func(o *object) {
 			o.number("id", int(a.Spec.ID))
 			o.text("name", a.Spec.Name)
@@ -295,8 +315,8 @@ func (a CreateContext) appendJSON(b []byte) []byte {
 	})
 }
 
-func (a CreateAccount) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) {
+func (a CreateAccount) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) {
 		o.sub("account", a.Account.fields)
 		o.text("access", a.Access)
 		o.flagIf("resume", a.Resume)
@@ -304,16 +324,16 @@ func (a CreateAccount) appendJSON(b []byte) []byte {
 	})
 }
 
-func (a ChangeAccount) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) {
+func (a ChangeAccount) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) {
 		o.states(&a.Before, &a.After)
 		o.texts("fields", a.Fields)
 		o.text("access", a.Access)
 	})
 }
 
-func (a RepairPlace) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) {
+func (a RepairPlace) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) {
 		o.sub("account", a.Account.fields)
 		o.text("access", a.Access)
 		o.flag("missing", a.Missing)
@@ -321,8 +341,8 @@ func (a RepairPlace) appendJSON(b []byte) []byte {
 	})
 }
 
-func (a TransferContext) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) {
+func (a TransferContext) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) {
 		o.states(&a.Before, &a.After)
 		o.text("access", a.Access)
 		o.flag("keep_copy", a.KeepCopy)
@@ -331,13 +351,13 @@ func (a TransferContext) appendJSON(b []byte) []byte {
 	})
 }
 
-func (a DropCopy) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) {
+func (a DropCopy) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) {
 		o.states(&a.Before, &a.After)
 		o.flagIf("with_account", a.WithAccount)
 		if l := a.Leftover; l != nil {
 			o.sub("leftover", func(o *object) {
-				o.text("username", l.Username)
+				o.named("username", l.Username)
 				o.number("context", int(l.Context))
 				o.numberIf("user_id", int(l.UserID))
 			})
@@ -345,30 +365,30 @@ func (a DropCopy) appendJSON(b []byte) []byte {
 	})
 }
 
-func (a SendNotice) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) {
+func (a SendNotice) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) {
 		o.states(&a.Before, &a.After)
 		o.date("due", a.Due)
 	})
 }
 
-func (a CancelNotice) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) { o.states(&a.Before, &a.After) })
+func (a CancelNotice) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) { o.states(&a.Before, &a.After) })
 }
 
-func (a Deactivate) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) { o.states(&a.Before, &a.After) })
+func (a Deactivate) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) { o.states(&a.Before, &a.After) })
 }
 
-func (a Reactivate) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) {
+func (a Reactivate) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) {
 		o.states(&a.Before, &a.After)
 		o.text("access", a.Access)
 	})
 }
 
-func (a Purge) appendJSON(b []byte) []byte {
-	return appendObject(b, func(o *object) {
+func (a Purge) appendJSON(b []byte, bare bool) []byte {
+	return appendObject(b, bare, func(o *object) {
 		o.sub("account", a.Account.fields)
 		o.number("user_id", int(a.UserID))
 	})

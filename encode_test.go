@@ -48,24 +48,24 @@ func TestPlanJSONIsThatOfItsStructs(t *testing.T) {
 		}
 	}
 	for _, a := range actions {
-		same(string(a.Kind())+", empty", a.appendJSON(nil), a)
+		same(string(a.Kind())+", empty", a.appendJSON(nil, false), a)
 		v, n := reflect.New(reflect.TypeOf(a)).Elem(), 0
 		fill(v, &n)
 		full := v.Interface().(Action)
-		same(string(a.Kind()), full.appendJSON(nil), full)
+		same(string(a.Kind()), full.appendJSON(nil, false), full)
 	}
 	n := 0
 	var h Header
 	var f Finding
 	var c Forecast
-	same("header, empty", h.appendJSON(nil), h)
-	same("finding, empty", f.appendJSON(nil), f)
+	same("header, empty", h.appendJSON(nil, false), h)
+	same("finding, empty", f.appendJSON(nil, false), f)
 	for _, v := range []any{&h, &f, &c} {
 		fill(reflect.ValueOf(v).Elem(), &n)
 	}
-	same("header", h.appendJSON(nil), h)
-	same("finding", f.appendJSON(nil), f)
-	same("forecast", c.appendJSON(nil), c)
+	same("header", h.appendJSON(nil, false), h)
+	same("finding", f.appendJSON(nil, false), f)
+	same("forecast", c.appendJSON(nil, false), c)
 }
 
 // The fingerprint of a state depends on every field of what was observed, and

@@ -22,6 +22,8 @@ const (
 	effectCleared  = "clear-notice"
 
 	effectReactivate = "reactivate-account"
+	effectPurge      = "purge-account"
+	effectForget     = "forget" // what names a person who was purged is gone
 )
 
 // History is what a journal knows, read once from its beginning to its end.
@@ -33,6 +35,7 @@ type History struct {
 	copies copies
 	told   map[toldKey]time.Time // when people were told what still holds
 	made   map[string]bool       // user names of accounts that were made to the end
+	purged map[string]string     // by record: user names of accounts that are gone for ever
 }
 
 // planHistory is what became of a plan.
@@ -47,7 +50,7 @@ type planHistory struct {
 // NewHistory returns that of a journal without entries.
 func NewHistory() *History {
 	return &History{empty: true, plans: map[string]*planHistory{}, copies: copies{}, told: map[toldKey]time.Time{},
-		made: map[string]bool{}}
+		made: map[string]bool{}, purged: map[string]string{}}
 }
 
 // ReadHistory reads a journal.
@@ -75,6 +78,11 @@ func (h *History) See(e *JournalEntry) {
 		h.of(e.Plan).done[e.Step] = true
 	case e.Effect == effectCreate && e.Phase == Intent:
 		h.of(e.Plan).begun[e.Step] = true
+		delete(h.purged, keyOf(e.Step))
+	case e.Effect == effectPurge && done:
+		h.purged[keyOf(e.Step)] = e.Subject
+	case e.Effect == effectForget && done:
+		delete(h.purged, keyOf(e.Step))
 	case e.Effect == effectActivate && done:
 		h.made[e.Subject] = true
 	case e.Effect == effectNotify && done:
@@ -157,6 +165,10 @@ func (h *History) Needed() []JournalEntry {
 		}
 		list = append(list, e)
 	}
+	for _, k := range slices.Sorted(maps.Keys(h.purged)) {
+		list = append(list, JournalEntry{Time: h.last, Step: string(KindPurge) + ":" + k, Effect: effectPurge, Phase: Done,
+			Subject: h.purged[k]})
+	}
 	for _, k := range slices.SortedFunc(maps.Keys(h.told), func(x, y toldKey) int {
 		return cmp.Or(strings.Compare(x.key, y.key), strings.Compare(string(x.kind), string(y.kind)))
 	}) {
@@ -188,6 +200,11 @@ func (h *History) Begun(plan string) bool { return h.plans[plan] != nil && h.pla
 
 // Made reports whether an account was made, to its end, by a step of a plan.
 func (h *History) Made(username string) bool { return h.made[username] }
+
+// Purged returns the user names of accounts that were removed for ever and whose
+// people are still named in what is kept, by their records' keys, "source/id". An
+// entry with the effect "forget" says that they are not.
+func (h *History) Purged() map[string]string { return maps.Clone(h.purged) }
 
 // Copying reports whether a copy was begun whose end is not on record: a server may
 // still be at work on it.
@@ -259,4 +276,10 @@ func (p copyProof) fits(src, there Place) bool {
 // which id it got.
 func alike(src, dst Place) bool {
 	return src.Username == dst.Username && strings.EqualFold(src.Mail, dst.Mail) && src.DisplayName == dst.DisplayName
+}
+
+// Forgotten is the entry that says of a person who was purged that nothing that is
+// kept names them any more; key is one of [History.Purged].
+func Forgotten(key string) JournalEntry {
+	return JournalEntry{Step: string(KindPurge) + ":" + key, Effect: effectForget, Phase: Done, Subject: key}
 }

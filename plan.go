@@ -23,7 +23,7 @@ type Plan struct {
 }
 
 // PlanFormat is the number of the form in which this version writes plans.
-const PlanFormat = 2
+const PlanFormat = 3
 
 // Header says from what a plan was made. [Apply] callers refuse a plan whose
 // fingerprints are no longer those of the world.
@@ -56,6 +56,9 @@ type Step struct {
 
 // Kind returns the action's kind, for example "transfer".
 func (s Step) Kind() Kind { return s.Action.Kind() }
+
+// Accounts returns the account before and after the step; nil: there is none.
+func (s Step) Accounts() (before, after *Account) { return s.Action.states() }
 
 // Flow returns the contexts that the step leads a person from and to; 0 stands for
 // outside. Both are 0 if the person stays where they are.
@@ -118,7 +121,7 @@ type stepJSON struct {
 }
 
 // MarshalJSON writes the step with its kind beside its action.
-func (s Step) MarshalJSON() ([]byte, error) { return s.appendJSON(nil), nil }
+func (s Step) MarshalJSON() ([]byte, error) { return s.appendJSON(nil, false), nil }
 
 // UnmarshalJSON reads what MarshalJSON wrote and refuses unknown kinds and fields.
 func (s *Step) UnmarshalJSON(b []byte) error {
@@ -154,13 +157,13 @@ func strictJSON(b []byte, v any) error {
 // forecast on a line of its own, in a fixed order, ending in a newline.
 func (p *Plan) Encode() ([]byte, error) {
 	b := make([]byte, 0, 1024*(1+len(p.Steps)+len(p.Held)))
-	p.write(func(item []byte) { b = append(b, item...) })
+	p.write(false, func(item []byte) { b = append(b, item...) })
 	return b, nil
 }
 
 // DecodePlan reads what [Plan.Encode] wrote. It refuses unknown fields and a
-// plan whose content does not belong to its id, so that nobody applies an
-// edited plan unawares.
+// plan whose content does not belong to its id. The id knows no names: whoever
+// applies a plan that was kept where others can write plans again and compares.
 func DecodePlan(b []byte) (*Plan, error) {
 	var p Plan
 	if err := strictJSON(b, &p); err != nil {
@@ -177,7 +180,9 @@ func DecodePlan(b []byte) (*Plan, error) {
 	return &p, nil
 }
 
-// Fingerprint identifies the content of a plan; it is its id.
+// Fingerprint identifies the content of a plan; it is its id. What names a person
+// is no part of it, nor are the sentences in which names may stand: an id tells
+// nothing of anybody, and stays right when the names are taken out.
 func (p *Plan) Fingerprint() string {
 	q := *p
 	q.Header.ID = ""
@@ -185,7 +190,7 @@ func (p *Plan) Fingerprint() string {
 		return fingerprint(q)[:12]
 	}
 	h := sha256.New()
-	q.write(func(item []byte) { h.Write(item) })
+	q.write(true, func(item []byte) { h.Write(item) })
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }
 

@@ -275,7 +275,7 @@ func TestDecodePlanRefuses(t *testing.T) {
 		{"a second plan", good + good, "something follows"},
 		{"cut off", good[:len(good)/2], "unexpected EOF"},
 		{"another context", strings.Replace(good, `"context":30`, `"context":10`, 1), "was changed"},
-		{"another reason", strings.Replace(good, "now secondary", "now primary", 1), "was changed"},
+		{"another old copy", strings.Replace(good, `"old_copy":`, `"old_copy":1`, 1), "was changed"},
 		{"an unknown kind", strings.Replace(good, `"kind":"transfer"`, `"kind":"erase"`, 1), "unknown kind"},
 		{"an unknown field", strings.Replace(good, `"keep_copy"`, `"lose_copy"`, 1), "unknown field"},
 		{"a field of a later version", strings.Replace(good, `"steps"`, `"more": 1, "steps"`, 1), "unknown field"},

@@ -338,7 +338,7 @@ func (a *applier) purge(ctx context.Context, s *Step, act Purge) error {
 	acc := act.Account
 	live, err := a.Directory.Account(ctx, acc.Username)
 	if errors.Is(err, ErrNotFound) {
-		return a.effect(ctx, s, "purge-account", func() error {
+		return a.effect(ctx, s, effectPurge, func() error {
 			return a.Directory.PurgeAccount(ctx, acc,
 				a.plan.Header.Now)
 		})
@@ -366,5 +366,5 @@ func (a *applier) purge(ctx context.Context, s *Step, act Purge) error {
 	}); err != nil {
 		return err
 	}
-	return a.effect(ctx, s, "purge-account", func() error { return a.Directory.PurgeAccount(ctx, acc, a.plan.Header.Now) })
+	return a.effect(ctx, s, effectPurge, func() error { return a.Directory.PurgeAccount(ctx, acc, a.plan.Header.Now) })
 }

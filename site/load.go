@@ -48,6 +48,7 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 	s := &Settings{
 		Name: c.Site.Name, Language: c.Site.Language, Policy: c.Policy(), StateDir: c.State.Dir, Parallel: c.Site.Parallel,
 		Sandbox: c.Site.Sandbox, FourEyes: c.Guards.FourEyes,
+		Retention:  c.State.RetentionDays,
 		StatusFile: c.State.StatusFile, MetricsFile: c.State.MetricsFile,
 		ExportDir: c.Export.Dir, Profile: c.Profile(), Export: c.ExportOptions(), Sources: c.Parts(),
 		DirectoryURL: d.URL,

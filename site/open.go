@@ -37,6 +37,7 @@ type Settings struct {
 	Parallel    int  // people worked on at the same time; 0: 16
 	FourEyes    bool // what is applied was approved by another user
 	Sandbox     bool // made-up people: plans of other days than today may be applied
+	Retention   int  // days for which the folders of runs are kept; 0: for ever
 
 	ExportDir string
 	Profile   *escada.Profile
@@ -75,7 +76,7 @@ type Settings struct {
 // journal is opened and locked: two runs at the same time are refused.
 func Open(set *Settings, own *Parts) (_ *Site, err error) {
 	s := &Site{name: set.Name, policy: set.Policy, stateDir: set.StateDir, parallel: set.Parallel, sandbox: set.Sandbox,
-		fourEyes: set.FourEyes,
+		fourEyes: set.FourEyes, retention: set.Retention,
 		copyWait: cmp.Or(set.OX.CopyWait, 5*time.Minute), // as in package ox
 		requests: map[string]func() int64{}}
 	if own != nil {
@@ -120,17 +121,22 @@ func (set *Settings) reader() Reader {
 func (s *Site) closeLater(f func() error) { s.closers = append(s.closers, f) }
 
 func (s *Site) openJournal(set *Settings) error {
+	var err error
+	if s.names, err = openJournalNames(set.StateDir); err != nil {
+		return err
+	}
+	opts := &journal.Options{Names: s.names}
 	switch {
 	case s.parts.Journal != nil:
 		return nil
 	case set.PlanOnly:
-		s.parts.Journal = journal.OpenReader(s.journalFile())
+		s.parts.Journal = journal.OpenReader(s.journalFile(), opts)
 		return nil
 	}
 	if err := os.MkdirAll(set.StateDir, 0o700); err != nil {
 		return fmt.Errorf("state folder: %w", err)
 	}
-	file, err := journal.Open(s.journalFile())
+	file, err := journal.Open(s.journalFile(), opts)
 	if errors.Is(err, journal.ErrLocked) {
 		return fmt.Errorf("another run is under way, nothing was done: %w", err)
 	}

@@ -149,7 +149,7 @@ func appendPasswords(file string, rows []preparedPassword) error {
 		}
 	}
 	for line := range bytes.Lines(old) {
-		if name, _, _ := strings.Cut(string(line), ";"); again[name] {
+		if again[accountOf(line)] {
 			continue
 		}
 		out.Write(line)
@@ -164,6 +164,46 @@ func appendPasswords(file string, rows []preparedPassword) error {
 	}
 	w.Flush()
 	return errors.Join(w.Error(), atomicfile.WriteBytes(file, atomicfile.Private, out.Bytes()))
+}
+
+// without takes the lines of accounts out of all lists.
+func (p *passwords) without(gone func(username string) bool) error {
+	files, err := os.ReadDir(p.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, f := range files {
+		if !f.Type().IsRegular() || filepath.Ext(f.Name()) != ".csv" {
+			continue
+		}
+		file := filepath.Join(p.dir, f.Name())
+		old, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("initial passwords: %w", err)
+		}
+		var out []byte
+		for line := range bytes.Lines(old) {
+			if !gone(accountOf(line)) {
+				out = append(out, line...)
+			}
+		}
+		if len(out) < len(old) {
+			if err := atomicfile.WriteBytes(file, atomicfile.Private, out); err != nil {
+				return fmt.Errorf("initial passwords: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// accountOf returns the user name in a line of a list, also of one that was saved
+// by a spreadsheet.
+func accountOf(line []byte) string {
+	end := bytes.IndexAny(line, ";,\t\r\n")
+	if end < 0 {
+		end = len(line)
+	}
+	return strings.Trim(string(line[:end]), "\" \ufeff'")
 }
 
 // fileName makes a file name of a school; whatever the export says, it stays in

@@ -41,9 +41,9 @@ func (e *StaleError) Unwrap() []error { return e.Reasons }
 
 // Approve refuses a plan that somebody has reviewed, with a [StaleError], unless
 // the world is still the one it was made for and planning again gives the same plan,
-// byte for byte. A plan that was cut off while it was
-// applied has changed the world itself; then the journal vouches for it, and each
-// step looks before it writes.
+// byte for byte. A plan that was cut off while it was applied has changed the world
+// itself; then it must be the one that the run has kept, and each step looks before
+// it writes.
 func (s *Site) Approve(w *World, plan *schoolmail.Plan) error {
 	h := plan.Header
 	var changed []error
@@ -59,8 +59,12 @@ func (s *Site) Approve(w *World, plan *schoolmail.Plan) error {
 	if h.Now != w.Day {
 		changed = append(changed, fmt.Errorf("the plan is for %s, today is %s", h.Now, w.Day))
 	}
-	if len(changed) == 0 && !w.history.Begun(h.ID) { // the id of one that was begun is on record
-		if err := s.samePlan(w, plan); err != nil {
+	if len(changed) == 0 {
+		same := s.samePlan
+		if w.history.Begun(h.ID) { // the world is no longer the one that it was made for
+			same = s.begunPlan
+		}
+		if err := same(w, plan); err != nil {
 			changed = append(changed, err)
 		}
 	}
@@ -75,8 +79,8 @@ func (s *Site) Approve(w *World, plan *schoolmail.Plan) error {
 // Going on with it gives the same end as if nothing had happened; anything else is
 // planned anew, with what was done so far as the state of the world.
 func (s *Site) CutOff(w *World) *schoolmail.Plan {
-	plan, err := ReadPlan(s.planFile())
-	if err != nil {
+	plan, err := readKept(s.planFile(), s.planNames())
+	if err != nil || nameless(plan) {
 		return nil
 	}
 	h := plan.Header

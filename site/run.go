@@ -89,6 +89,8 @@ type Act struct {
 	Copies   []CopyReport     // of the people transferred, what was compared and what is lost
 	By       string           // who has approved and who has applied it
 	Folder   string           // where plan and reports of what was applied are kept
+
+	register *register // who its people are
 }
 
 // NeedsAttention reports whether something was held back, failed for single people
@@ -118,6 +120,18 @@ func (a *Act) made() func(username string) bool {
 		}
 	}
 	return func(username string) bool { return made[username] }
+}
+
+// purged returns the user names of those whom the act has purged, by the keys of
+// their records.
+func (a *Act) purged() map[string]string {
+	gone := map[string]string{}
+	for i, s := range a.Plan.Steps {
+		if s.Kind() == schoolmail.KindPurge && a.done(i) {
+			gone[s.Key.String()] = s.Subject
+		}
+	}
+	return gone
 }
 
 // Created returns how many accounts the act has made.
@@ -292,6 +306,9 @@ func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, ag
 		if err := errors.Join(s.leaveCopies(act), s.leave(act)); err != nil {
 			return act, false, fmt.Errorf("report: %w", err)
 		}
+		if err := errors.Join(s.forget(w.Day, act.purged()), s.expire(w.Day)); err != nil {
+			return act, false, err
+		}
 	}
 	return act, again, nil
 }
@@ -304,15 +321,19 @@ func (s *Site) apply(ctx context.Context, act *Act, o *RunOptions) error {
 	if err := s.keep(act); err != nil {
 		return err
 	}
+	// Of a run that was cut off.
+	if err := s.forget(act.World.Day, act.World.history.Purged()); err != nil {
+		return err
+	}
 	pw, err := s.openPasswords()
-	if err == nil { // of a run that was cut off
+	if err == nil {
 		err = pw.publish(act.World.history.Made)
 	}
 	if err == nil {
 		err = pw.prepare(act.Plan)
 	}
 	if err == nil && !act.Plan.Empty() {
-		if err = WritePlan(s.planFile(), act.Plan); err != nil {
+		if err = keepPlan(s.planFile(), s.planNames(), act.Plan, act.register); err != nil {
 			err = fmt.Errorf("state folder: the plan under way cannot be kept, nothing was done: %w", err)
 		}
 	}
@@ -334,8 +355,10 @@ func (s *Site) apply(ctx context.Context, act *Act, o *RunOptions) error {
 	if act.Err != nil {
 		return nil // the plan stays, for the next run to go on with
 	}
-	if err := os.Remove(s.planFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	for _, f := range []string{s.planFile(), s.planNames()} {
+		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	if r, ok := s.parts.Reader.(Accepter); ok && !act.Undo && o.Only == nil {
 		return r.Accept(&act.World.Delivery)

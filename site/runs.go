@@ -2,11 +2,13 @@ package site
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +27,11 @@ func (s *Site) keep(act *Act) error {
 	if err := os.MkdirAll(s.RunsDir(), 0o700); err != nil {
 		return fmt.Errorf("the folder of this run cannot be made, nothing was done: %w", err)
 	}
+	act.register = worldRegister(act.World)
+	act.register.plan(act.Plan)
+	if err := s.names.learn(act.Plan, act.register); err != nil {
+		return fmt.Errorf("state folder: nothing was done: %w", err)
+	}
 	name := act.Plan.Header.Now.String() + "-" + act.Plan.Header.ID
 	for n := 1; ; n++ {
 		id := name
@@ -37,10 +44,7 @@ func (s *Site) keep(act *Act) error {
 			continue
 		}
 		if err == nil {
-			err = WritePlan(filepath.Join(act.Folder, planFile), act.Plan)
-		}
-		if err == nil {
-			err = atomicfile.Write(filepath.Join(act.Folder, "plan.txt"), atomicfile.Private, act.Plan.WriteText)
+			err = keepPlan(filepath.Join(act.Folder, planFile), filepath.Join(act.Folder, namesFile), act.Plan, act.register)
 		}
 		if err != nil {
 			return fmt.Errorf("the folder of this run cannot be written, nothing was done: %w", err)
@@ -83,14 +87,48 @@ func (s *Site) leave(act *Act) error {
 			return err
 		}
 	}
-	return WriteRun(act.Folder, &report.Report{Title: s.name, Written: time.Now()}, []*Act{act})
+	bare, err := act.withoutNames()
+	if err != nil {
+		return err
+	}
+	return WriteRun(act.Folder, &report.Report{Title: s.name, Written: time.Now()}, []*Act{bare})
+}
+
+// withoutNames returns an act as it is kept.
+func (a *Act) withoutNames() (*Act, error) {
+	b, r := *a, a.register
+	var err error
+	if b.Plan, err = a.Plan.WithoutNames(r.sentence); err != nil {
+		return nil, err
+	}
+	w := *a.World
+	b.World = &w
+	w.Findings = slices.Clone(w.Findings)
+	for i := range w.Findings {
+		w.Findings[i].Text = r.sentence(w.Findings[i].Text)
+	}
+	w.Delivery.Rejected = slices.Clone(w.Delivery.Rejected)
+	for i := range w.Delivery.Rejected {
+		w.Delivery.Rejected[i].Reason = r.sentence(w.Delivery.Rejected[i].Reason)
+	}
+	if a.Result != nil {
+		b.Result = &schoolmail.Result{Plan: a.Result.Plan, Outcomes: slices.Clone(a.Result.Outcomes)}
+		for i := range b.Result.Outcomes {
+			o := &b.Result.Outcomes[i]
+			o.Subject, o.Error = b.Plan.Steps[i].Subject, r.sentence(o.Error)
+		}
+	}
+	if a.Err != nil && !errors.Is(a.Err, context.Canceled) {
+		b.Err = errors.New(r.sentence(a.Err.Error()))
+	}
+	return &b, nil
 }
 
 // FindRun returns the plan of a run that was applied here: by the name of the
 // run's folder, by the id of its plan, or in a file.
 func (s *Site) FindRun(ref string) (*schoolmail.Plan, error) {
 	if strings.ContainsRune(ref, filepath.Separator) || strings.HasSuffix(ref, ".json") {
-		return ReadPlan(ref)
+		return readKept(ref, filepath.Join(filepath.Dir(ref), namesFile))
 	}
 	runs, err := os.ReadDir(s.RunsDir())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -99,7 +137,7 @@ func (s *Site) FindRun(ref string) (*schoolmail.Plan, error) {
 	for _, r := range runs {
 		if name := r.Name(); name == ref || len(name) > len("2006-01-02-") &&
 			strings.HasPrefix(name[len("2006-01-02-"):], ref) {
-			plan, err := ReadPlan(filepath.Join(s.RunsDir(), name, planFile))
+			plan, err := readKept(filepath.Join(s.RunsDir(), name, planFile), filepath.Join(s.RunsDir(), name, namesFile))
 			if err != nil {
 				return nil, err
 			}
@@ -138,6 +176,29 @@ func (s *Site) samePlan(w *World, plan *schoolmail.Plan) error {
 	if !bytes.Equal(a, b) {
 		return fmt.Errorf("it is not what planning gives from this export, this policy and these servers (line %d of the plan): it was edited, "+
 			"or made by another version of this program", 1+bytes.Count(a[:differAt(a, b)], []byte{'\n'}))
+	}
+	return nil
+}
+
+// begunPlan compares a plan that was begun with what the run has kept of it.
+func (s *Site) begunPlan(w *World, plan *schoolmail.Plan) error {
+	kept, err := s.FindRun(plan.Header.ID)
+	if err != nil {
+		return err
+	}
+	steps := func(p *schoolmail.Plan) ([]byte, error) {
+		return (&schoolmail.Plan{Header: p.Header, Steps: p.Steps}).Encode()
+	}
+	was, err := steps(kept)
+	if err != nil {
+		return err
+	}
+	is, err := steps(plan)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(was, is) {
+		return fmt.Errorf("it is not the plan that was begun on %s: it was edited since", w.Day)
 	}
 	return nil
 }

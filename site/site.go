@@ -79,7 +79,10 @@ type Site struct {
 	sandbox  bool
 	fourEyes bool
 	journal  *journal.File // where Open has opened it for writing
-	copyWait time.Duration
+	names    *journalNames // of the people in the journal
+	// retention is how many days the folders of runs are kept; 0: for ever.
+	retention int
+	copyWait  time.Duration
 	// directoryFirst says that reading the groupware needs what was read from
 	// the directory; otherwise both are read side by side.
 	directoryFirst bool
@@ -113,6 +116,9 @@ func (s *Site) journalFile() string { return filepath.Join(s.stateDir, "journal.
 // planFile keeps the plan that is being applied, so that the next run can go on
 // with it after a crash.
 func (s *Site) planFile() string { return filepath.Join(s.stateDir, "current-plan.json") }
+
+// planNames has the names of the people in planFile.
+func (s *Site) planNames() string { return filepath.Join(s.stateDir, "current-plan-names.json") }
 
 // Requests returns how many requests each server has got so far from the parts
 // that [Open] has made.

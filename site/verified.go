@@ -19,7 +19,8 @@ import (
 const copiesFile = "copies.json"
 
 // CopyReport says of one person who was transferred what was compared before the
-// directory was switched, and what the copy does not carry.
+// directory was switched, and what the copy does not carry. Where it is kept the user
+// name is the key of the person's record.
 type CopyReport struct {
 	Username    string               `json:"username"`
 	From        schoolmail.ContextID `json:"from"`
@@ -58,11 +59,25 @@ func (s *Site) leaveCopies(act *Act) error {
 	if len(act.Copies) == 0 {
 		return nil
 	}
-	b, err := json.MarshalIndent(act.Copies, "", "  ")
+	b, err := json.MarshalIndent(act.register.copies(act.Copies), "", "  ")
 	if err != nil {
 		return fmt.Errorf("report of the copies: %w", err)
 	}
 	return atomicfile.WriteBytes(filepath.Join(act.Folder, copiesFile), atomicfile.Private, append(b, '\n'))
+}
+
+// copies returns the reports as they are kept.
+func (r *register) copies(list []CopyReport) []CopyReport {
+	out := slices.Clone(list)
+	for i := range out {
+		c := &out[i]
+		c.Username, c.NotVerified = r.sentence(c.Username), r.sentence(c.NotVerified)
+		c.Lost = slices.Clone(c.Lost)
+		for j := range c.Lost {
+			c.Lost[j] = r.sentence(c.Lost[j])
+		}
+	}
+	return out
 }
 
 // contentReader logs in as users in the way that the settings grant.

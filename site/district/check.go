@@ -79,6 +79,7 @@ func (l *loader) checkExport(c *Config) {
 
 func (l *loader) checkState(c *Config) {
 	l.need("state.dir", c.State.Dir, "a directory for journal, plans and reports")
+	l.between("state.retention_days", c.State.RetentionDays, 1, 36_500)
 }
 
 func (l *loader) checkDirectory(c *Config) {

@@ -272,13 +272,18 @@ type Notices struct {
 
 // State is the section [state].
 type State struct {
-	Dir string `toml:"dir"` // journal, plans, reports, initial passwords
+	Dir           string `toml:"dir"`            // journal, plans, reports, initial passwords
+	RetentionDays int    `toml:"retention_days"` // how long the folders of runs are kept
 	// StatusFile tells a monitor of the last run, see package site/monitor;
 	// default: status.json in Dir.
 	StatusFile string `toml:"status_file"`
 	// MetricsFile has the same for Prometheus' textfile collector; default: none.
 	MetricsFile string `toml:"metrics_file"`
 }
+
+// DefaultRetentionDays is how long the folders of runs are kept where the file does
+// not say: as long as the journal remembers that they can be taken back.
+const DefaultRetentionDays = 400
 
 // Population is a section [[population]]; see [schoolmail.Population].
 type Population struct {

@@ -381,6 +381,7 @@ func (l *loader) defaults() {
 		text((*string)(&c.Export.Quoting), "rfc4180")
 		text(&c.Export.DateFormat, "dd.mm.yyyy")
 	}
+	number(&c.State.RetentionDays, DefaultRetentionDays)
 	text(&c.Mail.Login, "mail")
 	text(&c.OX.AdminAccess, "all")
 	text(&c.OX.ReadUsers, "soap")

@@ -212,6 +212,8 @@ func (p *printer) servers(c *Config) {
 
 	p.section("[state]")
 	p.need("dir", c.State.Dir, "journal, plans, reports and initial passwords; keep it, and keep it private")
+	p.key("retention_days", c.State.RetentionDays, DefaultRetentionDays,
+		"after which the folders of runs are deleted; what is purged leaves them at once")
 	p.key("status_file", c.State.StatusFile, "", "JSON for a monitor about the last run; empty: status.json in the folder")
 	p.key("metrics_file", c.State.MetricsFile, "",
 		"the same for Prometheus' textfile collector, say /var/lib/node_exporter/schoolmail.prom")

@@ -17,7 +17,7 @@ func Example() {
 	}
 	defer os.RemoveAll(dir)
 
-	j, err := journal.Open(filepath.Join(dir, "journal"))
+	j, err := journal.Open(filepath.Join(dir, "journal"), nil)
 	if err != nil {
 		fmt.Println(err)
 		return

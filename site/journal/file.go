@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/ictmedia/schoolmail"
@@ -23,6 +24,7 @@ type storage interface {
 // File is a journal in a file. Its methods are safe for concurrent use.
 type File struct {
 	path      string
+	names     Names
 	file      *os.File
 	unlock    func() error
 	recovered int64
@@ -53,15 +55,42 @@ type batch struct {
 // maxEntry is the longest entry in bytes, far more than one ever needs.
 const maxEntry = 1<<20 - 64
 
+// Options say how a journal is kept. The zero value works.
+type Options struct {
+	Names Names // nil: entries are kept as they are
+}
+
+// Names keeps what names people outside the journal, so that it can be forgotten
+// without breaking the chain of hashes.
+type Names interface {
+	// Hide takes out of an entry that is about to be written what names a person.
+	Hide(*schoolmail.JournalEntry)
+	// Show puts it back into one that was read, as far as it is still known.
+	Show(*schoolmail.JournalEntry)
+}
+
+// unnamed keeps entries as they are.
+type unnamed struct{}
+
+func (unnamed) Hide(*schoolmail.JournalEntry) {}
+func (unnamed) Show(*schoolmail.JournalEntry) {}
+
+func (o *Options) names() Names {
+	if o == nil || o.Names == nil {
+		return unnamed{}
+	}
+	return o.Names
+}
+
 // Open opens the journal or begins a new one; its directory must exist. One of
 // format 1 is closed and carried on in format 2. Errors: [ErrLocked], a
-// [*CorruptError], or what the file system says.
-func Open(path string) (*File, error) {
+// [*CorruptError], or what the file system says. A nil opts is the zero value.
+func Open(path string, opts *Options) (*File, error) {
 	unlock, err := lock(path + ".lock")
 	if err != nil {
 		return nil, fmt.Errorf("journal: open: %s: %w", path, err)
 	}
-	j := &File{path: path, unlock: unlock, number: 1}
+	j := &File{path: path, names: opts.names(), unlock: unlock, number: 1}
 	if err := j.open(); err != nil {
 		if j.file != nil {
 			err = errors.Join(err, j.file.Close())
@@ -132,7 +161,9 @@ func (j *File) Append(entries ...schoolmail.JournalEntry) error {
 	if len(entries) == 0 {
 		return nil
 	}
+	entries = slices.Clone(entries)
 	for i := range entries {
+		j.names.Hide(&entries[i])
 		if err := check(&entries[i]); err != nil {
 			return fmt.Errorf("journal: append: %w", err)
 		}
@@ -200,7 +231,15 @@ func (j *File) Entries(yield func(schoolmail.JournalEntry) bool) error {
 	j.mu.Lock()
 	size := j.size
 	j.mu.Unlock()
-	return Read(j.path, io.NewSectionReader(j.out, 0, size), yield)
+	return Read(j.path, io.NewSectionReader(j.out, 0, size), shown(j.names, yield))
+}
+
+// shown gives yield the entries with their names.
+func shown(n Names, yield func(schoolmail.JournalEntry) bool) func(schoolmail.JournalEntry) bool {
+	return func(e schoolmail.JournalEntry) bool {
+		n.Show(&e)
+		return yield(e)
+	}
 }
 
 // Len returns the number of entries in the open file so far.
@@ -248,7 +287,8 @@ func (j *File) Rotate() error {
 	}
 	closing := io.NewSectionReader(j.file, 0, j.size)
 	history := schoolmail.NewHistory()
-	c, err := read(j.path, closing, false, func(e schoolmail.JournalEntry) bool { history.See(&e); return true })
+	c, err := read(j.path, closing, false,
+		shown(j.names, func(e schoolmail.JournalEntry) bool { history.See(&e); return true }))
 	if err != nil {
 		return fail(err)
 	}
@@ -270,6 +310,7 @@ func (j *File) Rotate() error {
 	next := contents{number: j.number + 1, last: c.last.link([]byte(h))}
 	var carried []byte
 	for _, e := range history.Needed() {
+		j.names.Hide(&e)
 		carried = t.encode(carried, &e)
 		next.entries++
 	}

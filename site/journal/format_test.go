@@ -21,7 +21,7 @@ import (
 func written(t *testing.T, batches ...[]schoolmail.JournalEntry) (string, []byte) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "journal")
-	j, err := Open(path)
+	j, err := Open(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestTornAtEveryByte(t *testing.T) {
 			if err := os.WriteFile(path, append(bytes.Clone(data[:n]), tail...), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			j, err := Open(path)
+			j, err := Open(path, nil)
 			if err != nil {
 				t.Fatalf("cut after %d bytes, then %q: %v", n, tail, err)
 			}
@@ -198,7 +198,7 @@ func TestDamaged(t *testing.T) {
 			if err := os.WriteFile(path, []byte(tt.data), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := Open(path)
+			_, err := Open(path, nil)
 			e, ok := errors.AsType[*CorruptError](err)
 			if !ok || e.Line != tt.line || e.Reason != tt.want || e.Name != path ||
 				!strings.Contains(err.Error(), "Restore the file from a backup") {
@@ -207,7 +207,7 @@ func TestDamaged(t *testing.T) {
 			if after, err := os.ReadFile(path); err != nil || string(after) != tt.data {
 				t.Errorf("the damaged file was changed (%v)", err)
 			}
-			if _, err := Open(path); errors.Is(err, ErrLocked) {
+			if _, err := Open(path, nil); errors.Is(err, ErrLocked) {
 				t.Error("the refused journal is still locked")
 			}
 		})
@@ -240,7 +240,7 @@ func TestRotate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(all(t, OpenReader(path))); n != 5 {
+	if n := len(all(t, OpenReader(path, nil))); n != 5 {
 		t.Errorf("looked at before: %d entries", n)
 	}
 	check := func(j schoolmail.Journal, plan string) {
@@ -314,7 +314,7 @@ func TestRotate(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(open(t, path), "q19")
-	check(OpenReader(path), "q19")
+	check(OpenReader(path, nil), "q19")
 }
 
 // Whatever is done to closed files or to the end of the journal shows.
@@ -347,7 +347,7 @@ func TestVerify(t *testing.T) {
 					return err
 				}
 			}
-			j, err := Open(path)
+			j, err := Open(path, nil)
 			if err != nil {
 				return err
 			}
@@ -357,7 +357,7 @@ func TestVerify(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "journal")
-			j, err := Open(path)
+			j, err := Open(path, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -491,7 +491,7 @@ func FuzzEntry(f *testing.F) {
 
 func BenchmarkOpen(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "journal")
-	j, err := Open(path)
+	j, err := Open(path, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -509,7 +509,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 	b.SetBytes(size)
 	for b.Loop() {
-		j, err := Open(path)
+		j, err := Open(path, nil)
 		if err != nil || j.Len() != 99_000 {
 			b.Fatal(err)
 		}

@@ -27,7 +27,7 @@ func entry(i int) schoolmail.JournalEntry {
 
 func open(t *testing.T, path string) *File {
 	t.Helper()
-	j, err := Open(path)
+	j, err := Open(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestAppendAndReopen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	var want []schoolmail.JournalEntry
 	for round := range 3 {
-		j, err := Open(path)
+		j, err := Open(path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func TestLock(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "journal")
 	j := open(t, path)
-	if _, err := Open(path); !errors.Is(err, ErrLocked) {
+	if _, err := Open(path, nil); !errors.Is(err, ErrLocked) {
 		t.Errorf("second open: %v", err)
 	}
 	if err := j.Append(entry(1)); err != nil {
@@ -252,10 +252,10 @@ func TestManyWriters(t *testing.T) {
 
 func TestOpenErrors(t *testing.T) {
 	t.Parallel()
-	if _, err := Open(filepath.Join(t.TempDir(), "no", "journal")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Open(filepath.Join(t.TempDir(), "no", "journal"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
-	if _, err := Open(t.TempDir()); err == nil {
+	if _, err := Open(t.TempDir(), nil); err == nil {
 		t.Error("a directory was opened")
 	}
 	j := open(t, filepath.Join(t.TempDir(), "journal"))
@@ -303,7 +303,7 @@ func TestMemoryAndFaulty(t *testing.T) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	j, err := Open(filepath.Join(b.TempDir(), "journal"))
+	j, err := Open(filepath.Join(b.TempDir(), "journal"), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -339,7 +339,7 @@ func TestEveryPhase(t *testing.T) {
 	if len(want) != len(phases) || len(want) < 4 {
 		t.Errorf("%d phases are written, %d are known", len(want), len(phases))
 	}
-	if d := cmp.Diff(want, all(t, OpenReader(path))); d != "" {
+	if d := cmp.Diff(want, all(t, OpenReader(path, nil))); d != "" {
 		t.Error(d)
 	}
 }

@@ -11,13 +11,16 @@ import (
 
 // Reader is a journal that is only looked at, also while another process writes
 // it. The zero value has no entries.
-type Reader struct{ path string }
+type Reader struct {
+	path  string
+	names Names
+}
 
 var _ schoolmail.Journal = Reader{}
 
 // OpenReader returns the journal in a file for reading. A file that does not
-// exist is a journal without entries.
-func OpenReader(path string) Reader { return Reader{path} }
+// exist is a journal without entries. A nil opts is the zero value.
+func OpenReader(path string, opts *Options) Reader { return Reader{path, opts.names()} }
 
 // Append fails with [ErrReadOnly].
 func (r Reader) Append(...schoolmail.JournalEntry) error {
@@ -38,5 +41,5 @@ func (r Reader) Entries(yield func(schoolmail.JournalEntry) bool) error {
 		return fmt.Errorf("journal: %w", err)
 	}
 	defer f.Close()
-	return Read(r.path, f, yield)
+	return Read(r.path, f, shown(r.names, yield))
 }

@@ -48,9 +48,9 @@ Usage:
 Whatever is applied leaves a folder with the plan (text, JSON), the report
 (text, JSON, HTML) and acknowledgement.csv, which tells the school
 administration in German and French which records were not taken as sent. Every
-run has a folder of its own in the state folder, under runs/; -out names a folder
-for a copy of the last one. They name people; delete them when nobody needs them
-any more.
+run has a folder of its own in the state folder, under runs/, where people are
+named by the ids of their records; -out names a folder for a copy of the last one
+that names them. Delete it when nobody needs it any more.
 
 Every run can be repeated at any time, also after a crash, and then does only
 what is missing. An example for cron, at two in the morning:

@@ -206,7 +206,7 @@ func TestPlanReviewApply(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status, _, errs := s.run(t, day, "-apply-plan", edited); status != 2 ||
-		!strings.Contains(errs, "was changed after it was made") {
+		!strings.Contains(errs, "it was edited") {
 		t.Errorf("an edited plan: status %d %s", status, errs)
 	}
 	// Somebody edits it and sees to it that the id fits again.
