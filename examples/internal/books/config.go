@@ -25,6 +25,7 @@ type Job struct {
 	Provider addressbook.ProviderOptions
 	Observer addressbook.Observer // is told of the progress; may be nil
 	Warnings []string             // of the district file
+	Done     addressbook.Counts   // what the last run has done
 
 	url     string // of the HTTP API
 	cred    map[schoolmail.ContextID]appsuite.Credentials

@@ -42,6 +42,7 @@ func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) (held b
 	}
 	report, err := addressbook.Sync(ctx, j.Rules, want, j.access.stores, j.Today,
 		&addressbook.Options{DryRun: !apply, Observer: j.Observer})
+	j.Done = report.Done()
 	for _, f := range report.Findings {
 		fmt.Fprintln(out, "!", f)
 	}
