@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 var bin string // the folder of the built programs
 
-var programs = []string{"addressbooks", "galprobe", "migrate", "migrate-bench", "provision", "sandbox"}
+var programs = []string{"addressbooks", "galprobe", "migrate", "migrate-bench", "provision", "sandbox", "watch"}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -74,6 +74,7 @@ var changing = []struct {
 	{regexp.MustCompile(`\([0-9]+/s, [0-9.]+ [kM]?B/s\)`), "(...)"},
 	{regexp.MustCompile(`, [0-9.]+ s\b`), ", N s"},
 	{regexp.MustCompile(`^[0-9]+ requests, .*`), "N requests ..."},
+	{regexp.MustCompile(`median [0-9.]+, longest [0-9.]+`), "median N, longest N"},
 	{regexp.MustCompile(`\[user 3 owner.*\]`), "[...]"},
 }
 
@@ -155,6 +156,10 @@ func TestUsage(t *testing.T) {
 		{"provision", "-nonsense"},
 		{"addressbooks", "-nonsense"},
 		{"galprobe", "-nonsense"},
+		{"watch", "extra"},
+		{"watch", "-apply"},
+		{"watch", "-config", "missing.toml"},
+		{"watch", "-config", "x", "-break-lease"},
 		{"migrate", "-nonsense"},
 		{"sandbox", "-nonsense"},
 		{"migrate-bench", "-scale", "0"},
@@ -175,6 +180,7 @@ func TestDemonstrations(t *testing.T) {
 		{"addressbooks", "-people", "60", "-apply"},
 		{"galprobe"},
 		{"galprobe", "-leave-open"},
+		{"watch", "-pupils", "1"},
 		{"migrate"},
 	} {
 		t.Run(strings.Join(c, "_"), func(t *testing.T) {
@@ -223,6 +229,7 @@ func TestOneDistrictFile(t *testing.T) {
 		{[]string{"provision", "-apply", "-q"}, "40 accounts to create"},
 		{[]string{"provision", "-apply", "-q"}, "Nothing to do."},
 		{[]string{"addressbooks", "-apply"}, "context 10 done: folders +"},
+		{[]string{"watch", "-apply", "-once"}, "everybody is looked at, nothing to do"},
 		{[]string{"galprobe"}, "paths closed"},
 		{[]string{"migrate", "-verify"}, "3 of 3 mailboxes complete, 60 messages"},
 	} {

@@ -36,18 +36,6 @@ func (b *batch) add(ch ucs.Change) {
 	}
 }
 
-// again adds what is left of an earlier batch.
-func (b *batch) again(left batch) {
-	b.everybody, b.books = b.everybody || left.everybody, b.books || left.books
-	if b.people == nil {
-		b.people = map[string]bool{}
-	}
-	maps.Copy(b.people, left.people)
-	if b.position == "" {
-		b.position = left.position
-	}
-}
-
 func (b *batch) empty() bool { return !b.everybody && !b.books && len(b.people) == 0 }
 
 // asked reports whether somebody is among those who have changed.

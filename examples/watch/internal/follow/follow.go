@@ -22,6 +22,9 @@ type follower struct {
 	conf   *district.Config
 	set    *site.Settings
 	client *ucs.Client
+	// known is how accounts are after the last run: what it has written itself comes
+	// back as a change.
+	known map[string]schoolmail.Account
 
 	mu  sync.Mutex // guards out
 	out io.Writer
@@ -29,7 +32,7 @@ type follower struct {
 
 // open reads the district file, as each program would that does a part of the work.
 func open(o options, out io.Writer) (_ *follower, warnings []string, err error) {
-	f := &follower{options: o, out: out}
+	f := &follower{options: o, out: out, known: map[string]schoolmail.Account{}}
 	if f.conf, err = district.Load(o.config, &district.Options{Program: district.Watch}); err != nil {
 		return nil, nil, &cli.UsageError{Err: err}
 	}
@@ -111,7 +114,7 @@ func (f *follower) follow(ctx context.Context) error {
 			}
 		case <-quiet.C:
 			first = time.Time{}
-			left, status := f.work(ctx, b)
+			left, _ := f.work(ctx, b)
 			left.position = b.position
 			if f.apply && ctx.Err() == nil {
 				if err := left.save(f.file()); err != nil {
@@ -119,13 +122,12 @@ func (f *follower) follow(ctx context.Context) error {
 				}
 			}
 			b = left
-			switch {
-			case b.empty():
+			if b.empty() {
 				pause = firstPause
-			case status != cli.Done || !b.empty():
-				quiet.Reset(pause)
-				pause = min(2*pause, lastPause)
+				break
 			}
+			quiet.Reset(pause)
+			pause = min(2*pause, lastPause)
 		}
 	}
 }

@@ -71,16 +71,16 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	switch {
 	case o.config == "" && (o.apply || o.once || !o.now.IsZero()):
-		return fs.Mistake("-apply, -once and -now need -config")
+		return fs.Misused("-apply, -once and -now need -config")
 	case o.breakLease && !o.apply:
-		return fs.Mistake("-break-lease goes with -apply")
+		return fs.Misused("-break-lease goes with -apply")
 	case o.people < 20 || o.people > 200000:
-		return fs.Mistake("-people %d: expected 20 to 200000", o.people)
+		return fs.Misused("-people %d: expected 20 to 200000", o.people)
 	case o.pupils < 1 || o.pupils > o.people:
-		return fs.Mistake("-pupils %d: expected 1 to the number of people", o.pupils)
+		return fs.Misused("-pupils %d: expected 1 to the number of people", o.pupils)
 	}
 	if o.config == "" {
-		if err := demonstrate(ctx, stdout, o.people, o.pupils); err != nil {
+		if err := demonstrate(ctx, stdout, stderr, o.people, o.pupils); err != nil {
 			return fs.Fail(cli.Failed, err)
 		}
 		return cli.Done

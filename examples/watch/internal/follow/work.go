@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,9 @@ import (
 // work acts on a batch, and returns what of it is to be tried again.
 func (f *follower) work(ctx context.Context, b batch) (left batch, status int) {
 	start := time.Now()
+	if f.forgetOwn(ctx, &b); b.empty() {
+		return left, cli.Done
+	}
 	said := []string{b.describe()}
 	defer func() {
 		f.say("%s (%s)", strings.Join(said, ", "), time.Since(start).Round(100*time.Millisecond))
@@ -107,6 +111,7 @@ func (f *follower) people(ctx context.Context, b *batch) (said []string, failed 
 	}
 	failed = map[string]bool{}
 	for _, act := range acts {
+		f.remember(b, act)
 		said = append(said, wordsOf(act)...)
 		held = held || len(act.Plan.Held) > 0
 		if act.Result == nil {
@@ -122,6 +127,49 @@ func (f *follower) people(ctx context.Context, b *batch) (said []string, failed 
 		}
 	}
 	return said, failed, held || hand.held(), nil
+}
+
+// remember keeps how the accounts of a batch are after an act. Where that is not
+// plain from the plan nothing is kept.
+func (f *follower) remember(b *batch, act *site.Act) {
+	steps := map[string]int{}
+	for _, s := range act.Plan.Steps {
+		steps[s.Subject]++
+	}
+	for i := range act.World.State.Accounts {
+		if a := act.World.State.Accounts[i]; b.asked(a.Username) {
+			delete(f.known, a.Username)
+			if steps[a.Username] == 0 {
+				a.DN = ""
+				f.known[a.Username] = a
+			}
+		}
+	}
+	for i, s := range act.Plan.Steps {
+		change, ok := s.Action.(schoolmail.ChangeAccount)
+		if ok && steps[s.Subject] == 1 && act.Result != nil && act.Result.Outcomes[i].Status == schoolmail.StatusDone {
+			change.After.DN = ""
+			f.known[s.Subject] = change.After
+		}
+	}
+}
+
+// forgetOwn leaves those out of a batch whose accounts are as the last run has seen or
+// left them.
+func (f *follower) forgetOwn(ctx context.Context, b *batch) {
+	if b.everybody {
+		return
+	}
+	for name := range b.people {
+		before, ok := f.known[name]
+		if !ok {
+			continue
+		}
+		a, err := f.client.Account(ctx, name)
+		if a.DN = ""; err == nil && reflect.DeepEqual(a, before) {
+			delete(b.people, name)
+		}
+	}
 }
 
 // wordsOf says what an act has done, or would do.
