@@ -3,7 +3,6 @@ module github.com/ictmedia/schoolmail
 go 1.26.0
 
 require (
-	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/emersion/go-imap/v2 v2.0.0-beta.8
 	github.com/emersion/go-vcard v0.0.0-20260618161152-d854b7e0e2d3
 	github.com/go-asn1-ber/asn1-ber v1.5.8

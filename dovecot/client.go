@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/limiter"
 )
 
 // Options are what [New] may be told. The zero value works, except that the
@@ -91,9 +92,9 @@ type Client struct {
 
 // host is one server with its own limit of requests under way.
 type host struct {
-	url  string // ends in /doveadm/v1
-	name string // host:port, for errors
-	slot chan struct{}
+	url   string // ends in /doveadm/v1
+	name  string // host:port, for errors
+	limit *limiter.Limiter
 }
 
 // New returns a client of the API at baseURL, such as
@@ -166,7 +167,7 @@ func newHost(raw string, slots int) (*host, error) {
 	}
 	u.Path = strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), "/doveadm/v1") + "/doveadm/v1"
 	u.RawQuery, u.Fragment = "", ""
-	return &host{url: u.String(), name: u.Host, slot: make(chan struct{}, slots)}, nil
+	return &host{url: u.String(), name: u.Host, limit: limiter.New(slots, slots)}, nil
 }
 
 // Hosts returns host:port of every host, the one for mail first.
@@ -207,12 +208,10 @@ func (c *Client) Stats() Stats {
 // send makes one HTTP request and returns the body of a 200 response. The
 // error has no Op yet.
 func (c *Client) send(ctx context.Context, h *host, method string, body []byte) ([]byte, *Error) {
-	select {
-	case h.slot <- struct{}{}:
-		defer func() { <-h.slot }()
-	case <-ctx.Done():
+	if h.limit.Acquire(ctx) != nil {
 		return nil, notSent(ctx, h)
 	}
+	defer h.limit.Return()
 	c.stats.requests.Add(1)
 	out, err := c.roundTrip(ctx, h, method, body)
 	if err != nil {

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"math/bits"
-	"math/rand/v2"
 	"net/http"
 	"reflect"
 	"strings"
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/limiter"
+	"github.com/ictmedia/schoolmail/internal/retry"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/internal/waits"
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
@@ -180,7 +181,7 @@ func (c *Client) attempt(ctx context.Context, k *call, t traits) (*endpoint, *Er
 		e.Kind = ErrStarting // a server that was away and has not published its services yet
 	}
 
-	o := noSign // faults come at their own pace
+	o := limiter.NoSign // faults come at their own pace
 	switch {
 	case e == nil:
 		c.reached(server)
@@ -188,19 +189,19 @@ func (c *Client) attempt(ctx context.Context, k *call, t traits) (*endpoint, *Er
 			c.waits.Free(writerWait(int(k.context)))
 		}
 		if t&long == 0 {
-			o = healthy
+			o = limiter.Healthy
 		}
 	case e.Kind == ErrCanceled:
 	case e.Kind == ErrLostAnswer && e.Timeout() && t&long != 0:
-		o = trouble // such a call may take longer than anybody waits
+		o = limiter.Trouble // such a call may take longer than anybody waits
 	case e.Kind == ErrUnreachable, e.Kind == ErrLostAnswer, e.Kind == ErrProtocol, e.Kind == ErrStarting,
 		e.Kind == ErrStatus && e.Temporary():
 		server.failed(start)
-		o = trouble
+		o = limiter.Trouble
 	case e.HTTPStatus != 0:
 		c.reached(server)
 	}
-	server.limit.release(likeness{k.op.String(), bits.Len64(uint64(ex.Sent+ex.Received) >> 10)}, start, o)
+	server.limit.Release(limiter.Likeness{Op: k.op.String(), Size: bits.Len64(uint64(ex.Sent+ex.Received) >> 10)}, start, o)
 	if e == nil && t&bySchema != 0 {
 		c.schemas.unlocked(k.context, start)
 	}
@@ -323,12 +324,9 @@ func (r *retrier) wait(key waits.Key, limit, first, most time.Duration) (pause, 
 
 // grow doubles the pause between first and most and adds some chance.
 func (r *retrier) grow(first, most time.Duration) time.Duration {
-	r.pause = min(max(2*r.pause, first), most)
-	return jitter(r.pause)
+	r.pause = retry.Grow(r.pause, first, most)
+	return retry.Spread(r.pause)
 }
-
-// jitter varies a pause by a quarter, so that those who met once do not meet again.
-func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2) }
 
 // fill writes the context's id and the credentials into a request. Every
 // service has types of its own for them, which differ in nothing but the name.

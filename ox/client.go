@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/limiter"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/internal/waits"
 )
@@ -157,7 +158,7 @@ func New(endpoints []string, master Credentials, opts *Options) (*Client, error)
 			return nil, fmt.Errorf("ox: endpoint %q: %w", redactURL(address), err)
 		}
 		c.servers = append(c.servers, &endpoint{
-			client: sc, name: redactURL(address), limit: newLimiter(8, c.opt.MaxInFlight),
+			client: sc, name: redactURL(address), limit: limiter.New(8, c.opt.MaxInFlight),
 		})
 	}
 	return c, nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/retry"
 	"github.com/ictmedia/schoolmail/ox/internal/oxusercopy"
 )
 
@@ -85,6 +86,7 @@ func (c *Client) CopyUser(ctx context.Context, username string, from, to *Contex
 	if err := c.copyPreflight(ctx, &k, source, from, to, opts); err != nil {
 		return 0, err
 	}
+	var pause time.Duration
 	for try := 0; ; try++ {
 		r, err := invoke[oxusercopy.CopyUserResponse](ctx, c, k)
 		if err == nil && r.Return_ != nil && r.Return_.Id != nil {
@@ -108,7 +110,8 @@ func (c *Client) CopyUser(ctx context.Context, username string, from, to *Contex
 		case e.Kind != ErrCopyConflict, try >= c.opt.Retries:
 			return 0, e
 		}
-		if cause := sleep(ctx, min(time.Second<<min(try, 5), 30*time.Second)); cause != nil {
+		pause = retry.Grow(pause, time.Second, 30*time.Second)
+		if cause := retry.Sleep(ctx, pause); cause != nil {
 			return 0, k.canceled(cause, e)
 		}
 	}
@@ -135,7 +138,7 @@ type doubtfulCopy struct {
 // not for so long that it will not. A second copy beside it could break both, or
 // block the target context. The error is the context's.
 func (c *Client) settleDoubt(ctx context.Context) (arrived schoolmail.UserID, err error) {
-	for pause := time.Second; c.doubt != nil; pause = min(2*pause, 15*time.Second) {
+	for pause := time.Second; c.doubt != nil; pause = retry.Grow(pause, time.Second, 15*time.Second) {
 		d := c.doubt
 		key := copyWait(int(d.to.id))
 		got, err := d.to.Users.Get(ctx, UserRef{Name: d.source.Name})

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/limiter"
+	"github.com/ictmedia/schoolmail/internal/retry"
 	"github.com/ictmedia/schoolmail/internal/soap"
 )
 
@@ -13,12 +15,12 @@ import (
 type endpoint struct {
 	client *soap.Client
 	name   string // address without user info
-	limit  *limiter
+	limit  *limiter.Limiter
 
-	mu       sync.Mutex
-	failures int       // in a row
-	last     time.Time // when it failed last
-	until    time.Time // out of service until then
+	mu    sync.Mutex
+	pause time.Duration // after the last failure; 0: it has answered since
+	last  time.Time     // when it failed last
+	until time.Time     // out of service until then
 }
 
 // Pauses of a server that did not answer, doubled with each failure.
@@ -44,22 +46,21 @@ func (e *endpoint) failed(start time.Time) {
 		return
 	}
 	e.last = time.Now()
-	pause := min(firstPause<<min(e.failures, 10), maxPause)
-	e.failures++
-	e.until = e.last.Add(pause)
+	e.pause = retry.Grow(e.pause, firstPause, maxPause)
+	e.until = e.last.Add(e.pause)
 }
 
 // down reports whether the server's last answer was none, or none of OX.
 func (e *endpoint) down() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.failures > 0
+	return e.pause > 0
 }
 
 func (e *endpoint) answered() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.failures, e.until = 0, time.Time{}
+	e.pause, e.until = 0, time.Time{}
 }
 
 // cluster is the list of servers.
@@ -90,12 +91,12 @@ func (c cluster) pick(id schoolmail.ContextID) *endpoint {
 func (c cluster) acquire(ctx context.Context, id schoolmail.ContextID) (*endpoint, error) {
 	for {
 		e := c.pick(id)
-		if err := e.limit.acquire(ctx); err != nil {
+		if err := e.limit.Acquire(ctx); err != nil {
 			return nil, err
 		}
 		if ok, _ := e.usable(); ok || c.pick(id) == e {
 			return e, nil
 		}
-		e.limit.giveBack()
+		e.limit.Return()
 	}
 }

@@ -398,3 +398,45 @@ func TestNewRefusesBadEndpoints(t *testing.T) {
 		}
 	}
 }
+
+// TestLimiterMindsSizes: a large read takes longer than a small one, which says
+// nothing about the server's health.
+func TestLimiterMindsSizes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeServer{answer: func(op *soap.Operation, body []byte, _ *http.Request) (any, error, bool) {
+			if op == oxuser.OpGetMultipleData {
+				users := decodeRequest(t, op, body).(*oxuser.GetMultipleData).Users
+				time.Sleep(20*time.Millisecond + 100*time.Millisecond*time.Duration(len(users)))
+				out := new(oxuser.GetMultipleDataResponse)
+				for _, u := range users {
+					out.Return_ = append(out.Return_, &oxuser.User{Id: u.Id})
+				}
+				return out, nil, true
+			}
+			return nil, nil, false
+		}}
+		c := newFake(t, f, nil)
+		var wg sync.WaitGroup
+		for i := range 24 {
+			wg.Go(func() {
+				ids := make([]schoolmail.UserID, 1)
+				if i%4 == 0 {
+					ids = make([]schoolmail.UserID, 12)
+				}
+				for n := range ids {
+					ids[n] = schoolmail.UserID(n + 3)
+				}
+				for range 8 {
+					if err := discard(c.Context(7, testAdmin).Users.Load(t.Context(), ids)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if st := c.Stats().Servers[0]; st.Limit < 9 {
+			t.Errorf("limit %d at a healthy server", st.Limit)
+		}
+	})
+}

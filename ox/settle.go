@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // sighting is what a look after a lost answer found.
@@ -30,6 +32,7 @@ var userMayExist = []Kind{ErrUserExists, ErrDisplayNameUsed}
 func settle[T any](ctx context.Context, c *Client, exists []Kind, create func() (T, error),
 	look func() (T, sighting, error)) (T, error) {
 	var zero T
+	var pause time.Duration
 	lost := false
 	for try := 0; ; try++ {
 		v, err := create()
@@ -57,7 +60,8 @@ func settle[T any](ctx context.Context, c *Client, exists []Kind, create func() 
 		case is(e, exists...), try >= c.opt.Retries:
 			return zero, err
 		}
-		if cause := sleep(ctx, jitter(min(firstPause<<min(try, 5), 10*time.Second))); cause != nil {
+		pause = retry.Grow(pause, firstPause, 10*time.Second)
+		if cause := retry.Sleep(ctx, retry.Spread(pause)); cause != nil {
 			e.Kind, e.Err = ErrCanceled, cause
 			return zero, e
 		}

@@ -87,7 +87,7 @@ func (c *Client) Stats() Stats {
 	}
 	c.counters.mu.Unlock()
 	for _, e := range c.servers {
-		limit, inFlight := e.limit.state()
+		limit, inFlight := e.limit.State()
 		ok, _ := e.usable()
 		st.Servers = append(st.Servers, ServerStats{Endpoint: e.name, Limit: limit, InFlight: inFlight, Usable: ok})
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // awaitCopies waits, before a plan with transfers, until no server can be at
@@ -25,10 +26,5 @@ func (s *Site) awaitCopies(ctx context.Context, act *Act, observer Observer) err
 		return nil
 	}
 	observer.Observe(Event{Stage: Waiting, Act: act, Wait: wait})
-	select {
-	case <-time.After(wait):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return retry.Sleep(ctx, wait)
 }

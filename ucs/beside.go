@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // Guards against UDM and UCS@school's importer, which work on the same
@@ -65,7 +67,7 @@ func (c *Client) lockForUDM(ctx context.Context, d *domain, values ...lockedValu
 // of our kind has expired.
 func (c *Client) takeLock(ctx context.Context, dn string) error {
 	begin := time.Now()
-	for pause := c.pool.retry; ; pause = min(2*pause, 2*time.Second) {
+	for pause := c.pool.retry; ; pause = retry.Grow(pause, c.pool.retry, 2*time.Second) {
 		until := strconv.FormatInt(time.Now().Add(udmLock).Unix(), 10)
 		req := ldap.NewAddRequest(dn, nil)
 		req.Attribute("objectClass", []string{"top", "lock"})
@@ -96,21 +98,9 @@ func (c *Client) takeLock(ctx context.Context, dn string) error {
 		if wait := time.Since(begin); wait > udmLock || left > udmLock && wait > c.udmPatience {
 			return &Error{Kind: ErrUnavailable, Err: fmt.Errorf("held by somebody else for another %v", left.Round(time.Second))}
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := retry.Sleep(ctx, pause); err != nil {
 			return err
 		}
-	}
-}
-
-// sleep waits, or ends early with the cause of the context's end.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // gather combines questions that come at the same time: while one request is
@@ -81,7 +83,7 @@ func (g *gather[Q, R]) await(ctx context.Context, w *waiting[Q, R]) outcome[R] {
 	g.mu.Lock()
 	if g.company && len(g.pending) < g.max {
 		g.mu.Unlock()
-		sleep(ctx, g.linger) // cut short, it is noticed below
+		_ = retry.Sleep(ctx, g.linger) // cut short, it is noticed below
 		g.mu.Lock()
 	}
 	n := min(len(g.pending), g.max)

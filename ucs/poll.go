@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // seenEntry is what a poll remembers of an entry.
@@ -26,7 +28,7 @@ func (w *watcher) poll(ctx context.Context) error {
 		}
 	}
 	for {
-		if err := sleep(ctx, w.opts.Interval); err != nil {
+		if err := retry.Sleep(ctx, w.opts.Interval); err != nil {
 			return err
 		}
 		now, err := w.look(ctx)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"github.com/ictmedia/schoolmail/internal/limiter"
+	"github.com/ictmedia/schoolmail/internal/retry"
 	"github.com/ictmedia/schoolmail/ucs/internal/bulk"
 )
 
@@ -23,7 +25,7 @@ type pool struct {
 	host    string
 	secure  bool // ldaps
 	opts    *Options
-	slots   chan struct{}
+	slots   *limiter.Limiter
 	mu      sync.Mutex
 	idle    []*ldap.Conn
 	bulk    []*bulk.Conn // idle ones for large searches
@@ -58,7 +60,7 @@ func newPool(rawURL string, o *Options) (*pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ucs: server address: %w", err)
 	}
-	p := &pool{host: u.Hostname(), opts: o, slots: make(chan struct{}, o.PoolSize), retry: 50 * time.Millisecond}
+	p := &pool{host: u.Hostname(), opts: o, slots: limiter.New(o.PoolSize, o.PoolSize), retry: 100 * time.Millisecond}
 	port := u.Port()
 	switch u.Scheme {
 	case "ldap":
@@ -82,15 +84,13 @@ func newPool(rawURL string, o *Options) (*pool, error) {
 
 // slot waits until a connection may be used.
 func (p *pool) slot(ctx context.Context) error {
-	select {
-	case p.slots <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := p.slots.Acquire(ctx); err != nil {
+		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		<-p.slots
+		p.slots.Return()
 		return errClosed
 	}
 	return nil
@@ -113,7 +113,7 @@ func (p *pool) get(ctx context.Context) (*ldap.Conn, error) {
 	p.mu.Unlock()
 	c, err := dial(ctx, p, p.open)
 	if err != nil {
-		<-p.slots
+		p.slots.Return()
 		return nil, err
 	}
 	return c, nil
@@ -135,7 +135,7 @@ func (p *pool) getBulk(ctx context.Context) (*bulk.Conn, error) {
 	p.mu.Unlock()
 	c, err := dial(ctx, p, p.openBulk)
 	if err != nil {
-		<-p.slots
+		p.slots.Return()
 		return nil, err
 	}
 	return c, nil
@@ -157,7 +157,7 @@ func (p *pool) putBulk(c *bulk.Conn, ok bool) {
 	for _, c := range old {
 		c.Close()
 	}
-	<-p.slots
+	p.slots.Return()
 }
 
 // put takes a connection back, or closes it if it is not to be used again.
@@ -171,7 +171,7 @@ func (p *pool) put(c *ldap.Conn, ok bool) {
 	if c != nil {
 		c.Close()
 	}
-	<-p.slots
+	p.slots.Return()
 }
 
 // dial opens a connection and binds. The time for all of it is that of one
@@ -291,10 +291,10 @@ func (p *pool) do(ctx context.Context, op string, read bool, f func(*ldap.Conn) 
 			return err
 		}
 		if refused(err) || try > 1 {
-			if err := sleep(ctx, pause); err != nil {
+			if err := retry.Sleep(ctx, pause); err != nil {
 				return err
 			}
-			pause *= 3
+			pause = retry.Grow(pause, pause, time.Minute)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ictmedia/schoolmail/internal/retry"
 	"github.com/ictmedia/schoolmail/ucs/internal/bulk"
 )
 
@@ -22,10 +23,10 @@ func (c *Client) scan(ctx context.Context, q query, f func(*entry) bool) error {
 			return err
 		}
 		if refused(err) || try > 1 {
-			if err := sleep(ctx, pause); err != nil {
+			if err := retry.Sleep(ctx, pause); err != nil {
 				return err
 			}
-			pause *= 3
+			pause = retry.Grow(pause, pause, time.Minute)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // ChangeKind says what happened to an entry of the directory.
@@ -191,7 +193,7 @@ func (w *watcher) step(ctx context.Context, id, newest int64) (int64, error) {
 		return 0, err
 	}
 	for wait := 20 * time.Millisecond; next == nil && wait < time.Second; wait *= 2 {
-		if err := sleep(ctx, wait); err != nil {
+		if err := retry.Sleep(ctx, wait); err != nil {
 			return 0, err
 		}
 		if next, err = w.record(ctx, id+1); err != nil {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
 
 // firstError keeps the first failure, except that 75 always wins.
@@ -22,7 +24,7 @@ func mailboxList(s *Server, c *mailContext) ([]row, error) {
 	sep := s.cfg.separator
 	show := func(n string) row {
 		if c.flag("mutf7") {
-			n = encodeUTF7(n)
+			n = imapwire.EncodeName(n)
 		}
 		return row{{"mailbox", n}}
 	}
@@ -314,7 +316,7 @@ func mailboxPath(s *Server, c *mailContext) ([]row, error) {
 	}
 	p := c.user.Home + "/Maildir"
 	if n := c.st.canonical(names[0]); n != "INBOX" {
-		p += "/." + strings.ReplaceAll(encodeUTF7(n), s.cfg.separator, ".")
+		p += "/." + strings.ReplaceAll(imapwire.EncodeName(n), s.cfg.separator, ".")
 	}
 	return []row{{{"path", p}}}, nil
 }

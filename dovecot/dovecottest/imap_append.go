@@ -3,6 +3,8 @@ package dovecottest
 import (
 	"strings"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
 
 // maxMessage limits a message, so that a test's mistake does not eat the
@@ -27,7 +29,7 @@ func (x *session) append() (answer, error) {
 	case x.fault.No != "":
 		refusal = no("%s", x.fault.No)
 	case box == nil:
-		refusal = no("[TRYCREATE] Mailbox doesn't exist: %s", encodeUTF7(name))
+		refusal = no("[TRYCREATE] Mailbox doesn't exist: %s", imapwire.EncodeName(name))
 	}
 	var list []*message
 	var size int64
@@ -58,7 +60,7 @@ func (x *session) append() (answer, error) {
 	x.st.mu.Lock()
 	defer x.st.mu.Unlock()
 	if box.deleted {
-		return no("[TRYCREATE] Mailbox doesn't exist: %s", encodeUTF7(name)), nil
+		return no("[TRYCREATE] Mailbox doesn't exist: %s", imapwire.EncodeName(name)), nil
 	}
 	if !x.srv.room(x.user, x.st, int(size)) {
 		return no("[OVERQUOTA] Quota exceeded (mailbox for user is full)"), nil

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
 
 // lexer reads IMAP commands, answering synchronising literals on the way.
@@ -313,7 +315,7 @@ func quote(s string) string {
 
 // quoteMailbox writes a mailbox name in modified UTF-7, bare where it can be.
 func quoteMailbox(name string) string {
-	s := encodeUTF7(name)
+	s := imapwire.EncodeName(name)
 	for i := range len(s) {
 		if !isAtom(s[i]) {
 			return quote(s)

@@ -3,6 +3,8 @@ package dovecottest
 import (
 	"slices"
 	"strings"
+
+	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
 
 // listRequest is a parsed LIST (RFC 3501, 5258, 5819, 6154).
@@ -156,8 +158,8 @@ func (x *session) sendList(q listRequest, command string) answer {
 	}
 	for _, n := range names {
 		if !slices.ContainsFunc(q.masks, func(m string) bool {
-			m, err := decodeUTF7(q.ref + m)
-			return err == nil && matchMask(foldInbox(m, sep), n, sep)
+			m, valid := imapwire.DecodeName(q.ref + m)
+			return valid && matchMask(foldInbox(m, sep), n, sep)
 		}) {
 			continue
 		}

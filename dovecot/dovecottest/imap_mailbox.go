@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
 
 // mailboxArgument reads " name" in modified UTF-7. A name that is none is a NO
@@ -17,8 +19,8 @@ func (x *session) mailboxArgument() (string, answer, error) {
 	if err != nil {
 		return "", answer{}, err
 	}
-	name, err := decodeUTF7(raw)
-	if err != nil {
+	name, valid := imapwire.DecodeName(raw)
+	if !valid {
 		return "", no("Mailbox name is not valid mUTF-7: %s", strings.ToValidUTF8(raw, "?")), errSyntax
 	}
 	x.st.mu.Lock()
@@ -36,7 +38,7 @@ func (x *session) oneMailbox() (string, answer, error) {
 }
 
 func missing(code, name string) answer {
-	return no(code+"Mailbox doesn't exist: %s", encodeUTF7(name))
+	return no(code+"Mailbox doesn't exist: %s", imapwire.EncodeName(name))
 }
 
 func (x *session) selectBox() (answer, error) { return x.open(false) }
@@ -254,8 +256,8 @@ func (x *session) create() (answer, error) {
 	if err := x.in.skipArguments(); err != nil {
 		return answer{}, err
 	}
-	name, err := decodeUTF7(raw)
-	if err != nil {
+	name, valid := imapwire.DecodeName(raw)
+	if !valid {
 		return no("Mailbox name is not valid mUTF-7: %s", strings.ToValidUTF8(raw, "?")), nil
 	}
 	x.st.mu.Lock()
@@ -308,7 +310,7 @@ func (x *session) rename() (answer, error) {
 	}
 	switch {
 	case from == "INBOX" || strings.HasPrefix(to, from+x.srv.cfg.separator):
-		return no("[CANNOT] Can't rename %s to %s", encodeUTF7(from), encodeUTF7(to)), nil
+		return no("[CANNOT] Can't rename %s to %s", imapwire.EncodeName(from), imapwire.EncodeName(to)), nil
 	case x.st.boxes[from] == nil && len(x.st.children(from)) == 0:
 		return missing("[NONEXISTENT] ", from), nil
 	case x.st.boxes[to] != nil || len(x.st.children(to)) > 0 || to == "INBOX":
@@ -326,7 +328,7 @@ func (x *session) subscribe() (answer, error) {
 	x.st.mu.Lock()
 	defer x.st.mu.Unlock()
 	if !slices.Contains(x.st.names(), name) {
-		return no("Mailbox doesn't exist: %s", encodeUTF7(name)), nil
+		return no("Mailbox doesn't exist: %s", imapwire.EncodeName(name)), nil
 	}
 	x.st.subs[name] = true
 	return ok("Subscribe completed."), nil

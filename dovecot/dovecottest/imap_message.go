@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
 
 // changed are the flags of a message after STORE.
@@ -169,7 +171,7 @@ func (x *session) copyCommand(uid, move bool) (answer, error) {
 	defer x.st.mu.Unlock()
 	to := x.st.open(name)
 	if to == nil {
-		return no("[TRYCREATE] Mailbox doesn't exist: %s", encodeUTF7(name)), nil
+		return no("[TRYCREATE] Mailbox doesn't exist: %s", imapwire.EncodeName(name)), nil
 	}
 	if move && x.readOnly {
 		return no("[READ-ONLY] Mailbox is read-only"), nil

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
 
 // store is the mail below one home directory. Like Dovecot's, it comes into
@@ -109,11 +111,11 @@ func (s *store) checkName(name string) string {
 		}
 	}
 	for level := range strings.SplitSeq(name, sep) {
-		if len(encodeUTF7(level)) > 255 {
+		if len(imapwire.EncodeName(level)) > 255 {
 			return "Mailbox name too long"
 		}
 	}
-	if len(encodeUTF7(name)) >= 255 { // one directory of the file system
+	if len(imapwire.EncodeName(name)) >= 255 { // one directory of the file system
 		return "Mailbox name too long"
 	}
 	return ""

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ictmedia/schoolmail/internal/imapwire"
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // accountRun is one run for one account, over all its attempts. What belongs to one
@@ -38,7 +38,7 @@ func (m *Migrator) newRun(a Account, st *state, res *Result) *accountRun {
 // attempts runs work with connections to both sides until it ends without an
 // error, or [judge] says that it costs more than a connection.
 func (r *accountRun) attempts(ctx context.Context, work func(ctx context.Context) error) error {
-	pauses := backoff.NewExponentialBackOff()
+	var grown time.Duration
 	for failures := 0; ; {
 		before := r.led.work() + r.trouble.progress()
 		err := r.attempt(ctx, work)
@@ -51,7 +51,7 @@ func (r *accountRun) attempts(ctx context.Context, work func(ctx context.Context
 		v := r.trouble.weigh(err)
 		if r.led.work()+r.trouble.progress() > before {
 			failures = 0
-			pauses.Reset()
+			grown = 0
 		}
 		var pause time.Duration
 		switch v.cost {
@@ -67,7 +67,8 @@ func (r *accountRun) attempts(ctx context.Context, work func(ctx context.Context
 			if failures++; failures >= r.m.opt.Attempts {
 				return fmt.Errorf("%w (after %d attempts)", failed(r.acct.Name, "run", "", err), failures)
 			}
-			pause = pauses.NextBackOff()
+			grown = retry.Grow(grown, 500*time.Millisecond, time.Minute)
+			pause = retry.Spread(grown)
 		}
 		r.led.total(func(res *Result) { res.Retries++ })
 		r.m.observe(Retrying{r.acct.Name, err, pause})

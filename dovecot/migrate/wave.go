@@ -10,6 +10,7 @@ import (
 
 	"github.com/ictmedia/schoolmail/internal/humansize"
 	"github.com/ictmedia/schoolmail/internal/imapwire"
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // Window is a time in which a wave may work. A zero end is open.
@@ -274,14 +275,10 @@ func (r *waveRun) stopped(why error, todo []int) error {
 }
 
 func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
+	if retry.Sleep(ctx, d) != nil {
 		return ctx.Err()
 	}
+	return nil
 }
 
 // window works until all is done or the window ends, pausing when told to,

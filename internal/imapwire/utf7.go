@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-var utf7 = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,").WithPadding(base64.NoPadding)
+var utf7 = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,").
+	WithPadding(base64.NoPadding)
 
 // EncodeName writes a mailbox name in modified UTF-7 (RFC 3501, section 5.1.3).
 // Bytes that are not UTF-8 become U+FFFD.
@@ -47,7 +48,8 @@ func EncodeName(s string) string {
 // DecodeName reads a mailbox name as servers send it. What is not valid
 // modified UTF-7 stays as it is: UTF-8 is taken for what it means, other
 // eight-bit bytes are read as ISO 8859-1, a lone "&" is an "&". exact tells
-// whether [EncodeName] would give the same bytes again.
+// whether [EncodeName] would give the same bytes again: whether s was valid and
+// nothing in it encoded without need.
 func DecodeName(s string) (name string, exact bool) {
 	var b strings.Builder
 	for i := 0; i < len(s); {

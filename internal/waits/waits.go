@@ -7,6 +7,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // Moment is how long a wait may last before anybody is told.
@@ -41,7 +43,8 @@ type wait struct {
 }
 
 // Pause waits for d because of k, or until ctx ends, whose cause is then the error.
-// Nothing is kept of a pause with the zero Key. limit is for how long k is waited for before it is given up; 0 when d is all.
+// Nothing is kept of a pause with the zero Key. limit is for how long k is waited for
+// before it is given up; 0 when d is all.
 func (b *Board) Pause(ctx context.Context, k Key, d, limit time.Duration) error {
 	if d <= 0 {
 		return context.Cause(ctx)
@@ -49,14 +52,7 @@ func (b *Board) Pause(ctx context.Context, k Key, d, limit time.Duration) error 
 	if k != (Key{}) {
 		b.begin(k, d, limit)
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return retry.Sleep(ctx, d)
 }
 
 func (b *Board) begin(k Key, d, limit time.Duration) {

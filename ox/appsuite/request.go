@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // Request is a call that has no method of its own.
@@ -98,7 +100,7 @@ func (c *Client) send(ctx context.Context, hc *http.Client, rq *Request, session
 		body, contentType = b, "application/json; charset=UTF-8"
 	}
 	readOnly := rq.ReadOnly || rq.method() == http.MethodGet
-	limited, wait := 0, firstBackoff/2
+	limited, wait := 0, time.Duration(0)
 	for {
 		resp, err := c.sendOnce(ctx, hc, rq, target, body, contentType, readOnly)
 		if err == nil || err.Code != "" {
@@ -117,7 +119,7 @@ func (c *Client) send(ctx context.Context, hc *http.Client, rq *Request, session
 				return nil, err
 			}
 		case c.away(err, readOnly) && ctx.Err() == nil && !c.waits.Spent(c.serverWait(), c.opts.ServerWait):
-			wait = min(2*wait, maxBackoff)
+			wait = retry.Grow(wait, firstBackoff, maxBackoff)
 			if serr := c.waits.Pause(ctx, c.serverWait(), wait, c.opts.ServerWait); serr != nil {
 				return resp, err
 			}

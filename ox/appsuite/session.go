@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // Credentials are an account's login. Name is handed to OX as it is; with the
@@ -81,7 +82,7 @@ func (c *Client) patientLogin(ctx context.Context, cred Credentials) (login, err
 // patient repeats a call that was refused because the schema is being updated.
 func (c *Client) patient(ctx context.Context, cred Credentials, call func() error) error {
 	key := schemaWait(cred)
-	for pause := firstBackoff; ; {
+	for pause := time.Duration(0); ; {
 		err := call()
 		if !errors.Is(err, ErrUpdating) {
 			if err == nil {
@@ -92,7 +93,7 @@ func (c *Client) patient(ctx context.Context, cred Credentials, call func() erro
 		if c.waits.Spent(key, c.opts.UpdateWait) {
 			return err
 		}
-		pause = min(2*pause, time.Minute)
+		pause = retry.Grow(pause, 2*firstBackoff, time.Minute)
 		if c.waits.Pause(ctx, key, pause, c.opts.UpdateWait) != nil {
 			return err
 		}

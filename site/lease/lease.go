@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // Name is the name of the note that the lease of a district is.
@@ -150,7 +151,7 @@ func (l *Lease) acquire(ctx context.Context) error {
 	var seen string
 	var since time.Time // when seen was first seen
 	told := false
-	for pause := time.Second; ; pause *= 2 {
+	for pause := time.Second; ; pause = retry.Grow(pause, pause, time.Hour) {
 		text, err := l.notes.Note(ctx, Name)
 		if err != nil {
 			return fmt.Errorf("lease: %w", err)
@@ -184,10 +185,8 @@ func (l *Lease) acquire(ctx context.Context) error {
 			l.opts.Observer.Observe(Event{Holder: holder})
 			told = true
 		}
-		select {
-		case <-time.After(min(pause, l.opts.Renew/4)):
-		case <-ctx.Done():
-			return fmt.Errorf("lease: %w: %w", &HeldError{holder}, context.Cause(ctx))
+		if err := retry.Sleep(ctx, min(pause, l.opts.Renew/4)); err != nil {
+			return fmt.Errorf("lease: %w: %w", &HeldError{holder}, err)
 		}
 	}
 }
@@ -198,10 +197,8 @@ func (l *Lease) renew() {
 	last := time.Now()
 	pause := l.opts.Renew
 	for {
-		select {
-		case <-l.ctx.Done():
+		if retry.Sleep(l.ctx, pause) != nil {
 			return
-		case <-time.After(pause):
 		}
 		began := time.Now()
 		limit := last.Add(l.opts.Stale - l.opts.Stale/5)

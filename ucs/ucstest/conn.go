@@ -11,6 +11,7 @@ import (
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 
+	"github.com/ictmedia/schoolmail/internal/retry"
 	"github.com/ictmedia/schoolmail/ucs/internal/passwd"
 )
 
@@ -130,14 +131,7 @@ func (c *conn) delay(d time.Duration) bool {
 	if d <= 0 {
 		return true
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-c.s.ctx.Done():
-		return false
-	}
+	return retry.Sleep(c.s.ctx, d) == nil
 }
 
 func (c *conn) upgrade() bool {

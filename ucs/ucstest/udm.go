@@ -19,6 +19,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // UDM is a simulator of Univention's REST API of UDM, the modules users/user,
@@ -201,11 +202,7 @@ func (u *UDM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		u.faults.calls = append(u.faults.calls, UDMCall{r.Method, path, rec.status})
 	}()
 	if f.Delay > 0 {
-		t := time.NewTimer(f.Delay)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-r.Context().Done():
+		if retry.Sleep(r.Context(), f.Delay) != nil {
 			return
 		}
 	}

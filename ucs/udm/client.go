@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/limiter"
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // Module is a type of objects.
@@ -69,7 +71,7 @@ type Client struct {
 	user     string
 	password schoolmail.Secret
 	opts     Options
-	slots    chan struct{}
+	slots    *limiter.Limiter
 	requests atomic.Int64
 }
 
@@ -106,7 +108,7 @@ func New(baseURL, user string, password schoolmail.Secret, opts *Options) (*Clie
 		c.opts.HTTPClient = &http.Client{Transport: t,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
-	c.slots = make(chan struct{}, c.opts.MaxInFlight)
+	c.slots = limiter.New(c.opts.MaxInFlight, c.opts.MaxInFlight)
 	return c, nil
 }
 
@@ -151,12 +153,10 @@ func (c *Client) do(ctx context.Context, k call) (*answer, error) {
 			return nil, &Error{Op: k.op, Subject: k.subject, Kind: ErrInvalid, Err: err}
 		}
 	}
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	if err := c.slots.Acquire(ctx); err != nil {
+		return nil, err
 	}
+	defer c.slots.Return()
 	for begin := time.Now(); ; {
 		a, err := c.once(ctx, k, body)
 		if err != nil || a.status != http.StatusServiceUnavailable || time.Since(begin) > c.opts.Patience {
@@ -166,12 +166,8 @@ func (c *Client) do(ctx context.Context, k call) (*answer, error) {
 		if n, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil && n >= 0 && n <= 60 {
 			wait = time.Duration(n) * time.Second
 		}
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return nil, context.Cause(ctx)
+		if err := retry.Sleep(ctx, wait); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // Properties are the properties of an object, by UDM's names. Values are string,
@@ -190,7 +192,7 @@ func (c *Client) Move(ctx context.Context, m Module, dn, position string) (strin
 	rdn, _, _ := strings.Cut(dn, ",")
 	to := rdn + "," + position
 	// The server is at it; it is done when the object is there.
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+	for wait := 50 * time.Millisecond; ; wait = retry.Grow(wait, wait, 2*time.Second) {
 		_, err := c.Get(ctx, m, to)
 		e, ok := err.(*Error)
 		if err == nil || !ok || e.Kind != ErrNotFound {
@@ -201,12 +203,8 @@ func (c *Client) Move(ctx context.Context, m Module, dn, position string) (strin
 				return dn, &Error{Op: k.op, Subject: dn, Kind: ErrRefused, Status: a.status}
 			}
 		}
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return "", context.Cause(ctx)
+		if err := retry.Sleep(ctx, wait); err != nil {
+			return "", err
 		}
 	}
 }

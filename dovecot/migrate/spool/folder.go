@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail/internal/imapwire"
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 const (
@@ -136,9 +137,7 @@ func (f *folderRun) records(ctx context.Context, file *os.File) (*indexReader, e
 		if err == nil || try == 3 || !errors.Is(err, ErrDamaged) {
 			return x, err
 		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
+		if retry.Sleep(ctx, 20*time.Millisecond) != nil {
 			return nil, ctx.Err()
 		}
 	}

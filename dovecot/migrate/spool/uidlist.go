@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 const (
@@ -216,9 +218,7 @@ func (d *disk) lock(ctx context.Context, path string) (unlock func() error, err 
 		if time.Now().After(deadline) {
 			return nil, fmt.Errorf("%w: %s", ErrLocked, lock)
 		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
+		if retry.Sleep(ctx, 20*time.Millisecond) != nil {
 			return nil, ctx.Err()
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/retry"
 )
 
 // Traffic is what the calls of both servers have in common: they are recorded, some are
@@ -25,15 +27,5 @@ func New() *Traffic {
 
 // Sleep waits for d and reports false when ctx ended first.
 func Sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return d <= 0 || retry.Sleep(ctx, d) == nil
 }

@@ -1,4 +1,6 @@
-package ox
+// Package limiter bounds the requests in flight at one server. A bound may be fixed,
+// or adapt itself to how the server copes.
+package limiter
 
 import (
 	"context"
@@ -6,13 +8,13 @@ import (
 	"time"
 )
 
-// limiter bounds the requests in flight at one server and adapts the bound: it
-// grows by one per full round of good answers while the bound is in use, and
+// Limiter bounds the requests in flight at one server. Who tells it of the answers
+// ([Limiter.Release]) has it adapt the bound: it grows by one per full round of good answers while the bound is in use, and
 // halves when answers fail or become several times slower than usual. What is
 // usual is not learned from slow answers, or an overloaded server would soon look
 // healthy, except when there is only one request of ours at a time, and a little
 // after each cut.
-type limiter struct {
+type Limiter struct {
 	min, max float64
 
 	mu       sync.Mutex
@@ -20,14 +22,14 @@ type limiter struct {
 	inFlight int
 	waiting  []chan struct{} // oldest first; closed to let one in
 	lastCut  time.Time
-	pace     map[likeness]*pace
+	pace     map[Likeness]*pace
 }
 
-// likeness is what requests have in common whose durations can be compared: the
+// Likeness is what requests have in common whose durations can be compared: the
 // operation, and the size of request and answer within a factor of two.
-type likeness struct {
-	op   string
-	size int // binary digits of the kilobytes
+type Likeness struct {
+	Op   string
+	Size int // binary digits of the kilobytes
 }
 
 // pace is how fast requests of a kind usually are and have been lately.
@@ -35,23 +37,25 @@ type pace struct {
 	usual, lately time.Duration
 }
 
-// outcome is what an answer says about the server's health.
-type outcome int
+// Outcome is what an answer says about the server's health.
+type Outcome int
 
 const (
-	healthy outcome = iota // an answer
-	trouble                // no answer, or one that shows the server in trouble
-	noSign                 // cancelled, a fault, or an operation of no usual duration
+	Healthy Outcome = iota // an answer
+	Trouble                // no answer, or one that shows the server in trouble
+	NoSign                 // cancelled, a fault, or an operation of no usual duration
 )
 
 const slowerBy = 100 * time.Millisecond // below that, differences in latency are noise
 
-func newLimiter(start, max int) *limiter {
-	return &limiter{min: 1, max: float64(max), limit: float64(min(start, max)), pace: make(map[likeness]*pace)}
+// New returns a limiter that lets start requests in at first and at most max; the
+// same number twice is a bound that stays.
+func New(start, max int) *Limiter {
+	return &Limiter{min: 1, max: float64(max), limit: float64(min(start, max)), pace: make(map[Likeness]*pace)}
 }
 
-// acquire waits for a slot.
-func (l *limiter) acquire(ctx context.Context) error {
+// Acquire waits for a slot.
+func (l *Limiter) Acquire(ctx context.Context) error {
 	l.mu.Lock()
 	if l.inFlight < int(l.limit) && len(l.waiting) == 0 {
 		l.inFlight++
@@ -80,37 +84,37 @@ func (l *limiter) acquire(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// giveBack gives a slot back that was not used.
-func (l *limiter) giveBack() {
+// Return gives a slot back that was not used.
+func (l *Limiter) Return() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.inFlight--
 	l.admit()
 }
 
-// release gives a slot back and learns from the answer to a request of a kind that
+// Release gives a slot back and learns from the answer to a request of a kind that
 // was begun at start.
-func (l *limiter) release(op likeness, start time.Time, o outcome) {
+func (l *Limiter) Release(op Likeness, start time.Time, o Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	full := l.inFlight >= int(l.limit)
 	l.inFlight--
-	if o == healthy && l.slow(op, time.Since(start)) {
-		o = trouble
+	if o == Healthy && l.slow(op, time.Since(start)) {
+		o = Trouble
 	}
 	switch {
-	case o == trouble && !start.Before(l.lastCut):
+	case o == Trouble && !start.Before(l.lastCut):
 		// What was under way before the last cut says nothing about it.
 		l.limit = max(l.min, l.limit/2)
 		l.lastCut = time.Now()
-	case o == healthy && full:
+	case o == Healthy && full:
 		l.limit = min(l.max, l.limit+1/l.limit)
 	}
 	l.admit()
 }
 
 // admit lets waiters in as far as there is room.
-func (l *limiter) admit() {
+func (l *Limiter) admit() {
 	for len(l.waiting) > 0 && l.inFlight < int(l.limit) {
 		close(l.waiting[0])
 		l.waiting = l.waiting[1:]
@@ -119,7 +123,7 @@ func (l *limiter) admit() {
 }
 
 // slow reports whether op has become much slower than usual.
-func (l *limiter) slow(op likeness, d time.Duration) bool {
+func (l *Limiter) slow(op Likeness, d time.Duration) bool {
 	p := l.pace[op]
 	if p == nil {
 		l.pace[op] = &pace{usual: d, lately: d}
@@ -143,8 +147,8 @@ func (l *limiter) slow(op likeness, d time.Duration) bool {
 	return false
 }
 
-// state returns the bound and what is in flight.
-func (l *limiter) state() (limit, inFlight int) {
+// State returns the bound and what is in flight.
+func (l *Limiter) State() (limit, inFlight int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return int(l.limit), l.inFlight

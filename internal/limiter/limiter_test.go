@@ -1,21 +1,16 @@
-package ox
+package limiter
 
 import (
 	"context"
-	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/ictmedia/schoolmail"
-	"github.com/ictmedia/schoolmail/internal/soap"
-	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 )
 
 // server is a machine that serves some requests at once at full speed and gets
 // slower with each one beyond.
-func serve(l *limiter, workers int, duration, latency time.Duration, most int, fails func() bool) (served int) {
+func serve(l *Limiter, workers int, duration, latency time.Duration, most int, fails func() bool) (served int) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	inFlight := 0
@@ -23,7 +18,7 @@ func serve(l *limiter, workers int, duration, latency time.Duration, most int, f
 	for range workers {
 		wg.Go(func() {
 			for time.Now().Before(end) {
-				if l.acquire(context.Background()) != nil {
+				if l.Acquire(context.Background()) != nil {
 					return
 				}
 				mu.Lock()
@@ -39,11 +34,11 @@ func serve(l *limiter, workers int, duration, latency time.Duration, most int, f
 				inFlight--
 				served++
 				mu.Unlock()
-				o := healthy
+				o := Healthy
 				if fails != nil && fails() {
-					o = trouble
+					o = Trouble
 				}
-				l.release(likeness{op: "op"}, start, o)
+				l.Release(Likeness{Op: "op"}, start, o)
 			}
 		})
 	}
@@ -54,9 +49,9 @@ func serve(l *limiter, workers int, duration, latency time.Duration, most int, f
 func TestLimiterGrowsWhileHealthy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(8, 32)
+		l := New(8, 32)
 		serve(l, 64, 10*time.Second, 25*time.Millisecond, 1000, nil)
-		if limit, inFlight := l.state(); limit != 32 || inFlight != 0 {
+		if limit, inFlight := l.State(); limit != 32 || inFlight != 0 {
 			t.Errorf("limit %d with %d in flight", limit, inFlight)
 		}
 	})
@@ -65,24 +60,24 @@ func TestLimiterGrowsWhileHealthy(t *testing.T) {
 func TestLimiterHalvesOnTrouble(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(32, 32)
+		l := New(32, 32)
 		start := time.Now()
 		for range 8 {
-			_ = l.acquire(t.Context())
+			_ = l.Acquire(t.Context())
 		}
 		time.Sleep(time.Millisecond)
 		for range 8 { // they failed together: one cut
-			l.release(likeness{op: "op"}, start, trouble)
+			l.Release(Likeness{Op: "op"}, start, Trouble)
 		}
-		if limit, _ := l.state(); limit != 16 {
+		if limit, _ := l.State(); limit != 16 {
 			t.Errorf("limit %d, want 16", limit)
 		}
 		for range 10 {
 			time.Sleep(time.Millisecond)
-			_ = l.acquire(t.Context())
-			l.release(likeness{op: "op"}, time.Now(), trouble)
+			_ = l.Acquire(t.Context())
+			l.Release(Likeness{Op: "op"}, time.Now(), Trouble)
 		}
-		if limit, _ := l.state(); limit != 1 {
+		if limit, _ := l.State(); limit != 1 {
 			t.Errorf("limit %d, want 1: there is always one", limit)
 		}
 	})
@@ -93,14 +88,14 @@ func TestLimiterHalvesOnTrouble(t *testing.T) {
 func TestLimiterFollowsLatency(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(2, 64)
+		l := New(2, 64)
 		const samples = 600
 		sum := 0
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			for range samples {
 				time.Sleep(100 * time.Millisecond)
-				limit, _ := l.state()
+				limit, _ := l.State()
 				sum += limit
 			}
 		})
@@ -118,14 +113,14 @@ func TestLimiterFollowsLatency(t *testing.T) {
 func TestLimiterGetsUsedToASlowerServer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(8, 32)
+		l := New(8, 32)
 		serve(l, 64, 10*time.Second, 50*time.Millisecond, 1000, nil)
 		cut := l.lastCut
 		serve(l, 64, time.Minute, 500*time.Millisecond, 1000, nil)
 		if l.lastCut == cut {
 			t.Error("it did not notice")
 		}
-		if limit, _ := l.state(); limit < 16 {
+		if limit, _ := l.State(); limit < 16 {
 			t.Errorf("limit %d at a slow server that bears any number", limit)
 		}
 	})
@@ -134,9 +129,9 @@ func TestLimiterGetsUsedToASlowerServer(t *testing.T) {
 func TestLimiterIdleDoesNotGrow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(8, 32)
+		l := New(8, 32)
 		serve(l, 2, 10*time.Second, 25*time.Millisecond, 1000, nil)
-		if limit, _ := l.state(); limit != 8 {
+		if limit, _ := l.State(); limit != 8 {
 			t.Errorf("limit %d, though only 2 were ever under way", limit)
 		}
 	})
@@ -145,71 +140,29 @@ func TestLimiterIdleDoesNotGrow(t *testing.T) {
 func TestLimiterCancelPassesTheSlotOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(1, 1)
-		_ = l.acquire(t.Context())
+		l := New(1, 1)
+		_ = l.Acquire(t.Context())
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if err := l.acquire(ctx); err == nil {
+			if err := l.Acquire(ctx); err == nil {
 				t.Error("no error after cancel")
 			}
 		})
 		synctest.Wait()
 		wg.Go(func() {
-			if err := l.acquire(t.Context()); err != nil {
+			if err := l.Acquire(t.Context()); err != nil {
 				t.Error(err)
 			}
-			l.release(likeness{op: "op"}, time.Now(), healthy)
+			l.Release(Likeness{Op: "op"}, time.Now(), Healthy)
 		})
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
-		l.release(likeness{op: "op"}, time.Now(), healthy)
+		l.Release(Likeness{Op: "op"}, time.Now(), Healthy)
 		wg.Wait()
-		if _, inFlight := l.state(); inFlight != 0 || len(l.waiting) != 0 {
+		if _, inFlight := l.State(); inFlight != 0 || len(l.waiting) != 0 {
 			t.Errorf("%d in flight, %d waiting", inFlight, len(l.waiting))
-		}
-	})
-}
-
-// TestLimiterMindsSizes: a large read takes longer than a small one, which says
-// nothing about the server's health.
-func TestLimiterMindsSizes(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := &fakeServer{answer: func(op *soap.Operation, body []byte, _ *http.Request) (any, error, bool) {
-			if op == oxuser.OpGetMultipleData {
-				users := decodeRequest(t, op, body).(*oxuser.GetMultipleData).Users
-				time.Sleep(20*time.Millisecond + 100*time.Millisecond*time.Duration(len(users)))
-				out := new(oxuser.GetMultipleDataResponse)
-				for _, u := range users {
-					out.Return_ = append(out.Return_, &oxuser.User{Id: u.Id})
-				}
-				return out, nil, true
-			}
-			return nil, nil, false
-		}}
-		c := newFake(t, f, nil)
-		var wg sync.WaitGroup
-		for i := range 24 {
-			wg.Go(func() {
-				ids := make([]schoolmail.UserID, 1)
-				if i%4 == 0 {
-					ids = make([]schoolmail.UserID, 12)
-				}
-				for n := range ids {
-					ids[n] = schoolmail.UserID(n + 3)
-				}
-				for range 8 {
-					if err := discard(c.Context(7, testAdmin).Users.Load(t.Context(), ids)); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-		}
-		wg.Wait()
-		if st := c.Stats().Servers[0]; st.Limit < 9 {
-			t.Errorf("limit %d at a healthy server", st.Limit)
 		}
 	})
 }
