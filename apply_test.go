@@ -3,6 +3,8 @@ package schoolmail
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 )
@@ -219,5 +221,83 @@ func TestApplyWithoutJournal(t *testing.T) {
 	}
 	if w.writes != writes {
 		t.Error("something was written without a journal")
+	}
+}
+
+// After all servers were set back to the day before, the same input makes the
+// same plan with the same id; it is carried out once more.
+func TestSamePlanAfterARestore(t *testing.T) {
+	t.Parallel()
+	for _, grace := range []int{0, 7} {
+		w, p, plan := twoTerms(t, grace)
+		accounts, u20, u30 := maps.Clone(w.accounts), maps.Clone(w.contexts[20].users), maps.Clone(w.contexts[30].users)
+		apply(t, w, plan)
+		w.accounts, w.contexts[20].users, w.contexts[30].users = accounts, u20, u30
+		again := planOf(t, p, w, ida("secondary"), day0.AddDays(1))
+		if again.Header.ID != plan.Header.ID {
+			t.Fatal("the plan has another id")
+		}
+		if o := apply(t, w, again); o.Status != StatusDone {
+			t.Errorf("grace %d: %s: %s", grace, o.Status, o.Error)
+		}
+		if c := w.accounts["ida.abel"].Context; c != 30 {
+			t.Errorf("grace %d: reported as done, but she is in context %d", grace, c)
+		}
+		w.sound()
+	}
+}
+
+// Thirty people whose data are odd say nothing about the servers: the run goes
+// on, and the newcomer behind them gets an account.
+func TestConflictsDoNotEndTheRun(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	p.Populations[1].Contexts = []ContextID{30}
+	for i := range p.Contexts {
+		p.Contexts[i].Capacity = 500
+	}
+	w := newWorld(t, p)
+	var rs []Record
+	for i := range 30 {
+		rs = append(rs, person(fmt.Sprint(i), fmt.Sprint("G", i), "Abel", RolePupil, at("ps-a", "primary")))
+	}
+	w.run(p, delivery(rs), day0)
+	for i := range rs {
+		rs[i].Memberships = []Membership{at("ss-b", "secondary")}
+	}
+	rs = append(rs, person("new", "Noé", "Neu", RolePupil, at("ps-a", "primary")))
+	plan := planOf(t, p, w, rs, day0.AddDays(1))
+	for n := range w.accounts { // somebody is faster
+		w.contexts[30].users[n] = worldUser{id: UserID(1000 + len(w.contexts[30].users)),
+			spec: UserSpec{Username: n, DisplayName: n + " old"}}
+	}
+	res, err := Apply(context.Background(), plan, w.ports(), &ApplyOptions{Parallel: 1, InitialPassword: testPassword})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := res.Count(StatusFailed); n != 30 || w.accounts["noe.neu"].State != Active {
+		t.Errorf("%d failed; the newcomer is %q", n, w.accounts["noe.neu"].State)
+	}
+}
+
+// A notice that was sent anew behind the plan's back counts from its own day:
+// nothing is closed.
+func TestNoticeDateChangedBehindThePlan(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	w := newWorld(t, p)
+	w.run(p, delivery(ida("primary")), day0)
+	w.run(p, delivery(nil), day0.AddDays(1))
+	plan := planOf(t, p, w, nil, day0.AddDays(57))
+	wantSteps(t, plan, []string{"deactivate:escada/1"}, nil)
+	a := w.accounts["ida.abel"]
+	a.NoticedOn = day0.AddDays(57)
+	w.accounts["ida.abel"] = a
+	writes := w.writes
+	if o := apply(t, w, plan); o.Status != StatusFailed {
+		t.Errorf("%s: %s", o.Status, o.Error)
+	}
+	if w.writes != writes || !w.contexts[20].users["ida.abel"].spec.MailEnabled {
+		t.Error("something was closed")
 	}
 }

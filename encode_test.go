@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -112,4 +113,35 @@ func TestStateFingerprintSeesEverything(t *testing.T) {
 		v.Set(was)
 	}
 	fields("State", reflect.ValueOf(&st).Elem())
+}
+
+// Only the file that was reviewed is a plan.
+func TestDecodePlanRefuses(t *testing.T) {
+	t.Parallel()
+	_, _, plan := twoTerms(t, 0)
+	b, err := plan.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := DecodePlan(b); err != nil {
+		t.Fatal(err)
+	}
+	good := string(b)
+	for _, test := range []struct{ name, file, want string }{
+		{"rubbish at the end", good + "rubbish", "something follows"},
+		{"a second plan", good + good, "something follows"},
+		{"cut off", good[:len(good)/2], "unexpected EOF"},
+		{"another context", strings.Replace(good, `"context":30`, `"context":10`, 1), "was changed"},
+		{"another old copy", strings.Replace(good, `"old_copy":`, `"old_copy":1`, 1), "was changed"},
+		{"an unknown kind", strings.Replace(good, `"kind":"transfer"`, `"kind":"erase"`, 1), "unknown kind"},
+		{"an unknown field", strings.Replace(good, `"keep_copy"`, `"lose_copy"`, 1), "unknown field"},
+		{"a field of a later version", strings.Replace(good, `"steps"`, `"more": 1, "steps"`, 1), "unknown field"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := DecodePlan([]byte(test.file)); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package schoolmail
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -249,5 +250,42 @@ func TestPlanFormat(t *testing.T) {
 		if _, err := DecodePlan(b); (err == nil) != ok {
 			t.Errorf("format %d: %v", format, err)
 		}
+	}
+}
+
+// A plan whose steps have no order is refused as a whole, before anything is
+// done or written down.
+func TestApplyRefusesPlansWithoutOrder(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		edit func(p *Plan)
+		want string
+	}{
+		{"a step that waits for itself", func(p *Plan) { p.Steps[0].After = []string{p.Steps[0].ID} },
+			"does not come before it"},
+		{"a step that waits for one that is not there", func(p *Plan) { p.Steps[0].After = []string{"create:escada/9"} },
+			"does not come before it"},
+		{"two steps that wait for each other", func(p *Plan) {
+			p.Steps = append(p.Steps, p.Steps[0])
+			p.Steps[1].ID = "transfer:escada/2"
+			p.Steps[0].After, p.Steps[1].After = []string{p.Steps[1].ID}, []string{p.Steps[0].ID}
+		}, "does not come before it"},
+		{"the same step twice", func(p *Plan) { p.Steps = append(p.Steps, p.Steps[0]) }, "twice"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w, _, plan := twoTerms(t, 0)
+			plan.Steps = slices.Clone(plan.Steps)
+			test.edit(plan)
+			writes, lines := w.writes, len(w.journal)
+			if _, err := Apply(context.Background(), plan, w.ports(), nil); err == nil ||
+				!strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			if w.writes != writes || len(w.journal) != lines {
+				t.Error("something was done")
+			}
+		})
 	}
 }

@@ -207,3 +207,22 @@ func TestFieldsHaveGuards(t *testing.T) {
 		})
 	}
 }
+
+// A change of name that is held back holds what was planned on top of it: a
+// transfer that expects the new name would fail every night.
+func TestHeldRenameHoldsTheTransfer(t *testing.T) {
+	t.Parallel()
+	p := guardPolicy()
+	p.Populations[1].Contexts = []ContextID{30}
+	p.Guards.Usual = usualLimits
+	p.Guards.Usual.Transfers = Limit{SchoolPercent: 100, DistrictPercent: 100, Free: 1000}
+	w, rs := guardDistrict(t, p)
+	for i := range 7 { // seven pupils change school and, by swapped columns, name
+		rs[i].FamilyName = "Anders"
+		rs[i].Memberships = []Membership{{School: "ss-b", Level: "secondary"}}
+	}
+	plan := w.run(p, delivery(rs), day0.AddDays(1))
+	if n := plan.Count(); n[KindTransfer] != 0 || n[KindChange] != 0 || len(plan.Held) != 14 {
+		t.Errorf("%s", plan.Summary())
+	}
+}

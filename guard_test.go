@@ -198,3 +198,57 @@ func TestNewPlanRefuses(t *testing.T) {
 		})
 	}
 }
+
+// People who are waiting for a transfer count in the context they leave, so
+// that a held transfer does not slip through on the next day among the many
+// people of the new school.
+func TestTransferGuardCountsWhereTheyLeave(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ move, transfers int }{{40, 0}, {8, 8}} {
+		p := guardPolicy()
+		p.Populations[1].Contexts = []ContextID{30}
+		p.Guards.Usual = usualLimits
+		p.Guards.Usual.Transfers = Limit{SchoolPercent: 20, DistrictPercent: 100, Free: 3}
+		w := newWorld(t, p)
+		var rs []Record
+		for i := range 240 {
+			m := at("ss-x", "secondary")
+			if i < 40 {
+				m = at("ps-a", "primary")
+			}
+			rs = append(rs, person(fmt.Sprint(i), "Ida", surname(i), RolePupil, m))
+		}
+		w.run(p, delivery(rs), day0)
+		for i := range test.move {
+			rs[i].Memberships = []Membership{at("ss-x", "secondary")}
+		}
+		transfers := 0
+		for day := 1; day <= 3; day++ {
+			transfers += w.run(p, delivery(rs), day0.AddDays(day)).Count()[KindTransfer]
+		}
+		if transfers != test.transfers {
+			t.Errorf("of 40 pupils %d change school: %d transfers, want %d", test.move, transfers, test.transfers)
+		}
+	}
+}
+
+// Three transfers a day are not allowed every day.
+func TestTransferGuardIsCumulative(t *testing.T) {
+	t.Parallel()
+	p := guardPolicy()
+	p.LifeCycle.TransferGraceDays = 14
+	p.Guards.Usual = usualLimits
+	p.Guards.Usual.Transfers.DistrictPercent = 100
+	p.Populations[1].Contexts = []ContextID{30}
+	w, rs := guardDistrict(t, p)
+	moved := 0
+	for day := range 6 {
+		for i := range 3 { // each day to another school
+			rs[3*day+i].Memberships = []Membership{at(SchoolID(fmt.Sprint("ss-new", day)), "secondary")}
+		}
+		moved += w.run(p, delivery(rs), day0.AddDays(day+1)).Count()[KindTransfer]
+	}
+	if moved != 3 {
+		t.Errorf("%d transfers within 6 days, want 3", moved)
+	}
+}

@@ -285,3 +285,39 @@ func TestLinksAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// Directories match record ids without regard to case: an id that comes back in
+// another case is neither a newcomer nor a leaver, and of two records that
+// differ in nothing else none is believed, in whatever order they come.
+func TestRecordIDsInAnotherCase(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	for _, known := range []bool{true, false} {
+		w := newWorld(t, p)
+		upper, lower := ida("primary")[0], ida("primary")[0]
+		upper.Key.ID, lower.Key.ID = "P1", "p1"
+		if known {
+			w.run(p, delivery([]Record{upper}), day0)
+			plan := planOf(t, p, w, []Record{lower}, day0.AddDays(1))
+			if len(plan.Steps) != 0 || len(plan.Findings) != 1 || plan.Findings[0].Kind != "record-case" {
+				t.Errorf("%v %+v", plan.Count(), plan.Findings)
+			}
+		}
+		var ids []string
+		for _, rs := range [][]Record{{upper, lower}, {lower, upper}} {
+			d := delivery(rs)
+			d.Fingerprint = "" // of the bytes, which differ
+			plan, err := NewPlan(p, w.observe(), d, day0.AddDays(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(plan.Steps) != plan.Count()[KindCreateContext] {
+				t.Errorf("known %v: %v", known, plan.Count())
+			}
+			ids = append(ids, plan.Header.ID)
+		}
+		if ids[0] != ids[1] {
+			t.Errorf("known %v: the order of the records changes the plan", known)
+		}
+	}
+}

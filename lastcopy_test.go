@@ -281,3 +281,69 @@ func TestDroppedCopiesAreGuarded(t *testing.T) {
 		})
 	}
 }
+
+// An account that lives where its old copy is said to be (an operator took a
+// transfer back in the directory) loses neither user.
+func TestOldCopyWhereTheAccountLives(t *testing.T) {
+	t.Parallel()
+	w, p, plan := twoTerms(t, 7)
+	apply(t, w, plan)
+	a := w.accounts["ida.abel"]
+	old := a.Previous
+	a.Context = old.Context
+	w.accounts["ida.abel"] = a
+
+	// A plan that would delete her there is refused.
+	after := a
+	after.Previous = Previous{}
+	drop := &Plan{Header: Header{ID: "by hand"}, Steps: []Step{{ID: "drop-copy:escada/1", Subject: a.Username,
+		Key: a.Key, Action: DropCopy{Before: a, After: after}}}}
+	writes := w.writes
+	if _, err := Apply(t.Context(), drop, w.ports(), nil); !errors.Is(err, ErrForbidden) || w.writes != writes {
+		t.Errorf("%v, %d writes", err, w.writes-writes)
+	}
+	for day := 2; day < 12; day++ {
+		w.run(p, delivery(ida("primary")), day0.AddDays(day))
+	}
+	if len(w.contexts[20].users) != 2 || len(w.contexts[30].users) != 2 ||
+		w.accounts["ida.abel"].Previous != (Previous{}) {
+		t.Errorf("%d users in context 20, %d in 30, remembered: %+v", len(w.contexts[20].users), len(w.contexts[30].users),
+			w.accounts["ida.abel"].Previous)
+	}
+}
+
+// The old copy of a person is purged with the person, however long its grace.
+func TestPurgeRemovesTheOldCopy(t *testing.T) {
+	t.Parallel()
+	w, p, plan := twoTerms(t, 400)
+	apply(t, w, plan)
+	for _, days := range []int{2, 60, 260} {
+		w.run(p, delivery(nil), day0.AddDays(days))
+	}
+	if len(w.accounts) != 0 || len(w.boxes) != 0 {
+		t.Errorf("accounts %v, mailboxes %v", w.accounts, w.boxes)
+	}
+	for c, x := range w.contexts {
+		if len(x.users) != 1 {
+			t.Errorf("context %d still has %d users besides the administrator", c, len(x.users)-1)
+		}
+	}
+}
+
+// Somebody whose old copy vanished from OX and whose class changes on the day
+// on which the grace ends has two changes, and the plan can be applied.
+func TestGoneCopyAndChange(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(7)
+	p.Populations[1].Contexts = []ContextID{30}
+	w := newWorld(t, p)
+	w.run(p, delivery(ida("primary")), day0)
+	w.run(p, delivery(ida("secondary")), day0.AddDays(1))
+	delete(w.contexts[20].users, "ida.abel")
+	rs := ida("secondary")
+	rs[0].FamilyName = "Abel-Muster"
+	if n := w.run(p, delivery(rs), day0.AddDays(8)).Count(); n[KindChange] != 2 {
+		t.Errorf("%v", n)
+	}
+	w.sound()
+}

@@ -1,6 +1,7 @@
 package schoolmail
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -196,6 +197,106 @@ func TestKeptCopyHoldsAlsoWithoutASeat(t *testing.T) {
 			moves := slices.ContainsFunc(plan.Steps, func(s Step) bool { return s.Kind() == KindTransfer })
 			if moves && test.held {
 				t.Error("is transferred all the same")
+			}
+		})
+	}
+}
+
+// The removal of an old copy that is gone already frees no seat.
+func TestGoneCopyFreesNoSeat(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(7)
+	p.Populations[1].Contexts = []ContextID{30}
+	p.Contexts[1].Capacity, p.Contexts[1].Headroom = 3, 0 // the administrator and two more
+	w := newWorld(t, p)
+	w.run(p, delivery(ida("primary")), day0)
+	w.run(p, delivery(ida("secondary")), day0.AddDays(1))
+	dead := false // the power fails between OX and the directory
+	w.fault = func(_ int, what string, done bool) error {
+		if dead = dead || what == "delete-user" && done; dead {
+			return errCrash
+		}
+		return nil
+	}
+	if _, err := Apply(context.Background(), planOf(t, p, w, ida("secondary"), day0.AddDays(8)), w.ports(),
+		nil); err == nil {
+		t.Fatal("the power did not fail")
+	}
+	w.fault = nil
+	rs := ida("secondary")
+	for _, n := range []string{"a", "b", "c"} {
+		rs = append(rs, person("n"+n, n, "Neu", RolePupil, at("ps-a", "primary")))
+	}
+	plan := w.run(p, delivery(rs), day0.AddDays(9))
+	wantSteps(t, plan, []string{"forget-copy:escada/1", "create:escada/na", "create:escada/nb"},
+		[]string{"create:escada/nc"})
+	w.sound()
+}
+
+// Somebody who comes back and whose user was deleted in OX by hand waits for a
+// seat like everybody else.
+func TestReactivationTakesNoUncountedSeat(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		level    SchoolLevel
+		do, held []string
+	}{
+		{"primary", []string{"reactivate:escada/1"}, []string{"repair:escada/1"}},
+		{"secondary", []string{"reactivate:escada/1", "change:escada/1"}, nil},
+	} {
+		t.Run(string(test.level), func(t *testing.T) {
+			t.Parallel()
+			p := smallPolicy(0)
+			p.Populations[1].Contexts = []ContextID{30}
+			p.Contexts[1].Capacity, p.Contexts[1].Headroom = 2, 0
+			w := newWorld(t, p)
+			other := person("2", "Noé", "Neu", RolePupil, at("ps-a", "primary"))
+			w.run(p, delivery(ida("primary")), day0)
+			w.run(p, delivery(nil), day0.AddDays(1))
+			w.run(p, delivery(nil), day0.AddDays(60))
+			delete(w.contexts[20].users, "ida.abel")
+			w.run(p, delivery([]Record{other}), day0.AddDays(61))
+			wantSteps(t, w.run(p, delivery(append(ida(test.level), other)), day0.AddDays(62)), test.do, test.held)
+			if _, there := w.contexts[30].users["ida.abel"]; there != (test.level == "secondary") ||
+				len(w.contexts[20].users) != 2 {
+				t.Errorf("users in context 20: %d, she is in 30: %v", len(w.contexts[20].users), there)
+			}
+		})
+	}
+}
+
+// A stranger of the same name in a context where somebody may live is avoided;
+// where there is no other context, the move waits.
+func TestStrangerInAnAllowedContext(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		allowed []ContextID
+		in      ContextID
+	}{
+		{"there is another", []ContextID{20, 30}, 20},
+		{"there is no other", []ContextID{30}, 10},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			p := smallPolicy(0)
+			p.Populations[2].Contexts = test.allowed
+			w := newWorld(t, p)
+			w.run(p, delivery([]Record{person("1", "Ida", "Abel", RoleTeacher, at("ps-a", "primary"))}), day0)
+			stranger := worldUser{id: 99, spec: UserSpec{Username: "ida.abel", DisplayName: "Guest"}, data: "not ours"}
+			w.contexts[30].users["ida.abel"] = stranger
+			plan := w.run(p, delivery(ida("primary")), day0.AddDays(1))
+			want := map[ContextID]Role{10: RoleTeacher, 20: RolePupil}[test.in] // role and place change together
+			if a := w.accounts["ida.abel"]; a.Context != test.in || a.Role != want {
+				t.Errorf("%s in context %d, want a %s in %d", a.Role, a.Context, want, test.in)
+			}
+			if test.in == 10 && (len(plan.Held) != 2 || !strings.Contains(plan.Held[0].Why,
+				"somebody else has this user name")) {
+				t.Errorf("held back: %+v", plan.Held)
+			}
+			if got := w.contexts[30].users["ida.abel"]; fingerprint(got) != fingerprint(stranger) ||
+				got.data != stranger.data || got.id != stranger.id {
+				t.Errorf("the stranger is now %+v", got)
 			}
 		})
 	}

@@ -414,3 +414,41 @@ func (w *world) run(p Policy, d Delivery, now Date) *Plan {
 	}
 	return plan
 }
+
+func person(id, given, family string, role Role, ms ...Membership) Record {
+	return Record{Key: RecordKey{"escada", id}, Role: role, GivenName: given, FamilyName: family, Memberships: ms}
+}
+
+func at(s SchoolID, l SchoolLevel) Membership { return Membership{School: s, Level: l} }
+
+// ida is the only pupil of many of these stories.
+func ida(l SchoolLevel) []Record {
+	return []Record{person("1", "Ida", "Abel", RolePupil, at("ps-a", l))}
+}
+
+func planOf(t *testing.T, p Policy, w *world, rs []Record, now Date) *Plan {
+	t.Helper()
+	plan, err := NewPlan(p, w.observe(), delivery(rs), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// steps lists the ids of the steps and of what is held back.
+func steps(plan *Plan) (do, held []string) {
+	for _, s := range plan.Steps {
+		do = append(do, s.ID)
+	}
+	for _, h := range plan.Held {
+		held = append(held, h.Step.ID)
+	}
+	return do, held
+}
+
+func wantSteps(t *testing.T, plan *Plan, do, held []string) {
+	t.Helper()
+	if d, h := steps(plan); !slices.Equal(d, do) || !slices.Equal(h, held) {
+		t.Errorf("steps %q, held back %q; want %q and %q", d, h, do, held)
+	}
+}
