@@ -90,7 +90,7 @@ func (f *folder) stopSchool(school schoolmail.SchoolID, bad, total int) {
 	first := place{}
 	for i := range f.size {
 		p := f.get(i)
-		if !p.known || !slices.ContainsFunc(f.staysOf(p), func(s stay) bool { return s.school == number }) {
+		if !p.known || !slices.ContainsFunc(f.staysOf(nil, p), func(s stay) bool { return s.school == number }) {
 			continue
 		}
 		if first == (place{}) {

@@ -18,6 +18,7 @@ type fileReader struct {
 	name    string
 	number  int32
 	text    *decoder // nil: XML
+	ahead   *ahead   // of a text, once its header is read
 	rows    rows
 	parser  rowParser
 	into    *table   // where rows of a table go; nil: they are people
@@ -42,11 +43,18 @@ func (r *reader) file(number int32, name string, src io.Reader, layout *fileLayo
 	if !f.open(src) {
 		return f.rows.failure()
 	}
+	if scan, ok := f.rows.(*scanner); ok {
+		f.ahead = readAhead(scan, f.text)
+		f.rows = f.ahead
+	}
 	for {
 		row, ok := f.rows.next()
 		if !ok || !f.row(row) {
 			break
 		}
+	}
+	if f.ahead != nil {
+		f.ahead.close()
 	}
 	r.rows += f.seen
 	if err := f.rows.failure(); err != nil {
@@ -75,7 +83,7 @@ func (f *fileReader) open(src io.Reader) bool {
 	scan := newScanner(f.text, l.Delimiter, l.quoting)
 	f.rows = scan
 	f.parser.suspect = func(name string) {
-		if f.text.single() && !isASCII(name) {
+		if f.ahead.single() && !isASCII(name) {
 			f.names.note(name)
 		}
 	}

@@ -2,7 +2,6 @@ package escada
 
 import (
 	"cmp"
-	"iter"
 	"slices"
 	"strings"
 
@@ -62,6 +61,10 @@ func (f *folder) key(id string) schoolmail.RecordKey {
 // reject notes what is wrong with a row; whose it is, is told by id and school
 // as far as the row tells.
 func (f *folder) reject(at place, x fault, id string, school uint32) {
+	f.rejected = append(f.rejected, f.rejection(at, x, id, school))
+}
+
+func (f *folder) rejection(at place, x fault, id string, school uint32) placedRejection {
 	r := schoolmail.Rejection{
 		Position: schoolmail.Position{File: f.files[at.file], Line: int(at.line)},
 		Kind:     x.kind, Reason: x.reason, Key: f.key(id), School: f.schools.text(school), Harmless: x.harmless,
@@ -69,7 +72,7 @@ func (f *folder) reject(at place, x fault, id string, school uint32) {
 	if x.column != "" {
 		r.Column = f.layout.title(x.column)
 	}
-	f.rejected = append(f.rejected, placedRejection{at, r})
+	return placedRejection{at, r}
 }
 
 func (f *folder) where(p place) string {
@@ -229,39 +232,11 @@ func (f *folder) clash(p *person, e *entry, at place) {
 	}
 }
 
-// finish folds what was collected.
-func (f *folder) finish() []schoolmail.Record {
-	people := f.all()
-	if f.upper && f.lower {
-		f.refuseCaseTwins(people)
-	}
-	ids := string(f.ids)
-	records := make([]schoolmail.Record, 0, f.size)
-	m := memberships{folder: f}
-	for p := range people {
-		if !p.known || p.bad {
-			continue
-		}
-		contact := f.contacts[p.contact]
-		r := schoolmail.Record{
-			Key:  schoolmail.RecordKey{Source: f.layout.Source, ID: ids[p.idAt : p.idAt+uint32(p.idLen)]},
-			Role: roleNumbers[p.role], GivenName: f.texts.text(p.given), FamilyName: f.texts.text(p.family),
-			Language: f.texts.text(p.language), NoticeMail: contact.mail, Phone: contact.phone,
-			Traits: f.traits(p),
-		}
-		if r.Memberships = m.of(p); !p.bad {
-			records = append(records, r)
-		}
-	}
-	slices.SortStableFunc(f.rejected, func(a, b placedRejection) int { return a.at.compare(b.at) })
-	return records
-}
-
 // refuseCaseTwins rejects people whose ids differ in case only: a directory
 // compares record ids without regard to case and would mix them up.
-func (f *folder) refuseCaseTwins(people iter.Seq[*person]) {
+func (f *folder) refuseCaseTwins() {
 	lower := make(map[string]*person, f.size)
-	for p := range people {
+	for p := range f.all() {
 		l := strings.ToLower(string(f.id(p)))
 		first, twin := lower[l]
 		if !twin {

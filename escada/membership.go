@@ -10,13 +10,16 @@ import (
 // memberships makes memberships of stays, one for each school of a person.
 type memberships struct {
 	*folder
-	room    slab[schoolmail.Membership]
-	classes slab[string]
+	rejected []placedRejection
+	stays    []stay // room
+	room     slab[schoolmail.Membership]
+	classes  slab[string]
 }
 
 // of folds a person's stays, one membership a school.
 func (m *memberships) of(p *person) []schoolmail.Membership {
-	stays := m.staysOf(p)
+	m.stays = m.staysOf(m.stays[:0], p)
+	stays := m.stays
 	if len(stays) == 1 {
 		out := m.room.take(1)
 		out[0] = m.one(p, stays)
@@ -57,8 +60,9 @@ func (m *memberships) one(p *person, stays []stay) schoolmail.Membership {
 	for _, s := range stays {
 		if l := m.levels.text(s.level); roleNumbers[p.role] == schoolmail.RolePupil && l != level && l != "" && level != "" {
 			p.bad = true
-			m.reject(s.at, fault{ColumnLevel, schoolmail.RejectedContradiction, "not as in " + m.where(first.at) +
-				": expected one level for a pupil at a school", false}, string(m.id(p)), s.school)
+			m.rejected = append(m.rejected, m.rejection(s.at, fault{ColumnLevel, schoolmail.RejectedContradiction,
+				"not as in " + m.where(first.at) + ": expected one level for a pupil at a school", false},
+				string(m.id(p)), s.school))
 		} else if level == "" || l != "" && l < level {
 			level = l
 		}

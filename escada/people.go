@@ -2,7 +2,6 @@ package escada
 
 import (
 	"bytes"
-	"cmp"
 	"hash/maphash"
 	"iter"
 	"slices"
@@ -48,7 +47,6 @@ type people struct {
 
 	stays     [][]furtherStay
 	stayCount uint32
-	scratch   []stay
 }
 
 const blockSize = 1 << 12
@@ -124,13 +122,13 @@ func (p *people) index() {
 	}
 }
 
-// staysOf returns where a person is, valid until the next call.
-func (p *people) staysOf(x *person) []stay {
-	p.scratch = append(p.scratch[:0], x.first)
+// staysOf appends where a person is.
+func (p *people) staysOf(stays []stay, x *person) []stay {
+	stays = append(stays, x.first)
 	for i := x.more; i > 0; i = p.further(i).next {
-		p.scratch = append(p.scratch, p.further(i).stay)
+		stays = append(stays, p.further(i).stay)
 	}
-	return p.scratch
+	return stays
 }
 
 // furtherStay is one of a person with several, linked to the one before it.
@@ -169,56 +167,12 @@ func (p *people) repeated(x *person, s stay) (place, bool) {
 	return place{}, false
 }
 
-// sorted gives the numbers of the people by id; nil if they came so. Most ids of a source begin alike, so the
-// eight bytes after that decide nearly always.
-func (p *people) sorted() []uint32 {
-	if p.slots == nil {
-		return nil
-	}
-	common := p.id(p.get(0))
-	for i := range p.size {
-		for !bytes.HasPrefix(p.id(p.get(i)), common) {
-			common = common[:len(common)-1]
-		}
-	}
-	type keyed struct {
-		head   uint64
-		number uint32
-	}
-	keys := make([]keyed, p.size)
-	for i := range keys {
-		var head uint64
-		rest := p.id(p.get(i))[len(common):]
-		for j := range 8 {
-			head <<= 8
-			if j < len(rest) {
-				head |= uint64(rest[j])
-			}
-		}
-		keys[i] = keyed{head, uint32(i)}
-	}
-	slices.SortFunc(keys, func(a, b keyed) int {
-		if a.head != b.head {
-			return cmp.Compare(a.head, b.head)
-		}
-		return bytes.Compare(p.id(p.get(int(a.number))), p.id(p.get(int(b.number))))
-	})
-	order := make([]uint32, len(keys))
-	for i, k := range keys {
-		order[i] = k.number
-	}
-	return order
-}
-
 // all iterates over the people by id.
 func (p *people) all() iter.Seq[*person] {
 	order := p.sorted()
 	return func(yield func(*person) bool) {
 		for i := range p.size {
-			if order != nil {
-				i = int(order[i])
-			}
-			if !yield(p.get(i)) {
+			if !yield(p.get(order.of(i))) {
 				return
 			}
 		}

@@ -30,25 +30,26 @@ import (
 func main() {
 	rows := flag.Int("rows", 350_000, "`number` of rows")
 	people := flag.Int("people", 0, "`number` of people; 0: as many as rows")
+	shuffled := flag.Bool("shuffled", false, "rows in no order of ids")
 	times := flag.Int("times", 3, "`number` of readings, of which the quickest counts")
 	flag.Parse()
 	if *people == 0 {
 		*people = *rows
 	}
-	if err := run(*rows, *people, *times); err != nil {
+	if err := run(*rows, *people, *times, *shuffled); err != nil {
 		fmt.Fprintln(os.Stderr, "readspeed:", err)
 		os.Exit(1)
 	}
 }
 
-func run(rows, people, times int) error {
+func run(rows, people, times int, shuffled bool) error {
 	dir, err := os.MkdirTemp("", "readspeed")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "export.csv")
-	size, err := write(path, rows, people)
+	size, err := write(path, rows, people, shuffled)
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func run(rows, people, times int) error {
 }
 
 // write makes rows of people: in each round all people have a row, in another class.
-func write(path string, rows, people int) (int64, error) {
+func write(path string, rows, people int, shuffled bool) (int64, error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return 0, err
@@ -90,6 +91,9 @@ func write(path string, rows, people int) (int64, error) {
 	fmt.Fprintln(w, "PersonId;Rolle;Name;Vorname;Schule;Stufe;Klasse;Von;Bis;EMailPrivat;Telefon;Sprache")
 	for i := range rows {
 		p, round := i%people, i/people
+		if shuffled {
+			p = int(uint64(p) * 7_368_787 % uint64(people)) // a prime: everybody once, unless it divides people
+		}
 		fmt.Fprintf(w, "%d;L;%s-%s;%s;ps-%03d;P;%d%c;10.08.2026;;;;de\n", 1_000_000+p,
 			family[p%8], family[p/8%8], given[p/64%8], p%997, 1+p%6+round*6, 'a'+rune(p%5))
 	}
