@@ -294,7 +294,8 @@ func (d *dialect) ech0260() {
 	}
 	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>
 <message xmlns="https://github.com/datenmanagement-sdbb/eCH-0260/blob/main/messageSchema/2113/2"` +
-		` xmlns:e="http://www.ech.ch/xmlns/eCH-0260/2" xmlns:p="http://www.ech.ch/xmlns/eCH-0044/4" minorVersion="1">
+		` xmlns:e="http://www.ech.ch/xmlns/eCH-0260/2" xmlns:p="http://www.ech.ch/xmlns/eCH-0044/4"` +
+		` xmlns:m="http://www.ech.ch/xmlns/eCH-0058/5" minorVersion="1">
   <header>
     <senderId>sedex://T0-4-1</senderId>
     <recipientId>sedex://T0-4-2</recipientId>
@@ -302,9 +303,14 @@ func (d *dialect) ech0260() {
     <businessProcessId>1</businessProcessId>
     <messageType>2113</messageType>
     <subMessageType>BBSMT001</subMessageType>
+    <sendingApplication><m:manufacturer>schoolmail</m:manufacturer><m:product>escadatest</m:product>` +
+		`<m:productVersion>1</m:productVersion></sendingApplication>
     <subject>Schulbesuch</subject>
     <messageDate>2026-11-20T06:00:00</messageDate>
     <action>1</action>
+    <testDeliveryFlag>true</testDeliveryFlag>
+    <responseExpected>false</responseExpected>
+    <businessCaseClosed>true</businessCaseClosed>
   </header>
   <content>
 `)
