@@ -2,6 +2,7 @@ package schoolmail
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -74,6 +75,9 @@ func lookAt(in given) *facts {
 		f.absence = "the delivery is incomplete: " + f.delivery.Incomplete
 		f.lost = f.absence
 		f.find("incomplete-delivery", "%s; nobody who is missing is treated as gone", f.delivery.Incomplete)
+	}
+	for _, sort := range slices.Sorted(maps.Keys(f.delivery.Unknown)) {
+		f.find("unknown-columns", "files %s: not read, as the profile does not know them: %q", sort, f.delivery.Unknown[sort])
 	}
 	for _, s := range f.delivery.Suspended {
 		f.find("source-suspended", "%s: %s is treated as gone", s.Reason, s.whom())
@@ -390,10 +394,11 @@ func (f *facts) collapse() {
 		}
 	}
 	// People who are delivered by another school have moved and count for
-	// neither side: so the verdict stays the same once the plan is applied.
+	// neither side: so the verdict stays the same once the plan is applied. Nor do
+	// those of a source that is missing, or the others would wait with it.
 	for i := range f.people {
 		p := &f.people[i]
-		if a := p.account; a != nil && !p.sent && (a.State == Active || a.State == Leaving) {
+		if a := p.account; a != nil && !p.sent && (a.State == Active || a.State == Leaving) && f.suspended(a) == "" {
 			for j := range a.Memberships {
 				missing.add(a.Memberships[j].School, a.Role)
 			}
@@ -403,7 +408,7 @@ func (f *facts) collapse() {
 		n := sent.of(h)
 		all := n + missing.of(h)
 		few := all-n >= 4 && n*100 < all*f.policy.Guards.CollapsePercent
-		none := h.role == "" && n == 0 && all > 2 // however small
+		none := h.role == "" && n == 0 && all > 1 // however small
 		if !few && !none || f.schools[h.school] != "" || f.declared("collapse", h.school) != "" {
 			continue
 		}
@@ -468,6 +473,16 @@ func (h heads) sorted() []headcount {
 	return all
 }
 
+// suspended says why the absence of somebody's whole source does not count, or "".
+func (f *facts) suspended(a *Account) string {
+	for _, s := range f.delivery.Suspended {
+		if s.holds(a.Key.ID) {
+			return s.Reason
+		}
+	}
+	return ""
+}
+
 // shield returns why the absence of an account does not count, or "".
 func (f *facts) shield(a *Account) string {
 	if f.absence != "" {
@@ -476,10 +491,8 @@ func (f *facts) shield(a *Account) string {
 	if why := f.shielded[a.Key]; why != "" {
 		return why
 	}
-	for _, s := range f.delivery.Suspended {
-		if s.holds(a.Key.ID) {
-			return s.Reason
-		}
+	if why := f.suspended(a); why != "" {
+		return why
 	}
 	for _, m := range a.Memberships {
 		if why := f.schools[m.School]; why != "" {

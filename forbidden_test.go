@@ -22,7 +22,7 @@ func actionsOf(t *testing.T) map[Kind]Step {
 	p.LifeCycle.PurgeDays = 10
 	keep(plan)
 	mustApply(t, w, plan)
-	both := append(ida("secondary"), person("2", "Bär", "Beat", RolePupil, at("ps-a", "primary")))
+	both := append(ida("secondary"), person("2", "Bär", "Beat", RolePupil, at("ps-b", "primary")))
 	both[0].FamilyName = "Abel-Muster"
 	keep(w.run(p, delivery(both), day0.AddDays(2)))      // change, create
 	keep(w.run(p, delivery(both), day0.AddDays(15)))     // drop-copy

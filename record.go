@@ -206,4 +206,6 @@ type Delivery struct {
 	Written time.Time `json:"written,omitzero"`
 	// Columns are the titles in each sort of file, to notice when they change.
 	Columns map[string][]string `json:"columns,omitempty"`
+	// Unknown are those of them that the profile does not know.
+	Unknown map[string][]string `json:"unknown_columns,omitempty"`
 }

@@ -31,6 +31,40 @@ func (f *fileReader) seeColumns(titles []string) {
 		sort = strings.Join(f.layout.Match, " ")
 	}
 	f.columnsSeen[sort] = titles
+	var unknown []string
+	for _, t := range titles {
+		if t != "" && !f.reader.layout.knows(t, f.layout) {
+			unknown = append(unknown, t)
+		}
+	}
+	if len(unknown) > 0 {
+		f.unknown[sort] = unknown
+	}
+}
+
+// knows reports whether a title of these files is one that is read, or ignored
+// knowingly. Of several sorts in one file, each may read other titles.
+func (l *layout) knows(title string, f *fileLayout) bool {
+	if matchAny(l.Ignore, title) {
+		return true
+	}
+	if f.Match == nil {
+		_, ok := l.titles[foldTitle(title)]
+		return ok || slices.ContainsFunc(l.Where, func(c Condition) bool { return foldTitle(c.Title) == foldTitle(title) })
+	}
+	for _, other := range l.files {
+		if !slices.Equal(other.Match, f.Match) {
+			continue
+		}
+		wanted := other.wanted(l)
+		if other.Table != "" {
+			wanted = slices.Concat(wanted, other.Key, l.needs(other.Table))
+		}
+		if slices.ContainsFunc(wanted, func(w string) bool { return foldPath(w) == foldPath(title) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // judge looks at the whole of what was read.

@@ -315,6 +315,7 @@ func (f *fileReader) bind(pos schoolmail.Position, titles []string) bool {
 	if f.into != nil {
 		missing = append(missing, f.bindTable(titles)...)
 	}
+	m.roles = f.reader.layout.roles
 	f.parser.mapping = m
 	for i := range allColumns {
 		f.parser.index[i] = -1
@@ -461,6 +462,7 @@ func (f *fileReader) conditions(pos schoolmail.Position) bool {
 		f.errs.add(pos, ErrMissingColumn, "%s of a condition", strings.Join(missing, ", "))
 		return false
 	}
+	m.roles = f.reader.layout.roles
 	for column, n := range f.parser.index {
 		if n >= 0 {
 			m.columns = append(m.columns, boundField{column: column, refs: []ref{{-1, n}}})

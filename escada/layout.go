@@ -70,6 +70,9 @@ type Condition struct {
 	NotIn    []string `toml:"not_in,omitempty"`
 	Matches  string   `toml:"matches,omitempty"`
 	Optional bool     `toml:"optional,omitempty"` // files may lack the title; the condition is fulfilled then
+	// Roles are those of the people whose rows must fulfil the condition; nil: all.
+	// So pupils below the third grade can be left out, and their teachers not.
+	Roles []schoolmail.Role `toml:"roles,omitempty"`
 }
 
 // fileLayout is a File made ready for use.
@@ -145,6 +148,9 @@ func (l *layout) compileFile(f File, tables map[string]bool, bad func(string, ..
 		}
 	}
 	c.where = compileConditions(f.Where, "file "+name, bad)
+	if f.Table != "" && slices.ContainsFunc(f.Where, func(c Condition) bool { return c.Roles != nil }) {
+		bad("file %s: table %q: a condition for roles, but its rows are no people", name, f.Table)
+	}
 	if f.Table == "" {
 		c.where = append(c.where, compileConditions(l.Where, "where", bad)...)
 		c.compileFields(name, bad)
@@ -206,6 +212,11 @@ func compileConditions(conditions []Condition, where string, bad func(string, ..
 				continue
 			}
 			c.matches = re
+		}
+		for _, r := range x.Roles {
+			if !r.Valid() {
+				bad("%s: condition on %q: unknown role %q", where, x.Title, r)
+			}
 		}
 		if x.Title == "" || c.in == nil && c.notIn == nil && x.Matches == "" {
 			bad("%s: condition on %q: expected a title and in, not_in or matches", where, x.Title)

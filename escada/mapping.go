@@ -3,6 +3,7 @@ package escada
 import (
 	"bytes"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,7 @@ type ref struct {
 // they are not simply fields.
 type mapping struct {
 	joins   []joined
+	roles   map[string]schoolmail.Role // by folded code
 	where   []boundCondition
 	columns []boundField
 	current [][]string // rows of the joined tables
@@ -87,15 +89,21 @@ func (m *mapping) take(fields [][]byte) (verdict, string) {
 			m.current[i] = make([]string, len(j.table.titles))
 		}
 	}
+	m.scratch = m.scratch[:0]
+	role := schoolmail.Role("")
 	for _, c := range m.where {
 		if missing != "" && c.join >= 0 {
 			continue
 		}
-		if !c.holds(m.text(c.ref, fields)) {
+		if c.Roles != nil && role == "" {
+			if role = m.role(fields); role == "" {
+				continue // the row is rejected for it
+			}
+		}
+		if (c.Roles == nil || slices.Contains(c.Roles, role)) && !c.holds(m.text(c.ref, fields)) {
 			return rowFiltered, ""
 		}
 	}
-	m.scratch = m.scratch[:0]
 	for i := range m.columns {
 		m.compute(&m.columns[i], fields)
 	}
@@ -103,6 +111,16 @@ func (m *mapping) take(fields [][]byte) (verdict, string) {
 		return rowDangling, missing
 	}
 	return rowKept, ""
+}
+
+// role is that of the row's person, or nothing if it is none.
+func (m *mapping) role(fields [][]byte) schoolmail.Role {
+	for i := range m.columns {
+		if m.columns[i].column == numRole {
+			m.compute(&m.columns[i], fields)
+		}
+	}
+	return m.roles[foldCode(string(m.texts[numRole]))]
 }
 
 // compute makes the text of one column.

@@ -180,6 +180,9 @@ type Profile struct {
 	OpenEnd bool `toml:"open_end,omitempty"`
 	// ShortRows accepts rows that lack fields at their end, which are empty then.
 	ShortRows bool `toml:"short_rows,omitempty"`
+	// Ignore are patterns of titles (as in path.Match, without regard to case)
+	// that are known and not needed. Others that the profile does not name are told.
+	Ignore []string `toml:"ignore,omitempty"`
 	// Strict rejects rows for mistakes in optional fields too, and refuses
 	// files with unknown columns.
 	Strict bool `toml:"strict,omitempty"`
@@ -419,9 +422,9 @@ func (l *layout) compileFiles(bad func(string, ...any)) {
 	if l.Checksums == nil {
 		l.Checksums = []string{"SHA256SUMS", "*.sha256"}
 	}
-	for _, pattern := range slices.Concat(l.Files, l.DeltaFiles, l.RequiredFiles, l.Checksums) {
+	for _, pattern := range slices.Concat(l.Files, l.DeltaFiles, l.RequiredFiles, l.Checksums, l.Ignore) {
 		if _, err := path.Match(strings.ToLower(pattern), "x"); err != nil {
-			bad("file pattern %q: %v", pattern, err)
+			bad("pattern %q: %v", pattern, err)
 		}
 	}
 	if _, isTitle := l.titles[foldTitle(l.Trailer)]; isTitle || l.Trailer != strings.TrimSpace(l.Trailer) {

@@ -170,6 +170,7 @@ type reader struct {
 	tables     map[string]*table
 	// columnsSeen are the titles of files with a header, by sort of file.
 	columnsSeen map[string][]string
+	unknown     map[string][]string
 	container   *container
 	written     time.Time // when the newest file was
 	sum         hash.Hash
@@ -181,7 +182,7 @@ func read(ctx context.Context, c *container, l *layout, o Options) (schoolmail.D
 	slices.SortStableFunc(sources, func(a, b source) int { return strings.Compare(a.name, b.name) })
 	r := &reader{
 		ctx: ctx, layout: l, opts: o, fold: newFolder(l, o.Day), sum: sha256.New(),
-		contents: map[[sha256.Size]byte]string{}, columnsSeen: map[string][]string{}, tables: map[string]*table{},
+		contents: map[[sha256.Size]byte]string{}, columnsSeen: map[string][]string{}, unknown: map[string][]string{}, tables: map[string]*table{},
 	}
 	for _, f := range l.files {
 		if f.Table != "" {
@@ -263,7 +264,7 @@ func (r *reader) delivery() schoolmail.Delivery {
 	d := schoolmail.Delivery{
 		Source: r.layout.Source, Kind: r.kind, Fingerprint: r.fingerprint(),
 		Files: r.fold.files, Rows: r.rows, Records: r.fold.finish(), RowsBySchool: map[schoolmail.SchoolID]int{},
-		Incomplete: strings.Join(r.incomplete, "; "), Written: r.written, Columns: r.columnsSeen,
+		Incomplete: strings.Join(r.incomplete, "; "), Written: r.written, Columns: r.columnsSeen, Unknown: r.unknown,
 	}
 	for school, n := range r.fold.rows {
 		if n > 0 {

@@ -665,7 +665,7 @@ roles: code "B" stands for both "boss" and "pupil"
 roles: empty code for "pupil"
 roles: no code for "staff"
 levels: a level without name
-file pattern "[a": syntax error in pattern
+pattern "[a": syntax error in pattern
 trailer "Klasse": expected a text without spaces around that is no column title`, "\n")
 	lists := strings.NewReplacer("COLUMNS", fmt.Sprintf("%q", escada.Columns()), "ENCODINGS",
 		fmt.Sprintf("%q", escada.Encodings()))

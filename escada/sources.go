@@ -75,7 +75,7 @@ func (p *Parts) Read(ctx context.Context, day schoolmail.Date) (schoolmail.Deliv
 	}
 	m := merger{d: schoolmail.Delivery{
 		Source: p.Source, Kind: schoolmail.DeliveryFull, RowsBySchool: map[schoolmail.SchoolID]int{},
-		Columns: map[string][]string{},
+		Columns: map[string][]string{}, Unknown: map[string][]string{},
 	}}
 	for i := range p.Parts {
 		if prefix := p.Parts[i].Prefix; prefix != "" {
@@ -173,6 +173,9 @@ func (m *merger) add(part *Part, d *schoolmail.Delivery) {
 	}
 	for sort, titles := range d.Columns {
 		m.d.Columns[part.Prefix+sort] = titles
+		if unknown := d.Unknown[sort]; len(unknown) > 0 {
+			m.d.Unknown[part.Prefix+sort] = unknown
+		}
 	}
 	if d.Written.After(m.d.Written) {
 		m.d.Written = d.Written

@@ -32,6 +32,9 @@ func TestDialects(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if len(got.Unknown) > 0 {
+				t.Errorf("columns that its profile does not know: %v", got.Unknown)
+			}
 			for _, r := range got.Rejected {
 				t.Errorf("%s: %s", r.Position, r.Reason)
 			}
