@@ -107,7 +107,8 @@ role        = { constant = "S" }
 family_name = { title = "family" }
 given_name  = { title = "given" }
 school      = { file_name = "_(.+)\\.csv$" }
-`, map[string]string{"teachers_ps-au.csv": "id;family;given\n1;Rossi;Anna\n", "pupils_ps-bad.csv": "id;family;given\n2;Favre;Noé\n"},
+`, map[string]string{"teachers_ps-au.csv": "id;family;given\n1;Rossi;Anna\n",
+			"pupils_ps-bad.csv": "id;family;given\n2;Favre;Noé\n"},
 			[]string{"1 teacher Rossi|Anna ps-au/", "2 pupil Favre|Noé ps-bad/"}},
 		"rows by status and by action": {`
 class_optional = true
@@ -129,7 +130,8 @@ optional = ["level", "class", "from", "until", "notice_mail", "phone", "language
 [[where]]
 title = "Status"
 in    = ["aktiv"]
-`, map[string]string{"x.csv": "ID;Rolle;Name;Vorname;Schule;Status\n1;L;Rossi;Anna;ps-au;Aktiv\n2;L;Favre;Noé;ps-au;weg\n"},
+`, map[string]string{"x.csv": "ID;Rolle;Name;Vorname;Schule;Status\n1;L;Rossi;Anna;ps-au;Aktiv\n" +
+			"2;L;Favre;Noé;ps-au;weg\n"},
 			[]string{"1 teacher Rossi|Anna ps-au/"}},
 		"lists within a field": {`
 class_prefix = "{school}-"
@@ -142,7 +144,8 @@ family_name = { title = "family" }
 given_name  = { title = "given" }
 school      = { title = "school", list = "," }
 class       = { title = "class", list = "|" }
-`, map[string]string{"people.csv": "id;role;family;given;school;class\n1;L;Rossi;Anna;ps-au, ps-bad;ps-au-4b|ps-bad-1a|ps-au-4a\n"},
+`, map[string]string{"people.csv": "id;role;family;given;school;class\n" +
+			"1;L;Rossi;Anna;ps-au, ps-bad;ps-au-4b|ps-bad-1a|ps-au-4a\n"},
 			[]string{"1 teacher Rossi|Anna ps-au/ 4a,4b", "1 teacher Rossi|Anna ps-bad/ 1a"}},
 		"split and joined fields": {`
 class_optional = true
@@ -155,8 +158,10 @@ family_name = { title = "name", split = ",", part = 1 }
 given_name  = { title = "name", split = ",", part = 2 }
 school      = { title = "school" }
 class       = { title = "grade", join = ["letter"], with = "-" }
-`, map[string]string{"people.csv": "no;role;name;school;grade;letter\n7;S;Rossi, Anna;ps-au;4;b\n7;S;Favre, Noé;ps-bad;4;\n8;S;Meier;ps-bad;4;\n"},
-			[]string{"ps-au/7 pupil Rossi|Anna ps-au/ 4-b", "ps-bad/7 pupil Favre|Noé ps-bad/ 4", "line 4: missing ps-bad/8"}},
+`, map[string]string{"people.csv": "no;role;name;school;grade;letter\n7;S;Rossi, Anna;ps-au;4;b\n" +
+			"7;S;Favre, Noé;ps-bad;4;\n8;S;Meier;ps-bad;4;\n"},
+			[]string{"ps-au/7 pupil Rossi|Anna ps-au/ 4-b",
+				"ps-bad/7 pupil Favre|Noé ps-bad/ 4", "line 4: missing ps-bad/8"}},
 		"values": {`
 class_prefix = "Kl. "
 [roles]
@@ -175,7 +180,8 @@ given_name  = { title = "given" }
 school      = { title = "school" }
 level       = { title = "level" }
 class       = { title = "class" }
-`, map[string]string{"people.csv": "id;role;family;given;school;level;class\n1;lernende person;Rossi;Anna;4711;us;Kl. 4b\n"},
+`, map[string]string{"people.csv": "id;role;family;given;school;level;class\n" +
+			"1;lernende person;Rossi;Anna;4711;us;Kl. 4b\n"},
 			[]string{"1 pupil Rossi|Anna ps-au/primary 4b"}},
 		"several date formats": {`
 date_format  = "yyyy-mm-dd"
@@ -190,14 +196,16 @@ family_name = { title = "family" }
 given_name  = { title = "given" }
 school      = { title = "school" }
 from        = { title = "from" }
-`, map[string]string{"people.csv": "id;role;family;given;school;from\n1;L;A;B;ps-au;2026-08-10\n2;L;A;B;ps-au;9.8.2026\n" +
+`, map[string]string{"people.csv": "id;role;family;given;school;from\n1;L;A;B;ps-au;2026-08-10\n" +
+			"2;L;A;B;ps-au;9.8.2026\n" +
 			"3;L;A;B;ps-au;8/24/2026\n4;L;A;B;ps-au;20260824\n"},
 			[]string{"1 teacher A|B ps-au/  from 2026-08-10", "2 teacher A|B ps-au/  from 2026-08-09",
 				"3 teacher A|B ps-au/  from 2026-08-24", "line 5: value 4"}},
 		"footers, repeated headers": {`
 class_optional = true
 footers = ["Total", "Stand"]
-` + people, map[string]string{"people.csv": "id;role;family;given;school\n1;L;A;B;ps-au\nid;role;family;given;school\n" +
+` + people, map[string]string{"people.csv": "id;role;family;given;school\n1;L;A;B;ps-au\n" +
+			"id;role;family;given;school\n" +
 			"2;L;A;B;ps-au\nTotal: 2;;;;\nStand 20.11.2026\n"},
 			[]string{"1 teacher A|B ps-au/", "2 teacher A|B ps-au/"}},
 		"mail from the third grade on": {`
@@ -205,7 +213,8 @@ footers = ["Total", "Stand"]
 title   = "class"
 matches = "^([3-9]|1[0-9])"
 roles   = ["pupil"]
-` + people, map[string]string{"people.csv": "id;role;family;given;school;class\n1;S;A;B;ps-au;2b\n2;S;A;B;ps-au;3a\n" +
+` + people, map[string]string{"people.csv": "id;role;family;given;school;class\n1;S;A;B;ps-au;2b\n" +
+			"2;S;A;B;ps-au;3a\n" +
 			"3;L;A;B;ps-au;1a\n4;M;A;B;ps-au;\n5;X;A;B;ps-au;1a\n6;S;A;B;ps-au;10a\n"},
 			[]string{"2 pupil A|B ps-au/ 3a", "3 teacher A|B ps-au/ 1a", "4 staff A|B ps-au/", "6 pupil A|B ps-au/ 10a",
 				"line 6: value 5"}},
@@ -241,7 +250,8 @@ func TestDeltaFiles(t *testing.T) {
 			t.Errorf("%s: %q, %d records, %v", name, d.Kind, len(d.Records), err)
 		}
 	}
-	_, err := read(t, &escada.Options{Profile: p}, map[string]string{"export.csv": row, "delta_1.csv": head + with("Klasse", "4a")})
+	_, err := read(t, &escada.Options{Profile: p},
+		map[string]string{"export.csv": row, "delta_1.csv": head + with("Klasse", "4a")})
 	if !errors.Is(err, escada.ErrMixedKinds) {
 		t.Errorf("both: %v", err)
 	}
@@ -263,7 +273,8 @@ func TestUnknownColumns(t *testing.T) {
 		if err != nil || !slices.Equal(d.Unknown["export"], tt.unknown) || len(d.Records) != 1 {
 			t.Errorf("ignored %q: %q, %v", tt.ignore, d.Unknown, err)
 		}
-		plan, err := schoolmail.NewPlan(testPolicy(), schoolmail.State{}, d, schoolmail.NewDate(2026, 11, 20))
+		day := schoolmail.NewDate(2026, 11, 20)
+		plan, err := schoolmail.NewPlan(testPolicy(), schoolmail.State{}, d, day)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,7 +285,8 @@ func TestUnknownColumns(t *testing.T) {
 			t.Errorf("ignored %q: findings %+v", tt.ignore, plan.Findings)
 		}
 	}
-	if _, err := read(t, &escada.Options{Profile: &escada.Profile{Strict: true}}, files); !errors.Is(err, escada.ErrUnknownColumn) {
+	_, err := read(t, &escada.Options{Profile: &escada.Profile{Strict: true}}, files)
+	if !errors.Is(err, escada.ErrUnknownColumn) {
 		t.Errorf("strict: %v", err)
 	}
 }

@@ -182,7 +182,8 @@ func read(ctx context.Context, c *container, l *layout, o Options) (schoolmail.D
 	slices.SortStableFunc(sources, func(a, b source) int { return strings.Compare(a.name, b.name) })
 	r := &reader{
 		ctx: ctx, layout: l, opts: o, fold: newFolder(l, o.Day), sum: sha256.New(),
-		contents: map[[sha256.Size]byte]string{}, columnsSeen: map[string][]string{}, unknown: map[string][]string{}, tables: map[string]*table{},
+		contents: map[[sha256.Size]byte]string{}, tables: map[string]*table{},
+		columnsSeen: map[string][]string{}, unknown: map[string][]string{},
 	}
 	for _, f := range l.files {
 		if f.Table != "" {

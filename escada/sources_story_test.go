@@ -14,16 +14,19 @@ import (
 	"github.com/ictmedia/schoolmail/escada"
 )
 
-// plan reads the parts and plans against the accounts. It gives what the plan does to
+// planParts reads the parts and plans against the accounts. It gives what the plan does to
 // whom, by record id, and its findings by kind.
-func planParts(t *testing.T, p *escada.Parts, accounts []schoolmail.Account) (does, finds []string, d schoolmail.Delivery) {
+func planParts(
+	t *testing.T, p *escada.Parts, accounts []schoolmail.Account,
+) (does, finds []string, d schoolmail.Delivery) {
 	t.Helper()
 	day := schoolmail.NewDate(2026, 11, 20)
 	d, err := p.Read(t.Context(), day)
 	if err != nil {
 		t.Fatal(err)
 	}
-	state := schoolmail.State{Accounts: accounts, Contexts: []schoolmail.Context{{ID: 1, Name: "all", Users: 1 + len(accounts)}}}
+	state := schoolmail.State{Accounts: accounts,
+		Contexts: []schoolmail.Context{{ID: 1, Name: "all", Users: 1 + len(accounts)}}}
 	for i, a := range accounts {
 		state.Places = append(state.Places, schoolmail.Place{Context: 1, UserID: schoolmail.UserID(10 + i),
 			Username: a.Username, Mail: a.Mail, GivenName: a.GivenName, FamilyName: a.FamilyName, MailEnabled: true})
@@ -99,12 +102,18 @@ func TestOnePersonInTwoSources(t *testing.T) {
 		first, second string // rows in the two sources
 		one           bool
 	}{
-		"the same number":                        {"17;S;Rossi;Anna;ps-au;756.9217.0769.85;\n", "4;L;Rossi;Anna;ps-bad;7569217076985;\n", true},
-		"the same birth date":                    {"17;L;Rossi;Anna;ps-au;;03.04.1980\n", "4;L;Rossi;Anna;ps-bad;;03.04.1980\n", true},
-		"the same school, nothing else is known": {"17;L;Rossi;Anna;ps-au;;\n", "4;L;Rossi;Anna;ps-au;;\n", true},
-		"another birth date":                     {"17;L;Rossi;Anna;ps-au;;03.04.1980\n", "4;L;Rossi;Anna;ps-au;;04.04.1980\n", false},
-		"another school, nothing else is known":  {"17;L;Rossi;Anna;ps-au;;\n", "4;L;Rossi;Anna;ps-bad;;\n", false},
-		"another name":                           {"17;L;Rossi;Anna;ps-au;;03.04.1980\n", "4;L;Favre;Noé;ps-au;;03.04.1980\n", false},
+		"the same number": {"17;S;Rossi;Anna;ps-au;756.9217.0769.85;\n",
+			"4;L;Rossi;Anna;ps-bad;7569217076985;\n", true},
+		"the same birth date": {"17;L;Rossi;Anna;ps-au;;03.04.1980\n",
+			"4;L;Rossi;Anna;ps-bad;;03.04.1980\n", true},
+		"the same school, nothing else is known": {"17;L;Rossi;Anna;ps-au;;\n",
+			"4;L;Rossi;Anna;ps-au;;\n", true},
+		"another birth date": {"17;L;Rossi;Anna;ps-au;;03.04.1980\n",
+			"4;L;Rossi;Anna;ps-au;;04.04.1980\n", false},
+		"another school, nothing else is known": {"17;L;Rossi;Anna;ps-au;;\n",
+			"4;L;Rossi;Anna;ps-bad;;\n", false},
+		"another name": {"17;L;Rossi;Anna;ps-au;;03.04.1980\n",
+			"4;L;Favre;Noé;ps-au;;03.04.1980\n", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -144,10 +153,13 @@ func TestMissingSourceSuspendsItsOwn(t *testing.T) {
 		pupils, teachers string
 		want             []string
 	}{
-		"both are there, one of each is gone":   {"\n", "\n", []string{"notice 17", "notice hr-4"}},
-		"teachers are missing, a pupil is gone": {"\n", "", []string{"notice 17"}},
-		"pupils are missing, a teacher is gone": {"", "\n", []string{"notice hr-4"}},
-		"teachers are missing, nobody is gone":  {pupil, "", nil},
+		"both are there, one of each is gone": {"\n",
+			"\n", []string{"notice 17", "notice hr-4"}},
+		"teachers are missing, a pupil is gone": {"\n",
+			"", []string{"notice 17"}},
+		"pupils are missing, a teacher is gone": {"",
+			"\n", []string{"notice hr-4"}},
+		"teachers are missing, nobody is gone": {pupil, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

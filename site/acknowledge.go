@@ -61,6 +61,8 @@ var findings = map[string]explanation{
 		"Le transfert attend que la livraison de l'école soit de nouveau complète."},
 	"school-not-delivered": {"Diese Schule liefert viel weniger Personen als bisher; niemand von ihr gilt als ausgetreten. Bitte prüfen.",
 		"Cette école livre beaucoup moins de personnes qu'avant; personne n'y est considéré comme parti. Prière de vérifier."},
+	"unknown-columns": {"Die Lieferung hat Spalten, die nicht vereinbart sind; sie werden nicht gelesen.",
+		"La livraison comporte des colonnes qui n'ont pas été convenues; elles ne sont pas lues."},
 	"source-suspended": {"Eine der Quellen fehlt oder ist unvollständig; niemand von ihr gilt als ausgetreten.",
 		"Une des sources manque ou est incomplète; personne n'y est considéré comme parti."},
 	"incomplete-delivery": {"Die Lieferung ist unvollständig; niemand, der fehlt, gilt als ausgetreten.",

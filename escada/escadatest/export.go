@@ -3,6 +3,8 @@ package escadatest
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -92,4 +94,30 @@ func (e Export) WriteDir(dir string) error {
 		}
 	}
 	return nil
+}
+
+func ReadExport(fsys fs.FS) (Export, error) {
+	entries, err := fs.ReadDir(fsys, ".")
+	if err != nil {
+		return nil, err
+	}
+	e := Export{}
+	for _, d := range entries {
+		if d.IsDir() {
+			continue
+		}
+		f, err := fsys.Open(d.Name())
+		if err != nil {
+			return nil, err
+		}
+		data, err := io.ReadAll(f)
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
+		if err != nil {
+			return nil, err
+		}
+		e[d.Name()] = data
+	}
+	return e, nil
 }
