@@ -38,12 +38,12 @@ func newWorld(t *testing.T, people []schoolmail.Account, h oxtest.HTTPOptions) *
 	t.Helper()
 	w := &world{
 		t:        t,
-		server:   oxtest.New(oxtest.WithHTTP(h)),
+		server:   oxtest.New(oxtest.WithHTTP(&h)),
 		contexts: map[schoolmail.ContextID]*ox.ContextClient{},
 		users:    map[schoolmail.ContextID]map[string]schoolmail.UserID{},
 		stores:   map[schoolmail.ContextID]Store{},
 	}
-	t.Cleanup(w.server.Close)
+	t.Cleanup(func() { w.server.Close() })
 	var err error
 	w.soap, err = ox.New([]string{someURL + "webservices"}, ox.Credentials{Login: "oxadminmaster", Password: "secret"},
 		&ox.Options{HTTPClient: w.server.HTTPClient()})

@@ -116,8 +116,9 @@ func BenchmarkObserve(b *testing.B) {
 				admins[schoolmail.ContextID(id)] = admin
 				ids = append(ids, schoolmail.ContextID(id))
 				for i := range each - 1 {
-					if _, err := srv.State().AddUser(id, oxtest.User{Name: fmt.Sprintf("user.%d.%d", id, i), GivenName: "Zoë",
-						Surname: "Müller"}); err != nil {
+					if _, err := srv.State().AddUser(schoolmail.ContextID(id),
+						oxtest.User{Name: fmt.Sprintf("user.%d.%d", id, i), GivenName: "Zoë",
+							Surname: "Müller"}); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -75,8 +75,11 @@ func TestConnectionsThatCloseBetweenRequests(t *testing.T) {
 	for _, forward := range []bool{false, true} {
 		t.Run(fmt.Sprintf("forward=%v", forward), func(t *testing.T) {
 			t.Parallel()
-			srv := oxtest.Start()
-			t.Cleanup(srv.Close)
+			srv, err := oxtest.Start()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { srv.Close() })
 			addContexts(t, srv, 10)
 			c, err := ox.New([]string{fickle(t, srv, forward)}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, nil)
 			if err != nil {
@@ -129,8 +132,11 @@ func TestContextThatDisappears(t *testing.T) {
 	for _, op := range []string{"listAll", "getMultipleData"} {
 		t.Run(op, func(t *testing.T) {
 			t.Parallel()
-			srv := oxtest.Start()
-			t.Cleanup(srv.Close)
+			srv, err := oxtest.Start()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { srv.Close() })
 			addContexts(t, srv, 10, 20)
 			before := srv.State().Snapshot()
 			master, err := ox.New([]string{srv.SOAPURL}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, nil)
@@ -174,7 +180,7 @@ func TestLostAnswerToAccountCreate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv, _, cc := school(t)
-			srv.Inject(oxtest.Rule{Service: "OXSecondaryAccountService", Op: "create", Times: 1, Failure: f})
+			srv.Inject(oxtest.Fault{Service: "OXSecondaryAccountService", Op: "create", Times: 1, Failure: f})
 			n := ox.NewAccount{Account: ox.Account{Name: "Office", PrimaryAddress: "office@s.example",
 				Mail: ox.MailServer{Login: "office", Password: "pw-1"}}, MailSource: ox.EndpointPrimary,
 				TransportSource: ox.EndpointPrimary}

@@ -61,7 +61,7 @@ func TestFirstNightOfASite(t *testing.T) {
 				wg.Wait()
 				for p := range tt.programs {
 					for i := range 6 {
-						if _, ok := srv.State().Context(20*(p+1) + i); !ok {
+						if _, ok := srv.State().Context(schoolmail.ContextID(20*(p+1) + i)); !ok {
 							t.Errorf("context %d is missing", 20*(p+1)+i)
 						}
 					}
@@ -90,11 +90,11 @@ func TestRolledBackCreate(t *testing.T) {
 	t.Parallel()
 	const sql = "Deadlock found when trying to get lock; try restarting transaction"
 	for name, f := range map[string]oxtest.Failure{
-		"deadlock": {Fault: "StorageException",
+		"deadlock": {Kind: "StorageException",
 			Message: "FLD-0038 Categories=ERROR Message='A SQL error occurred: " + sql + "'"},
-		"no administrator yet": {Fault: "StorageException",
+		"no administrator yet": {Kind: "StorageException",
 			Message: "FLD-0033 Categories=ERROR Message='No admin user found in context 30'"},
-		"id just deleted": {Fault: "StorageException",
+		"id just deleted": {Kind: "StorageException",
 			Message: "FLD-0038 Categories=ERROR Message='Duplicate entry '30-24-1' for key 'PRIMARY''"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,13 +106,13 @@ func TestRolledBackCreate(t *testing.T) {
 				n := ox.NewContext{ID: 30, MaxQuota: ox.Unlimited, Admin: ox.NewUser{Name: "oxadmin", Password: "secret",
 					DisplayName: "Admin",
 					GivenName:   "A", FamilyName: "B", PrimaryEmail: "a@b.example", AccessName: "all"}}
-				remove := srv.Inject(oxtest.Rule{Op: "createModuleAccessByName", Failure: f})
+				remove := srv.Inject(oxtest.Fault{Op: "createModuleAccessByName", Failure: f})
 				_, err := c.Contexts.Create(t.Context(), n)
 				if !errors.Is(err, ox.ErrRolledBack) {
 					t.Errorf("got %v", err)
 				}
 				remove()
-				srv.Inject(oxtest.Rule{Op: "createModuleAccessByName", Times: 2, Failure: f})
+				srv.Inject(oxtest.Fault{Op: "createModuleAccessByName", Times: 2, Failure: f})
 				if _, err := c.Contexts.Create(t.Context(), n); err != nil {
 					t.Errorf("a third try would have done: %v", err)
 				}

@@ -13,7 +13,10 @@ import (
 
 // A context with its administrator, a user in it, and a change to him.
 func Example() {
-	srv := oxtest.Start() // your installation
+	srv, err := oxtest.Start() // your installation
+	if err != nil {
+		panic(err)
+	}
 	defer srv.Close()
 	ctx := context.Background()
 
@@ -65,14 +68,17 @@ func Example() {
 
 // exampleSchool starts a simulated installation with contexts 10 and 20.
 func exampleSchool() (*oxtest.Instance, *ox.Client) {
-	srv := oxtest.Start()
+	srv, err := oxtest.Start()
+	if err != nil {
+		panic(err)
+	}
 	for _, id := range []int{10, 20} {
-		if err := srv.State().AddContext(oxtest.Context{ID: id, Name: fmt.Sprintf("school%d", id),
+		if err := srv.State().AddContext(oxtest.Context{ID: schoolmail.ContextID(id), Name: fmt.Sprintf("school%d", id),
 			Access: "all"}); err != nil {
 			log.Fatal(err)
 		}
 		for _, name := range []string{"anna", "beat"} {
-			if _, err := srv.State().AddUser(id, oxtest.User{Name: fmt.Sprintf("%s.%d", name, id),
+			if _, err := srv.State().AddUser(schoolmail.ContextID(id), oxtest.User{Name: fmt.Sprintf("%s.%d", name, id),
 				Access: "groupware_standard"}); err != nil {
 				log.Fatal(err)
 			}

@@ -60,16 +60,16 @@ type GroupwareOptions struct {
 	// (appsuite.PlaceReader) does it with a hundredth of the bytes in large contexts.
 	// Nil means SOAP.
 	Reader PlaceReader
-	// FallBack, if not nil, makes Observe read a context by SOAP that Reader cannot
-	// read, and is told why.
-	FallBack func(id schoolmail.ContextID, why error)
+	// ReadEither makes Observe read a context by SOAP that Reader cannot read; the
+	// Observer is told why ([FellBack]).
+	ReadEither bool
 	// Contents reads what users own, for VerifyCopy; nil: nothing is compared but the
 	// account. NotCompared says what the reader does not look at.
 	Contents    ContentReader
 	NotCompared string
-	// Verified is told of each copy that VerifyCopy has found complete; may be nil. It
-	// is called from several goroutines.
-	Verified func(Verification)
+	// Observer is told of contexts that are read by SOAP instead, and of each copy that
+	// VerifyCopy has found complete; may be nil. It is called from several goroutines.
+	Observer Observer
 	// MailOff lists the login names in a context that may have mail switched off,
 	// for example the accounts that the directory calls deactivated. Only a Reader
 	// needs it: the HTTP API does not tell who may use mail, so these users are
@@ -376,4 +376,11 @@ func (g *Groupware) DeleteUser(ctx context.Context, p schoolmail.Place) error {
 	}
 	g.forget(p.Context, u.Name, u.PrimaryEmail)
 	return nil
+}
+
+// tell passes an event on.
+func (g *Groupware) tell(e Event) {
+	if g.opt.Observer != nil {
+		g.opt.Observer.Observe(e)
+	}
 }

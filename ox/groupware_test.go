@@ -20,8 +20,11 @@ import (
 // start returns a simulated installation and a client of it.
 func start(t testing.TB, opt *ox.Options, opts ...oxtest.Option) (*oxtest.Instance, *ox.Client) {
 	t.Helper()
-	srv := oxtest.Start(opts...)
-	t.Cleanup(srv.Close)
+	srv, err := oxtest.Start(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { srv.Close() })
 	c, err := ox.New([]string{srv.SOAPURL}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, opt)
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +39,7 @@ var admin = ox.Credentials{Login: "oxadmin", Password: "secret"}
 func addContexts(t testing.TB, srv *oxtest.Instance, ids ...int) {
 	t.Helper()
 	for _, id := range ids {
-		err := srv.State().AddContext(oxtest.Context{ID: id, Name: fmt.Sprintf("school%d", id),
+		err := srv.State().AddContext(oxtest.Context{ID: schoolmail.ContextID(id), Name: fmt.Sprintf("school%d", id),
 			Admin: oxtest.User{Name: "oxadmin", Password: "secret"}, Access: "all"})
 		if err != nil {
 			t.Fatal(err)
@@ -402,8 +405,9 @@ func TestObserve(t *testing.T) {
 			addContexts(t, srv, 10, 20)
 			for _, id := range []int{10, 20} {
 				for i := range 25 {
-					if _, err := srv.State().AddUser(id, oxtest.User{Name: fmt.Sprintf("u%d-%d", id, i), GivenName: "Zoë",
-						Surname: "Müller"}); err != nil {
+					if _, err := srv.State().AddUser(schoolmail.ContextID(id),
+						oxtest.User{Name: fmt.Sprintf("u%d-%d", id, i), GivenName: "Zoë",
+							Surname: "Müller"}); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -420,7 +424,7 @@ func TestObserve(t *testing.T) {
 			}
 			var wantPlaces []schoolmail.Place
 			for _, id := range []int{10, 20} {
-				for _, u := range srv.State().Users(id) {
+				for _, u := range srv.State().Users(schoolmail.ContextID(id)) {
 					wantPlaces = append(wantPlaces, schoolmail.Place{Context: schoolmail.ContextID(id), UserID: u.ID,
 						Username: u.Name, Mail: u.PrimaryEmail,
 						DisplayName: u.DisplayName, GivenName: u.GivenName, FamilyName: u.Surname, MailEnabled: true, Admin: u.Admin})
@@ -437,8 +441,8 @@ func TestObserve(t *testing.T) {
 func TestObserveIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	srv, g := district(t)
-	srv.Inject(oxtest.Rule{Service: "OXUserService", Op: "getMultipleData", Context: 20,
-		Failure: oxtest.Failure{Fault: "StorageException", Message: "disk"}})
+	srv.Inject(oxtest.Fault{Service: "OXUserService", Op: "getMultipleData", Context: 20,
+		Failure: oxtest.Failure{Kind: "StorageException", Message: "disk"}})
 	contexts, places, err := g.Observe(t.Context(), []schoolmail.ContextID{10, 20})
 	if err == nil || contexts != nil || places != nil {
 		t.Errorf("got %v, %v, %v", contexts, places, err)
@@ -514,7 +518,7 @@ func TestManyAtOnce(t *testing.T) {
 		t.Errorf("%d requests had to be repeated", st.Total.Retries)
 	}
 	for _, id := range []int{10, 20} {
-		if n := len(srv.State().Users(id)); n != 11 {
+		if n := len(srv.State().Users(schoolmail.ContextID(id))); n != 11 {
 			t.Errorf("context %d has %d users, want 11", id, n)
 		}
 	}
@@ -535,7 +539,7 @@ func TestLostAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv, g := district(t)
-			srv.Inject(oxtest.Rule{Rate: 0.2, Times: 10, Failure: f})
+			srv.Inject(oxtest.Fault{Rate: 0.2, Times: 10, Failure: f})
 			run := func(ctx context.Context) error {
 				from, err := g.EnsureUser(ctx, 10, mia())
 				if err != nil {
@@ -565,7 +569,7 @@ func TestLostAnswers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if where := srv.State().Find("mia.lind"); !slices.Equal(where, []int{20}) {
+			if where := srv.State().Find("mia.lind"); !slices.Equal(where, []schoolmail.ContextID{20}) {
 				t.Errorf("mia.lind is in %v", where)
 			}
 			if n := len(srv.State().Users(20)); n != 2 {
@@ -586,7 +590,8 @@ func TestLanesAreKeptBusy(t *testing.T) {
 		defer srv.Close()
 		admins := make(map[schoolmail.ContextID]ox.Credentials)
 		for id := 10; id < 10+contexts; id++ {
-			if err := srv.State().AddContext(oxtest.Context{ID: id, Name: fmt.Sprintf("school%d", id)}); err != nil {
+			if err := srv.State().AddContext(oxtest.Context{ID: schoolmail.ContextID(id),
+				Name: fmt.Sprintf("school%d", id)}); err != nil {
 				t.Fatal(err)
 			}
 			admins[schoolmail.ContextID(id)] = admin

@@ -77,10 +77,10 @@ func (g *Groupware) places(ctx context.Context, id schoolmail.ContextID) ([]scho
 		switch {
 		case err == nil:
 			return places, g.mailSwitches(ctx, cc, places)
-		case g.opt.FallBack == nil, ctx.Err() != nil, errors.Is(err, schoolmail.ErrUpdating):
+		case !g.opt.ReadEither, ctx.Err() != nil, errors.Is(err, schoolmail.ErrUpdating):
 			return nil, readerError(ctx, id, err)
 		}
-		g.opt.FallBack(id, err)
+		g.tell(Event{Reason: FellBack, Context: id, Err: err})
 	}
 	var ids []schoolmail.UserID
 	if g.opt.IDsFromGroup {

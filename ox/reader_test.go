@@ -78,7 +78,7 @@ func TestOtherReaderFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []int{10, 20} {
-		if _, err := srv.State().AddUser(id, oxtest.User{Name: "anna"}); err != nil {
+		if _, err := srv.State().AddUser(schoolmail.ContextID(id), oxtest.User{Name: "anna"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,7 +91,11 @@ func TestOtherReaderFails(t *testing.T) {
 	}
 	told := map[schoolmail.ContextID]error{}
 	lenient := ox.NewGroupware(c, admins, &ox.GroupwareOptions{Reader: httpReader(t, srv),
-		FallBack: func(id schoolmail.ContextID, why error) { told[id] = why }})
+		ReadEither: true, Observer: ox.ObserverFunc(func(e ox.Event) {
+			if e.Reason == ox.FellBack {
+				told[e.Context] = e.Err
+			}
+		})})
 	_, places, err := lenient.Observe(t.Context(), ids)
 	if err != nil || len(places) != 4 {
 		t.Errorf("%v, %d users of 4", err, len(places))

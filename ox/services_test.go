@@ -365,7 +365,7 @@ func TestAddMembersAfterALostAnswer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			srv.Inject(oxtest.Rule{Op: "addMember", Times: 2, Failure: f})
+			srv.Inject(oxtest.Fault{Op: "addMember", Times: 2, Failure: f})
 			if err := cc.Groups.AddMembers(t.Context(), ox.GroupRef{ID: g.ID}, 4, 5); err != nil {
 				t.Fatal(err)
 			}
@@ -576,8 +576,11 @@ func TestOtherServers(t *testing.T) {
 // TestSchemaUpdate: while the schema is locked, work waits; then it goes on.
 func TestSchemaUpdate(t *testing.T) {
 	t.Parallel()
-	srv := oxtest.Start()
-	t.Cleanup(srv.Close)
+	srv, err := oxtest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { srv.Close() })
 	addContexts(t, srv, 10)
 	c10, _ := srv.State().Context(10)
 	srv.State().SetUpdating(c10.Schema, true)

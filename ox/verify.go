@@ -42,7 +42,7 @@ var alwaysLost = []string{"settings of the web interface", "shares and share lin
 // with a [ContentReader] among the options, what the user owns. A difference is
 // [ErrCopyDiffers], and what can be read of the source and not of the copy is an
 // error. If the source's contents cannot be read that is no error: the
-// [Verification] that the options' Verified gets says so. The provisioning API
+// [Verification] that the options' Observer gets says so. The provisioning API
 // itself does not show the data in the modules, nor count them.
 func (g *Groupware) VerifyCopy(ctx context.Context, from, to schoolmail.Place) error {
 	source, err := g.context("verify copy", from.Context)
@@ -75,9 +75,7 @@ func (g *Groupware) VerifyCopy(ctx context.Context, from, to schoolmail.Place) e
 		return &Error{Op: "verify copy", Context: to.Context, Subject: to.Username, Kind: ErrCopyDiffers,
 			Message: strings.Join(differs, ", "), NotDone: true}
 	}
-	if g.opt.Verified != nil {
-		g.opt.Verified(v)
-	}
+	g.tell(Event{Reason: Compared, Context: to.Context, Verification: &v})
 	return nil
 }
 

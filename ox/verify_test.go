@@ -36,7 +36,11 @@ func proved(t *testing.T, readable bool) (srv *oxtest.Instance, g *ox.Groupware,
 	}}
 	g = ox.NewGroupware(c, map[schoolmail.ContextID]ox.Credentials{10: admin, 20: admin}, &ox.GroupwareOptions{
 		Contents: reader, NotCompared: "calendar, tasks and files",
-		Verified:    func(v ox.Verification) { *said = append(*said, v) },
+		Observer: ox.ObserverFunc(func(e ox.Event) {
+			if e.Reason == ox.Compared {
+				*said = append(*said, *e.Verification)
+			}
+		}),
 		NewPassword: func(string) (schoolmail.Secret, error) { return "mia's own", nil }})
 	if _, err := g.EnsureUser(t.Context(), 10, mia()); err != nil {
 		t.Fatal(err)

@@ -186,7 +186,7 @@ func (s *Site) openServers(set *Settings) error {
 		}
 		opts.NotCompared = "calendar, tasks and files are not compared"
 	}
-	opts.Verified = s.verified.add
+	opts.Observer = s.groupwareEvents(opts.Observer)
 	s.parts.Groupware = ox.NewGroupware(client, set.OXAdmins, &opts)
 	return nil
 }

@@ -1,10 +1,8 @@
 package site
 
 import (
-	"fmt"
 	"sync"
 
-	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 )
@@ -42,11 +40,7 @@ func (t *teller) listen(set *Settings) {
 	if set.OX.Observer == nil {
 		set.OX.Observer = ox.ObserverFunc(func(e ox.Event) { t.tell(e.String()) })
 	}
-	if set.Groupware.FallBack == nil && set.ReadEither {
-		set.Groupware.FallBack = func(id schoolmail.ContextID, why error) {
-			t.tell(fmt.Sprintf("context %d is read by SOAP, because by HTTP it cannot be: %v", id, why))
-		}
-	}
+	set.Groupware.ReadEither = set.Groupware.ReadEither || set.ReadEither
 }
 
 // http is the observer of the client that reads users by the HTTP API.

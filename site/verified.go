@@ -97,3 +97,18 @@ func (s *Site) contentReader(set *Settings) (*appsuite.ContentReader, error) {
 		return appsuite.Credentials{Name: name, Password: set.CopyPassword}, nil
 	}}, nil
 }
+
+// groupwareEvents keeps what becomes known of copies, passes on to the run what else is
+// told, and all of it to an observer that was set.
+func (s *Site) groupwareEvents(also ox.Observer) ox.Observer {
+	return ox.ObserverFunc(func(e ox.Event) {
+		if e.Verification != nil {
+			s.verified.add(*e.Verification)
+		} else {
+			s.teller.tell(e.String())
+		}
+		if also != nil {
+			also.Observe(e)
+		}
+	})
+}

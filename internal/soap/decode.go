@@ -41,6 +41,9 @@ func (e *valueError) Error() string { return fmt.Sprintf("element %s is no %s", 
 // structInto reads the children of the element whose start tag was the last
 // token into v, and the end tag.
 func (d *decoder) structInto(p *plan, v reflect.Value) error {
+	if p.wrong != nil {
+		return p.wrong
+	}
 	if p.any {
 		b, err := d.content(false)
 		v.Addr().Interface().(*xsd.Any).Text = string(b)
@@ -196,10 +199,7 @@ func (d *decoder) parse(f *field, fv reflect.Value, b []byte, offset int64) erro
 		if err := target.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText(b); err != nil {
 			return bad(strings.ToLower(f.elem.Name()))
 		}
-		switch {
-		case f.repeated:
-			panic(fmt.Sprintf("soap: no decoding for %T", dst))
-		case f.pointer:
+		if f.pointer {
 			fv.Set(target.Addr())
 		}
 	}

@@ -90,6 +90,10 @@ func (e *encoder) wrapper(v any, want xml.Name) {
 		return
 	}
 	p := planOf(rv.Type().Elem())
+	if p.wrong != nil {
+		e.err = p.wrong
+		return
+	}
 	if p.name != want {
 		e.err = fmt.Errorf("%T is no wrapper of %s", v, want.Local)
 		return

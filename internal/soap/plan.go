@@ -21,6 +21,7 @@ type plan struct {
 	byLocal map[string]int // wsdlfix lets no two fields of one struct share a local name
 	spaces  []string       // every namespace below, wrapper's first
 	any     bool           // the type is xsd.Any
+	wrong   error          // why the type cannot be written or read
 }
 
 type kind uint8
@@ -54,8 +55,8 @@ var (
 	textType = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// planOf returns the plan of a generated struct type. It panics on a type that
-// the generator cannot have written: that is a mistake in the program.
+// planOf returns the plan of a generated struct type. One that the generator cannot
+// have written has a plan that says what is wrong.
 func planOf(t reflect.Type) *plan {
 	if p, ok := plans.Load(t); ok {
 		return p.(*plan)
@@ -66,6 +67,7 @@ func planOf(t reflect.Type) *plan {
 	p := makePlan(t, made)
 	for _, q := range made {
 		q.spaces = q.collect(nil, map[*plan]bool{})
+		q.wrong = q.mistake(map[*plan]bool{})
 	}
 	for typ, q := range made {
 		plans.Store(typ, q)
@@ -80,12 +82,12 @@ func makePlan(t reflect.Type, made map[reflect.Type]*plan) *plan {
 	if p := made[t]; p != nil {
 		return p
 	}
-	if t.Kind() != reflect.Struct {
-		panic(fmt.Sprintf("soap: %s is no struct", t))
-	}
 	p := &plan{typ: t, byLocal: map[string]int{}, any: t == anyType}
 	made[t] = p
-	if p.any {
+	if t.Kind() != reflect.Struct {
+		p.wrong = fmt.Errorf("soap: %s is no struct", t)
+	}
+	if p.any || p.wrong != nil {
 		return p
 	}
 	for i := range t.NumField() {
@@ -93,7 +95,8 @@ func makePlan(t reflect.Type, made map[reflect.Type]*plan) *plan {
 		tag, _, _ := strings.Cut(sf.Tag.Get("xml"), ",")
 		space, local, ok := strings.Cut(tag, " ")
 		if !ok {
-			panic(fmt.Sprintf("soap: %s.%s has no namespace", t, sf.Name))
+			p.wrong = fmt.Errorf("soap: %s.%s has no namespace", t, sf.Name)
+			continue
 		}
 		name := xml.Name{Space: space, Local: local}
 		if sf.Type == nameType {
@@ -124,15 +127,34 @@ func makePlan(t reflect.Type, made map[reflect.Type]*plan) *plan {
 		case k == reflect.Struct:
 			f.kind, f.elemPlan = kindStruct, makePlan(f.elem, made)
 		default:
-			panic(fmt.Sprintf("soap: %s.%s has type %s", t, sf.Name, sf.Type))
+			p.wrong = fmt.Errorf("soap: %s.%s has type %s", t, sf.Name, sf.Type)
+		}
+		if f.repeated && f.kind == kindText {
+			p.wrong = fmt.Errorf("soap: %s.%s repeats %s, which is not read", t, sf.Name, f.elem)
 		}
 		if _, double := p.byLocal[local]; double {
-			panic(fmt.Sprintf("soap: %s has two fields for %q", t, local))
+			p.wrong = fmt.Errorf("soap: %s has two fields for %q", t, local)
 		}
 		p.byLocal[local] = len(p.fields)
 		p.fields = append(p.fields, f)
 	}
 	return p
+}
+
+// mistake is what is wrong with p or anything below.
+func (p *plan) mistake(seen map[*plan]bool) error {
+	if p.wrong != nil || seen[p] {
+		return p.wrong
+	}
+	seen[p] = true
+	for _, f := range p.fields {
+		if f.elemPlan != nil {
+			if err := f.elemPlan.mistake(seen); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // collect appends the namespaces of p and everything below, in order of appearance.

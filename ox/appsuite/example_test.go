@@ -14,7 +14,10 @@ import (
 
 // simulated is an OX in process with a service account in context 17.
 func simulated() *oxtest.Instance {
-	srv := oxtest.Start()
+	srv, err := oxtest.Start()
+	if err != nil {
+		panic(err)
+	}
 	if err := srv.State().AddContext(oxtest.Context{ID: 17, Name: "school17"}); err != nil {
 		log.Fatal(err)
 	}

@@ -25,7 +25,7 @@ import (
 func newServer(t testing.TB, opts ...oxtest.Option) *oxtest.Server {
 	t.Helper()
 	s := oxtest.New(opts...)
-	t.Cleanup(s.Close)
+	t.Cleanup(func() { s.Close() })
 	if err := s.State().AddContext(oxtest.Context{ID: 17, Name: "school17", Access: "all"}); err != nil {
 		t.Fatal(err)
 	}
@@ -468,7 +468,7 @@ func TestImportAndExport(t *testing.T) {
 
 func TestImportLimitIsNoticed(t *testing.T) {
 	t.Parallel()
-	srv := newServer(t, oxtest.WithHTTP(oxtest.HTTPOptions{ImportLimit: 2}))
+	srv := newServer(t, oxtest.WithHTTP(&oxtest.HTTPOptions{ImportLimit: 2}))
 	s := login(t, newClient(t, srv, appsuite.Options{}), "books")
 	f := makeFolder(t, s, "Class")
 	var in []appsuite.Contact
@@ -590,10 +590,10 @@ func TestLostAnswersAndCrashes(t *testing.T) {
 		"dropped after":  {oxtest.Failure{ResetAfter: true}, appsuite.ErrUncertain, 1},
 		"cut off":        {oxtest.Failure{Truncate: 5}, appsuite.ErrUncertain, 1},
 		"bad gateway":    {oxtest.Failure{Status: 502}, appsuite.ErrUncertain, 0},
-		"try again":      {oxtest.Failure{Fault: "XYZ-0001"}, appsuite.ErrUnavailable, 0},
+		"try again":      {oxtest.Failure{Kind: "XYZ-0001"}, appsuite.ErrUnavailable, 0},
 	} {
 		before := count()
-		srv.Inject(oxtest.Rule{Service: "http", Op: "contacts new", Times: 1, Failure: tc.fail})
+		srv.Inject(oxtest.Fault{Service: "http", Op: "contacts new", Times: 1, Failure: tc.fail})
 		if err := create(); !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -601,6 +601,6 @@ func TestLostAnswersAndCrashes(t *testing.T) {
 			t.Errorf("%s: wrote %d", name, n)
 		}
 	}
-	srv.Inject(oxtest.Rule{Service: "http", Op: "contacts all", Times: 1, Failure: oxtest.Failure{ResetBefore: true}})
+	srv.Inject(oxtest.Fault{Service: "http", Op: "contacts all", Times: 1, Failure: oxtest.Failure{ResetBefore: true}})
 	count() // a read is repeated
 }

@@ -34,7 +34,7 @@ func (o *told) Observe(e appsuite.Event) {
 func bubble(t *testing.T, h oxtest.HTTPOptions, o appsuite.Options) (*oxtest.Server, *appsuite.Client,
 	appsuite.Credentials) {
 	t.Helper()
-	srv := oxtest.New(oxtest.WithHTTP(h))
+	srv := oxtest.New(oxtest.WithHTTP(&h))
 	if err := srv.State().AddContext(oxtest.Context{ID: 17, Name: "primar", Access: "all"}); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestWritesAreNotSentTwice(t *testing.T) {
 		if _, _, err := s.CreateContact(t.Context(), entry); err != nil {
 			t.Errorf("after the restart: %v", err)
 		}
-		remove := srv.Inject(oxtest.Rule{Service: "http", Op: "contacts new", Failure: oxtest.Failure{ResetAfter: true}})
+		remove := srv.Inject(oxtest.Fault{Service: "http", Op: "contacts new", Failure: oxtest.Failure{ResetAfter: true}})
 		entry.Fields = appsuite.Fields{appsuite.DisplayName: "Zwei"}
 		if _, _, err := s.CreateContact(t.Context(), entry); !errors.Is(err, appsuite.ErrUncertain) {
 			t.Errorf("answer lost: %v", err)

@@ -29,8 +29,11 @@ var secrets = []string{"Muster", "Anna", "anna.muster", "0310000000", "secret", 
 // given), teacher "mia", and Anna Muster with phone and note, whom nobody is to see.
 func newServer(t testing.TB, evaAccess, mode string, opts ...oxtest.Option) *oxtest.Instance {
 	t.Helper()
-	srv := oxtest.Start(opts...)
-	t.Cleanup(srv.Close)
+	srv, err := oxtest.Start(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { srv.Close() })
 	if err := srv.State().AddContext(oxtest.Context{ID: 21, Name: "primar", Access: "all", GABMode: mode}); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +128,7 @@ func TestClosedBook(t *testing.T) {
 // close there. Neither keeps the probe from proving the rest.
 func TestDeletedUsersAndMissingModules(t *testing.T) {
 	t.Parallel()
-	srv := newServer(t, "pim", "", oxtest.WithHTTP(oxtest.HTTPOptions{Missing: []string{"find", "halo/contact"}}))
+	srv := newServer(t, "pim", "", oxtest.WithHTTP(&oxtest.HTTPOptions{Missing: []string{"find", "halo/contact"}}))
 	client, err := ox.New([]string{srv.SOAPURL}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -295,11 +298,11 @@ func TestStoppedRunKeepsEvidence(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	e, err := galprobe.Run(ctx, client, srv.HTTPURL, []galprobe.Target{target, target},
-		&galprobe.Options{Observe: func(_, _ string, f galprobe.Finding) {
-			if f.Path == "contacts all" {
+		&galprobe.Options{Observer: galprobe.ObserverFunc(func(e galprobe.Event) {
+			if e.Finding.Path == "contacts all" {
 				cancel()
 			}
-		}})
+		})})
 	if !errors.Is(err, context.Canceled) || e == nil || len(e.Contexts) != 1 || e.Contexts[0].Error == "" {
 		t.Fatalf("error %v, evidence %+v", err, e)
 	}
@@ -317,8 +320,8 @@ func TestStoppedRunKeepsEvidence(t *testing.T) {
 func TestFaultsAreNotTakenForClosed(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t, "pim", "")
-	srv.Inject(oxtest.Rule{Service: "http", Op: "contacts all", Failure: oxtest.Failure{Status: 500}})
-	srv.Inject(oxtest.Rule{Service: "http", Op: "contacts updates", Failure: oxtest.Failure{Fault: "XYZ-0001"}})
+	srv.Inject(oxtest.Fault{Service: "http", Op: "contacts all", Failure: oxtest.Failure{Status: 500}})
+	srv.Inject(oxtest.Fault{Service: "http", Op: "contacts updates", Failure: oxtest.Failure{Kind: "XYZ-0001"}})
 	v := verdicts(probe(t, srv, "eva").Contexts[0].Accounts[0])
 	for _, path := range []string{"contacts all", "contacts updates"} {
 		if v[path] != galprobe.Failed {
@@ -385,7 +388,7 @@ func TestOddAnswersAreNotTakenForClosed(t *testing.T) {
 
 func TestOlderServer(t *testing.T) {
 	t.Parallel()
-	srv := newServer(t, "pim", "", oxtest.WithHTTP(oxtest.HTTPOptions{PlainFolderIDs: true, NumberIDs: true,
+	srv := newServer(t, "pim", "", oxtest.WithHTTP(&oxtest.HTTPOptions{PlainFolderIDs: true, NumberIDs: true,
 		HideMail: true}))
 	e := probe(t, srv, "eva")
 	if e.Verdict() != galprobe.Closed {
@@ -549,7 +552,10 @@ func TestSnippets(t *testing.T) {
 }
 
 func Example() {
-	srv := oxtest.Start()
+	srv, err := oxtest.Start()
+	if err != nil {
+		panic(err)
+	}
 	defer srv.Close()
 	if err := srv.State().AddContext(oxtest.Context{ID: 21, Name: "primar"}); err != nil {
 		log.Fatal(err)

@@ -52,9 +52,25 @@ type Options struct {
 	// HTTPClient is used for CardDAV. Default: one with a timeout of a minute.
 	HTTPClient *http.Client
 
-	// Observe is told about each finding as it is made, if set.
-	Observe func(context, role string, f Finding)
+	// Observer is told about each finding as it is made, if set.
+	Observer Observer
 }
+
+// Observer is told what a run finds.
+type Observer interface{ Observe(Event) }
+
+// Event is a finding with the account that made it.
+type Event struct {
+	Target  string // the name of the target
+	Role    string // of the account
+	Finding Finding
+}
+
+// ObserverFunc is a function as an [Observer].
+type ObserverFunc func(Event)
+
+// Observe calls f.
+func (f ObserverFunc) Observe(e Event) { f(e) }
 
 // run is what all probers of a run share.
 type run struct {
@@ -193,8 +209,8 @@ func (r *run) target(ctx context.Context, t Target) (ce ContextEvidence, version
 		for _, path := range Paths() {
 			f := judge(path, p.observe(path), controls[path.Name])
 			ae.Findings = append(ae.Findings, f)
-			if r.opts.Observe != nil {
-				r.opts.Observe(t.Name, ae.Role, f)
+			if r.opts.Observer != nil {
+				r.opts.Observer.Observe(Event{Target: t.Name, Role: ae.Role, Finding: f})
 			}
 		}
 		if t.Book != "" {

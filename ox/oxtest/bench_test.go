@@ -15,7 +15,10 @@ import (
 // socket: what the simulator and the client's decoder cost together.
 func BenchmarkRead(b *testing.B) {
 	const users, chunk = 2000, 300
-	srv := Start(WithoutCallLog())
+	srv, err := Start(WithoutCallLog())
+	if err != nil {
+		b.Fatal(err)
+	}
 	defer srv.Close()
 	if err := srv.State().AddContext(Context{ID: 10}); err != nil {
 		b.Fatal(err)
@@ -60,7 +63,10 @@ func BenchmarkRead(b *testing.B) {
 
 // BenchmarkCreate creates users one after the other in one context.
 func BenchmarkCreate(b *testing.B) {
-	srv := Start(WithoutCallLog())
+	srv, err := Start(WithoutCallLog())
+	if err != nil {
+		b.Fatal(err)
+	}
 	defer srv.Close()
 	if err := srv.State().AddContext(Context{ID: 10}); err != nil {
 		b.Fatal(err)

@@ -129,7 +129,7 @@ func TestHTTPDeleteAllOrNothingPerFolder(t *testing.T) {
 
 func TestHTTPQuota(t *testing.T) {
 	t.Parallel()
-	b := as(t, school(t, oxtest.WithHTTP(oxtest.HTTPOptions{ContactQuota: 6})), "books") // four users have entries
+	b := as(t, school(t, oxtest.WithHTTP(&oxtest.HTTPOptions{ContactQuota: 6})), "books") // four users have entries
 	f := b.folder("A")
 	b.contact(f, `"display_name":"1"`)
 	b.contact(f, `"display_name":"2"`)
@@ -225,7 +225,7 @@ func TestHTTPImportTwice(t *testing.T) {
 		t.Errorf("plain insert: %s", got)
 	}
 
-	fuzzy := as(t, school(t, oxtest.WithHTTP(oxtest.HTTPOptions{FuzzyImport: true})), "books")
+	fuzzy := as(t, school(t, oxtest.WithHTTP(&oxtest.HTTPOptions{FuzzyImport: true})), "books")
 	f = fuzzy.folder("Class")
 	fuzzy.upload("import", f, twoAnnas)
 	if got, want := names(fuzzy, f), "Anna Muster 1 k1; Anna Muster 2 k2"; got != want {
@@ -247,7 +247,7 @@ func TestHTTPImportTwice(t *testing.T) {
 
 func TestHTTPImportLimitAndCut(t *testing.T) {
 	t.Parallel()
-	b := as(t, school(t, oxtest.WithHTTP(oxtest.HTTPOptions{ImportLimit: 5})), "books")
+	b := as(t, school(t, oxtest.WithHTTP(&oxtest.HTTPOptions{ImportLimit: 5})), "books")
 	f := b.folder("Class")
 	var text strings.Builder
 	text.WriteString("Given name,Department\n")

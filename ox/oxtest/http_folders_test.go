@@ -181,7 +181,7 @@ func TestHTTPFolderIDs(t *testing.T) {
 	if got := b.ok("addressbooks all", "folder=con://0/6", "columns=20").rows()[0][0]; got != "con://0/6" {
 		t.Errorf("addressbooks gives %v", got)
 	}
-	old := as(t, school(t, oxtest.WithHTTP(oxtest.HTTPOptions{PlainFolderIDs: true, NumberIDs: true})), "mia")
+	old := as(t, school(t, oxtest.WithHTTP(&oxtest.HTTPOptions{PlainFolderIDs: true, NumberIDs: true})), "mia")
 	old.want("FLD-1025", "folders get", "id=con://0/6")
 	if got := old.ok("contacts all", "folder=6", "columns=1").rows()[0][0]; fmt.Sprintf("%T", got) != "float64" {
 		t.Errorf("id %v is no number", got)

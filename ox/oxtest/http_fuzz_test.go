@@ -30,7 +30,7 @@ func FuzzHTTPBody(f *testing.F) {
 		"group list",
 		"multiple", "find query", "find autocomplete", "export CSV", "export VCARD"}
 	f.Fuzz(func(t *testing.T, body string) {
-		s := school(t, oxtest.WithHTTP(oxtest.HTTPOptions{Rate: -1, FuzzyImport: true}))
+		s := school(t, oxtest.WithHTTP(&oxtest.HTTPOptions{Rate: -1, FuzzyImport: true}))
 		b := as(t, s, "books")
 		folder := b.folder("Class")
 		id, _ := b.contact(folder, `"display_name":"A"`)

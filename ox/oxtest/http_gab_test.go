@@ -89,7 +89,7 @@ func TestHTTPLimitedFields(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := school(t, oxtest.WithHTTP(tc.opts))
+			s := school(t, oxtest.WithHTTP(&tc.opts))
 			mia, tim := as(t, s, "mia"), as(t, s, "tim")
 			for _, call := range [][]string{{"user list", fmt.Sprintf("[%d]", mia.uid)},
 				{"contacts listuser", fmt.Sprintf("[%d]", mia.uid)}} {
@@ -118,7 +118,7 @@ func TestHTTPLimitedFields(t *testing.T) {
 func TestHTTPGlobalMode(t *testing.T) {
 	t.Parallel()
 	s := oxtest.New()
-	t.Cleanup(s.Close)
+	t.Cleanup(func() { s.Close() })
 	if err := s.State().AddContext(oxtest.Context{ID: 17, Name: "school17", Access: "all",
 		GABMode: "global"}); err != nil {
 		t.Fatal(err)

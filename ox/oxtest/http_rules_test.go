@@ -154,7 +154,7 @@ func TestHTTPImportRefusals(t *testing.T) {
 // last row that is read.
 func TestHTTPImportLimitCountsLines(t *testing.T) {
 	t.Parallel()
-	b := as(t, school(t, oxtest.WithHTTP(oxtest.HTTPOptions{ImportLimit: 2})), "books")
+	b := as(t, school(t, oxtest.WithHTTP(&oxtest.HTTPOptions{ImportLimit: 2})), "books")
 	f := b.folder("Class")
 	_, body := b.upload("import", f, "Given name,Note,Department\nA,\"1\n2\",x\nB,\"1\n2\",y\nC,,z\n", "plainJson=true")
 	if n := len(b.parse([]byte(body))["data"].([]any)); n != 2 {

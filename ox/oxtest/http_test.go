@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
 )
 
@@ -23,7 +24,7 @@ import (
 func school(t *testing.T, opts ...oxtest.Option) *oxtest.Server {
 	t.Helper()
 	s := oxtest.New(opts...)
-	t.Cleanup(s.Close)
+	t.Cleanup(func() { s.Close() })
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -35,7 +36,7 @@ func school(t *testing.T, opts ...oxtest.Option) *oxtest.Server {
 	}
 	add := func(cid int, u oxtest.User) {
 		t.Helper()
-		_, err := s.State().AddUser(cid, u)
+		_, err := s.State().AddUser(schoolmail.ContextID(cid), u)
 		must(err)
 	}
 	add(17, oxtest.User{Name: "books", DisplayName: "Books", Access: "groupware_standard"})
@@ -320,7 +321,7 @@ func TestHTTPIdleSessionExpires(t *testing.T) {
 func TestHTTPDisabled(t *testing.T) {
 	t.Parallel()
 	s := oxtest.New()
-	t.Cleanup(s.Close)
+	t.Cleanup(func() { s.Close() })
 	if err := s.State().AddContext(oxtest.Context{ID: 9, Name: "off", Disabled: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -442,7 +443,7 @@ func TestHTTPFaults(t *testing.T) {
 	b := as(t, s, "books")
 	f := b.folder("Class")
 	once := func(x oxtest.Failure) {
-		s.Inject(oxtest.Rule{Service: "http", Op: "contacts new", Context: 17, Times: 1, Failure: x})
+		s.Inject(oxtest.Fault{Service: "http", Op: "contacts new", Context: 17, Times: 1, Failure: x})
 	}
 	body := fmt.Sprintf(`{"folder_id":%q,"display_name":"A"}`, f)
 	count := func() int { return len(b.ok("contacts all", "folder="+f, "columns=1").rows()) }
@@ -450,7 +451,7 @@ func TestHTTPFaults(t *testing.T) {
 	b.want("status 503", "contacts new", body)
 	once(oxtest.Failure{Status: 429})
 	b.want("status 429", "contacts new", body)
-	once(oxtest.Failure{Fault: "CON-9999", Message: "x"})
+	once(oxtest.Failure{Kind: "CON-9999", Message: "x"})
 	b.want("CON-9999", "contacts new", body)
 	if n := count(); n != 0 {
 		t.Errorf("%d contacts after calls that were not carried out", n)

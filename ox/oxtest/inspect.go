@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/oxtest/internal/httpapi"
 	"github.com/ictmedia/schoolmail/ox/oxtest/internal/state"
 )
@@ -38,10 +39,10 @@ type Contact struct {
 }
 
 // Folders lists the folders of a context by id, without those of the system.
-func (s *State) Folders(context int) []Folder {
+func (s *State) Folders(context schoolmail.ContextID) []Folder {
 	s.w.Mu.Lock()
 	defer s.w.Mu.Unlock()
-	c := s.w.Contexts[context]
+	c := s.w.Contexts[int(context)]
 	if c == nil {
 		return nil
 	}
@@ -64,10 +65,10 @@ func (s *State) Folders(context int) []Folder {
 // Contacts lists the contacts of a folder by id, or of all folders if folder is
 // 0. The entries of the global address book are not among them: they are the
 // users.
-func (s *State) Contacts(context, folder int) []Contact {
+func (s *State) Contacts(context schoolmail.ContextID, folder int) []Contact {
 	s.w.Mu.Lock()
 	defer s.w.Mu.Unlock()
-	c := s.w.Contexts[context]
+	c := s.w.Contexts[int(context)]
 	if c == nil {
 		return nil
 	}
@@ -88,7 +89,7 @@ func (s *State) Contacts(context, folder int) []Contact {
 }
 
 // PrivateContacts lists the contacts in a user's private folders by id.
-func (s *State) PrivateContacts(context int, name string) []Contact {
+func (s *State) PrivateContacts(context schoolmail.ContextID, name string) []Contact {
 	private := map[int]bool{}
 	u, ok := s.User(context, name)
 	for _, f := range s.Folders(context) {
@@ -102,10 +103,11 @@ func (s *State) PrivateContacts(context int, name string) []Contact {
 // AddPrivateContact puts a contact into a private folder of a user, which is made
 // if it is not there; the title "" means the default folder. It returns the
 // contact's id.
-func (s *State) AddPrivateContact(context int, name, folder string, fields map[string]string) (int, error) {
+func (s *State) AddPrivateContact(context schoolmail.ContextID, name, folder string, fields map[string]string) (int,
+	error) {
 	s.w.Mu.Lock()
 	defer s.w.Mu.Unlock()
-	c := s.w.Contexts[context]
+	c := s.w.Contexts[int(context)]
 	if c == nil || c.UserByName(name) == nil {
 		return 0, fmt.Errorf("oxtest: no user %q in context %d", name, context)
 	}

@@ -19,8 +19,8 @@ type HTTPCall = httpapi.Call
 // Suite 8.19 with the configuration it ships with.
 type HTTPOptions = httpapi.Options
 
-// Rule says which calls a [Failure] hits. Empty fields match everything.
-type Rule = traffic.Rule
+// Fault says which calls a [Failure] hits. Empty fields match everything.
+type Fault = traffic.Fault
 
 // Failure is something that goes wrong with a call. The zero value does nothing.
 type Failure = traffic.Failure

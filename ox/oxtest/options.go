@@ -111,6 +111,9 @@ func WithCapacity(users int) Option { return func(s *Server) { s.state.w.Capacit
 func WithoutCallLog() Option { return func(s *Server) { s.traffic.Log.Off = true } }
 
 // WithHTTP sets how the HTTP API behaves.
-func WithHTTP(o HTTPOptions) Option {
-	return func(s *Server) { s.http.Configure(o) }
+func WithHTTP(opts *HTTPOptions) Option {
+	if opts == nil {
+		opts = &HTTPOptions{}
+	}
+	return func(s *Server) { s.http.Configure(*opts) }
 }

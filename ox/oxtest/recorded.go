@@ -1,5 +1,7 @@
 package oxtest
 
+import "github.com/ictmedia/schoolmail"
+
 // Calls returns the calls recorded so far, in the order in which they ended.
 func (s *Server) Calls() []Call { return s.traffic.Log.All() }
 
@@ -18,7 +20,7 @@ func (s *Server) ResetCalls() { s.traffic.Log.Reset() }
 
 // Inject adds a rule and returns a function that removes it. When several rules
 // match a call, the oldest that hits counts.
-func (s *Server) Inject(r Rule) (remove func()) { return s.traffic.Faults.Add(r) }
+func (s *Server) Inject(r Fault) (remove func()) { return s.traffic.Faults.Add(r) }
 
 // HTTPCalls lists the calls of the HTTP API so far, those inside a "multiple"
 // one by one before the "multiple" itself.
@@ -26,7 +28,7 @@ func (s *Server) HTTPCalls() []HTTPCall { return s.http.Recorded() }
 
 // EndSessions drops all sessions of a context (0: of all), as after a restart:
 // clients must log in again.
-func (s *Server) EndSessions(context int) { s.http.EndSessions(context) }
+func (s *Server) EndSessions(context schoolmail.ContextID) { s.http.EndSessions(int(context)) }
 
 // OpenSessions is the number of sessions that were neither ended nor have expired.
 func (s *Server) OpenSessions() int { return s.http.OpenSessions() }

@@ -24,7 +24,7 @@ type State struct{ w *state.World }
 // Context describes a context, to make one with [State.AddContext] or as
 // [State.Context] shows it.
 type Context struct {
-	ID   int
+	ID   schoolmail.ContextID
 	Name string // the id when empty
 	// LoginMappings are those beside id and name; all of them when shown.
 	LoginMappings []string
@@ -113,7 +113,7 @@ func (s *State) AddContext(c Context) error {
 	if _, f := s.w.CreateContext(in, first, c.Schema, arg); f != nil {
 		return asError(f)
 	}
-	cs := s.w.Contexts[c.ID]
+	cs := s.w.Contexts[int(c.ID)]
 	cs.Enabled, cs.UsedQuota = !c.Disabled, c.UsedQuota
 	return nil
 }
@@ -150,10 +150,10 @@ func (u User) request(contextName string) (*oxuser.User, error) {
 }
 
 // AddUser makes a user, under the rules of the SOAP service, and returns the id.
-func (s *State) AddUser(context int, u User) (schoolmail.UserID, error) {
+func (s *State) AddUser(context schoolmail.ContextID, u User) (schoolmail.UserID, error) {
 	s.w.Mu.Lock()
 	defer s.w.Mu.Unlock()
-	c := s.w.Contexts[context]
+	c := s.w.Contexts[int(context)]
 	if c == nil {
 		return 0, fmt.Errorf("oxtest: no context %d", context)
 	}
@@ -174,10 +174,10 @@ func (s *State) AddUser(context int, u User) (schoolmail.UserID, error) {
 }
 
 // AddGroup makes a group and returns its id.
-func (s *State) AddGroup(context int, g Group) (int, error) {
+func (s *State) AddGroup(context schoolmail.ContextID, g Group) (int, error) {
 	s.w.Mu.Lock()
 	defer s.w.Mu.Unlock()
-	c := s.w.Contexts[context]
+	c := s.w.Contexts[int(context)]
 	if c == nil {
 		return 0, fmt.Errorf("oxtest: no context %d", context)
 	}
@@ -204,10 +204,10 @@ func (s *State) Contexts() []Context {
 }
 
 // Context returns a context.
-func (s *State) Context(id int) (c Context, ok bool) {
+func (s *State) Context(id schoolmail.ContextID) (c Context, ok bool) {
 	s.w.Mu.Lock()
 	defer s.w.Mu.Unlock()
-	cs := s.w.Contexts[id]
+	cs := s.w.Contexts[int(id)]
 	if cs == nil {
 		return Context{}, false
 	}
@@ -215,7 +215,7 @@ func (s *State) Context(id int) (c Context, ok bool) {
 }
 
 func viewContext(c *state.Context) Context {
-	return Context{ID: c.ID, Name: c.Name, LoginMappings: c.AllMappings(true), MaxQuota: c.MaxQuota,
+	return Context{ID: schoolmail.ContextID(c.ID), Name: c.Name, LoginMappings: c.AllMappings(true), MaxQuota: c.MaxQuota,
 		UsedQuota: c.UsedQuota, Schema: c.Schema,
 		GABMode: c.GABMode, Disabled: !c.Enabled, Admin: viewUser(c, c.Users[c.AdminID]), Users: len(c.Users),
 		Groups:    len(c.Groups),
@@ -251,10 +251,10 @@ func viewUser(c *state.Context, u *state.User) User {
 }
 
 // Users lists the users of a context by id.
-func (s *State) Users(context int) []User {
+func (s *State) Users(context schoolmail.ContextID) []User {
 	s.w.Mu.Lock()
 	defer s.w.Mu.Unlock()
-	c := s.w.Contexts[context]
+	c := s.w.Contexts[int(context)]
 	if c == nil {
 		return nil
 	}
@@ -266,10 +266,10 @@ func (s *State) Users(context int) []User {
 }
 
 // User returns a user of a context by login name.
-func (s *State) User(context int, name string) (u User, ok bool) {
+func (s *State) User(context schoolmail.ContextID, name string) (u User, ok bool) {
 	s.w.Mu.Lock()
 	defer s.w.Mu.Unlock()
-	if c := s.w.Contexts[context]; c != nil {
+	if c := s.w.Contexts[int(context)]; c != nil {
 		if u := c.UserByName(name); u != nil {
 			return viewUser(c, u), true
 		}
@@ -278,23 +278,23 @@ func (s *State) User(context int, name string) (u User, ok bool) {
 }
 
 // Find returns the contexts in which a login name exists, by id.
-func (s *State) Find(name string) []int {
+func (s *State) Find(name string) []schoolmail.ContextID {
 	s.w.Mu.Lock()
 	defer s.w.Mu.Unlock()
-	var out []int
+	var out []schoolmail.ContextID
 	for _, id := range s.w.ContextIDs() {
 		if s.w.Contexts[id].UserByName(name) != nil {
-			out = append(out, id)
+			out = append(out, schoolmail.ContextID(id))
 		}
 	}
 	return out
 }
 
 // SetData replaces what a user owns beyond the account.
-func (s *State) SetData(context int, name string, d PersonalData) error {
+func (s *State) SetData(context schoolmail.ContextID, name string, d PersonalData) error {
 	s.w.Mu.Lock()
 	defer s.w.Mu.Unlock()
-	if c := s.w.Contexts[context]; c != nil {
+	if c := s.w.Contexts[int(context)]; c != nil {
 		if u := c.UserByName(name); u != nil {
 			u.PersonalData = d.Clone()
 			return nil
@@ -304,10 +304,10 @@ func (s *State) SetData(context int, name string, d PersonalData) error {
 }
 
 // Groups lists the groups of a context by id.
-func (s *State) Groups(context int) []Group {
+func (s *State) Groups(context schoolmail.ContextID) []Group {
 	s.w.Mu.Lock()
 	defer s.w.Mu.Unlock()
-	c := s.w.Contexts[context]
+	c := s.w.Contexts[int(context)]
 	if c == nil {
 		return nil
 	}
@@ -322,7 +322,7 @@ func (s *State) Groups(context int) []Group {
 // Login checks a password as the groupware's own login does: "name@mapping" or
 // "name" and "mapping" given apart, minding the case of the name. It reports false
 // for an unknown context or user, a wrong password, and a disabled context.
-func (s *State) Login(mapping, name, password string) (context, user int, ok bool) {
+func (s *State) Login(mapping, name, password string) (context schoolmail.ContextID, user schoolmail.UserID, ok bool) {
 	s.w.Mu.Lock()
 	defer s.w.Mu.Unlock()
 	c := s.w.ByMapping(mapping)
@@ -333,7 +333,7 @@ func (s *State) Login(mapping, name, password string) (context, user int, ok boo
 	if u == nil || u.Password != password {
 		return 0, 0, false
 	}
-	return c.ID, u.ID, true
+	return schoolmail.ContextID(c.ID), schoolmail.UserID(u.ID), true
 }
 
 // SetUpdating puts a schema into the state of a schema update, or takes it out:

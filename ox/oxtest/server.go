@@ -1,8 +1,13 @@
 package oxtest
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net"
 	"net/http"
-	"net/http/httptest"
+	"sync"
 
 	"github.com/ictmedia/schoolmail/ox/oxtest/internal/httpapi"
 	"github.com/ictmedia/schoolmail/ox/oxtest/internal/soapapi"
@@ -51,8 +56,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // State returns what the installation holds.
 func (s *Server) State() *State { return s.state }
 
-// Close ends calls that hang or wait. It does not stop a listener; see [Instance.Close].
-func (s *Server) Close() { s.traffic.End() }
+// Close ends calls that hang or wait. It does not stop a listener; see
+// [Instance.Close]. A second Close does nothing.
+func (s *Server) Close() error {
+	s.traffic.End()
+	return nil
+}
 
 // Instance is a [Server] that listens on a loopback port.
 type Instance struct {
@@ -62,21 +71,45 @@ type Instance struct {
 	// SOAPURL is the base of the SOAP services, URL + "/webservices".
 	SOAPURL string
 	// HTTPURL is the base of the HTTP API, URL + "/ajax/".
-	HTTPURL  string
-	listener *httptest.Server
+	HTTPURL string
+	web     *http.Server
+	calls   sync.WaitGroup // the listener's and those under way
 }
 
 // Start makes a server and lets it listen on a free loopback port.
-func Start(opts ...Option) *Instance {
+func Start(opts ...Option) (*Instance, error) {
 	s := New(opts...)
-	h := httptest.NewServer(s)
-	return &Instance{Server: s, URL: h.URL, SOAPURL: h.URL + "/webservices", HTTPURL: h.URL + s.http.Options.Prefix,
-		listener: h}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("oxtest: %w", err)
+	}
+	url := "http://" + l.Addr().String()
+	i := &Instance{Server: s, URL: url, SOAPURL: url + "/webservices", HTTPURL: url + s.http.Options.Prefix,
+		web: &http.Server{ErrorLog: log.New(io.Discard, "", 0)}}
+	i.web.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		i.calls.Add(1)
+		defer i.calls.Done()
+		s.ServeHTTP(w, r)
+	})
+	i.calls.Go(func() { i.web.Serve(l) }) // until Close
+	return i, nil
 }
 
-// Close stops the listener and ends calls under way.
-func (i *Instance) Close() {
+// Run starts a server, calls f with it and closes it. The context ends with the
+// server.
+func Run(f func(ctx context.Context, i *Instance) error, opts ...Option) error {
+	i, err := Start(opts...)
+	if err != nil {
+		return err
+	}
+	defer i.Close()
+	return f(i.traffic.Closed, i)
+}
+
+// Close stops the listener and ends calls under way. A second Close does nothing.
+func (i *Instance) Close() error {
 	i.Server.Close()
-	i.listener.CloseClientConnections()
-	i.listener.Close()
+	err := i.web.Close()
+	i.calls.Wait()
+	return err
 }

@@ -31,13 +31,13 @@ import (
 func inside(t *testing.T, opts ...Option) *bench {
 	t.Helper()
 	srv := New(opts...)
-	t.Cleanup(srv.Close)
+	t.Cleanup(func() { srv.Close() })
 	c, err := soap.NewClient("http://ox.example/webservices", &soap.Options{HTTPClient: srv.HTTPClient()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []int{10, 20} {
-		if err := srv.State().AddContext(Context{ID: id}); err != nil {
+		if err := srv.State().AddContext(Context{ID: schoolmail.ContextID(id)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -146,7 +146,7 @@ func TestCrossedCopies(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		b := inside(t, WithLatency(time.Second))
-		for ctx, name := range map[int]string{10: "mia", 20: "tom"} {
+		for ctx, name := range map[schoolmail.ContextID]string{10: "mia", 20: "tom"} {
 			if _, err := b.state.AddUser(ctx, User{Name: name}); err != nil {
 				t.Fatal(err)
 			}
@@ -232,7 +232,10 @@ func TestCopyRefusals(t *testing.T) {
 		t.Errorf("%d users have the address, want 2", same)
 	}
 
-	none := Start(WithoutUserCopy())
+	none, err := Start(WithoutUserCopy())
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer none.Close()
 	c, err := soap.NewClient(none.SOAPURL, nil)
 	if err != nil {
@@ -291,7 +294,7 @@ func TestInject(t *testing.T) {
 			t.Run(how+"/"+tt.name, func(t *testing.T) {
 				t.Parallel()
 				b := newBench(t)
-				remove := b.Inject(Rule{Service: "OXUserService", Op: "create", Context: 10, Times: 1, Failure: tt.f})
+				remove := b.Inject(Fault{Service: "OXUserService", Op: "create", Context: 10, Times: 1, Failure: tt.f})
 				req := &oxuser.Create{Ctx: userCtx(10), Usrdata: person("mia"), Auth: adminAuth}
 				if err := b.call(oxuser.OpCreate, req, new(oxuser.CreateResponse)); !tt.check(err) {
 					t.Errorf("got %v", err)
@@ -312,7 +315,7 @@ func TestInject(t *testing.T) {
 func TestRules(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	remove := b.Inject(Rule{Op: "listAll", Skip: 1, Times: 2, Failure: Failure{Fault: "StorageException", Message: "x"}})
+	remove := b.Inject(Fault{Op: "listAll", Skip: 1, Times: 2, Failure: Failure{Kind: "StorageException", Message: "x"}})
 	list := func(ctx int) bool {
 		return b.call(oxuser.OpListAll, &oxuser.ListAll{Ctx: userCtx(ctx), Auth: adminAuth},
 			new(oxuser.ListAllResponse)) == nil
@@ -325,7 +328,7 @@ func TestRules(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	remove()
-	remove = b.Inject(Rule{Context: 20, Failure: Failure{Fault: "StorageException"}})
+	remove = b.Inject(Fault{Context: 20, Failure: Failure{Kind: "StorageException"}})
 	if !list(10) || list(20) {
 		t.Error("the rule does not mind its context")
 	}
@@ -333,7 +336,7 @@ func TestRules(t *testing.T) {
 	if !list(20) {
 		t.Error("a removed rule hits")
 	}
-	b.Inject(Rule{Rate: 0.5, Failure: Failure{Fault: "StorageException"}})
+	b.Inject(Fault{Rate: 0.5, Failure: Failure{Kind: "StorageException"}})
 	n := 0
 	for range 100 {
 		if list(10) {
@@ -405,8 +408,11 @@ func TestSnapshot(t *testing.T) {
 
 func TestOtherRequests(t *testing.T) {
 	t.Parallel()
-	srv := Start()
-	t.Cleanup(srv.Close)
+	srv, err := Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { srv.Close() })
 	const empty = `<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body/></e:Envelope>`
 	for _, tt := range []struct {
 		name, method, path, body string
@@ -568,7 +574,10 @@ func TestAnswerSize(t *testing.T) {
 }
 
 func Example() {
-	srv := Start(WithMaster("admin", "master-password"))
+	srv, err := Start(WithMaster("admin", "master-password"))
+	if err != nil {
+		panic(err)
+	}
 	defer srv.Close()
 	if err := srv.State().AddContext(Context{ID: 10, Name: "teachers", Access: "groupware_standard"}); err != nil {
 		panic(err)
@@ -584,12 +593,15 @@ func Example() {
 }
 
 func ExampleServer_Inject() {
-	srv := Start()
+	srv, err := Start()
+	if err != nil {
+		panic(err)
+	}
 	defer srv.Close()
 	// The first create in context 10 does its work, but the answer is lost.
-	srv.Inject(Rule{Service: "OXUserService", Op: "create", Context: 10, Times: 1, Failure: Failure{ResetAfter: true}})
+	srv.Inject(Fault{Service: "OXUserService", Op: "create", Context: 10, Times: 1, Failure: Failure{ResetAfter: true}})
 	// From the second delete on, the server asks for a status page.
-	srv.Inject(Rule{Op: "delete", Skip: 1, Failure: Failure{Status: 503}})
+	srv.Inject(Fault{Op: "delete", Skip: 1, Failure: Failure{Status: 503}})
 	fmt.Println(len(srv.Calls()), "calls so far")
 	// Output: 0 calls so far
 }

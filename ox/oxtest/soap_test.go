@@ -24,8 +24,11 @@ type bench struct {
 
 func start(t *testing.T, opts ...Option) *bench {
 	t.Helper()
-	srv := Start(opts...)
-	t.Cleanup(srv.Close)
+	srv, err := Start(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { srv.Close() })
 	c, err := soap.NewClient(srv.SOAPURL, nil)
 	if err != nil {
 		t.Fatal(err)

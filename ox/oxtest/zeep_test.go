@@ -27,7 +27,10 @@ func python(t *testing.T) string {
 func TestZeep(t *testing.T) {
 	t.Parallel()
 	p := python(t)
-	srv := Start()
+	srv, err := Start()
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer srv.Close()
 	cmd := exec.Command(p, "testdata/foreign_client.py", srv.SOAPURL)
 	cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1", "PYTHONDONTWRITEBYTECODE=1")

@@ -23,11 +23,11 @@ func personal(username string) oxtest.PersonalData {
 func (s *Sandbox) FillCalendars() (int, error) {
 	n := 0
 	for _, c := range s.Policy.Contexts {
-		for _, u := range s.OX.State().Users(int(c.ID)) {
+		for _, u := range s.OX.State().Users(c.ID) {
 			if u.Admin {
 				continue
 			}
-			if err := s.OX.State().SetData(int(c.ID), u.Name, personal(u.Name)); err != nil {
+			if err := s.OX.State().SetData(c.ID, u.Name, personal(u.Name)); err != nil {
 				return n, fmt.Errorf("sandbox: %w", err)
 			}
 			n++
@@ -39,7 +39,7 @@ func (s *Sandbox) FillCalendars() (int, error) {
 // HasData reports whether a user of a context owns everything that
 // FillCalendars has given.
 func (s *Sandbox) HasData(c schoolmail.ContextID, username string) bool {
-	u, ok := s.OX.State().User(int(c), username)
+	u, ok := s.OX.State().User(c, username)
 	want := personal(username)
 	return ok && slices.Equal(u.Data.Appointments, want.Appointments) && slices.Equal(u.Data.Tasks, want.Tasks) &&
 		slices.Equal(u.Data.Files, want.Files) && u.Data.DriveBytes == want.DriveBytes

@@ -18,7 +18,7 @@ func TestStartPopulated(t *testing.T) {
 	for _, a := range p.Accounts {
 		if a.Key.Source == p.Policy.Source {
 			n++
-			if u, ok := p.OX.State().User(int(a.Context), a.Username); !ok || u.PrimaryEmail != a.Mail {
+			if u, ok := p.OX.State().User(a.Context, a.Username); !ok || u.PrimaryEmail != a.Mail {
 				t.Errorf("%s is not in context %d", a.Username, a.Context)
 			}
 		}

@@ -179,9 +179,12 @@ func Start(opts ...Option) (_ *Sandbox, err error) {
 			return nil, fmt.Errorf("sandbox: %w", err)
 		}
 	}
-	s.OX = oxtest.Start(oxtest.WithMaster(MasterLogin, MasterPassword), oxtest.WithLatency(o.latency),
+	s.OX, err = oxtest.Start(oxtest.WithMaster(MasterLogin, MasterPassword), oxtest.WithLatency(o.latency),
 		oxtest.WithoutCallLog(),
-		oxtest.WithHTTP(oxtest.HTTPOptions{Latency: o.latency}))
+		oxtest.WithHTTP(&oxtest.HTTPOptions{Latency: o.latency}))
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
 	s.Dovecot = dovecottest.New(dovecottest.WithAPIKey(DoveadmKey), dovecottest.WithLatency(o.latency),
 		dovecottest.WithUserDB(s.mailUser))
 	s.Dovecot.KeepCalls(false)

@@ -46,7 +46,7 @@ type InfoContext struct {
 // with, as they are at a site that has run before.
 func (s *Sandbox) CreateContexts() error {
 	for _, c := range s.Policy.Contexts {
-		err := s.OX.State().AddContext(oxtest.Context{ID: int(c.ID), Name: c.Name, Access: "all",
+		err := s.OX.State().AddContext(oxtest.Context{ID: c.ID, Name: c.Name, Access: "all",
 			Admin: oxtest.User{Name: AdminLogin(c.ID), Password: AdminPassword(c.ID).Reveal()}})
 		if err != nil {
 			return fmt.Errorf("sandbox: context %d: %w", c.ID, err)
@@ -55,7 +55,7 @@ func (s *Sandbox) CreateContexts() error {
 			{Name: ProbeLogin, DisplayName: "Probe", Access: s.access(c.ID)}} {
 			u.Password = UserPassword
 			u.PrimaryEmail = fmt.Sprintf("%s%d@schulen.example", u.Name, c.ID)
-			if _, err := s.OX.State().AddUser(int(c.ID), u); err != nil {
+			if _, err := s.OX.State().AddUser(c.ID, u); err != nil {
 				return fmt.Errorf("sandbox: context %d: %w", c.ID, err)
 			}
 		}

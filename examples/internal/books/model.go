@@ -40,7 +40,7 @@ const (
 func newModel(ctx context.Context, size int, h oxtest.HTTPOptions) (*model, error) {
 	d := escadatest.NewDistrict(1, &escadatest.Options{People: size})
 	s := &model{
-		server:   oxtest.New(oxtest.WithHTTP(h), oxtest.WithoutCallLog()),
+		server:   oxtest.New(oxtest.WithHTTP(&h), oxtest.WithoutCallLog()),
 		district: d, people: newPeople(d),
 		contexts: map[schoolmail.ContextID]*ox.ContextClient{},
 		known:    map[schoolmail.ContextID]map[string]bool{},

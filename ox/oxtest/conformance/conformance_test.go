@@ -99,7 +99,10 @@ func TestRealServer(t *testing.T) {
 }
 
 func Example() {
-	srv := oxtest.Start()
+	srv, err := oxtest.Start()
+	if err != nil {
+		panic(err)
+	}
 	defer srv.Close()
 	report, err := conformance.Check(context.Background(), conformance.Target{URL: srv.SOAPURL, Context: 900,
 		Master: ox.Credentials{Login: "oxadminmaster", Password: "secret"}})

@@ -45,7 +45,7 @@ func sandbox(ctx context.Context, leaveOpen bool) (_ *sitetest.Populated, _ *Con
 		}
 		if spec.ID == 21 && leaveOpen {
 			// webmail_plus is what new users inherit unless told otherwise.
-			if _, err := p.OX.State().AddUser(int(spec.ID), oxtest.User{Name: "left.open", Password: sitetest.UserPassword,
+			if _, err := p.OX.State().AddUser(spec.ID, oxtest.User{Name: "left.open", Password: sitetest.UserPassword,
 				Access: "webmail_plus"}); err != nil {
 				return nil, nil, err
 			}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox/oxtest/internal/state"
 	"github.com/ictmedia/schoolmail/ox/oxtest/internal/traffic"
 )
@@ -117,9 +118,9 @@ type API struct {
 // Call is a call of the HTTP API as recorded. Items of "multiple" are
 // recorded one by one after the request that carried them.
 type Call struct {
-	Op       string // module and action
-	Context  int    // 0 before login
-	User     int
+	Op       string               // module and action
+	Context  schoolmail.ContextID // 0 before login
+	User     schoolmail.UserID
 	Params   map[string]string // without session and password
 	Body     string            // of JSON calls, not of "multiple" itself
 	Status   int               // HTTP
@@ -273,7 +274,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	sess, problem := a.session(r, rq.params["session"])
 	if problem == nil {
-		rec.Context = sess.cid
+		rec.Context = schoolmail.ContextID(sess.cid)
 	}
 	a.traffic.Log.Begin(rec)
 	out := &traffic.AnswerWriter{W: w}
@@ -300,8 +301,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case fail.Status != 0:
 		a.write(out, rq, reply{raw: htmlPage(fail.Status)}, nil)
 		return
-	case fail.Fault != "":
-		a.write(out, rq, reply{}, oxErr(fail.Fault, catTryAgain, "%s", fail.Message))
+	case fail.Kind != "":
+		a.write(out, rq, reply{}, oxErr(fail.Kind, catTryAgain, "%s", fail.Message))
 		return
 	}
 	if fail.ResetAfter {
@@ -462,7 +463,8 @@ func (a *API) record(rq *request, status int, code string) {
 	delete(params, "session")
 	delete(params, "password")
 	delete(params, "action")
-	c := Call{Op: rq.op(), Context: rq.who.cid, User: rq.who.uid, Params: params, Status: status, Code: code,
+	c := Call{Op: rq.op(), Context: schoolmail.ContextID(rq.who.cid), User: schoolmail.UserID(rq.who.uid),
+		Params: params, Status: status, Code: code,
 		Multiple: rq.inMultiple}
 	if rq.module != "login" && rq.module != "multiple" && rq.multipart == nil {
 		c.Body = string(rq.body)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
 	"github.com/ictmedia/schoolmail/ox/internal/wsdl"
 	"github.com/ictmedia/schoolmail/ox/oxtest/internal/state"
@@ -165,12 +166,12 @@ func (s *API) answer(out *traffic.AnswerWriter, sv *service, op *soap.Operation,
 		fmt.Fprintf(out, "<html><head><title>%d %s</title></head><body></body></html>", fail.Status,
 			http.StatusText(fail.Status))
 		return
-	case fail.Fault != "":
+	case fail.Kind != "":
 		c.work()
 		s.st.Mu.Lock()
-		f := s.st.Fault(fail.Fault, "%s", fail.Message)
+		f := s.st.Fault(fail.Kind, "%s", fail.Message)
 		s.st.Mu.Unlock()
-		rec.Outcome = fail.Fault
+		rec.Outcome = fail.Kind
 		writeFault(out, f, sv.style)
 		return
 	}
@@ -273,7 +274,7 @@ func describe(rec *traffic.Call, req any) {
 	rv := reflect.ValueOf(req).Elem()
 	for _, n := range []string{"Ctx", "Context", "Src"} {
 		if v := rv.FieldByName(n); v.IsValid() && !v.IsNil() {
-			rec.Context = state.Number(v.Elem().FieldByName("Id").Interface().(*int32))
+			rec.Context = schoolmail.ContextID(state.Number(v.Elem().FieldByName("Id").Interface().(*int32)))
 		}
 	}
 	for _, n := range []string{"Usrdata", "User", "Usr", "Grp", "Res"} {
@@ -305,7 +306,7 @@ func (s *API) countObjects(rec *traffic.Call) {
 	}
 	s.st.Mu.Lock()
 	defer s.st.Mu.Unlock()
-	if c := s.st.Context(rec.Context); c != nil {
+	if c := s.st.Context(int(rec.Context)); c != nil {
 		rec.Objects = len(c.Users)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // Call is one request that the server answered, or is about to.
@@ -14,7 +16,7 @@ type Call struct {
 	Service string
 	Op      string
 	// Context is the context that the request names, 0 if none. For copyUser it is the source.
-	Context int
+	Context schoolmail.ContextID
 	// Subject is what the call is about: the login name or id of its user or the
 	// name or id of its group, "" if none.
 	Subject string
@@ -58,13 +60,13 @@ type Log struct {
 	counts   map[string]int
 	outcomes map[string]int
 	flying   int
-	contexts map[int]int
+	contexts map[schoolmail.ContextID]int
 	peak     int
 	in, out  int64
 }
 
 func newLog() *Log {
-	return &Log{counts: map[string]int{}, outcomes: map[string]int{}, contexts: map[int]int{}}
+	return &Log{counts: map[string]int{}, outcomes: map[string]int{}, contexts: map[schoolmail.ContextID]int{}}
 }
 
 func (l *Log) Begin(c *Call) {

@@ -5,14 +5,16 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // Failure is something that goes wrong with a call. The zero value does nothing.
 // Several may be set, as far as they make sense together.
 type Failure struct {
-	// Fault answers with a fault of this kind, without doing the work, for
+	// Kind answers with a fault of this kind, without doing the work, for
 	// example "StorageException"; Message is its text.
-	Fault, Message string
+	Kind, Message string
 	// Status answers with this HTTP status and an HTML page, without doing the work.
 	Status int
 	// ResetBefore drops the connection without doing the work, ResetAfter after
@@ -27,18 +29,18 @@ type Failure struct {
 }
 
 // Conflict is the failure of a user write that waited too long for its context's lock.
-var Conflict = Failure{Fault: "StorageException",
+var Conflict = Failure{Kind: "StorageException",
 	Message: "User update conflict: Another process is currently modifying user data. Please try again later."}
 
 // Temporary is what OX answers shortly after its start.
-var Temporary = Failure{Fault: "StorageException",
+var Temporary = Failure{Kind: "StorageException",
 	Message: "SRV-0001 Categories=TRY_AGAIN " +
 		"Message='The required service is temporary not available. Please try again later.'"}
 
-// Rule says which calls a [Failure] hits. Empty fields match everything.
-type Rule struct {
+// Fault says which calls a [Failure] hits. Empty fields match everything.
+type Fault struct {
 	Service, Op string
-	Context     int
+	Context     schoolmail.ContextID
 	// Skip lets so many matching calls pass first.
 	Skip int
 	// Times ends the rule after so many hits; 0 means never.
@@ -55,7 +57,7 @@ type Injector struct {
 }
 
 type activeRule struct {
-	Rule
+	Fault
 	seen, hits int
 }
 
@@ -81,8 +83,8 @@ func (in *Injector) Failure(c *Call) Failure {
 }
 
 // Add adds a rule and returns a function that removes it.
-func (in *Injector) Add(r Rule) (remove func()) {
-	a := &activeRule{Rule: r}
+func (in *Injector) Add(r Fault) (remove func()) {
+	a := &activeRule{Fault: r}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.rules = append(in.rules, a)
