@@ -75,6 +75,9 @@ type Context struct {
 	ID    ContextID `json:"id"`
 	Name  string    `json:"name"`
 	Users int       `json:"users"` // all users in it, the administrator included
+	// Updating says that its database is being updated, so that its users could not be
+	// read: whoever lives there, or has an old copy there, is left as they are.
+	Updating bool `json:"updating,omitempty"`
 }
 
 // RetiredName is a user name or mail address that belonged to a purged account
@@ -92,6 +95,9 @@ type State struct {
 	Retired  []RetiredName `json:"retired,omitempty"` // names never to be given again
 
 	Leftovers []Leftover `json:"leftovers,omitempty"` // from the journal, see [Leftovers]
+	// NoCopies is why users cannot be copied from one context into another: nobody is
+	// transferred then. Empty: they can.
+	NoCopies string `json:"no_copies,omitempty"`
 }
 
 // Leftover is a copy that a cut-off transfer has left in the context it was to go

@@ -314,8 +314,9 @@ func (a *applier) end(i int, st Status, err error) {
 	case StatusDone:
 		a.inRow = 0
 	case StatusFailed:
-		// What is odd about one person says nothing about the servers.
-		if errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
+		// What is odd about one person says nothing about the servers, and a context
+		// whose database is being updated nothing about the others.
+		if errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrUpdating) {
 			break
 		}
 		if a.inRow++; a.inRow >= a.GiveUpAfter {

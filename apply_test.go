@@ -183,6 +183,30 @@ func TestApplyGivesUp(t *testing.T) {
 	}
 }
 
+// What is wrong with single people, or with one context, says nothing about the servers.
+func TestApplyGoesOnPastSinglePeople(t *testing.T) {
+	t.Parallel()
+	for _, why := range []error{ErrConflict, ErrNotFound, ErrUpdating} {
+		p := smallPolicy(0)
+		w := newWorld(t, p)
+		var rs []Record
+		for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
+			rs = append(rs, person(id, id, "Abel", RolePupil, at("ps-a", "primary")))
+		}
+		plan := planOf(t, p, w, rs, day0)
+		w.fault = func(_ int, what string, _ bool) error {
+			if what == "create-account" {
+				return fmt.Errorf("this one: %w", why)
+			}
+			return nil
+		}
+		res, err := Apply(t.Context(), plan, w.ports(), &ApplyOptions{InitialPassword: testPassword, GiveUpAfter: 2})
+		if err != nil || res.Count(StatusFailed) != 6 {
+			t.Errorf("%v: %v, %d failed", why, err, res.Count(StatusFailed))
+		}
+	}
+}
+
 func TestApplyCancelled(t *testing.T) {
 	t.Parallel()
 	w, _, plan := twoTerms(t, 0)

@@ -41,6 +41,8 @@ func (d *decisions) oldCopies() {
 				"of the transfer of %s, is all that is left: it is kept, and nothing is made anew beside it; "+
 				"an override of the guard "+
 				"\"restore\" copies it back", a.Username, a.Context, old.UserID, old.Context, a.Previous.Since).Key = a.Key
+		case old != nil && old.Context != a.Context && d.due(a) && d.beingUpdated(old.Context) != "":
+			d.hold(d.dropStep(a), "", d.beingUpdated(old.Context))
 		case old != nil && old.Context != a.Context && d.due(a):
 			drops = append(drops, d.dropStep(a))
 		}

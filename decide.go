@@ -662,13 +662,17 @@ func (d *decisions) leaving(a *Account) {
 }
 
 func (d *decisions) purge(a Account) {
+	reason := fmt.Sprintf("deactivated since %s", a.Deactivated)
+	if why := d.beingUpdated(a.Previous.Context); why != "" {
+		d.hold(newStep(KindPurge, &a, reason, Purge{Account: a}), "", why)
+		return
+	}
 	a = d.dropOld(a, true) // no copy outlives the account
 	act := Purge{Account: a}
 	if p := d.placeAt(a.Username, a.Context); p != nil {
 		act.UserID = p.UserID
 	}
-	d.limited["purges"] = append(d.limited["purges"], newStep(KindPurge, &a,
-		fmt.Sprintf("deactivated since %s", a.Deactivated), act))
+	d.limited["purges"] = append(d.limited["purges"], newStep(KindPurge, &a, reason, act))
 }
 
 func (d *decisions) notice(a *Account) Step {

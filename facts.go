@@ -24,6 +24,7 @@ type facts struct {
 	doubtful  map[SchoolID]string // new schools that may be mistakes, and why
 	known     map[SchoolID]bool   // schools that accounts or the policy name
 	display   *displayNames
+	updating  map[ContextID]int // contexts whose users could not be read -> users known by the directory
 }
 
 // individual is somebody with an account or a record, or both.
@@ -239,6 +240,7 @@ func (f *facts) house() {
 	}
 	home := make([]*Place, len(f.state.Accounts))
 	f.elsewhere = map[string][]*Place{}
+	f.presume(home)
 	unknown := map[ContextID]int{}
 	for _, x := range f.sorted.places {
 		p := &f.state.Places[x]
@@ -246,6 +248,9 @@ func (f *facts) house() {
 			f.users++
 		}
 		i, known := f.byUser[p.Username]
+		if _, updating := f.updating[p.Context]; updating {
+			continue // presumed
+		}
 		if !known {
 			if !p.Admin {
 				unknown[p.Context]++

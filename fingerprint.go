@@ -90,6 +90,16 @@ func (s sortedState) fingerprint() string {
 		d.number(int(l.Context))
 		d.number(int(l.UserID))
 	}
+	for _, c := range contexts {
+		if c.Updating {
+			d.text("updating")
+			d.number(int(c.ID))
+		}
+	}
+	if s.state.NoCopies != "" {
+		d.text("no copies")
+		d.text(s.state.NoCopies)
+	}
 	return d.sum()
 }
 

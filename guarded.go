@@ -43,10 +43,12 @@ func (s *seats) guard() *guarded {
 		}
 	}
 	g.keptCopies()
+	g.uncopied()
 	g.contexts()
 	g.creates()
 	g.repairs()
 	g.changes()
+	g.untouched()
 	g.transfers()
 	for i := range s.decisions.used {
 		g.used[i] = true

@@ -116,6 +116,10 @@ func prefixes(t *rapid.T, p Policy, st State, plan *Plan) {
 	for _, c := range st.Contexts {
 		users[c.ID] = c.Users
 		over[c.ID] = c.Users > p.context(c.ID).Capacity
+		if c.Updating { // nobody knows how many there are
+			i := slices.IndexFunc(plan.Forecast, func(f Forecast) bool { return f.Context == c.ID })
+			users[c.ID] = plan.Forecast[i].Before
+		}
 	}
 	for _, s := range plan.Steps {
 		if a, ok := s.Action.(CreateContext); ok {

@@ -42,7 +42,7 @@ func (d *decisions) seat() *seats {
 	s := &seats{decisions: d, users: map[ContextID]int{}}
 	exists := map[ContextID]bool{}
 	for _, c := range d.state.Contexts {
-		s.users[c.ID], exists[c.ID] = c.Users, true
+		s.users[c.ID], exists[c.ID] = max(c.Users, d.updating[c.ID]), true
 	}
 	for i := range d.policy.Contexts {
 		spec := d.policy.Contexts[i]
@@ -161,6 +161,9 @@ func (s *seats) layout(h holds) layout {
 		if spec := s.policy.context(c); spec != nil && !h.rooms[c] {
 			w.Rooms[i].Capacity, w.Rooms[i].Headroom = spec.Capacity, spec.Headroom
 		}
+		if s.beingUpdated(c) != "" { // full, with those who are there
+			w.Rooms[i].Capacity, w.Rooms[i].Headroom = s.users[c], 0
+		}
 	}
 	dropped := map[string]bool{}
 	drop := func(steps []Step) {
@@ -208,6 +211,9 @@ func (s *seats) addCounted(w *layout, room func(ContextID) int, h holds) {
 		pop, school, spot := s.kinds.parts(k)
 		kind := seating.Kind{Allowed: allowed[pop], Now: room(s.kinds.spots[spot].ID), Cohort: s.cohort(pop, school)}
 		fixed := h.counted[int32(k)]
+		if s.mayNotMove(s.kinds.spots[spot].ID) {
+			fixed = n
+		}
 		if kind.N = int(n - fixed); kind.N > 0 {
 			w.add(kind, int32(k))
 		}
@@ -219,6 +225,11 @@ func (s *seats) addCounted(w *layout, room func(ContextID) int, h holds) {
 
 func (w *layout) add(k seating.Kind, counted int32) {
 	w.Kinds, w.members, w.counted = append(w.Kinds, k), append(w.members, nil), append(w.counted, counted)
+}
+
+// mayNotMove reports whether nobody can leave a context now to make room there.
+func (s *seats) mayNotMove(from ContextID) bool {
+	return s.state.NoCopies != "" || s.beingUpdated(from) != ""
 }
 
 // cohort is the number of a school's people of one population.
@@ -248,7 +259,8 @@ func (s *seats) addClaims(w *layout, room func(ContextID) int, h holds) {
 		pop := slices.IndexFunc(s.policy.Populations, func(p Population) bool { return p.Name == c.pop.Name })
 		k.Cohort = s.cohort(pop, int(s.kinds.school[c.school]))
 		switch {
-		case h.claims[c.key] || c.stays() && c.before.Previous.Context != 0: // two copies of one person are not kept
+		case h.claims[c.key], c.stays() && (c.before.Previous.Context != 0 || s.mayNotMove(c.now)):
+			// Two copies of one person are not kept.
 			if !c.stays() {
 				continue
 			}
@@ -301,6 +313,11 @@ func (s *seats) missing(c *claim, sh *seating.Short) string {
 		return fmt.Sprintf("in every context that %s may live in somebody else has this user name", c.pop.Name)
 	}
 	why := fmt.Sprintf("no seat is free in the contexts that %s may live in (%s)", c.pop.Name, ids(c.allowed))
+	for _, r := range c.allowed {
+		if updating := s.beingUpdated(r); updating != "" {
+			why += "; " + updating
+		}
+	}
 	rooms := make([]ContextID, len(sh.Rooms))
 	for i, r := range sh.Rooms {
 		rooms[i] = s.rooms[r]

@@ -68,7 +68,7 @@ type undoer struct {
 	notes
 	plan               Plan
 	drops, moves, rest []Step
-	noSeat             map[RecordKey]bool
+	noSeat             map[RecordKey]bool // whose transfer is held back
 }
 
 // takeBack takes back the steps of one person, the last one first.
@@ -90,6 +90,8 @@ func (u *undoer) takeBack(chain []Step) {
 			why = "the account does not exist any more"
 		case live.Held:
 			why = "the account is on hold"
+		case u.untouchable(s) != "":
+			why, u.noSeat[s.Key] = u.untouchable(s), true
 		default:
 			cur, why = s.Action.undo(u, cur, s)
 		}
@@ -134,6 +136,9 @@ func (act TransferContext) undo(u *undoer, cur Account, s *Step) (Account, strin
 	from, to := act.After.Context, act.Before.Context
 	place := u.placeAt(cur.Username, from)
 	switch {
+	case u.state.NoCopies != "":
+		u.noSeat[s.Key] = true
+		return cur, u.state.NoCopies
 	case cur.Context != from || cur.Previous != (Previous{}) && cur.Previous != act.After.Previous || place == nil:
 		return cur, since
 	case cur.Previous == (Previous{}) && u.placeAt(cur.Username, to) != nil:

@@ -16,6 +16,8 @@ import (
 // Observe reads contexts and all their users, sorted by context and id. Contexts
 // that do not exist are left out. Contexts are read side by side, as far as the
 // servers bear it. It is all or nothing: half a picture would make users look gone.
+// Only a context whose database is still being updated when
+// [Options].DatabaseUpdateWait is over comes without users, and says so.
 func (g *Groupware) Observe(ctx context.Context, ids []schoolmail.ContextID) ([]schoolmail.Context,
 	[]schoolmail.Place, error) {
 	type view struct {
@@ -30,10 +32,18 @@ func (g *Groupware) Observe(ctx context.Context, ids []schoolmail.ContextID) ([]
 			if is(err, ErrNoSuchContext) {
 				return nil
 			}
+			if errors.Is(err, schoolmail.ErrUpdating) {
+				views[i].context = &schoolmail.Context{ID: id, Updating: true}
+				return nil
+			}
 			if err != nil {
 				return err
 			}
 			places, err := g.places(ctx, id)
+			if errors.Is(err, schoolmail.ErrUpdating) {
+				views[i].context = &schoolmail.Context{ID: id, Name: c.Name, Updating: true}
+				return nil
+			}
 			if is(err, ErrNoSuchContext, ErrCredentials) {
 				// A context that is deleted meanwhile refuses its administrator.
 				if _, err := g.c.Contexts.Get(ctx, id); is(err, ErrNoSuchContext) {
@@ -56,7 +66,9 @@ func (g *Groupware) Observe(ctx context.Context, ids []schoolmail.ContextID) ([]
 		if v.context != nil {
 			contexts = append(contexts, *v.context)
 			places = append(places, v.places...)
-			g.learn(v.context.ID, v.places)
+			if !v.context.Updating {
+				g.learn(v.context.ID, v.places)
+			}
 		}
 	}
 	slices.SortFunc(contexts, func(a, b schoolmail.Context) int { return cmp.Compare(a.ID, b.ID) })

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
@@ -166,6 +168,35 @@ func TestLockedSchema(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestObserveLockedSchema: a context that stays locked comes without users and says so,
+// others come as they are.
+func TestObserveLockedSchema(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := oxtest.New()
+		defer srv.Close()
+		addContexts(t, &oxtest.Instance{Server: srv}, 20)
+		if err := srv.State().AddContext(oxtest.Context{ID: 10, Name: "school10", Schema: "oxdatabase_7"}); err != nil {
+			t.Fatal(err)
+		}
+		g := ox.NewGroupware(inProcess(t, srv, ox.Options{DatabaseUpdateWait: time.Minute}),
+			map[schoolmail.ContextID]ox.Credentials{10: admin, 20: admin}, nil)
+		srv.State().SetUpdating("oxdatabase_7", true)
+		start := time.Now()
+		contexts, places, err := g.Observe(t.Context(), []schoolmail.ContextID{10, 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []schoolmail.Context{{ID: 10, Name: "school10", Updating: true}, {ID: 20, Name: "school20", Users: 1}}
+		if diff := cmp.Diff(want, contexts); diff != "" || len(places) != 1 || places[0].Context != 20 {
+			t.Errorf("%s\n%v", diff, places)
+		}
+		if took := time.Since(start); took < time.Minute || took > 2*time.Minute {
+			t.Errorf("waited %v", took)
+		}
+	})
 }
 
 func TestEventIsALine(t *testing.T) {

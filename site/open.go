@@ -276,7 +276,8 @@ func (m *mailOff) in(c schoolmail.ContextID) []string {
 
 // httpReader logs in to each context as its administrator.
 func httpReader(set *Settings, o appsuite.Observer) (*appsuite.PlaceReader, error) {
-	c, err := appsuite.New(set.OXHTTPURL, &appsuite.Options{HTTPClient: set.OX.HTTPClient, Observer: o})
+	c, err := appsuite.New(set.OXHTTPURL, &appsuite.Options{HTTPClient: set.OX.HTTPClient, Observer: o,
+		UpdateWait: set.OX.DatabaseUpdateWait})
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func (a *Act) NeedsAttention() bool {
 var informative = map[string]bool{"override": true, "unknown-users": true, "second-copy": true, "not-yet-here": true,
 	"no-longer-here": true,
 	"renamed-person": true, "override-expired": true, "override-unused": true, "several-populations": true,
-	"orphan-accounts": true}
+	"orphan-accounts": true, "no-copies": true}
 
 // made returns a function that reports whether the act has made an account.
 func (a *Act) made() func(username string) bool {

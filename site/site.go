@@ -50,7 +50,8 @@ type Accounts struct {
 }
 
 // A Groupware is Open-Xchange: what [schoolmail.Apply] needs of it, and a way to
-// read contexts with their users.
+// read contexts with their users. Contexts whose database is being updated come
+// without users and say so.
 type Groupware interface {
 	schoolmail.Groupware
 	Observe(ctx context.Context, ids []schoolmail.ContextID) ([]schoolmail.Context, []schoolmail.Place, error)
@@ -222,8 +223,7 @@ func (s *Site) askCopies(ctx context.Context, w *World) error {
 	}
 	can, err := g.CanCopy(ctx)
 	if err == nil && !can {
-		w.Findings = append(w.Findings, schoolmail.Finding{Kind: "no-copy-service",
-			Text: "Open-Xchange cannot copy users (its service OXUserCopyService is not installed): nobody can be transferred"})
+		w.State.NoCopies = "Open-Xchange cannot copy users: its service OXUserCopyService is not installed"
 	}
 	return err
 }

@@ -83,7 +83,7 @@ func (r *register) copies(list []CopyReport) []CopyReport {
 // contentReader logs in as users in the way that the settings grant.
 func (s *Site) contentReader(set *Settings) (*appsuite.ContentReader, error) {
 	client, err := appsuite.New(set.CopyHTTPURL, &appsuite.Options{HTTPClient: set.OX.HTTPClient,
-		Observer: s.teller.http()})
+		UpdateWait: set.OX.DatabaseUpdateWait, Observer: s.teller.http()})
 	if err != nil {
 		return nil, err
 	}

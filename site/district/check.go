@@ -159,6 +159,7 @@ func (l *loader) checkOX(c *Config) {
 	}
 	l.between("ox.max_in_flight", o.MaxInFlight, 0, 1000)
 	l.between("ox.copy_wait_seconds", o.CopyWaitSeconds, 0, 24*3600)
+	l.between("ox.update_wait_seconds", o.UpdateWaitSeconds, 0, 24*3600)
 }
 
 func (l *loader) checkMail(c *Config) {

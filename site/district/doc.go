@@ -234,7 +234,8 @@ type OX struct {
 	TimeZone           string            `toml:"time_zone"`
 	MaxInFlight        int               `toml:"max_in_flight"`
 	CopyWaitSeconds    int               `toml:"copy_wait_seconds"` // see [ox.Options].CopyWait
-	ReadUsers          string            `toml:"read_users"`        // "soap", "http" or "auto"
+	UpdateWaitSeconds  int               `toml:"update_wait_seconds"`
+	ReadUsers          string            `toml:"read_users"` // "soap", "http" or "auto"
 }
 
 // Mail is the section [mail]: Dovecot.

@@ -179,6 +179,8 @@ func (p *printer) servers(c *Config) {
 	p.key("max_in_flight", o.MaxInFlight, 0, "requests under way at one server; 0: 32")
 	p.key("copy_wait_seconds", o.CopyWaitSeconds, 0,
 		"how long a server may be at work on a user copy that nobody waits for any more; 0: 300")
+	p.key("update_wait_seconds", o.UpdateWaitSeconds, 0,
+		"how long a context is waited for whose database is being updated; then its people are left out; 0: 900")
 
 	v := &c.Mail
 	p.section("[mail]", "Dovecot: the doveadm HTTP API.")

@@ -95,7 +95,8 @@ func Open(ctx context.Context, file string, opts *Options) (_ *Job, err error) {
 			j.cred[x.ID] = appsuite.Credentials{Name: x.LoginName(x.ServiceLogin), Password: x.ServicePassword}
 		}
 	}
-	j.options = &appsuite.Options{UserAgent: a.UserAgent, Rate: appsuite.Rate{Requests: a.RequestsPer5Minutes}}
+	j.options = &appsuite.Options{UserAgent: a.UserAgent, Rate: appsuite.Rate{Requests: a.RequestsPer5Minutes},
+		UpdateWait: time.Duration(c.OX.UpdateWaitSeconds) * time.Second}
 	if j.options.HTTPClient, err = district.HTTPClient(c.OX.CAFile); err != nil {
 		return nil, &cli.UsageError{Err: err}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox"
@@ -22,7 +23,8 @@ type Config struct {
 	DAVRoot       string // where /carddav/ lies; default: the server's root
 	ServerVersion string // for the evidence, if the server does not tell
 	SOAPURLs      []string
-	HTTPClient    *http.Client // nil: the default
+	UpdateWait    time.Duration // for a context whose database is being updated
+	HTTPClient    *http.Client  // nil: the default
 	Contexts      []Context
 	Warnings      []string // of the district file
 }
@@ -56,7 +58,7 @@ func load(file string) (*Config, error) {
 	}
 	g := d.Galprobe
 	c := &Config{HTTPURL: d.OX.HTTPURL, ControlURL: g.ControlURL, DAVRoot: g.DAVRoot, ServerVersion: g.ServerVersion,
-		SOAPURLs: d.OX.SOAPURLs,
+		SOAPURLs: d.OX.SOAPURLs, UpdateWait: time.Duration(d.OX.UpdateWaitSeconds) * time.Second,
 		Warnings: d.Warnings}
 	if c.HTTPClient, err = district.HTTPClient(d.OX.CAFile); err != nil {
 		return nil, err
@@ -98,7 +100,7 @@ func (c *Config) provisioning(x Context, stderr io.Writer) (*ox.ContextClient, e
 	}
 	admin, _, _ := strings.Cut(x.Control.Login, "@")
 	cred := ox.Credentials{Login: admin, Password: x.Control.Password}
-	client, err := ox.New(c.SOAPURLs, cred, &ox.Options{HTTPClient: c.HTTPClient,
+	client, err := ox.New(c.SOAPURLs, cred, &ox.Options{HTTPClient: c.HTTPClient, DatabaseUpdateWait: c.UpdateWait,
 		Observer: ox.ObserverFunc(func(e ox.Event) { fmt.Fprintln(stderr, e) })})
 	if err != nil {
 		return nil, err

@@ -122,7 +122,7 @@ func proxyOptions(networks string) (*galprobe.ProxyOptions, error) {
 
 // run closes the book if asked to, probes, and writes the results.
 func run(ctx context.Context, c *Config, closeAll bool, file string, stdout, stderr io.Writer) (int, error) {
-	options := &appsuite.Options{HTTPClient: c.HTTPClient,
+	options := &appsuite.Options{HTTPClient: c.HTTPClient, UpdateWait: c.UpdateWait,
 		Observer: appsuite.ObserverFunc(func(e appsuite.Event) { fmt.Fprintln(stderr, e) })}
 	client, err := appsuite.New(c.HTTPURL, options)
 	if err != nil {
