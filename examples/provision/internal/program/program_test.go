@@ -55,7 +55,6 @@ func start(t *testing.T, people int) *playground {
 
 func (s *playground) config() string { return filepath.Join(s.dir, "district.toml") }
 
-// deliver replaces the export.
 // exported writes the export of a district.
 func exported(t *testing.T, d *escadatest.District) escadatest.Export {
 	t.Helper()
@@ -66,6 +65,7 @@ func exported(t *testing.T, d *escadatest.District) escadatest.Export {
 	return e
 }
 
+// deliver replaces the export.
 func (s *playground) deliver(t *testing.T, e escadatest.Export) {
 	t.Helper()
 	dir := filepath.Join(s.dir, "export")

@@ -59,7 +59,7 @@ func TestContextThatIsBeingUpdated(t *testing.T) {
 	accounts, places := there()
 
 	term := s.District.Next(nil)
-	s.deliver(t, term.Export(nil))
+	s.deliver(t, exported(t, term))
 	state.SetUpdating(schema, true)
 	status, out, errs := s.run(t, term.Today(), "-apply")
 	if status != 3 || !strings.Contains(out, "context 31 is being updated") {
@@ -109,7 +109,7 @@ func TestTransfersWithoutTheCopyService(t *testing.T) {
 		t.Fatalf("status %d\n%s%s", status, out, errs)
 	}
 	term := s.District.Next(nil)
-	s.deliver(t, term.Export(nil))
+	s.deliver(t, exported(t, term))
 	for _, args := range [][]string{{}, {"-apply"}} {
 		status, out, errs := s.run(t, term.Today(), args...)
 		if status != 3 || !strings.Contains(out, "its service OXUserCopyService is not installed") ||
