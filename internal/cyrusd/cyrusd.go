@@ -33,6 +33,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ictmedia/schoolmail/internal/lacking"
 )
 
 // ErrNotInstalled is returned by [Run] when Cyrus has not been unpacked.
@@ -100,10 +102,7 @@ func Start(tb testing.TB, cfg *Config) *Server {
 	tb.Helper()
 	s, err := Run(cfg)
 	if errors.Is(err, ErrNotInstalled) {
-		if os.Getenv("SCHOOLMAIL_REQUIRE_SERVERS") == "1" {
-			tb.Fatal(err)
-		}
-		tb.Skip(err)
+		lacking.Skip(tb, err)
 	}
 	if err != nil {
 		tb.Fatal(err)

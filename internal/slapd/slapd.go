@@ -38,6 +38,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/lacking"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
 )
 
@@ -80,10 +81,7 @@ func Start(tb testing.TB, cfg *Config) *Server {
 	}
 	s, err := Run(tb.TempDir(), cfg)
 	if errors.Is(err, ErrNotInstalled) {
-		if os.Getenv("SCHOOLMAIL_REQUIRE_SERVERS") == "1" {
-			tb.Fatal(err)
-		}
-		tb.Skip(err)
+		lacking.Skip(tb, err)
 	}
 	if err != nil {
 		tb.Fatal(err)

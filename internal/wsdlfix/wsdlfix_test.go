@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ictmedia/schoolmail/internal/lacking"
 	"github.com/ictmedia/schoolmail/internal/wsdlfix/wsdldoc"
 )
 
@@ -19,10 +20,8 @@ func needGowsdl(t *testing.T) {
 	out, err := exec.Command("go", "build", "-o", filepath.Join(t.TempDir(), "gowsdl"), "-modfile=../../go.tool.mod",
 		"github.com/hooklift/gowsdl/cmd/gowsdl").CombinedOutput()
 	if err != nil {
-		if os.Getenv("SCHOOLMAIL_REQUIRE_SERVERS") == "1" {
-			t.Fatalf("gowsdl cannot be built: %s", out)
-		}
-		t.Skipf("gowsdl cannot be built here: %s", out)
+		t.Logf("%s", out)
+		lacking.Skip(t, "gowsdl (of go.tool.mod)")
 	}
 }
 

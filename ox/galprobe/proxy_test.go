@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ictmedia/schoolmail/internal/lacking"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 	"github.com/ictmedia/schoolmail/ox/galprobe"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
@@ -37,10 +38,7 @@ func program(t *testing.T, name, pkg string) string {
 			return path
 		}
 	}
-	if os.Getenv("SCHOOLMAIL_REQUIRE_SERVERS") == "1" {
-		t.Fatalf("%s is missing; apt-get install %s", name, pkg)
-	}
-	t.Skipf("%s is missing; apt-get install %s", name, pkg)
+	lacking.Skip(t, name+" (Debian package "+pkg+")")
 	return ""
 }
 
