@@ -1,7 +1,5 @@
 package schoolmail
 
-import "fmt"
-
 // Action is one of the structs below; the set is closed. Each says by itself
 // what it does, so that a new one does not compile until it has said so.
 type Action interface {
@@ -38,17 +36,6 @@ type nature struct {
 func leadsTo(a Action) ContextID {
 	_, to := a.move()
 	return to
-}
-
-// where says between or in which contexts an action takes place.
-func where(a Action) string {
-	switch from, to := a.move(); {
-	case from != 0 && to != 0:
-		return fmt.Sprintf("context %d to %d", from, to)
-	case from+to != 0:
-		return fmt.Sprintf("context %d", from+to)
-	}
-	return ""
 }
 
 // givesBack returns the context in which a seat is free once an action is done, 0
@@ -186,6 +173,7 @@ type RepairPlace struct {
 	Access  string  `json:"access"`
 	Missing bool    `json:"missing"` // the user does not exist in its context
 	Restore bool    `json:"restore,omitempty"`
+	Found   Place   `json:"found,omitzero"` // what the user is like, unless it is missing
 }
 
 // Kind implements Action.

@@ -544,7 +544,7 @@ func (d *decisions) staying(r *prepared) {
 	inOX := slices.ContainsFunc(r.fields, func(f string) bool { return oxFields[f] }) || a.State == Deactivated
 	if what := differs(r.place, &w); what != "" && !inOX {
 		chain = append(chain, newStep(KindRepair, &w, "in OX "+what+" not as in the directory",
-			RepairPlace{Account: w, Access: r.access}))
+			RepairPlace{Account: w, Access: r.access, Found: *r.place}))
 	}
 	d.steps = append(d.steps, chain...)
 	if d.policy.context(a.Context) == nil {

@@ -180,7 +180,26 @@ func (h *Header) appendJSON(b []byte, bare bool) []byte {
 		o.number("rejected", h.Rejected)
 		o.number("accounts", h.Accounts)
 		o.textIf("undoes", h.Undoes)
+		if h.Only != nil {
+			o.sub("only", h.Only.fields)
+			o.number("left_out", h.LeftOut)
+		}
 	})
+}
+
+func (s *Selection) fields(o *object) {
+	textsOf(o, "schools", s.Schools)
+	textsOf(o, "roles", s.Roles)
+	textsOf(o, "people", s.People)
+	textsOf(o, "kinds", s.Kinds)
+}
+
+func textsOf[T ~string](o *object, name string, list []T) {
+	texts := make([]string, len(list))
+	for i, t := range list {
+		texts[i] = string(t)
+	}
+	o.textsIf(name, texts)
 }
 
 func (s *Step) appendJSON(b []byte, bare bool) []byte {
@@ -244,6 +263,18 @@ func (f *Forecast) appendJSON(b []byte, bare bool) []byte {
 func (k *RecordKey) fields(o *object) {
 	o.text("source", k.Source)
 	o.text("id", k.ID)
+}
+
+func (p *Place) fields(o *object) {
+	o.number("context", int(p.Context))
+	o.number("user_id", int(p.UserID))
+	o.named("username", p.Username)
+	o.namedIf("mail", p.Mail)
+	o.namedIf("display_name", p.DisplayName)
+	o.namedIf("given_name", p.GivenName)
+	o.namedIf("family_name", p.FamilyName)
+	o.flag("mail_enabled", p.MailEnabled)
+	o.flagIf("admin", p.Admin)
 }
 
 func (a *Account) fields(o *object) {
@@ -338,6 +369,9 @@ func (a RepairPlace) appendJSON(b []byte, bare bool) []byte {
 		o.text("access", a.Access)
 		o.flag("missing", a.Missing)
 		o.flagIf("restore", a.Restore)
+		if a.Found != (Place{}) {
+			o.sub("found", a.Found.fields)
+		}
 	})
 }
 

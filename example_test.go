@@ -54,10 +54,20 @@ func ExampleNewPlan() {
 	//   20  pupils    now 1  peak 2  then 2  of 8000
 	//
 	// Steps
-	//   create-context  teachers       context 10  declared in the policy, does not exist yet
-	//   create-context  pupils         context 20  declared in the policy, does not exist yet
-	//   create          zoe.vongunten  context 10  teacher at ps-birkenfeld, first appears in the delivery
-	//   create          joerg.mueller  context 20  pupil at ps-birkenfeld 3b, first appears in the delivery
+	//     create-context  teachers  declared in the policy, does not exist yet
+	//         + id: 10; name: teachers; capacity: 8000; headroom: 0
+	//     create-context  pupils    declared in the policy, does not exist yet
+	//         + id: 20; name: pupils; capacity: 8000; headroom: 0
+	//
+	//   ps-birkenfeld
+	//     create  zoe.vongunten  Zoé von Gunten  escada/4711  teacher at ps-birkenfeld, first appears in the delivery
+	//         + username: zoe.vongunten; mail: zoe.von-gunten@schulen.example; given_name: Zoé
+	//         + family_name: von Gunten; display_name: Zoé von Gunten; role: teacher
+	//         + memberships: ps-birkenfeld; access: groupware_standard; context: 10; state: active
+	//     create  joerg.mueller  Jörg Müller     escada/4712  pupil at ps-birkenfeld 3b, first appears in the delivery
+	//         + username: joerg.mueller; mail: joerg.mueller@lernende.example; given_name: Jörg
+	//         + family_name: Müller; display_name: Jörg Müller; role: pupil; memberships: ps-birkenfeld 3b
+	//         + access: pim; context: 20; state: active
 }
 
 // All mistakes of a policy are reported at once.

@@ -2,12 +2,13 @@ package schoolmail
 
 import "slices"
 
-// accountField is one thing about an account that a delivery or the policy can
-// change and an undo can set back.
+// accountField is one thing about an account. Those that have copy are what a
+// delivery or the policy can change and an undo can set back.
 type accountField struct {
 	name    string
 	differs func(a, b *Account) bool
 	copy    func(dst, src *Account)
+	text    func(a *Account) string // as people read it
 }
 
 // accountFields in the order in which plans name them.
@@ -17,13 +18,15 @@ var accountFields = []accountField{
 	fieldOf("display_name", func(a *Account) *string { return &a.DisplayName }),
 	fieldOf("role", func(a *Account) *Role { return &a.Role }),
 	{"memberships", func(a, b *Account) bool { return !sameMemberships(a, b) },
-		func(dst, src *Account) { dst.Memberships = src.Memberships }},
+		func(dst, src *Account) { dst.Memberships = src.Memberships },
+		func(a *Account) string { return allSchools(a.Memberships) }},
 	fieldOf("phone", func(a *Account) *string { return &a.Phone }),
 	fieldOf("notice_mail", func(a *Account) *string { return &a.NoticeMail }),
 	fieldOf("language", func(a *Account) *string { return &a.Language }),
 	fieldOf("access", func(a *Account) *string { return &a.Access }),
 	{"traits", func(a, b *Account) bool { return a.Traits != b.Traits },
-		func(dst, src *Account) { dst.Traits = src.Traits }},
+		func(dst, src *Account) { dst.Traits = src.Traits },
+		func(a *Account) string { return a.Traits.text() }},
 }
 
 func sameMemberships(a, b *Account) bool {
@@ -35,7 +38,8 @@ func sameMemberships(a, b *Account) bool {
 func fieldOf[T ~string](name string, at func(*Account) *T) accountField {
 	return accountField{name,
 		func(a, b *Account) bool { return *at(a) != *at(b) },
-		func(dst, src *Account) { *at(dst) = *at(src) }}
+		func(dst, src *Account) { *at(dst) = *at(src) },
+		func(a *Account) string { return string(*at(a)) }}
 }
 
 // changes lists what differs between an account and what is wanted of it.

@@ -39,6 +39,10 @@ type Header struct {
 	Rejected int    `json:"rejected"`
 	Accounts int    `json:"accounts"`         // managed ones
 	Undoes   string `json:"undoes,omitempty"` // id of the plan that this one takes back
+	// Only is what the plan was limited to ([Plan.Only]), LeftOut how many steps were
+	// left out for that.
+	Only    *Selection `json:"only,omitempty"`
+	LeftOut int        `json:"left_out,omitempty"`
 }
 
 // Step is one change to one person (or to the set of contexts).

@@ -227,7 +227,7 @@ func TestOneDistrictFile(t *testing.T) {
 		says string
 	}{
 		{[]string{"provision", "-apply", "-q"}, "40 accounts to create"},
-		{[]string{"provision", "-apply", "-q"}, "Nothing to do."},
+		{[]string{"provision", "-apply"}, "Nothing to do."},
 		{[]string{"addressbooks", "-apply"}, "context 10 done: folders +"},
 		{[]string{"watch", "-apply", "-once"}, "everybody is looked at, nothing to do"},
 		{[]string{"galprobe"}, "paths closed"},

@@ -103,7 +103,7 @@ func (e *Explanation) find(w *World, who string) error {
 	var names []string
 	for i := range w.State.Accounts {
 		a := &w.State.Accounts[i]
-		if strings.EqualFold(a.Username, who) || a.Key.ID != "" && strings.EqualFold(a.Key.ID, who) || hasAddress(a, who) {
+		if strings.EqualFold(a.Username, who) || a.Key.ID != "" && (strings.EqualFold(a.Key.ID, who) || strings.EqualFold(a.Key.String(), who)) || hasAddress(a, who) {
 			e.Account, names = a, append(names, a.Username)
 		}
 	}
@@ -118,7 +118,7 @@ func (e *Explanation) find(w *World, who string) error {
 	names = nil
 	for i := range w.Delivery.Records {
 		r := &w.Delivery.Records[i]
-		if id != "" && strings.EqualFold(r.Key.ID, id) && (e.Account == nil || r.Key.Source == e.Account.Key.Source) {
+		if id != "" && (strings.EqualFold(r.Key.ID, id) || strings.EqualFold(r.Key.String(), id)) && (e.Account == nil || r.Key.Source == e.Account.Key.Source) {
 			e.Record, names = r, append(names, r.Key.ID)
 		}
 	}

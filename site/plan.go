@@ -91,6 +91,65 @@ func (s *Site) CutOff(w *World) *schoolmail.Plan {
 	return plan
 }
 
+// cutOffPart is CutOff for a run that may be limited: it goes on only with a plan of
+// the same limits.
+func (s *Site) cutOffPart(w *World, part *schoolmail.Selection) *schoolmail.Plan {
+	plan := s.CutOff(w)
+	if plan == nil || part.String() != plan.Header.Only.String() {
+		return nil
+	}
+	return plan
+}
+
+// part limits a plan.
+func part(plan *schoolmail.Plan, sel *schoolmail.Selection) *schoolmail.Plan {
+	if sel.Empty() {
+		return plan
+	}
+	return plan.Only(*sel)
+}
+
+// Select looks up the people of a selection and returns it with the keys of their
+// records. All schools and people that are neither in the export nor in the directory
+// are an error, since a plan limited to a misspelt school does nothing.
+func (w *World) Select(sel *schoolmail.Selection) (*schoolmail.Selection, error) {
+	if sel.Empty() {
+		return nil, nil
+	}
+	found := *sel
+	found.People = nil
+	schools := map[schoolmail.SchoolID]bool{}
+	for i := range w.Delivery.Records {
+		for _, m := range w.Delivery.Records[i].Memberships {
+			schools[m.School] = true
+		}
+	}
+	for i := range w.State.Accounts {
+		for _, m := range w.State.Accounts[i].Memberships {
+			schools[m.School] = true
+		}
+	}
+	var errs []error
+	for _, id := range sel.Schools {
+		if !schools[id] {
+			errs = append(errs, fmt.Errorf("school %q: neither in the export nor in the directory", id))
+		}
+	}
+	for _, who := range sel.People {
+		var e Explanation
+		if err := e.find(w, who); err != nil {
+			errs = append(errs, fmt.Errorf("person %q: %w", who, err))
+			continue
+		}
+		if key := e.key(); key.ID != "" {
+			found.People = append(found.People, key.String())
+		} else {
+			found.People = append(found.People, e.username()) // nobody of ours
+		}
+	}
+	return &found, errors.Join(errs...)
+}
+
 // ReadPlan reads a plan that [WritePlan] has written. One that was changed since is
 // refused.
 func ReadPlan(file string) (*schoolmail.Plan, error) {

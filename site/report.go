@@ -30,17 +30,21 @@ func (a *Act) Report() report.Act {
 			School: string(h.Step.School), Why: h.Why, Guard: h.Guard})
 	}
 	for _, f := range slices.Concat(p.Findings, a.World.Findings) {
-		where, text := string(f.School), f.Text
-		if f.Position.File != "" {
-			where = f.Position.String()
-			text = strings.TrimPrefix(text, where+": ")
-		}
-		r.Findings = append(r.Findings, report.Finding{Kind: f.Kind, Where: where, Text: text})
+		r.Findings = append(r.Findings, reportFinding(f))
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Requests)) {
 		r.Requests = append(r.Requests, report.Requests{Server: name, Count: int(a.Requests[name])})
 	}
 	return r
+}
+
+func reportFinding(f schoolmail.Finding) report.Finding {
+	where, text := string(f.School), f.Text
+	if f.Position.File != "" {
+		where = f.Position.String()
+		text = strings.TrimPrefix(text, where+": ")
+	}
+	return report.Finding{Kind: f.Kind, Where: where, Text: text}
 }
 
 // done reports whether step i was carried out, or would be.
@@ -155,8 +159,8 @@ func (a *Act) NotAsSent() int {
 	return len(a.acknowledgement().lines)
 }
 
-// WriteRun leaves in a folder what a run has to show: plan.txt and plan.json and
-// acknowledgement.csv of each act, numbered if there are several, and the report of
+// WriteRun leaves in a folder what a run has to show: plan.txt, plan.json, plan.html
+// and acknowledgement.csv of each act, numbered if there are several, and the report of
 // the whole as report.txt, report.json and report.html. The acts are put into the
 // report. Only the owner can read the files, since they name people.
 func WriteRun(dir string, rep *report.Report, acts []*Act) error {
@@ -177,6 +181,10 @@ func WriteRun(dir string, rep *report.Report, acts []*Act) error {
 			return err
 		}
 		if err := WritePlan(filepath.Join(dir, "plan"+number+".json"), a.Plan); err != nil {
+			return err
+		}
+		err := write("plan"+number+".html", func(w io.Writer) error { return WritePlanHTML(w, rep.Title, a.Plan) })
+		if err != nil {
 			return err
 		}
 		if !a.Undo {

@@ -19,6 +19,9 @@ type RunOptions struct {
 	Apply    bool             // carry out what was planned
 	Approved *schoolmail.Plan // carry out exactly this plan, if it still fits
 	Undo     *schoolmail.Plan // plan to take back what this plan has done
+	// Part limits what is done to some schools and people, after everything was
+	// decided on the whole; plan and journal say so. nil: everything is done.
+	Part *schoolmail.Selection
 	// Planned is called with each plan before anything of it is carried out; an
 	// error ends the run there, as an [InputError].
 	Planned  func(*schoolmail.Plan) error
@@ -104,6 +107,9 @@ func (a *Act) NeedsAttention() bool {
 	}
 	return a.Result != nil && a.Result.Count(schoolmail.StatusFailed)+a.Result.Count(schoolmail.StatusSkipped) > 0
 }
+
+// Idle reports whether there was nothing to do and there is nothing to look at.
+func (a *Act) Idle() bool { return a.Plan.Empty() && a.Err == nil && !a.NeedsAttention() }
 
 // informative are the findings that keep nobody from anything.
 var informative = map[string]bool{"override": true, "unknown-users": true, "second-copy": true, "not-yet-here": true,
@@ -271,6 +277,10 @@ func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, ag
 			return nil, false, &InputError{err}
 		}
 	}
+	limits, err := w.Select(o.Part)
+	if err != nil {
+		return nil, false, &InputError{err}
+	}
 	start := time.Now()
 	act = &Act{Title: "Run", World: w}
 	switch {
@@ -278,16 +288,20 @@ func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, ag
 		act.Plan, err = o.Approved, s.Approve(w, o.Approved)
 	case o.Undo != nil:
 		act.Title, act.Undo = "Undo of plan "+o.Undo.Header.ID, true
-		act.Plan, err = s.Undo(w, o.Undo)
+		if act.Plan, err = s.Undo(w, o.Undo); err == nil {
+			act.Plan = part(act.Plan, limits)
+		}
 	default:
 		if o.Apply && first {
-			act.Plan = s.CutOff(w)
+			act.Plan = s.cutOffPart(w, limits)
 		}
 		if act.Plan != nil {
 			act.Title, again = "Rest of a plan that was cut off", true
 			break
 		}
-		act.Plan, err = s.Plan(w)
+		if act.Plan, err = s.Plan(w); err == nil {
+			act.Plan = part(act.Plan, limits)
+		}
 	}
 	act.Planned = time.Since(start)
 	if err == nil && o.Planned != nil {
@@ -317,6 +331,9 @@ func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, ag
 func (s *Site) apply(ctx context.Context, act *Act, o *RunOptions) error {
 	observer := o.Observer
 	act.By = o.by
+	if h := act.Plan.Header; h.Only != nil {
+		act.By += fmt.Sprintf("; only %s, %d other steps left out", h.Only, h.LeftOut)
+	}
 	observer.Observe(Event{Stage: Applying, Act: act})
 	if err := s.keep(act); err != nil {
 		return err
@@ -345,7 +362,7 @@ func (s *Site) apply(ctx context.Context, act *Act, o *RunOptions) error {
 	}
 	start := time.Now()
 	act.Result, act.Err = schoolmail.Apply(ctx, act.Plan, s.Ports(), &schoolmail.ApplyOptions{
-		InitialPassword: pw.of, Observer: steps{observer, act}, Parallel: s.parallel, Clock: time.Now, By: o.by,
+		InitialPassword: pw.of, Observer: steps{observer, act}, Parallel: s.parallel, Clock: time.Now, By: act.By,
 	})
 	act.Applied = time.Since(start)
 	if err := pw.publish(act.made()); err != nil {

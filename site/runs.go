@@ -165,6 +165,7 @@ func (s *Site) samePlan(w *World, plan *schoolmail.Plan) error {
 	if err != nil {
 		return fmt.Errorf("planning again: %w", err)
 	}
+	again = part(again, plan.Header.Only)
 	a, err := again.Encode()
 	if err != nil {
 		return err

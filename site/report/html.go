@@ -32,6 +32,7 @@ type actView struct {
 func (r *Report) WriteHTML(w io.Writer) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"num": num, "thousands": thousands, "percent": percent, "side": side,
+		"style": style,
 	}).Parse(page)
 	if err != nil {
 		return fmt.Errorf("report: %w", err)

@@ -13,7 +13,8 @@ import (
 )
 
 // describeExport prints what export files look like, and a profile to begin with.
-func (p *program) describeExport(ctx context.Context, files []string) int {
+func (p *program) describeExport(ctx context.Context) int {
+	files := p.flags.Args()
 	if len(files) == 0 {
 		return p.flags.Misused("-describe: expected export files after the flags")
 	}

@@ -57,6 +57,13 @@ what is missing. An example for cron, at two in the morning:
 
   0 2 * * *  provision -config /etc/schoolmail/district.toml -apply -out /var/log/schoolmail
 
+  provision -config district.toml -school ps-a [-role R] [-person WHO] [-kind K]
+      Shows only a part of the plan; several, with commas between, are possible.
+  provision -config district.toml -only-school ps-a | -only-person WHO [-apply]
+      Does only a part of the plan, for a pilot or a repair. Everything is decided
+      on the whole, so nobody else counts as gone and all limits hold; a step that
+      needs one of those left out waits. The journal says that a run was limited.
+
   provision -config district.toml -explain WHO
       Tells all that is known of one person, by user name, mail address or record
       id: as delivered, account, places in OX, what would be done now, what is held
@@ -83,7 +90,9 @@ what is missing. An example for cron, at two in the morning:
 
 Exit status: 0 all done; 1 failed; 2 bad flags, configuration or export,
 nothing was done; 3 finished, but something was held back or failed for single
-people: read the report.
+people: read the report. With -detailed-exitcode also 4 and 5: like 0 and 3, but
+there was something to do, or with -apply something was done; then 0 and 3 mean
+that there was not. Nothing to do prints one line, with -q none.
 
 Flags:
 
@@ -101,6 +110,8 @@ type options struct {
 	seed                                  uint64
 	latency                               time.Duration
 	now                                   schoolmail.Date
+	shown, only                           schoolmail.Selection
+	detailed                              bool
 }
 
 // program is one run of the program.
@@ -127,6 +138,13 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		"write beside the plan in this `file` that you approve it, and do nothing else")
 	fs.StringVar(&p.undo, "undo", "", "plan to take back what this `run` has done")
 	fs.StringVar(&p.out, "out", "", "write plan and reports (text, JSON, HTML) to this `folder`, too")
+	listVar(fs, &p.shown.Schools, "school", "show only what concerns people at these `schools`, with commas between")
+	listVar(fs, &p.shown.Roles, "role", "show only what concerns people of these `roles`: pupil, teacher, staff")
+	listVar(fs, &p.shown.People, "person", "show only what concerns these `people`: user names, addresses or record ids")
+	listVar(fs, &p.shown.Kinds, "kind", "show only steps of these `kinds`, such as create,transfer")
+	listVar(fs, &p.only.Schools, "only-school", "do only what concerns people at these `schools`")
+	listVar(fs, &p.only.People, "only-person", "do only what concerns these `people`")
+	fs.BoolVar(&p.detailed, "detailed-exitcode", false, "tell by the exit status whether there was anything to do")
 	fs.BoolVar(&p.breakLease, "break-lease", false, "take the district from another run, which is known to be gone")
 	fs.BoolVar(&p.anyDay, "any-day", false, "sandbox: apply a plan for the day of -now")
 	fs.BoolVar(&p.verify, "verify-journal", false, "check the journal from its beginning, and do nothing else")
@@ -147,65 +165,25 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if status, ok := fs.Parse(args); !ok {
 		return status
 	}
-	switch {
-	case p.describe:
-		return p.describeExport(ctx, fs.Args())
-	case fs.NArg() > 0:
-		return fs.Misused("unexpected argument %q", fs.Arg(0))
-	case p.showValues:
-		return fs.Misused("-show-values goes with -describe")
-	case p.tryNasty && (p.config == "" || p.apply || p.plan != "" || p.applyPlan != "" || p.undo != "" || p.status):
-		return fs.Misused("-try-nasty needs -config and goes with no other flag")
-	case p.config == "" && (p.apply || p.dryRun || p.plan != "" || p.applyPlan != "" || p.undo != "" || !p.now.IsZero()):
-		return fs.Misused("-apply, -dry-run, -plan, -apply-plan, -undo and -now need -config")
-	case p.applyPlan != "" && (p.apply || p.plan != "" || p.undo != ""):
-		return fs.Misused("-apply-plan goes with neither -apply nor -plan nor -undo")
-	case p.dryRun && (p.apply || p.applyPlan != ""):
-		return fs.Misused("-dry-run contradicts -apply and -apply-plan")
-	case p.status && (p.config == "" || p.apply || p.dryRun || p.plan != "" || p.applyPlan != "" || p.undo != "" ||
-		p.out != ""):
-		return fs.Misused("-status needs -config and goes with -max-age alone")
-	case !p.now.IsZero() && (p.apply || p.applyPlan != "") && !p.anyDay:
-		return fs.Misused("-now is for looking ahead; to apply for another day than today -any-day is needed, and sandbox = true in [site]")
-	case p.approve != "" && (p.config != "" || p.apply || p.applyPlan != "" || p.undo != "" || p.plan != ""):
-		return fs.Misused("-approve goes with nothing else")
-	case p.verify && (p.config == "" || p.apply || p.applyPlan != "" || p.undo != "" || p.plan != "" || p.status):
-		return fs.Misused("-verify-journal needs -config and goes with nothing else")
-	case p.breakLease && !p.apply && p.applyPlan == "":
-		return fs.Misused("-break-lease goes with -apply or -apply-plan")
-	case p.preview && (p.config == "" || p.status || p.apply || p.plan != "" || p.applyPlan != "" || p.undo != "" ||
-		p.out != ""):
-		return fs.Misused("-preview-notices needs -config and goes with no other job")
-	case p.explain != "" && (p.config == "" || p.status || p.apply || p.plan != "" || p.applyPlan != "" ||
-		p.undo != "" || p.out != ""):
-		return fs.Misused("-explain needs -config, changes nothing and writes no files")
-	case p.people < 20 || p.people > 200000:
-		return fs.Misused("-people %d: expected 20 to 200000", p.people)
+	chosen, status := p.choose()
+	if chosen == nil {
+		return status
 	}
 	p.progress = newProgress(stderr, cli.IsTerminal(stderr))
 	if p.quiet {
 		p.progress = newProgress(io.Discard, false)
 	}
-	switch {
-	case p.approve != "":
-		a, err := site.ApprovePlan(p.approve)
-		if err != nil {
-			return fs.Fail(cli.Usage, err)
-		}
-		fmt.Fprintf(stdout, "%s has approved plan %s.\n", a.User, a.Plan)
-		return cli.Done
-	case p.config == "":
-		return p.demonstrate(ctx)
-	case p.status:
-		return p.verdict()
-	case p.preview:
-		return p.previewNotices()
-	case p.explain != "":
-		return p.explainPerson(ctx)
-	case p.tryNasty:
-		return p.nasty(ctx)
+	return chosen(ctx)
+}
+
+// approvePlan writes down who has reviewed a plan.
+func (p *program) approvePlan(context.Context) int {
+	a, err := site.ApprovePlan(p.approve)
+	if err != nil {
+		return p.flags.Fail(cli.Usage, err)
 	}
-	return p.run(ctx)
+	fmt.Fprintf(p.stdout, "%s has approved plan %s.\n", a.User, a.Plan)
+	return cli.Done
 }
 
 // demonstrate plays a year on simulated servers.
@@ -243,25 +221,43 @@ func (p *program) run(ctx context.Context) int {
 		return p.flags.Fail(cli.Usage, err)
 	}
 	p.flags.Warn(warnings...)
-	if p.verify {
-		return p.verifyJournal(set)
-	}
 	start := time.Now()
 	exit, acts := p.onServers(ctx, set)
+	detailed := p.detail(exit, acts)
 	if !p.apply && p.applyPlan == "" {
-		return exit
+		return detailed
 	}
 	st := set.Status(acts)
 	st.Applied, st.Started, st.Ended, st.ExitStatus = true, start, time.Now(), exit
 	if err := set.WriteStatus(st); err != nil {
 		p.flags.Warn(err.Error()) // what was done is done; the monitor will miss a success
 	}
+	return detailed
+}
+
+// The further exit statuses of -detailed-exitcode.
+const (
+	changed     = 4 // like 0, but there was something to do
+	changedHeld = 5 // like 3, but there was something to do besides
+)
+
+// detail turns an exit status into that of -detailed-exitcode.
+func (p *program) detail(exit int, acts []*site.Act) int {
+	if !p.detailed || !slices.ContainsFunc(acts, func(a *site.Act) bool { return !a.Plan.Empty() }) {
+		return exit
+	}
+	switch exit {
+	case cli.Done:
+		return changed
+	case cli.Held:
+		return changedHeld
+	}
 	return exit
 }
 
 func (p *program) onServers(ctx context.Context, set *site.Settings) (exit int, acts []*site.Act) {
 	var err error
-	opts := &site.RunOptions{Day: p.now, Apply: p.apply, Observer: p.progress, BreakLease: p.breakLease}
+	opts := &site.RunOptions{Day: p.now, Apply: p.apply, Observer: p.progress, BreakLease: p.breakLease, Part: &p.only}
 	if p.out != "" {
 		if err := atomicfile.Writable(p.out); err != nil {
 			return p.flags.Fail(cli.Usage, err), nil
@@ -302,7 +298,7 @@ func (p *program) onServers(ctx context.Context, set *site.Settings) (exit int, 
 	if err != nil {
 		return p.finish(p.refused(open, opts.Day, err), acts), acts
 	}
-	if set.PlanOnly {
+	if set.PlanOnly && !idle(acts) {
 		if p.plan != "" {
 			fmt.Fprintf(p.stdout, "\nThe plan is in %s; review it (-out FOLDER writes it as text and HTML too) and apply it with -apply-plan %[1]s.\n", p.plan)
 		}
@@ -312,7 +308,12 @@ func (p *program) onServers(ctx context.Context, set *site.Settings) (exit int, 
 }
 
 // verifyJournal tells whether the journal is whole.
-func (p *program) verifyJournal(set *site.Settings) int {
+func (p *program) verifyJournal(context.Context) int {
+	set, warnings, err := site.Load(p.config, nil)
+	if err != nil {
+		return p.flags.Fail(cli.Usage, err)
+	}
+	p.flags.Warn(warnings...)
 	rep, err := site.VerifyJournal(set)
 	if err != nil {
 		return p.flags.Fail(cli.Failed, err)
@@ -332,6 +333,12 @@ func (p *program) verifyJournal(set *site.Settings) int {
 // show prints an act: what was done, or the plan.
 func (p *program) show(open *site.Site, act *site.Act) error {
 	switch {
+	case act.Idle():
+		if h := act.Plan.Header; !p.quiet {
+			fmt.Fprintf(p.stdout, "Nothing to do. Plan %s for %s: %d records, %d accounts.\n", h.ID, h.Now, h.Records,
+				h.Accounts)
+		}
+		return nil
 	case act.Result != nil:
 		fmt.Fprintln(p.stdout, line(act))
 		attend(p.stdout, act, "the report")
@@ -341,11 +348,14 @@ func (p *program) show(open *site.Site, act *site.Act) error {
 		if n := act.NotAsSent(); n > 0 {
 			fmt.Fprintf(p.stdout, "  not taken as sent: %d records or rows; acknowledgement.csv is for the school administration\n", n)
 		}
-	case p.plan != "" || p.out != "": // the whole plan is there
+	case (p.plan != "" || p.out != "") && p.shown.Empty(): // the whole plan is there
 		fmt.Fprint(p.stdout, act.Plan.Summary())
 		attend(p.stdout, act, "the plan")
 	default:
-		if err := act.Plan.WriteText(p.stdout); err != nil {
+		if _, err := act.World.Select(&p.shown); err != nil {
+			return err
+		}
+		if err := act.Plan.WriteSelected(p.stdout, &p.shown); err != nil {
 			return err
 		}
 	}
@@ -388,8 +398,16 @@ func (p *program) finish(exit int, acts []*site.Act) int {
 	if err := site.WriteRun(p.out, p.report, acts); err != nil {
 		return p.flags.Fail(exit, fmt.Errorf("report: %w", err))
 	}
+	if idle(acts) {
+		return exit
+	}
 	fmt.Fprintf(p.stdout, "Plan and report are in %s.\n", p.out)
 	return exit
+}
+
+// idle reports whether no act had anything to do.
+func idle(acts []*site.Act) bool {
+	return !slices.ContainsFunc(acts, func(a *site.Act) bool { return !a.Idle() })
 }
 
 // status returns the exit status of a run.

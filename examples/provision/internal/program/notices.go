@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/ictmedia/schoolmail"
@@ -10,7 +11,7 @@ import (
 )
 
 // previewNotices prints all texts that people may get.
-func (p *program) previewNotices() int {
+func (p *program) previewNotices(context.Context) int {
 	set, warnings, err := site.Load(p.config, nil)
 	if err != nil {
 		return p.flags.Fail(cli.Usage, err)

@@ -417,14 +417,14 @@ func TestBadFlags(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{"-apply"}, "need -config"},
+		{[]string{"-apply"}, "-apply needs -config"},
 		{[]string{"-now", "10.8.2026"}, "expected YYYY-MM-DD"},
 		{[]string{"-nonsense"}, "-nonsense"},
 		{[]string{"extra"}, "unexpected argument"},
 		{[]string{"-people", "3"}, "-people 3"},
 		{[]string{"-config", "no-such.toml"}, "no-such.toml"},
 		{[]string{"-config", bad}, "bad.toml:2"},
-		{[]string{"-config", bad, "-apply", "-apply-plan", "x"}, "-apply-plan goes with neither"},
+		{[]string{"-config", bad, "-apply", "-apply-plan", "x"}, "-apply-plan goes with none"},
 		{[]string{"-config", bad, "-apply", "-dry-run"}, "contradicts"},
 	} {
 		var out, errs bytes.Buffer

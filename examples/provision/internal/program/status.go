@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 
 // verdict tells a monitor how the last run went, and returns the monitor's exit
 // status.
-func (p *program) verdict() int {
+func (p *program) verdict(context.Context) int {
 	unknown := func(err error) int {
 		fmt.Fprintf(p.stdout, "SCHOOLMAIL %s - %v\n", monitor.Unknown, err)
 		return int(monitor.Unknown)

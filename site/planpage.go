@@ -1,0 +1,76 @@
+package site
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/site/report"
+)
+
+// WritePlanHTML writes a plan as a page for those who approve it: school by school,
+// every step with what it changes. It names people.
+func WritePlanHTML(w io.Writer, title string, plan *schoolmail.Plan) error {
+	page := planPage(title, plan)
+	return page.WriteHTML(w)
+}
+
+func planPage(title string, plan *schoolmail.Plan) *report.Plan {
+	h := plan.Header
+	page := &report.Plan{Title: title, ID: h.ID, Day: h.Now.String(), Facts: []report.Fact{
+		{Name: "Plan", Value: h.ID}, {Name: "Records", Value: fmt.Sprint(h.Records)},
+		{Name: "Rejected rows", Value: fmt.Sprint(h.Rejected)}, {Name: "Accounts", Value: fmt.Sprint(h.Accounts)}}}
+	if h.Only != nil {
+		page.Facts = append(page.Facts, report.Fact{Name: "Only",
+			Value: fmt.Sprintf("%s; %d other steps are left out", h.Only, h.LeftOut)})
+	}
+	counts := plan.Count()
+	for _, k := range schoolmail.Kinds() {
+		if n := counts[k]; n > 0 {
+			page.Counts = append(page.Counts, report.Fact{Name: string(k), Value: fmt.Sprint(n)})
+		}
+	}
+	page.Counts = append(page.Counts, report.Fact{Name: "held back", Value: fmt.Sprint(len(plan.Held))})
+	for _, f := range plan.Forecast {
+		page.Contexts = append(page.Contexts, report.Fill{Context: f.Context, Name: f.Name, Capacity: f.Capacity,
+			Before: f.Before, Peak: f.Peak, After: f.After})
+	}
+	schools := map[schoolmail.SchoolID]*report.PlanSchool{}
+	at := func(id schoolmail.SchoolID) *report.PlanSchool {
+		if schools[id] == nil {
+			schools[id] = &report.PlanSchool{Name: string(id)}
+		}
+		return schools[id]
+	}
+	for i := range plan.Steps {
+		s := &plan.Steps[i]
+		x := at(s.School)
+		x.Steps = append(x.Steps, planStep(s, s.Reason))
+	}
+	for i := range plan.Held {
+		held := &plan.Held[i]
+		x := at(held.Step.School)
+		x.Held = append(x.Held, planStep(&held.Step, held.Why+guardOf(*held)))
+	}
+	for _, id := range slices.Sorted(maps.Keys(schools)) {
+		page.Schools = append(page.Schools, *schools[id])
+	}
+	for _, f := range plan.Findings {
+		page.Findings = append(page.Findings, reportFinding(f))
+	}
+	return page
+}
+
+func planStep(s *schoolmail.Step, says string) report.PlanStep {
+	x := report.PlanStep{Kind: string(s.Kind()), Subject: s.Subject, DisplayName: s.DisplayName(), Says: says,
+		Destructive: s.Destructive}
+	if !s.Key.IsZero() {
+		x.Key = s.Key.String()
+	}
+	for _, c := range s.Changes() {
+		x.Changes = append(x.Changes, report.PlanChange(c))
+	}
+	return x
+}
