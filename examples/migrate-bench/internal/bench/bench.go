@@ -17,7 +17,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/ictmedia/schoolmail/internal/cli"
@@ -44,7 +46,9 @@ type bench struct {
 	dir  string
 	bin  string // examples/migrate
 
-	oldNames bool // from has the names of Cyrus before 3.0
+	before   string   // examples/migrate at an earlier commit
+	tools    []string // which take turns
+	oldNames bool     // from has the names of Cyrus before 3.0
 }
 
 const usage = `migrate-bench measures examples/migrate, mbsync and Dovecot's dsync side by side
@@ -56,6 +60,8 @@ Usage:
 
   export SCHOOLMAIL_CYRUS_ROOT="$(.ci/cyrus.sh)"
   go run ./examples/migrate-bench                 the tables, some five minutes
+  go run ./examples/migrate-bench -only 200.folders -before f92195a
+                                                  one row of them, with an earlier version beside it
   go run ./examples/migrate-bench -huge 200000    one large folder, and 2,000 folders
   go run ./examples/migrate-bench -bound          what the servers alone need
 
@@ -69,6 +75,7 @@ Flags:
 type options struct {
 	scale, huge  int
 	nasty, bound bool
+	only, before string
 }
 
 // Main runs the program and returns its exit status.
@@ -81,8 +88,14 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		"only measure migrate with this `number` of messages in one folder, and a hundredth of it in folders")
 	f.BoolVar(&o.bound, "bound", false,
 		"only measure what 200 messages of 2 MB cost on the clock and on the processors, and what the servers alone need for them")
+	f.StringVar(&o.only, "only", "", "only the layouts whose name matches this `regexp`, and nothing else")
+	f.StringVar(&o.before, "before", "",
+		"also measure examples/migrate as it was at this `commit`, which needs a clone with history")
 	if status, ok := f.Parse(args); !ok {
 		return status
+	}
+	if _, err := regexp.Compile(o.only); err != nil {
+		return f.Mistake("-only: %v", err)
 	}
 	if o.scale < 1 || o.scale > 100 || o.huge < 0 {
 		return f.Misused("-scale is 1 to 100, -huge a number of messages")
@@ -93,27 +106,74 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return cli.Done
 }
 
+// layouts are the mail that is measured.
+func layouts(o options) []layout {
+	all := []layout{
+		{"5,000 small messages, 1 folder", 1, 5000, 2400},
+		{"20,000 small messages, 1 folder", 1, 20000, 2400},
+		{"5,000 small messages, 50 folders", 50, 100, 2400},
+		{"4,000 small messages, 200 folders", 200, 20, 2400},
+		{"200 messages of 2 MB, 1 folder", 1, 200, 2 << 20},
+	}
+	only := regexp.MustCompile(o.only)
+	all = slices.DeleteFunc(all, func(l layout) bool { return !only.MatchString(l.name) })
+	for i := range all {
+		if o.scale > 1 {
+			all[i].name += fmt.Sprintf(", divided by %d", o.scale)
+		}
+		if all[i].folders > 1 {
+			all[i].folders = max(all[i].folders/o.scale, 2)
+		} else {
+			all[i].messages /= o.scale
+		}
+	}
+	return all
+}
+
+// build makes examples/migrate, and beside it the one of an earlier commit.
+func (b *bench) build(before string, stderr io.Writer) error {
+	const program = "github.com/ictmedia/schoolmail/examples/migrate"
+	command := func(dir, name string, args ...string) error {
+		cmd := exec.CommandContext(b.ctx, name, args...)
+		cmd.Dir, cmd.Stderr = dir, stderr
+		return cmd.Run()
+	}
+	b.bin = filepath.Join(b.dir, "migrate")
+	if err := command("", "go", "build", "-o", b.bin, program); err != nil || before == "" {
+		return err
+	}
+	tree := filepath.Join(b.dir, "before")
+	if err := os.Mkdir(tree, 0o700); err != nil {
+		return err
+	}
+	if err := command("", "git", "archive", "-o", tree+".tar", before); err != nil {
+		return err
+	}
+	if err := command(tree, "tar", "-xf", tree+".tar"); err != nil {
+		return err
+	}
+	b.before = filepath.Join(b.dir, "migrate-before")
+	return command(tree, "go", "build", "-o", b.before, program)
+}
+
 func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if _, err := exec.LookPath("mbsync"); err != nil {
 		return errors.New("mbsync is missing: install the Debian package isync")
 	}
-	layouts := []layout{
-		{"5,000 small messages, 1 folder", 1, 5000 / o.scale, 2400},
-		{"5,000 small messages, 50 folders", 50, 100 / o.scale, 2400},
-		{"200 messages of 2 MB", 1, 200 / o.scale, 2 << 20},
+	layouts := layouts(o)
+	if len(layouts) == 0 {
+		return fmt.Errorf("-only %s: no such layout", o.only)
 	}
-	if o.scale > 1 {
-		for i := range layouts {
-			layouts[i].name += fmt.Sprintf(", divided by %d", o.scale)
-		}
+	b := &bench{ctx: ctx, out: stdout, tools: tools}
+	if o.before != "" {
+		b.tools = append([]string{"before"}, tools...)
 	}
-	b := &bench{ctx: ctx, out: stdout}
 	var users []cyrusd.User
 	var targets []dovecotd.User
 	for i := range layouts {
 		src := fmt.Sprintf("layout%d", i)
 		users = append(users, cyrusd.User{Name: src, Password: password})
-		for _, tool := range tools {
+		for _, tool := range b.tools {
 			for r := range rounds + 1 {
 				targets = append(targets, dovecotd.User{Name: targetOf(src, tool, r), Password: password})
 			}
@@ -121,7 +181,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	}
 	for _, size := range []int{0, 4, 16, 64} {
 		for r := range rounds + 1 {
-			targets = append(targets, dovecotd.User{Name: targetOf("layout2", fmt.Sprintf("append%d", size), r),
+			targets = append(targets, dovecotd.User{Name: targetOf(boundUser, fmt.Sprintf("append%d", size), r),
 				Password: password})
 		}
 	}
@@ -152,10 +212,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
-	b.bin = filepath.Join(b.dir, "migrate")
-	build := exec.CommandContext(ctx, "go", "build", "-o", b.bin, "github.com/ictmedia/schoolmail/examples/migrate")
-	build.Stderr = stderr
-	if err := build.Run(); err != nil {
+	if err := b.build(o.before, stderr); err != nil {
 		return err
 	}
 
@@ -163,7 +220,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return b.huge(o.huge)
 	}
 	if o.bound {
-		return b.bound(layouts[2])
+		return b.bound(layouts[len(layouts)-1])
 	}
 	fmt.Fprintf(b.out, "Measured by `go run ./examples/migrate-bench` on %d cores (%s/%s): %s to Dovecot %s on loopback, Maildir, mail_fsync=never; the best of %d runs.\n\n",
 		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, b.sourceVersion(), b.targetVersion(), rounds+1)
@@ -173,6 +230,9 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		if err := b.layout(fmt.Sprintf("layout%d", i), l); err != nil {
 			return err
 		}
+	}
+	if o.only != "" {
+		return nil
 	}
 	if err := b.memory(50 << 20 / o.scale); err != nil {
 		return err

@@ -27,7 +27,7 @@ func (b *bench) layout(user string, l layout) error {
 		note                 string
 	}
 	all := map[string]*figures{}
-	for _, tool := range tools {
+	for _, tool := range b.tools {
 		all[tool] = &figures{}
 	}
 	note := func(tool string, err error) {
@@ -38,7 +38,7 @@ func (b *bench) layout(user string, l layout) error {
 	// The machine's other work disturbs: the tools take turns, and the best of
 	// several runs counts. Round 0 comes last; its target is the one that later runs go on with.
 	for r := rounds; r >= 0; r-- {
-		for _, tool := range tools {
+		for _, tool := range b.tools {
 			took, peak, err := b.tool(tool, user, r)
 			f := all[tool]
 			if f.first == 0 || took < f.first {
@@ -49,7 +49,7 @@ func (b *bench) layout(user string, l layout) error {
 		}
 	}
 	for range rounds + 1 {
-		for _, tool := range tools {
+		for _, tool := range b.tools {
 			took, peak, err := b.tool(tool, user, 0)
 			f := all[tool]
 			if f.second == 0 || took < f.second {
@@ -65,7 +65,7 @@ func (b *bench) layout(user string, l layout) error {
 	if _, err := b.fill(user, l, l.messages, l.messages+max(l.messages/100, 1)); err != nil {
 		return err
 	}
-	for _, tool := range tools {
+	for _, tool := range b.tools {
 		f := all[tool]
 		f.third, _, err = b.tool(tool, user, 0)
 		note(tool, err)

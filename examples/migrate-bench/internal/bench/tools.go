@@ -70,9 +70,12 @@ func (b *bench) command(tool, user string, round int) *exec.Cmd {
 	host, port, _ := strings.Cut(b.from.IMAPAddr, ":")
 	target := targetOf(user, tool, round)
 	switch tool {
-	case "migrate":
-		state := filepath.Join(b.dir, "state")
-		return exec.Command(b.bin, "-insecure", "-from", fmt.Sprintf("imap://%s:%s@%s", user, password, b.from.IMAPAddr),
+	case "migrate", "before":
+		bin, state := b.bin, filepath.Join(b.dir, "state")
+		if tool == "before" {
+			bin, state = b.before, filepath.Join(b.dir, "state-before")
+		}
+		return exec.Command(bin, "-insecure", "-from", fmt.Sprintf("imap://%s:%s@%s", user, password, b.from.IMAPAddr),
 			"-to", fmt.Sprintf("imap://%s:%s@%s", target, password, b.to.IMAPAddr), "-state", state)
 	case "mbsync":
 		thost, tport, _ := strings.Cut(b.to.IMAPAddr, ":")
