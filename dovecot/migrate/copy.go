@@ -199,8 +199,8 @@ func (w *writer) full(size int64) bool {
 	limit, bytes := w.limit, w.m.opt.BatchBytes
 	if limit > 1 {
 		// The target's work for a batch grows with the folder, which a Maildir
-		// reads anew after each: batches grow with it.
-		more := min(max(w.filled()/100, limit), max(limit, maxBatch)) / limit
+		// reads anew after each: batches grow to a tenth of it.
+		more := min(max(w.filled()/10, limit), max(limit, maxBatch)) / limit
 		limit, bytes = limit*more, bytes*int64(more)
 	}
 	if w.app != nil && time.Since(w.begun) < quickBatch {
@@ -240,7 +240,7 @@ func (w *writer) add(m *message) error {
 // unproven are the keywords of a message that the target has not accepted before.
 func (w *writer) unproven(m *message) (out []string) {
 	for _, k := range m.flags {
-		if k[0] != '\\' && !w.take.proven[k] {
+		if k[0] != '\\' && !w.take.accepted(k) {
 			out = append(out, k)
 		}
 	}
@@ -281,7 +281,7 @@ func (w *writer) commit() error {
 	where := w.place()
 	w.pending, w.bytes, w.stored = nil, 0, batch[len(batch)-1].uid
 	if err != nil {
-		w.st.underWay = nil
+		w.st.answered(w.SourceRaw)
 		return w.refuse(batch, err, where)
 	}
 	return w.record(batch, got)
@@ -289,8 +289,7 @@ func (w *writer) commit() error {
 
 // record enters a batch that the target has stored.
 func (w *writer) record(batch []*message, got imapwire.Appended) error {
-	if got.UIDs == nil && !w.take.noUID {
-		w.take.noUID = true
+	if got.UIDs == nil && w.take.firstWithoutUID() {
 		w.led.find("the target does not tell the UIDs of new messages: later changes of flags and deletions are not followed")
 	}
 	if got.UIDValidity != 0 && got.UIDValidity != w.state.DstValidity {
@@ -304,9 +303,7 @@ func (w *writer) record(batch []*message, got imapwire.Appended) error {
 	for _, m := range batch {
 		dst := next()
 		w.appended = max(w.appended, dst)
-		for _, k := range m.flags {
-			w.take.proven[k] = true
-		}
+		w.take.accept(m.flags)
 		if len(m.dropped) > 0 {
 			w.led.warn(w.Mapping, m.uid, ProblemKeyword, "copied without the keywords %q, which the target refuses", m.dropped)
 			if len(m.dropped) == 1 {
@@ -323,7 +320,7 @@ func (w *writer) record(batch []*message, got imapwire.Appended) error {
 	w.led.count(w.Mapping, func(r *Result, f *FolderResult) {
 		r.Copied, f.Copied, r.Bytes, f.Bytes = r.Copied+n, f.Copied+n, r.Bytes+bytes, f.Bytes+bytes
 	})
-	w.st.underWay = nil // all of the batch will be in the state with the next save
+	w.st.answered(w.SourceRaw) // all of the batch will be in the state with the next save
 	w.led.progress(w.Mapping, n, bytes)
 	return nil
 }
@@ -379,13 +376,13 @@ func nextUID(uids imapwire.Set) func() uint32 {
 
 // takes is what the target takes.
 type takes struct {
-	batch  int             // messages per APPEND
-	limit  int64           // largest message, 0 if unlimited
-	proven map[string]bool // keywords that it has accepted
-	noUID  bool            // reported: it does not tell UIDs
+	batch int   // messages per APPEND
+	limit int64 // largest message, 0 if unlimited
 
-	mu    sync.Mutex
-	never map[string]bool // keywords that it has refused
+	mu     sync.Mutex
+	proven map[string]bool // keywords that it has accepted
+	never  map[string]bool // keywords that it has refused
+	noUID  bool            // reported: it does not tell UIDs
 }
 
 func newTakes(c *imapwire.Client, batch int) *takes {
@@ -395,6 +392,29 @@ func newTakes(c *imapwire.Client, batch int) *takes {
 	}
 	t.limit, _ = c.CapabilityValue("APPENDLIMIT")
 	return t
+}
+
+func (t *takes) accepted(keyword string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.proven[keyword]
+}
+
+func (t *takes) accept(flags []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, k := range flags {
+		t.proven[k] = true
+	}
+}
+
+// firstWithoutUID reports that this is the first answer without UIDs.
+func (t *takes) firstWithoutUID() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	first := !t.noUID
+	t.noUID = true
+	return first
 }
 
 func (t *takes) refuse(keyword string) {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ictmedia/schoolmail/internal/imapwire"
@@ -202,6 +203,8 @@ type trouble struct {
 	times   map[place]int
 	careful map[place]uint32 // by folder: the UID from which messages are taken one by one
 	given   map[place]string // messages, and folders with uid 0, that were given up: why
+
+	mu      sync.Mutex // lanes read different folders at a time
 	digests map[digestPlace]map[uint32]bothDigests
 }
 
@@ -252,6 +255,19 @@ func (t *trouble) carefulPart(side, op, folder string, uids imapwire.Set) (alone
 		}
 	}
 	return alone, uids.Without(alone)
+}
+
+// none reports that nothing has failed yet.
+func (t *trouble) none() bool { return len(t.times) == 0 }
+
+// remembered are the digests that are known of a folder.
+func (t *trouble) remembered(folder digestPlace) map[uint32]bothDigests {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.digests[folder] == nil {
+		t.digests[folder] = map[uint32]bothDigests{}
+	}
+	return t.digests[folder]
 }
 
 // progress grows whenever an attempt has found out something that the next

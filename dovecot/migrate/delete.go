@@ -77,8 +77,8 @@ func (d *deletions) folders(ctx context.Context) ([]*folderRun, error) {
 				d.src.view.name(raw), err)
 			continue
 		}
-		f := &folderRun{accountRun: d.accountRun, state: st, Mapping: Mapping{SourceRaw: raw, TargetRaw: st.Target},
-			validity: st.SrcValidity}
+		f := &folderRun{accountRun: d.accountRun, lane: d.lane, state: st, validity: st.SrcValidity,
+			Mapping: Mapping{SourceRaw: raw, TargetRaw: st.Target}}
 		f.Source, f.Target = d.src.view.name(raw), d.dst.view.name(st.Target)
 		if err := d.vanishedMessages(ctx, f); err != nil {
 			return nil, err

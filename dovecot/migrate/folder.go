@@ -11,6 +11,7 @@ import (
 type folderRun struct {
 	Mapping
 	*accountRun
+	lane    // in which it is brought over, not always the account's first
 	state   *folderState
 	gone    imapwire.Set // source UIDs that have vanished
 	removed bool         // the user has removed the target folder
@@ -60,7 +61,7 @@ func (f *folderRun) sync(ctx context.Context) error {
 	}
 	f.validity = sel.UIDValidity
 	old := known.Without(f.gone)
-	taken, err := f.taken(ctx, f.Mapping, fresh)
+	taken, err := f.taken(ctx, f.src, f.Mapping, fresh)
 	if err != nil {
 		return err
 	}

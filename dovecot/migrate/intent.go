@@ -71,16 +71,43 @@ func (s *state) intend(folder string, validity uint32, batch []*message) error {
 			return err
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if _, err := s.intentFile.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("migrate: state: %w", err)
 	}
-	s.intended, s.underWay = true, list
+	s.intended = true
+	s.underWay[folder] = list
 	return nil
+}
+
+// answered says that the target has answered for a folder's batch, and that what it
+// has stored will be in the state with the next save.
+func (s *state) answered(folder string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.underWay, folder)
+}
+
+// interrupted keeps what had no answer for the next attempt.
+func (s *state) interrupted() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, list := range s.underWay {
+		s.intents = append(s.intents, list...)
+	}
+	clear(s.underWay)
 }
 
 // settled empties the file when the state knows all that it says, and nothing
 // of an interrupted run is left to look at.
 func (s *state) settled() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settledLocked()
+}
+
+func (s *state) settledLocked() error {
 	if len(s.intents)+len(s.underWay) > 0 || !s.intended {
 		return nil
 	}

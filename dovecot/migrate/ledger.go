@@ -93,6 +93,18 @@ func (l *ledger) count(f Mapping, set func(r *Result, f *FolderResult)) {
 	set(l.res, l.folder(f))
 }
 
+// sort brings what several lanes have taken down into the folders' order.
+func (l *ledger) sort(order []*folderRun) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	place := map[string]int{}
+	for i, f := range order {
+		place[f.Source] = i + 1
+	}
+	slices.SortStableFunc(l.res.Folders, func(a, b *FolderResult) int { return place[a.Source] - place[b.Source] })
+	slices.SortStableFunc(l.res.Problems, func(a, b Problem) int { return place[a.Folder] - place[b.Folder] })
+}
+
 // progress tells the observer about messages that have been dealt with.
 func (l *ledger) progress(f Mapping, messages int, bytes int64) {
 	l.mu.Lock()

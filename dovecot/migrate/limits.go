@@ -35,12 +35,12 @@ func (l Limits) criterion(mp Mapping) string {
 }
 
 // taken are those of the open folder's messages that are not left behind.
-func (r *accountRun) taken(ctx context.Context, mp Mapping, live imapwire.Set) (imapwire.Set, error) {
+func (r *accountRun) taken(ctx context.Context, src *peer, mp Mapping, live imapwire.Set) (imapwire.Set, error) {
 	criterion := r.m.opt.Limits.criterion(mp)
 	if criterion == "" || len(live) == 0 {
 		return live, nil
 	}
-	found, err := r.src.search(ctx, mp.SourceRaw, criterion)
+	found, err := src.search(ctx, mp.SourceRaw, criterion)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (r *accountRun) number(ctx context.Context, mp *Mapping) error {
 	if err != nil {
 		return err
 	}
-	taken, err := r.taken(ctx, *mp, live)
+	taken, err := r.taken(ctx, r.src, *mp, live)
 	if err != nil {
 		return err
 	}

@@ -63,12 +63,13 @@ type Migrator struct {
 	from, to *side
 	dir      string
 	opt      Options
+	perLane  int // folders with something to do for each pair of connections
 }
 
 // New makes a Migrator. stateDir holds one file for each account and is
 // made if it does not exist.
 func New(from, to Server, stateDir string, opts *Options) *Migrator {
-	m := &Migrator{from: newSide("source", from), to: newSide("target", to), dir: stateDir}
+	m := &Migrator{from: newSide("source", from), to: newSide("target", to), dir: stateDir, perLane: foldersPerLane}
 	if opts != nil {
 		m.opt = *opts
 	}

@@ -47,6 +47,12 @@ func (d *side) connect(ctx context.Context, l Login, flags *flagTable, t *troubl
 	return p, nil
 }
 
+// twin is another connection of the same account, which knows what the first has listed.
+func (p *peer) twin(c *imapwire.Client) *peer {
+	return &peer{side: p.side, c: c, view: p.view, status: p.status, kind: p.kind, flags: p.flags, trouble: p.trouble,
+		mapped: p.mapped, used: time.Now()}
+}
+
 // list reads namespaces and folders.
 func (p *peer) list(ctx context.Context) error {
 	ns, err := p.c.Namespace(ctx)
@@ -323,11 +329,7 @@ func (p *peer) stopped(part, got imapwire.Set) place {
 
 // remembered are the digests known of the open folder.
 func (p *peer) remembered() map[uint32]bothDigests {
-	k := digestPlace{p.side.name, p.selected, p.validity}
-	if p.trouble.digests[k] == nil {
-		p.trouble.digests[k] = map[uint32]bothDigests{}
-	}
-	return p.trouble.digests[k]
+	return p.trouble.remembered(digestPlace{p.side.name, p.selected, p.validity})
 }
 
 // hashExact is hash for those items whose digest is not known and whose size

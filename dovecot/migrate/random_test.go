@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	gosync "sync"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ func TestMain(m *testing.M) {
 	if v := os.Getenv("SCHOOLMAIL_TEST_SYNC"); v != "" {
 		f := strings.Split(v, "|") // source, target, state, user
 		mig := migrate.New(insecure(f[0]), insecure(f[1]), f[2], &migrate.Options{Batch: 7, Settle: settle})
+		mig.SetFoldersPerLane(2)
 		if _, err := mig.Sync(context.Background(), account(f[3])); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -103,9 +105,12 @@ func (w *world) step() {
 // cutting gives connections that end after a random number of bytes, in the
 // middle of whatever they carry.
 func cutting(s migrate.Server, rnd *rand.Rand) migrate.Server {
-	own := rand.New(rand.NewPCG(rnd.Uint64(), 1)) // each side dials in a goroutine of its own
+	var mu gosync.Mutex // several connections are made at a time
+	own := rand.New(rand.NewPCG(rnd.Uint64(), 1))
 	s.Dial = func(_ context.Context, network, addr string) (net.Conn, error) {
 		c, err := net.Dial(network, addr)
+		mu.Lock()
+		defer mu.Unlock()
 		return &cutConn{Conn: c, left: 500 + own.IntN(60000)}, err
 	}
 	return s
@@ -179,10 +184,12 @@ func TestRandomInterruptedRuns(t *testing.T) {
 				cut, stop := context.WithTimeout(t.Context(), 20*time.Second)
 				mig := migrate.New(cutting(insecure(source), rnd), cutting(insecure(dov.IMAPAddr), rnd), dir,
 					&migrate.Options{Batch: 5, Settle: settle, Attempts: 2})
+				mig.SetFoldersPerLane(2)
 				mig.Sync(cut, account(users[i])) // fails, or not
 				stop()
 				mig = migrate.New(insecure(source), insecure(dov.IMAPAddr), dir,
 					&migrate.Options{Batch: 5, Settle: settle, MaxDeleted: 1})
+				mig.SetFoldersPerLane(2)
 				res := sync(t, mig, account(users[i]))
 				want := read(t, source, users[i]).renamed(w.names).filled()
 				got := read(t, dov.IMAPAddr, users[i]).filled()

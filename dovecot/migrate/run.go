@@ -23,12 +23,14 @@ type accountRun struct {
 	trouble *trouble
 	cutOver bool
 
-	src, dst *peer
-	folders  map[string]*folderState // by source raw name
-	runs     []*folderRun            // with something to do
-	resumed  bool                    // the last run, or attempt, was interrupted
-	renewed  bool                    // the target's whole mailbox is a new one
-	take     *takes
+	lane
+	spare      []lane                  // further ones
+	folders    map[string]*folderState // by source raw name
+	runs       []*folderRun            // with something to do
+	resumed    bool                    // the last run, or attempt, was interrupted
+	renewed    bool                    // the target's whole mailbox is a new one
+	take       *takes
+	oddInLanes int // lines that could not be read on further connections
 }
 
 func (m *Migrator) newRun(a Account, st *state, res *Result) *accountRun {
@@ -109,7 +111,7 @@ func (r *accountRun) attempt(ctx context.Context, work func(ctx context.Context)
 	defer releaseAll(release)
 	flags := newFlagTable()
 	g, gctx := errgroup.WithContext(ctx)
-	r.src, r.dst = nil, nil
+	r.lane, r.oddInLanes = lane{}, 0
 	g.Go(func() (err error) { r.src, err = r.m.from.connect(gctx, r.acct.Source, flags, r.trouble); return err })
 	g.Go(func() (err error) { r.dst, err = r.m.to.connect(gctx, r.acct.Target, flags, r.trouble); return err })
 	err = g.Wait()
@@ -158,25 +160,25 @@ func (r *accountRun) plan() *FolderPlan {
 func (r *accountRun) sync(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
-			r.st.intents = append(r.st.intents, r.st.underWay...)
-			r.st.underWay = nil
+			r.st.interrupted()
 		}
 	}()
 	r.take = newTakes(r.dst.c, r.m.opt.Batch)
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
+	release := r.openSpare(ctx)
+	defer release()
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
 	if err := r.quota(ctx); err != nil {
 		return err
 	}
-	for _, f := range r.runs {
-		if err := r.folder(ctx, f); err != nil {
-			return failed(r.acct.Name, opCopy, f.Source, err)
-		}
+	if err := r.bring(ctx); err != nil {
+		return err
 	}
+	release()
 	d := &deletions{accountRun: r}
 	if err := d.run(ctx); err != nil {
 		return failed(r.acct.Name, opDelete, "", err)
@@ -195,7 +197,7 @@ func (r *accountRun) folder(ctx context.Context, f *folderRun) error {
 		}
 	}
 	err := f.sync(ctx)
-	if err == nil || r.src.lost() || r.dst.lost() || ctx.Err() != nil {
+	if err == nil || f.lost() || ctx.Err() != nil {
 		return err
 	}
 	fl, ok := errors.AsType[*failure](err)
@@ -272,7 +274,7 @@ func (r *accountRun) todo(mp Mapping) (*folderRun, error) {
 		r.led.find("%q was removed at the target; it is made again when new mail comes", mp.Target)
 		return nil, r.lostFolder(mp.SourceRaw, fs)
 	}
-	return &folderRun{Mapping: mp, accountRun: r, state: fs, removed: removed}, nil
+	return &folderRun{Mapping: mp, accountRun: r, lane: r.lane, state: fs, removed: removed}, nil
 }
 
 // settle waits until the target has stored, or dropped, what an interrupted
@@ -349,11 +351,8 @@ func (r *accountRun) create(ctx context.Context) error {
 			make, names = append(make, f), append(names, f.TargetRaw)
 		}
 	}
-	var errs []error
-	if err := r.dst.do("create folders", "", func(c *imapwire.Client) (err error) {
-		errs, err = c.CreateAll(ctx, names...)
-		return err
-	}); err != nil {
+	errs, err := r.createAll(ctx, names)
+	if err != nil {
 		return err
 	}
 	bad := map[string]string{}
@@ -457,4 +456,4 @@ func (r *accountRun) finish() error {
 }
 
 // odd is how many lines of the servers could not be read.
-func (r *accountRun) odd() int { return r.src.c.OddCount + r.dst.c.OddCount }
+func (r *accountRun) odd() int { return r.lane.odd() + r.oddInLanes }

@@ -153,6 +153,20 @@ func acquire(ctx context.Context, sides ...*side) (release []func(), err error) 
 	return release, nil
 }
 
+// tryAcquire is acquire that does not wait.
+func tryAcquire(sides ...*side) (release []func(), ok bool) {
+	for _, d := range sides {
+		select {
+		case d.slots <- struct{}{}:
+			release = append(release, sync.OnceFunc(func() { <-d.slots }))
+		default:
+			releaseAll(release)
+			return nil, false
+		}
+	}
+	return release, true
+}
+
 func releaseAll(release []func()) error {
 	for _, r := range release {
 		r()
@@ -227,8 +241,8 @@ func (d *side) works() {
 	d.pauses, d.refusals, d.accepted, d.until = 0, 0, true, time.Time{}
 }
 
-// login connects and logs in; the caller has acquired the connection.
-func (d *side) login(ctx context.Context, l Login) (*imapwire.Client, error) {
+// dialed connects.
+func (d *side) dialed(ctx context.Context) (*imapwire.Client, error) {
 	opt := &imapwire.Options{TLSConfig: d.TLSConfig, Timeout: d.Timeout, Dial: d.dial}
 	switch d.Security {
 	case TLS:
@@ -236,7 +250,12 @@ func (d *side) login(ctx context.Context, l Login) (*imapwire.Client, error) {
 	case Insecure:
 		opt.TLS = imapwire.NoTLS
 	}
-	c, err := imapwire.Dial(ctx, d.Addr, opt)
+	return imapwire.Dial(ctx, d.Addr, opt)
+}
+
+// login connects and logs in; the caller has acquired the connection.
+func (d *side) login(ctx context.Context, l Login) (*imapwire.Client, error) {
+	c, err := d.dialed(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			err = fmt.Errorf("%w: %w", ErrUnreachable, err)

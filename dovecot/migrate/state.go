@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -25,17 +26,19 @@ import (
 // are written only after the target's OK.
 type state struct {
 	db      *bolt.DB
-	pending []pendingEntry
-	flushed time.Time
 	acct    accountState
-	saved   []byte // acct as stored
 	fresh   bool   // there was no state before
 	damaged string // the name under which an unreadable file was kept
 
+	intents []intent // of an interrupted run, until this one has ended
+
+	mu         sync.Mutex // lanes write at the same time
+	pending    []pendingEntry
+	flushed    time.Time
+	saved      []byte // acct as stored
 	intentFile *os.File
-	intents    []intent // of an interrupted run, until this one has ended
-	intended   bool     // the file holds something
-	underWay   []intent // the batch without an answer yet
+	intended   bool                // the file holds something
+	underWay   map[string][]intent // batches without an answer yet, by source folder
 }
 
 var (
@@ -96,7 +99,7 @@ func openState(dir, account string) (*state, error) {
 		return nil, fmt.Errorf("migrate: state: %w", err)
 	}
 	file := statefile.Path(dir, account)
-	s := &state{flushed: time.Now()}
+	s := &state{flushed: time.Now(), underWay: map[string][]intent{}}
 	open := func() error {
 		db, err := bolt.Open(file, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType,
 			NoFreelistSync: true})
@@ -167,6 +170,12 @@ func (s *state) folders() (map[string]*folderState, error) {
 // save writes pending entries, the account and the given folder records in
 // one transaction.
 func (s *state) save(folders map[string]*folderState) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.saveLocked(folders)
+}
+
+func (s *state) saveLocked(folders map[string]*folderState) error {
 	raw, err := json.Marshal(s.acct)
 	if err != nil {
 		return err
@@ -209,24 +218,25 @@ func (s *state) save(folders map[string]*folderState) error {
 		return fmt.Errorf("migrate: state: %w", err)
 	}
 	s.pending, s.saved, s.flushed = s.pending[:0], raw, time.Now()
-	return s.settled()
+	return s.settledLocked()
 }
 
 // put remembers an entry for the next save, and saves when enough has come
 // together: what is lost by a crash is found again at the target.
 func (s *state) put(folder string, uid uint32, e entry) error {
-	s.pending = append(s.pending, pendingEntry{folder: folder, uid: uid, entry: e})
-	return s.saveSometimes()
+	return s.add(pendingEntry{folder: folder, uid: uid, entry: e})
 }
 
 func (s *state) remove(folder string, uid uint32) error {
-	s.pending = append(s.pending, pendingEntry{folder: folder, uid: uid, remove: true})
-	return s.saveSometimes()
+	return s.add(pendingEntry{folder: folder, uid: uid, remove: true})
 }
 
-func (s *state) saveSometimes() error {
+func (s *state) add(p pendingEntry) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending = append(s.pending, p)
 	if len(s.pending) >= maxUnsaved || time.Since(s.flushed) > time.Second {
-		return s.save(nil)
+		return s.saveLocked(nil)
 	}
 	return nil
 }
@@ -236,9 +246,11 @@ const maxUnsaved = 1000
 
 // flush saves if entries of one of the folders are not in the file yet.
 func (s *state) flush(folders ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, p := range s.pending {
 		if slices.Contains(folders, p.folder) {
-			return s.save(nil)
+			return s.saveLocked(nil)
 		}
 	}
 	return nil

@@ -233,7 +233,7 @@ func (c *comparison) source(ctx context.Context, mp Mapping) ([]item, error) {
 		return nil, err
 	}
 	counts := contradiction(sel, st, live.Len())
-	taken, err := c.taken(ctx, mp, live)
+	taken, err := c.taken(ctx, c.src, mp, live)
 	if err != nil {
 		return nil, err
 	}

@@ -76,6 +76,7 @@ type options struct {
 	scale, huge  int
 	nasty, bound bool
 	only, before string
+	tools        string
 }
 
 // Main runs the program and returns its exit status.
@@ -87,8 +88,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f.IntVar(&o.huge, "huge", 0,
 		"only measure migrate with this `number` of messages in one folder, and a hundredth of it in folders")
 	f.BoolVar(&o.bound, "bound", false,
-		"only measure what 200 messages of 2 MB cost on the clock and on the processors, and what the servers alone need for them")
+		"only measure what the last layout costs on the clock and on the processors, and what the servers alone need for it")
 	f.StringVar(&o.only, "only", "", "only the layouts whose name matches this `regexp`, and nothing else")
+	f.StringVar(&o.tools, "tools", strings.Join(tools, ","), "what to measure, a `list`")
 	f.StringVar(&o.before, "before", "",
 		"also measure examples/migrate as it was at this `commit`, which needs a clone with history")
 	if status, ok := f.Parse(args); !ok {
@@ -96,6 +98,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if _, err := regexp.Compile(o.only); err != nil {
 		return f.Mistake("-only: %v", err)
+	}
+	for tool := range strings.SplitSeq(o.tools, ",") {
+		if !slices.Contains(tools, tool) {
+			return f.Mistake("-tools: %q is none of %s", tool, strings.Join(tools, ", "))
+		}
 	}
 	if o.scale < 1 || o.scale > 100 || o.huge < 0 {
 		return f.Misused("-scale is 1 to 100, -huge a number of messages")
@@ -164,9 +171,9 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if len(layouts) == 0 {
 		return fmt.Errorf("-only %s: no such layout", o.only)
 	}
-	b := &bench{ctx: ctx, out: stdout, tools: tools}
+	b := &bench{ctx: ctx, out: stdout, tools: strings.Split(o.tools, ",")}
 	if o.before != "" {
-		b.tools = append([]string{"before"}, tools...)
+		b.tools = slices.Insert(b.tools, 0, "before")
 	}
 	var users []cyrusd.User
 	var targets []dovecotd.User
@@ -179,6 +186,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 			}
 		}
 	}
+	boundUser := fmt.Sprintf("layout%d", len(layouts)-1)
 	for _, size := range []int{0, 4, 16, 64} {
 		for r := range rounds + 1 {
 			targets = append(targets, dovecotd.User{Name: targetOf(boundUser, fmt.Sprintf("append%d", size), r),
@@ -220,7 +228,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return b.huge(o.huge)
 	}
 	if o.bound {
-		return b.bound(layouts[len(layouts)-1])
+		return b.bound(boundUser, layouts[len(layouts)-1])
 	}
 	fmt.Fprintf(b.out, "Measured by `go run ./examples/migrate-bench` on %d cores (%s/%s): %s to Dovecot %s on loopback, Maildir, mail_fsync=never; the best of %d runs.\n\n",
 		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, b.sourceVersion(), b.targetVersion(), rounds+1)

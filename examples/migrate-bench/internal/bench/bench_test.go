@@ -56,7 +56,7 @@ func TestTables(t *testing.T) {
 		"Cyrus 3.", " to Dovecot 2.3.",
 		"| 5,000 small messages, 1 folder, divided by 100 | migrate | ",
 		"| 5,000 small messages, 50 folders, divided by 100 | migrate | ",
-		"| 200 messages of 2 MB, divided by 100 | migrate | ",
+		"| 200 messages of 2 MB, 1 folder, divided by 100 | migrate | ",
 		" | mbsync", " | dsync",
 		"8 mailboxes at once",
 		"| | migrate | 19 of 19 | 19 | 19 | 18 of 18 | 18 | 18 |",
