@@ -97,11 +97,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return status
 	}
 	if _, err := regexp.Compile(o.only); err != nil {
-		return f.Mistake("-only: %v", err)
+		return f.Misused("-only: %v", err)
 	}
 	for tool := range strings.SplitSeq(o.tools, ",") {
 		if !slices.Contains(tools, tool) {
-			return f.Mistake("-tools: %q is none of %s", tool, strings.Join(tools, ", "))
+			return f.Misused("-tools: %q is none of %s", tool, strings.Join(tools, ", "))
 		}
 	}
 	if o.scale < 1 || o.scale > 100 || o.huge < 0 {
