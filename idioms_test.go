@@ -428,3 +428,49 @@ func simulators(s *source) (broken []string) {
 	}
 	return broken
 }
+
+// TestNobodySleeps holds that tests wait for what they wait for: time passes in a
+// bubble of testing/synctest, or they talk to a real server.
+func TestNobodySleeps(t *testing.T) {
+	t.Parallel()
+	real := []string{"TestLocksOfUDM", "TestIdleSourceCloses"} // slapd, Dovecot
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		bubbles := strings.Contains(strings.Join(imported(file), " "), "testing/synctest")
+		for _, decl := range file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || slices.Contains(real, f.Name.Name) {
+				continue
+			}
+			bubble := bubbles && !strings.HasPrefix(f.Name.Name, "Test") // called from one
+			sleeps := false
+			ast.Inspect(f, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok {
+					bubble = bubble || text(sel.X) == "synctest"
+					sleeps = sleeps || text(sel.X) == "time" && sel.Sel.Name == "Sleep"
+				}
+				return true
+			})
+			if sleeps && !bubble {
+				t.Errorf("%s: %s sleeps outside of testing/synctest", path, f.Name.Name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func imported(file *ast.File) (paths []string) {
+	for _, i := range file.Imports {
+		paths = append(paths, i.Path.Value)
+	}
+	return paths
+}

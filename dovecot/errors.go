@@ -3,6 +3,8 @@ package dovecot
 import (
 	"fmt"
 	"strings"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // Kind says what went wrong. Each kind is also an error to compare with:
@@ -13,7 +15,8 @@ type Kind string
 // Error returns the text of the kind.
 func (k Kind) Error() string { return string(k) }
 
-// The kinds. The exit codes are those of Dovecot's doveadm (sysexits.h with
+// The kinds. ErrNoUser and ErrNotFound also match [schoolmail.ErrNotFound], ErrExists
+// [schoolmail.ErrConflict]. The exit codes are those of Dovecot's doveadm (sysexits.h with
 // two aliases of its own), as 2.3.19 and 2.4 answer them.
 const (
 	// ErrNoUser: the userdb does not know the user (exit code 67).
@@ -114,12 +117,20 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the kind and the cause to errors.Is and errors.As.
+// Unwrap gives the kind, what the kind means for the SDK, and the cause to errors.Is
+// and errors.As.
 func (e *Error) Unwrap() []error {
-	if e.Err == nil {
-		return []error{e.Kind}
+	out := []error{e.Kind}
+	switch e.Kind {
+	case ErrNoUser, ErrNotFound:
+		out = append(out, schoolmail.ErrNotFound)
+	case ErrExists:
+		out = append(out, schoolmail.ErrConflict)
 	}
-	return []error{e.Kind, e.Err}
+	if e.Err != nil {
+		out = append(out, e.Err)
+	}
+	return out
 }
 
 // Temporary reports whether the same call may be repeated, after a pause, in

@@ -23,8 +23,7 @@ type Kind string
 // Error returns the kind's text.
 func (k Kind) Error() string { return string(k) }
 
-// What OX tells about things that do not exist. ErrNoSuchUser,
-// ErrNoSuchContext, ErrNoSuchGroup and ErrNoSuchResource also match
+// What OX tells about things that do not exist. All of them also match
 // [schoolmail.ErrNotFound].
 const (
 	ErrNoSuchUser        Kind = "no such user"
@@ -39,7 +38,7 @@ const (
 
 // What OX tells about things that exist already. All but ErrContextExists also
 // match [ErrInvalidData] or [ErrStorage], as the server declares them; those about
-// contexts and users match [schoolmail.ErrConflict], too.
+// contexts, users and groups match [schoolmail.ErrConflict], too.
 const (
 	ErrContextExists   Kind = "context exists already"
 	ErrUserExists      Kind = "login name used already"
@@ -94,10 +93,13 @@ var broader = map[Kind][]error{
 	ErrNoSuchContext:     {schoolmail.ErrNotFound},
 	ErrNoSuchGroup:       {schoolmail.ErrNotFound},
 	ErrNoSuchResource:    {schoolmail.ErrNotFound},
-	ErrNoSuchCombination: {ErrInvalidData},
+	ErrNoSuchFilestore:   {schoolmail.ErrNotFound},
+	ErrNoSuchDatabase:    {schoolmail.ErrNotFound},
+	ErrNoSuchReason:      {schoolmail.ErrNotFound},
+	ErrNoSuchCombination: {schoolmail.ErrNotFound, ErrInvalidData},
 	ErrContextExists:     {schoolmail.ErrConflict},
 	ErrUserExists:        {schoolmail.ErrConflict, ErrInvalidData},
-	ErrGroupExists:       {ErrInvalidData},
+	ErrGroupExists:       {schoolmail.ErrConflict, ErrInvalidData},
 	ErrDisplayNameUsed:   {schoolmail.ErrConflict, ErrInvalidData},
 	ErrAddressUsed:       {schoolmail.ErrConflict, ErrInvalidData},
 	ErrNotTheSame:        {schoolmail.ErrConflict},

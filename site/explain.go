@@ -17,6 +17,10 @@ type Kind string
 // Error returns the kind's text.
 func (k Kind) Error() string { return string(k) }
 
+// Is reports whether the kind is a special case of the target: [ErrNobody] matches
+// [schoolmail.ErrNotFound].
+func (k Kind) Is(target error) bool { return k == ErrNobody && target == schoolmail.ErrNotFound }
+
 // ErrNobody is the answer to a question about somebody who is neither delivered
 // nor has an account.
 const ErrNobody Kind = "nobody is called so: neither in the export nor in the directory"
