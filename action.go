@@ -1,5 +1,7 @@
 package schoolmail
 
+import "context"
+
 // Action is one of the structs below; the set is closed. Each says by itself
 // what it does, so that a new one does not compile until it has said so.
 type Action interface {
@@ -15,8 +17,14 @@ type Action interface {
 	frees() ContextID
 	// head returns under which school and role guards count a step of the action.
 	head(s *Step) headcount
+	// leaves returns the context in which a seat is free once it is done, 0 for none.
+	leaves() ContextID
 	// nature says what sort of action it is.
 	nature() nature
+	// forbidden says why it would do on a day what no plan does, or "".
+	forbidden(now Date) string
+	// carryOut does a step of the action.
+	carryOut(ctx context.Context, a *applier, s *Step) error
 	// undo adds to u what takes a step of the action back, and returns the
 	// account after it, or why there is nothing.
 	undo(u *undoer, cur Account, s *Step) (Account, string)
@@ -30,21 +38,16 @@ type nature struct {
 	opens     bool   // comes first among the steps of a person, whatever is held back
 	closes    bool   // comes last in a plan
 	kept      string // why an undo leaves it as it is; empty: it takes it back
+	// copies: after a failure somebody may sit in the new place all the same.
+	copies bool
+	// withAccount: no plan does it but before the account goes.
+	withAccount bool
 }
 
 // leadsTo returns the context into which an action puts a user, or that it makes.
 func leadsTo(a Action) ContextID {
 	_, to := a.move()
 	return to
-}
-
-// givesBack returns the context in which a seat is free once an action is done, 0
-// for none.
-func givesBack(a Action) ContextID {
-	if t, ok := a.(TransferContext); ok && !t.KeepCopy {
-		return t.Before.Context
-	}
-	return a.frees()
 }
 
 // ownHead counts a step where it says that the person is.
@@ -94,6 +97,7 @@ func (a CreateContext) move() (from, to ContextID) { return 0, a.Spec.ID }
 func (CreateContext) takes() ContextID             { return 0 }
 func (CreateContext) frees() ContextID             { return 0 }
 func (CreateContext) head(s *Step) headcount       { return ownHead(s) }
+func (CreateContext) leaves() ContextID            { return 0 }
 func (CreateContext) nature() nature {
 	return nature{one: "context to create", many: "contexts to create", kept: "a context that was made stays"}
 }
@@ -123,6 +127,7 @@ func (a CreateAccount) takes() ContextID {
 
 func (CreateAccount) frees() ContextID       { return 0 }
 func (CreateAccount) head(s *Step) headcount { return ownHead(s) }
+func (CreateAccount) leaves() ContextID      { return 0 }
 func (CreateAccount) nature() nature {
 	return nature{one: "account to create", many: "accounts to create",
 		kept: "an account that was made stays until its record is gone"}
@@ -160,6 +165,7 @@ func (a ChangeAccount) head(s *Step) headcount {
 	return ownHead(s)
 }
 
+func (ChangeAccount) leaves() ContextID { return 0 }
 func (ChangeAccount) nature() nature {
 	return nature{one: "account to change", many: "accounts to change"}
 }
@@ -190,6 +196,7 @@ func (a RepairPlace) takes() ContextID {
 
 func (RepairPlace) frees() ContextID       { return 0 }
 func (RepairPlace) head(s *Step) headcount { return ownHead(s) }
+func (RepairPlace) leaves() ContextID      { return 0 }
 func (RepairPlace) nature() nature {
 	return nature{one: "user to repair in OX", many: "users to repair in OX",
 		kept: "what was made as the directory says stays so"}
@@ -221,8 +228,18 @@ func (a TransferContext) takes() ContextID {
 
 func (TransferContext) frees() ContextID       { return 0 }
 func (a TransferContext) head(*Step) headcount { return leaving(a.Before.Context, a.Before.Role) }
+
+// leaves is the old context, unless the copy stays for the grace.
+func (a TransferContext) leaves() ContextID {
+	if a.KeepCopy {
+		return 0
+	}
+	return a.Before.Context
+}
+
 func (TransferContext) nature() nature {
-	return nature{one: "person to transfer to another context", many: "people to transfer to another context"}
+	return nature{one: "person to transfer to another context", many: "people to transfer to another context",
+		copies: true}
 }
 
 // DropCopy removes the old copy of a transfer after its grace, as long as the
@@ -253,10 +270,11 @@ func (a DropCopy) frees() ContextID {
 }
 
 func (a DropCopy) head(*Step) headcount { return leaving(a.Before.Previous.Context, a.Before.Role) }
-func (DropCopy) nature() nature {
+func (a DropCopy) leaves() ContextID    { return a.frees() }
+func (a DropCopy) nature() nature {
 	return nature{one: "old copy to remove after a transfer", many: "old copies to remove after a transfer",
 		destroys: true,
-		kept:     "the copy is deleted for ever"}
+		kept:     "the copy is deleted for ever", withAccount: a.WithAccount}
 }
 func (DropCopy) undo(_ *undoer, cur Account, _ *Step) (Account, string) { return cur, "" }
 
@@ -274,6 +292,7 @@ func (SendNotice) move() (from, to ContextID)     { return 0, 0 }
 func (SendNotice) takes() ContextID               { return 0 }
 func (SendNotice) frees() ContextID               { return 0 }
 func (SendNotice) head(s *Step) headcount         { return ownHead(s) }
+func (SendNotice) leaves() ContextID              { return 0 }
 func (SendNotice) nature() nature {
 	return nature{one: "leaver to notify", many: "leavers to notify", closes: true}
 }
@@ -291,6 +310,7 @@ func (CancelNotice) move() (from, to ContextID)     { return 0, 0 }
 func (CancelNotice) takes() ContextID               { return 0 }
 func (CancelNotice) frees() ContextID               { return 0 }
 func (CancelNotice) head(s *Step) headcount         { return ownHead(s) }
+func (CancelNotice) leaves() ContextID              { return 0 }
 func (CancelNotice) nature() nature {
 	return nature{one: "notice to take back", many: "notices to take back", opens: true,
 		kept: "a notice that was cancelled is not sent again: if the record is gone, a new one is"}
@@ -310,6 +330,7 @@ func (Deactivate) move() (from, to ContextID)     { return 0, 0 }
 func (Deactivate) takes() ContextID               { return 0 }
 func (Deactivate) frees() ContextID               { return 0 }
 func (Deactivate) head(s *Step) headcount         { return ownHead(s) }
+func (Deactivate) leaves() ContextID              { return 0 }
 func (Deactivate) nature() nature {
 	return nature{one: "account to deactivate", many: "accounts to deactivate", destroys: true, closes: true}
 }
@@ -328,6 +349,7 @@ func (Reactivate) move() (from, to ContextID)     { return 0, 0 }
 func (Reactivate) takes() ContextID               { return 0 }
 func (Reactivate) frees() ContextID               { return 0 }
 func (Reactivate) head(s *Step) headcount         { return ownHead(s) }
+func (Reactivate) leaves() ContextID              { return 0 }
 func (Reactivate) nature() nature {
 	return nature{one: "account to open again", many: "accounts to open again", opens: true,
 		kept: "who came back is not shut out again"}
@@ -355,6 +377,7 @@ func (a Purge) frees() ContextID {
 }
 
 func (Purge) head(s *Step) headcount { return ownHead(s) }
+func (a Purge) leaves() ContextID    { return a.frees() }
 func (Purge) nature() nature {
 	return nature{one: "account to purge for ever", many: "accounts to purge for ever", destroys: true,
 		kept: "the account is deleted for ever"}

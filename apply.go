@@ -212,8 +212,8 @@ func (a *applier) prepare() {
 		a.byID[s.ID] = i
 		a.chain[s.Key] = append(a.chain[s.Key], i)
 		o := Outcome{Step: s.ID, Kind: s.Kind(), Subject: s.Subject, School: s.School}
-		if t, ok := s.Action.(TransferContext); ok {
-			o.From, o.To = t.Before.Context, t.After.Context
+		if s.Action.nature().copies {
+			o.From, o.To = s.Action.move()
 		}
 		a.outcomes[i] = o
 		if c := s.Action.takes(); c != 0 {
@@ -262,7 +262,7 @@ func (a *applier) one(ctx context.Context, i int) {
 	seat, err := a.takeSeat(ctx, i)
 	if err == nil {
 		if !a.before.done[s.ID] {
-			if err = a.do(ctx, s); err == nil {
+			if err = s.Action.carryOut(ctx, a, s); err == nil {
 				err = a.journal(JournalEntry{Step: s.ID, Effect: effectStep, Phase: Done, Subject: s.Subject})
 			} else {
 				err = errors.Join(err, a.write(a.waiting(s.ID)))
@@ -380,13 +380,13 @@ func (a *applier) releaseSeat(s *Step, st seat, err error) {
 	defer a.mu.Unlock()
 	// After a failed copy somebody may sit there all the same; the seat stays
 	// taken, which is the safe side, until the next run counts again.
-	if _, transfer := s.Action.(TransferContext); st.in != 0 && !st.took && !transfer {
+	if st.in != 0 && !st.took && !s.Action.nature().copies {
 		a.users[st.in]--
 	}
 	if err != nil {
 		return
 	}
-	if c := givesBack(s.Action); c != 0 {
+	if c := s.Action.leaves(); c != 0 {
 		a.users[c]--
 	}
 }

@@ -15,20 +15,20 @@ var ErrForbidden = errors.New("no plan does this")
 
 // forbidden returns all that is forbidden in a plan, joined, or nil.
 func forbidden(p *Plan) error {
-	purged := map[RecordKey]int{} // -> last step
+	gone := map[RecordKey]int{} // whose account goes -> last step
 	for i := range p.Steps {
-		if p.Steps[i].Kind() == KindPurge {
-			purged[p.Steps[i].Key] = i
+		if before, after := states(p.Steps[i].Action); before != nil && after == nil {
+			gone[p.Steps[i].Key] = i
 		}
 	}
 	var errs []error
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		why := forbiddenAction(s.Action, p.Header.Now)
+		why := s.Action.forbidden(p.Header.Now)
 		if why == "" {
 			why = forbiddenSubject(s)
 		}
-		if d, ok := s.Action.(DropCopy); ok && why == "" && d.WithAccount && purged[s.Key] <= i {
+		if why == "" && s.Action.nature().withAccount && gone[s.Key] <= i {
 			why = "the last copy would go, but no later step purges the account"
 		}
 		if why != "" {
@@ -40,9 +40,6 @@ func forbidden(p *Plan) error {
 
 // forbiddenSubject says why a step is not about the person it names, or "".
 func forbiddenSubject(s *Step) string {
-	if s.Kind() == KindCreateContext {
-		return ""
-	}
 	before, after := states(s.Action)
 	for _, a := range []*Account{before, after} {
 		switch {
@@ -58,48 +55,17 @@ func forbiddenSubject(s *Step) string {
 	return ""
 }
 
-// forbiddenAction says why an action is forbidden on a day, or "".
-func forbiddenAction(act Action, now Date) string {
-	switch act := act.(type) {
-	case CreateAccount:
-		return forbiddenCreate(&act.Account)
-	case ChangeAccount:
-		return forbiddenChange(act)
-	case RepairPlace:
-		if p := act.Account.Previous; act.Restore && (p.Context == 0 || p.Context == act.Account.Context || p.Since != now) {
-			return "there is no old copy to restore from, or it does not get another grace"
-		}
-	case TransferContext:
-		return forbiddenTransfer(act, now)
-	case DropCopy:
-		return forbiddenDrop(act)
-	case SendNotice:
-		return forbiddenNotice(act, now)
-	case CancelNotice:
-		if act.Before.State != Leaving || act.After.State != Active || !act.After.NoticedOn.IsZero() {
-			return "it is not about somebody who is leaving and stays"
-		}
-		return changesMore(act.Before, act.After, func(a, b *Account) { a.State, a.NoticedOn = b.State, b.NoticedOn })
-	case Deactivate:
-		return forbiddenDeactivation(act, now)
-	case Reactivate:
-		return forbiddenReactivation(act)
-	case Purge:
-		if a := act.Account; a.State != Deactivated || a.Deactivated.IsZero() || a.Deactivated >= now {
-			return fmt.Sprintf("the account is %s; only one that was deactivated on an earlier day is purged", a.State)
-		}
-	}
-	return ""
-}
+func (CreateContext) forbidden(Date) string { return "" }
 
-func forbiddenCreate(a *Account) string {
+func (act CreateAccount) forbidden(now Date) string {
+	a := &act.Account
 	if a.State != Active || !a.NoticedOn.IsZero() || !a.Deactivated.IsZero() || a.Context == 0 || a.Mail == "" {
 		return "a new account is active, has an address and lives in a context"
 	}
 	return ""
 }
 
-func forbiddenChange(act ChangeAccount) string {
+func (act ChangeAccount) forbidden(now Date) string {
 	if act.Before.Previous != act.After.Previous && act.After.Previous != (Previous{}) {
 		return "a change remembers no old copy"
 	}
@@ -111,7 +77,14 @@ func forbiddenChange(act ChangeAccount) string {
 	})
 }
 
-func forbiddenTransfer(act TransferContext, now Date) string {
+func (act RepairPlace) forbidden(now Date) string {
+	if p := act.Account.Previous; act.Restore && (p.Context == 0 || p.Context == act.Account.Context || p.Since != now) {
+		return "there is no old copy to restore from, or it does not get another grace"
+	}
+	return ""
+}
+
+func (act TransferContext) forbidden(now Date) string {
 	from, to := act.Before.Context, act.After.Context
 	switch {
 	case from == 0 || to == 0 || from == to:
@@ -127,7 +100,7 @@ func forbiddenTransfer(act TransferContext, now Date) string {
 	})
 }
 
-func forbiddenDrop(act DropCopy) string {
+func (act DropCopy) forbidden(now Date) string {
 	p := act.Before.Previous
 	switch {
 	case act.Leftover != nil:
@@ -144,7 +117,7 @@ func forbiddenDrop(act DropCopy) string {
 	return changesMore(act.Before, act.After, func(a, b *Account) { a.Previous = b.Previous })
 }
 
-func forbiddenNotice(act SendNotice, now Date) string {
+func (act SendNotice) forbidden(now Date) string {
 	switch {
 	case act.Before.State != Active || act.After.State != Leaving:
 		return fmt.Sprintf("an account that is %s gets no notice", act.Before.State)
@@ -156,7 +129,14 @@ func forbiddenNotice(act SendNotice, now Date) string {
 	return changesMore(act.Before, act.After, func(a, b *Account) { a.State, a.NoticedOn = b.State, b.NoticedOn })
 }
 
-func forbiddenDeactivation(act Deactivate, now Date) string {
+func (act CancelNotice) forbidden(now Date) string {
+	if act.Before.State != Leaving || act.After.State != Active || !act.After.NoticedOn.IsZero() {
+		return "it is not about somebody who is leaving and stays"
+	}
+	return changesMore(act.Before, act.After, func(a, b *Account) { a.State, a.NoticedOn = b.State, b.NoticedOn })
+}
+
+func (act Deactivate) forbidden(now Date) string {
 	on := act.Before.NoticedOn
 	switch {
 	case act.Before.State != Leaving || on.IsZero():
@@ -169,7 +149,14 @@ func forbiddenDeactivation(act Deactivate, now Date) string {
 	return changesMore(act.Before, act.After, func(a, b *Account) { a.State, a.Deactivated = b.State, b.Deactivated })
 }
 
-func forbiddenReactivation(act Reactivate) string {
+func (act Purge) forbidden(now Date) string {
+	if a := act.Account; a.State != Deactivated || a.Deactivated.IsZero() || a.Deactivated >= now {
+		return fmt.Sprintf("the account is %s; only one that was deactivated on an earlier day is purged", a.State)
+	}
+	return ""
+}
+
+func (act Reactivate) forbidden(now Date) string {
 	open := act.After.State == Active && act.After.NoticedOn.IsZero()
 	leaving := act.After.State == Leaving && act.After.NoticedOn == act.Before.NoticedOn // of an undo
 	if act.Before.State != Deactivated || !open && !leaving || !act.After.Deactivated.IsZero() {

@@ -82,7 +82,7 @@ func (s Step) Flow() (from, to ContextID) {
 
 // Seats returns the context in which the step takes a further seat, and the one in
 // which a seat is free once it is done; 0 for none.
-func (s Step) Seats() (taken, freed ContextID) { return s.Action.takes(), givesBack(s.Action) }
+func (s Step) Seats() (taken, freed ContextID) { return s.Action.takes(), s.Action.leaves() }
 
 // Held is a step that was found but is not done, with the reason.
 type Held struct {

@@ -13,57 +13,39 @@ func (a *applier) effect(ctx context.Context, s *Step, name string, f func() err
 	return a.record(ctx, s, name, 0, 0, 0, f)
 }
 
-// do carries one step out.
-func (a *applier) do(ctx context.Context, s *Step) error {
-	switch act := s.Action.(type) {
-	case CreateContext:
-		return a.effect(ctx, s, "create-context", func() error { return a.Groupware.EnsureContext(ctx, act.Spec) })
-	case CreateAccount:
-		return a.create(ctx, s, act)
-	case ChangeAccount:
-		return a.change(ctx, s, act)
-	case RepairPlace:
-		live, err := a.as(ctx, &act.Account)
-		if err != nil {
-			return err
-		}
-		if act.Restore {
-			return a.restore(ctx, s, act, live)
-		}
-		if act.Missing {
-			if err := a.ensureMailbox(ctx, s, act.Account); err != nil {
-				return err
-			}
-		}
-		return a.ensureUser(ctx, s, &act.Account, act.Access)
-	case TransferContext:
-		return a.transfer(ctx, s, act)
-	case DropCopy:
-		return a.dropCopy(ctx, s, act)
-	case SendNotice:
-		if done, err := a.already(ctx, s, &act.Before, &act.After); done || err != nil {
-			return err
-		}
-		if err := a.notify(ctx, s, NoticeLeaving, &act.Before, act.After.NoticedOn, act.Due); err != nil {
-			return err
-		}
-		return a.changeDirectory(ctx, s, effectNoticed, act.Before, act.After)
-	case CancelNotice:
-		if done, err := a.already(ctx, s, &act.Before, &act.After); done || err != nil {
-			return err
-		}
-		if err := a.notify(ctx, s, NoticeCancelled, &act.Before, act.Before.NoticedOn, 0); err != nil {
-			return err
-		}
-		return a.changeDirectory(ctx, s, effectCleared, act.Before, act.After)
-	case Deactivate:
-		return a.deactivate(ctx, s, act)
-	case Reactivate:
-		return a.reactivate(ctx, s, act)
-	case Purge:
-		return a.purge(ctx, s, act)
+func (act CreateContext) carryOut(ctx context.Context, a *applier, s *Step) error {
+	return a.effect(ctx, s, "create-context", func() error { return a.Groupware.EnsureContext(ctx, act.Spec) })
+}
+
+func (act RepairPlace) carryOut(ctx context.Context, a *applier, s *Step) error {
+	live, err := a.as(ctx, &act.Account)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("schoolmail: step %s: unknown action %T", s.ID, s.Action)
+	if act.Restore {
+		return a.restore(ctx, s, act, live)
+	}
+	return a.ensureUser(ctx, s, &act.Account, act.Access)
+}
+
+func (act SendNotice) carryOut(ctx context.Context, a *applier, s *Step) error {
+	if done, err := a.already(ctx, s, &act.Before, &act.After); done || err != nil {
+		return err
+	}
+	if err := a.notify(ctx, s, NoticeLeaving, &act.Before, act.After.NoticedOn, act.Due); err != nil {
+		return err
+	}
+	return a.changeDirectory(ctx, s, effectNoticed, act.Before, act.After)
+}
+
+func (act CancelNotice) carryOut(ctx context.Context, a *applier, s *Step) error {
+	if done, err := a.already(ctx, s, &act.Before, &act.After); done || err != nil {
+		return err
+	}
+	if err := a.notify(ctx, s, NoticeCancelled, &act.Before, act.Before.NoticedOn, 0); err != nil {
+		return err
+	}
+	return a.changeDirectory(ctx, s, effectCleared, act.Before, act.After)
 }
 
 // as re-reads an account and fails unless it is still the person, place and
@@ -163,9 +145,9 @@ func (a *applier) makeUser(ctx context.Context, s *Step, acc *Account, access st
 	})
 }
 
-// create makes a pending account, its place and its mailbox, and then sets it
+// carryOut makes a pending account, its place and its mailbox, and then sets it
 // active. Whatever is there already is left and completed.
-func (a *applier) create(ctx context.Context, s *Step, act CreateAccount) error {
+func (act CreateAccount) carryOut(ctx context.Context, a *applier, s *Step) error {
 	acc := act.Account
 	if a.InitialPassword == nil {
 		return errors.New("schoolmail: no source of initial passwords was given")
@@ -223,7 +205,7 @@ func (a *applier) makePending(ctx context.Context, s *Step, act CreateAccount, p
 var oxFields = map[string]bool{"given_name": true, "family_name": true, "display_name": true, "language": true,
 	"role": true, "access": true, "context": true}
 
-func (a *applier) change(ctx context.Context, s *Step, act ChangeAccount) error {
+func (act ChangeAccount) carryOut(ctx context.Context, a *applier, s *Step) error {
 	inOX := act.After.Context != 0 && slices.ContainsFunc(act.Fields, func(f string) bool { return oxFields[f] })
 	if chain := a.chain[s.Key]; inOX || chain[len(chain)-1] != a.byID[s.ID] {
 		// Whoever has moved on already must not get a user where they were.
@@ -280,9 +262,9 @@ func (a *applier) notify(ctx context.Context, s *Step, k NoticeKind, acc *Accoun
 	})
 }
 
-// deactivate closes OX first and the directory last: until the directory says
+// carryOut closes OX first and the directory last: until the directory says
 // so the account is still leaving, and a cut-off run is repeated.
-func (a *applier) deactivate(ctx context.Context, s *Step, act Deactivate) error {
+func (act Deactivate) carryOut(ctx context.Context, a *applier, s *Step) error {
 	done, err := a.already(ctx, s, &act.Before, &act.After)
 	if err != nil {
 		return err
@@ -311,7 +293,7 @@ func (a *applier) deactivate(ctx context.Context, s *Step, act Deactivate) error
 	return a.effect(ctx, s, "disconnect", func() error { return a.Mailstore.Disconnect(ctx, act.After) })
 }
 
-func (a *applier) reactivate(ctx context.Context, s *Step, act Reactivate) error {
+func (act Reactivate) carryOut(ctx context.Context, a *applier, s *Step) error {
 	if done, err := a.already(ctx, s, &act.Before, &act.After); done || err != nil {
 		return err
 	}
@@ -333,8 +315,8 @@ func (a *applier) reactivate(ctx context.Context, s *Step, act Reactivate) error
 	return a.changeDirectory(ctx, s, effectReactivate, act.Before, act.After)
 }
 
-// purge removes what depends on the account first and the account last.
-func (a *applier) purge(ctx context.Context, s *Step, act Purge) error {
+// carryOut removes what depends on the account first and the account last.
+func (act Purge) carryOut(ctx context.Context, a *applier, s *Step) error {
 	acc := act.Account
 	live, err := a.Directory.Account(ctx, acc.Username)
 	if errors.Is(err, ErrNotFound) {

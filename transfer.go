@@ -41,7 +41,7 @@ func (a *applier) proof(username string, to ContextID) (copyProof, bool) {
 	return p, ok
 }
 
-func (a *applier) transfer(ctx context.Context, s *Step, act TransferContext) error {
+func (act TransferContext) carryOut(ctx context.Context, a *applier, s *Step) error {
 	from, to := act.Before.Context, act.After.Context
 	username := act.Before.Username
 	moved := Account{Key: act.After.Key, Username: username, State: act.After.State, Context: to}
@@ -201,7 +201,7 @@ func (a *applier) settle(ctx context.Context, s *Step, act TransferContext) erro
 	}
 	after := act.After
 	after.Previous = Previous{}
-	return a.dropCopy(ctx, s, DropCopy{Before: act.After, After: after})
+	return DropCopy{Before: act.After, After: after}.carryOut(ctx, a, s)
 }
 
 // closeCopy keeps people out of an old copy, where the groupware can: what somebody
@@ -243,8 +243,8 @@ func (a *applier) dropLeftover(ctx context.Context, s *Step, act DropCopy) error
 	return a.discard(ctx, s, there)
 }
 
-// dropCopy removes the old copy that the directory remembers.
-func (a *applier) dropCopy(ctx context.Context, s *Step, act DropCopy) error {
+// carryOut removes the old copy that the directory remembers.
+func (act DropCopy) carryOut(ctx context.Context, a *applier, s *Step) error {
 	if act.Leftover != nil {
 		return a.dropLeftover(ctx, s, act)
 	}
