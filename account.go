@@ -51,6 +51,7 @@ type Account struct {
 	Deactivated Date         `json:"deactivated_on,omitzero"` // day of the deactivation
 	Previous    Previous     `json:"previous,omitzero"`       // old copy of the last transfer, if still kept
 	Held        bool         `json:"held,omitempty"`          // an operator put it on hold: never touched
+	Unlisted    bool         `json:"unlisted,omitempty"`      // an operator keeps the person out of all address books
 	Made        Date         `json:"made_on,omitzero"`        // day on which the account was made; zero: not known, long ago
 	Marks       []Mark       `json:"marks,omitempty"`         // changes that guards still count, in their order
 	Traits      Traits       `json:"traits,omitzero"`         // keyed hashes that tell people of one name apart

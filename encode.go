@@ -313,6 +313,7 @@ func (a *Account) fields(o *object) {
 		})
 	}
 	o.flagIf("held", a.Held)
+	o.flagIf("unlisted", a.Unlisted)
 	o.dateIf("made_on", a.Made)
 	objects(o, "marks", a.Marks, func(o *object, m *Mark) {
 		o.text("guard", m.Guard)

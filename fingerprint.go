@@ -200,6 +200,7 @@ func (d *digest) account(a *Account) {
 		d.number(n)
 	}
 	d.flag(a.Held)
+	d.flag(a.Unlisted)
 }
 
 // fingerprint returns the hexadecimal SHA-256 of the JSON of a value, for few and

@@ -66,7 +66,7 @@ func newBuilder(rules Rules, accounts []schoolmail.Account) *builder {
 		}
 		p := &person{Account: a}
 		switch {
-		case slices.ContainsFunc(rules.Exclude, func(x Exclusion) bool { return x.covers(a) }):
+		case a.Unlisted || slices.ContainsFunc(rules.Exclude, func(x Exclusion) bool { return x.covers(a) }):
 			excluded++
 		case a.Mail == "" || !usableMail(a.Mail):
 			unusable++
@@ -76,7 +76,7 @@ func newBuilder(rules Rules, accounts []schoolmail.Account) *builder {
 		b.people = append(b.people, p)
 	}
 	if excluded > 0 {
-		b.findings = append(b.findings, Finding{Text: itoa(excluded) + " people are kept out of all books as the rules say"})
+		b.findings = append(b.findings, Finding{Text: itoa(excluded) + " people are kept out of all books, as the rules or the directory say"})
 	}
 	if unusable > 0 {
 		b.findings = append(b.findings,

@@ -119,18 +119,20 @@ func TestAnotherSaltHoldsEverything(t *testing.T) {
 	}
 }
 
-// TestExcluded: by record id or user name; who is excluded still reads.
+// TestExcluded: by record id or user name, or by a mark in the directory; who is
+// excluded still reads.
 func TestExcluded(t *testing.T) {
 	t.Parallel()
 	rules := villageRules()
 	people := village()
 	rules.Exclude = []Exclusion{{ID: people[0].Key.ID}, {Username: people[1].Username}}
+	people[2].Unlisted = true
 	d := mustBuild(t, rules, people)
 	reads := false
 	for _, c := range d.Contexts {
 		for _, b := range c.Books {
 			for _, e := range b.Entries {
-				if e.Mail == people[0].Mail || e.Mail == people[1].Mail {
+				if e.Mail == people[0].Mail || e.Mail == people[1].Mail || e.Mail == people[2].Mail {
 					t.Errorf("%s is in %s", e.Mail, b.Key)
 				}
 				for _, m := range e.Members {
@@ -149,7 +151,7 @@ func TestExcluded(t *testing.T) {
 	if !reads {
 		t.Error("who is excluded reads nothing any more")
 	}
-	if len(d.Findings) == 0 || !strings.Contains(d.Findings[0].Text, "2 people are kept out") {
+	if len(d.Findings) == 0 || !strings.Contains(d.Findings[0].Text, "3 people are kept out") {
 		t.Errorf("findings %v", d.Findings)
 	}
 }

@@ -37,7 +37,8 @@ type Rules struct {
 	// Rekey lets the keys of entries be changed that were made with another salt: all
 	// of them are written anew. Without it such entries hold everything back.
 	Rekey bool `toml:"-" json:"-"`
-	// Exclude keeps people out of all books. They may read what others may.
+	// Exclude keeps people out of all books, as does [schoolmail.Account].Unlisted of
+	// the directory. They may read what others may.
 	Exclude []Exclusion `toml:"exclude" json:"exclude,omitempty"`
 	// KeepLeaving also lists and admits people whose leaving was noticed but
 	// whose account still works.

@@ -185,11 +185,7 @@ func (a *acknowledgement) write(out io.Writer) error {
 	for _, l := range a.lines {
 		var row []string
 		for _, list := range [][]string{l.where, l.id, l.school, l.de, l.fr, l.detail} {
-			cell := strings.Join(list, " / ")
-			if strings.ContainsAny(cell[:min(1, len(cell))], "=+-@\t\r") {
-				cell = "'" + cell // no formula, whatever was delivered
-			}
-			row = append(row, cell)
+			row = append(row, harmless(strings.Join(list, " / ")))
 		}
 		rows = append(rows, row)
 	}

@@ -27,6 +27,9 @@ import (
 // holds the passwords of accounts that this site has made, and no others.
 type passwords struct {
 	dir      string // of the lists
+	out      *HandOut
+	site     string // its name
+	language string // of people who have none
 	file     string // of what is prepared
 	prepared map[string]preparedPassword
 }
@@ -38,12 +41,15 @@ type preparedPassword struct {
 	Classes  string              `json:"classes"`
 	School   schoolmail.SchoolID `json:"school"`
 	Password string              `json:"password"`
+	Mail     string              `json:"mail,omitempty"`
+	Language string              `json:"language,omitempty"`
 }
 
 var passwordHeader = []string{"username", "name", "classes", "password"}
 
 func (s *Site) openPasswords() (*passwords, error) {
-	p := &passwords{dir: s.PasswordDir(), file: filepath.Join(s.stateDir, "prepared-passwords.json"),
+	p := &passwords{dir: s.PasswordDir(), out: &s.handOut, site: s.name, language: s.language,
+		file:     filepath.Join(s.stateDir, "prepared-passwords.json"),
 		prepared: map[string]preparedPassword{}}
 	b, err := os.ReadFile(p.file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -77,7 +83,7 @@ func (p *passwords) prepare(plan *schoolmail.Plan) error {
 			classes = append(classes, m.Classes...)
 		}
 		r := preparedPassword{a.Username, a.DisplayName, strings.Join(classes, " "), s.School,
-			p.prepared[a.Username].Password}
+			p.prepared[a.Username].Password, a.Mail, a.Language}
 		r.Password = cmp.Or(r.Password, newPassword().Reveal())
 		changed = changed || r != p.prepared[a.Username]
 		p.prepared[a.Username] = r
@@ -118,7 +124,7 @@ func (p *passwords) publish(made func(username string) bool) error {
 		return fmt.Errorf("initial passwords: %w", err)
 	}
 	for school, rows := range add {
-		if err := appendPasswords(filepath.Join(p.dir, fileName(school)), rows); err != nil {
+		if err := p.give(school, rows); err != nil {
 			return fmt.Errorf("initial passwords: %w", err)
 		}
 		for _, r := range rows {
@@ -137,16 +143,13 @@ func appendPasswords(file string, rows []preparedPassword) error {
 		return err
 	}
 	var out bytes.Buffer
-	w := csv.NewWriter(&out)
-	w.Comma = ';'
 	again := map[string]bool{}
 	for _, r := range rows {
 		again[r.Username] = true
 	}
+	var header []string
 	if len(old) == 0 {
-		if err := w.Write(passwordHeader); err != nil {
-			return err
-		}
+		header = passwordHeader
 	}
 	for line := range bytes.Lines(old) {
 		if again[accountOf(line)] {
@@ -157,13 +160,37 @@ func appendPasswords(file string, rows []preparedPassword) error {
 			out.WriteByte('\n')
 		}
 	}
+	if err := writePasswords(&out, header, rows); err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(file, atomicfile.Private, out.Bytes())
+}
+
+// writePasswords writes lines of a list, in which nothing is a formula for a
+// spreadsheet.
+func writePasswords(out io.Writer, header []string, rows []preparedPassword) error {
+	w := csv.NewWriter(out)
+	w.Comma = ';'
+	if header != nil {
+		if err := w.Write(header); err != nil {
+			return err
+		}
+	}
 	for _, r := range rows {
-		if err := w.Write([]string{r.Username, r.Name, r.Classes, r.Password}); err != nil {
+		if err := w.Write([]string{r.Username, harmless(r.Name), harmless(r.Classes), r.Password}); err != nil {
 			return err
 		}
 	}
 	w.Flush()
-	return errors.Join(w.Error(), atomicfile.WriteBytes(file, atomicfile.Private, out.Bytes()))
+	return w.Error()
+}
+
+// harmless returns the text of a cell that no spreadsheet takes for a formula.
+func harmless(cell string) string {
+	if strings.ContainsAny(cell[:min(1, len(cell))], "=+-@\t\r\n") {
+		return "'" + cell
+	}
+	return cell
 }
 
 // without takes the lines of accounts out of all lists.
@@ -192,6 +219,9 @@ func (p *passwords) without(gone func(username string) bool) error {
 				return fmt.Errorf("initial passwords: %w", err)
 			}
 		}
+	}
+	if err := p.withoutFiles(gone); err != nil {
+		return fmt.Errorf("initial passwords: %w", err)
 	}
 	return nil
 }

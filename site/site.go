@@ -81,6 +81,8 @@ type Site struct {
 	fourEyes bool
 	journal  *journal.File // where Open has opened it for writing
 	names    *journalNames // of the people in the journal
+	handOut  HandOut
+	language string // of people whose record names none
 	// retention is how many days the folders of runs are kept; 0: for ever.
 	retention int
 	copyWait  time.Duration

@@ -83,6 +83,9 @@ func (c *Client) createByUDM(ctx context.Context, d *domain, a schoolmail.Accoun
 		SchoolRoles: rs.strings(a.Memberships), SourceUID: a.Key.Source, RecordUID: a.Key.ID,
 		Student: slices.Contains(rs, studentRole), Teacher: slices.Contains(rs, teacherRole),
 		Staff: slices.Contains(rs, staffRole), Extra: udm.Properties{"overridePWLength": true}}
+	if c.opts.ChangePassword {
+		u.Extra["pwdChangeNextLogin"] = true
+	}
 	if a.Mail != "" {
 		u.EMail = []string{a.Mail}
 	}
@@ -241,6 +244,9 @@ func (m *mods) sendUDM(ctx context.Context, c *Client) error {
 	}
 	if m.password != "" {
 		p["password"], p["overridePWLength"], p["overridePWHistory"] = m.password.Reveal(), true, true
+		if c.opts.ChangePassword {
+			p["pwdChangeNextLogin"] = true
+		}
 	}
 	if m.off != nil {
 		p["disabled"] = *m.off

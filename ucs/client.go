@@ -86,6 +86,10 @@ type Options struct {
 
 	// Scheme hashes initial passwords; empty: Crypt.
 	Scheme Scheme
+	// ChangePassword asks people to change their initial password when they first log
+	// in to Windows or to the portal. Mail programs know nothing of it: Open-Xchange
+	// and IMAP take the initial password until it is changed there.
+	ChangePassword bool
 	// OXProfiles translates the access combination of an account
 	// (schoolmail.Account.Access) into the access profile that is written to
 	// oxAccess of accounts in a context. One that is not listed is written as

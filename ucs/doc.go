@@ -49,7 +49,8 @@
 //
 // state is pending, active, leaving or deactivated; noticed and deactivated
 // are days; previous is context, OX user id and day; held=yes puts the account
-// on hold; notice is the private address; access the OX access combination that
+// on hold; unlisted=yes keeps the person out of all address books; notice is the
+// private address; access the OX access combination that
 // the account was given; made the day on which it was made; marks the changes
 // that guards still count (guard/day/role/school before, several with commas);
 // birth and number are keyed hashes in hexadecimal. Values are percent-encoded

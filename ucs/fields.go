@@ -58,6 +58,8 @@ var fields = []field{
 		copy: func(d, s *schoolmail.Account) { d.Traits = s.Traits }},
 	{name: "hold", text: func(a *schoolmail.Account) string { return fmt.Sprint(a.Held) },
 		copy: func(d, s *schoolmail.Account) { d.Held = s.Held }},
+	{name: "unlisted", text: func(a *schoolmail.Account) string { return fmt.Sprint(a.Unlisted) },
+		copy: func(d, s *schoolmail.Account) { d.Unlisted = s.Unlisted }},
 }
 
 func membershipText(a *schoolmail.Account) string {

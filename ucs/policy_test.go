@@ -1,6 +1,9 @@
 package ucs_test
 
 import (
+	"cmp"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -159,5 +162,55 @@ func TestObjectIdentifiers(t *testing.T) {
 			}
 			seen[id] = true
 		}
+	})
+}
+
+// An initial password that must be changed has expired, by every path, whatever the
+// policies say; one that need not has not.
+func TestPasswordToBeChanged(t *testing.T) {
+	today := func() string { return time.Now().UTC().Format("20060102") + "000000Z" }
+	check := func(t *testing.T, b *backend, most string, change bool) {
+		t.Helper()
+		dn := read(t, b.client(t, nil), "ida.aebel").DN
+		before := b.value(t, dn, "shadowLastChange")
+		set, expired := b.value(t, dn, "sambaPwdLastSet"), b.value(t, dn, "krb5PasswordEnd")
+		last, err := strconv.Atoi(before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		days, err := strconv.Atoi(cmp.Or(most, "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := int(time.Now().Unix() / 86400)
+		switch {
+		case change && (set != "0" || expired > today() || expired == "" || last+days >= now || b.value(t, dn, "shadowMax") != most):
+			t.Errorf("can be kept: set %s, expires %s, changed on day %d of %d", set, expired, last, now)
+		case !change && (set == "0" || expired != "" || last < now-1):
+			t.Errorf("must be changed: set %s, expires %s, changed on day %d of %d", set, expired, last, now)
+		}
+	}
+	for _, change := range []bool{true, false} {
+		t.Run(fmt.Sprintf("LDAP, %v", change), func(t *testing.T) {
+			onBoth(t, func(t *testing.T, b *backend) {
+				create(t, b.client(t, func(o *ucs.Options) { o.ChangePassword = change }), pupil(), "Xy7-ooP2")
+				check(t, b, "1", change)
+			})
+		})
+	}
+	t.Run("UDM", func(t *testing.T) {
+		onBoth(t, func(t *testing.T, b *backend) {
+			_, client := b.udmOf(t)
+			create(t, b.client(t, func(o *ucs.Options) { o.UDM, o.Write, o.ChangePassword = client, ucs.WriteUDM, true }),
+				pupil(), "Xy7-ooP2")
+			check(t, b, "1", true)
+		})
+	})
+	t.Run("with a policy", func(t *testing.T) {
+		onBoth(t, func(t *testing.T, b *backend) {
+			b.refer(t, b.base, b.pwPolicy(t, "default", "univentionPWExpiryInterval", "90"))
+			create(t, b.client(t, func(o *ucs.Options) { o.ChangePassword = true }), pupil(), "Xy7-ooP2")
+			check(t, b, "90", true)
+		})
 	})
 }

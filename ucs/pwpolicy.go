@@ -2,6 +2,8 @@ package ucs
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -81,6 +83,23 @@ func (p *pwPolicies) at(container string) pwPolicy {
 		return max(n, 0)
 	}
 	return pwPolicy{history: number("univentionPWHistoryLen"), expiry: number("univentionPWExpiryInterval")}
+}
+
+// expired makes of the attributes of a password those of one that must be changed at
+// the next login, as UDM does for pwdChangeNextLogin.
+func (p pwPolicy) expired(attrs []layout.Attr, now time.Time) []layout.Attr {
+	most := 1
+	if p.expiry > 0 {
+		most = p.expiry
+	}
+	values := map[string]string{"sambaPwdLastSet": "0", "shadowMax": itoa(most),
+		"shadowLastChange": itoa(int(now.Unix()/86400) - most - 1),
+		"krb5PasswordEnd": now.UTC().Format("20060102") + "000000Z"}
+	out := slices.DeleteFunc(attrs, func(a layout.Attr) bool { return values[a.Name] != "" })
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		out = append(out, layout.Attr{Name: name, Values: []string{values[name]}})
+	}
+	return out
 }
 
 // attrs are what a password that is set now has beside its hashes.

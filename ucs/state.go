@@ -21,6 +21,7 @@ type lifeRecord struct {
 	deactivated schoolmail.Date
 	previous    schoolmail.Previous
 	held        bool
+	unlisted    bool
 	noticeMail  string
 	access      string
 	made        schoolmail.Date
@@ -91,6 +92,11 @@ func (r *lifeRecord) set(key, value string) (known bool, err error) {
 			return true, fmt.Errorf("expected yes")
 		}
 		r.held = true
+	case "unlisted":
+		if value != "yes" {
+			return true, fmt.Errorf("expected yes")
+		}
+		r.unlisted = true
 	case "notice":
 		if value == "" {
 			return true, fmt.Errorf("empty address")
@@ -211,6 +217,9 @@ func (r lifeRecord) String() string {
 	if r.held {
 		put("held", "yes")
 	}
+	if r.unlisted {
+		put("unlisted", "yes")
+	}
 	if r.noticeMail != "" {
 		put("notice", r.noticeMail)
 	}
@@ -263,13 +272,13 @@ func unescapeState(v string) (string, error) {
 // lifeOf takes the fields that live in the state text out of an account.
 func lifeOf(a schoolmail.Account, extra []string) lifeRecord {
 	return lifeRecord{state: a.State, noticed: a.NoticedOn, deactivated: a.Deactivated, previous: a.Previous,
-		held: a.Held, noticeMail: a.NoticeMail, access: a.Access, made: a.Made, marks: a.Marks, traits: a.Traits,
-		extra: extra}
+		held: a.Held, unlisted: a.Unlisted, noticeMail: a.NoticeMail, access: a.Access, made: a.Made, marks: a.Marks,
+		traits: a.Traits, extra: extra}
 }
 
 // into puts them into an account.
 func (r lifeRecord) into(a *schoolmail.Account) {
 	a.State, a.NoticedOn, a.Deactivated, a.Previous, a.Held, a.NoticeMail, a.Access =
 		r.state, r.noticed, r.deactivated, r.previous, r.held, r.noticeMail, r.access
-	a.Made, a.Marks, a.Traits = r.made, r.marks, r.traits
+	a.Made, a.Marks, a.Traits, a.Unlisted = r.made, r.marks, r.traits, r.unlisted
 }

@@ -345,7 +345,11 @@ func (c *Client) passwordAttrs(ctx context.Context, d *domain, username, contain
 	if err != nil {
 		return nil, err
 	}
-	out = append(out, policies.at(container).attrs(hash, now)...)
+	policy := policies.at(container)
+	out = append(out, policy.attrs(hash, now)...)
+	if c.opts.ChangePassword {
+		out = policy.expired(out, now)
+	}
 	if c.opts.Scheme == Crypt {
 		keys, err := passwd.Keys(p.Reveal(), d.realm, username)
 		if err != nil {

@@ -13,6 +13,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"filippo.io/age"
+
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
 	"github.com/ictmedia/schoolmail/escada"
@@ -27,7 +29,7 @@ func (l *loader) check() {
 	}{
 		{"site", l.checkSite}, {"export", l.checkExport}, {"directory", l.checkDirectory}, {"ox", l.checkOX},
 		{"mail", l.checkMail},
-		{"notices", l.checkNotices}, {"state", l.checkState}, {"context", l.checkContexts}, {"population", l.checkPolicy},
+		{"notices", l.checkNotices}, {"state", l.checkState}, {"passwords", l.checkPasswords}, {"context", l.checkContexts}, {"population", l.checkPolicy},
 		{"addressbooks", l.checkAddressbooks}, {"migrate", l.checkMigrate}, {"galprobe", l.checkGalprobe},
 		{"watch", l.checkWatch},
 	} {
@@ -80,6 +82,18 @@ func (l *loader) checkExport(c *Config) {
 func (l *loader) checkState(c *Config) {
 	l.need("state.dir", c.State.Dir, "a directory for journal, plans and reports")
 	l.between("state.retention_days", c.State.RetentionDays, 1, 36_500)
+}
+
+func (l *loader) checkPasswords(c *Config) {
+	check := func(key, recipient string) {
+		if _, err := age.ParseRecipients(strings.NewReader(recipient)); recipient != "" && err != nil {
+			l.bad(key, "expected a public key of age (age1...), as age-keygen prints it")
+		}
+	}
+	check("passwords.key", c.Passwords.Key)
+	for id, recipient := range c.Passwords.Keys {
+		check("passwords.keys."+string(id), recipient)
+	}
 }
 
 func (l *loader) checkDirectory(c *Config) {
@@ -255,7 +269,8 @@ func (l *loader) checkAddressbooks(c *Config) {
 	a := &c.Addressbooks
 	l.between("addressbooks.requests_per_5_minutes", a.RequestsPer5Minutes, -1, 1_000_000)
 	l.between("addressbooks.provider.port", a.Provider.Port, 0, 65535)
-	if l.program == Addressbooks && len(a.Salt) < 16 {
+	books := l.program == Addressbooks || l.program == Watch && !c.Watch.NoBooks
+	if books && len(a.Salt) < 16 {
 		l.bad("addressbooks.salt", "expected a secret of at least 16 characters, or salt_file: "+
 			"without one, readers of a book could find out record ids")
 	}

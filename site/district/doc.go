@@ -22,6 +22,7 @@
 //	[mail]          Dovecot's doveadm                  provision
 //	[notices]       the mail relay                     provision
 //	[state]         journal, plans, reports            provision
+//	[passwords]     how schools get those of accounts  provision
 //	[[population]]  who lives where                    provision
 //	[naming] [life_cycle] [guards] [[term_change]]     provision: the rest of the policy
 //	[[override]] [[link]] [[distinct]]                 provision: what somebody has decided
@@ -79,6 +80,7 @@ type Config struct {
 	Mail      Mail      `toml:"mail"`
 	Notices   Notices   `toml:"notices"`
 	State     State     `toml:"state"`
+	Passwords Passwords `toml:"passwords"`
 
 	Populations []Population `toml:"population"`
 	Contexts    []Context    `toml:"context"`
@@ -280,6 +282,14 @@ type State struct {
 	StatusFile string `toml:"status_file"`
 	// MetricsFile has the same for Prometheus' textfile collector; default: none.
 	MetricsFile string `toml:"metrics_file"`
+}
+
+// Passwords is the section [passwords]: how the schools get those of new accounts.
+type Passwords struct {
+	Key     string                         `toml:"key"`  // of age, for schools without one
+	Keys    map[schoolmail.SchoolID]string `toml:"keys"` // by school
+	Letters bool                           `toml:"letters"`
+	Change  bool                           `toml:"change_at_first_login"`
 }
 
 // DefaultRetentionDays is how long the folders of runs are kept where the file does

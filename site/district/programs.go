@@ -35,6 +35,7 @@ var readers = map[string][]Program{
 	"mail":         {Provision, Watch},
 	"notices":      {Provision, Watch},
 	"state":        {Provision, Watch},
+	"passwords":    {Provision, Watch},
 	"population":   {Provision, Watch},
 	"context":      {Provision, Addressbooks, Galprobe, Watch},
 	"naming":       {Provision, Watch},

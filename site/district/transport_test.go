@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ictmedia/schoolmail"
 )
 
 // Passwords do not travel in the clear to another machine, unless the file says so.
@@ -56,6 +58,33 @@ func TestSecretFileOfAnotherSystem(t *testing.T) {
 			!strings.Contains(warnings, test.warning) ||
 			strings.Contains(warnings, "geheim") {
 			t.Errorf("%q: %q, %s", test.file, got, warnings)
+		}
+	}
+}
+
+// Books are not written without a secret for their keys, whoever writes them: readers
+// see these, and could try record ids.
+func TestBooksNeedASalt(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		program Program
+		salt    string
+		books   bool // wanted of watch
+		fine    bool
+	}{
+		{Addressbooks, "", false, false},
+		{Addressbooks, "fifteen letters", false, false},
+		{Addressbooks, "sixteen letters!", false, true},
+		{Watch, "", true, false},
+		{Watch, "sixteen letters!", true, true},
+		{Watch, "", false, true},
+		{Provision, "", false, true},
+	} {
+		l := &loader{c: &Config{}, program: test.program}
+		l.c.Addressbooks.Salt, l.c.Watch.NoBooks = schoolmail.Secret(test.salt), !test.books
+		l.checkAddressbooks(l.c)
+		if fine := !strings.Contains(l.errs.Error(), "addressbooks.salt"); fine != test.fine {
+			t.Errorf("%s, %q, books %v: %v", test.program, test.salt, test.books, l.errs)
 		}
 	}
 }

@@ -219,6 +219,21 @@ func (p *printer) servers(c *Config) {
 	p.key("status_file", c.State.StatusFile, "", "JSON for a monitor about the last run; empty: status.json in the folder")
 	p.key("metrics_file", c.State.MetricsFile, "",
 		"the same for Prometheus' textfile collector, say /var/lib/node_exporter/schoolmail.prom")
+
+	p.section("[passwords]", "How the schools get the initial passwords of new accounts: as lists in the state folder.")
+	p.key("key", c.Passwords.Key, "", "public key of age (age1...) to which they are encrypted; empty: lists in the clear")
+	p.key("letters", c.Passwords.Letters, false, "also a page for each person, as HTML to be printed")
+	p.key("change_at_first_login", c.Passwords.Change, false,
+		"Windows and the portal ask for a new password; mail programs take the old one until then")
+	if len(c.Passwords.Keys) == 0 {
+		p.line("# [passwords.keys]   # for schools that have a key of their own")
+		p.line("# ps-birkenhof   = \"age1...\"")
+		return
+	}
+	p.section("[passwords.keys]")
+	for _, id := range slices.Sorted(maps.Keys(c.Passwords.Keys)) {
+		p.need(quoteKey(string(id)), c.Passwords.Keys[id], "")
+	}
 }
 
 func (p *printer) policy(c *Config) {

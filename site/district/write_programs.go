@@ -52,7 +52,7 @@ func (p *printer) programs(c *Config) {
 func (p *printer) excludes(list []Exclude) {
 	if len(list) == 0 {
 		p.line("")
-		p.line("# [[exclude]]       # a person who is in no address book")
+		p.line("# [[exclude]]       # a person who is in no address book; as unlisted=yes in the directory's state text")
 		p.line("# id     = \"100147\" # record id; or username = \"a.muster\"")
 		p.line("# by     = \"A. Muster\"")
 		p.line("# reason = \"address kept back by the authority\"")

@@ -156,7 +156,7 @@ func (u *UDM) changeLogin(e *ldap.Entry, vals, set map[string][]string) {
 	off := e.GetAttributeValue("shadowExpire") == "1"
 	password := single(vals["password"])
 	if password != "" {
-		for attr, v := range passwordValues(password, realm(u.base), e.GetAttributeValue("uid")) {
+		for attr, v := range passwordValues(password, realm(u.base), e.GetAttributeValue("uid"), vals) {
 			set[attr] = v
 		}
 		kvno, _ := strconv.Atoi(e.GetAttributeValue("krb5KeyVersionNumber"))

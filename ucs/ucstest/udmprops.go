@@ -73,6 +73,7 @@ var userProperties = []property{
 	{name: "oxDisplayName", attr: "oxDisplayName"}, {name: "oxUserQuota", attr: "oxUserQuota"},
 	{name: "password", virtual: true}, {name: "disabled", kind: flagProperty, virtual: true},
 	{name: "groups", kind: listProperty, virtual: true}, {name: "primaryGroup", virtual: true},
+	{name: "pwdChangeNextLogin", virtual: true, kind: flagProperty},
 	{name: "overridePWHistory", kind: flagProperty, virtual: true},
 	{name: "overridePWLength", kind: flagProperty, virtual: true},
 }

@@ -210,7 +210,7 @@ func (u *UDM) userEntry(vals map[string][]string, on []string, number int, sid s
 	e.Set("sambaPrimaryGroupSID", primary.GetAttributeValue("sambaSID"))
 	e.Set("sambaBadPasswordCount", "0")
 	e.Set("sambaBadPasswordTime", "0")
-	for attr, v := range passwordValues(single(vals["password"]), realm(u.base), uid) {
+	for attr, v := range passwordValues(single(vals["password"]), realm(u.base), uid, vals) {
 		set[attr] = v
 	}
 	disable(set, single(vals["disabled"]) == "true")
@@ -243,13 +243,18 @@ func realm(base string) string {
 }
 
 // passwordValues are the attributes of a password. The salt is fixed: nobody's
-// real password comes here.
-func passwordValues(password, realm, uid string) map[string][]string {
+// real password comes here. One that must be changed at the next login is expired.
+func passwordValues(password, realm, uid string, vals map[string][]string) map[string][]string {
 	now := time.Now().Unix()
 	out := map[string][]string{
 		"userPassword":    {"{crypt}" + passwd.Crypt(password, "udmsimulator", 1000)},
 		"sambaNTPassword": {passwd.NT(password)},
 		"sambaPwdLastSet": {strconv.FormatInt(now, 10)}, "shadowLastChange": {strconv.FormatInt(now/86400, 10)},
+	}
+	if single(vals["pwdChangeNextLogin"]) == "true" {
+		out["sambaPwdLastSet"], out["shadowMax"] = []string{"0"}, []string{"1"}
+		out["shadowLastChange"] = []string{strconv.FormatInt(now/86400-2, 10)}
+		out["krb5PasswordEnd"] = []string{time.Unix(now, 0).UTC().Format("20060102") + "000000Z"}
 	}
 	if keys, err := passwd.Keys(password, realm, uid); err == nil {
 		out["krb5Key"] = keys
