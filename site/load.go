@@ -48,8 +48,9 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 	s := &Settings{
 		Name: c.Site.Name, Language: c.Site.Language, Policy: c.Policy(), StateDir: c.State.Dir, Parallel: c.Site.Parallel,
 		Sandbox: c.Site.Sandbox, FourEyes: c.Guards.FourEyes,
-		Retention:  c.State.RetentionDays,
-		HandOut:    HandOut{Keys: c.Passwords.Keys, Key: c.Passwords.Key, Letters: c.Passwords.Letters, Change: c.Passwords.Change},
+		Retention: c.State.RetentionDays,
+		HandOut: HandOut{Keys: c.Passwords.Keys, Key: c.Passwords.Key, Letters: c.Passwords.Letters,
+			Change: c.Passwords.Change},
 		StatusFile: c.State.StatusFile, MetricsFile: c.State.MetricsFile,
 		ExportDir: c.Export.Dir, Profile: c.Profile(), Export: c.ExportOptions(), Sources: c.Parts(),
 		DirectoryURL: d.URL,

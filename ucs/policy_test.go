@@ -184,7 +184,8 @@ func TestPasswordToBeChanged(t *testing.T) {
 		}
 		now := int(time.Now().Unix() / 86400)
 		switch {
-		case change && (set != "0" || expired > today() || expired == "" || last+days >= now || b.value(t, dn, "shadowMax") != most):
+		case change && (set != "0" || expired > today() || expired == "" || last+days >= now ||
+			b.value(t, dn, "shadowMax") != most):
 			t.Errorf("can be kept: set %s, expires %s, changed on day %d of %d", set, expired, last, now)
 		case !change && (set == "0" || expired != "" || last < now-1):
 			t.Errorf("must be changed: set %s, expires %s, changed on day %d of %d", set, expired, last, now)
