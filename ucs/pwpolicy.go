@@ -94,7 +94,7 @@ func (p pwPolicy) expired(attrs []layout.Attr, now time.Time) []layout.Attr {
 	}
 	values := map[string]string{"sambaPwdLastSet": "0", "shadowMax": itoa(most),
 		"shadowLastChange": itoa(int(now.Unix()/86400) - most - 1),
-		"krb5PasswordEnd": now.UTC().Format("20060102") + "000000Z"}
+		"krb5PasswordEnd":  now.UTC().Format("20060102") + "000000Z"}
 	out := slices.DeleteFunc(attrs, func(a layout.Attr) bool { return values[a.Name] != "" })
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		out = append(out, layout.Attr{Name: name, Values: []string{values[name]}})
