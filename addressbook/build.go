@@ -76,7 +76,8 @@ func newBuilder(rules Rules, accounts []schoolmail.Account) *builder {
 		b.people = append(b.people, p)
 	}
 	if excluded > 0 {
-		b.findings = append(b.findings, Finding{Text: itoa(excluded) + " people are kept out of all books, as the rules or the directory say"})
+		b.findings = append(b.findings,
+			Finding{Text: itoa(excluded) + " people are kept out of all books, as the rules or the directory say"})
 	}
 	if unusable > 0 {
 		b.findings = append(b.findings,
