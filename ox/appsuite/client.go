@@ -31,8 +31,9 @@ type Options struct {
 	// Rate paces requests. The zero Rate is OX's default limit.
 	Rate Rate
 
-	// BatchSize is the number of entries packed into one request by [Session.Write]
-	// and [Session.Listings], 1 to 500. Default 100.
+	// BatchSize is the most entries that [Session.Write] and [Session.Listings] pack
+	// into one request, 1 to 500. Default 500. A session begins with 100 and packs more
+	// while the server answers within seconds, fewer where it is slow.
 	BatchSize int
 
 	// ImportChunk is the number of rows of one CSV upload, default 500.
@@ -126,7 +127,7 @@ func New(baseURL string, opts *Options) (*Client, error) {
 		return nil, fmt.Errorf("appsuite: client name and User-Agent are both %q; OX refuses that (LGI-0021)", o.ClientName)
 	}
 	if o.BatchSize == 0 {
-		o.BatchSize = 100
+		o.BatchSize = 500
 	}
 	if o.BatchSize < 1 || o.BatchSize > 500 {
 		return nil, fmt.Errorf("appsuite: batch size %d is not between 1 and 500", o.BatchSize)

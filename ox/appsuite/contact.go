@@ -254,7 +254,9 @@ type Listing struct {
 func (s *Session) Listings(ctx context.Context, folders []FolderID, cols ...Column) iter.Seq2[Listing, error] {
 	folders, cols = slices.Clone(folders), slices.Clone(cols)
 	return func(yield func(Listing, error) bool) {
-		for chunk := range slices.Chunk(folders, s.c.opts.BatchSize) {
+		for rest := folders; len(rest) > 0; {
+			chunk := rest[:min(len(rest), s.reads.next(s.c.opts.BatchSize))]
+			rest = rest[len(chunk):]
 			requests := make([]*Request, len(chunk))
 			for i, f := range chunk {
 				rq, err := contactsRequest(f, cols)

@@ -50,6 +50,8 @@ type Response struct {
 	Timestamp   Timestamp       // of the envelope
 	Warning     *Error          // a problem that did not keep the call from being carried out
 	Body        []byte          // everything
+
+	took time.Duration // from sending to the end of the answer
 }
 
 // maxBody bounds an answer. A folder of 8,000 contacts with all columns has some 10 MB.
@@ -205,7 +207,7 @@ func (c *Client) sendOnce(ctx context.Context, hc *http.Client, rq *Request, tar
 	if len(content) > maxBody {
 		return nil, lost(resp.StatusCode, fmt.Errorf("answer is longer than %d bytes", maxBody))
 	}
-	out := &Response{Status: resp.StatusCode, Body: content}
+	out := &Response{Status: resp.StatusCode, Body: content, took: time.Since(start)}
 	out.ContentType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:

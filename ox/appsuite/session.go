@@ -41,6 +41,8 @@ type Session struct {
 
 	renewing chan struct{} // token: one login at a time
 
+	writes, reads batches
+
 	mu     sync.Mutex
 	login  login
 	serial int    // counts logins

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 )
 
 // Op is a write that [Session.Write] can carry out: [CreateFolder],
@@ -29,8 +28,8 @@ type Result struct {
 	Err       error
 }
 
-// Write carries out many writes with few requests ([Options.BatchSize] each, one
-// request after the other) and returns one result per op, in the order of ops.
+// Write carries out many writes with few requests (up to [Options.BatchSize] each,
+// one request after the other) and returns one result per op, in the order of ops.
 // An op that fails does not stop the others; look at every Result.Err.
 //
 // Write itself returns an error only if not all ops were sent and answered. Then
@@ -53,7 +52,9 @@ func (s *Session) Write(ctx context.Context, ops []Op) ([]Result, error) {
 		todo = append(todo, i)
 	}
 	var failure error
-	for chunk := range slices.Chunk(todo, s.c.opts.BatchSize) {
+	for len(todo) > 0 {
+		chunk := todo[:min(len(todo), s.writes.next(s.c.opts.BatchSize))]
+		todo = todo[len(chunk):]
 		if failure != nil {
 			for _, i := range chunk {
 				results[i].Err = &Error{Op: requests[i].op(), Subject: requests[i].Subject, Kind: ErrNotSent}
@@ -198,10 +199,18 @@ func (s *Session) multipleOnce(ctx context.Context, requests []*Request, readOnl
 			st.Items[r.op()]++
 		}
 	})
+	sizes := &s.writes
+	if readOnly {
+		sizes = &s.reads
+	}
 	resp, err := s.call(ctx, rq)
 	if err != nil {
+		if errors.Is(err, ErrUncertain) || errors.Is(err, ErrUnavailable) {
+			sizes.lost()
+		}
 		return nil, err
 	}
+	sizes.took(len(requests), resp.took)
 	var raw []json.RawMessage
 	if err := json.Unmarshal(bytes.TrimSpace(resp.Body), &raw); err != nil || len(raw) != len(requests) {
 		e := &Error{Op: rq.op(), Subject: rq.Subject, Kind: ErrProtocol, Status: resp.Status,

@@ -3,6 +3,7 @@ package books
 import (
 	"context"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -39,6 +40,54 @@ func TestMeasureVirtually(t *testing.T) {
 		}
 		if d := keptRewrite.free - rewrite.limited; d.Abs() > 5*time.Second {
 			t.Errorf("rewrite with limits: %v, on paper %v", keptRewrite.free, rewrite.limited)
+		}
+	})
+}
+
+// TestRequestsAtTheChangeOfTerm prints how many requests the first day of term takes
+// beyond a run with nothing to do, in batches of 100 as before and as they are packed
+// now: at most half as many, also with the server's limit kept.
+func TestRequestsAtTheChangeOfTerm(t *testing.T) {
+	t.Parallel()
+	people := *size
+	if people == 0 {
+		people = 6000
+	}
+	synctest.Test(t, func(t *testing.T) {
+		beyond := func(batch int) int {
+			s, err := newModel(t.Context(), people, oxtest.HTTPOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.server.Close()
+			s.batch = batch
+			m := &measurement{model: s, out: io.Discard, gap: 6 * time.Minute}
+			term := func(d *escadatest.District) *escadatest.District { return d.Day(1, 300) }
+			var results []result
+			for _, next := range []func(*escadatest.District) *escadatest.District{nil, nil, term, nil} {
+				r, err := m.sync(t.Context(), "", next, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				results = append(results, r)
+			}
+			unchanged, change, again := results[1], results[2], results[3]
+			if unchanged.entries != 0 || change.entries == 0 || again.entries != 0 {
+				t.Errorf("entries of an unchanged run, the change, once more: %d, %d, %d", unchanged.entries,
+					change.entries, again.entries)
+			}
+			name := "packed as now"
+			if batch != 0 {
+				name = fmt.Sprintf("batches of %d", batch)
+			}
+			fmt.Printf("%d people, %s: first day of term %d requests for %d entries, unchanged run %d: %d beyond it, %v\n",
+				people, name, change.requests, change.entries, unchanged.requests, change.requests-unchanged.requests,
+				change.free.Round(100*time.Millisecond))
+			return change.requests - unchanged.requests
+		}
+		before, now := beyond(100), beyond(0)
+		if 2*now > before {
+			t.Errorf("%d requests beyond an unchanged run, want at most half of %d", now, before)
 		}
 	})
 }

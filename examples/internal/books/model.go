@@ -29,6 +29,7 @@ type model struct {
 	soap     *ox.Client
 	contexts map[schoolmail.ContextID]*ox.ContextClient
 	known    map[schoolmail.ContextID]map[string]bool // users made
+	batch    int                                      // most items of a request; 0: the client's default
 }
 
 const (
@@ -114,7 +115,7 @@ func (s *model) login(ctx context.Context, rate appsuite.Rate, transport http.Ro
 	for c := range s.contexts {
 		cred[c] = appsuite.Credentials{Name: fmt.Sprintf("%s@schulen%d", serviceLogin, c), Password: sandboxPassword}
 	}
-	return openOX(ctx, sandboxURL+"ajax/", cred, &appsuite.Options{Rate: rate,
+	return openOX(ctx, sandboxURL+"ajax/", cred, &appsuite.Options{Rate: rate, BatchSize: s.batch,
 		HTTPClient: &http.Client{Transport: transport}})
 }
 
