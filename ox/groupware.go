@@ -64,9 +64,8 @@ type GroupwareOptions struct {
 	// Observer is told why ([FellBack]).
 	ReadEither bool
 	// Contents reads what users own, for VerifyCopy; nil: nothing is compared but the
-	// account. NotCompared says what the reader does not look at.
-	Contents    ContentReader
-	NotCompared string
+	// account.
+	Contents ContentReader
 	// Observer is told of contexts that are read by SOAP instead, and of each copy that
 	// VerifyCopy has found complete; may be nil. It is called from several goroutines.
 	Observer Observer

@@ -14,9 +14,10 @@ import (
 
 // ContentReader reads what a user owns in the modules, by a way that the site
 // grants; appsuite.ContentReader is one. owns says by what it is what there is, in a
-// form that is compared as it stands; lost is what a copy would not carry.
+// form that is compared as it stands; lost is what a copy would not carry, and unread
+// says what could not be looked at, and why.
 type ContentReader interface {
-	Contents(ctx context.Context, p schoolmail.Place) (owns map[string]string, lost []string, err error)
+	Contents(ctx context.Context, p schoolmail.Place) (owns map[string]string, lost, unread []string, err error)
 }
 
 // Verification is what is known of a copy that was compared with its source.
@@ -111,7 +112,7 @@ func (g *Groupware) contentsDiffer(ctx context.Context, v *Verification) ([]stri
 		v.NotVerified = "contents cannot be read: no login as a user is configured"
 		return nil, nil
 	}
-	had, lost, err := g.opt.Contents.Contents(ctx, v.From)
+	had, lost, unread, err := g.opt.Contents.Contents(ctx, v.From)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil, errors.Is(err, schoolmail.ErrUpdating):
@@ -121,14 +122,23 @@ func (g *Groupware) contentsDiffer(ctx context.Context, v *Verification) ([]stri
 		return nil, nil
 	}
 	v.Lost = append(v.Lost, lost...)
-	has, _, err := g.opt.Contents.Contents(ctx, v.To)
+	has, _, unreadCopy, err := g.opt.Contents.Contents(ctx, v.To)
 	if err != nil {
 		return nil, readerError(ctx, v.To.Context, err)
 	}
-	v.Compared, v.NotVerified = had, g.opt.NotCompared
+	for _, u := range unreadCopy {
+		if !slices.Contains(unread, u) {
+			unread = append(unread, "in the copy "+u)
+		}
+	}
+	v.Compared, v.NotVerified = maps.Clone(had), strings.Join(unread, "; ")
 	var differs []string
 	for _, what := range slices.Sorted(maps.Keys(had)) {
-		if has[what] != had[what] {
+		_, read := has[what]
+		switch {
+		case !read && len(unreadCopy) > 0:
+			delete(v.Compared, what)
+		case has[what] != had[what]:
 			differs = append(differs, fmt.Sprintf("%s: %s in the source, %s in the copy", what, had[what], has[what]))
 		}
 	}

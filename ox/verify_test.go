@@ -35,7 +35,7 @@ func proved(t *testing.T, readable bool) (srv *oxtest.Instance, g *ox.Groupware,
 		return mine(int(p.Context)), nil
 	}}
 	g = ox.NewGroupware(c, map[schoolmail.ContextID]ox.Credentials{10: admin, 20: admin}, &ox.GroupwareOptions{
-		Contents: reader, NotCompared: "calendar, tasks and files",
+		Contents: reader,
 		Observer: ox.ObserverFunc(func(e ox.Event) {
 			if e.Reason == ox.Compared {
 				*said = append(*said, *e.Verification)
@@ -97,7 +97,7 @@ func TestCopyIsProved(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := (*said)[0]
-	if v.Compared["contacts"] != "2" || v.NotVerified != "calendar, tasks and files" ||
+	if v.Compared["contacts"] != "2" || v.Compared["digest of contacts"] == "" ||
 		!slices.Contains(v.Lost, "membership in group 7b") ||
 		!slices.Contains(v.Lost, "settings of the web interface") {
 		t.Errorf("%+v", v)
@@ -134,6 +134,75 @@ func TestCopyIsProved(t *testing.T) {
 	}
 	if len(*said) != 1 {
 		t.Errorf("%d copies were called complete", len(*said))
+	}
+}
+
+// TestEveryModuleIsProved: appointments, tasks and files are counted and summed up on
+// both sides; what differs holds the switch, and a module that the user may not use in
+// the copy is said not to be verified.
+func TestEveryModuleIsProved(t *testing.T) {
+	t.Parallel()
+	srv, g, _, _, said := proved(t, true)
+	all := mia()
+	all.Access = "groupware_standard"
+	from, err := g.User(t.Context(), 10, "mia.lind")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.EnsureUser(t.Context(), 10, all); err != nil {
+		t.Fatal(err)
+	}
+	data := oxtest.PersonalData{Appointments: []string{"trip", "concert"}, Tasks: []string{"essay"},
+		Files: []string{"essay.odt", "photo.jpg", "list.ods"}}
+	if err := srv.State().SetData(10, "mia.lind", data); err != nil {
+		t.Fatal(err)
+	}
+	to, err := g.CopyUser(t.Context(), "mia.lind", 10, 20, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.VerifyCopy(t.Context(), from, to); err != nil {
+		t.Fatal(err)
+	}
+	v := (*said)[0]
+	for what, want := range map[string]string{"contacts": "2", "appointments": "2", "tasks": "1", "files": "3",
+		"folders of files": "1"} {
+		if v.Compared[what] != want || v.NotVerified != "" {
+			t.Errorf("%s: %q, want %s; not verified: %q", what, v.Compared[what], want, v.NotVerified)
+		}
+	}
+	for what, lose := range map[string]func(*oxtest.PersonalData){
+		"appointments: 2 in the source, 1 in the copy": func(p *oxtest.PersonalData) { p.Appointments = p.Appointments[:1] },
+		"tasks: 1 in the source, 0 in the copy":        func(p *oxtest.PersonalData) { p.Tasks = nil },
+		"files: 3 in the source, 2 in the copy":        func(p *oxtest.PersonalData) { p.Files = p.Files[1:] },
+		"digest of files": func(p *oxtest.PersonalData) {
+			p.Files = []string{"essay.odt", "photo.jpg", "list.odt"}
+		},
+	} {
+		less := data
+		lose(&less)
+		if err := srv.State().SetData(20, "mia.lind", less); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.VerifyCopy(t.Context(), from, to); !errors.Is(err, ox.ErrCopyDiffers) ||
+			!strings.Contains(err.Error(), what) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := srv.State().SetData(20, "mia.lind", data); err != nil {
+		t.Fatal(err)
+	}
+	all.Access = "webmail"
+	if _, err := g.EnsureUser(t.Context(), 20, all); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.VerifyCopy(t.Context(), from, to); err != nil {
+		t.Fatal(err)
+	}
+	v = (*said)[1]
+	if v.Compared["files"] != "" || v.Compared["contacts"] != "2" ||
+		!strings.Contains(v.NotVerified, "in the copy files: the user may not use the module") {
+		t.Errorf("copy without the module: %+v", v)
 	}
 }
 

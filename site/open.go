@@ -186,7 +186,6 @@ func (s *Site) openServers(set *Settings) error {
 		if opts.Contents, err = s.contentReader(set); err != nil {
 			return err
 		}
-		opts.NotCompared = "calendar, tasks and files are not compared"
 	}
 	opts.Observer = s.groupwareEvents(opts.Observer)
 	s.parts.Groupware = ox.NewGroupware(client, set.OXAdmins, &opts)

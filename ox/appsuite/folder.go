@@ -121,25 +121,33 @@ func folderParams() url.Values {
 // in one request: private ones first, then public, then shared.
 func (s *Session) VisibleFolders(ctx context.Context) iter.Seq2[Folder, error] {
 	return func(yield func(Folder, error) bool) {
-		rq := &Request{Module: "folders", Action: "allVisible", Params: url.Values{
-			"tree": {"0"}, "content_type": {"contacts"}, "columns": {columnList(folderColumns)}}}
+		rq := visibleFolders("contacts")
 		resp, err := s.call(ctx, rq)
 		if err != nil {
 			yield(Folder{}, err)
 			return
 		}
-		var parts struct{ Private, Public, Shared json.RawMessage }
-		if err := json.Unmarshal(resp.Data, &parts); err != nil {
-			yield(Folder{}, protocolError(rq, errNotJSON))
-			return
+		yieldVisible(rq, resp.Data, yield)
+	}
+}
+
+func visibleFolders(content string) *Request {
+	return &Request{Module: "folders", Action: "allVisible", Params: url.Values{
+		"tree": {"0"}, "content_type": {content}, "columns": {columnList(folderColumns)}}}
+}
+
+func yieldVisible(rq *Request, data json.RawMessage, yield func(Folder, error) bool) {
+	var parts struct{ Private, Public, Shared json.RawMessage }
+	if err := json.Unmarshal(data, &parts); err != nil {
+		yield(Folder{}, protocolError(rq, errNotJSON))
+		return
+	}
+	for _, part := range []json.RawMessage{parts.Private, parts.Public, parts.Shared} {
+		if len(part) == 0 || string(part) == "null" {
+			continue // no folders of this kind
 		}
-		for _, part := range []json.RawMessage{parts.Private, parts.Public, parts.Shared} {
-			if len(part) == 0 || string(part) == "null" {
-				continue // no folders of this kind
-			}
-			if !yieldFolders(rq, part, yield) {
-				return
-			}
+		if !yieldFolders(rq, part, yield) {
+			return
 		}
 	}
 }

@@ -310,6 +310,10 @@ func foldersAllVisible(rq *request) (reply, *failure) {
 	parts := map[string][][]any{"private": {}, "public": {}, "shared": {}}
 	names := map[int]string{state.TypePrivate: "private", state.TypePublic: "public", state.TypeShared: "shared"}
 	latest := int64(0)
+	if f := rq.moduleFolder(content); f != nil {
+		parts[names[f.Kind]] = append(parts[names[f.Kind]], rq.folderRow(f, columns, false))
+		latest = f.Modified
+	}
 	for _, id := range state.SortedKeys(rq.who.pim.Folders) {
 		f := rq.who.pim.Folders[id]
 		part := names[rq.kindFor(f)]

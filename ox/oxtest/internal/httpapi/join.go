@@ -31,7 +31,9 @@ type userView struct {
 	aliases                                       []string
 	data                                          *oxuser.User
 
-	contacts, calendar, infostore, editPublicFolders, shareFolders bool
+	contacts, calendar, tasks, infostore, editPublicFolders, shareFolders bool
+
+	owns state.PersonalData
 
 	gabDisabled bool // sees nothing of the global address book
 }
@@ -99,7 +101,8 @@ func (d directory) user(cid, uid int) (userView, bool) {
 		displayName: u.Display(), givenName: state.Text(data.Given_name), surName: state.Text(data.Sur_name),
 		mail:    u.Primary(),
 		aliases: slices.Sorted(slices.Values(data.Aliases)), data: data,
-		contacts: a.Has(state.Contacts), calendar: a.Has(state.Calendar), infostore: a.Has(state.Infostore),
+		contacts: a.Has(state.Contacts), calendar: a.Has(state.Calendar), tasks: a.Has(state.Tasks), owns: u.PersonalData,
+		infostore:         a.Has(state.Infostore),
 		editPublicFolders: a.Has(state.EditPublicFolders), shareFolders: a.Has(state.ReadCreateSharedFolders),
 		gabDisabled: !c.BookOpen(u),
 	}, true

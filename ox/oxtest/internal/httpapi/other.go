@@ -73,8 +73,9 @@ func multiple(rq *request) (reply, *failure) {
 func (rq *request) capabilities() []string {
 	out := []string{"webmail"}
 	u := rq.who.user
-	for name, on := range map[string]bool{"contacts": u.contacts, "calendar": u.calendar, "infostore": u.infostore,
-		"gab": rq.seesBook(), "edit_public_folders": u.editPublicFolders, "read_create_shared_folders": u.shareFolders} {
+	granted := map[string]bool{"contacts": u.contacts, "calendar": u.calendar, "tasks": u.tasks, "infostore": u.infostore,
+		"gab": rq.seesBook(), "edit_public_folders": u.editPublicFolders, "read_create_shared_folders": u.shareFolders}
+	for name, on := range granted {
 		if on {
 			out = append(out, name)
 		}

@@ -226,7 +226,7 @@ type action func(*request) (reply, *failure)
 // actions are the calls of JSON modules.
 var actions = func() map[string]action {
 	m := map[string]action{}
-	for _, part := range []map[string]action{folderActions, contactActions, userActions, otherActions} {
+	for _, part := range []map[string]action{folderActions, contactActions, userActions, otherActions, moduleActions} {
 		maps.Copy(m, part)
 	}
 	return m
