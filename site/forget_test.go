@@ -2,6 +2,7 @@ package site_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -292,5 +293,76 @@ func TestBegunPlanIsCarriedOnAsItWasBegun(t *testing.T) {
 	}
 	if act, err = run(t.Context(), site.RunOptions{Apply: true}); err != nil || act.Title != "Run" {
 		t.Errorf("without names: %q, %v", act.Title, err)
+	}
+}
+
+// All that is kept about somebody can be told: while they are here, with everything
+// that names them, and once they are purged, when only the proof is left.
+func TestSubject(t *testing.T) {
+	t.Parallel()
+	sb, err := sitetest.Start(sitetest.WithPeople(20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sb.Close()
+	set, day := sb.Settings(), sb.District.Today()
+	all := people{"1": "Ottilie Zumthor", "2": "Balthasar Quirin", "3": "Cornelia Xaver", "4": "Damian Yersin"}
+	some := people{"2": all["2"], "3": all["3"], "4": all["4"]}
+	tell := func(who string, export people, day schoolmail.Date) string {
+		t.Helper()
+		set := *set
+		set.PlanOnly = true
+		s, err := site.Open(&set, &site.Parts{Reader: export})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		w, err := s.Look(t.Context(), day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := s.Plan(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub, err := s.Subject(w, plan, who)
+		if errors.Is(err, site.ErrNobody) {
+			return "nobody"
+		}
+		var b strings.Builder
+		if err == nil {
+			err = sub.WriteText(&b)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	night(t, set, all, day)
+	text := tell("ottilie.zumthor", all, day)
+	for _, want := range []string{"record escada/1", "mail ottilie.zumthor@", "private address: ottilie@home.example",
+		"runs/" + day.String(), ", with names", "create: ", "create-account done", "initial-passwords/ps-birkenhof.csv"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "Balthasar") || strings.Contains(text, "balthasar") {
+		t.Errorf("it tells of somebody else:\n%s", text)
+	}
+	night(t, set, some, day+1)
+	night(t, set, some, day+58)
+	night(t, set, some, day+60+schoolmail.Date(sb.Policy.LifeCycle.PurgeDays))
+	text = tell("1", some, day+60)
+	for _, want := range []string{"neither delivered nor in the directory", ", without names", "purge-account done",
+		"in no list", "taken out of the names of 4 runs and 1 password lists"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("purged: %q is missing in\n%s", want, text)
+		}
+	}
+	if strings.Contains(strings.ToLower(text), "zumthor") {
+		t.Errorf("purged and named:\n%s", text)
+	}
+	if text := tell("nobody.at.all", some, day+60); text != "nobody" {
+		t.Errorf("somebody unknown:\n%s", text)
 	}
 }

@@ -193,17 +193,27 @@ func harmless(cell string) string {
 	return cell
 }
 
+// lists are the lists in the clear.
+func (p *passwords) lists() (files []string, err error) {
+	all, err := os.ReadDir(p.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, f := range all {
+		if f.Type().IsRegular() && filepath.Ext(f.Name()) == ".csv" {
+			files = append(files, filepath.Join(p.dir, f.Name()))
+		}
+	}
+	return files, nil
+}
+
 // without takes the lines of accounts out of all lists.
 func (p *passwords) without(gone func(username string) bool) error {
-	files, err := os.ReadDir(p.dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	files, err := p.lists()
+	if err != nil {
 		return err
 	}
-	for _, f := range files {
-		if !f.Type().IsRegular() || filepath.Ext(f.Name()) != ".csv" {
-			continue
-		}
-		file := filepath.Join(p.dir, f.Name())
+	for _, file := range files {
 		old, err := os.ReadFile(file)
 		if err != nil {
 			return fmt.Errorf("initial passwords: %w", err)

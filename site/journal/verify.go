@@ -105,6 +105,32 @@ func verifyFile(name string, compressed bool) (c contents, tail int64, err error
 	return c, counted.n - c.good, nil
 }
 
+// ReadAll calls yield for every entry of a journal with all its closed files, oldest
+// first, until it returns false. What a file has taken over from the one before it
+// comes twice. A nil opts is the zero value.
+func ReadAll(path string, opts *Options, yield func(schoolmail.JournalEntry) bool) error {
+	more := true
+	shown := shown(opts.names(), func(e schoolmail.JournalEntry) bool { more = more && yield(e); return more })
+	for number := 1; more; number++ {
+		name := closedName(path, number)
+		f, err := os.Open(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return OpenReader(path, nil).Entries(shown)
+		}
+		if err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+		z, err := gzip.NewReader(f)
+		if err == nil {
+			err = Read(name, z, shown)
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // counter counts and hashes what is read.
 type counter struct {
 	r   io.Reader

@@ -13,6 +13,17 @@ import (
 
 // explainPerson prints all that is known of one person.
 func (p *program) explainPerson(ctx context.Context) int {
+	return p.aboutPerson(ctx, func(open *site.Site, w *site.World, plan *schoolmail.Plan) error {
+		e, err := open.Explain(w, plan, p.explain)
+		if err != nil {
+			return &site.InputError{Err: err}
+		}
+		return e.WriteText(p.stdout)
+	})
+}
+
+// aboutPerson looks and plans, for something to be told.
+func (p *program) aboutPerson(ctx context.Context, tell func(*site.Site, *site.World, *schoolmail.Plan) error) int {
 	set, warnings, err := site.Load(p.config, nil)
 	if err != nil {
 		return p.flags.Fail(cli.Usage, err)
@@ -38,12 +49,8 @@ func (p *program) explainPerson(ctx context.Context) int {
 	if err != nil {
 		return exit(&site.InputError{Err: err})
 	}
-	e, err := open.Explain(w, plan, p.explain)
-	if err != nil {
-		return exit(&site.InputError{Err: err})
-	}
-	if err := e.WriteText(p.stdout); err != nil {
-		return p.flags.Fail(cli.Failed, err)
+	if err := tell(open, w, plan); err != nil {
+		return exit(err)
 	}
 	return cli.Done
 }

@@ -64,3 +64,37 @@ func TestExplain(t *testing.T) {
 		t.Errorf("with -apply: %d %s", exit, errs)
 	}
 }
+
+// All that is kept about a person is told in one go, address books too; nothing
+// about anybody else, and nothing is written.
+func TestSubjectIsTold(t *testing.T) {
+	t.Parallel()
+	s := start(t, 60)
+	day := s.District.Today()
+	if exit, _, errs := s.run(t, day, "-apply"); exit != 0 {
+		t.Fatalf("apply: %d %s", exit, errs)
+	}
+	accounts, _ := s.look(t)
+	before := s.written()
+	for _, a := range accounts {
+		if a.Role != schoolmail.RoleTeacher || a.Key.ID == "" {
+			continue
+		}
+		exit, out, errs := s.run(t, day, "-subject", a.Key.ID)
+		for _, want := range []string{"record " + a.Key.String(), "mail " + a.Mail, "Kept runs\n", ", with names",
+			"create-account done", "initial-passwords", "Address books\n", ": " + a.DisplayName + ", " + a.Mail} {
+			if exit != 0 || !strings.Contains(out, want) {
+				t.Errorf("exit status %d %s: nothing about %q in\n%s", exit, errs, want, out)
+			}
+		}
+		for _, b := range accounts {
+			if b.Username != a.Username && b.Mail != "" && strings.Contains(out, b.Mail) {
+				t.Errorf("it tells of %s:\n%s", b.Mail, out)
+			}
+		}
+		break
+	}
+	if s.written() != before {
+		t.Error("something was written")
+	}
+}

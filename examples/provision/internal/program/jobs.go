@@ -31,6 +31,7 @@ func (p *program) jobs() []job {
 		{flag: "status", with: []string{"max-age"}, do: p.verdict},
 		{flag: "preview-notices", do: p.previewNotices},
 		{flag: "explain", do: p.explainPerson},
+		{flag: "subject", do: p.tellSubject},
 	}
 }
 

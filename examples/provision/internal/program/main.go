@@ -69,6 +69,12 @@ what is missing. An example for cron, at two in the morning:
       id: as delivered, account, places in OX, what would be done now, what is held
       and why, what was done last. Writes nothing.
 
+  provision -config district.toml -subject WHO
+      Prints all that is kept about one person, for somebody who asks for it: what
+      -explain tells, what kept runs and the whole journal have, lists with an
+      initial password, copies, address books. Who was purged is found by record id:
+      the proof of it. Writes nothing.
+
   provision -config district.toml -preview-notices
       Prints every text that people may get, with a made-up person's data. Asks no
       server.
@@ -102,7 +108,7 @@ Flags:
 type options struct {
 	describe, showValues, tryNasty        bool
 	config, plan, applyPlan, undo, out    string
-	explain, approve                      string
+	explain, approve, subject             string
 	apply, dryRun, quiet, status, preview bool
 	breakLease, anyDay, verify            bool
 	maxAge                                time.Duration
@@ -152,6 +158,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.Uint64Var(&p.seed, "seed", 1, "sandbox: `number` that the district is made from")
 	fs.DurationVar(&p.latency, "latency", 0, "sandbox: `time` that each request to OX and doveadm takes")
 	fs.BoolVar(&p.quiet, "q", false, "no progress")
+	fs.StringVar(&p.subject, "subject", "", "print all that is kept about one `person`: user name, address or record id")
 	fs.StringVar(&p.explain, "explain", "", "tell all that is known of one `person`: user name, address or record id")
 	fs.BoolVar(&p.preview, "preview-notices", false, "print all texts that people may get, and do nothing else")
 	fs.BoolVar(&p.status, "status", false, "tell a monitor how the last run went, and do nothing else")
