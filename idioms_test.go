@@ -205,8 +205,6 @@ func TestIdioms(t *testing.T) {
 		"dovecot/migrate/internal/statefile": {"names"},
 		"dovecot/migrate/runner":             {"names", "observers"},
 		"dovecot/migrate/spool":              {"kinds", "names"},
-
-		"ucs": {"observers"},
 	}
 	for _, s := range sources(t) {
 		for name, rule := range rules {

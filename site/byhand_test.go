@@ -57,9 +57,11 @@ func TestByHand(t *testing.T) {
 		steps   map[schoolmail.Kind]int
 		held    []string // guards
 	}{
-		"there and open: stays":                       {steps: map[schoolmail.Kind]int{}},
-		"closed by hand: has left":                    {closed: []string{"neu.kind"}, steps: map[schoolmail.Kind]int{schoolmail.KindNotice: 1}},
-		"the export brings the person: both are held": {brought: true, steps: map[schoolmail.Kind]int{}, held: []string{"identity", "identity"}},
+		"there and open: stays": {steps: map[schoolmail.Kind]int{}},
+		"closed by hand: has left": {closed: []string{"neu.kind"},
+			steps: map[schoolmail.Kind]int{schoolmail.KindNotice: 1}},
+		"the export brings the person: both are held": {brought: true, steps: map[schoolmail.Kind]int{},
+			held: []string{"identity", "identity"}},
 		"a link joins the two: nothing is to be done": {brought: true, link: true, steps: map[schoolmail.Kind]int{}},
 		"a link, and the export has not got it yet":   {link: true, steps: map[schoolmail.Kind]int{schoolmail.KindNotice: 1}},
 	} {

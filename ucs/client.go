@@ -135,8 +135,8 @@ type Options struct {
 
 	// Logger gets warnings; nil: none. It never sees names or addresses.
 	Logger *slog.Logger
-	// Observe is called after every request if set. It must be quick.
-	Observe func(Request)
+	// Observer, if set, hears of every request.
+	Observer Observer
 }
 
 // Client reads and writes the accounts of one UCS@school domain. It is safe

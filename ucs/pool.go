@@ -46,8 +46,17 @@ func (s Stats) Total() int64 {
 
 type counters struct{ bind, search, add, modify, del, rename atomic.Int64 }
 
-// Request describes one finished request, for [Options.Observe].
-type Request struct {
+// Observer hears of requests. Observe must be quick and safe for concurrent use.
+type Observer interface{ Observe(Event) }
+
+// ObserverFunc makes an Observer of a function.
+type ObserverFunc func(Event)
+
+// Observe calls the function.
+func (f ObserverFunc) Observe(e Event) { f(e) }
+
+// Event is one finished request.
+type Event struct {
 	Op       string // "bind", "search", "add", "modify", "delete", "rename"
 	Duration time.Duration
 	Code     uint16 // LDAP result code; 200 and above are errors of the connection
@@ -271,8 +280,8 @@ func (p *pool) openBulk(ctx context.Context) (*bulk.Conn, error) {
 }
 
 func (p *pool) observe(op string, begin time.Time, err error) {
-	if p.opts.Observe != nil {
-		p.opts.Observe(Request{Op: op, Duration: time.Since(begin), Code: code(err)})
+	if p.opts.Observer != nil {
+		p.opts.Observer.Observe(Event{Op: op, Duration: time.Since(begin), Code: code(err)})
 	}
 }
 

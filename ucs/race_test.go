@@ -17,11 +17,11 @@ func interfere(t *testing.T, b *backend) (c *ucs.Client, arm func(n int32, f fun
 	var left atomic.Int32
 	var do atomic.Pointer[func()]
 	c = b.client(t, func(o *ucs.Options) {
-		o.Observe = func(r ucs.Request) {
-			if r.Op == "search" && left.Add(-1) == 0 {
+		o.Observer = ucs.ObserverFunc(func(e ucs.Event) {
+			if e.Op == "search" && left.Add(-1) == 0 {
 				(*do.Load())()
 			}
-		}
+		})
 	})
 	return c, func(n int32, f func()) { do.Store(&f); left.Store(n) }
 }

@@ -91,11 +91,11 @@ func TestWatch(t *testing.T) {
 				ready := make(chan struct{})
 				var searches atomic.Int32
 				watcher := b.client(t, func(o *ucs.Options) {
-					o.Observe = func(r ucs.Request) {
-						if r.Op == "search" && searches.Add(1) == 4 {
+					o.Observer = ucs.ObserverFunc(func(e ucs.Event) {
+						if e.Op == "search" && searches.Add(1) == 4 {
 							close(ready)
 						}
-					}
+					})
 				})
 				ctx, cancel := context.WithCancelCause(t.Context())
 				next, end := watching(t, watcher.Watch(ctx, opts))

@@ -39,9 +39,11 @@ func (p *printer) programs(c *Config) {
 	p.key("notifier", w.Notifier, "",
 		"Univention's directory notifier, such as primary.schulen.example:6669; empty: the directory is polled")
 	p.key("interval_seconds", w.IntervalSeconds, 0, "between two polls; 0: 30")
-	p.key("settle_seconds", w.SettleSeconds, 0, "of quiet before changes are acted upon, since one change rarely comes alone; 0: 2")
+	p.key("settle_seconds", w.SettleSeconds, 0,
+		"of quiet before changes are acted upon, since one change rarely comes alone; 0: 2")
 	p.key("adopt", w.Adopt, []schoolmail.Role(nil),
-		"roles of people who are entered in the directory by hand, without a record id, and get everything like others; empty: they are told only")
+		"roles of people who are entered in the directory by hand, without a record id, "+
+			"and get everything like others; empty: they are told only")
 	p.key("adopt_limit", w.AdoptLimit, 0, "of these at once; more are told and left alone; 0: 20")
 	p.key("no_books", w.NoBooks, false, "leave the address books to addressbooks")
 

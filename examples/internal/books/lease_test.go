@@ -31,7 +31,8 @@ func TestHeldDistrict(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	const other = `{"program":"provision","host":"ox9","process":4711,"start":"2026-08-10T02:00:00Z","counter":1,"nonce":"n"}`
+	const other = `{"program":"provision","host":"ox9","process":4711,"start":"2026-08-10T02:00:00Z",` +
+		`"counter":1,"nonce":"n"}`
 	if ok, err := dir.SwapNote(t.Context(), "run", "", other); err != nil || !ok {
 		t.Fatal(ok, err)
 	}

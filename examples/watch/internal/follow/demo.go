@@ -22,7 +22,8 @@ import (
 // demonstrate enters pupils by hand in a sandbox that is watched, and measures how
 // long it takes until they have everything. What the watch says goes to log.
 func demonstrate(ctx context.Context, out, log io.Writer, people, pupils int) (err error) {
-	fmt.Fprintf(out, "A made-up district of %d people on simulated servers, with the accounts of the night before.\n", people)
+	fmt.Fprintf(out, "A made-up district of %d people on simulated servers, with the accounts of the night before.\n",
+		people)
 	sb, err := sitetest.StartPopulated(ctx, sitetest.WithPeople(people))
 	if err != nil {
 		return err

@@ -357,8 +357,8 @@ func TestUnderTheLease(t *testing.T) {
 	p := start(t, nil)
 	out, _ := p.watch(t, "-apply")
 	out.wait(t, "everybody is looked at, nothing to do")
-	const other = `{"program":"provision","host":"ox9","process":4711,"start":"2026-08-10T02:00:00Z","counter":1,"nonce":"n"}`
-	const later = `{"program":"provision","host":"ox9","process":4711,"start":"2026-08-10T02:00:00Z","counter":2,"nonce":"n"}`
+	const holder = `{"program":"provision","host":"ox9","process":4711,"start":"2026-08-10T02:00:00Z","nonce":"n",`
+	const other, later = holder + `"counter":1}`, holder + `"counter":2}`
 	if ok, err := p.ldap.SwapNote(t.Context(), "run", "", other); err != nil || !ok {
 		t.Fatal(ok, err)
 	}

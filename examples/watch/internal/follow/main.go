@@ -63,7 +63,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.BoolVar(&o.apply, "apply", false, "do what is to be done")
 	fs.BoolVar(&o.once, "once", false, "look at everybody once and end")
 	fs.BoolVar(&o.breakLease, "break-lease", false, "take the district from another run, which is known to be gone")
-	fs.TextVar(&o.now, "now", schoolmail.Date(0), "`day` to plan for, YYYY-MM-DD, where [site] says sandbox; default today")
+	fs.TextVar(&o.now, "now", schoolmail.Date(0),
+		"`day` to plan for, YYYY-MM-DD, where [site] says sandbox; default today")
 	fs.IntVar(&o.people, "people", 60, "sandbox: `number` of people in the district")
 	fs.IntVar(&o.pupils, "pupils", 3, "sandbox: `number` of pupils to enter by hand")
 	if status, ok := fs.Parse(args); !ok {
