@@ -202,6 +202,7 @@ TLSCertificateFile %[1]s/cert.pem
 TLSCertificateKeyFile %[1]s/key.pem
 sizelimit 400000
 threads 8
+attributeoptions entry- lang-
 database mdb
 suffix "%[2]s"
 rootdn "%[3]s"

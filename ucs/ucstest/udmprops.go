@@ -153,7 +153,10 @@ func (p *property) ldapValues(v any) ([]string, error) {
 		}
 		s = t.Format("20060102") + "000000Z"
 	}
-	if s == "" {
+	switch {
+	case s == "" && p.name == "mailPrimaryAddress": // null removes an address; this is one with a fault
+		return nil, atProperty(p.name, "not an address")
+	case s == "":
 		return nil, nil
 	}
 	return []string{s}, nil

@@ -117,7 +117,7 @@ func (c *Client) Patch(ctx context.Context, m Module, dn string, p Properties, o
 // gives reports whether properties hold one that may be taken.
 func gives(p Properties) bool {
 	for _, n := range unique {
-		if _, ok := p[n]; ok {
+		if v, ok := p[n]; ok && v != nil && v != "" {
 			return true
 		}
 	}

@@ -73,10 +73,38 @@ func onAll(t *testing.T, f func(t *testing.T, u target)) {
 	})
 	env := func(name string) string { return os.Getenv("SCHOOLMAIL_UDM_" + name) }
 	if env("URL") != "" {
-		t.Run("real", func(t *testing.T) { // not parallel: one server for all
-			f(t, target{url: env("URL"), user: env("USER"), password: schoolmail.Secret(env("PASSWORD")), ldap: env("LDAP"),
-				bindDN: env("BINDDN"), ldapPassword: schoolmail.Secret(env("BINDPW")), base: env("BASE")})
+		t.Run("real", func(t *testing.T) { // one server for all
+			oneReal.Lock()
+			defer oneReal.Unlock()
+			u := target{url: env("URL"), user: env("USER"), password: schoolmail.Secret(env("PASSWORD")), ldap: env("LDAP"),
+				bindDN: env("BINDDN"), ldapPassword: schoolmail.Secret(env("BINDPW")), base: env("BASE")}
+			u.clean(t)
+			f(t, u)
 		})
+	}
+}
+
+var oneReal sync.Mutex
+
+// clean removes what earlier tests have left: people, classes, contexts and locks.
+func (u target) clean(t *testing.T) {
+	t.Helper()
+	c := u.conn(t)
+	for _, q := range [][2]string{
+		{"ou=gsmitte," + u.base, "(&(univentionObjectType=users/user)(!(uid=*$)))"},
+		{"cn=klassen,cn=schueler,cn=groups,ou=gsmitte," + u.base, "(objectClass=posixGroup)"},
+		{u.base, "(|(objectClass=oxContext)(objectClass=oxAccessProfile))"},
+		{"cn=temporary,cn=univention," + u.base, "(objectClass=lock)"},
+	} {
+		res, err := c.Search(ldap.NewSearchRequest(q[0], ldap.ScopeWholeSubtree, 0, 0, 0, false, q[1], []string{"1.1"}, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range res.Entries {
+			if err := c.Del(ldap.NewDelRequest(e.DN, nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 
@@ -366,8 +394,11 @@ func TestWhatAChangeBrings(t *testing.T) {
 				t.Errorf("isOxUser %v: %q, want %q", tc.value, got, tc.want)
 			}
 		}
-		if err := patch(udm.Properties{"mailPrimaryAddress": ""}, nil); !errors.Is(err, udm.ErrRefused) {
+		if err := patch(udm.Properties{"mailPrimaryAddress": nil}, nil); !errors.Is(err, udm.ErrRefused) {
 			t.Errorf("an OX user without address: %v", err)
+		}
+		if err := patch(udm.Properties{"mailPrimaryAddress": ""}, nil); !errors.Is(err, udm.ErrInvalid) {
+			t.Errorf("an address of no letters: %v", err)
 		}
 		// The last role cannot go; another may come for it.
 		err := patch(nil, &udm.PatchOptions{Options: map[string]bool{"ucsschoolStudent": false}})
