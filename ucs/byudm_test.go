@@ -30,7 +30,8 @@ func (b *backend) udmOf(t *testing.T) (*ucstest.UDM, *udm.Client) {
 	return s, c
 }
 
-// eachWay runs a test with every way to write that goes over UDM.
+// eachWay runs a test with every way to write that goes over UDM, and on a real one
+// where there is one: then there is no simulator.
 func eachWay(t *testing.T, f func(t *testing.T, b *backend, sim *ucstest.UDM, c *ucs.Client)) {
 	for name, change := range map[string]func(*ucs.Options){
 		"udm":                func(o *ucs.Options) { o.Write = ucs.WriteUDM },
@@ -41,6 +42,12 @@ func eachWay(t *testing.T, f func(t *testing.T, b *backend, sim *ucstest.UDM, c 
 			onBoth(t, func(t *testing.T, b *backend) {
 				sim, client := b.udmOf(t)
 				f(t, b, sim, b.client(t, func(o *ucs.Options) {
+					o.UDM = client
+					change(o)
+				}))
+			})
+			onReal(t, func(t *testing.T, b *backend, client *udm.Client) {
+				f(t, b, nil, b.client(t, func(o *ucs.Options) {
 					o.UDM = client
 					change(o)
 				}))
@@ -120,6 +127,9 @@ func TestLifeByUDM(t *testing.T) {
 		if _, err := c.Account(t.Context(), cur.Username); !errors.Is(err, schoolmail.ErrNotFound) {
 			t.Errorf("after the purge: %v", err)
 		}
+		if sim == nil {
+			return
+		}
 		counts := map[string]int{}
 		for _, call := range sim.Calls() {
 			counts[call.Method]++
@@ -136,7 +146,9 @@ func TestCutOffByUDM(t *testing.T) {
 	eachWay(t, func(t *testing.T, b *backend, sim *ucstest.UDM, c *ucs.Client) {
 		const password = "Xy7-ooP2-rr41"
 		pending := with(pupil(), func(a *schoolmail.Account) { a.State = schoolmail.Pending })
-		sim.Inject(ucstest.UDMFault{Method: "POST", Lose: ucstest.LoseAnswer})
+		if sim != nil {
+			sim.Inject(ucstest.UDMFault{Method: "POST", Lose: ucstest.LoseAnswer})
+		}
 		create(t, c, pending, password)
 		if d := diff(pending, read(t, c, pending.Username)); d != "" {
 			t.Errorf("answer lost (-want +got):\n%s", d)
