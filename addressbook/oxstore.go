@@ -109,11 +109,7 @@ func (s *oxStore) Load(ctx context.Context) (Snapshot, error) {
 		if err != nil {
 			return Snapshot{}, err
 		}
-		group := Group{ID: int(g.ID), Name: g.Name}
-		for _, m := range g.Members {
-			group.Members = append(group.Members, m)
-		}
-		out.Groups = append(out.Groups, group)
+		out.Groups = append(out.Groups, Group{ID: int(g.ID), Name: g.Name, Members: g.Members})
 	}
 	return s.folders(ctx, out, nil, nil)
 }

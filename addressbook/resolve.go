@@ -23,7 +23,8 @@ func newResolver(have Snapshot, want ContextBooks) *resolver {
 	r := &resolver{
 		self: have.Self, admin: have.Admin,
 		byLogin: map[string]schoolmail.UserID{}, byMail: map[string]schoolmail.UserID{},
-		groups: map[string]Group{}, members: map[int][]schoolmail.UserID{}, mails: map[string]string{}, missing: map[string]bool{},
+		groups: map[string]Group{}, members: map[int][]schoolmail.UserID{}, mails: map[string]string{},
+		missing: map[string]bool{},
 	}
 	shared := map[string]bool{} // addresses of several users tell nobody
 	for _, u := range have.Users {

@@ -201,7 +201,8 @@ func (c *Client) attempt(ctx context.Context, k *call, t traits) (*endpoint, *Er
 	case e.HTTPStatus != 0:
 		c.reached(server)
 	}
-	server.limit.Release(limiter.Likeness{Op: k.op.String(), Size: bits.Len64(uint64(ex.Sent+ex.Received) >> 10)}, start, o)
+	like := limiter.Likeness{Op: k.op.String(), Size: bits.Len64(uint64(ex.Sent+ex.Received) >> 10)}
+	server.limit.Release(like, start, o)
 	if e == nil && t&bySchema != 0 {
 		c.schemas.unlocked(k.context, start)
 	}

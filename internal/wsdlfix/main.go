@@ -286,43 +286,46 @@ type sharedType struct {
 // several forms under one name the one that most services have is shared; the
 // other services keep their own.
 func inCommon(all []*service) map[string]*sharedType {
-	forms := map[string]map[string]*sharedType{}
+	common := mostCommon(all)
+	// What leads to a type that a service has of its own is that service's own, too.
+	for again := true; again; {
+		again = false
+		for name, t := range common {
+			before := len(t.of)
+			maps.DeleteFunc(t.of, func(s *service, _ bool) bool {
+				return slices.ContainsFunc(t.leads, func(l string) bool { return common[l] == nil || !common[l].of[s] })
+			})
+			if len(t.of) < 2 {
+				delete(common, name)
+			}
+			again = again || len(t.of) < max(before, 2)
+		}
+	}
+	return common
+}
+
+// mostCommon gives, of each data type that two services or more declare alike, the form
+// that most of them have.
+func mostCommon(all []*service) map[string]*sharedType {
+	type form struct{ name, text string }
+	forms := map[form]*sharedType{}
 	for _, s := range all {
 		for _, d := range s.structs {
 			if d.wrapper {
 				continue
 			}
-			if forms[d.name] == nil {
-				forms[d.name] = map[string]*sharedType{}
+			f := form{d.name, d.text}
+			if forms[f] == nil {
+				forms[f] = &sharedType{declared: d, of: map[*service]bool{}}
 			}
-			if forms[d.name][d.text] == nil {
-				forms[d.name][d.text] = &sharedType{declared: d, of: map[*service]bool{}}
-			}
-			forms[d.name][d.text].of[s] = true
+			forms[f].of[s] = true
 		}
 	}
 	common := map[string]*sharedType{}
-	for name, byText := range forms {
-		for _, text := range slices.Sorted(maps.Keys(byText)) {
-			if f := byText[text]; len(f.of) > 1 && (common[name] == nil || len(f.of) > len(common[name].of)) {
-				common[name] = f
-			}
-		}
-	}
-	// What leads to a type that a service has of its own is that service's own, too.
-	for again := true; again; {
-		again = false
-		for name, t := range common {
-			for s := range t.of {
-				if slices.ContainsFunc(t.leads, func(l string) bool { return common[l] == nil || !common[l].of[s] }) {
-					delete(t.of, s)
-					again = true
-				}
-			}
-			if len(t.of) < 2 {
-				delete(common, name)
-				again = true
-			}
+	keys := slices.SortedFunc(maps.Keys(forms), func(a, b form) int { return strings.Compare(a.text, b.text) })
+	for _, f := range keys {
+		if t := forms[f]; len(t.of) > 1 && (common[f.name] == nil || len(t.of) > len(common[f.name].of)) {
+			common[f.name] = t
 		}
 	}
 	return common
