@@ -16,7 +16,40 @@ func (c *closer) CloseCopy(_ context.Context, p Place, open bool) error {
 	if !open {
 		c.closed = append(c.closed, p)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	u := c.contexts[p.Context].users[p.Username]
+	u.spec.MailEnabled = open
+	c.contexts[p.Context].users[p.Username] = u
 	return nil
+}
+
+// TestTransferTakenBackByHand: whoever sets an account's context back to where its
+// closed copy is kept has that copy opened by the next run, and is not transferred
+// again without a reason.
+func TestTransferTakenBackByHand(t *testing.T) {
+	t.Parallel()
+	w, p, plan := twoTerms(t, 28)
+	c := &closer{world: w}
+	ports := w.ports()
+	ports.Groupware = c
+	if r, err := Apply(t.Context(), plan, ports, &ApplyOptions{InitialPassword: testPassword}); err != nil ||
+		r.Count(StatusFailed) > 0 {
+		t.Fatal(err, r)
+	}
+	if w.contexts[20].users["ida.abel"].spec.MailEnabled {
+		t.Fatal("the copy was not closed")
+	}
+	ida := w.accounts["ida.abel"]
+	ida.Context, ida.Previous = 20, Previous{}
+	w.accounts["ida.abel"] = ida
+	delete(w.contexts[30].users, "ida.abel")
+	r := Record{Key: RecordKey{"escada", "1"}, Role: RolePupil, GivenName: "Ida", FamilyName: "Abel",
+		Memberships: []Membership{{School: "ps-a", Level: "primary"}}}
+	next := w.run(p, delivery([]Record{r}), day0.AddDays(2))
+	if n := next.Count(); n[KindTransfer] > 0 || !w.contexts[20].users["ida.abel"].spec.MailEnabled {
+		t.Errorf("mail %v after\n%s", w.contexts[20].users["ida.abel"].spec.MailEnabled, next.Summary())
+	}
 }
 
 // TestKeptCopiesAreClosed: after the directory is switched nobody works on in the copy

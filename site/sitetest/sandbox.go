@@ -76,15 +76,16 @@ func FirstDay(today schoolmail.Date) schoolmail.Date {
 
 // Credentials are of the simulated servers only.
 const (
-	MasterLogin    = "oxadminmaster"
-	MasterPassword = "sandbox-master"
-	DoveadmKey     = "sandbox-doveadm-key"
-	UserPassword   = "sandbox-user" // of the service and probe accounts
-	Salt           = schoolmail.Secret("sandbox salt of the address books")
-	ServiceLogin   = "svc-books" // in each context, writes address books
-	ProbeLogin     = "probe"     // in each context, an ordinary account like the others there
-	adminPassword  = "sandbox-admin-%d"
-	MailFrom       = "schulinformatik@schulen.example"
+	MasterLogin        = "oxadminmaster"
+	MasterPassword     = "sandbox-master"
+	DoveadmKey         = "sandbox-doveadm-key"
+	UserPassword       = "sandbox-user"     // of the service and probe accounts
+	UserMasterPassword = "sandbox-any-user" // with which anybody logs in to the HTTP API
+	Salt               = schoolmail.Secret("sandbox salt of the address books")
+	ServiceLogin       = "svc-books" // in each context, writes address books
+	ProbeLogin         = "probe"     // in each context, an ordinary account like the others there
+	adminPassword      = "sandbox-admin-%d"
+	MailFrom           = "schulinformatik@schulen.example"
 )
 
 // Sandbox is the running simulators.
@@ -181,7 +182,7 @@ func Start(opts ...Option) (_ *Sandbox, err error) {
 	}
 	s.OX, err = oxtest.Start(oxtest.WithMaster(MasterLogin, MasterPassword), oxtest.WithLatency(o.latency),
 		oxtest.WithoutCallLog(),
-		oxtest.WithHTTP(&oxtest.HTTPOptions{Latency: o.latency}))
+		oxtest.WithHTTP(&oxtest.HTTPOptions{Latency: o.latency, MasterPassword: UserMasterPassword}))
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}

@@ -71,6 +71,10 @@ type Options struct {
 	// of them are answered with status 404.
 	Missing []string
 
+	// MasterPassword, if set, opens a session as any user who is not closed, as the
+	// package for authentication by a master password does.
+	MasterPassword string
+
 	// Version is reported to clients that ask for it. Default "8.19.0".
 	Version string
 }
