@@ -15,6 +15,7 @@ type decisions struct {
 	frees   []Step            // dropped copies: they free a seat
 	limited map[string][]Step // leavers, deactivations and purges, by the guard that looks at them
 	claims  []*claim          // people for whom a context is to be found
+	slab    []claim           // room for the next ones
 	kinds   kinds             // everybody who is where they may be, counted
 	seated  []int32           // of each person, the kind in which they are counted; -1: none
 
@@ -123,6 +124,9 @@ func (g *given) here(r *Record) bool {
 // current returns the memberships of today; for somebody who is between two
 // schools those that come next.
 func (g *given) current(r *Record) []Membership {
+	if !slices.ContainsFunc(r.Memberships, func(m Membership) bool { return !m.On(g.now) }) {
+		return r.Memberships
+	}
 	var today, later []Membership
 	for _, m := range r.Memberships {
 		switch {
@@ -172,19 +176,25 @@ func (d *decisions) newcomer(r *Record) {
 		return
 	}
 	if d.names == nil {
-		d.names = newNames(d.state, len(d.people))
+		d.names = newNames(d.state, d.named, len(d.people))
 	}
-	a := Account{
-		Key: r.Key, State: Active, Made: d.now, Access: pop.Access,
-		Username: d.names.username(usernameBase(r.GivenName, r.FamilyName, limit), limit),
-		Mail:     d.names.address(addressBase(r.GivenName, r.FamilyName), pop.Domain),
+	username, address := bases(r.GivenName, r.FamilyName, pop.Domain, limit)
+	if len(d.slab) == 0 {
+		d.slab = make([]claim, 128)
 	}
-	d.want(&a, r, ms)
-	d.claim(&claim{acc: a, access: pop.Access, reason: newcomerReason(&a), person: -1}, pop)
+	c := &d.slab[0]
+	d.slab = d.slab[1:]
+	c.acc = Account{Key: r.Key, State: Active, Made: d.now, Access: pop.Access,
+		Username: d.names.username(username, limit), Mail: d.names.address(address)}
+	d.want(&c.acc, r, ms)
+	c.access, c.reason, c.person = pop.Access, newcomerReason(&c.acc), -1
+	d.claim(c, pop)
 }
 
 func newcomerReason(a *Account) string {
-	return string(a.Role) + " at " + schoolsOf(a.Memberships) + ", first appears in the delivery"
+	var buf [128]byte
+	b := append(append(buf[:0], a.Role...), " at "...)
+	return string(append(appendSchools(b, a.Memberships), ", first appears in the delivery"...))
 }
 
 // doubted holds what would be done about an account of which it is not certain
@@ -248,16 +258,27 @@ func (d *decisions) want(a *Account, r *Record, ms []Membership) {
 	// Display names are unique, because OX wants them so within a context and
 	// people move. Whoever has a name keeps it; the next one gets the user name
 	// behind it and keeps that.
-	plain := cleanName(r.GivenName + " " + r.FamilyName)
+	plain := a.GivenName + " " + a.FamilyName
+	if a.GivenName == "" || a.FamilyName == "" || len(plain) > 120 {
+		plain = cleanName(r.GivenName + " " + r.FamilyName)
+	}
 	owner := d.display.of(plain)
-	if marked := plain + " (" + a.Username + ")"; a.DisplayName == marked || owner != "" && owner != a.Username {
-		a.DisplayName = marked
+	if isMarked(a, plain) || owner != "" && owner != a.Username {
+		a.DisplayName = plain + " (" + a.Username + ")"
 	} else {
 		a.DisplayName = plain
 	}
 	if d.doubts[r.Key] == "" {
 		d.display.give(a.DisplayName, a.Username)
 	}
+}
+
+// isMarked reports whether the display name of an account is a name with the user name
+// behind it.
+func isMarked(a *Account, plain string) bool {
+	n := len(a.DisplayName) - len(a.Username) - 3
+	return n >= 0 && n == len(plain) && a.DisplayName[:n] == plain && a.DisplayName[n:n+2] == " (" &&
+		a.DisplayName[n+2:len(a.DisplayName)-1] == a.Username && a.DisplayName[len(a.DisplayName)-1] == ')'
 }
 
 // phoneOf is the number that is kept: of pupils only name and address are.
@@ -712,21 +733,25 @@ func newStep(k Kind, a *Account, reason string, act Action) Step {
 }
 
 func schoolsOf(ms []Membership) string {
+	var buf [96]byte
+	return string(appendSchools(buf[:0], ms))
+}
+
+func appendSchools(b []byte, ms []Membership) []byte {
 	if len(ms) == 0 {
-		return "no school"
+		return append(b, "no school"...)
 	}
-	var b strings.Builder
-	for i, m := range ms {
+	for i := range ms {
+		m := &ms[i]
 		if i > 0 {
-			b.WriteString(" and ")
+			b = append(b, " and "...)
 		}
-		b.WriteString(string(m.School))
+		b = append(b, m.School...)
 		if len(m.Classes) > 0 && len(m.Classes) <= 4 {
 			for j, c := range m.Classes {
-				b.WriteByte(" +"[min(j, 1)])
-				b.WriteString(c)
+				b = append(append(b, " +"[min(j, 1)]), c...)
 			}
 		}
 	}
-	return b.String()
+	return b
 }

@@ -19,8 +19,8 @@ type displayNames struct {
 	whole  bool // the users in OX have been looked at, too
 }
 
-func newDisplayNames(st *State, sorted sortedState) *displayNames {
-	d := &displayNames{owner: make(map[uint64]string, len(st.Accounts)), shared: map[uint64]bool{}, state: st,
+func newDisplayNames(st *State, sorted sortedState, people int) *displayNames {
+	d := &displayNames{owner: make(map[uint64]string, max(len(st.Accounts), people)), shared: map[uint64]bool{}, state: st,
 		sorted: sorted}
 	for _, r := range sorted.accounts {
 		a := &st.Accounts[r.at]
@@ -96,7 +96,7 @@ func hashName(s string) uint64 {
 
 // hashLetters is hashName for names that are not all ASCII.
 func hashLetters(s string) uint64 {
-	if !norm.NFC.IsNormalString(s) {
+	if !composed(s) {
 		s = norm.NFC.String(s)
 	}
 	h, blank := uint64(hashStart), false
@@ -133,8 +133,18 @@ func isClean(s string) bool {
 	return (!blank || s == "") && len(s) <= 120
 }
 
+// composed reports whether a text is in NFC, as all letters before U+0300 are.
+func composed(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0xCC {
+			return norm.NFC.IsNormalString(s)
+		}
+	}
+	return true
+}
+
 func isCleanText(s string) bool {
-	if !norm.NFC.IsNormalString(s) {
+	if !composed(s) {
 		return false
 	}
 	blank, n := true, 0

@@ -19,6 +19,7 @@ type facts struct {
 
 	byUser    map[string]int32    // user name -> number of the account
 	elsewhere map[string][]*Place // user name -> its users in other contexts than that of its account
+	named     []*Place            // users with names that no account has
 	users     int                 // users in OX but administrators
 	unknown   int                 // of these, users that are not in the directory
 	doubtful  map[SchoolID]string // new schools that may be mistakes, and why
@@ -61,7 +62,7 @@ func lookAt(in given) *facts {
 	f.unclear = unclear{shielded: map[RecordKey]string{}, schools: map[SchoolID]string{}, lostAt: map[SchoolID]bool{},
 		doubts: map[RecordKey]string{}}
 	f.doubtful = map[SchoolID]string{}
-	f.display = newDisplayNames(in.state, in.sorted)
+	f.display = newDisplayNames(in.state, in.sorted, len(in.delivery.Records))
 	f.meet()
 	f.house()
 	f.rejections()
@@ -250,6 +251,9 @@ func (f *facts) house() {
 		i, known := f.byUser[p.Username]
 		if _, updating := f.updating[p.Context]; updating {
 			continue // presumed
+		}
+		if !known || p.Mail != f.state.Accounts[i].Mail {
+			f.named = append(f.named, p)
 		}
 		if !known {
 			if !p.Admin {

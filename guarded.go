@@ -103,8 +103,9 @@ func (g *guarded) keepClaim(c *claim, guard, why string) {
 // target is where somebody would go if nothing were held back.
 func (g *guarded) target(c *claim) ContextID {
 	if g.targets == nil {
-		g.targets = make(map[RecordKey]ContextID, len(g.seats.placed.moves))
-		for _, m := range g.seats.placed.moves {
+		moves := g.place(holds{}).moves
+		g.targets = make(map[RecordKey]ContextID, len(moves))
+		for _, m := range moves {
 			g.targets[m.claim.key] = m.into
 		}
 	}

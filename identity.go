@@ -424,13 +424,8 @@ func hashText(h uint64, s string) uint64 {
 
 // plainName reports whether a name is one word of ASCII letters that is no particle.
 func plainName(s string) bool {
-	if len(s) < 4 {
+	if !asciiLetters(s) {
 		return false
-	}
-	for i := range len(s) {
-		if c := lowerASCII(s[i]); c < 'a' || c > 'z' {
-			return false
-		}
 	}
 	return !slices.Contains(particles, s) && !slices.Contains(particles, strings.ToLower(s))
 }
@@ -470,12 +465,18 @@ type newcomers struct {
 func (f *facts) newcomers(people []*individual) *newcomers {
 	n := &newcomers{people: people, names: make([]uint64, len(people)), byName: make(map[uint64][]int32, len(people)),
 		byBirth: map[string][]int32{}}
+	single := make([]int32, len(people)) // most names are those of one
 	for i, p := range people {
 		if b := p.record.Traits.Birth; b != "" {
 			n.byBirth[b] = append(n.byBirth[b], int32(i))
 		}
 		n.names[i] = hashPerson(p.record.GivenName, p.record.FamilyName)
-		n.byName[n.names[i]] = append(n.byName[n.names[i]], int32(i))
+		if same := n.byName[n.names[i]]; same != nil {
+			n.byName[n.names[i]] = append(same, int32(i))
+		} else {
+			single[i] = int32(i)
+			n.byName[n.names[i]] = single[i : i+1 : i+1]
+		}
 	}
 	return n
 }

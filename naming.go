@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -22,22 +23,52 @@ func foldASCII(s, keep string) string {
 	if isASCII(s) {
 		return foldPlain(s, keep)
 	}
-	var b strings.Builder
-	for _, r := range norm.NFC.String(s) {
+	var buf [64]byte
+	b := buf[:0]
+	for _, r := range s {
+		switch {
+		case r < utf8.RuneSelf:
+			if c := lowerASCII(byte(r)); 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || strings.IndexByte(keep, c) >= 0 {
+				b = append(b, c)
+			}
+		case firstLatin <= r && int(r-firstLatin) < len(latin):
+			b = append(b, latin[r-firstLatin]...)
+		default: // perhaps a mark that belongs to the letter before it
+			return strings.Trim(string(appendFolded(buf[:0], norm.NFC.String(s), keep)), keep)
+		}
+	}
+	return strings.Trim(string(b), keep)
+}
+
+// firstLatin is the first of the letters of latin.
+const firstLatin = 0xC0
+
+// latin has the spelling of the letters from U+00C0 to U+017F, which are those of
+// most names.
+var latin = func() (all [0x180 - firstLatin]string) {
+	for i := range all {
+		all[i] = string(appendFolded(nil, string(rune(firstLatin+i)), ""))
+	}
+	return all
+}()
+
+// appendFolded appends what foldASCII makes of a composed text.
+func appendFolded(b []byte, s, keep string) []byte {
+	for _, r := range s {
 		r = unicode.ToLower(r)
 		if t, ok := special[r]; ok {
-			b.WriteString(t)
+			b = append(b, t...)
 			continue
 		}
 		for _, d := range norm.NFD.String(string(r)) {
 			if t, ok := special[d]; ok {
-				b.WriteString(t)
+				b = append(b, t...)
 			} else if d >= 'a' && d <= 'z' || d >= '0' && d <= '9' || strings.ContainsRune(keep, d) {
-				b.WriteRune(d)
+				b = utf8.AppendRune(b, d)
 			}
 		}
 	}
-	return strings.Trim(b.String(), keep)
+	return b
 }
 
 // foldPlain is foldASCII for what is ASCII already.
@@ -128,7 +159,9 @@ var reserved = []string{"abuse", "admin", "administrator", "bin", "cyrus", "daem
 	"postfix", "postmaster", "root",
 	"sales", "security", "support", "sync", "sys", "usenet", "uucp", "webmaster", "www"}
 
-func newNames(st *State, newcomers int) *names {
+// newNames knows all names of a state; users are those in OX with names that no
+// account has.
+func newNames(st *State, users []*Place, newcomers int) *names {
 	n := &names{used: make(map[string]bool, 2*(len(st.Accounts)+len(st.Retired)+newcomers)), next: map[string]int{}}
 	for _, r := range reserved {
 		n.take(r)
@@ -141,7 +174,7 @@ func newNames(st *State, newcomers int) *names {
 			n.take(s)
 		}
 	}
-	for _, p := range st.Places {
+	for _, p := range users {
 		n.take(p.Username)
 		n.take(p.Mail)
 	}
@@ -173,13 +206,44 @@ func (n *names) username(base string, limit int) string {
 	})
 }
 
-// address returns the first free address of the base in the domain.
-func (n *names) address(base, domain string) string {
-	if a := base + "@" + domain; !n.used[a] && !slices.Contains(reserved, base) {
-		n.used[a] = true
-		return a
+// address returns an address, or the first free one with a number before the @.
+func (n *names) address(whole string) string {
+	base, domain, _ := strings.Cut(whole, "@")
+	if !n.used[whole] && !slices.Contains(reserved, base) {
+		n.used[whole] = true
+		return whole
 	}
-	return n.first(base+"@"+domain, func(i int) string { return base + strconv.Itoa(i) + "@" + domain })
+	return n.first(whole, func(i int) string { return base + strconv.Itoa(i) + "@" + domain })
+}
+
+// bases returns the user name and the address that somebody gets if nobody has them.
+func bases(given, family, domain string, limit int) (username, address string) {
+	given = callName(given)
+	n := len(given) + 1 + len(family)
+	if n > min(limit, 50) || !asciiLetters(given) || !asciiLetters(family) {
+		return usernameBase(given, family, limit), addressBase(given, family) + "@" + domain
+	}
+	var buf [128]byte
+	b := buf[:0]
+	for _, s := range [2]string{given, family} {
+		for i := range len(s) {
+			b = append(b, lowerASCII(s[i]))
+		}
+		b = append(b, '.')
+	}
+	b[n] = '@'
+	address = string(append(b, domain...))
+	return address[:n], address
+}
+
+// asciiLetters reports whether a text is one word of ASCII letters.
+func asciiLetters(s string) bool {
+	for i := range len(s) {
+		if c := lowerASCII(s[i]); c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // first returns the first free name of those with a number, from 2.

@@ -154,13 +154,13 @@ func (g *guarded) sequence(users map[ContextID]int) []placed {
 // depend fills in what each step depends on: the step before it for the same
 // person, and the creation of the context it goes into.
 func depend(steps []Step) {
-	making := map[ContextID]string{}
+	making := map[ContextID][]string{} // the id of one step
 	last := make(map[RecordKey]string, len(steps))
 	for i := range steps {
 		s := &steps[i]
 		to := leadsTo(s.Action)
 		if s.Key.IsZero() {
-			making[to] = s.ID
+			making[to] = []string{s.ID}
 			continue
 		}
 		s.After = nil
@@ -168,8 +168,10 @@ func depend(steps []Step) {
 			s.After = append(s.After, id)
 		}
 		last[s.Key] = s.ID
-		if id, ok := making[to]; ok {
-			s.After = append(s.After, id)
+		if made := making[to]; made != nil && s.After == nil {
+			s.After = made
+		} else {
+			s.After = append(s.After, made...)
 		}
 	}
 }

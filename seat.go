@@ -11,10 +11,9 @@ import (
 // seating says who gets which seat.
 type seats struct {
 	*decisions
-	made   []Step            // contexts that are to be created
-	users  map[ContextID]int // users of each context before the first step
-	rooms  []ContextID       // of the numbers that placement knows: declared contexts, then others where people sit
-	placed placement
+	made  []Step            // contexts that are to be created
+	users map[ContextID]int // users of each context before the first step
+	rooms []ContextID       // of the numbers that placement knows: declared contexts, then others where people sit
 }
 
 // placement is an answer to the question who sits where.
@@ -58,7 +57,6 @@ func (d *decisions) seat() *seats {
 			s.rooms = append(s.rooms, c)
 		}
 	}
-	s.placed = s.place(holds{})
 	return s
 }
 
@@ -244,67 +242,76 @@ func roomNumbers(cs []ContextID, room func(ContextID) int) []int {
 	return rooms
 }
 
+// kindKey is what people of one kind have in common.
+type kindKey struct {
+	now, cohort         int
+	fixed, first, ahead bool
+	rooms               int // which of the lists of rooms
+}
+
+// roomLists turns lists of contexts into lists of rooms, each only once.
+type roomLists struct {
+	room  func(ContextID) int
+	lists [][]ContextID
+	rooms [][]int
+}
+
+// of returns the number of a list.
+func (l *roomLists) of(cs []ContextID) int {
+	i := slices.IndexFunc(l.lists, func(o []ContextID) bool { return slices.Equal(o, cs) })
+	if i < 0 {
+		i = len(l.lists)
+		l.lists, l.rooms = append(l.lists, cs), append(l.rooms, roomNumbers(cs, l.room))
+	}
+	return i
+}
+
 // addClaims adds the people who are listed.
 func (s *seats) addClaims(w *layout, room func(ContextID) int, h holds) {
-	index := map[string]int{}
-	for i := range w.Kinds {
-		index[kindText(&w.Kinds[i])] = i
+	lists := roomLists{room: room}
+	index := map[kindKey]int{}
+	for i := range w.Kinds { // of those who are only counted
+		k := &w.Kinds[i]
+		contexts := s.policy.Populations[k.Cohort/len(s.kinds.schools)].Contexts
+		index[kindKey{now: k.Now, cohort: k.Cohort, fixed: k.Fixed, rooms: lists.of(slices.Sorted(slices.Values(contexts)))}] = i
 	}
 	for i := range s.claims {
 		c := s.claims[i]
-		k := seating.Kind{N: 1, Now: seating.None, Allowed: roomNumbers(c.allowed, room)}
-		if c.now != 0 {
-			k.Now = room(c.now)
-		}
 		pop := slices.IndexFunc(s.policy.Populations, func(p Population) bool { return p.Name == c.pop.Name })
-		k.Cohort = s.cohort(pop, int(s.kinds.school[c.school]))
+		k := kindKey{now: seating.None, cohort: s.cohort(pop, int(s.kinds.school[c.school]))}
+		if c.now != 0 {
+			k.now = room(c.now)
+		}
+		allowed := c.allowed
 		switch {
 		case h.claims[c.key], c.stays() && (c.before.Previous.Context != 0 || s.mayNotMove(c.now)):
 			// Two copies of one person are not kept.
 			if !c.stays() {
 				continue
 			}
-			k.Fixed = true
+			k.fixed = true
 		case s.pinned(c):
 			// The seat is taken already; the old one gets free.
 			if c.now != 0 && c.now != c.pin && !w.Keep {
-				w.Rooms[k.Now].Taken--
+				w.Rooms[k.now].Taken--
 			}
 			continue
 		case c.pin != 0:
-			k.Allowed, k.First, k.Now = []int{room(c.pin)}, true, seating.None
+			allowed, k.first, k.now = []ContextID{c.pin}, true, seating.None
 		case c.before == nil:
-			k.Ahead = true
+			k.ahead = true
 		}
-		text := kindText(&k)
-		n, known := index[text]
+		k.rooms = lists.of(allowed)
+		n, known := index[k]
 		if !known {
 			n = len(w.Kinds)
-			index[text] = n
-			k.N = 0
-			w.add(k, -1)
+			index[k] = n
+			w.add(seating.Kind{Now: k.now, Cohort: k.cohort, Fixed: k.fixed, First: k.first, Ahead: k.ahead,
+				Allowed: lists.rooms[k.rooms]}, -1)
 		}
 		w.Kinds[n].N++
 		w.members[n] = append(w.members[n], c)
 	}
-}
-
-func kindText(k *seating.Kind) string {
-	b := make([]byte, 0, 64)
-	number := func(n int) { b = append(b, byte(n>>24), byte(n>>16), byte(n>>8), byte(n)) }
-	number(k.Now)
-	number(k.Cohort)
-	for _, yes := range [...]bool{k.Fixed, k.First, k.Ahead} {
-		if yes {
-			b = append(b, 1)
-		} else {
-			b = append(b, 0)
-		}
-	}
-	for _, r := range k.Allowed {
-		number(r)
-	}
-	return string(b)
 }
 
 // missing says why there is no seat for somebody.

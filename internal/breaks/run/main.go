@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"path"
 	"strings"
 
 	"github.com/ictmedia/schoolmail/internal/breaks"
@@ -15,13 +16,18 @@ import (
 
 func main() {
 	file := flag.String("file", "", "only breaks of files whose name contains this")
+	dir := flag.String("dir", "", "only breaks of the package in this folder, . being the root")
+	untried := flag.Bool("untried", false, "only those that are marked as not tried yet")
 	n := flag.Int("n", 0, "only so many, drawn by the seed; 0: all")
 	seed := flag.Uint64("seed", 1, "of the draw")
 	verbose := flag.Bool("v", false, "also print which test notices a break")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	ok, err := run(ctx, *file, *n, *seed, *verbose)
+	wanted := func(b *breaks.Break) bool {
+		return strings.Contains(b.File, *file) && (*dir == "" || path.Dir(b.File) == *dir) && (b.Untried || !*untried)
+	}
+	ok, err := run(ctx, wanted, *n, *seed, *verbose)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "run:", err)
 	}
@@ -30,14 +36,14 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, file string, n int, seed uint64, verbose bool) (bool, error) {
+func run(ctx context.Context, wanted func(*breaks.Break) bool, n int, seed uint64, verbose bool) (bool, error) {
 	root, err := breaks.Root()
 	if err != nil {
 		return false, err
 	}
 	var list []breaks.Break
 	for _, b := range breaks.All() {
-		if strings.Contains(b.File, file) {
+		if wanted(&b) {
 			list = append(list, b)
 		}
 	}
