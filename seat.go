@@ -272,8 +272,8 @@ func (s *seats) addClaims(w *layout, room func(ContextID) int, h holds) {
 	index := map[kindKey]int{}
 	for i := range w.Kinds { // of those who are only counted
 		k := &w.Kinds[i]
-		contexts := s.policy.Populations[k.Cohort/len(s.kinds.schools)].Contexts
-		index[kindKey{now: k.Now, cohort: k.Cohort, fixed: k.Fixed, rooms: lists.of(slices.Sorted(slices.Values(contexts)))}] = i
+		contexts := slices.Sorted(slices.Values(s.policy.Populations[k.Cohort/len(s.kinds.schools)].Contexts))
+		index[kindKey{now: k.Now, cohort: k.Cohort, fixed: k.Fixed, rooms: lists.of(contexts)}] = i
 	}
 	for i := range s.claims {
 		c := s.claims[i]
