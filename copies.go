@@ -30,7 +30,7 @@ func (d *decisions) oldCopies() {
 	var drops []Step
 	for i := range d.people {
 		a := d.people[i].account
-		if a == nil || a.Held || a.Previous.Context == 0 {
+		if a == nil || a.Held || d.onHold[a.Key] || a.Previous.Context == 0 {
 			continue
 		}
 		old := d.placeAt(a.Username, a.Previous.Context)
@@ -150,7 +150,7 @@ func (d *decisions) leftovers() {
 			continue
 		}
 		a := p.account
-		if a.Held || a.State == Pending || wanted[copyKey{l.Username, l.Context}] || !d.isLeftover(a, l) {
+		if a.Held || d.onHold[a.Key] || a.State == Pending || wanted[copyKey{l.Username, l.Context}] || !d.isLeftover(a, l) {
 			continue
 		}
 		s := newStep(KindDropCopy, a, fmt.Sprintf("a transfer to context %d was cut off and is not wanted any more",

@@ -86,6 +86,8 @@ func (f *facts) decide() *decisions {
 		case p.account == nil:
 			newcomers = append(newcomers, p.record)
 		case p.account.Held:
+		case f.onHold[p.account.Key]:
+			d.stopped(p)
 		case f.doubts[p.account.Key] != "":
 			d.doubted(p)
 		case p.record != nil && f.here(p.record):
@@ -164,7 +166,8 @@ func (d *decisions) newcomer(r *Record) {
 	if why := d.doubts[r.Key]; why != "" {
 		a := Account{Key: r.Key, State: Active, Access: pop.Access, Username: usernameBase(r.GivenName, r.FamilyName, limit)}
 		d.want(&a, r, ms)
-		d.hold(newStep(KindCreate, &a, newcomerReason(&a), CreateAccount{Account: a, Access: pop.Access}), guardIdentity, why)
+		d.hold(newStep(KindCreate, &a, newcomerReason(&a), CreateAccount{Account: a, Access: pop.Access}),
+			d.stopGuard(r.Key), why)
 		return
 	}
 	d.severalTake(r, ms)
@@ -674,12 +677,15 @@ func (d *decisions) leaving(a *Account) {
 	case a.NoticedOn.IsZero():
 		d.find("no-notice-date", "account %s is leaving without a recorded notice: it is left alone", a.Username)
 	case d.now >= due:
-		next := *a
-		next.State, next.Deactivated = Deactivated, d.now
-		s := newStep(KindDeactivate, a, fmt.Sprintf("notice of %s, %d days ago", a.NoticedOn, d.now.Sub(a.NoticedOn)),
-			Deactivate{Before: *a, After: next})
-		d.limited["deactivations"] = append(d.limited["deactivations"], s)
+		d.limited["deactivations"] = append(d.limited["deactivations"], d.deactivation(a))
 	}
+}
+
+func (d *decisions) deactivation(a *Account) Step {
+	next := *a
+	next.State, next.Deactivated = Deactivated, d.now
+	return newStep(KindDeactivate, a, fmt.Sprintf("notice of %s, %d days ago", a.NoticedOn, d.now.Sub(a.NoticedOn)),
+		Deactivate{Before: *a, After: next})
 }
 
 func (d *decisions) purge(a Account) {

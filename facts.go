@@ -53,7 +53,8 @@ type unclear struct {
 	absence  string               // why absence does not count at all; empty: it counts
 	lost     string               // why any record may lack a row
 	lostAt   map[SchoolID]bool    // schools that have an unreadable row without a key
-	doubts   map[RecordKey]string // why it is not certain who stands behind a key
+	doubts   map[RecordKey]string // why nothing is done for a key: it is not certain who stands behind it, or a hold
+	onHold   map[RecordKey]bool   // those of them who are on hold
 }
 
 // lookAt looks at everything once and finds what is ambiguous.
@@ -85,6 +86,7 @@ func lookAt(in given) *facts {
 		f.find("source-suspended", "%s: %s is treated as gone", s.Reason, s.whom())
 	}
 	f.identify()
+	f.putOnHold()
 	return f
 }
 

@@ -17,6 +17,7 @@ type Policy struct {
 	// Links and Distinct decide about records of which it is not certain whose they are.
 	Links    []Link     `json:"links,omitempty"`
 	Distinct []Distinct `json:"distinct,omitempty"`
+	Holds    []Hold     `json:"holds,omitempty"` // of people about whom nothing is done for a while
 }
 
 // Population is a kind of people and the contexts they may live in. The first

@@ -259,6 +259,7 @@ func (p Policy) validatePairs(bad func(string, ...any)) {
 			bad("link number %d: the links lead in a circle", i+1)
 		}
 	}
+	p.checkHolds(bad)
 	for i, d := range p.Distinct {
 		if d.A == "" || d.B == "" || d.A == d.B || d.By == "" || d.Reason == "" {
 			bad("distinct number %d: two different ids a and b, by and reason must be given", i+1)

@@ -3,6 +3,7 @@ package dovecot
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/ictmedia/schoolmail"
 )
@@ -47,6 +48,35 @@ func (m *Mailstore) EnsureMailbox(ctx context.Context, a schoolmail.Account) err
 	}
 	_, err := m.c.Ensure(ctx, login, m.want)
 	return err
+}
+
+// Contents returns the folders of an account's mailbox, as [Client.Status] does, and
+// its quota. It creates nothing; [ErrNotFound] says that the server does not know the
+// account.
+func (m *Mailstore) Contents(ctx context.Context, a schoolmail.Account) ([]MailboxStatus, []Quota, error) {
+	folders, err := m.c.Status(ctx, m.login(a))
+	if err != nil {
+		return nil, nil, err
+	}
+	quota, err := m.c.Quota(ctx, m.login(a))
+	if errors.Is(err, ErrUnsupported) {
+		err = nil // without the plugin there is none
+	}
+	return folders, quota, err
+}
+
+// Missing returns which of INBOX and the folders wanted an account lacks. It creates
+// nothing; [ErrNotFound] says that the server does not know the account.
+func (m *Mailstore) Missing(ctx context.Context, a schoolmail.Account) ([]string, error) {
+	folders, err := m.c.Status(ctx, m.login(a))
+	if err != nil {
+		return nil, err
+	}
+	missing := append([]string{"INBOX"}, m.want.Mailboxes...)
+	for _, f := range folders {
+		missing = slices.DeleteFunc(missing, func(name string) bool { return name == f.Mailbox })
+	}
+	return missing, nil
 }
 
 // Disconnect makes the server forget the account's cached password and ends

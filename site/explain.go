@@ -2,6 +2,7 @@ package site
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -37,9 +38,14 @@ type Explanation struct {
 	Steps    []schoolmail.Step      // what would be done now
 	Held     []schoolmail.Held      // what is not done, and why
 	Findings []schoolmail.Finding
+	Mailbox  []string                  // what the mail server has, a line each
+	Books    []string                  // address books that list the person or let them read, a line each
+	Holds    []schoolmail.Hold         // also those that are over
 	History  []schoolmail.JournalEntry // the last effects on the person, oldest first
 	life     schoolmail.LifeTimes
-	source   string
+
+	booksKnown bool
+	source     string
 }
 
 // history is how many effects an explanation shows.
@@ -48,12 +54,17 @@ const history = 20
 // Explain tells all that is known of a person, given by user name, mail address or
 // record id. Several people who are meant are an error that names their user names or
 // record ids; nobody is [ErrNobody]. The plan is one of the same world.
-func (s *Site) Explain(w *World, plan *schoolmail.Plan, who string) (*Explanation, error) {
+func (s *Site) Explain(ctx context.Context, w *World, plan *schoolmail.Plan, who string) (*Explanation, error) {
 	e := &Explanation{Day: w.Day, life: s.policy.LifeCycle, source: s.policy.Source}
 	if err := e.find(w, who); err != nil {
 		return nil, fmt.Errorf("explain %q: %w", who, err)
 	}
 	key, name := e.key(), e.username()
+	for _, h := range s.policy.Holds {
+		if h.ID == key.ID && key.Source == e.source {
+			e.Holds = append(e.Holds, h)
+		}
+	}
 	for _, r := range w.Delivery.Rejected {
 		if key.ID != "" && strings.EqualFold(r.Key.ID, key.ID) {
 			e.Rows = append(e.Rows, r)
@@ -82,16 +93,19 @@ func (s *Site) Explain(w *World, plan *schoolmail.Plan, who string) (*Explanatio
 			e.Findings = append(e.Findings, f)
 		}
 	}
+	e.Mailbox = s.mailbox(ctx, e.Account)
+	e.Books, e.booksKnown = s.booksOf(w, e.Account), s.Books != nil
 	return e, s.history(e, name)
 }
 
 // history adds the last effects on a person from the journal.
 func (s *Site) history(e *Explanation, name string) error {
-	if name == "" || s.parts.Journal == nil {
+	if s.parts.Journal == nil {
 		return nil
 	}
+	key := e.key()
 	return s.parts.Journal.Entries(func(j schoolmail.JournalEntry) bool {
-		if j.Subject == name && j.Phase != schoolmail.Intent {
+		if (j.Subject == name && name != "" || j.Subject == key.String() && key.ID != "") && j.Phase != schoolmail.Intent {
 			if len(e.History) == history {
 				e.History = slices.Delete(e.History, 0, 1)
 			}
@@ -107,7 +121,7 @@ func (e *Explanation) find(w *World, who string) error {
 	var names []string
 	for i := range w.State.Accounts {
 		a := &w.State.Accounts[i]
-		if strings.EqualFold(a.Username, who) || a.Key.ID != "" && (strings.EqualFold(a.Key.ID, who) || strings.EqualFold(a.Key.String(), who)) || hasAddress(a, who) {
+		if strings.EqualFold(a.Username, who) || isKey(a.Key, who) || hasAddress(a, who) {
 			e.Account, names = a, append(names, a.Username)
 		}
 	}
@@ -122,7 +136,7 @@ func (e *Explanation) find(w *World, who string) error {
 	names = nil
 	for i := range w.Delivery.Records {
 		r := &w.Delivery.Records[i]
-		if id != "" && (strings.EqualFold(r.Key.ID, id) || strings.EqualFold(r.Key.String(), id)) && (e.Account == nil || r.Key.Source == e.Account.Key.Source) {
+		if isKey(r.Key, id) && (e.Account == nil || r.Key.Source == e.Account.Key.Source) {
 			e.Record, names = r, append(names, r.Key.ID)
 		}
 	}
@@ -133,6 +147,11 @@ func (e *Explanation) find(w *World, who string) error {
 		return ErrNobody
 	}
 	return nil
+}
+
+// isKey reports whether it is the key of whom somebody names by record id.
+func isKey(k schoolmail.RecordKey, who string) bool {
+	return k.ID != "" && (strings.EqualFold(k.ID, who) || strings.EqualFold(k.String(), who))
 }
 
 func hasAddress(a *schoolmail.Account, s string) bool {
@@ -163,6 +182,19 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	e.writeRecord(t)
 	e.writeAccount(t)
 	e.writePlaces(t)
+	t.section("Mailbox")
+	for _, line := range e.Mailbox {
+		t.item("%s", line)
+	}
+	t.none("not asked")
+	if e.booksKnown {
+		t.section("Address books")
+		for _, line := range e.Books {
+			t.item("%s", line)
+		}
+		t.none("in none")
+	}
+	e.writeHolds(t)
 	t.section("What would be done now")
 	for _, s := range e.Steps {
 		t.item("%s: %s", s.Kind(), s.Reason)
@@ -188,6 +220,20 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	return t.err
 }
 
+func (e *Explanation) writeHolds(t *lines) {
+	if len(e.Holds) == 0 {
+		return
+	}
+	t.section("On hold")
+	for _, h := range e.Holds {
+		over := ""
+		if h.Until < e.Day {
+			over = ", which is over"
+		}
+		t.item("since %s until %s%s, by %s: %s", h.Since, h.Until, over, h.By, h.Reason)
+	}
+}
+
 func guardOf(h schoolmail.Held) string {
 	if h.Guard == "" {
 		return ""
@@ -199,6 +245,9 @@ func where(j schoolmail.JournalEntry) string {
 	s := ""
 	if j.To != 0 {
 		s += fmt.Sprintf(" in context %d", j.To)
+	}
+	if j.By != "" {
+		s += " by " + j.By
 	}
 	if j.Error != "" {
 		s += ": " + j.Error

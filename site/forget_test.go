@@ -325,7 +325,7 @@ func TestSubject(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sub, err := s.Subject(w, plan, who)
+		sub, err := s.Subject(t.Context(), w, plan, who)
 		if errors.Is(err, site.ErrNobody) {
 			return "nobody"
 		}

@@ -92,6 +92,9 @@ func Open(set *Settings, own *Parts) (_ *Site, err error) {
 	if s.stateDir == "" {
 		return nil, errors.New("site: no folder for the state, which keeps what was begun")
 	}
+	if err := s.takeHolds(); err != nil {
+		return nil, err
+	}
 	if s.parts.Reader == nil {
 		s.parts.Reader = set.reader()
 	}

@@ -99,7 +99,9 @@ type Act struct {
 // NeedsAttention reports whether something was held back, failed for single people
 // or was found that keeps somebody from something.
 func (a *Act) NeedsAttention() bool {
-	if len(a.Plan.Held) > 0 || len(a.World.Findings) > 0 {
+	// Who is on hold waits because somebody has said so.
+	byItself := func(h schoolmail.Held) bool { return h.Guard != "hold" }
+	if slices.ContainsFunc(a.Plan.Held, byItself) || len(a.World.Findings) > 0 {
 		return true
 	}
 	if slices.ContainsFunc(a.Plan.Findings, func(f schoolmail.Finding) bool { return !informative[f.Kind] }) {
@@ -109,10 +111,14 @@ func (a *Act) NeedsAttention() bool {
 }
 
 // Idle reports whether there was nothing to do and there is nothing to look at.
-func (a *Act) Idle() bool { return a.Plan.Empty() && a.Err == nil && !a.NeedsAttention() }
+func (a *Act) Idle() bool {
+	return a.Plan.Empty() && len(a.Plan.Held) == 0 && a.Err == nil && !a.NeedsAttention()
+}
 
 // informative are the findings that keep nobody from anything.
 var informative = map[string]bool{"override": true, "unknown-users": true, "second-copy": true, "not-yet-here": true,
+	"on-hold":      true,
+	"hold-expired": true, "hold-unused": true,
 	"no-longer-here": true,
 	"renamed-person": true, "override-expired": true, "override-unused": true, "several-populations": true,
 	"orphan-accounts": true, "no-copies": true}

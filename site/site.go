@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/addressbook"
 	"github.com/ictmedia/schoolmail/site/journal"
 )
 
@@ -72,6 +73,10 @@ type Parts struct {
 // Site is a whole district, opened: its policy, its export and its servers. It is
 // for one run at a time.
 type Site struct {
+	// Books are the rules of the address books, for [Site.Explain]; nil: they are
+	// not told.
+	Books *addressbook.Rules
+
 	name     string
 	policy   schoolmail.Policy
 	parts    Parts

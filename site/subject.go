@@ -1,6 +1,7 @@
 package site
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,9 +38,9 @@ type KeptRun struct {
 
 // Subject collects all that is kept about a person, given as for [Site.Explain].
 // Somebody who was purged is found by the id of the record.
-func (s *Site) Subject(w *World, plan *schoolmail.Plan, who string) (*Subject, error) {
+func (s *Site) Subject(ctx context.Context, w *World, plan *schoolmail.Plan, who string) (*Subject, error) {
 	sub := &Subject{Key: schoolmail.RecordKey{Source: s.policy.Source, ID: strings.TrimSpace(who)}}
-	e, err := s.Explain(w, plan, who)
+	e, err := s.Explain(ctx, w, plan, who)
 	switch {
 	case err == nil:
 		sub.Explanation, sub.Key = e, e.key()

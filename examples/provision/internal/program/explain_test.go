@@ -32,7 +32,8 @@ func TestExplain(t *testing.T) {
 		}
 		for _, want := range []string{"record " + a.Key.ID + ": " + a.GivenName, a.Username + ": " + a.DisplayName,
 			"mail " + a.Mail, "state: active",
-			"What would be done now\n  nothing", "create-account done"} {
+			"What would be done now\n  nothing", "create-account done",
+			"Mailbox\n  ", "INBOX: 0 messages", "listed"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%s: nothing about %q in\n%s", who, want, out)
 			}

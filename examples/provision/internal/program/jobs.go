@@ -32,6 +32,10 @@ func (p *program) jobs() []job {
 		{flag: "preview-notices", do: p.previewNotices},
 		{flag: "explain", do: p.explainPerson},
 		{flag: "subject", do: p.tellSubject},
+		{flag: "drift", with: []string{"school", "role", "person"}, do: p.showDrift},
+		{flag: "forecast", with: []string{"churn"}, do: p.showForecast},
+		{flag: "hold", with: []string{"reason", "until", "by"}, do: p.holdPerson},
+		{flag: "release", with: []string{"by"}, do: p.releasePerson},
 	}
 }
 
@@ -83,6 +87,14 @@ func (p *program) chooseRun(given map[string]bool) (do func(context.Context) int
 				return mistake("-%s needs -config", name)
 			}
 		}
+	}
+	for _, name := range []string{"reason", "until", "by"} {
+		if given[name] {
+			return mistake("-%s goes with -hold", name)
+		}
+	}
+	if given["churn"] {
+		return mistake("-churn goes with -forecast")
 	}
 	limited := given["only-school"] || given["only-person"]
 	switch {

@@ -66,8 +66,25 @@ what is missing. An example for cron, at two in the morning:
 
   provision -config district.toml -explain WHO
       Tells all that is known of one person, by user name, mail address or record
-      id: as delivered, account, places in OX, what would be done now, what is held
-      and why, what was done last. Writes nothing.
+      id: as delivered, account, places in OX, mailbox, address books, holds, what
+      would be done now, what is held and why, what was done last. Writes nothing.
+
+  provision -config district.toml -drift [-school S] [-role R] [-person WHO]
+      Compares export, directory, Open-Xchange and mail store, and lists who differs
+      where. Reads only. Exit status: 0 no difference, 3 some.
+  provision -config district.toml -forecast [-churn NEW,GONE]
+      Tells how full each context is now, after this plan and through the next year,
+      on which day one is full, and for whom a context is to be declared by when.
+      The churn is that of the runs kept of the last twelve months, or declared:
+      percent of people who come and go with each change of terms. Exit status 3:
+      somebody will find no seat.
+
+  provision -config district.toml -hold WHO -reason TEXT -until YYYY-MM-DD [-by NAME]
+  provision -config district.toml -release WHO [-by NAME]
+      Nothing is made, changed or taken away of a person on hold, whatever the
+      export says; plans and reports show what waits, and why. A hold that is
+      over, or that means nobody, is told. The journal keeps who has put somebody
+      on hold and who has released them.
 
   provision -config district.toml -subject WHO
       Prints all that is kept about one person, for somebody who asks for it: what
@@ -118,6 +135,9 @@ type options struct {
 	now                                   schoolmail.Date
 	shown, only                           schoolmail.Selection
 	detailed                              bool
+	hold, release, reason, by, churn      string
+	drift, forecast                       bool
+	until                                 schoolmail.Date
 }
 
 // program is one run of the program.
@@ -160,6 +180,15 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.BoolVar(&p.quiet, "q", false, "no progress")
 	fs.StringVar(&p.subject, "subject", "", "print all that is kept about one `person`: user name, address or record id")
 	fs.StringVar(&p.explain, "explain", "", "tell all that is known of one `person`: user name, address or record id")
+	fs.BoolVar(&p.drift, "drift", false, "compare export, directory, OX and mail store, and do nothing else")
+	fs.BoolVar(&p.forecast, "forecast", false, "tell how the contexts fill through the year, and do nothing else")
+	fs.StringVar(&p.churn, "churn", "", "with -forecast: `NEW,GONE` percent of people with each change of terms; "+
+		"default as in the kept runs")
+	fs.StringVar(&p.hold, "hold", "", "do nothing about a `person` for a while; needs -reason and -until")
+	fs.StringVar(&p.release, "release", "", "end the hold of a `person`")
+	fs.StringVar(&p.reason, "reason", "", "with -hold: `why`")
+	fs.TextVar(&p.until, "until", schoolmail.Date(0), "with -hold: its last `day`, YYYY-MM-DD")
+	fs.StringVar(&p.by, "by", "", "with -hold and -release: `who` has decided it; default you")
 	fs.BoolVar(&p.preview, "preview-notices", false, "print all texts that people may get, and do nothing else")
 	fs.BoolVar(&p.status, "status", false, "tell a monitor how the last run went, and do nothing else")
 	fs.DurationVar(&p.maxAge, "max-age", 26*time.Hour,

@@ -13,15 +13,15 @@ import (
 
 // tellSubject prints all that is kept about one person.
 func (p *program) tellSubject(ctx context.Context) int {
-	return p.aboutPerson(ctx, func(open *site.Site, w *site.World, plan *schoolmail.Plan) error {
-		sub, err := open.Subject(w, plan, p.subject)
+	return p.lookAndPlan(ctx, func(open *site.Site, w *site.World, plan *schoolmail.Plan) (int, error) {
+		sub, err := open.Subject(ctx, w, plan, p.subject)
 		if err != nil {
-			return &site.InputError{Err: err}
+			return 0, &site.InputError{Err: err}
 		}
 		if err := sub.WriteText(p.stdout); err != nil {
-			return err
+			return 0, err
 		}
-		return p.tellBooks(ctx, sub)
+		return cli.Done, p.tellBooks(ctx, sub)
 	})
 }
 
