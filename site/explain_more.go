@@ -39,7 +39,8 @@ func (s *Site) mailbox(ctx context.Context, a *schoolmail.Account) []string {
 	}
 	for _, q := range quota {
 		if q.StorageLimit > 0 {
-			lines = append(lines, fmt.Sprintf("quota: %s of %s used", humansize.Bytes(q.StorageUsed), humansize.Bytes(q.StorageLimit)))
+			lines = append(lines, fmt.Sprintf("quota: %s of %s used", humansize.Bytes(q.StorageUsed),
+				humansize.Bytes(q.StorageLimit)))
 		}
 	}
 	return lines
