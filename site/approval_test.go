@@ -94,23 +94,31 @@ func TestFourEyes(t *testing.T) {
 // that.
 func TestCommandsHaveALimit(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		begin := time.Now()
-		hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
-		if err := limited(t.Context(), "mail server", hang); err == nil ||
-			!strings.Contains(err.Error(), "mail server: no answer within 5m") {
-			t.Error(err)
-		}
-		if d := time.Since(begin); d != commandLimit {
-			t.Errorf("after %s", d)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Second, cancel)
-		if err := limited(ctx, "mail server", hang); err == nil || strings.Contains(err.Error(), "no answer") {
-			t.Error(err)
-		}
-		if err := limited(t.Context(), "mail server", func(context.Context) error { return nil }); err != nil {
-			t.Error(err)
-		}
-	})
+	for _, limits := range []TimeLimits{{}, {Command: 10 * time.Second}} {
+		synctest.Test(t, func(t *testing.T) { commandsHaveALimit(t, limits) })
+	}
+	if l := (TimeLimits{Run: time.Hour, Notice: time.Minute}); l.run() != time.Hour || l.notice() != time.Minute ||
+		l.command() != 5*time.Minute || (TimeLimits{}).run() != 20*time.Hour {
+		t.Errorf("limits %v", l)
+	}
+}
+
+func commandsHaveALimit(t *testing.T, limits TimeLimits) {
+	begin := time.Now()
+	hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	if err := limited(t.Context(), "mail server", limits.command(), hang); err == nil ||
+		!strings.Contains(err.Error(), "mail server: no answer within "+limits.command().String()) {
+		t.Error(err)
+	}
+	if d := time.Since(begin); d != limits.command() {
+		t.Errorf("after %s", d)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(time.Second, cancel)
+	if err := limited(ctx, "mail server", limits.command(), hang); err == nil || strings.Contains(err.Error(), "no answer") {
+		t.Error(err)
+	}
+	if err := limited(t.Context(), "mail server", limits.command(), func(context.Context) error { return nil }); err != nil {
+		t.Error(err)
+	}
 }

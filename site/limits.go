@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -8,19 +9,25 @@ import (
 	"github.com/ictmedia/schoolmail"
 )
 
-// A server that takes a request and never answers must not keep the district from
-// its next runs: commands to the mail server and notices have a limit each. The
-// clients of the directory and of Open-Xchange have their own, and a run as a whole
-// ends, with a report, when its time is over.
-const (
-	commandLimit = 5 * time.Minute
-	runLimit     = 20 * time.Hour
-)
+// TimeLimits say how long something may take; what is zero has its default. A server
+// that takes a request and never answers must not keep the district from its next
+// runs: commands to the mail server and notices have a limit each, and a run as a
+// whole ends, with a report, when its time is over. The clients of the directory and
+// of Open-Xchange have limits of their own.
+type TimeLimits struct {
+	Run     time.Duration // 20 hours
+	Command time.Duration // to the mail server; 5 minutes
+	Notice  time.Duration // 5 minutes
+}
+
+func (l TimeLimits) run() time.Duration     { return cmp.Or(l.Run, 20*time.Hour) }
+func (l TimeLimits) command() time.Duration { return cmp.Or(l.Command, 5*time.Minute) }
+func (l TimeLimits) notice() time.Duration  { return cmp.Or(l.Notice, 5*time.Minute) }
 
 // limited runs one command within its limit.
-func limited(ctx context.Context, what string, f func(context.Context) error) error {
-	late := fmt.Errorf("%s: no answer within %s", what, commandLimit)
-	ctx, cancel := context.WithTimeoutCause(ctx, commandLimit, late)
+func limited(ctx context.Context, what string, limit time.Duration, f func(context.Context) error) error {
+	late := fmt.Errorf("%s: no answer within %s", what, limit)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, late)
 	defer cancel()
 	err := f(ctx)
 	if err != nil && context.Cause(ctx) == late {
@@ -30,23 +37,33 @@ func limited(ctx context.Context, what string, f func(context.Context) error) er
 }
 
 // limitedMailstore limits the commands of a mail server.
-type limitedMailstore struct{ schoolmail.Mailstore }
+type limitedMailstore struct {
+	schoolmail.Mailstore
+	limit time.Duration
+}
 
 func (m limitedMailstore) EnsureMailbox(ctx context.Context, a schoolmail.Account) error {
-	return limited(ctx, "mail server", func(ctx context.Context) error { return m.Mailstore.EnsureMailbox(ctx, a) })
+	return limited(ctx, "mail server", m.limit,
+		func(ctx context.Context) error { return m.Mailstore.EnsureMailbox(ctx, a) })
 }
 
 func (m limitedMailstore) Disconnect(ctx context.Context, a schoolmail.Account) error {
-	return limited(ctx, "mail server", func(ctx context.Context) error { return m.Mailstore.Disconnect(ctx, a) })
+	return limited(ctx, "mail server", m.limit,
+		func(ctx context.Context) error { return m.Mailstore.Disconnect(ctx, a) })
 }
 
 func (m limitedMailstore) RemoveMailbox(ctx context.Context, a schoolmail.Account) error {
-	return limited(ctx, "mail server", func(ctx context.Context) error { return m.Mailstore.RemoveMailbox(ctx, a) })
+	return limited(ctx, "mail server", m.limit,
+		func(ctx context.Context) error { return m.Mailstore.RemoveMailbox(ctx, a) })
 }
 
 // limitedNotifier limits the sending of a notice.
-type limitedNotifier struct{ schoolmail.Notifier }
+type limitedNotifier struct {
+	schoolmail.Notifier
+	limit time.Duration
+}
 
 func (n limitedNotifier) Notify(ctx context.Context, notice schoolmail.Notice) error {
-	return limited(ctx, "mail relay", func(ctx context.Context) error { return n.Notifier.Notify(ctx, notice) })
+	return limited(ctx, "mail relay", n.limit,
+		func(ctx context.Context) error { return n.Notifier.Notify(ctx, notice) })
 }

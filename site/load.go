@@ -49,6 +49,8 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 		Name: c.Site.Name, Language: c.Site.Language, Policy: c.Policy(), StateDir: c.State.Dir, Parallel: c.Site.Parallel,
 		Sandbox: c.Site.Sandbox, FourEyes: c.Guards.FourEyes,
 		Retention: c.State.RetentionDays,
+		Limits: TimeLimits{Run: time.Duration(c.TimeLimits.RunHours) * time.Hour,
+			Command: seconds(c.TimeLimits.Mail), Notice: seconds(c.TimeLimits.Relay)},
 		HandOut: HandOut{Keys: c.Passwords.Keys, Key: c.Passwords.Key, Letters: c.Passwords.Letters,
 			Change: c.Passwords.Change},
 		StatusFile: c.State.StatusFile, MetricsFile: c.State.MetricsFile,
@@ -59,12 +61,13 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 			PageSize: d.PageSize, Source: c.Export.Source, StateAttribute: d.StateAttribute, CreateSchools: d.CreateSchools,
 			OXAccess: d.OXAccess, MailHomeServer: d.MailHomeServer, BesideUDM: d.BesideUDM,
 			S4Connector: d.S4Connector, Stamps: d.Stamps, Write: d.Write, StateProperty: d.StateProperty,
-			ChangePassword: c.Passwords.Change},
+			ChangePassword: c.Passwords.Change, Timeout: seconds(c.TimeLimits.Directory)},
 		OXEndpoints: o.SOAPURLs,
 		OXMaster:    ox.Credentials{Login: o.MasterLogin, Password: o.MasterPassword},
 		OXAdmins:    map[schoolmail.ContextID]ox.Credentials{},
 		OX: ox.Options{MaxInFlight: o.MaxInFlight, CopyWait: time.Duration(o.CopyWaitSeconds) * time.Second,
-			DatabaseUpdateWait: time.Duration(o.UpdateWaitSeconds) * time.Second},
+			DatabaseUpdateWait: time.Duration(o.UpdateWaitSeconds) * time.Second,
+			Timeout:            seconds(c.TimeLimits.OX), LongTimeout: time.Duration(c.TimeLimits.OXLongMinutes) * time.Minute},
 		Groupware:  ox.GroupwareOptions{AdminAccess: o.AdminAccess, MaxQuota: o.MaxQuotaMB, TimeZone: o.TimeZone},
 		DoveadmURL: v.URL,
 		Doveadm: dovecot.Options{APIKey: v.APIKey, Password: v.Password, Hosts: v.Hosts, MailRoot: v.MailRoot,
@@ -74,7 +77,7 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 		Mail:       dovecot.Desired{Mailboxes: v.Mailboxes, QuotaBytes: v.QuotaMB << 20},
 		SMTPAddr:   m.Addr, MailFrom: m.From,
 		SMTP: notify.Options{Hello: m.Hello, Username: m.Username, Password: m.Password, PlainText: m.Plaintext,
-			Site: c.Site.Name},
+			Site: c.Site.Name, Timeout: seconds(c.TimeLimits.Relay)},
 	}
 	for _, x := range c.Contexts {
 		s.OXAdmins[x.ID] = ox.Credentials{Login: x.AdminLogin, Password: x.AdminPassword}
@@ -127,3 +130,5 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 	}
 	return s, nil
 }
+
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

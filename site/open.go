@@ -38,6 +38,7 @@ type Settings struct {
 	FourEyes    bool // what is applied was approved by another user
 	Sandbox     bool // made-up people: plans of other days than today may be applied
 	HandOut     HandOut
+	Limits      TimeLimits
 	Retention   int // days for which the folders of runs are kept; 0: for ever
 
 	ExportDir string
@@ -78,7 +79,7 @@ type Settings struct {
 func Open(set *Settings, own *Parts) (_ *Site, err error) {
 	s := &Site{name: set.Name, policy: set.Policy, stateDir: set.StateDir, parallel: set.Parallel, sandbox: set.Sandbox,
 		fourEyes: set.FourEyes, retention: set.Retention,
-		handOut: set.HandOut, language: set.Language,
+		handOut: set.HandOut, limits: set.Limits, language: set.Language,
 		copyWait: cmp.Or(set.OX.CopyWait, 5*time.Minute), // as in package ox
 		requests: map[string]func() int64{}}
 	if own != nil {

@@ -187,8 +187,8 @@ func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
 		}
 		o.by = signed(&o, name)
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, runLimit,
-			fmt.Errorf("the run has taken more than %s; run the same command to go on", runLimit))
+		ctx, cancel = context.WithTimeoutCause(ctx, s.limits.run(),
+			fmt.Errorf("the run has taken more than %s; run the same command to go on", s.limits.run()))
 		defer cancel()
 		l, err := s.lease(ctx, &o)
 		if err != nil {

@@ -87,6 +87,7 @@ type Site struct {
 	journal  *journal.File // where Open has opened it for writing
 	names    *journalNames // of the people in the journal
 	handOut  HandOut
+	limits   TimeLimits
 	language string // of people whose record names none
 	// retention is how many days the folders of runs are kept; 0: for ever.
 	retention int
@@ -109,8 +110,9 @@ func (s *Site) Policy() schoolmail.Policy { return s.policy }
 // Ports are the parts that [schoolmail.Apply] works with.
 func (s *Site) Ports() schoolmail.Ports {
 	p := s.parts
-	return schoolmail.Ports{Directory: p.Directory, Groupware: p.Groupware, Mailstore: limitedMailstore{p.Mailstore},
-		Notifier: limitedNotifier{p.Notifier}, Journal: p.Journal}
+	return schoolmail.Ports{Directory: p.Directory, Groupware: p.Groupware,
+		Mailstore: limitedMailstore{p.Mailstore, s.limits.command()}, Notifier: limitedNotifier{p.Notifier, s.limits.notice()},
+		Journal: p.Journal}
 }
 
 // RunsDir is where runs leave plan and report, in a folder each.

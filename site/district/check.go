@@ -30,7 +30,7 @@ func (l *loader) check() {
 		{"site", l.checkSite}, {"export", l.checkExport}, {"directory", l.checkDirectory}, {"ox", l.checkOX},
 		{"mail", l.checkMail},
 		{"notices", l.checkNotices}, {"state", l.checkState},
-		{"passwords", l.checkPasswords}, {"context", l.checkContexts}, {"population", l.checkPolicy},
+		{"passwords", l.checkPasswords}, {"time_limits", l.checkTimeLimits}, {"context", l.checkContexts}, {"population", l.checkPolicy},
 		{"addressbooks", l.checkAddressbooks}, {"migrate", l.checkMigrate}, {"galprobe", l.checkGalprobe},
 		{"watch", l.checkWatch},
 	} {
@@ -83,6 +83,16 @@ func (l *loader) checkExport(c *Config) {
 func (l *loader) checkState(c *Config) {
 	l.need("state.dir", c.State.Dir, "a directory for journal, plans and reports")
 	l.between("state.retention_days", c.State.RetentionDays, 1, 36_500)
+}
+
+func (l *loader) checkTimeLimits(c *Config) {
+	t := &c.TimeLimits
+	l.between("time_limits.run_hours", t.RunHours, 0, 24*7)
+	l.between("time_limits.ox_long_minutes", t.OXLongMinutes, 0, 24*60)
+	l.between("time_limits.directory_seconds", t.Directory, 0, 3600)
+	l.between("time_limits.ox_seconds", t.OX, 0, 3600)
+	l.between("time_limits.mail_seconds", t.Mail, 0, 3600)
+	l.between("time_limits.relay_seconds", t.Relay, 0, 3600)
 }
 
 func (l *loader) checkPasswords(c *Config) {

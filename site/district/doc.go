@@ -23,6 +23,7 @@
 //	[notices]       the mail relay                     provision
 //	[state]         journal, plans, reports            provision
 //	[passwords]     how schools get those of accounts  provision
+//	[time_limits]   when servers are given up          provision
 //	[[population]]  who lives where                    provision
 //	[naming] [life_cycle] [guards] [[term_change]]     provision: the rest of the policy
 //	[[override]] [[link]] [[distinct]]                 provision: what somebody has decided
@@ -81,6 +82,8 @@ type Config struct {
 	Notices   Notices   `toml:"notices"`
 	State     State     `toml:"state"`
 	Passwords Passwords `toml:"passwords"`
+
+	TimeLimits TimeLimits `toml:"time_limits"`
 
 	Populations []Population `toml:"population"`
 	Contexts    []Context    `toml:"context"`
@@ -282,6 +285,17 @@ type State struct {
 	StatusFile string `toml:"status_file"`
 	// MetricsFile has the same for Prometheus' textfile collector; default: none.
 	MetricsFile string `toml:"metrics_file"`
+}
+
+// TimeLimits is the section [time_limits]: after which servers that do not answer are
+// given up, and a run as a whole; 0 is the default.
+type TimeLimits struct {
+	RunHours      int `toml:"run_hours"`
+	Directory     int `toml:"directory_seconds"`
+	OX            int `toml:"ox_seconds"`
+	OXLongMinutes int `toml:"ox_long_minutes"` // copies of users, and contexts
+	Mail          int `toml:"mail_seconds"`
+	Relay         int `toml:"relay_seconds"`
 }
 
 // Passwords is the section [passwords]: how the schools get those of new accounts.

@@ -36,6 +36,7 @@ var readers = map[string][]Program{
 	"notices":      {Provision, Watch},
 	"state":        {Provision, Watch},
 	"passwords":    {Provision, Watch},
+	"time_limits":  {Provision, Watch},
 	"population":   {Provision, Watch},
 	"context":      {Provision, Addressbooks, Galprobe, Watch},
 	"naming":       {Provision, Watch},

@@ -220,6 +220,15 @@ func (p *printer) servers(c *Config) {
 	p.key("metrics_file", c.State.MetricsFile, "",
 		"the same for Prometheus' textfile collector, say /var/lib/node_exporter/schoolmail.prom")
 
+	t := c.TimeLimits
+	p.section("[time_limits]", "When servers that do not answer are given up, and a run as a whole. 0 is the default.")
+	p.key("run_hours", t.RunHours, 0, "0: 20; the run ends with its report and the next goes on")
+	p.key("directory_seconds", t.Directory, 0, "0: 60, for one request")
+	p.key("ox_seconds", t.OX, 0, "0: 120, for one request")
+	p.key("ox_long_minutes", t.OXLongMinutes, 0, "0: 30, for copying a user and making a context")
+	p.key("mail_seconds", t.Mail, 0, "0: 300, for one command of doveadm")
+	p.key("relay_seconds", t.Relay, 0, "0: 60, for one message")
+
 	p.section("[passwords]", "How the schools get the initial passwords of new accounts: as lists in the state folder.")
 	p.key("key", c.Passwords.Key, "", "public key of age (age1...) to which they are encrypted; empty: lists in the clear")
 	p.key("letters", c.Passwords.Letters, false, "also a page for each person, as HTML to be printed")

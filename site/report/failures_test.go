@@ -34,4 +34,12 @@ func TestFailureGroups(t *testing.T) {
 		"60 x create: ensure-user ...: authentication failed (p0.abel,") {
 		t.Error(text)
 	}
+	var page strings.Builder
+	if err := (&Report{Acts: []Act{a}}).WriteHTML(&page); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(page.String(), "authentication failed"); n != 1 ||
+		!strings.Contains(page.String(), `<td class="n">60</td>`) || strings.Contains(page.String(), "p4.abel") {
+		t.Errorf("the page names the cause %d times", n)
+	}
 }

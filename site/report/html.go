@@ -22,7 +22,7 @@ type actView struct {
 	Ribbons      *ribbons
 	Matrix       matrix
 	Names        map[schoolmail.ContextID]string
-	Failures     []Failure
+	Failures     []FailureGroup
 	MoreFailures int
 	Findings     []Finding
 	MoreFindings int
@@ -47,7 +47,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		if len(v.Matrix.From) > 0 {
 			v.Ribbons = drawFlows(v.Matrix, v.Names)
 		}
-		v.Failures, v.MoreFailures = first(a.Failures)
+		v.Failures, v.MoreFailures = first(a.FailureGroups())
 		v.Findings, v.MoreFindings = first(a.Findings)
 		views[i] = v
 	}
