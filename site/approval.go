@@ -41,11 +41,15 @@ func ApprovePlan(planFile string) (*Approval, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a, atomicfile.WriteBytes(approvalFile(planFile), atomicfile.Private, append(b, '\n'))
+	return a, atomicfile.WriteBytes(approvalFile(planFile), approvalMode, append(b, '\n'))
 }
 
+// approvalMode lets somebody else read the approval: who applies is not who approves.
+const approvalMode fs.FileMode = 0o644
+
 // ReadApproval returns who has approved a plan; nil if nobody has. An approval of
-// anything but the file as it is now is an error.
+// anything but the file as it is now is an error, as is one in the name of a user
+// whose file it is not.
 func ReadApproval(planFile string) (*Approval, error) {
 	b, err := os.ReadFile(approvalFile(planFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -57,6 +61,14 @@ func ReadApproval(planFile string) (*Approval, error) {
 	var a Approval
 	if err := json.Unmarshal(b, &a); err != nil {
 		return nil, fmt.Errorf("%s: %w", approvalFile(planFile), err)
+	}
+	info, err := os.Stat(approvalFile(planFile))
+	if err != nil {
+		return nil, err
+	}
+	if id := ownerOf(info); id != "" && id != a.UserID {
+		return nil, fmt.Errorf("%s: it says that %s (user id %s) has approved, but the file is that of user id %s",
+			approvalFile(planFile), a.User, a.UserID, id)
 	}
 	plan, sum, err := planAndSum(planFile)
 	if err != nil {
@@ -81,6 +93,9 @@ func planAndSum(file string) (*schoolmail.Plan, string, error) {
 	sum := sha256.Sum256(b)
 	return plan, hex.EncodeToString(sum[:]), nil
 }
+
+// ownerOf returns whose a file is; tests put somebody else there.
+var ownerOf = fileOwner
 
 // whoRuns returns the operating system's user; tests put another one there.
 var whoRuns = func() (name, id string, err error) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"context"
+	"io/fs"
 
 	"github.com/ictmedia/schoolmail"
 )
@@ -39,8 +40,9 @@ func TestFourEyes(t *testing.T) {
 	if a, err := ReadApproval(file); a != nil || err != nil {
 		t.Errorf("nobody has approved: %+v, %v", a, err)
 	}
-	old := whoRuns
-	defer func() { whoRuns = old }()
+	old, owner := whoRuns, ownerOf
+	defer func() { whoRuns, ownerOf = old, owner }()
+	ownerOf = func(fs.FileInfo) string { return "1001" }
 	whoRuns = func() (string, string, error) { return "frei", "1001", nil }
 	if _, err := ApprovePlan(file); err != nil {
 		t.Fatal(err)
@@ -49,6 +51,14 @@ func TestFourEyes(t *testing.T) {
 	if err != nil || approval.User != "frei" {
 		t.Fatal(approval, err)
 	}
+	if info, err := os.Stat(approvalFile(file)); err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("somebody else cannot read it: %v, %v", info.Mode(), err)
+	}
+	ownerOf = func(fs.FileInfo) string { return "1002" }
+	if _, err := ReadApproval(file); err == nil || !strings.Contains(err.Error(), "the file is that of user id 1002") {
+		t.Errorf("an approval in somebody else's name: %v", err)
+	}
+	ownerOf = func(fs.FileInfo) string { return "1001" }
 	plan, err := ReadPlan(file)
 	if err != nil {
 		t.Fatal(err)
@@ -115,10 +125,12 @@ func commandsHaveALimit(t *testing.T, limits TimeLimits) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(time.Second, cancel)
-	if err := limited(ctx, "mail server", limits.command(), hang); err == nil || strings.Contains(err.Error(), "no answer") {
+	if err := limited(ctx, "mail server", limits.command(), hang); err == nil ||
+		strings.Contains(err.Error(), "no answer") {
 		t.Error(err)
 	}
-	if err := limited(t.Context(), "mail server", limits.command(), func(context.Context) error { return nil }); err != nil {
+	fine := func(context.Context) error { return nil }
+	if err := limited(t.Context(), "mail server", limits.command(), fine); err != nil {
 		t.Error(err)
 	}
 }

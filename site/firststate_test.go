@@ -71,7 +71,8 @@ func TestStateOfTheFirstVersion(t *testing.T) {
 	if err := site.WritePlan(filepath.Join(set.StateDir, "current-plan.json"), old); err != nil {
 		t.Fatal(err)
 	}
-	const kept, prepared = "username;name;classes;password\nearlier.one;Earlier One;;aaaaa-bbbbb-cccc\n", "zzzzz-yyyyy-xxxx"
+	const kept = "username;name;classes;password\nearlier.one;Earlier One;;aaaaa-bbbbb-cccc\n"
+	const prepared = "zzzzz-yyyyy-xxxx"
 	at := time.Now().Add(-time.Hour)
 	files := map[string][]byte{
 		"journal.jsonl": firstJournal(t,

@@ -111,8 +111,8 @@ func (s *Site) Policy() schoolmail.Policy { return s.policy }
 func (s *Site) Ports() schoolmail.Ports {
 	p := s.parts
 	return schoolmail.Ports{Directory: p.Directory, Groupware: p.Groupware,
-		Mailstore: limitedMailstore{p.Mailstore, s.limits.command()}, Notifier: limitedNotifier{p.Notifier, s.limits.notice()},
-		Journal: p.Journal}
+		Mailstore: limitedMailstore{p.Mailstore, s.limits.command()},
+		Notifier:  limitedNotifier{p.Notifier, s.limits.notice()}, Journal: p.Journal}
 }
 
 // RunsDir is where runs leave plan and report, in a folder each.

@@ -30,7 +30,8 @@ func (l *loader) check() {
 		{"site", l.checkSite}, {"export", l.checkExport}, {"directory", l.checkDirectory}, {"ox", l.checkOX},
 		{"mail", l.checkMail},
 		{"notices", l.checkNotices}, {"state", l.checkState},
-		{"passwords", l.checkPasswords}, {"time_limits", l.checkTimeLimits}, {"context", l.checkContexts}, {"population", l.checkPolicy},
+		{"passwords", l.checkPasswords}, {"time_limits", l.checkTimeLimits},
+		{"context", l.checkContexts}, {"population", l.checkPolicy},
 		{"addressbooks", l.checkAddressbooks}, {"migrate", l.checkMigrate}, {"galprobe", l.checkGalprobe},
 		{"watch", l.checkWatch},
 	} {
