@@ -77,6 +77,9 @@ func (a *Act) reportNotes(r *report.Act) {
 		r.Notes = append(r.Notes, fmt.Sprintf("Old copies of people who are transferred are kept for the grace"+
 			" and take a seat in their old context so long: %d.", kept))
 	}
+	if note := copiesNote(a.Copies); note != "" {
+		r.Notes = append(r.Notes, note)
+	}
 }
 
 // reportSteps counts the steps by kind and lists what failed.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -111,4 +112,32 @@ func (s *Site) groupwareEvents(also ox.Observer) ox.Observer {
 			also.Observe(e)
 		}
 	})
+}
+
+// copiesNote says how many copies were compared, and what of how many was not verified.
+func copiesNote(copies []CopyReport) string {
+	if len(copies) == 0 {
+		return ""
+	}
+	compared, unread := 0, map[string]int{}
+	for _, c := range copies {
+		if len(c.Compared) > 0 {
+			compared++
+		}
+		for part := range strings.SplitSeq(c.NotVerified, "; ") {
+			if what, _, _ := strings.Cut(part, ":"); what != "" {
+				unread[what]++
+			}
+		}
+	}
+	note := fmt.Sprintf("Copies whose contents were compared with their source before the switch: %d of %d.", compared,
+		len(copies))
+	if len(unread) > 0 {
+		var parts []string
+		for _, what := range slices.Sorted(maps.Keys(unread)) {
+			parts = append(parts, fmt.Sprintf("%s (%d)", what, unread[what]))
+		}
+		note += " Not verified: " + strings.Join(parts, ", ") + "."
+	}
+	return note + " What each copy does not carry: " + copiesFile + "."
 }

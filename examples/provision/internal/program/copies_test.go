@@ -37,8 +37,17 @@ func TestCopiesAreProvedAndTakenBack(t *testing.T) {
 			}
 			next := s.District.Next(nil)
 			s.deliver(t, exported(t, next))
-			if status, out, errs := s.run(t, next.Today(), "-apply"); status != 0 {
+			status, out, errs := s.run(t, next.Today(), "-apply", "-out", filepath.Join(s.dir, "out"))
+			if status != 0 {
 				t.Fatalf("status %d\n%s%s", status, out, errs)
+			}
+			text, err := os.ReadFile(filepath.Join(s.dir, "out", "report.txt"))
+			says := "Not verified: contents cannot be read (12)."
+			if granted {
+				says = "compared with their source before the switch: 12 of 12."
+			}
+			if err != nil || !strings.Contains(string(text), says) {
+				t.Errorf("the report, %v:\n%s", err, text)
 			}
 			moved := checkCopies(t, s, next.Today(), granted)
 			s.checkClosed(t, moved, func(a schoolmail.Account) schoolmail.ContextID { return a.Previous.Context })
