@@ -36,6 +36,7 @@ func (p *program) jobs() []job {
 		{flag: "forecast", with: []string{"churn"}, do: p.showForecast},
 		{flag: "hold", with: []string{"reason", "until", "by"}, do: p.holdPerson},
 		{flag: "release", with: []string{"by"}, do: p.releasePerson},
+		{flag: "call-off", do: p.callDeletionOff},
 	}
 }
 

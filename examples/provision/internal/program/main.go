@@ -92,6 +92,12 @@ what is missing. An example for cron, at two in the morning:
       initial password, copies, address books. Who was purged is found by record id:
       the proof of it. Writes nothing.
 
+  provision -config district.toml -call-off USER
+      Removes the day on which UCS@school deletes an account because its importer
+      has marked it. With stamps = "adopt" in [directory] a closed account counts as
+      deactivated from that day on; otherwise its record decides. Until then marked
+      accounts are on hold and told with each run.
+
   provision -config district.toml -preview-notices
       Prints every text that people may get, with a made-up person's data. Asks no
       server.
@@ -125,7 +131,7 @@ Flags:
 type options struct {
 	describe, showValues, tryNasty        bool
 	config, plan, applyPlan, undo, out    string
-	explain, approve, subject             string
+	explain, approve, subject, callOff    string
 	apply, dryRun, quiet, status, preview bool
 	breakLease, anyDay, verify            bool
 	maxAge                                time.Duration
@@ -179,6 +185,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.DurationVar(&p.latency, "latency", 0, "sandbox: `time` that each request to OX and doveadm takes")
 	fs.BoolVar(&p.quiet, "q", false, "no progress")
 	fs.StringVar(&p.subject, "subject", "", "print all that is kept about one `person`: user name, address or record id")
+	fs.StringVar(&p.callOff, "call-off", "",
+		"call off the deletion of this `user` that UCS@school's importer has set, and do nothing else")
 	fs.StringVar(&p.explain, "explain", "", "tell all that is known of one `person`: user name, address or record id")
 	fs.BoolVar(&p.drift, "drift", false, "compare export, directory, OX and mail store, and do nothing else")
 	fs.BoolVar(&p.forecast, "forecast", false, "tell how the contexts fill through the year, and do nothing else")
@@ -393,6 +401,11 @@ func (p *program) show(open *site.Site, act *site.Act) error {
 		}
 		if err := act.Plan.WriteSelected(p.stdout, &p.shown); err != nil {
 			return err
+		}
+		if p.shown.Empty() { // what the plan does not know, and the exit status counts
+			for _, f := range act.World.Findings {
+				fmt.Fprintf(p.stdout, "  look at %s: %s\n", f.Kind, f.Text)
+			}
 		}
 	}
 	switch {
