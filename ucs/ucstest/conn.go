@@ -18,6 +18,7 @@ import (
 const (
 	oidStartTLS = "1.3.6.1.4.1.1466.20037"
 	oidWhoAmI   = "1.3.6.1.4.1.4203.1.11.3"
+	oidPassword = "1.3.6.1.4.1.4203.1.11.1"
 	oidAssert   = "1.3.6.1.1.12"
 	oidManage   = "2.16.840.1.113730.3.4.2"
 	oidPreRead  = "1.3.6.1.1.13.1"
@@ -26,7 +27,7 @@ const (
 
 var (
 	supportedControls   = []string{ldap.ControlTypePaging, oidAssert, oidManage, oidPreRead, oidPostRead}
-	supportedExtensions = []string{oidStartTLS, oidWhoAmI}
+	supportedExtensions = []string{oidStartTLS, oidWhoAmI, oidPassword}
 )
 
 // conn is one client connection. Requests are handled one after the other.
@@ -171,7 +172,7 @@ func (c *conn) operation(req *request) (*operation, error) {
 			call.Op = "starttls"
 		}
 		return &operation{call, ldap.ApplicationExtendedResponse, func() (*result, []byte) {
-			return c.extended(oid)
+			return c.extended(oid, p.Children[1:])
 		}}, nil
 	}
 	return c.update(req, call)
@@ -230,7 +231,7 @@ func (s *Server) expired(e *entry) bool {
 	return err == nil && d > 0 && d <= s.cfg.now().Unix()/86400
 }
 
-func (c *conn) extended(oid string) (*result, []byte) {
+func (c *conn) extended(oid string, value []*ber.Packet) (*result, []byte) {
 	switch oid {
 	case oidStartTLS:
 		if c.tls {
@@ -246,6 +247,8 @@ func (c *conn) extended(oid string) (*result, []byte) {
 			id = "dn:" + c.user
 		}
 		return nil, appendString(nil, 0x8b, id)
+	case oidPassword:
+		return c.changePassword(value)
 	}
 	return fail(ldap.LDAPResultProtocolError, "unsupported extended operation"), nil
 }

@@ -359,3 +359,63 @@ func TestReadControls(t *testing.T) {
 		}
 	})
 }
+
+// The Password Modify operation (RFC 3062): the administrator changes anybody's
+// password, everybody their own, and without a new one the server makes one up.
+func TestPasswordModify(t *testing.T) {
+	onBoth(t, func(t *testing.T, s target) {
+		admin := s.bind(t)
+		as := func(dn, password string) *ldap.Conn {
+			t.Helper()
+			c, err := ldap.DialURL(s.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			if dn == "" {
+				return c
+			}
+			if err := c.Bind(dn, password); err != nil {
+				t.Fatalf("bind as %s: %v", dn, err)
+			}
+			return c
+		}
+		try := func(c *ldap.Conn, who, old, fresh string) (string, uint16) {
+			res, err := c.PasswordModify(ldap.NewPasswordModifyRequest(who, old, fresh))
+			if err != nil {
+				return "", resultCode(err)
+			}
+			return res.GeneratedPassword, 0
+		}
+		if _, code := try(admin, anna, "", "one"); code != 0 {
+			t.Fatalf("the administrator: %d", code)
+		}
+		own := as(anna, "one")
+		for _, tc := range []struct {
+			what            string
+			c               *ldap.Conn
+			who, old, fresh string
+			code            uint16
+		}{
+			{"nobody", as("", ""), anna, "one", "two", ldap.LDAPResultStrongAuthRequired},
+			{"with a wrong old one", own, "", "none", "two", ldap.LDAPResultUnwillingToPerform},
+			{"of somebody else", own, ida, "", "two", ldap.LDAPResultInsufficientAccessRights},
+			{"of nobody", admin, "uid=nobody," + base, "", "two", ldap.LDAPResultNoSuchObject},
+			{"one's own", own, "", "one", "two", 0},
+		} {
+			if _, code := try(tc.c, tc.who, tc.old, tc.fresh); code != tc.code {
+				t.Errorf("%s: result %d, want %d", tc.what, code, tc.code)
+			}
+		}
+		as(anna, "two")
+		made, code := try(admin, anna, "", "")
+		if code != 0 || len(made) < 6 {
+			t.Fatalf("made up: %q, %d", made, code)
+		}
+		as(anna, made)
+		res, err := search(admin, anna, ldap.ScopeBaseObject, "(objectClass=*)", "userPassword")
+		if err != nil || !strings.HasPrefix(res.Entries[0].GetAttributeValue("userPassword"), "{SSHA}") {
+			t.Errorf("stored: %v %v", res, err)
+		}
+	})
+}
