@@ -167,7 +167,7 @@ func (s *schema) checkClasses(classes []string, attrs []attr) (*objectClass, *re
 		return sc, nil
 	}
 	for _, a := range attrs {
-		if !allowed[a.at] && a.at.lower != "objectclass" { // which slapd allows without class top, too
+		if !allowed[a.at.base()] && a.at.lower != "objectclass" { // which slapd allows without class top, too
 			return nil, fail(ldap.LDAPResultObjectClassViolation, "attribute '%s' not allowed", a.at.name)
 		}
 	}

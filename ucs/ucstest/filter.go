@@ -178,6 +178,11 @@ func (t *tree) match(f *filter, e *entry) truth {
 		return undefined
 	}
 	vals := t.values(e, f.attr)
+	for _, a := range e.attrs {
+		if a.at.plain == f.attr {
+			vals = append(slices.Clip(vals), a.vals...)
+		}
+	}
 	switch f.op {
 	case ldap.FilterPresent:
 		return when(len(vals) > 0)
@@ -352,6 +357,9 @@ func (t *tree) candidates(f *filter) (p posting, ok bool) {
 		}
 		if f.attr == t.memberOf {
 			return t.members(f.value), true
+		}
+		if _, tagged := t.schema.isTagged.Load(f.attr); tagged {
+			return nil, false // the index does not know values of attributes with options
 		}
 		if ix := t.index[f.attr]; ix != nil {
 			return ix[f.value], true

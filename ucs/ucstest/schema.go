@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed schema/standard.schema
@@ -33,6 +34,43 @@ type attrType struct {
 	operational bool
 	indexed     bool
 	def         string
+	// plain is the type without options, of one that has some, such as
+	// description;lang-de; else nil.
+	plain *attrType
+}
+
+// base is the type without options.
+func (at *attrType) base() *attrType {
+	if at.plain != nil {
+		return at.plain
+	}
+	return at
+}
+
+// options are what may stand behind the name of an attribute on UCS.
+var options = []string{"lang-", "entry-"}
+
+// withOptions returns the type of an attribute with options; nil if there is no such
+// attribute or option.
+func (s *schema) withOptions(lower string) *attrType {
+	name, tags, _ := strings.Cut(lower, ";")
+	at := s.attrs[name]
+	if at == nil || at.operational {
+		return nil
+	}
+	if t, ok := s.tagged.Load(lower); ok {
+		return t.(*attrType)
+	}
+	for tag := range strings.SplitSeq(tags, ";") {
+		if !slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(tag, o) && len(tag) > len(o) }) {
+			return nil
+		}
+	}
+	t := *at
+	t.name, t.lower, t.plain, t.indexed = at.name+";"+tags, lower, at, false
+	kept, _ := s.tagged.LoadOrStore(lower, &t)
+	s.isTagged.Store(at, true)
+	return kept.(*attrType)
 }
 
 type classKind int
@@ -58,8 +96,10 @@ type objectClass struct {
 // schema keeps attribute types and object classes apart: UCS@school uses one
 // name, and one OID, in both.
 type schema struct {
-	attrs   map[string]*attrType // by lower-case name and by OID
-	classes map[string]*objectClass
+	tagged   sync.Map             // attributes with options that were asked for, by their names
+	isTagged sync.Map             // their types without options
+	attrs    map[string]*attrType // by lower-case name and by OID
+	classes  map[string]*objectClass
 	// classOIDs is apart from classes by name, see above.
 	classOIDs map[string]*objectClass
 	// supers maps a lower-case class name to itself and all its super
@@ -104,6 +144,9 @@ func (s *schema) attr(desc string) *attrType {
 	}
 	n := strings.ToLower(desc)
 	n = strings.TrimSuffix(n, ";binary")
+	if strings.Contains(n, ";") {
+		return s.withOptions(n)
+	}
 	return s.attrs[n]
 }
 

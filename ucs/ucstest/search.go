@@ -137,7 +137,7 @@ func (t *tree) view(e *entry, sel selection, secrets bool) []given {
 	var out []given
 	seen := map[*attrType]bool{}
 	show := func(at *attrType) {
-		if seen[at] || secretAttrs[at.lower] && !secrets {
+		if seen[at] || secretAttrs[at.base().lower] && !secrets {
 			return
 		}
 		seen[at] = true
@@ -152,6 +152,11 @@ func (t *tree) view(e *entry, sel selection, secrets bool) []given {
 	}
 	for _, at := range sel.attrs {
 		show(at)
+		for _, a := range e.attrs { // those with options belong to it
+			if a.at.plain == at {
+				show(a.at)
+			}
+		}
 	}
 	if sel.operational {
 		for _, n := range operationalAttrs {

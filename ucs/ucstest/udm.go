@@ -356,16 +356,18 @@ func (u *UDM) route(r *http.Request, path string, body []byte) (udmAnswer, error
 	if err != nil {
 		return udmAnswer{}, err
 	}
-	if want := r.Header.Get("If-Match"); want != "" && want != etag(m, e) && r.Method != http.MethodGet {
-		return udmAnswer{}, refuse(http.StatusPreconditionFailed, "the object has changed")
+	changed := modified(e)
+	if a, err := conditions(r, etag(m, e), changed); err != nil || a.status != 0 {
+		return a, err
 	}
 	switch r.Method {
 	case http.MethodGet:
-		if r.Header.Get("If-None-Match") == etag(m, e) {
-			return udmAnswer{status: http.StatusNotModified}, nil
-		}
 		o, err := u.show(m, e)
-		return udmAnswer{http.StatusOK, map[string]string{"Etag": etag(m, e)}, o}, err
+		header := map[string]string{"Etag": etag(m, e)}
+		if !changed.IsZero() {
+			header["Last-Modified"] = changed.Format(http.TimeFormat)
+		}
+		return udmAnswer{http.StatusOK, header, o}, err
 	case http.MethodPatch:
 		return u.patch(r, m, e, body)
 	case http.MethodPut:

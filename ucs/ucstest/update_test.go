@@ -419,3 +419,74 @@ func TestPasswordModify(t *testing.T) {
 		}
 	})
 }
+
+// Attributes may have options, as UDM writes translations: each is one of its own, and
+// found and shown as the attribute without them.
+func TestAttributeOptions(t *testing.T) {
+	onBoth(t, func(t *testing.T, s target) {
+		c := s.bind(t)
+		change := func(f func(*ldap.ModifyRequest)) error {
+			m := ldap.NewModifyRequest(anna, nil)
+			f(m)
+			return c.Modify(m)
+		}
+		err := change(func(m *ldap.ModifyRequest) {
+			m.Replace("description", []string{"teacher"})
+			m.Replace("description;lang-de", []string{"Lehrerin"})
+			m.Replace("description;lang-fr", []string{"enseignante"})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := func(names ...string) string {
+			t.Helper()
+			res, err := search(c, anna, ldap.ScopeBaseObject, "(objectClass=*)", names...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out []string
+			for _, a := range res.Entries[0].Attributes {
+				if strings.HasPrefix(a.Name, "description") {
+					out = append(out, a.Name+"="+strings.Join(a.Values, "|"))
+				}
+			}
+			slices.Sort(out)
+			return strings.Join(out, " ")
+		}
+		all := "description;lang-de=Lehrerin description;lang-fr=enseignante description=teacher"
+		for _, tc := range []struct {
+			names []string
+			want  string
+		}{{nil, all}, {[]string{"description"}, all}, {[]string{"DESCRIPTION;LANG-DE"}, "description;lang-de=Lehrerin"},
+			{[]string{"description;lang-it"}, ""}} {
+			if got := shown(tc.names...); got != tc.want {
+				t.Errorf("asked for %q: %s, want %s", tc.names, got, tc.want)
+			}
+		}
+		for filter, want := range map[string]int{"(description=LEHRERIN)": 1, "(description;lang-de=lehrerin)": 1,
+			"(description;lang-fr=Lehrerin)": 0, "(description=teacher)": 1, "(description;lang-de=*)": 1,
+			"(description;lang-it=*)": 0} {
+			res, err := search(c, base, ldap.ScopeWholeSubtree, filter, "1.1")
+			if err != nil || len(res.Entries) != want {
+				t.Errorf("%s: %v, %v, want %d", filter, res, err, want)
+			}
+		}
+		for what, try := range map[string]struct {
+			err  error
+			code uint16
+		}{
+			"an option that is none": {change(func(m *ldap.ModifyRequest) { m.Add("description;x-y", []string{"x"}) }),
+				ldap.LDAPResultUndefinedAttributeType},
+			"an attribute that is none": {change(func(m *ldap.ModifyRequest) { m.Add("nothing;lang-de", []string{"x"}) }),
+				ldap.LDAPResultUndefinedAttributeType},
+			"gone by its own name": {change(func(m *ldap.ModifyRequest) { m.Delete("description;lang-de", nil) }), 0},
+		} {
+			if got := resultCode(try.err); got != try.code {
+				t.Errorf("%s: %d, want %d", what, got, try.code)
+			}
+		}
+		if got, want := shown("description"), "description;lang-fr=enseignante description=teacher"; got != want {
+			t.Errorf("afterwards: %s, want %s", got, want)
+		}
+	})
+}

@@ -3,7 +3,9 @@ package udm_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -548,4 +550,76 @@ func TestOnTheWay(t *testing.T) {
 	if _, err := udm.New("https://h/udm/", "x", "日本", nil); err == nil {
 		t.Error("a password that the server cannot read was taken")
 	}
+}
+
+// Requests with conditions end as those to UDM do, which tells by tag and by date.
+func TestConditions(t *testing.T) {
+	onAll(t, func(t *testing.T, u target) {
+		object := strings.TrimSuffix(u.url, "/") + "/groups/group/" +
+			url.PathEscape("cn=schueler-gsmitte,cn=groups,ou=gsmitte,"+u.base)
+		send := func(method, header, value string) *http.Response {
+			t.Helper()
+			var body io.Reader
+			if method == http.MethodPatch {
+				body = strings.NewReader(`{"properties":{"description":"x"}}`)
+			}
+			req, err := http.NewRequestWithContext(t.Context(), method, object, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.SetBasicAuth(u.user, u.password.Reveal())
+			req.Header.Set("Accept", "application/json")
+			if body != nil {
+				req.Header.Set("Content-Type", "application/json")
+			}
+			if header != "" {
+				req.Header.Set(header, value)
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			return res
+		}
+		const past, future = "Mon, 01 Jan 2001 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
+		// A date says something only when the second of the change is over.
+		dated := func() string {
+			for {
+				if h := send("GET", "", "").Header; h.Get("Last-Modified") != "" {
+					return h.Get("Etag")
+				}
+				select {
+				case <-time.After(50 * time.Millisecond):
+				case <-t.Context().Done():
+					t.Fatal(t.Context().Err())
+				}
+			}
+		}
+		for _, tc := range []struct {
+			method, header, value string
+			want                  int
+		}{
+			{"GET", "If-None-Match", "TAG", 304},
+			{"GET", "If-None-Match", `"other", TAG`, 304},
+			{"GET", "If-None-Match", `"other"`, 200},
+			{"GET", "If-None-Match", "*", 304},
+			{"GET", "If-Modified-Since", past, 200},
+			{"GET", "If-Modified-Since", future, 304},
+			{"GET", "If-Modified-Since", "yesterday", 200},
+			{"GET", "If-Match", `"other"`, 200},
+			{"PATCH", "If-None-Match", "TAG", 412},
+			{"PATCH", "If-Unmodified-Since", past, 412},
+			{"PATCH", "If-Match", `"other"`, 412},
+			{"PATCH", "If-Match", "other", 400},
+			{"PATCH", "If-Match", "TAG", 204},
+			{"PATCH", "If-Match", "*", 204},
+			{"PATCH", "If-Unmodified-Since", future, 204},
+		} {
+			value := strings.ReplaceAll(tc.value, "TAG", dated())
+			if got := send(tc.method, tc.header, value).StatusCode; got != tc.want {
+				t.Errorf("%s with %s: %s: %d, want %d", tc.method, tc.header, tc.value, got, tc.want)
+			}
+		}
+	})
 }
