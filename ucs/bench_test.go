@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
@@ -15,6 +16,7 @@ import (
 	"github.com/ictmedia/schoolmail/internal/slapd"
 	"github.com/ictmedia/schoolmail/ucs"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
+	"github.com/ictmedia/schoolmail/ucs/udm"
 )
 
 // district makes the entries of a district: 60 schools, n pupils in classes of
@@ -188,4 +190,83 @@ func perEntry(b *testing.B, n int, f func()) {
 	runtime.ReadMemStats(&m1)
 	b.ReportMetric(float64(m1.Mallocs-m0.Mallocs)/float64(b.N)/float64(n), "allocs/account")
 	b.ReportMetric(float64(m1.TotalAlloc-m0.TotalAlloc)/float64(b.N)/float64(n), "B/account")
+}
+
+// BenchmarkCreate makes accounts over each path, eight at a time, in one directory: on
+// a real UDM where the environment names one, else on the simulator in front of slapd,
+// which says what our side costs and not what UDM does.
+func BenchmarkCreate(b *testing.B) {
+	d, client := benchUDM(b)
+	for _, way := range []struct {
+		name string
+		set  func(*ucs.Options)
+	}{
+		{"ldap", func(*ucs.Options) {}},
+		{"ldap-beside-udm", besideUDM},
+		{"auto", func(o *ucs.Options) { o.Write, o.UDM, o.BesideUDM = ucs.WriteAuto, client, true }},
+		{"udm", func(o *ucs.Options) { o.Write, o.UDM, o.StateProperty = ucs.WriteUDM, client, "schoolmail" }},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			opts := &ucs.Options{BindDN: d.bindDN, Password: d.password, Plaintext: true}
+			way.set(opts)
+			c, err := ucs.New(d.url, opts)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer c.Close()
+			var wg sync.WaitGroup
+			next := make(chan int)
+			for range 8 {
+				wg.Go(func() {
+					for i := range next {
+						a := numbered(0)
+						a.Username = fmt.Sprintf("%s%d-%d", way.name, b.N, i)
+						a.Key.ID, a.Mail, a.DisplayName = a.Username, a.Username+"@schulen.example", a.Username
+						if err := c.CreateAccount(b.Context(), a, "Xy7-ooP2-rr41"); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			b.ResetTimer()
+			for i := range b.N {
+				next <- i
+			}
+			close(next)
+			wg.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "creates/s")
+		})
+	}
+}
+
+// benchUDM is the directory and the UDM that BenchmarkCreate writes to.
+func benchUDM(b *testing.B) (*backend, *udm.Client) {
+	b.Helper()
+	env := func(name string) string { return os.Getenv("SCHOOLMAIL_UDM_" + name) }
+	d := &backend{url: env("LDAP"), base: env("BASE"), bindDN: env("BINDDN"), password: schoolmail.Secret(env("BINDPW"))}
+	at, user, password := env("URL"), env("USER"), schoolmail.Secret(env("PASSWORD"))
+	if at == "" {
+		model := ucstest.New()
+		if err := model.SeedSchools("gsmitte", "sek-nord"); err != nil {
+			b.Fatal(err)
+		}
+		s := slapd.Start(b, nil)
+		if err := s.Load(model.Entries()); err != nil {
+			b.Fatal(err)
+		}
+		sim, err := ucstest.StartUDM(s.URL, s.BindDN, s.Password,
+			ucstest.WithExtendedAttribute("schoolmail", "univentionFreeAttribute20", "univentionFreeAttributes"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { sim.Close() })
+		d = &backend{url: s.URL, base: s.BaseDN, bindDN: s.BindDN, password: s.Password}
+		at, user, password = sim.URL, sim.User, sim.Password
+	}
+	c, err := udm.New(at, user, password, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { c.Close() })
+	return d, c
 }
