@@ -161,8 +161,18 @@ func TestEveryModuleIsProved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before := len(srv.HTTPCalls())
 	if err := g.VerifyCopy(t.Context(), from, to); err != nil {
 		t.Fatal(err)
+	}
+	requests := 0
+	for _, c := range srv.HTTPCalls()[before:] {
+		if !c.Multiple {
+			requests++
+		}
+	}
+	if requests != 8 { // log-in, two of many items, log-out, on both sides
+		t.Errorf("%d requests", requests)
 	}
 	v := (*said)[0]
 	for what, want := range map[string]string{"contacts": "2", "appointments": "2", "tasks": "1", "files": "3",
