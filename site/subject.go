@@ -61,7 +61,7 @@ func (s *Site) Subject(ctx context.Context, w *World, plan *schoolmail.Plan, who
 		}
 		return true
 	}
-	if err := journal.ReadAll(s.journalFile(), &journal.Options{Names: s.names}, mine); err != nil {
+	if err := journal.ReadAll(s.journalFile(), mine, &journal.Options{Names: s.names}); err != nil {
 		return nil, err
 	}
 	if err := s.subjectPasswords(sub, name); err != nil {

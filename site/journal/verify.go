@@ -108,7 +108,7 @@ func verifyFile(name string, compressed bool) (c contents, tail int64, err error
 // ReadAll calls yield for every entry of a journal with all its closed files, oldest
 // first, until it returns false. What a file has taken over from the one before it
 // comes twice. A nil opts is the zero value.
-func ReadAll(path string, opts *Options, yield func(schoolmail.JournalEntry) bool) error {
+func ReadAll(path string, yield func(schoolmail.JournalEntry) bool, opts *Options) error {
 	more := true
 	shown := shown(opts.names(), func(e schoolmail.JournalEntry) bool { more = more && yield(e); return more })
 	for number := 1; more; number++ {
