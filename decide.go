@@ -163,25 +163,31 @@ func (d *decisions) newcomer(r *Record) {
 	if r.Role == RolePupil {
 		limit = d.policy.Naming.MaxPupilUsername
 	}
-	if why := d.doubts[r.Key]; why != "" {
-		a := Account{Key: r.Key, State: Active, Access: pop.Access, Username: usernameBase(r.GivenName, r.FamilyName, limit)}
+	given, family, unspelled := d.spelling(r)
+	wait := func(guard, why string) {
+		a := Account{Key: r.Key, State: Active, Access: pop.Access, Username: usernameBase(given, family, limit)}
 		d.want(&a, r, ms)
-		d.hold(newStep(KindCreate, &a, newcomerReason(&a), CreateAccount{Account: a, Access: pop.Access}),
-			d.stopGuard(r.Key), why)
+		d.hold(newStep(KindCreate, &a, newcomerReason(&a), CreateAccount{Account: a, Access: pop.Access}), guard, why)
+	}
+	if why := d.doubts[r.Key]; why != "" {
+		wait(d.stopGuard(r.Key), why)
 		return
 	}
 	d.severalTake(r, ms)
 	if s := d.unknownSchool(ms); s != "" {
-		a := Account{Key: r.Key, State: Active, Access: pop.Access, Username: usernameBase(r.GivenName, r.FamilyName, limit)}
-		d.want(&a, r, ms)
-		d.hold(newStep(KindCreate, &a, newcomerReason(&a), CreateAccount{Account: a, Access: pop.Access}), guardNewSchools,
-			"school "+string(s)+" is new, and "+d.doubtful[s])
+		wait(guardNewSchools, "school "+string(s)+" is new, and "+d.doubtful[s])
+		return
+	}
+	if unspelled != "" {
+		d.find("no-spelling", "record %s: a user name cannot be made of %s; a spelling with id %q in the policy says how "+
+			"it is to be written", r.Key.ID, unspelled, r.Key.ID).Key = r.Key
+		wait(guardSpelling, unspelled)
 		return
 	}
 	if d.names == nil {
 		d.names = newNames(d.state, d.named, len(d.people))
 	}
-	username, address := bases(r.GivenName, r.FamilyName, pop.Domain, limit)
+	username, address := bases(given, family, pop.Domain, limit)
 	if len(d.slab) == 0 {
 		d.slab = make([]claim, 128)
 	}

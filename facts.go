@@ -69,6 +69,7 @@ func lookAt(in given) *facts {
 	f.rejections()
 	f.follow()
 	f.spell()
+	f.keepClasses()
 	f.orphans()
 	f.collapse()
 	switch {
@@ -370,7 +371,9 @@ func (f *facts) rejections() {
 		case r.School != "":
 			f.lostAt[r.School] = true
 			f.schools[r.School] = "an unreadable row of the school may be about the person"
+			x.Text += f.likely(&r)
 		default:
+			x.Text += f.likely(&r)
 			f.lost = "a row that could not be read may be about the person"
 			f.absence = "a row that could not be read may be about anybody"
 		}
@@ -384,6 +387,30 @@ func (f *facts) rejections() {
 	if f.absence != "" {
 		f.find("absence-suspended", "%s: nobody who is missing is treated as gone", f.absence)
 	}
+}
+
+// likely shields the people who are missing and have the name of a row that does not
+// tell whose it is, at whatever school they are, and names them.
+func (f *facts) likely(r *Rejection) string {
+	if r.GivenName == "" || r.FamilyName == "" {
+		return ""
+	}
+	var names []string
+	hash, full := hashPerson(r.GivenName, r.FamilyName), fullName(r.GivenName, r.FamilyName)
+	for i := range f.people {
+		a := f.people[i].account
+		if a == nil || a.State == Deactivated || f.people[i].sent || hashPerson(a.GivenName, a.FamilyName) != hash ||
+			fullName(a.GivenName, a.FamilyName) != full {
+			continue
+		}
+		f.shielded[a.Key] = "a row that does not tell whose it is has the name of this person"
+		names = append(names, a.Username)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	return "; most likely the row of " + strings.Join(names, " or ") + ", who is missing"
 }
 
 // collapse finds schools that delivered far fewer people than they have.

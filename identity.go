@@ -41,6 +41,10 @@ type Distinct struct {
 // [Link] or a [Distinct] decides about each case.
 const guardIdentity = "identity"
 
+// guardSpelling is the guard under which newcomers wait whose names cannot be
+// spelled in the letters of a user name. No override lifts it: a [Spelling] does.
+const guardSpelling = "spelling"
+
 // likeness says how sure it is that a record is about the person of an account.
 type likeness int
 
@@ -240,8 +244,9 @@ func someoneWith(a *Account) someone {
 }
 
 // mayBe reports whether two people of one name may be one who was gone and came
-// with a new id. A pupil is never a teacher of the same name.
-func (s *someone) mayBe(o *someone) bool {
+// with a new id, at another school only if anywhere is given. A pupil is never a
+// teacher of the same name.
+func (s *someone) mayBe(o *someone, anywhere bool) bool {
 	switch compareTraits(s.traits, o.traits) {
 	case traitsEqual:
 		return true
@@ -249,7 +254,7 @@ func (s *someone) mayBe(o *someone) bool {
 		return false
 	}
 	school, _ := common(s.schools, o.schools)
-	return (s.role == RolePupil) == (o.role == RolePupil) && (school || sameID(s.key.ID, o.key.ID))
+	return (s.role == RolePupil) == (o.role == RolePupil) && (school || anywhere || sameID(s.key.ID, o.key.ID))
 }
 
 // renamed reports whether somebody who was gone may have come with a new id and,
@@ -443,6 +448,7 @@ func (f *facts) doublePeople(newcomers []*individual, distinct map[[2]string]boo
 			like = append(like, p)
 		}
 	}
+	n.anywhere = f.foundAgain(n)
 	slices.SortFunc(like, func(x, y *individual) int { return x.key().Compare(y.key()) })
 	for _, p := range like {
 		f.doubleOf(p, n, distinct)
@@ -460,6 +466,9 @@ type newcomers struct {
 	names   []uint64           // hashes of their names
 	byName  map[uint64][]int32 // numbers of newcomers
 	byBirth map[string][]int32
+	// anywhere says that most of those who are missing are found again by their
+	// names: that is no chance, but new ids, whatever school they are at.
+	anywhere bool
 }
 
 func (f *facts) newcomers(people []*individual) *newcomers {
@@ -493,6 +502,24 @@ func (n *newcomers) like(f *facts, p *individual) bool {
 	}
 	return (r.GivenName != a.GivenName || r.FamilyName != a.FamilyName) &&
 		n.byName[hashPerson(r.GivenName, r.FamilyName)] != nil
+}
+
+// foundAgain reports whether at least half of the active people who are missing have
+// the name of a newcomer.
+func (f *facts) foundAgain(n *newcomers) bool {
+	missing, found := 0, 0
+	for i := range f.people {
+		p := &f.people[i]
+		a := p.account
+		if a == nil || a.State != Active || f.hereAs(p) != nil {
+			continue
+		}
+		missing++
+		if n.byName[hashPerson(a.GivenName, a.FamilyName)] != nil {
+			found++
+		}
+	}
+	return found > 0 && 2*found >= missing
 }
 
 // called lists the newcomers of a name.
@@ -536,7 +563,7 @@ func (f *facts) doubleOf(p *individual, n *newcomers, distinct map[[2]string]boo
 		case two(&o):
 		case r != nil && who.doubles(&o):
 			f.double(&o, &who, "account "+a.Username)
-		case r == nil && who.mayBe(&o):
+		case r == nil && who.mayBe(&o, n.anywhere && a.State == Active):
 			f.rekeyed(a, &o, &who)
 		}
 	}

@@ -10,13 +10,6 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// special lists letters that do not decompose into a base letter and marks, or
-// that German spells out. The spelling follows the :umlauts modifier of UDM.
-var special = map[rune]string{
-	'ä': "ae", 'ö': "oe", 'ü': "ue", 'ß': "ss", 'æ': "ae", 'œ': "oe", 'ø': "oe", 'å': "aa",
-	'đ': "d", 'ð': "d", 'þ': "th", 'ł': "l", 'ı': "i", 'ħ': "h", 'ŋ': "n", 'ə': "e", 'ŧ': "t",
-}
-
 // foldASCII spells a name in lower-case ASCII letters, digits, and whatever of
 // keep it contains; everything else is dropped.
 func foldASCII(s, keep string) string {
@@ -33,8 +26,8 @@ func foldASCII(s, keep string) string {
 			}
 		case firstLatin <= r && int(r-firstLatin) < len(latin):
 			b = append(b, latin[r-firstLatin]...)
-		default: // perhaps a mark that belongs to the letter before it
-			return strings.Trim(string(appendFolded(buf[:0], norm.NFC.String(s), keep)), keep)
+		default: // another alphabet, or a mark that belongs to the letter before it
+			return strings.Trim(string(appendFolded(buf[:0], spelled(s), keep)), keep)
 		}
 	}
 	return strings.Trim(string(b), keep)

@@ -11,7 +11,6 @@ func TestNamesOfStrangePeople(t *testing.T) {
 		{"Postmaster", "", "postmaster2", "postmaster2@teachers.example", "Postmaster"},
 		{"", "Abuse", "abuse2", "abuse2@teachers.example", "Abuse"},
 		{"", "12345", "k12345", "12345@teachers.example", "12345"},
-		{"李", "小龙", "konto2", "konto2@teachers.example", "李 小龙"},
 		{"Anna\u200b", "Muster\u00ad", "anna.muster2", "anna.muster2@teachers.example", "Anna Muster (anna.muster2)"},
 		{"A\u202enna", "MUSTER", "anna.muster2", "anna.muster2@teachers.example", "Anna MUSTER (anna.muster2)"},
 		{"Anna\u00a0", " Muster", "anna.muster2", "anna.muster2@teachers.example", "Anna Muster (anna.muster2)"},
@@ -19,6 +18,7 @@ func TestNamesOfStrangePeople(t *testing.T) {
 		{"Jo\x00e", "Frei\n", "joe.frei", "joe.frei@teachers.example", "Joe Frei"},
 	} {
 		p := smallPolicy(0)
+		p.Schools = named("c")
 		w := newWorld(t, p)
 		rs := []Record{person("1", "Anna", "Muster", RoleTeacher, at("a", "primary"))}
 		w.run(p, delivery(rs), day0)

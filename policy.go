@@ -18,6 +18,11 @@ type Policy struct {
 	Links    []Link     `json:"links,omitempty"`
 	Distinct []Distinct `json:"distinct,omitempty"`
 	Holds    []Hold     `json:"holds,omitempty"` // of people about whom nothing is done for a while
+	// Spellings are for names of which no user name can be made.
+	Spellings []Spelling `json:"spellings,omitempty"`
+	// Classes say for which roles the classes of the delivery are the ones that
+	// accounts have. Default: always for pupils, where sent for the others.
+	Classes map[Role]ClassRule `json:"classes,omitempty"`
 }
 
 // Population is a kind of people and the contexts they may live in. The first
@@ -87,10 +92,11 @@ type Window struct {
 //	                         directory does not
 //	restore                  a copy that is all that is left of somebody is copied
 //	                         back only when an override asks for it
-//	new-schools              nobody is made at, or moved to, a new school whose code
-//	                         looks misspelt, or which the policy does not name although it
-//	                         names schools (see [School])
+//	new-schools              nobody is made at, or moved to, a school that nobody has an
+//	                         account at yet and the policy does not name (see [School])
 //	identity                 no override: see [Link] and [Distinct]
+//	spelling                 no override: nobody is made whose names cannot be written in
+//	                         the letters of a user name, until a [Spelling] says how
 //
 // An [Override] lifts any other by its name.
 type Guards struct {

@@ -260,6 +260,22 @@ func (p Policy) validatePairs(bad func(string, ...any)) {
 		}
 	}
 	p.checkHolds(bad)
+	ids := map[string]bool{}
+	for i, s := range p.Spellings {
+		what := fmt.Sprintf("spelling number %d", i+1)
+		switch {
+		case s.ID == "" || ids[s.ID]:
+			bad("%s: expected the id of a record, in one spelling only", what)
+		case !isASCII(s.GivenName+s.FamilyName) || foldASCII(s.GivenName, "") == "" || foldASCII(s.FamilyName, "") == "":
+			bad("%s: expected a given and a family name in the letters a to z", what)
+		}
+		ids[s.ID] = true
+	}
+	for r, rule := range p.Classes {
+		if !r.Valid() || !slices.Contains([]ClassRule{ClassesAlways, ClassesWhereSent, ClassesNever}, rule) {
+			bad("classes of %q: %q: expected %q, %q or %q for a role", r, rule, ClassesAlways, ClassesWhereSent, ClassesNever)
+		}
+	}
 	for i, d := range p.Distinct {
 		if d.A == "" || d.B == "" || d.A == d.B || d.By == "" || d.Reason == "" {
 			bad("distinct number %d: two different ids a and b, by and reason must be given", i+1)

@@ -36,7 +36,17 @@ func smallPolicy(grace int) Policy {
 			{ID: 30, Name: "c30", Capacity: 7}},
 		LifeCycle: LifeTimes{TransferGraceDays: grace},
 		Guards:    Guards{Usual: limits, TermChange: limits, CollapsePercent: 1},
+		Schools: named("ps-a", "ps-b", "ps-c", "ps-x", "ss-a", "ss-b", "ss-c", "ss-x", "ss-z", "ss-new0", "ss-new1", "ss-new2",
+			"ss-new3", "ss-new4"),
 	}
+}
+
+// named are schools that a policy knows, so that nobody waits at a new one.
+func named(ids ...SchoolID) (out []School) {
+	for _, s := range ids {
+		out = append(out, School{ID: s})
+	}
+	return out
 }
 
 func drawRecord(t *rapid.T, id int) Record {

@@ -158,6 +158,10 @@ type Rejection struct {
 	Reason string        `json:"reason"`           // what is wrong and what was expected
 	Key    RecordKey     `json:"key,omitzero"`     // whose row it is, where the row tells
 	School SchoolID      `json:"school,omitempty"` // at which school, where the row tells
+	// GivenName and FamilyName are those of the row, where it tells them and not
+	// whose it is: they serve to find whom it may be about. They are kept nowhere.
+	GivenName  string `json:"-"`
+	FamilyName string `json:"-"`
 	// Harmless says that the person could be read all the same (an optional
 	// field was dropped), so nothing needs shielding.
 	Harmless bool `json:"harmless,omitempty"`

@@ -51,14 +51,10 @@ func (f *facts) spell() {
 		}
 	}
 	for s, n := range count {
-		if why := f.strange(s); why != "" {
-			f.doubtful[s] = why
-			f.find("new-school", "school %s is new, and %s: %s wait until the policy names it, "+
-				"or an override of the guard %q lets them in",
-				s, why, people(n), guardNewSchools).School = s
-			continue
-		}
-		f.find("new-school", "school %s is new: %s", s, people(n)).School = s
+		f.doubtful[s] = f.strange(s)
+		f.find("new-school", "school %s is new, and %s: %s wait until the policy names it, "+
+			"or an override of the guard %q lets them in",
+			s, f.doubtful[s], people(n), guardNewSchools).School = s
 	}
 }
 
@@ -105,12 +101,8 @@ func (f *facts) spellRecord(p *individual, folded map[string]SchoolID, count map
 	}
 }
 
-// strange says why a new school may be a mistake, or "": where the policy names
-// schools it names all of them, and elsewhere a code may be misspelt.
+// strange says why a new school may be a mistake: its code may be misspelt.
 func (f *facts) strange(s SchoolID) string {
-	if len(f.policy.Schools) > 0 {
-		return "the policy does not name it"
-	}
 	like := SchoolID("")
 	for o := range f.known {
 		if misspelt(string(s), string(o)) && (like == "" || o < like) {
@@ -120,7 +112,7 @@ func (f *facts) strange(s SchoolID) string {
 	if like != "" {
 		return "its code is almost that of " + string(like)
 	}
-	return ""
+	return "the policy does not name it"
 }
 
 // misspelt reports whether two codes differ by a letter, and not by a number.

@@ -31,7 +31,9 @@ func TestNewSchools(t *testing.T) {
 		{"ps-birkenhoff", nil, true, 0, true},
 		{"ps-birkenhoff", []School{{ID: "ps-birkenhoff"}}, false, 0, false},
 		{"PS-BIRKENHOF", nil, false, 0, false},
-		{"ps-sonnenberg", nil, false, 0, true},
+		{"ps-sonnenberg", nil, false, 2, true},
+		{"ps-sonnenberg", nil, true, 0, true},
+		{"ps-sonnenberg", []School{{ID: "ps-sonnenberg"}}, false, 0, false},
 		{"ps-sonnenberg", []School{{ID: "ps-birkenhof"}}, false, 2, true},
 	} {
 		t.Run(fmt.Sprint(test.code, len(test.schools), test.lifted), func(t *testing.T) {
@@ -91,16 +93,18 @@ func TestSchoolsThatMergeOrClose(t *testing.T) {
 // A school that delivers nobody at all is not delivered, however small it is.
 func TestSmallSchoolsThatDeliverNothing(t *testing.T) {
 	t.Parallel()
-	p := guardPolicy()
-	w := newWorld(t, p)
-	rs := school(nil, "ps-large", RolePupil, 300)
-	for i := range 15 {
-		rs = school(rs, SchoolID(fmt.Sprint("ps-tiny-", i)), RolePupil, 3)
-	}
-	w.run(p, delivery(rs), day0)
-	plan := planOf(t, p, w, rs[:300], day0.AddDays(1))
-	if !plan.Empty() || len(plan.Held) != 45 || plan.Held[0].Guard != "" {
-		t.Errorf("%s", plan.Summary())
+	for _, size := range []int{2, 3} {
+		p := guardPolicy()
+		w := newWorld(t, p)
+		rs := school(nil, "ps-large", RolePupil, 300)
+		for i := range 15 {
+			rs = school(rs, SchoolID(fmt.Sprint("ps-tiny-", i)), RolePupil, size)
+		}
+		w.run(p, delivery(rs), day0)
+		plan := planOf(t, p, w, rs[:300], day0.AddDays(1))
+		if !plan.Empty() || len(plan.Held) != 15*size || plan.Held[0].Guard != "" {
+			t.Errorf("schools of %d: %s", size, plan.Summary())
+		}
 	}
 }
 

@@ -188,7 +188,11 @@ func (f *fileReader) person(fields [][]byte, row row, at place) {
 		p.fail("", schoolmail.RejectedUnreadable, "no line end: expected one, as the row may have been cut off")
 	}
 	for _, x := range p.faults {
-		f.fold.reject(at, x, string(e.id), e.school)
+		r := f.fold.rejection(at, x, string(e.id), e.school)
+		if len(e.id) == 0 { // then by the name, if by anything
+			r.GivenName, r.FamilyName = p.texts.text(e.given), p.texts.text(e.family)
+		}
+		f.fold.rejected = append(f.fold.rejected, r)
 	}
 	if p.fatal() {
 		f.fold.refuse(e.id, at)

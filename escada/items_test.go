@@ -298,6 +298,7 @@ func testPolicy() schoolmail.Policy {
 		Populations: []schoolmail.Population{{Name: "all", Contexts: []schoolmail.ContextID{1}, Domain: "example.org",
 			Access: "all",
 			Roles:  []schoolmail.Role{schoolmail.RolePupil, schoolmail.RoleTeacher, schoolmail.RoleStaff}}},
+		Schools:  []schoolmail.School{{ID: "ps-au"}, {ID: "ps-bad"}},
 		Contexts: []schoolmail.ContextSpec{{ID: 1, Name: "all", Capacity: 1000}},
 	}
 }
