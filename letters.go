@@ -19,19 +19,27 @@ var special = map[rune]string{
 // cyrillic are the letters of Russian, Ukrainian, Belarusian, Serbian, Macedonian and
 // Bulgarian as passports spell them: ICAO Doc 9303, part 3, section 6 B, 8th edition
 // (2021). Where the languages differ it is the general column.
-var cyrillic = letters("а", "a", "б", "b", "в", "v", "г", "g", "д", "d", "е", "e", "ё", "e", "ж", "zh", "з", "z", "и", "i",
-	"й", "i", "к", "k", "л", "l", "м", "m", "н", "n", "о", "o", "п", "p", "р", "r", "с", "s", "т", "t", "у", "u", "ф", "f",
-	"х", "kh", "ц", "ts", "ч", "ch", "ш", "sh", "щ", "shch", "ъ", "ie", "ы", "y", "ь", "", "э", "e", "ю", "iu", "я", "ia",
-	"ѣ", "ie", "ѳ", "f", "ѵ", "y", "ґ", "g", "ў", "u", "є", "ie", "і", "i", "ї", "i", "љ", "lj", "њ", "nj", "ћ", "c",
-	"ђ", "d", "џ", "dz", "ѓ", "g", "ќ", "k", "ѕ", "dz", "ј", "j", "ѐ", "e", "ѝ", "i")
+var cyrillic = letters(
+	"а", "a", "б", "b", "в", "v", "г", "g", "д", "d", "е", "e", "ё", "e", "ж", "zh",
+	"з", "z", "и", "i", "й", "i", "к", "k", "л", "l", "м", "m", "н", "n", "о", "o",
+	"п", "p", "р", "r", "с", "s", "т", "t", "у", "u", "ф", "f", "х", "kh", "ц", "ts",
+	"ч", "ch", "ш", "sh", "щ", "shch", "ъ", "ie", "ы", "y", "ь", "", "э", "e", "ю", "iu",
+	"я", "ia", "ѣ", "ie", "ѳ", "f", "ѵ", "y", "ґ", "g", "ў", "u", "є", "ie", "і", "i",
+	"ї", "i", "љ", "lj", "њ", "nj", "ћ", "c", "ђ", "d", "џ", "dz", "ѓ", "g", "ќ", "k",
+	"ѕ", "dz", "ј", "j", "ѐ", "e", "ѝ", "i",
+)
 
 // greek are the letters of Greek as passports spell them: ISO 843, type 2, without
 // what it says of pairs of letters, which greekPairs holds.
-var greek = letters("α", "a", "β", "v", "γ", "g", "δ", "d", "ε", "e", "ζ", "z", "η", "i", "θ", "th", "ι", "i", "κ", "k",
-	"λ", "l", "μ", "m", "ν", "n", "ξ", "x", "ο", "o", "π", "p", "ρ", "r", "σ", "s", "ς", "s", "τ", "t", "υ", "y", "φ", "f",
-	"χ", "ch", "ψ", "ps", "ω", "o")
+var greek = letters(
+	"α", "a", "β", "v", "γ", "g", "δ", "d", "ε", "e", "ζ", "z", "η", "i", "θ", "th",
+	"ι", "i", "κ", "k", "λ", "l", "μ", "m", "ν", "n", "ξ", "x", "ο", "o", "π", "p",
+	"ρ", "r", "σ", "s", "ς", "s", "τ", "t", "υ", "y", "φ", "f", "χ", "ch", "ψ", "ps",
+	"ω", "o",
+)
 
-var greekPairs = strings.NewReplacer("ου", "ou", "αυ", "av", "ευ", "ev", "ηυ", "iv", "γγ", "ng", "γξ", "nx", "γχ", "nch")
+var greekPairs = strings.NewReplacer("ου", "ou", "αυ", "av", "ευ", "ev", "ηυ", "iv",
+	"γγ", "ng", "γξ", "nx", "γχ", "nch")
 
 func letters(pairs ...string) map[rune]string {
 	m := make(map[rune]string, len(pairs)/2)
@@ -49,7 +57,7 @@ func spelled(s string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return unicode.In(r, unicode.Cyrillic, unicode.Greek) }) {
 		return s
 	}
-	const parted = '\u0308' // a diaeresis: the letter is none of a pair with the one before
+	const parted = '\u0308'   // a diaeresis: the letter is none of a pair with the one before
 	var plain strings.Builder // Greek without accents
 	for _, r := range s {
 		if !unicode.Is(unicode.Greek, r) {

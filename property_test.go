@@ -36,8 +36,8 @@ func smallPolicy(grace int) Policy {
 			{ID: 30, Name: "c30", Capacity: 7}},
 		LifeCycle: LifeTimes{TransferGraceDays: grace},
 		Guards:    Guards{Usual: limits, TermChange: limits, CollapsePercent: 1},
-		Schools: named("ps-a", "ps-b", "ps-c", "ps-x", "ss-a", "ss-b", "ss-c", "ss-x", "ss-z", "ss-new0", "ss-new1", "ss-new2",
-			"ss-new3", "ss-new4"),
+		Schools: named("ps-a", "ps-b", "ps-c", "ps-x", "ss-a", "ss-b", "ss-c", "ss-x", "ss-z", "ss-new0", "ss-new1",
+			"ss-new2", "ss-new3", "ss-new4"),
 	}
 }
 
