@@ -40,7 +40,7 @@ const firstLatin = 0xC0
 // most names.
 var latin = func() (all [0x180 - firstLatin]string) {
 	for i := range all {
-		all[i] = string(appendFolded(nil, string(rune(firstLatin+i)), ""))
+		all[i] = string(appendFolded(nil, spelled(string(rune(firstLatin+i))), ""))
 	}
 	return all
 }()

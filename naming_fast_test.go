@@ -21,7 +21,7 @@ func TestNamesAreSpelledOneWay(t *testing.T) {
 			rt.Errorf("%q %q: %s %s", given, family, u, a)
 		}
 		for _, keep := range []string{"", "-"} {
-			long := string(appendFolded(nil, norm.NFC.String(given), keep))
+			long := string(appendFolded(nil, spelled(given), keep))
 			if keep != "" {
 				for long != "" && long[0] == '-' {
 					long = long[1:]
