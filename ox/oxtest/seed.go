@@ -336,6 +336,18 @@ func (s *State) Login(mapping, name, password string) (context schoolmail.Contex
 	return schoolmail.ContextID(c.ID), schoolmail.UserID(u.ID), true
 }
 
+// SetSchema puts a context into a schema, as if it had been made there.
+func (s *State) SetSchema(context schoolmail.ContextID, schema string) error {
+	s.w.Mu.Lock()
+	defer s.w.Mu.Unlock()
+	c := s.w.Contexts[int(context)]
+	if c == nil {
+		return fmt.Errorf("oxtest: no context %d", context)
+	}
+	c.Schema = schema
+	return nil
+}
+
 // SetUpdating puts a schema into the state of a schema update, or takes it out:
 // nearly every operation on its contexts is refused with DatabaseUpdateException.
 func (s *State) SetUpdating(schema string, on bool) {
