@@ -176,6 +176,23 @@ func refuse(err error) *acknowledgement {
 	return a
 }
 
+// bySchool are the parts of an acknowledgement that concern one school each. Details
+// are left out: they may tell of other schools.
+func (a *acknowledgement) bySchool() map[string]*acknowledgement {
+	parts := map[string]*acknowledgement{}
+	for _, l := range a.lines {
+		for _, s := range l.school {
+			if parts[s] == nil {
+				parts[s] = &acknowledgement{}
+			}
+			own := *l
+			own.school, own.detail = []string{s}, nil
+			parts[s].lines = append(parts[s].lines, &own)
+		}
+	}
+	return parts
+}
+
 // write writes CSV as the administration's spreadsheets read it: semicolons,
 // UTF-8 with a byte order mark. Without anything to tell there is the header
 // alone: the delivery was taken as it was sent.

@@ -164,7 +164,8 @@ func (a *Act) NotAsSent() int {
 
 // WriteRun leaves in a folder what a run has to show: plan.txt, plan.json, plan.html
 // and acknowledgement.csv of each act, numbered if there are several, and the report of
-// the whole as report.txt, report.json and report.html. The acts are put into the
+// the whole as report.txt, report.json and report.html. The folder schools has the part
+// of an acknowledgement that concerns each school. The acts are put into the
 // report. Only the owner can read the files, since they name people.
 func WriteRun(dir string, rep *report.Report, acts []*Act) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -191,8 +192,18 @@ func WriteRun(dir string, rep *report.Report, acts []*Act) error {
 			return err
 		}
 		if !a.Undo {
-			if err := write("acknowledgement"+number+".csv", a.acknowledgement().write); err != nil {
+			ack := a.acknowledgement()
+			if err := write("acknowledgement"+number+".csv", ack.write); err != nil {
 				return err
+			}
+			for school, part := range ack.bySchool() {
+				if err := os.MkdirAll(filepath.Join(dir, "schools"), 0o700); err != nil {
+					return err
+				}
+				name := "acknowledgement" + number + "-" + fileName(schoolmail.SchoolID(school))
+				if err := write(filepath.Join("schools", name), part.write); err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -83,7 +83,7 @@ func (p *program) chooseRun(given map[string]bool) (do func(context.Context) int
 	}
 	if p.config == "" {
 		for _, name := range []string{"apply", "dry-run", "plan", "apply-plan", "undo", "now", "school", "role", "person",
-			"kind", "only-school", "only-person", "detailed-exitcode"} {
+			"kind", "only-school", "only-person", "detailed-exitcode", "syslog"} {
 			if given[name] {
 				return mistake("-%s needs -config", name)
 			}

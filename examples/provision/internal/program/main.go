@@ -8,12 +8,14 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/atomicfile"
 	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/site"
+	"github.com/ictmedia/schoolmail/site/eventlog"
 	"github.com/ictmedia/schoolmail/site/report"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
@@ -45,12 +47,13 @@ Usage:
       id of its plan. As long as the export says the same, the next ordinary run
       does it all again.
 
-Whatever is applied leaves a folder with the plan (text, JSON), the report
-(text, JSON, HTML) and acknowledgement.csv, which tells the school
-administration in German and French which records were not taken as sent. Every
-run has a folder of its own in the state folder, under runs/, where people are
-named by the ids of their records; -out names a folder for a copy of the last one
-that names them. Delete it when nobody needs it any more.
+Whatever is applied leaves a folder with the plan and the report (text, JSON,
+HTML) and acknowledgement.csv, which tells the school administration in German
+and French which records were not taken as sent; its folder schools has the part
+of each school. Every run has a folder of its own in the state folder, under
+runs/, where people are named by the ids of their records; -out names a folder
+for a copy of the last one that names them. Delete it when nobody needs it any
+more.
 
 Every run can be repeated at any time, also after a crash, and then does only
 what is missing. An example for cron, at two in the morning:
@@ -143,6 +146,7 @@ type options struct {
 	detailed                              bool
 	hold, release, reason, by, churn      string
 	drift, forecast                       bool
+	syslog                                string
 	until                                 schoolmail.Date
 }
 
@@ -152,6 +156,7 @@ type program struct {
 	flags          *cli.Flags
 	stdout, stderr io.Writer
 	progress       *progress
+	log            *eventlog.Log // nil: none
 	report         *report.Report
 }
 
@@ -192,6 +197,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.BoolVar(&p.forecast, "forecast", false, "tell how the contexts fill through the year, and do nothing else")
 	fs.StringVar(&p.churn, "churn", "", "with -forecast: `NEW,GONE` percent of people with each change of terms; "+
 		"default as in the kept runs")
+	fs.StringVar(&p.syslog, "syslog", "", "log to the system's log at this `address`: local, a socket, udp:host:port; "+
+		"names nobody")
 	fs.StringVar(&p.hold, "hold", "", "do nothing about a `person` for a while; needs -reason and -until")
 	fs.StringVar(&p.release, "release", "", "end the hold of a `person`")
 	fs.StringVar(&p.reason, "reason", "", "with -hold: `why`")
@@ -265,8 +272,19 @@ func (p *program) run(ctx context.Context) int {
 		return p.flags.Fail(cli.Usage, err)
 	}
 	p.flags.Warn(warnings...)
+	if p.syslog != "" {
+		h, closer, err := eventlog.Syslog(strings.TrimPrefix(p.syslog, "local"))
+		if err != nil {
+			return p.flags.Fail(cli.Usage, err)
+		}
+		defer closer.Close()
+		p.log = eventlog.New(h)
+	}
 	start := time.Now()
 	exit, acts := p.onServers(ctx, set)
+	if p.log != nil {
+		p.log.Ended(exit)
+	}
 	detailed := p.detail(exit, acts)
 	if !p.apply && p.applyPlan == "" {
 		return detailed
@@ -277,6 +295,14 @@ func (p *program) run(ctx context.Context) int {
 		p.flags.Warn(err.Error()) // what was done is done; the monitor will miss a success
 	}
 	return detailed
+}
+
+// Observe is told how the run goes on.
+func (p *program) Observe(e site.Event) {
+	p.progress.Observe(e)
+	if p.log != nil {
+		p.log.Observe(e)
+	}
 }
 
 // The further exit statuses of -detailed-exitcode.
@@ -301,7 +327,7 @@ func (p *program) detail(exit int, acts []*site.Act) int {
 
 func (p *program) onServers(ctx context.Context, set *site.Settings) (exit int, acts []*site.Act) {
 	var err error
-	opts := &site.RunOptions{Day: p.now, Apply: p.apply, Observer: p.progress, BreakLease: p.breakLease, Part: &p.only}
+	opts := &site.RunOptions{Day: p.now, Apply: p.apply, Observer: p, BreakLease: p.breakLease, Part: &p.only}
 	if p.out != "" {
 		if err := atomicfile.Writable(p.out); err != nil {
 			return p.flags.Fail(cli.Usage, err), nil
