@@ -26,7 +26,8 @@ func TestAcknowledgementBySchool(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := b.String()
-	if !strings.Contains(text, "Das Feld «Name» ist leer.;Le champ «Name» est vide.") || strings.Contains(text, "ps-b") ||
+	if !strings.Contains(text, "Das Feld «Name» ist leer.;Le champ «Name» est vide.") ||
+		strings.Contains(text, "ps-b") ||
 		strings.Count(text, "\r\n") != 2 {
 		t.Error(text)
 	}

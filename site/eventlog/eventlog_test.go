@@ -38,7 +38,8 @@ func TestSyslog(t *testing.T) {
 		priority string // LOG_DAEMON is 24
 		says     string
 	}{
-		{func() { log.Observe(site.Event{Stage: site.Reading}) }, "<30>", `msg="reading the export and the servers" site=district`},
+		{func() { log.Observe(site.Event{Stage: site.Reading}) }, "<30>",
+			`msg="reading the export and the servers" site=district`},
 		{func() { log.Observe(site.Event{Stage: site.Delayed, Notice: "OX waits"}) }, "<28>", `msg="OX waits"`},
 		{func() { log.Observe(site.Event{Stage: site.Stepped, Step: schoolmail.Event{Outcome: failed}}) }, "<27>",
 			"step=change:escada/4711 kind=change"},
