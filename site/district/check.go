@@ -387,12 +387,15 @@ func (l *loader) section(message string) string {
 			return fmt.Sprintf("override[%d]", i+1)
 		}
 	}
-	for i := range max(len(l.c.Links), len(l.c.Distinct), len(l.c.Schools)) {
-		for _, key := range []string{"link", "distinct", "school"} {
+	for i := range max(len(l.c.Links), len(l.c.Distinct), len(l.c.Schools), len(l.c.Spellings)) {
+		for _, key := range []string{"link", "distinct", "school", "spelling"} {
 			if strings.HasPrefix(message, fmt.Sprintf("%s number %d:", key, i+1)) {
 				return fmt.Sprintf("%s[%d]", key, i+1)
 			}
 		}
+	}
+	if strings.HasPrefix(message, "classes of ") {
+		return "classes"
 	}
 	name, _, ok := strings.Cut(message, ":")
 	if ok && slices.Contains([]string{"life_cycle", "naming"}, name) || strings.HasPrefix(name, "guards.") {

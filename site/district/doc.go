@@ -25,8 +25,8 @@
 //	[passwords]     how schools get those of accounts  provision
 //	[time_limits]   when servers are given up          provision
 //	[[population]]  who lives where                    provision
-//	[naming] [life_cycle] [guards] [[term_change]]     provision: the rest of the policy
-//	[[override]] [[link]] [[distinct]]                 provision: what somebody has decided
+//	[naming] [classes] [life_cycle] [guards] [[term_change]]  provision: the rest of the policy
+//	[[override]] [[link]] [[distinct]] [[spelling]]    provision: what somebody has decided
 //	[[exclude]]     who is in no address book          addressbooks
 //	[addressbooks] [galprobe] [migrate] [watch]        the program of that name
 //
@@ -88,6 +88,7 @@ type Config struct {
 	Populations []Population `toml:"population"`
 	Contexts    []Context    `toml:"context"`
 	Naming      Naming       `toml:"naming"`
+	Classes     Classes      `toml:"classes"`
 	LifeCycle   LifeCycle    `toml:"life_cycle"`
 	Guards      Guards       `toml:"guards"`
 	TermChanges []TermChange `toml:"term_change"`
@@ -95,6 +96,7 @@ type Config struct {
 	Schools     []School     `toml:"school"`
 	Links       []Link       `toml:"link"`
 	Distinct    []Distinct   `toml:"distinct"`
+	Spellings   []Spelling   `toml:"spelling"`
 	Excludes    []Exclude    `toml:"exclude"`
 
 	Addressbooks AddressbooksSection `toml:"addressbooks"`
@@ -108,7 +110,8 @@ type Site struct {
 	Name     string `toml:"name"`     // in reports and notices
 	Language string `toml:"language"` // of people whose record names none: de, fr, it or en
 	Parallel int    `toml:"parallel"` // people worked on at once
-	// ListFiles hold further sections [[link]], [[distinct]], [[override]] and [[exclude]].
+	// ListFiles hold further sections [[link]], [[distinct]], [[spelling]], [[override]] and
+	// [[exclude]].
 	ListFiles []string `toml:"list_files"`
 	Sandbox   bool     `toml:"sandbox"` // made-up people: plans of other days may be applied
 }
@@ -352,6 +355,30 @@ type Naming struct {
 	MaxPupilUsername int `toml:"max_pupil_username"`
 }
 
+// Classes is the section [classes]: for each role whose the classes of its people
+// are, always, sent or never; see [schoolmail.ClassRule].
+type Classes struct {
+	Pupil   schoolmail.ClassRule `toml:"pupil"`
+	Teacher schoolmail.ClassRule `toml:"teacher"`
+	Staff   schoolmail.ClassRule `toml:"staff"`
+}
+
+// rules are those that are given; the others have their defaults.
+func (c Classes) rules() map[schoolmail.Role]schoolmail.ClassRule {
+	var rules map[schoolmail.Role]schoolmail.ClassRule
+	for role, rule := range map[schoolmail.Role]schoolmail.ClassRule{schoolmail.RolePupil: c.Pupil,
+		schoolmail.RoleTeacher: c.Teacher, schoolmail.RoleStaff: c.Staff} {
+		if rule == "" {
+			continue
+		}
+		if rules == nil {
+			rules = map[schoolmail.Role]schoolmail.ClassRule{}
+		}
+		rules[role] = rule
+	}
+	return rules
+}
+
 // LifeCycle is the section [life_cycle]; see [schoolmail.LifeTimes].
 type LifeCycle struct {
 	NoticeDays        int `toml:"notice_days"`
@@ -420,6 +447,13 @@ type Link struct {
 	Reason string          `toml:"reason"`
 }
 
+// Spelling is a section [[spelling]]; see [schoolmail.Spelling].
+type Spelling struct {
+	ID         string `toml:"id"`
+	GivenName  string `toml:"given_name"`
+	FamilyName string `toml:"family_name"`
+}
+
 // Distinct is a section [[distinct]]; see [schoolmail.Distinct].
 type Distinct struct {
 	A      string `toml:"a"`
@@ -467,6 +501,10 @@ func (c *Config) Policy() schoolmail.Policy {
 	for _, l := range c.Links {
 		p.Links = append(p.Links, schoolmail.Link(l))
 	}
+	p.Classes = c.Classes.rules()
+	for _, s := range c.Spellings {
+		p.Spellings = append(p.Spellings, schoolmail.Spelling(s))
+	}
 	for _, d := range c.Distinct {
 		p.Distinct = append(p.Distinct, schoolmail.Distinct(d))
 	}
@@ -500,7 +538,12 @@ func (c *Config) FromPolicy(p schoolmail.Policy) {
 		before[x.ID] = x
 	}
 	c.Populations, c.Contexts, c.TermChanges, c.Overrides = nil, nil, nil, nil
-	c.Schools, c.Links, c.Distinct = nil, nil, nil
+	c.Schools, c.Links, c.Distinct, c.Spellings = nil, nil, nil, nil
+	c.Classes = Classes{Pupil: p.Classes[schoolmail.RolePupil], Teacher: p.Classes[schoolmail.RoleTeacher],
+		Staff: p.Classes[schoolmail.RoleStaff]}
+	for _, s := range p.Spellings {
+		c.Spellings = append(c.Spellings, Spelling(s))
+	}
 	for _, x := range p.Schools {
 		c.Schools = append(c.Schools, School(x))
 	}

@@ -126,7 +126,7 @@ func (l *loader) lists() {
 }
 
 // listSections may stand in files of their own.
-var listSections = []string{"link", "distinct", "override", "exclude"}
+var listSections = []string{"link", "distinct", "spelling", "override", "exclude"}
 
 // place is where a key stands.
 type place struct{ line, column int }

@@ -44,7 +44,7 @@ func (p *printer) servers(c *Config) {
 	p.key("language", c.Site.Language, "de", "of people whose record names none: de, fr, it or en")
 	p.key("parallel", c.Site.Parallel, 16, "people worked on at the same time")
 	p.key("list_files", c.Site.ListFiles, []string(nil),
-		"files with further [[link]], [[distinct]], [[override]] and [[exclude]]")
+		"files with further [[link]], [[distinct]], [[spelling]], [[override]] and [[exclude]]")
 	p.key("sandbox", c.Site.Sandbox, false, "these are made-up people: plans of other days than today may be applied")
 
 	e := &c.Export
@@ -283,6 +283,12 @@ func (p *printer) policy(c *Config) {
 	p.key("max_username", c.Naming.MaxUsername, def.Naming.MaxUsername, "")
 	p.key("max_pupil_username", c.Naming.MaxPupilUsername, def.Naming.MaxPupilUsername, "")
 
+	p.section("[classes]", "Whose classes are ours: always; sent, where their school sends any; never.",
+		"What is not ours is entered by hand and stays.")
+	p.key("pupil", c.Classes.Pupil, schoolmail.ClassRule(""), "default always")
+	p.key("teacher", c.Classes.Teacher, schoolmail.ClassRule(""), "default sent")
+	p.key("staff", c.Classes.Staff, schoolmail.ClassRule(""), "default sent")
+
 	p.section("[life_cycle]", "In days.")
 	p.key("notice_days", c.LifeCycle.NoticeDays, def.LifeCycle.NoticeDays,
 		"from the notice to the deactivation; at least 56")
@@ -400,6 +406,16 @@ func (p *printer) pairs(c *Config) {
 		p.key("until", l.Until, schoolmail.Date(0), "last day")
 		p.need("by", l.By, "")
 		p.need("reason", l.Reason, "")
+	}
+	for i, s := range c.Spellings {
+		comments := []string(nil)
+		if i == 0 {
+			comments = []string{"Each gives the letters of which a user name is made where the name has others."}
+		}
+		p.section("[[spelling]]", comments...)
+		p.need("id", s.ID, "")
+		p.need("given_name", s.GivenName, "")
+		p.need("family_name", s.FamilyName, "")
 	}
 	if len(c.Distinct) == 0 {
 		p.line("")
