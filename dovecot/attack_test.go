@@ -168,7 +168,6 @@ func TestAuthentication(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewUnstartedServer(nil)
 	srv.StartTLS() // for its certificate
-	t.Cleanup(srv.Close)
 	trust := srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	pair := srv.TLS.Certificates[0]
 	check := func(t *testing.T, url string) {
@@ -231,8 +230,7 @@ func TestAuthentication(t *testing.T) {
 // TestKickReachesAll: a host that hangs keeps no other from being asked.
 func TestKickReachesAll(t *testing.T) {
 	t.Parallel()
-	sim := dovecottest.NewServer()
-	t.Cleanup(sim.Close)
+	sim := simulator(t)
 	sim.SetUsers(dovecottest.User{Name: "a@s.test", Password: "pw"})
 	r := login(t, simulated{sim}, "a@s.test")
 	release := make(chan bool)

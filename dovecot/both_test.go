@@ -76,10 +76,9 @@ func runScenarios(t *testing.T, s site) {
 
 func TestSimulator(t *testing.T) {
 	t.Parallel()
-	s := simulated{dovecottest.NewServer(dovecottest.WithMailRoot("/srv/mail"), dovecottest.WithAuthCache(),
+	s := simulated{simulator(t, dovecottest.WithMailRoot("/srv/mail"), dovecottest.WithAuthCache(),
 		dovecottest.WithQuotaDict("proxy::quota"), dovecottest.WithMailboxes(
 			dovecottest.Mailbox{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}))}
-	t.Cleanup(s.Server.Close)
 	for _, sc := range scenarios {
 		s.setUsers(t, sc.users...)
 	}
@@ -89,10 +88,9 @@ func TestSimulator(t *testing.T) {
 // TestSimulator24 is TestSimulator as Dovecot 2.4.
 func TestSimulator24(t *testing.T) {
 	t.Parallel()
-	s := simulated{dovecottest.NewServer(dovecottest.WithSeries24(), dovecottest.WithMailRoot("/srv/mail"),
+	s := simulated{simulator(t, dovecottest.WithSeries24(), dovecottest.WithMailRoot("/srv/mail"),
 		dovecottest.WithMailboxes(
 			dovecottest.Mailbox{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}))}
-	t.Cleanup(s.Server.Close)
 	for _, sc := range scenarios {
 		s.setUsers(t, sc.users...)
 	}
@@ -912,4 +910,15 @@ func testMaintenance(t *testing.T, s site) {
 	if info.Series != "2.3" || !info.Director || info.Commands["mailboxCreate"]["mailbox"] != dovecot.Array {
 		t.Errorf("server: series %q, director %v", info.Series, info.Director)
 	}
+}
+
+// simulator runs a simulated server until the test ends.
+func simulator(tb testing.TB, opts ...dovecottest.Option) *dovecottest.Server {
+	tb.Helper()
+	s, err := dovecottest.Start(opts...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { s.Close() })
+	return s
 }

@@ -18,8 +18,7 @@ func TestDirector(t *testing.T) {
 	t.Parallel()
 	t.Run("simulator", func(t *testing.T) {
 		t.Parallel()
-		sim := dovecottest.NewServer(dovecottest.WithDirector("127.0.0.2", "127.0.0.3"))
-		t.Cleanup(sim.Close)
+		sim := simulator(t, dovecottest.WithDirector("127.0.0.2", "127.0.0.3"))
 		sim.SetUsers(dovecottest.User{Name: "a@s.test"}, dovecottest.User{Name: "b@s.test"})
 		testPlacement(t, newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key"}))
 	})

@@ -13,7 +13,10 @@ import (
 // connect starts a simulated server with one user and returns a client of it.
 // A real site needs only dovecot.New with its URL and key.
 func connect(names ...string) (*dovecot.Client, *dovecottest.Server) {
-	srv := dovecottest.NewServer()
+	srv, err := dovecottest.Start()
+	if err != nil {
+		panic(err)
+	}
 	for _, n := range names {
 		srv.SetUsers(dovecottest.User{Name: n, Password: "pw", QuotaBytes: 2 << 30})
 	}

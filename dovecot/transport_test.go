@@ -23,7 +23,6 @@ import (
 func serve(t *testing.T, h http.HandlerFunc, o *dovecot.Options) *dovecot.Client {
 	t.Helper()
 	srv := httptest.NewServer(h)
-	t.Cleanup(srv.Close)
 	if o == nil {
 		o = &dovecot.Options{APIKey: "secret-key"}
 	}
@@ -178,7 +177,6 @@ func TestNotReached(t *testing.T) {
 	// TLS that is not trusted: nothing was sent either.
 	srv := httptest.NewTLSServer(http.NotFoundHandler())
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	t.Cleanup(srv.Close)
 	wantKind(t, newClient(t, srv.URL, nil).CreateMailbox(t.Context(), "a@s.test", "X", nil), dovecot.ErrUnavailable)
 }
 
@@ -187,7 +185,6 @@ func TestTLS(t *testing.T) {
 	sim := dovecottest.New()
 	sim.SetUsers(dovecottest.User{Name: "a@s.test"})
 	srv := httptest.NewTLSServer(sim)
-	t.Cleanup(srv.Close)
 	c := newClient(t, srv.URL, &dovecot.Options{APIKey: "test-key",
 		TLS: srv.Client().Transport.(*http.Transport).TLSClientConfig})
 	must(t, c.CreateMailbox(t.Context(), "a@s.test", "X", nil))
@@ -274,11 +271,10 @@ func TestAnswerLimit(t *testing.T) {
 // TestLostAnswer: the command was carried out and nobody said so.
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
-	sim := dovecottest.NewServer()
-	t.Cleanup(sim.Close)
+	sim := simulator(t)
 	sim.SetUsers(dovecottest.User{Name: "a@s.test"})
 	c := newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key"})
-	sim.AddFault(dovecottest.Fault{Command: "mailboxCreate", DropAfter: true})
+	sim.Inject(dovecottest.Fault{Command: "mailboxCreate", DisconnectAfter: true})
 	wantKind(t, c.CreateMailbox(t.Context(), "a@s.test", "X", nil), dovecot.ErrUnknownOutcome)
 	n := 0
 	for _, call := range sim.Calls() {
@@ -304,10 +300,10 @@ func TestEnsureFaults(t *testing.T) {
 	t.Parallel()
 	want := dovecot.Desired{Mailboxes: []string{"Klassen", "Archiv"}, QuotaBytes: 1 << 30}
 	for i := 0; ; i++ {
-		sim := dovecottest.NewServer()
+		sim := simulator(t)
 		sim.SetUsers(dovecottest.User{Name: "a@s.test"})
 		c := newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key"})
-		sim.AddFault(dovecottest.Fault{Skip: i, DropAfter: i%2 == 0, Drop: i%2 == 1})
+		sim.Inject(dovecottest.Fault{Skip: i, DisconnectAfter: i%2 == 0, Disconnect: i%2 == 1})
 		_, err := c.Ensure(t.Context(), "a@s.test", want)
 		if err == nil { // the fault was never met
 			sim.Close()
@@ -327,8 +323,7 @@ func TestEnsureFaults(t *testing.T) {
 // TestMoveMailNotDone: the server says "done" and it is not.
 func TestMoveMailNotDone(t *testing.T) {
 	t.Parallel()
-	sim := dovecottest.NewServer()
-	t.Cleanup(sim.Close)
+	sim := simulator(t)
 	sim.SetUsers(dovecottest.User{Name: "old@s.test"}, dovecottest.User{Name: "new@s.test"})
 	sim.AddMessage("old@s.test", "INBOX", dovecottest.Message{Body: []byte(message("x"))})
 	c := newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key"})
@@ -338,9 +333,9 @@ func TestMoveMailNotDone(t *testing.T) {
 	wantKind(t, err, dovecot.ErrIncomplete)
 
 	before.Mailboxes[0].Messages = 1
-	sim.AddFault(dovecottest.Fault{Command: "sync", ExitCode: 2, Times: 2}) // "run again"
+	sim.Inject(dovecottest.Fault{Command: "sync", ExitCode: 2, Times: 2}) // "run again"
 	get[dovecot.State](t)(c.MoveMail(t.Context(), before, "new@s.test"))
-	sim.AddFault(dovecottest.Fault{Command: "sync", ExitCode: 2, Times: -1})
+	sim.Inject(dovecottest.Fault{Command: "sync", ExitCode: 2, Times: -1})
 	_, err = c.MoveMail(t.Context(), before, "new@s.test")
 	wantKind(t, err, dovecot.ErrTemporary)
 }
@@ -349,8 +344,7 @@ func TestMoveMailNotDone(t *testing.T) {
 // was in the log before, and the next try completes the work.
 func TestSetQuotaFaults(t *testing.T) {
 	t.Parallel()
-	sim := dovecottest.NewServer(dovecottest.WithQuotaDict("proxy::quota"), dovecottest.WithAuthCache())
-	t.Cleanup(sim.Close)
+	sim := simulator(t, dovecottest.WithQuotaDict("proxy::quota"), dovecottest.WithAuthCache())
 	sim.SetUsers(dovecottest.User{Name: "a@s.test"})
 	ctx, c := t.Context(), newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key", QuotaDict: "proxy::quota"})
 	wantKind(t, newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key", QuotaDict: "proxy::none"}).SetQuota(ctx,
@@ -361,11 +355,11 @@ func TestSetQuotaFaults(t *testing.T) {
 		kind  dovecot.Kind
 	}{
 		{"dict down", dovecottest.Fault{Command: "dictSet", ExitCode: 75}, dovecot.ErrTemporary},
-		{"lost answer", dovecottest.Fault{Command: "dictSet", DropAfter: true}, dovecot.ErrUnknownOutcome},
-		{"flush lost", dovecottest.Fault{Command: "authCacheFlush", Drop: true}, dovecot.ErrUnknownOutcome},
+		{"lost answer", dovecottest.Fault{Command: "dictSet", DisconnectAfter: true}, dovecot.ErrUnknownOutcome},
+		{"flush lost", dovecottest.Fault{Command: "authCacheFlush", Disconnect: true}, dovecot.ErrUnknownOutcome},
 		{"look failed", dovecottest.Fault{Command: "quotaGet", ExitCode: 75}, dovecot.ErrTemporary},
 	} {
-		sim.AddFault(tc.fault)
+		sim.Inject(tc.fault)
 		err := c.SetQuota(ctx, "a@s.test", 7<<20)
 		wantKind(t, err, tc.kind)
 		if e, _ := errors.AsType[*dovecot.Error](err); !e.Temporary() {
@@ -382,8 +376,8 @@ func TestHosts(t *testing.T) {
 	t.Parallel()
 	sims := make([]*dovecottest.Server, 3)
 	for i := range sims {
-		sims[i] = dovecottest.NewServer(dovecottest.WithAuthCache())
-		t.Cleanup(sims[i].Close)
+		sims[i] = simulator(t, dovecottest.WithAuthCache())
+
 		sims[i].SetUsers(dovecottest.User{Name: "a@s.test", Password: "pw"})
 	}
 	c := newClient(t, sims[0].URL, &dovecot.Options{APIKey: "test-key", MailRoot: "/srv/mail",
@@ -418,8 +412,7 @@ func TestHosts(t *testing.T) {
 // TestSeries24: the differences of Dovecot 2.4 that the reference documents.
 func TestSeries24(t *testing.T) {
 	t.Parallel()
-	sim := dovecottest.NewServer(dovecottest.WithSeries24())
-	t.Cleanup(sim.Close)
+	sim := simulator(t, dovecottest.WithSeries24())
 	sim.SetUsers(dovecottest.User{Name: "a@s.test", Password: "pw"}, dovecottest.User{Name: "b@s.test"})
 	sim.AddMessage("a@s.test", "INBOX", dovecottest.Message{Body: []byte(message("x"))})
 	ctx, c := t.Context(), newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key"})

@@ -171,8 +171,7 @@ func simulator(t *testing.T, opts ...dovecottest.Option) *dovecottest.Server {
 		dovecottest.Mailbox{Name: "Drafts", SpecialUse: `\Drafts`, Auto: "create"},
 		dovecottest.Mailbox{Name: "Trash", SpecialUse: `\Trash`},
 	), dovecottest.WithQuota(100 << 20), dovecottest.WithQuotaDict("proxy::quota")}, opts...)
-	s := dovecottest.NewServer(opts...)
-	t.Cleanup(s.Close)
+	s := started(t, opts...)
 	for _, u := range testUsers {
 		s.SetUsers(dovecottest.User{Name: u, Password: "pw"})
 	}

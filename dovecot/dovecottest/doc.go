@@ -2,7 +2,7 @@
 // IMAP server over the same mailboxes, in memory, for tests of programs that
 // use either. It is to doveadm and IMAP what net/http/httptest is to HTTP.
 //
-//	srv := dovecottest.NewServer()
+//	srv, err := dovecottest.Start()
 //	defer srv.Close()
 //	srv.SetUsers(dovecottest.User{Name: "a.muster@school.test", Password: "secret"})
 //	c, err := dovecot.New(srv.URL, &dovecot.Options{APIKey: schoolmail.Secret(srv.APIKey)})
@@ -56,9 +56,9 @@
 //
 // # Making it fail
 //
-// [Server.AddFault] lets doveadm commands fail: with an exit code, an HTTP
+// [Server.Inject] lets doveadm commands fail: with an exit code, an HTTP
 // status, a delay, a connection that ends before or after the work is done.
-// [Server.AddIMAPFault] does so for IMAP: a NO, a delay, a connection cut
+// [Server.InjectIMAP] does so for IMAP: a NO, a delay, a connection cut
 // before, in the middle of a message, or after the work is done.
 // [Server.Calls] and [Server.IMAPCommands] tell what was asked,
 // [Server.Fingerprint] compares states.

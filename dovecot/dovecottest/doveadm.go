@@ -452,11 +452,11 @@ func (s *Server) run(d *declared, params map[string]any, tag string, out *output
 		err = exit(f.ExitCode)
 	case f.Status != 0:
 		err = statusError(f.Status)
-	case f.Drop:
+	case f.Disconnect:
 		err = errDied
 	default:
 		a, err = s.command(d, params)
-		if f.DropAfter {
+		if f.DisconnectAfter {
 			err = errDied
 		}
 	}

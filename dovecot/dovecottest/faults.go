@@ -1,6 +1,7 @@
 package dovecottest
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,25 +23,28 @@ type Fault struct {
 	ExitCode int
 	// Status is the HTTP status of the whole request, with nothing done.
 	Status int
-	// Drop closes the connection with nothing done, DropAfter when all is
+	// Disconnect closes the connection with nothing done, DisconnectAfter when all is
 	// done: the client cannot tell.
-	Drop, DropAfter bool
+	Disconnect, DisconnectAfter bool
 
 	seen int
 }
 
-// AddFault arms a fault.
-func (s *Server) AddFault(f Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, &f)
-}
+// Inject arms a fault of doveadm until remove is called.
+func (s *Server) Inject(f Fault) (remove func()) { return arm(s, &s.faults, &f) }
 
-// ClearFaults disarms all faults of both protocols.
-func (s *Server) ClearFaults() {
+// InjectIMAP arms a fault of IMAP until remove is called.
+func (s *Server) InjectIMAP(f IMAPFault) (remove func()) { return arm(s, &s.imapFault, &f) }
+
+func arm[F any](s *Server, armed *[]*F, f *F) (remove func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults, s.imapFault = nil, nil
+	*armed = append(*armed, f)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		*armed = slices.DeleteFunc(*armed, func(g *F) bool { return g == f })
+	}
 }
 
 // fault returns what shall befall a command.
@@ -80,9 +84,9 @@ type IMAPFault struct {
 	// No is the text of a NO answer, with nothing done: "[OVERQUOTA] full".
 	// Literals are read and thrown away.
 	No string
-	// Drop closes the connection before the command is carried out, DropAfter
+	// Disconnect closes the connection before the command is carried out, DisconnectAfter
 	// after it, with no answer.
-	Drop, DropAfter bool
+	Disconnect, DisconnectAfter bool
 	// CutInput closes the connection after that many bytes of the command's
 	// first literal have been read; -1 cuts before the first byte.
 	CutInput int64
@@ -91,13 +95,6 @@ type IMAPFault struct {
 	CutOutput int64
 
 	seen int
-}
-
-// AddIMAPFault arms a fault.
-func (s *Server) AddIMAPFault(f IMAPFault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.imapFault = append(s.imapFault, &f)
 }
 
 func (s *Server) faultIMAP(command, user string) IMAPFault {

@@ -80,15 +80,15 @@ func TestFaults(t *testing.T) {
 		{"exit code", dovecottest.Fault{Command: "mailboxCreate", ExitCode: 75}, 200,
 			`[["error",{"type":"exitCode", "exitCode":75},"t"]]`, false},
 		{"status", dovecottest.Fault{Status: 503}, 503, "Service Unavailable", false},
-		{"drop", dovecottest.Fault{User: "anna@s.test", Drop: true}, 0, "", false},
-		{"drop after", dovecottest.Fault{DropAfter: true}, 0, "", true},
-		{"other command", dovecottest.Fault{Command: "user", Drop: true}, 200, `[["doveadmResponse",[],"t"]]`, true},
-		{"other user", dovecottest.Fault{User: "bea@s.test", Drop: true}, 200, `[["doveadmResponse",[],"t"]]`, true},
-		{"later", dovecottest.Fault{Skip: 1, Drop: true}, 200, `[["doveadmResponse",[],"t"]]`, true},
+		{"drop", dovecottest.Fault{User: "anna@s.test", Disconnect: true}, 0, "", false},
+		{"drop after", dovecottest.Fault{DisconnectAfter: true}, 0, "", true},
+		{"other command", dovecottest.Fault{Command: "user", Disconnect: true}, 200, `[["doveadmResponse",[],"t"]]`, true},
+		{"other user", dovecottest.Fault{User: "bea@s.test", Disconnect: true}, 200, `[["doveadmResponse",[],"t"]]`, true},
+		{"later", dovecottest.Fault{Skip: 1, Disconnect: true}, 200, `[["doveadmResponse",[],"t"]]`, true},
 	} {
 		s := dovecottest.New()
 		s.SetUsers(dovecottest.User{Name: "anna@s.test"})
-		s.AddFault(tc.fault)
+		s.Inject(tc.fault)
 		if status, answer := request(t, s, create); status != tc.status || answer != tc.answer && status != 0 {
 			t.Errorf("%s: %d %q", tc.name, status, answer)
 		}
@@ -99,7 +99,7 @@ func TestFaults(t *testing.T) {
 
 	// Twice from the second on.
 	s := dovecottest.New()
-	s.AddFault(dovecottest.Fault{Command: "reload", Skip: 1, Times: 2, ExitCode: 75})
+	s.Inject(dovecottest.Fault{Command: "reload", Skip: 1, Times: 2, ExitCode: 75})
 	var got []string
 	for range 5 {
 		request(t, s, `[["reload",{},"t"]]`)

@@ -248,7 +248,7 @@ func (x *session) command() error {
 	if x.fault.Delay > 0 {
 		time.Sleep(x.fault.Delay)
 	}
-	if x.fault.Drop {
+	if x.fault.Disconnect {
 		return errCut
 	}
 	if x.fault.CutOutput != 0 {
@@ -279,7 +279,7 @@ func (x *session) command() error {
 			a = bad("Error in IMAP command %s: Invalid arguments.", name)
 		}
 	}
-	if x.fault.DropAfter {
+	if x.fault.DisconnectAfter {
 		return errCut
 	}
 	if x.box != nil {

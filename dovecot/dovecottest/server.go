@@ -1,8 +1,10 @@
 package dovecottest
 
 import (
+	"context"
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -73,7 +75,7 @@ func WithUserDB(find func(name string) (User, bool)) Option {
 	return func(c *config) { c.userDB = find }
 }
 
-// Option configures [NewServer].
+// Option configures [New] and [Start].
 type Option func(*config)
 
 // WithAPIKey sets the doveadm_api_key; the default is "test-key". Empty
@@ -139,7 +141,7 @@ func WithDirector(backends ...string) Option {
 func WithLatency(d time.Duration) Option { return func(c *config) { c.latency = d } }
 
 // Server is a simulated Dovecot. It is an [http.Handler] for the doveadm API;
-// [NewServer] also serves it and IMAP on loopback.
+// [Start] also serves it and IMAP on loopback.
 type Server struct {
 	// URL is the base of the doveadm API and IMAPAddr the host:port of IMAP.
 	URL, IMAPAddr string
@@ -172,6 +174,7 @@ type Server struct {
 	imapL    net.Listener
 	wg       sync.WaitGroup
 	closing  sync.Once
+	closed   error // of closing
 	imapConn map[net.Conn]bool
 }
 
@@ -206,18 +209,18 @@ func New(opts ...Option) *Server {
 	return s
 }
 
-// NewServer makes a server and serves both protocols on loopback ports of the
-// system's choice until [Server.Close]. Like httptest.NewServer it panics when
-// it cannot listen.
-func NewServer(opts ...Option) *Server {
+// Start makes a server and serves both protocols on loopback ports of the
+// system's choice until [Server.Close]. The error is that it cannot listen.
+func Start(opts ...Option) (*Server, error) {
 	s := New(opts...)
 	hl, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		panic(fmt.Sprintf("dovecottest: %v", err))
+		return nil, fmt.Errorf("dovecottest: %w", err)
 	}
 	il, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		panic(fmt.Sprintf("dovecottest: %v", err))
+		hl.Close()
+		return nil, fmt.Errorf("dovecottest: %w", err)
 	}
 	s.URL = "http://" + hl.Addr().String()
 	s.IMAPAddr = il.Addr().String()
@@ -233,15 +236,26 @@ func NewServer(opts ...Option) *Server {
 			s.wg.Go(func() { s.ServeIMAP(c) })
 		}
 	})
-	return s
+	return s, nil
+}
+
+// Run starts a server for one function, which gets a context that ends with it, and returns
+// the function's error.
+func Run(f func(ctx context.Context, s *Server) error, opts ...Option) error {
+	s, err := Start(opts...)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	return errors.Join(f(ctx, s), s.Close())
 }
 
 // Close ends both listeners and all connections. It may be called twice.
-func (s *Server) Close() {
+func (s *Server) Close() error {
 	s.closing.Do(func() {
 		if s.http != nil {
-			s.http.Close()
-			s.imapL.Close()
+			s.closed = errors.Join(s.http.Close(), s.imapL.Close())
 		}
 		s.mu.Lock()
 		for c := range s.imapConn {
@@ -250,6 +264,7 @@ func (s *Server) Close() {
 		s.mu.Unlock()
 		s.wg.Wait()
 	})
+	return s.closed
 }
 
 // SetUsers adds or replaces users; mail stays where it is.
@@ -379,10 +394,13 @@ type Message struct {
 }
 
 // AddMessage stores a message for a user, creating the mailbox if need be and
-// asking no quota, and returns its UID. Bare LF becomes CRLF. It panics when
+// asking no quota, and returns its UID. Bare LF becomes CRLF. The error is that
 // the user does not exist.
-func (s *Server) AddMessage(user, mailbox string, m Message) uint32 {
+func (s *Server) AddMessage(user, mailbox string, m Message) (uint32, error) {
 	st := s.storeOf(user)
+	if st == nil {
+		return 0, fmt.Errorf("dovecottest: no user %q", user)
+	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	b := st.open(mailbox)
@@ -394,13 +412,16 @@ func (s *Server) AddMessage(user, mailbox string, m Message) uint32 {
 	}
 	msg := &message{flags: cleanFlags(m.Flags), date: m.Date, body: normalise(m.Body)}
 	st.add(b, msg)
-	return msg.uid
+	return msg.uid, nil
 }
 
 // Messages returns the messages of a mailbox in the order of UIDs; nil when the
-// mailbox does not exist. It panics when the user does not exist.
+// mailbox or the user does not exist.
 func (s *Server) Messages(user, mailbox string) []Message {
 	st := s.storeOf(user)
+	if st == nil {
+		return nil
+	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	b := st.boxes[st.canonical(mailbox)]
@@ -415,9 +436,12 @@ func (s *Server) Messages(user, mailbox string) []Message {
 }
 
 // Mailboxes returns the names of the mailboxes that exist for a user, sorted.
-// It panics when the user does not exist.
+// There are none of a user who does not exist.
 func (s *Server) Mailboxes(user string) []string {
 	st := s.storeOf(user)
+	if st == nil {
+		return nil
+	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return sortedKeys(st.boxes)
@@ -426,15 +450,19 @@ func (s *Server) Mailboxes(user string) []string {
 // Subscribed returns a user's subscriptions, sorted.
 func (s *Server) Subscribed(user string) []string {
 	st := s.storeOf(user)
+	if st == nil {
+		return nil
+	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return st.subscribed()
 }
 
+// storeOf is nil for a user that does not exist.
 func (s *Server) storeOf(user string) *store {
 	u, ok := s.User(user)
 	if !ok {
-		panic(fmt.Sprintf("dovecottest: no user %q", user))
+		return nil
 	}
 	return s.store(u)
 }

@@ -82,8 +82,7 @@ func (x *talk) wantLine(prefix string) {
 }
 
 func newSim(t *testing.T, opts ...dovecottest.Option) *dovecottest.Server {
-	s := dovecottest.NewServer(opts...)
-	t.Cleanup(s.Close)
+	s := started(t, opts...)
 	s.SetUsers(dovecottest.User{Name: "anna@s.test", Password: "pw"}, dovecottest.User{Name: "bea@s.test", Password: "pw"})
 	return s
 }
@@ -222,19 +221,19 @@ func TestIMAPFaults(t *testing.T) {
 		stored int
 	}{
 		{"no", dovecottest.IMAPFault{Command: "APPEND", No: "[OVERQUOTA] full"}, "a NO [OVERQUOTA]", 0},
-		{"drop", dovecottest.IMAPFault{Command: "APPEND", Drop: true}, "", 0},
-		{"lost answer", dovecottest.IMAPFault{Command: "APPEND", DropAfter: true}, "", 1},
+		{"drop", dovecottest.IMAPFault{Command: "APPEND", Disconnect: true}, "", 0},
+		{"lost answer", dovecottest.IMAPFault{Command: "APPEND", DisconnectAfter: true}, "", 1},
 		{"cut at once", dovecottest.IMAPFault{Command: "APPEND", CutInput: -1}, "", 0},
 		{"cut in the middle", dovecottest.IMAPFault{Command: "APPEND", CutInput: 20}, "", 0},
 		{"half an answer", dovecottest.IMAPFault{Command: "APPEND", CutOutput: 5}, "", 1},
-		{"other user", dovecottest.IMAPFault{Command: "APPEND", User: "bea@s.test", Drop: true}, "a OK", 1},
-		{"other command", dovecottest.IMAPFault{Command: "COPY", Drop: true}, "a OK", 1},
-		{"later", dovecottest.IMAPFault{Command: "APPEND", Skip: 1, Drop: true}, "a OK", 1},
+		{"other user", dovecottest.IMAPFault{Command: "APPEND", User: "bea@s.test", Disconnect: true}, "a OK", 1},
+		{"other command", dovecottest.IMAPFault{Command: "COPY", Disconnect: true}, "a OK", 1},
+		{"later", dovecottest.IMAPFault{Command: "APPEND", Skip: 1, Disconnect: true}, "a OK", 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSim(t)
-			s.AddIMAPFault(tc.fault)
+			remove := s.InjectIMAP(tc.fault)
 			x := dial(t, s, "anna@s.test")
 			fmt.Fprintf(x.c, "a APPEND INBOX {%d+}\r\n%s\r\n", len(msg), msg)
 			l := x.line()
@@ -248,7 +247,7 @@ func TestIMAPFaults(t *testing.T) {
 				t.Errorf("%d messages stored, want %d", n, tc.stored)
 			}
 			// Once only: the next session works.
-			s.ClearFaults()
+			remove()
 			dial(t, s, "anna@s.test").wantLast("a NOOP", "a OK")
 		})
 	}
@@ -260,7 +259,7 @@ func TestDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := dovecottest.New()
 		s.SetUsers(dovecottest.User{Name: "anna@s.test", Password: "pw"})
-		s.AddIMAPFault(dovecottest.IMAPFault{Command: "NOOP", Delay: time.Hour})
+		s.InjectIMAP(dovecottest.IMAPFault{Command: "NOOP", Delay: time.Hour})
 		here, there := net.Pipe()
 		defer here.Close()
 		go s.ServeIMAP(there)
@@ -403,4 +402,15 @@ func FuzzDoveadm(f *testing.F) {
 		s.AddMessage("anna@s.test", "INBOX", dovecottest.Message{Body: []byte("Subject: x\n\nbody")})
 		request(t, s, body)
 	})
+}
+
+// started runs a simulated server until the test ends.
+func started(tb testing.TB, opts ...dovecottest.Option) *dovecottest.Server {
+	tb.Helper()
+	s, err := dovecottest.Start(opts...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { s.Close() })
+	return s
 }

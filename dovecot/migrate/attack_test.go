@@ -19,7 +19,7 @@ import (
 // has been removed.
 func TestUnlistedFolder(t *testing.T) {
 	t.Parallel()
-	from, to := dovecottest.NewServer(), dovecottest.NewServer()
+	from, to := simulator(t), simulator(t)
 	defer from.Close()
 	defer to.Close()
 	for _, s := range []*dovecottest.Server{from, to} {
@@ -34,7 +34,7 @@ func TestUnlistedFolder(t *testing.T) {
 	do(t, c, "DELETE box")
 	for _, no := range []string{"[UNAVAILABLE] backend is down", "Server(s) unavailable to complete operation",
 		"[NOPERM] Permission denied"} {
-		from.AddIMAPFault(dovecottest.IMAPFault{Command: "STATUS", No: no, Times: 1})
+		from.InjectIMAP(dovecottest.IMAPFault{Command: "STATUS", No: no, Times: 1})
 		if res := sync(t, m, account("a")); len(to.Messages("a", "box")) != 1 ||
 			!strings.Contains(strings.Join(res.Findings, " "), "nothing is deleted") {
 			t.Errorf("%q: %d messages, %+v", no, len(to.Messages("a", "box")), res)
@@ -131,7 +131,7 @@ func TestRemadeFolderAfterCutOver(t *testing.T) {
 // bring back what users have deleted.
 func TestStateThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
-	from, to := dovecottest.NewServer(), dovecottest.NewServer()
+	from, to := simulator(t), simulator(t)
 	defer from.Close()
 	defer to.Close()
 	for _, s := range []*dovecottest.Server{from, to} {
@@ -161,7 +161,7 @@ func TestStateThatCannotBeOpened(t *testing.T) {
 // folder: such a certificate is no proof.
 func TestVerifyWhileTheSourceChanges(t *testing.T) {
 	t.Parallel()
-	from, to := dovecottest.NewServer(), dovecottest.NewServer()
+	from, to := simulator(t), simulator(t)
 	defer from.Close()
 	defer to.Close()
 	for _, s := range []*dovecottest.Server{from, to} {

@@ -102,7 +102,7 @@ func TestServerAwayForAWhile(t *testing.T) {
 	for _, greeting := range []string{"", "* BYE maintenance, come back later\r\n"} {
 		t.Run(fmt.Sprintf("%q", greeting), func(t *testing.T) {
 			t.Parallel()
-			from, to := dovecottest.NewServer(), dovecottest.NewServer()
+			from, to := simulator(t), simulator(t)
 			t.Cleanup(func() { from.Close(); to.Close() })
 			accounts := many(from, to, 12)
 			var begin atomic.Int64
@@ -156,7 +156,7 @@ func TestThrottlingServer(t *testing.T) {
 			"BAD Request is throttled. Suggested Backoff Time: 700 milliseconds"} {
 			t.Run(command+" "+answer[:3], func(t *testing.T) {
 				t.Parallel()
-				from, to := dovecottest.NewServer(), dovecottest.NewServer()
+				from, to := simulator(t), simulator(t)
 				t.Cleanup(func() { from.Close(); to.Close() })
 				accounts := many(from, to, 8)
 				var mu gosync.Mutex
@@ -197,7 +197,7 @@ func TestThrottlingServer(t *testing.T) {
 // error. Single accounts that are refused stop nothing.
 func TestRefusedLoginsStopTheWave(t *testing.T) {
 	t.Parallel()
-	from, to := dovecottest.NewServer(), dovecottest.NewServer()
+	from, to := simulator(t), simulator(t)
 	t.Cleanup(func() { from.Close(); to.Close() })
 	accounts := many(from, to, 30)
 	for i := range accounts {

@@ -13,8 +13,17 @@ import (
 
 // A mailbox from an old server to a new one, by the admins of both.
 func Example() {
-	from, to := dovecottest.NewServer(dovecottest.WithMailboxes()), dovecottest.NewServer()
+	from, err := dovecottest.Start(dovecottest.WithMailboxes())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	defer from.Close()
+	to, err := dovecottest.Start()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	defer to.Close()
 	for _, s := range []*dovecottest.Server{from, to} {
 		s.SetUsers(dovecottest.User{Name: "a.muster", Password: "secret"})

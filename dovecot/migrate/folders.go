@@ -77,11 +77,11 @@ type Mapping struct {
 	// Search limits the messages that are taken to those that this IMAP
 	// criterion finds; "" takes all.
 	Search string `json:"search,omitempty"`
-	// Messages and Bytes at the source, and Left of them still to copy, by
+	// Messages and Bytes at the source, and Remaining of them still to copy, by
 	// the counts. Only [Migrator.Plan] fills them; Bytes is -1 if the source does not tell.
-	Messages int   `json:"messages,omitempty"`
-	Bytes    int64 `json:"bytes,omitempty"`
-	Left     int   `json:"left,omitempty"`
+	Messages  int   `json:"messages,omitempty"`
+	Bytes     int64 `json:"bytes,omitempty"`
+	Remaining int   `json:"left,omitempty"`
 }
 
 // FolderPlan says what becomes of every source folder, before anything is

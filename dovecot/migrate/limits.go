@@ -55,8 +55,8 @@ func (r *accountRun) number(ctx context.Context, mp *Mapping) error {
 	}
 	var c Check
 	c.add(r.folders[mp.SourceRaw], ss)
-	mp.Messages, mp.Bytes, mp.Left = c.Messages, c.Bytes, c.Left
-	if r.m.opt.Limits.criterion(*mp) == "" || mp.Left == 0 {
+	mp.Messages, mp.Bytes, mp.Remaining = c.Messages, c.Bytes, c.Remaining
+	if r.m.opt.Limits.criterion(*mp) == "" || mp.Remaining == 0 {
 		return nil
 	}
 	if _, err := r.src.open(ctx, mp.SourceRaw, true); err != nil {
@@ -71,7 +71,7 @@ func (r *accountRun) number(ctx context.Context, mp *Mapping) error {
 		return err
 	}
 	known, _, err := r.st.uids(mp.SourceRaw)
-	mp.Left = taken.Without(known).Len()
+	mp.Remaining = taken.Without(known).Len()
 	return err
 }
 

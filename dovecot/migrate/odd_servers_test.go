@@ -131,7 +131,7 @@ func TestLimits(t *testing.T) {
 	o.Limits = migrate.Limits{Since: time.Date(2019, 1, 1, 0, 0, 0, 0, time.UTC), MaxSize: 5000}
 	m := migrate.New(insecure(s.IMAPAddr), insecure(s.IMAPAddr), dir, o)
 	plan, err := m.Plan(t.Context(), toB())
-	if err != nil || plan.Mappings[0].Messages != 5 || plan.Mappings[0].Left != 3 {
+	if err != nil || plan.Mappings[0].Messages != 5 || plan.Mappings[0].Remaining != 3 {
 		t.Errorf("%+v, %v", plan, err)
 	}
 	if res := sync(t, m, toB()); res.Copied != 3 || !strings.Contains(strings.Join(res.Findings, " "),
@@ -175,7 +175,7 @@ func TestFlagsRenamed(t *testing.T) {
 // is reported where not.
 func TestQuotaGoesAlong(t *testing.T) {
 	t.Parallel()
-	from, to := dovecottest.NewServer(), dovecottest.NewServer()
+	from, to := simulator(t), simulator(t)
 	t.Cleanup(func() { from.Close(); to.Close() })
 	from.SetUsers(dovecottest.User{Name: "a", Password: password, QuotaBytes: 5 << 20})
 	to.SetUsers(dovecottest.User{Name: "a", Password: password, QuotaBytes: 1 << 20})

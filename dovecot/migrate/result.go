@@ -110,11 +110,12 @@ type Finished struct {
 	Err     error
 }
 
-func (Started) event()  {}
-func (Progress) event() {}
-func (Retrying) event() {}
-func (Paused) event()   {}
-func (Finished) event() {}
+func (Started) event()    {}
+func (Progress) event()   {}
+func (Retrying) event()   {}
+func (Paused) event()     {}
+func (Finished) event()   {}
+func (WaveStatus) event() {}
 
 // Observer is told what happens. It is called from several goroutines.
 type Observer interface{ Observe(Event) }

@@ -39,24 +39,22 @@ type WaveOptions struct {
 	// accounts under way are interrupted and taken up again later.
 	Paused    func() bool
 	PollPause time.Duration // 0 means 2 seconds
-	// Observe is told how the wave stands after each account, and when it
-	// pauses, waits for a window or goes on.
-	Observe func(WaveStatus)
 	// NoCheck leaves the check of sizes and quota before the first copy out.
 	NoCheck bool
 }
 
-// WaveStatus is the state of a wave at one moment.
+// WaveStatus is the state of a wave at one moment. It is an [Event] after each account, and
+// when the wave pauses, waits for a window or goes on.
 type WaveStatus struct {
-	Wave     string        `json:"wave"`
-	State    string        `json:"state"` // "checking", "waiting", "running", "paused", "finished"
-	Accounts int           `json:"accounts"`
-	Finished int           `json:"finished"`
-	Failed   int           `json:"failed"`
-	Messages int           `json:"messages"` // dealt with in this run
-	Bytes    int64         `json:"bytes"`
-	Left     int           `json:"left"` // messages still to copy, by the check before
-	ETA      time.Duration `json:"eta"`  // from the measured rate; 0 if unknown
+	Wave      string        `json:"wave"`
+	State     string        `json:"state"` // "checking", "waiting", "running", "paused", "finished"
+	Accounts  int           `json:"accounts"`
+	Finished  int           `json:"finished"`
+	Failed    int           `json:"failed"`
+	Messages  int           `json:"messages"` // dealt with in this run
+	Bytes     int64         `json:"bytes"`
+	Remaining int           `json:"left"` // messages still to copy, by the check before
+	ETA       time.Duration `json:"eta"`  // from the measured rate; 0 if unknown
 }
 
 // AccountResult is one account's outcome in a wave.
@@ -97,13 +95,13 @@ func (r *Result) held() bool {
 
 // Check is what is known about an account before its first copy.
 type Check struct {
-	Account  string `json:"account"`
-	Stage    Stage  `json:"stage"`
-	Folders  int    `json:"folders"`
-	Messages int    `json:"messages"` // at the source
-	Bytes    int64  `json:"bytes"`    // -1 if the source does not tell
-	Left     int    `json:"left"`     // messages that have not been copied, by the counts
-	Room     int64  `json:"room"`     // bytes free at the target, -1 without quota
+	Account   string `json:"account"`
+	Stage     Stage  `json:"stage"`
+	Folders   int    `json:"folders"`
+	Messages  int    `json:"messages"` // at the source
+	Bytes     int64  `json:"bytes"`    // -1 if the source does not tell
+	Remaining int    `json:"left"`     // messages that have not been copied, by the counts
+	Room      int64  `json:"room"`     // bytes free at the target, -1 without quota
 }
 
 // Fits reports whether the target has room for what is left. Sizes of what has
@@ -112,7 +110,7 @@ func (c *Check) Fits() bool {
 	if c.Room < 0 || c.Bytes <= 0 || c.Messages == 0 {
 		return true
 	}
-	return int64(float64(c.Bytes)*float64(c.Left)/float64(c.Messages)) <= c.Room
+	return int64(float64(c.Bytes)*float64(c.Remaining)/float64(c.Messages)) <= c.Room
 }
 
 // Check logs in to both sides and compares size and quota. It writes nothing.
@@ -155,9 +153,9 @@ func (c *Check) add(f *folderState, ss *imapwire.Status) {
 		c.Bytes += ss.Size
 	}
 	if f == nil || f.SrcValidity != ss.UIDValidity {
-		c.Left += int(ss.Messages)
+		c.Remaining += int(ss.Messages)
 	} else if ss.UIDNext > f.SrcNext {
-		c.Left += int(min(ss.UIDNext-f.SrcNext, ss.Messages))
+		c.Remaining += int(min(ss.UIDNext-f.SrcNext, ss.Messages))
 	}
 }
 
@@ -404,14 +402,14 @@ func (r *waveRun) check(ctx context.Context, i int) (more bool) {
 	if !c.Fits() {
 		r.finish(func() {
 			a.HeldBack = true
-			a.Reason = fmt.Sprintf("held back: %s for %d messages, %s free at the target", humansize.Bytes(c.Bytes), c.Left,
+			a.Reason = fmt.Sprintf("held back: %s for %d messages, %s free at the target", humansize.Bytes(c.Bytes), c.Remaining,
 				humansize.Bytes(c.Room))
 		}, true)
 		return false
 	}
 	r.mu.Lock()
-	r.total += c.Left
-	r.st.Left += c.Left
+	r.total += c.Remaining
+	r.st.Remaining += c.Remaining
 	r.mu.Unlock()
 	return true
 }
@@ -443,7 +441,7 @@ func (r *waveRun) account(ctx context.Context, i int) (more bool) {
 		r.st.Messages += res.Copied + res.Adopted
 		r.st.Bytes += res.Bytes
 		if a.Check != nil {
-			r.st.Left -= a.Check.Left
+			r.st.Remaining -= a.Check.Remaining
 		}
 	}, false)
 	return false
@@ -471,12 +469,10 @@ func (r *waveRun) status(state string) {
 		took += r.m.opt.Now().Sub(r.since)
 	}
 	r.st.ETA = 0
-	if r.st.Messages > 0 && r.st.Left > 0 {
-		r.st.ETA = time.Duration(float64(took) / float64(r.st.Messages) * float64(r.st.Left)).Round(time.Second)
+	if r.st.Messages > 0 && r.st.Remaining > 0 {
+		r.st.ETA = time.Duration(float64(took) / float64(r.st.Messages) * float64(r.st.Remaining)).Round(time.Second)
 	}
 	st := r.st
 	r.mu.Unlock()
-	if r.o.Observe != nil {
-		r.o.Observe(st)
-	}
+	r.m.observe(st)
 }

@@ -48,6 +48,15 @@ func simulated(n int) (from, to *dovecottest.Server, fromSide, toSide migrate.Se
 	return from, to, side(from), side(to), accounts
 }
 
+// waveStates is told the states that a wave goes through.
+func waveStates(see func(state string)) migrate.Observer {
+	return migrate.ObserverFunc(func(e migrate.Event) {
+		if s, ok := e.(migrate.WaveStatus); ok {
+			see(s.State)
+		}
+	})
+}
+
 func TestWaveWindows(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -58,12 +67,11 @@ func TestWaveWindows(t *testing.T) {
 			{Begin: now.Add(-2 * time.Hour), End: now.Add(-time.Hour)}, // over
 			{Begin: now.Add(time.Hour), End: now.Add(2 * time.Hour)},
 		}}
-		res, err := migrate.New(f, g, dir, nil).RunWave(t.Context(), wave,
-			&migrate.WaveOptions{Observe: func(s migrate.WaveStatus) {
-				if len(states) == 0 || states[len(states)-1] != s.State {
-					states = append(states, s.State)
-				}
-			}})
+		res, err := migrate.New(f, g, dir, &migrate.Options{Observer: waveStates(func(state string) {
+			if len(states) == 0 || states[len(states)-1] != state {
+				states = append(states, state)
+			}
+		})}).RunWave(t.Context(), wave, nil)
 		if err != nil || res.Failed() != 0 {
 			t.Fatalf("%v %+v", err, res)
 		}
@@ -91,19 +99,18 @@ func TestWavePauses(t *testing.T) {
 		_, to, f, g, accounts := simulated(3)
 		begin := time.Now()
 		paused := func() bool { d := time.Since(begin); return d > time.Second && d < time.Hour }
-		to.AddIMAPFault(dovecottest.IMAPFault{Command: "APPEND", Delay: 10 * time.Second,
+		to.InjectIMAP(dovecottest.IMAPFault{Command: "APPEND", Delay: 10 * time.Second,
 			Times: 2}) // under way when the pause comes
 		var seen []string
 		var mu gosync.Mutex
-		res, err := migrate.New(f, g, dir, nil).RunWave(t.Context(),
-			&migrate.Wave{Name: "w", Accounts: accounts, Parallel: 2},
-			&migrate.WaveOptions{Paused: paused, Observe: func(s migrate.WaveStatus) {
-				mu.Lock()
-				defer mu.Unlock()
-				if !slices.Contains(seen, s.State) {
-					seen = append(seen, s.State)
-				}
-			}})
+		res, err := migrate.New(f, g, dir, &migrate.Options{Observer: waveStates(func(state string) {
+			mu.Lock()
+			defer mu.Unlock()
+			if !slices.Contains(seen, state) {
+				seen = append(seen, state)
+			}
+		})}).RunWave(t.Context(), &migrate.Wave{Name: "w", Accounts: accounts, Parallel: 2},
+			&migrate.WaveOptions{Paused: paused})
 		if err != nil || res.Failed() != 0 {
 			t.Fatalf("%v %+v", err, res.Accounts)
 		}
@@ -194,7 +201,7 @@ func TestLostAnswers(t *testing.T) {
 	t.Parallel()
 	_, to, f, g, accounts := simulated(1)
 	a := accounts[0]
-	to.AddIMAPFault(dovecottest.IMAPFault{Command: "APPEND", DropAfter: true, Times: 3})
+	to.InjectIMAP(dovecottest.IMAPFault{Command: "APPEND", DisconnectAfter: true, Times: 3})
 	m := migrate.New(f, g, t.TempDir(), &migrate.Options{Batch: 2, Settle: 10 * time.Millisecond, Attempts: 10})
 	res, err := m.Sync(t.Context(), a)
 	if err != nil || res.Retries != 3 {
@@ -377,7 +384,7 @@ func (c *countedConn) Close() error {
 // while later: the next run waits for that instead of sending it again.
 func TestStoredAfterTheCut(t *testing.T) {
 	t.Parallel()
-	from, to := dovecottest.NewServer(), dovecottest.NewServer()
+	from, to := simulator(t), simulator(t)
 	defer from.Close()
 	defer to.Close()
 	for _, s := range []*dovecottest.Server{from, to} {
@@ -386,7 +393,7 @@ func TestStoredAfterTheCut(t *testing.T) {
 	for i := range 5 {
 		from.AddMessage("a", "INBOX", dovecottest.Message{Body: []byte(mail(i, ""))})
 	}
-	to.AddIMAPFault(dovecottest.IMAPFault{Command: "APPEND", Delay: 300 * time.Millisecond})
+	to.InjectIMAP(dovecottest.IMAPFault{Command: "APPEND", Delay: 300 * time.Millisecond})
 	ctx, cut := context.WithCancel(t.Context())
 	target := insecure(to.IMAPAddr)
 	target.Dial = func(_ context.Context, network, addr string) (net.Conn, error) {
@@ -412,7 +419,7 @@ func TestStoredAfterTheCut(t *testing.T) {
 // are known for ours and go at the target, too.
 func TestStoredAfterTheCutAndDeleted(t *testing.T) {
 	t.Parallel()
-	from, to := dovecottest.NewServer(), dovecottest.NewServer()
+	from, to := simulator(t), simulator(t)
 	defer from.Close()
 	defer to.Close()
 	for _, s := range []*dovecottest.Server{from, to} {
@@ -422,7 +429,7 @@ func TestStoredAfterTheCutAndDeleted(t *testing.T) {
 		from.AddMessage("a", "INBOX", dovecottest.Message{Body: []byte(mail(i, ""))})
 	}
 	to.AddMessage("a", "INBOX", dovecottest.Message{Body: []byte(mail(99, ""))}) // the user's own
-	to.AddIMAPFault(dovecottest.IMAPFault{Command: "APPEND", DropAfter: true, Times: 1})
+	to.InjectIMAP(dovecottest.IMAPFault{Command: "APPEND", DisconnectAfter: true, Times: 1})
 	dir := t.TempDir()
 	o := &migrate.Options{Settle: 100 * time.Millisecond, Attempts: 1}
 	if res, err := migrate.New(insecure(from.IMAPAddr), insecure(to.IMAPAddr), dir, o).Sync(t.Context(),

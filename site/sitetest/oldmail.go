@@ -40,7 +40,10 @@ func (s *Sandbox) startOldMail() error {
 		s.Dovecot.SetUsers(dovecottest.User{Name: user, Password: UserPassword})
 		for k, folder := range []string{"INBOX", "Gesendet", "Entwürfe", "Klasse 7b"} {
 			for n := range 5 {
-				s.oldMail.AddMessage(user, folder, letter(i, k, n))
+				if _, err := s.oldMail.AddMessage(user, folder, letter(i, k, n)); err != nil {
+					l.Close()
+					return err
+				}
 			}
 		}
 	}

@@ -13,31 +13,23 @@ import (
 // monitor keeps the wave's state in a file.
 type monitor struct {
 	file string
-	next func(migrate.WaveStatus)
 
 	mu    sync.Mutex
 	state State
 	err   error
 }
 
-func (m *monitor) status(s migrate.WaveStatus) {
-	m.mu.Lock()
-	m.state.WaveStatus = s
-	m.write()
-	m.mu.Unlock()
-	if m.next != nil {
-		m.next(s)
-	}
-}
-
 func (m *monitor) event(e migrate.Event) {
-	p, ok := e.(migrate.Paused)
-	if !ok {
-		return
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.state.Waiting, m.state.Until = fmt.Sprintf("%s: %v", p.Side, p.Err), p.Until.UTC().Truncate(time.Second)
+	switch e := e.(type) {
+	case migrate.WaveStatus:
+		m.state.WaveStatus = e
+	case migrate.Paused:
+		m.state.Waiting, m.state.Until = fmt.Sprintf("%s: %v", e.Side, e.Err), e.Until.UTC().Truncate(time.Second)
+	default:
+		return
+	}
 	m.write()
 }
 

@@ -23,8 +23,8 @@ import (
 
 // Files in the state directory.
 const (
-	PauseFile = "PAUSE"     // while it is there, the wave pauses
-	StateFile = "wave.json" // how the wave stands, see [State]
+	PauseFile     = "PAUSE"     // while it is there, the wave pauses
+	WaveStateFile = "wave.json" // how the wave stands, see [State]
 )
 
 // Job is one run.
@@ -39,9 +39,6 @@ type Job struct {
 	Sample float64
 	// Report is a file: JSON, or a page if it ends in .html, which needs Verify. "" writes none.
 	Report string
-
-	// Observe is told how the wave stands; may be nil.
-	Observe func(migrate.WaveStatus)
 }
 
 // Report is what a run leaves.
@@ -56,7 +53,7 @@ func (r *Report) Problems() bool {
 	return r.Wave != nil && r.Wave.Failed() > 0 || r.Certificate != nil && r.Certificate.Complete < r.Certificate.Accounts
 }
 
-// State is how a wave stands, for a monitor: it is written into [StateFile] whenever
+// State is how a wave stands, for a monitor: it is written into [WaveStateFile] whenever
 // something changes.
 type State struct {
 	migrate.WaveStatus
@@ -82,7 +79,7 @@ func (j *Job) Run(ctx context.Context) (*Report, error) {
 	m := j.Migrator()
 	var err error
 	if !j.NoCopy {
-		w := &monitor{file: filepath.Join(j.State, StateFile), next: j.Observe}
+		w := &monitor{file: filepath.Join(j.State, WaveStateFile)}
 		o := j.Options
 		o.Observer = migrate.ObserverFunc(func(e migrate.Event) {
 			w.event(e)
@@ -91,7 +88,7 @@ func (j *Job) Run(ctx context.Context) (*Report, error) {
 			}
 		})
 		m = migrate.New(j.From, j.To, j.State, &o)
-		rep.Wave, err = m.RunWave(ctx, &j.Wave, &migrate.WaveOptions{Observe: w.status, Paused: func() bool {
+		rep.Wave, err = m.RunWave(ctx, &j.Wave, &migrate.WaveOptions{Paused: func() bool {
 			_, err := os.Stat(filepath.Join(j.State, PauseFile))
 			return err == nil
 		}})

@@ -21,8 +21,7 @@ import (
 )
 
 func job(t testing.TB, n int) (j *runner.Job, from, to *dovecottest.Server) {
-	from, to = dovecottest.NewServer(), dovecottest.NewServer()
-	t.Cleanup(func() { from.Close(); to.Close() })
+	from, to = simulator(t), simulator(t)
 	j = &runner.Job{State: t.TempDir(), Verify: true, Sample: 1, Wave: migrate.Wave{Name: "pilot"}}
 	for i := range n {
 		user := fmt.Sprintf("user%d", i)
@@ -44,14 +43,18 @@ func TestRun(t *testing.T) {
 	j, from, _ := job(t, 3)
 	j.Report = filepath.Join(t.TempDir(), "report.json")
 	var seen atomic.Int64
-	j.Observe = func(migrate.WaveStatus) { seen.Add(1) }
+	j.Options.Observer = migrate.ObserverFunc(func(e migrate.Event) {
+		if _, ok := e.(migrate.WaveStatus); ok {
+			seen.Add(1)
+		}
+	})
 	rep, err := j.Run(t.Context())
 	if err != nil || rep.Problems() || rep.Certificate.Complete != 3 || seen.Load() == 0 {
 		t.Fatalf("%+v, %v", rep, err)
 	}
 	var back runner.Report
 	var state runner.State
-	for file, v := range map[string]any{j.Report: &back, filepath.Join(j.State, runner.StateFile): &state} {
+	for file, v := range map[string]any{j.Report: &back, filepath.Join(j.State, runner.WaveStateFile): &state} {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -145,8 +148,17 @@ func Example() {
 		return
 	}
 	defer os.RemoveAll(dir)
-	old, target := dovecottest.NewServer(), dovecottest.NewServer()
+	old, err := dovecottest.Start()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	defer old.Close()
+	target, err := dovecottest.Start()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	defer target.Close()
 	login := migrate.Login{User: "anna", Password: "pw"}
 	for _, s := range []*dovecottest.Server{old, target} {
@@ -163,4 +175,15 @@ func Example() {
 	rep, err := j.Run(context.Background())
 	fmt.Println(rep.Wave.Accounts[0].Result.Copied, "copied,", rep.Certificate.Complete, "complete,", err)
 	// Output: 1 copied, 1 complete, <nil>
+}
+
+// simulator runs a simulated server until the test ends.
+func simulator(tb testing.TB, opts ...dovecottest.Option) *dovecottest.Server {
+	tb.Helper()
+	s, err := dovecottest.Start(opts...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { s.Close() })
+	return s
 }

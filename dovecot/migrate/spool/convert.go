@@ -188,7 +188,7 @@ func (c *Converter) open(ctx context.Context, acct Account) ([]mailbox, error) {
 
 // Plan tells what Convert would do with each folder. It changes nothing.
 func (c *Converter) Plan(ctx context.Context, acct Account) (*Plan, error) {
-	fail := func(err error) (*Plan, error) { return nil, &Error{acct.Name, "plan", err} }
+	fail := func(err error) (*Plan, error) { return nil, failed(acct.Name, "plan", err) }
 	boxes, err := c.open(ctx, acct)
 	if err != nil {
 		return fail(err)
@@ -234,7 +234,7 @@ func (c *Converter) Convert(ctx context.Context, acct Account) (*Result, error) 
 		r.res.Total.add(f)
 	}
 	if err != nil {
-		err = &Error{acct.Name, r.op, err}
+		err = failed(acct.Name, r.op, err)
 	}
 	if o := c.opt.Observer; o != nil {
 		o.Observe(migrate.Finished{Account: acct.Name, Result: r.res.migrate(), Err: err})
@@ -335,7 +335,7 @@ func (r *run) convert(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r.res.Left, r.res.Findings = p.Left, append(r.res.Findings, p.Findings...)
+	r.res.LeftBehind, r.res.Findings = p.LeftBehind, append(r.res.Findings, p.Findings...)
 	r.started(p)
 
 	r.op = "copy"
@@ -355,7 +355,7 @@ func (r *run) convert(ctx context.Context) (err error) {
 			}
 			r.problem(f.Source, 0, ProblemFolder, f.Dir, "%v", err)
 			if errors.Is(err, ErrUIDValidity) {
-				r.res.Left = append(r.res.Left, LeftBehind{f.Source, f.Messages, LeftNumbers, err.Error()})
+				r.res.LeftBehind = append(r.res.LeftBehind, LeftBehind{f.Source, f.Messages, LeftNumbers, err.Error()})
 			}
 		}
 	}

@@ -217,16 +217,16 @@ func TestMerged(t *testing.T) {
 	}
 	write()
 	res := w.convert(t)
-	if len(res.Left) != 2 || res.Left[0].Source != "Sent" || res.Left[0].Why != LeftMerged ||
-		res.Left[0].Messages != 1 || res.Left[1].Why != LeftSkipped {
-		t.Fatalf("%+v", res.Left)
+	if len(res.LeftBehind) != 2 || res.LeftBehind[0].Source != "Sent" || res.LeftBehind[0].Why != LeftMerged ||
+		res.LeftBehind[0].Messages != 1 || res.LeftBehind[1].Why != LeftSkipped {
+		t.Fatalf("%+v", res.LeftBehind)
 	}
 	for range 5 {
 		b.add("Subject: more\r\n\r\n")
 	}
 	write()
-	if res = w.convert(t); len(res.Left) != 2 || res.Left[0].Source != "Sent" {
-		t.Errorf("%+v", res.Left)
+	if res = w.convert(t); len(res.LeftBehind) != 2 || res.LeftBehind[0].Source != "Sent" {
+		t.Errorf("%+v", res.LeftBehind)
 	}
 	if d := cmp.Diff(a.lines(), readMaildir(t, w.dir("Sent"))); d != "" {
 		t.Error(d)
@@ -252,8 +252,8 @@ func TestRefused(t *testing.T) {
 		a.write(t, w.root, "anna", l)
 		before := readMaildir(t, w.dir(""))
 		res := w.convert(t)
-		if d := cmp.Diff(before, readMaildir(t, w.dir(""))); d != "" || len(res.Left) != 1 ||
-			res.Left[0].Why != LeftNumbers || len(res.Problems) != 1 {
+		if d := cmp.Diff(before, readMaildir(t, w.dir(""))); d != "" || len(res.LeftBehind) != 1 ||
+			res.LeftBehind[0].Why != LeftNumbers || len(res.Problems) != 1 {
 			t.Errorf("%+v %s", res, d)
 		}
 	})
@@ -269,7 +269,7 @@ func TestRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if res := w.convert(t); len(res.Left) != 1 || res.Left[0].Why != LeftNumbers || res.Total.Copied != 0 {
+		if res := w.convert(t); len(res.LeftBehind) != 1 || res.LeftBehind[0].Why != LeftNumbers || res.Total.Copied != 0 {
 			t.Errorf("%+v", res)
 		}
 	})
@@ -429,7 +429,7 @@ func TestLayoutFS(t *testing.T) {
 		a.write(t, w.root, "anna", layouts["3.6"])
 	}
 	res := w.convert(t)
-	if len(res.Left) != 2 || res.Left[0].Why != LeftName || res.Total.Copied != 3 {
+	if len(res.LeftBehind) != 2 || res.LeftBehind[0].Why != LeftName || res.Total.Copied != 3 {
 		t.Fatalf("%+v", res)
 	}
 	for _, dir := range []string{"", "A/B", "a_b"} {
@@ -457,8 +457,8 @@ func TestSpecialUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	res := w.convert(t)
-	if len(res.Left) != 1 || res.Left[0].Source != "Ausgang" || res.Left[0].Why != LeftSpecial {
-		t.Errorf("%+v", res.Left)
+	if len(res.LeftBehind) != 1 || res.LeftBehind[0].Source != "Ausgang" || res.LeftBehind[0].Why != LeftSpecial {
+		t.Errorf("%+v", res.LeftBehind)
 	}
 	if d := cmp.Diff(map[string]migrate.Role{}, scanMarks([]byte("\x00/specialuse\x00"))); d != "" {
 		t.Error(d)

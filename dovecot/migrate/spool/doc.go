@@ -108,7 +108,7 @@
 //
 // UIDs are unique in one folder, so that of two source folders that go to one target
 // ("Gesendet" and "Sent") only one can keep them: the larger one, or
-// INBOX. The other is left, and listed in [Result].Left: the migration over
+// INBOX. The other is left, and listed in [Result].LeftBehind: the migration over
 // IMAP merges it, and what is in both is there once. So are folders that are marked by
 // special use and not by their name, if there is no [Options].FolderPlan, and calendars and address
 // books are left altogether. ACLs, Sieve scripts and quotas are not moved.

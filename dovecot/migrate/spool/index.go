@@ -3,7 +3,6 @@ package spool
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -18,12 +17,6 @@ const (
 	maxVersion = 19
 	crcVersion = 12 // header and records end in a CRC-32
 )
-
-// ErrVersion means that an index file is of a version this package does not know.
-var ErrVersion = errors.New("unknown version of cyrus.index")
-
-// ErrDamaged means that a file of the spool cannot be what Cyrus has written.
-var ErrDamaged = errors.New("damaged")
 
 // indexHeader is what matters of the head of a cyrus.index.
 type indexHeader struct {

@@ -18,10 +18,10 @@ import (
 
 // Plan says what becomes of every folder of an account.
 type Plan struct {
-	Account  string          `json:"account"`
-	Folders  []PlannedFolder `json:"folders"`
-	Left     []LeftBehind    `json:"left,omitempty"`
-	Findings []string        `json:"findings,omitempty"`
+	Account    string          `json:"account"`
+	Folders    []PlannedFolder `json:"folders"`
+	LeftBehind []LeftBehind    `json:"left,omitempty"`
+	Findings   []string        `json:"findings,omitempty"`
 }
 
 // PlannedFolder is one source folder with its place at the target.
@@ -77,7 +77,7 @@ func (c *Converter) plan(ctx context.Context, acct Account, boxes []mailbox, st 
 		f := &PlannedFolder{box: b, Source: strings.Join(c.display(b.folder), "/")}
 		f.header, f.err = b.header()
 		if f.err == nil && !f.header.mail() {
-			p.Left = append(p.Left, LeftBehind{Source: f.Source, Why: LeftNoMail, Text: "mailbox type " + f.header.kind})
+			p.LeftBehind = append(p.LeftBehind, LeftBehind{Source: f.Source, Why: LeftNoMail, Text: "mailbox type " + f.header.kind})
 			continue
 		}
 		f.peek()
@@ -105,13 +105,13 @@ func (c *Converter) plan(ctx context.Context, acct Account, boxes []mailbox, st 
 		f.Target, f.raw, f.Why = m.Target, m.TargetRaw, m.Why
 		if role, ok := special[f.header.uniqueID]; ok && c.opt.FolderPlan == nil && f.box.folder != "" &&
 			migrate.RoleOfName(c.display(f.box.folder)[0]) != role {
-			p.Left = append(p.Left, LeftBehind{f.Source, f.Messages, LeftSpecial,
+			p.LeftBehind = append(p.LeftBehind, LeftBehind{f.Source, f.Messages, LeftSpecial,
 				fmt.Sprintf("it is, or was once, marked as the folder for %s, which decides over IMAP where it goes", role)})
 			continue
 		}
 		dir, err := c.dir(acct.Maildir, m.TargetRaw)
 		if err != nil {
-			p.Left = append(p.Left, LeftBehind{f.Source, f.Messages, LeftName, err.Error()})
+			p.LeftBehind = append(p.LeftBehind, LeftBehind{f.Source, f.Messages, LeftName, err.Error()})
 			continue
 		}
 		f.Dir = dir
@@ -121,14 +121,14 @@ func (c *Converter) plan(ctx context.Context, acct Account, boxes []mailbox, st 
 		groups[dir] = append(groups[dir], f)
 	}
 	for _, f := range readable {
-		if slices.ContainsFunc(p.Left, func(l LeftBehind) bool { return l.Source == f.Source }) {
+		if slices.ContainsFunc(p.LeftBehind, func(l LeftBehind) bool { return l.Source == f.Source }) {
 			continue
 		}
 		why, text := LeftSkipped, ""
 		if c.opt.FolderPlan != nil {
 			why, text = LeftUnknown, "the plan made over IMAP does not have it, or leaves it behind"
 		}
-		p.Left = append(p.Left, LeftBehind{f.Source, f.Messages, why, text})
+		p.LeftBehind = append(p.LeftBehind, LeftBehind{f.Source, f.Messages, why, text})
 	}
 	for _, dir := range order {
 		group := groups[dir]
@@ -139,12 +139,12 @@ func (c *Converter) plan(ctx context.Context, acct Account, boxes []mailbox, st 
 		p.Folders = append(p.Folders, *first)
 		for _, f := range group {
 			if f != first {
-				p.Left = append(p.Left, LeftBehind{f.Source, f.Messages, LeftMerged,
+				p.LeftBehind = append(p.LeftBehind, LeftBehind{f.Source, f.Messages, LeftMerged,
 					fmt.Sprintf("%q goes to %q as well and keeps its UIDs", first.Source, first.Target)})
 			}
 		}
 	}
-	slices.SortFunc(p.Left, func(a, b LeftBehind) int { return cmp.Compare(a.Source, b.Source) })
+	slices.SortFunc(p.LeftBehind, func(a, b LeftBehind) int { return cmp.Compare(a.Source, b.Source) })
 	return p, nil
 }
 
@@ -238,7 +238,7 @@ func (c *Converter) ownMappings(acct Account, p *Plan, src migrate.View, st *sta
 	rules.Forbidden += "/" // no file name can hold it
 	fp := migrate.PlanFolders(src, dst, rules, recorded)
 	for _, f := range fp.Findings {
-		if !strings.Contains(f, "are merged into") { // said in Left
+		if !strings.Contains(f, "are merged into") { // said in LeftBehind
 			p.Findings = append(p.Findings, f)
 		}
 	}

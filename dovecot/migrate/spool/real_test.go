@@ -226,8 +226,8 @@ func TestCyrusToDovecot(t *testing.T) {
 	}
 	res := convert(t, converter(), acct)
 	// "Sent" and "Gesendet" have as many messages: the name decides.
-	if res.Total.Copied != 75 || res.Total.Failed != 0 || len(res.Problems) != 0 || len(res.Left) != 1 ||
-		res.Left[0].Why != LeftMerged || res.Left[0].Source != "Sent" {
+	if res.Total.Copied != 75 || res.Total.Failed != 0 || len(res.Problems) != 0 || len(res.LeftBehind) != 1 ||
+		res.LeftBehind[0].Why != LeftMerged || res.LeftBehind[0].Source != "Sent" {
 		t.Errorf("first: %+v", res)
 	}
 	if d := cmp.Diff(readIMAP(t, from.IMAPAddr, "anna", true).renamed(names),

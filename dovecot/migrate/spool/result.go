@@ -6,30 +6,51 @@ import (
 	"time"
 )
 
-// Errors that callers branch on.
-var (
+// Kind tells errors apart: errors.Is(err, ErrLocked).
+type Kind string
+
+func (k Kind) Error() string { return string(k) }
+
+// The kinds of errors.
+const (
 	// ErrNoMailbox: the spool has no INBOX of that user.
-	ErrNoMailbox = errors.New("the spool has no INBOX of this user")
+	ErrNoMailbox Kind = "the spool has no INBOX of this user"
 	// ErrUIDValidity: source and target number their messages differently, so
 	// that no UID can be kept in this folder. It is left to the migration over
 	// IMAP, which recognises messages by content.
-	ErrUIDValidity = errors.New("another UIDVALIDITY")
+	ErrUIDValidity Kind = "another UIDVALIDITY"
 	// ErrTargetNew: the account was converted before, and its Maildir is not
 	// there any more. To begin again remove the account's state file.
-	ErrTargetNew = errors.New("the Maildir of an earlier conversion is gone")
+	ErrTargetNew Kind = "the Maildir of an earlier conversion is gone"
 	// ErrMigrated: the migration over IMAP has begun with this account (its
 	// state is in the same directory). What it has brought would be doubled.
-	ErrMigrated = errors.New("the migration over IMAP has begun with this account, and goes on with it")
+	ErrMigrated Kind = "the migration over IMAP has begun with this account, and goes on with it"
 	// ErrSource: a partition is empty or not there, as a file system that is
 	// not mounted. Nothing is concluded from that.
-	ErrSource = errors.New("no spool")
+	ErrSource Kind = "no spool"
+	// ErrVersion: an index file is of a version this package does not know.
+	ErrVersion Kind = "unknown version of cyrus.index"
+	// ErrDamaged: a file of the spool cannot be what Cyrus has written.
+	ErrDamaged Kind = "damaged"
+	// ErrBusy: another process converts the same account.
+	ErrBusy Kind = "the account is being converted by another process"
+	// ErrLocked: Dovecot, or another process, holds the list of a folder's UIDs.
+	ErrLocked Kind = "the folder's list of UIDs is locked"
 )
 
 // Error says which account and which step failed.
 type Error struct {
 	Account string
 	Op      string
+	Kind    Kind // "" for what is none of the kinds, such as a full disk
 	Err     error
+}
+
+// failed gives an error its account, its step and its kind.
+func failed(account, op string, err error) *Error {
+	e := &Error{Account: account, Op: op, Err: err}
+	e.Kind, _ = errors.AsType[Kind](err)
+	return e
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("spool: %s: %s: %v", e.Account, e.Op, e.Err) }
@@ -41,15 +62,15 @@ func (e *Error) Temporary() bool { return errors.Is(e.Err, ErrBusy) || errors.Is
 
 // Result is what one run did for one account.
 type Result struct {
-	Account   string          `json:"account"`
-	Folders   []*FolderResult `json:"folders,omitempty"` // those that were looked into
-	Unchanged int             `json:"unchanged"`         // folders as the last run left them
-	Total     FolderResult    `json:"total"`
-	Left      []LeftBehind    `json:"left,omitempty"`
-	Problems  []Problem       `json:"problems,omitempty"`
-	Findings  []string        `json:"findings,omitempty"`
-	Begin     time.Time       `json:"begin"`
-	Duration  time.Duration   `json:"duration"` // nanoseconds
+	Account    string          `json:"account"`
+	Folders    []*FolderResult `json:"folders,omitempty"` // those that were looked into
+	Unchanged  int             `json:"unchanged"`         // folders as the last run left them
+	Total      FolderResult    `json:"total"`
+	LeftBehind []LeftBehind    `json:"left,omitempty"`
+	Problems   []Problem       `json:"problems,omitempty"`
+	Findings   []string        `json:"findings,omitempty"`
+	Begin      time.Time       `json:"begin"`
+	Duration   time.Duration   `json:"duration"` // nanoseconds
 }
 
 // FolderResult counts messages of one folder.

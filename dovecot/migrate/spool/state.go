@@ -15,9 +15,6 @@ import (
 	"github.com/ictmedia/schoolmail/dovecot/migrate/internal/statefile"
 )
 
-// ErrBusy means that another process converts the same account.
-var ErrBusy = errors.New("the account is being converted by another process")
-
 // state is the memory of one account: which messages were delivered, and with
 // which flags. An entry is written only after its message is at the target,
 // so that one that is not there any more has been removed by the user.
@@ -66,7 +63,7 @@ func stateFile(dir, account string) string {
 // account: once it knows a folder, what that package has brought would be
 // brought again.
 func checkMigrate(dir, account string) error {
-	began, err := statefile.Began(dir, account)
+	began, err := statefile.HasBegun(dir, account)
 	switch {
 	case errors.Is(err, statefile.ErrBusy):
 		return ErrBusy

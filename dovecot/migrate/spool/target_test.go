@@ -51,7 +51,7 @@ func TestProvisionedTarget(t *testing.T) {
 			}})
 	}
 	res := convert(t, converter(), acct)
-	if res.Total.Copied != 27 || len(res.Left)+len(res.Problems) != 0 {
+	if res.Total.Copied != 27 || len(res.LeftBehind)+len(res.Problems) != 0 {
 		t.Errorf("%+v", res)
 	}
 	check := func(what string) {

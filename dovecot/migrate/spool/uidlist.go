@@ -27,9 +27,6 @@ const (
 	staleLock = 2 * time.Minute
 )
 
-// ErrLocked means that Dovecot holds the lock of a folder's list of UIDs.
-var ErrLocked = errors.New("the folder's list of UIDs is locked")
-
 // uidlist is what a dovecot-uidlist says, without its entries.
 type uidlist struct {
 	exists   bool

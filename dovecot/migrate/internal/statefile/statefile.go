@@ -36,8 +36,8 @@ func Path(dir, account string) string {
 	return filepath.Join(dir, b.String()+".db")
 }
 
-// Began reports whether the state in a directory knows of folders of an account.
-func Began(dir, account string) (bool, error) {
+// HasBegun reports whether the state in a directory knows of folders of an account.
+func HasBegun(dir, account string) (bool, error) {
 	file := Path(dir, account)
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return false, nil

@@ -234,7 +234,7 @@ func spoolPlan(ctx context.Context, c *spool.Converter, accounts []spool.Account
 			fmt.Fprintf(w, "  %-28s -> %-24s (%s), up to %d messages, UIDVALIDITY %d\n", f.Source, f.Target, f.Why, f.Messages,
 				f.UIDValidity)
 		}
-		writeLeft(w, "  ", p.Left)
+		writeLeft(w, "  ", p.LeftBehind)
 		for _, f := range p.Findings {
 			fmt.Fprintf(w, "  note: %s\n", f)
 		}
@@ -268,7 +268,7 @@ func spoolSummary(w io.Writer, outcomes []spool.Outcome) int {
 		if o.Result == nil {
 			continue
 		}
-		writeLeft(w, o.Account.Name+": ", o.Result.Left)
+		writeLeft(w, o.Account.Name+": ", o.Result.LeftBehind)
 		for _, p := range o.Result.Problems {
 			fmt.Fprintf(w, "%s: folder %q, UID %d: %s: %s %s\n", o.Account.Name, p.Folder, p.UID, p.Kind, p.Text, p.Path)
 			if p.Kind == spool.ProblemFolder || p.Kind == spool.ProblemHeldBack {

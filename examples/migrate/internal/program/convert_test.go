@@ -102,7 +102,7 @@ func TestConvert(t *testing.T) {
 func TestConvertLivePlan(t *testing.T) {
 	t.Parallel()
 	cyrus := cyrusd.Start(t, &cyrusd.Config{Users: []cyrusd.User{{Name: "anna", Password: "x"}}})
-	to := dovecottest.NewServer()
+	to := simulator(t)
 	defer to.Close()
 	to.SetUsers(dovecottest.User{Name: "anna", Password: "x"})
 	c, err := cyrusd.Dial(cyrus.IMAPAddr)

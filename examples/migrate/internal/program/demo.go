@@ -19,9 +19,15 @@ import (
 // the first copy, a run with nothing to do, a day's changes, the cut-over and
 // the certificate.
 func demo(ctx context.Context, w io.Writer) error {
-	from := dovecottest.NewServer(dovecottest.WithSeparator("."), dovecottest.WithMailboxes())
+	from, err := dovecottest.Start(dovecottest.WithSeparator("."), dovecottest.WithMailboxes())
+	if err != nil {
+		return err
+	}
 	defer from.Close()
-	to := dovecottest.NewServer()
+	to, err := dovecottest.Start()
+	if err != nil {
+		return err
+	}
 	defer to.Close()
 	dir, err := os.MkdirTemp("", "migrate-demo")
 	if err != nil {
@@ -36,7 +42,9 @@ func demo(ctx context.Context, w io.Writer) error {
 		accounts = append(accounts, migrate.Account{Name: user, Source: migrate.Login{User: user},
 			Target: migrate.Login{User: user}})
 	}
-	fill(from)
+	if err := fill(from); err != nil {
+		return err
+	}
 
 	server := func(s *dovecottest.Server) migrate.Server {
 		return migrate.Server{Addr: s.IMAPAddr, Security: migrate.Insecure, Admin: s.MasterUser,
@@ -75,7 +83,9 @@ func demo(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	for i, a := range accounts {
-		from.AddMessage(a.Name, "INBOX", message(1000+i))
+		if _, err := from.AddMessage(a.Name, "INBOX", message(1000+i)); err != nil {
+			return err
+		}
 	}
 	wave.CutOver = true
 	if err := round("A new message each on the old system, then the cut-over"); err != nil {
@@ -91,7 +101,7 @@ func demo(ctx context.Context, w io.Writer) error {
 }
 
 // fill gives each user the folders of a mail program in another language.
-func fill(s *dovecottest.Server) {
+func fill(s *dovecottest.Server) error {
 	boxes := map[string][]string{
 		"a.muster@school.test": {"INBOX", "Gesendet", "Gesendete Objekte", "Entwürfe", "Papierkorb", "Klasse 7b",
 			"Klasse 7b.Noten"},
@@ -104,10 +114,13 @@ func fill(s *dovecottest.Server) {
 		for _, box := range boxes[user] {
 			for range 40 {
 				n++
-				s.AddMessage(user, box, message(n))
+				if _, err := s.AddMessage(user, box, message(n)); err != nil {
+					return err
+				}
 			}
 		}
 	}
+	return nil
 }
 
 func message(n int) dovecottest.Message {

@@ -351,7 +351,6 @@ func runWith(ctx context.Context, s *settings, from, to migrate.Server, accounts
 	o.Observer = p
 	j := &runner.Job{
 		From: from, To: to, State: s.StateDir, NoCopy: s.noCopy, Verify: s.verify, Sample: s.sample, Report: s.report,
-		Observe: p.wave,
 		Wave: migrate.Wave{Name: s.Wave, Accounts: accounts, Windows: s.windows(), Parallel: s.Parallel,
 			CutOver: s.CutOver},
 		Options: o,
@@ -401,8 +400,8 @@ func writePlan(w io.Writer, account string, p *migrate.FolderPlan) {
 			note = ", new"
 		}
 		fmt.Fprintf(w, "  %-28s -> %-24s (%s%s): %d messages%s, %d to copy\n", m.Source, m.Target, m.Why, note, m.Messages,
-			size(m.Bytes), m.Left)
-		messages, left = messages+m.Messages, left+m.Left
+			size(m.Bytes), m.Remaining)
+		messages, left = messages+m.Messages, left+m.Remaining
 	}
 	fmt.Fprintf(w, "  in all %d messages, %d to copy\n", messages, left)
 	for _, s := range p.Skipped {

@@ -82,9 +82,9 @@ func TestUsage(t *testing.T) {
 // A wave from a configuration file: plan, copy, verify, reports, exit codes.
 func TestRun(t *testing.T) {
 	t.Parallel()
-	from := dovecottest.NewServer(dovecottest.WithSeparator("."), dovecottest.WithMailboxes())
+	from := simulator(t, dovecottest.WithSeparator("."), dovecottest.WithMailboxes())
 	defer from.Close()
-	to := dovecottest.NewServer()
+	to := simulator(t)
 	defer to.Close()
 	for _, u := range []string{"anna", "beat"} {
 		from.SetUsers(dovecottest.User{Name: u, Password: "x"})
@@ -159,9 +159,9 @@ func TestRun(t *testing.T) {
 // The bars need no terminal to be drawn.
 func TestBars(t *testing.T) {
 	t.Parallel()
-	from := dovecottest.NewServer(dovecottest.WithMailboxes())
+	from := simulator(t, dovecottest.WithMailboxes())
 	defer from.Close()
-	to := dovecottest.NewServer()
+	to := simulator(t)
 	defer to.Close()
 	from.SetUsers(dovecottest.User{Name: "anna", Password: "x"})
 	to.SetUsers(dovecottest.User{Name: "anna", Password: "x"})
@@ -191,4 +191,15 @@ func TestExampleConfiguration(t *testing.T) {
 		s.Users != filepath.Join("..", "..", "pilot.txt") {
 		t.Errorf("%+v", s)
 	}
+}
+
+// simulator runs a simulated server until the test ends.
+func simulator(tb testing.TB, opts ...dovecottest.Option) *dovecottest.Server {
+	tb.Helper()
+	s, err := dovecottest.Start(opts...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { s.Close() })
+	return s
 }

@@ -31,7 +31,7 @@ func newProgress(w io.Writer, bars bool) *progress {
 	return &progress{w: w, bars: bars, bar: map[string]*mpb.Bar{}, last: map[string]time.Time{}}
 }
 
-// Observe shows one account's events.
+// Observe shows one account's events, and the wave's.
 func (p *progress) Observe(e migrate.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,6 +57,8 @@ func (p *progress) Observe(e migrate.Event) {
 		p.line("%s: connection lost, again in %s: %v", e.Account, e.Wait.Round(100*time.Millisecond), e.Err)
 	case migrate.Finished:
 		p.finish(e)
+	case migrate.WaveStatus:
+		p.wave(e)
 	}
 }
 
@@ -105,8 +107,6 @@ func (p *progress) finish(e migrate.Finished) {
 
 // wave shows changes of a wave's state, and in lines the ETA.
 func (p *progress) wave(s migrate.WaveStatus) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	eta := ""
 	if s.ETA > 0 {
 		eta = fmt.Sprintf(", about %s left", s.ETA)

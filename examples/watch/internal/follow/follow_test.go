@@ -389,10 +389,10 @@ func TestUnderTheLease(t *testing.T) {
 func TestTriedAgain(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)
-	p.sb.Dovecot.AddFault(dovecottest.Fault{Times: -1, ExitCode: 75})
+	mend := p.sb.Dovecot.Inject(dovecottest.Fault{Times: -1, ExitCode: 75})
 	u := p.enterByHand(t, 1)
 	out, _ := p.watch(t, "-apply")
 	out.wait(t, "1 not done, see ")
-	p.sb.Dovecot.ClearFaults()
+	mend()
 	p.complete(t, u)
 }
