@@ -17,6 +17,10 @@ if [ ! -e "$root/.complete" ]; then
 		echo "dovecot24.sh: debootstrap is missing (Debian package debootstrap)" >&2
 		exit 1
 	}
+	[ "$(id -u)" = 0 ] || {
+		echo "dovecot24.sh: only root can make a root" >&2
+		exit 1
+	}
 	rm -rf "$root"
 	debootstrap --variant=minbase --include=dovecot-imapd trixie "$root" >&2
 	case $(chroot "$root" dovecot --version) in

@@ -72,7 +72,7 @@ func totals(boxes []*mailbox, fields []string) (r row) {
 }
 
 func mailboxStatus(s *Server, c *mailContext) ([]row, error) {
-	masks, fields := c.list("mailboxMask"), c.list("field")
+	masks, fields := c.list("mailboxMask"), words(c.list("field"))
 	if len(masks) == 0 || len(fields) == 0 {
 		return nil, errDied
 	}

@@ -52,8 +52,11 @@ var fetchFields = []string{"uid", "guid", "flags", "mailbox", "mailbox-guid", "d
 	"date.saved", "date.saved.unixtime", "date.sent", "size.virtual", "size.physical", "hdr", "body", "text", "seq",
 	"modseq", "user"}
 
+// words splits the elements of a list at blanks, as fields are split.
+func words(list []string) []string { return strings.Fields(strings.Join(list, " ")) }
+
 func fetch(s *Server, c *mailContext) ([]row, error) {
-	fields := c.list("field")
+	fields := words(c.list("field"))
 	if len(fields) == 0 {
 		return nil, errDied
 	}

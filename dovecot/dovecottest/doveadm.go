@@ -149,10 +149,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.list(w)
 	default:
 		body, err := io.ReadAll(r.Body)
-		if err != nil {
+		switch {
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			s.request(body, &output{series24: s.cfg.series24})
+			text(w, http.StatusBadRequest, "Client disconnected")
+		case err != nil:
 			panic(http.ErrAbortHandler)
+		default:
+			s.post(w, body)
 		}
-		s.post(w, body)
 	}
 }
 
@@ -206,6 +211,23 @@ func (b badRequest) Error() string { return string(b) }
 // errDied stands for a server process that ends without an answer.
 var errDied = errors.New("process died")
 
+// endsInString reports a body that ends within a string: Dovecot waits for more of it, and
+// when there is none it answers with what is done, as if all were well.
+func endsInString(body []byte) bool {
+	inside := false
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '"':
+			inside = !inside
+		case '\\':
+			if inside {
+				i++
+			}
+		}
+	}
+	return inside
+}
+
 // exit is a command's failure with an exit code.
 type exit int
 
@@ -218,6 +240,9 @@ func (s *Server) post(w http.ResponseWriter, body []byte) {
 	err := s.request(body, out)
 	var status statusError
 	var bad badRequest
+	if errors.As(err, &bad) && endsInString(body) {
+		err = nil
+	}
 	switch {
 	case errors.Is(err, errDied):
 		panic(http.ErrAbortHandler) // closes the connection

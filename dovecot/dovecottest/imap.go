@@ -179,6 +179,9 @@ func init() {
 		"UNSUBSCRIBE":  {(*session).unsubscribe, 2, false},
 		"LIST":         {(*session).list, 2, false},
 		"LSUB":         {(*session).lsub, 2, false},
+		"XLIST":        {(*session).list, 2, false},
+		"MYRIGHTS":     {(*session).myRights, 2, false},
+		"GETACL":       {(*session).getACL, 2, false},
 		"STATUS":       {(*session).status, 2, false},
 		"APPEND":       {(*session).append, 2, false},
 		"GETQUOTAROOT": {(*session).getQuotaRoot, 2, false},
@@ -384,6 +387,7 @@ func (x *session) condstore() {
 	x.st.mu.Lock()
 	defer x.st.mu.Unlock()
 	if x.box != nil {
+		x.box.tracked = true
 		x.line("* OK [HIGHESTMODSEQ %d] Highest", x.box.modSeq)
 	}
 }

@@ -123,7 +123,9 @@ func (x *session) open(readOnly bool) (answer, error) {
 	}
 	x.line("* OK [UIDVALIDITY %d] UIDs valid", b.validity)
 	x.line("* OK [UIDNEXT %d] Predicted next UID", b.uidNext)
-	x.line("* OK [HIGHESTMODSEQ %d] Highest", b.modSeq)
+	if b.tracked = b.tracked || x.has("CONDSTORE"); b.tracked {
+		x.line("* OK [HIGHESTMODSEQ %d] Highest", b.modSeq)
+	}
 	if resync.validity == uint64(b.validity) && resync.modSeq > 0 {
 		x.vanished(resync.modSeq, nil)
 		for i, m := range x.view {
@@ -262,6 +264,9 @@ func (x *session) create() (answer, error) {
 	}
 	x.st.mu.Lock()
 	defer x.st.mu.Unlock()
+	if len(raw) == 255 { // the file system refuses it, and not the rules for names
+		return no("Mailbox name too long"), nil
+	}
 	if why := x.st.checkName(name); why != "" {
 		return no("[CANNOT] %s", why), nil
 	}
@@ -396,6 +401,7 @@ func (b *mailbox) imapStatus(items []string) (string, error) {
 	for _, s := range statusItems {
 		if want[s.item] {
 			out = append(out, s.item+" "+b.status(s.field))
+			b.tracked = b.tracked || s.item == "HIGHESTMODSEQ"
 			delete(want, s.item)
 		}
 	}

@@ -32,6 +32,7 @@ type mailbox struct {
 	validity uint32
 	uidNext  uint32
 	modSeq   uint64 // the highest
+	tracked  bool   // modification sequences have been asked for
 	msgs     []*message
 	bytes    int64      // sum of sizes
 	expunged []expunged // for VANISHED
