@@ -17,49 +17,45 @@ var rightLetters = []struct{ word, letter string }{{"lookup", "l"}, {"read", "r"
 	{"write-deleted", "t"}, {"insert", "i"}, {"post", "p"}, {"expunge", "e"}, {"create", "k"}, {"delete", "x"},
 	{"admin", "a"}}
 
-// aclBox reads the one argument of both commands.
-func (x *session) aclBox() (name string, b *mailbox, a answer, err error) {
-	name, a, err = x.mailboxArgument()
+// aclBox reads the one argument of both commands and calls f with the mailbox, whose store is
+// locked.
+func (x *session) aclBox(f func(name string, b *mailbox) answer) (answer, error) {
+	name, a, err := x.mailboxArgument()
 	if err != nil || a.status != "" {
-		return "", nil, a, err
+		return a, err
 	}
 	if err := x.in.end(); err != nil {
-		return "", nil, answer{}, err
+		return answer{}, err
 	}
-	if b = x.st.open(name); b == nil {
-		a = missing("", name)
+	x.st.mu.Lock()
+	defer x.st.mu.Unlock()
+	b := x.st.open(name)
+	if b == nil {
+		return missing("", name), nil
 	}
-	return name, b, a, nil
+	return f(name, b), nil
 }
 
 func (x *session) myRights() (answer, error) {
-	x.st.mu.Lock()
-	defer x.st.mu.Unlock()
-	name, b, a, err := x.aclBox()
-	if b == nil {
-		return a, err
-	}
-	x.line("* MYRIGHTS %s %s", quoteMailbox(name), ownRights)
-	return ok("Myrights completed."), nil
+	return x.aclBox(func(name string, _ *mailbox) answer {
+		x.line("* MYRIGHTS %s %s", quoteMailbox(name), ownRights)
+		return ok("Myrights completed.")
+	})
 }
 
 func (x *session) getACL() (answer, error) {
-	x.st.mu.Lock()
-	defer x.st.mu.Unlock()
-	name, b, a, err := x.aclBox()
-	if b == nil {
-		return a, err
-	}
-	line := []string{"* ACL", quoteMailbox(name), x.user.Name, ownRights}
-	for _, id := range slices.Sorted(maps.Keys(b.acl)) {
-		var letters strings.Builder
-		for _, r := range rightLetters {
-			if slices.Contains(b.acl[id], r.word) {
-				letters.WriteString(r.letter)
+	return x.aclBox(func(name string, b *mailbox) answer {
+		line := []string{"* ACL", quoteMailbox(name), x.user.Name, ownRights}
+		for _, id := range slices.Sorted(maps.Keys(b.acl)) {
+			var letters strings.Builder
+			for _, r := range rightLetters {
+				if slices.Contains(b.acl[id], r.word) {
+					letters.WriteString(r.letter)
+				}
 			}
+			line = append(line, strings.TrimPrefix(id, "user="), letters.String())
 		}
-		line = append(line, strings.TrimPrefix(id, "user="), letters.String())
-	}
-	x.line("%s", strings.Join(line, " "))
-	return ok("Getacl completed."), nil
+		x.line("%s", strings.Join(line, " "))
+		return ok("Getacl completed.")
+	})
 }

@@ -169,7 +169,7 @@ func (x *session) sendList(q listRequest, command string) answer {
 		attrs := x.listAttributes(q, command, n, listed, subs)
 		x.line("* %s (%s) %s %s", command, strings.Join(attrs, " "), quote(sep), quoteMailbox(n))
 		if q.status != nil && !slices.Contains(attrs, `\Noselect`) && !slices.Contains(attrs, `\NonExistent`) {
-			if text, err := x.st.open(n).imapStatus(q.status); err == nil {
+			if text, err := x.statusOf(x.st.open(n), q.status); err == nil {
 				x.line("* STATUS %s (%s)", quoteMailbox(n), text)
 			}
 		}

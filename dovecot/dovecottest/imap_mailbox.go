@@ -38,6 +38,9 @@ func (x *session) oneMailbox() (string, answer, error) {
 }
 
 func missing(code, name string) answer {
+	if len(imapwire.EncodeName(name)) >= 255 {
+		code = "[CANNOT] "
+	}
 	return no(code+"Mailbox doesn't exist: %s", imapwire.EncodeName(name))
 }
 
@@ -371,7 +374,7 @@ func (x *session) status() (answer, error) {
 	if b == nil {
 		return missing("", name), nil
 	}
-	text, err := b.imapStatus(items)
+	text, err := x.statusOf(b, items)
 	if err != nil {
 		return bad("Error in IMAP command STATUS: %s", err), nil
 	}
@@ -388,8 +391,13 @@ var statusItems = []struct{ item, field string }{
 	{"UNSEEN", "unseen"}, {"HIGHESTMODSEQ", "highestmodseq"}, {"SIZE", "vsize"}, {"X-SIZE", "vsize"}, {"X-GUID", "guid"},
 }
 
-// imapStatus writes STATUS items.
-func (b *mailbox) imapStatus(items []string) (string, error) {
+// statusOf writes STATUS items. Asking for modification sequences switches CONDSTORE on, and
+// with it every mailbox that is looked at has them.
+func (x *session) statusOf(b *mailbox, items []string) (string, error) {
+	if slices.ContainsFunc(items, func(i string) bool { return strings.EqualFold(i, "HIGHESTMODSEQ") }) {
+		x.enabled["CONDSTORE"] = struct{}{}
+	}
+	b.tracked = b.tracked || x.has("CONDSTORE")
 	if len(items) == 0 {
 		return "", errors.New("empty status list")
 	}
@@ -401,7 +409,6 @@ func (b *mailbox) imapStatus(items []string) (string, error) {
 	for _, s := range statusItems {
 		if want[s.item] {
 			out = append(out, s.item+" "+b.status(s.field))
-			b.tracked = b.tracked || s.item == "HIGHESTMODSEQ"
 			delete(want, s.item)
 		}
 	}

@@ -129,7 +129,7 @@ func TestIMAPClient(t *testing.T) {
 		_, err := a.Wait()
 		check(err)
 	}
-	sel, err := c.Select("INBOX", nil).Wait()
+	sel, err := c.Select("INBOX", &imap.SelectOptions{CondStore: true}).Wait()
 	check(err)
 	if sel.NumMessages != 2 || sel.UIDNext != 3 || sel.HighestModSeq == 0 {
 		t.Errorf("SELECT: %+v", sel)

@@ -47,6 +47,7 @@ type bench struct {
 	bin  string // examples/migrate
 
 	before   string   // examples/migrate at an earlier commit
+	imapsync string   // a script that is no part of this repository
 	tools    []string // which take turns
 	oldNames bool     // from has the names of Cyrus before 3.0
 }
@@ -62,6 +63,7 @@ Usage:
   go run ./examples/migrate-bench                 the tables, some five minutes
   go run ./examples/migrate-bench -only 200.folders -before f92195a
                                                   one row of them, with an earlier version beside it
+  go run ./examples/migrate-bench -imapsync FILE  with imapsync, from its public source
   go run ./examples/migrate-bench -huge 200000    one large folder, and 2,000 folders
   go run ./examples/migrate-bench -bound          what the servers alone need
 
@@ -77,6 +79,7 @@ type options struct {
 	nasty, bound bool
 	only, before string
 	tools        string
+	imapsync     string
 }
 
 // Main runs the program and returns its exit status.
@@ -91,6 +94,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		"only measure what the last layout costs on the clock and on the processors, and what the servers alone need for it")
 	f.StringVar(&o.only, "only", "", "only the layouts whose name matches this `regexp`, and nothing else")
 	f.StringVar(&o.tools, "tools", strings.Join(tools, ","), "what to measure, a `list`")
+	f.StringVar(&o.imapsync, "imapsync", "", "also measure imapsync, whose script is this `file`")
 	f.StringVar(&o.before, "before", "",
 		"also measure examples/migrate as it was at this `commit`, which needs a clone with history")
 	if status, ok := f.Parse(args); !ok {
@@ -175,6 +179,9 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if o.before != "" {
 		b.tools = slices.Insert(b.tools, 0, "before")
 	}
+	if o.imapsync != "" {
+		b.tools, b.imapsync = append(b.tools, "imapsync"), o.imapsync
+	}
 	var users []cyrusd.User
 	var targets []dovecotd.User
 	for i := range layouts {
@@ -202,7 +209,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		users = append(users, cyrusd.User{Name: user, Password: password})
 		targets = append(targets, dovecotd.User{Name: user + "migrate", Password: password})
 	}
-	for _, tool := range tools {
+	for _, tool := range b.tools {
 		targets = append(targets, dovecotd.User{Name: "nasty" + tool, Password: password})
 	}
 	var err error

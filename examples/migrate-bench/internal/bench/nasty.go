@@ -69,7 +69,7 @@ func (b *bench) nasty() error {
 		if err != nil {
 			return err
 		}
-		for _, tool := range tools {
+		for _, tool := range b.tools {
 			_, _, err := b.tool(tool, "nasty", 0)
 			got, e := snapshot(b.to.IMAPAddr, "nasty"+tool)
 			if e != nil {
@@ -100,7 +100,7 @@ func (b *bench) nasty() error {
 	if err := round(); err != nil {
 		return err
 	}
-	for _, tool := range tools {
+	for _, tool := range b.tools {
 		fmt.Fprintf(b.out, "| | %s | %s |\n", tool, strings.Join(results[tool], " | "))
 	}
 	return nil

@@ -77,6 +77,14 @@ func (b *bench) command(tool, user string, round int) *exec.Cmd {
 		}
 		return exec.Command(bin, "-insecure", "-from", fmt.Sprintf("imap://%s:%s@%s", user, password, b.from.IMAPAddr),
 			"-to", fmt.Sprintf("imap://%s:%s@%s", target, password, b.to.IMAPAddr), "-state", state)
+	case "imapsync":
+		thost, tport, _ := strings.Cut(b.to.IMAPAddr, ":")
+		tmp := filepath.Join(b.dir, "imapsync-"+target)
+		os.MkdirAll(tmp, 0o700)
+		return exec.Command("perl", b.imapsync, "--host1", host, "--port1", port, "--user1", user, "--password1", password,
+			"--host2", thost, "--port2", tport, "--user2", target, "--password2", password, "--nossl1", "--nossl2", "--notls1",
+			"--notls2", "--nolog", "--noreleasecheck", "--automap", "--delete2", "--tmpdir", tmp,
+			"--pidfile", filepath.Join(tmp, "pid"))
 	case "mbsync":
 		thost, tport, _ := strings.Cut(b.to.IMAPAddr, ":")
 		store := func(name, host, port, user, more string) string {

@@ -51,7 +51,11 @@ func demo(ctx context.Context, w io.Writer) error {
 			AdminPassword: schoolmail.Secret(s.MasterPassword)}
 	}
 	p := newProgress(w, false)
-	m := migrate.New(server(from), server(to), dir, &migrate.Options{Observer: p})
+	m := migrate.New(server(from), server(to), dir, &migrate.Options{Observer: migrate.ObserverFunc(func(e migrate.Event) {
+		if _, wave := e.(migrate.WaveStatus); !wave { // the headings tell of the waves
+			p.Observe(e)
+		}
+	})})
 
 	fmt.Fprintln(w, "The plan: where every folder goes, before anything is copied")
 	for _, a := range accounts {
