@@ -199,8 +199,7 @@ func TestIdioms(t *testing.T) {
 	rules := map[string]func(*source) []string{"names": names, "panics": panics, "kinds": kinds,
 		"observers": observers, "options": options, "ids": ids, "simulators": simulators}
 	// What is not there yet; only ever shorter.
-	unfinished := map[string][]string{
-	}
+	unfinished := map[string][]string{}
 	for _, s := range sources(t) {
 		for name, rule := range rules {
 			broken := rule(s)
