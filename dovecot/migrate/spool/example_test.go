@@ -23,7 +23,8 @@ func Example() {
 			fmt.Println(o.Err)
 			continue
 		}
-		fmt.Printf("%s: %d copied, %d folders left to IMAP\n", o.Account.Name, o.Result.Total.Copied, len(o.Result.LeftBehind))
+		fmt.Printf("%s: %d copied, %d folders left to IMAP\n", o.Account.Name, o.Result.Total.Copied,
+			len(o.Result.LeftBehind))
 		for _, p := range o.Result.Problems {
 			fmt.Printf("%s, UID %d: %s: %s (%s)\n", p.Folder, p.UID, p.Kind, p.Text, p.Path)
 		}

@@ -77,7 +77,8 @@ func (c *Converter) plan(ctx context.Context, acct Account, boxes []mailbox, st 
 		f := &PlannedFolder{box: b, Source: strings.Join(c.display(b.folder), "/")}
 		f.header, f.err = b.header()
 		if f.err == nil && !f.header.mail() {
-			p.LeftBehind = append(p.LeftBehind, LeftBehind{Source: f.Source, Why: LeftNoMail, Text: "mailbox type " + f.header.kind})
+			p.LeftBehind = append(p.LeftBehind, LeftBehind{Source: f.Source, Why: LeftNoMail,
+				Text: "mailbox type " + f.header.kind})
 			continue
 		}
 		f.peek()
