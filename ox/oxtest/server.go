@@ -74,6 +74,8 @@ type Instance struct {
 	HTTPURL string
 	web     *http.Server
 	calls   sync.WaitGroup // the listener's and those under way
+	mu      sync.Mutex
+	ended   bool // no call begins any more
 }
 
 // Start makes a server and lets it listen on a free loopback port.
@@ -87,7 +89,9 @@ func Start(opts ...Option) (*Instance, error) {
 	i := &Instance{Server: s, URL: url, SOAPURL: url + "/webservices", HTTPURL: url + s.http.Options.Prefix,
 		web: &http.Server{ErrorLog: log.New(io.Discard, "", 0)}}
 	i.web.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		i.calls.Add(1)
+		if !i.enter() {
+			panic(http.ErrAbortHandler)
+		}
 		defer i.calls.Done()
 		s.ServeHTTP(w, r)
 	})
@@ -106,8 +110,22 @@ func Run(f func(ctx context.Context, i *Instance) error, opts ...Option) error {
 	return f(i.traffic.Closed, i)
 }
 
+// enter reports whether a call may begin.
+func (i *Instance) enter() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.ended {
+		return false
+	}
+	i.calls.Add(1)
+	return true
+}
+
 // Close stops the listener and ends calls under way. A second Close does nothing.
 func (i *Instance) Close() error {
+	i.mu.Lock()
+	i.ended = true
+	i.mu.Unlock()
 	i.Server.Close()
 	err := i.web.Close()
 	i.calls.Wait()

@@ -605,3 +605,27 @@ func ExampleServer_Inject() {
 	fmt.Println(len(srv.Calls()), "calls so far")
 	// Output: 0 calls so far
 }
+
+// TestCloseTwice: a server can be closed again, and while calls are under way.
+func TestCloseTwice(t *testing.T) {
+	t.Parallel()
+	srv, err := Start(WithLatency(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			resp, err := http.Get(srv.HTTPURL + "login?action=login")
+			if err == nil {
+				resp.Body.Close()
+			}
+		})
+	}
+	for range 2 {
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
+}
