@@ -1,0 +1,126 @@
+// The scripts in testdata play what an operator does, on simulators, and hold what each
+// flag does. They are in the form of package testscript.
+
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ictmedia/schoolmail/escada/escadatest"
+	"github.com/ictmedia/schoolmail/examples/provision/internal/program"
+	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/site/sitetest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"provision": func() { cli.Main(program.Main) }})
+}
+
+// A script has a district of sixty people on simulators that are its own. $FIRST, $LATER
+// and $TERM are its first day, the next one and the first of the next term; $LEAVER and
+// $STAYER record ids, $SCHOOL the school of the stayer.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, Setup: setUp,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"deliver": deliver, "exits": exits}})
+}
+
+func setUp(env *testscript.Env) error {
+	sb, err := sitetest.Start(sitetest.WithPeople(60))
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { _ = sb.Close() })
+	if err := sb.WriteDir(env.WorkDir); err != nil {
+		return err
+	}
+	d := sb.District
+	records := d.Records()
+	last := records[len(records)-1]
+	env.Values["district"] = d
+	env.Setenv("FIRST", d.Today().String())
+	env.Setenv("LATER", d.Today().AddDays(1).String())
+	env.Setenv("TERM", d.Next(nil).Today().String())
+	env.Setenv("LEAVER", records[0].Key.ID)
+	env.Setenv("STAYER", last.Key.ID)
+	env.Setenv("SCHOOL", string(last.Memberships[0].School))
+	return nil
+}
+
+// deliver puts another export there: "leaver", without the leaver; "term", that of the
+// next term.
+func deliver(ts *testscript.TestScript, _ bool, args []string) {
+	d := ts.Value("district").(*escadatest.District)
+	if len(args) != 1 {
+		ts.Fatalf("usage: deliver leaver|term")
+	}
+	var e escadatest.Export
+	var err error
+	switch args[0] {
+	case "leaver":
+		e, err = escadatest.NewExport(d.Records()[1:], nil)
+	case "term":
+		e, err = d.Next(nil).Export(nil)
+	default:
+		ts.Fatalf("deliver %s: expected leaver or term", args[0])
+	}
+	ts.Check(err)
+	dir := ts.MkAbs("export")
+	ts.Check(os.RemoveAll(dir))
+	ts.Check(os.Mkdir(dir, 0o700))
+	ts.Check(e.WriteDir(dir))
+}
+
+// exits runs a program that is expected to end with a status.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: exits status program [args...]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	status := "0"
+	if e, ok := err.(*exec.ExitError); ok {
+		status = strings.TrimPrefix(e.Error(), "exit status ")
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if status != args[0] {
+		ts.Fatalf("exit status %s, want %s", status, args[0])
+	}
+}
+
+// Every flag that -h lists is in a script.
+func TestEveryFlagIsInAScript(t *testing.T) {
+	t.Parallel()
+	help, err := os.ReadFile(filepath.Join("..", "testdata", "provision-help.golden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var scripts strings.Builder
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts.Write(b)
+	}
+	flags := regexp.MustCompile(`(?m)^  (-[a-z-]+)`).FindAllStringSubmatch(string(help), -1)
+	if len(flags) < 20 {
+		t.Fatalf("%d flags in the help", len(flags))
+	}
+	for _, f := range flags {
+		if !regexp.MustCompile(regexp.QuoteMeta(f[1]) + `\b[^-]`).MatchString(scripts.String()) {
+			t.Errorf("no script has %s", f[1])
+		}
+	}
+}
