@@ -32,30 +32,33 @@ type Previous struct {
 
 // Account is a person's account as it exists in the directory (or shall).
 type Account struct {
-	Key         RecordKey    `json:"key,omitzero"` // zero: not made by schoolmail, never touched
-	Username    string       `json:"username"`     // login name in all systems, lower-case ASCII
-	Role        Role         `json:"role,omitempty"`
-	GivenName   string       `json:"given_name,omitempty"`
-	FamilyName  string       `json:"family_name,omitempty"`
-	DisplayName string       `json:"display_name,omitempty"` // unique within an OX context
-	Mail        string       `json:"mail,omitempty"`         // primary address, lower case
-	Aliases     []string     `json:"aliases,omitempty"`      // further addresses, sorted; without Mail
-	Phone       string       `json:"phone,omitempty"`
-	NoticeMail  string       `json:"notice_mail,omitempty"`
-	Language    string       `json:"language,omitempty"`
-	Memberships []Membership `json:"memberships,omitempty"` // schools with their classes, sorted; From, Until and Level empty
-	Context     ContextID    `json:"context,omitempty"`     // 0: none
-	Access      string       `json:"access,omitempty"`      // OX access combination that it was given; empty: not known, as of accounts not made here
-	State       LifeCycle    `json:"state,omitempty"`
-	NoticedOn   Date         `json:"noticed_on,omitzero"`     // day the leaver's notice was recorded
-	Deactivated Date         `json:"deactivated_on,omitzero"` // day of the deactivation
-	Previous    Previous     `json:"previous,omitzero"`       // old copy of the last transfer, if still kept
-	Held        bool         `json:"held,omitempty"`          // an operator put it on hold: never touched
-	Unlisted    bool         `json:"unlisted,omitempty"`      // an operator keeps the person out of all address books
-	Made        Date         `json:"made_on,omitzero"`        // day on which the account was made; zero: not known, long ago
-	Marks       []Mark       `json:"marks,omitempty"`         // changes that guards still count, in their order
-	Traits      Traits       `json:"traits,omitzero"`         // keyed hashes that tell people of one name apart
-	DN          string       `json:"dn,omitempty"`            // where the directory keeps it; informative, not compared
+	Key         RecordKey `json:"key,omitzero"` // zero: not made by schoolmail, never touched
+	Username    string    `json:"username"`     // login name in all systems, lower-case ASCII
+	Role        Role      `json:"role,omitempty"`
+	GivenName   string    `json:"given_name,omitempty"`
+	FamilyName  string    `json:"family_name,omitempty"`
+	DisplayName string    `json:"display_name,omitempty"` // unique within an OX context
+	Mail        string    `json:"mail,omitempty"`         // primary address, lower case
+	Aliases     []string  `json:"aliases,omitempty"`      // further addresses, sorted; without Mail
+	Phone       string    `json:"phone,omitempty"`
+	NoticeMail  string    `json:"notice_mail,omitempty"`
+	Language    string    `json:"language,omitempty"`
+	// schools with their classes, sorted; From, Until and Level empty
+	Memberships []Membership `json:"memberships,omitempty"`
+	Context     ContextID    `json:"context,omitempty"` // 0: none
+	// OX access combination that it was given; empty: not known, as of accounts not made here
+	Access      string    `json:"access,omitempty"`
+	State       LifeCycle `json:"state,omitempty"`
+	NoticedOn   Date      `json:"noticed_on,omitzero"`     // day the leaver's notice was recorded
+	Deactivated Date      `json:"deactivated_on,omitzero"` // day of the deactivation
+	Previous    Previous  `json:"previous,omitzero"`       // old copy of the last transfer, if still kept
+	Held        bool      `json:"held,omitempty"`          // an operator put it on hold: never touched
+	Unlisted    bool      `json:"unlisted,omitempty"`      // an operator keeps the person out of all address books
+	// day on which the account was made; zero: not known, long ago
+	Made   Date   `json:"made_on,omitzero"`
+	Marks  []Mark `json:"marks,omitempty"` // changes that guards still count, in their order
+	Traits Traits `json:"traits,omitzero"` // keyed hashes that tell people of one name apart
+	DN     string `json:"dn,omitempty"`    // where the directory keeps it; informative, not compared
 }
 
 // Place is a user as Open-Xchange has it.

@@ -128,7 +128,8 @@ func (a *applier) ensureUser(ctx context.Context, s *Step, acc *Account, access 
 		if err := a.stands(ctx, acc); errors.Is(err, ErrNotFound) {
 			_, old := a.Groupware.User(ctx, p.Context, acc.Username)
 			if !errors.Is(old, ErrNotFound) {
-				return errors.Join(fmt.Errorf("schoolmail: the old copy of %s in context %d is all that is left: no empty user is made in context %d: %w",
+				return errors.Join(fmt.Errorf("schoolmail: the old copy of %s in context %d is all that is left: no empty user "+
+					"is made in context %d: %w",
 					acc.Username, p.Context, acc.Context, ErrConflict), old)
 			}
 		} else if err != nil {

@@ -70,7 +70,8 @@ func (act TransferContext) carryOut(ctx context.Context, a *applier, s *Step) er
 	switch there, err := a.Groupware.User(ctx, to, username); {
 	case err == nil:
 		if p, ours := a.proof(username, to); !ours || !p.fits(src, there) {
-			return fmt.Errorf("schoolmail: transfer %s: context %d has a user of this name that the journal does not prove ours: nothing is deleted: %w", username, to, ErrConflict)
+			return fmt.Errorf("schoolmail: transfer %s: context %d has a user of this name that the journal does not prove "+
+				"ours: nothing is deleted: %w", username, to, ErrConflict)
 		}
 		// The source may have changed since the copy was made: copy again.
 		if err := a.discard(ctx, s, there); err != nil {
@@ -237,7 +238,8 @@ func (a *applier) dropLeftover(ctx context.Context, s *Step, act DropCopy) error
 		return fmt.Errorf("schoolmail: look for %s in context %d: %w", live.Username, live.Context, err)
 	}
 	if p, ours := a.proof(live.Username, there.Context); !ours || !p.fits(home, there) {
-		return fmt.Errorf("schoolmail: the journal does not prove that the user %s in context %d is a copy of ours: nothing is deleted: %w",
+		return fmt.Errorf("schoolmail: the journal does not prove that the user %s in context %d is a copy of ours: "+
+			"nothing is deleted: %w",
 			live.Username, there.Context, ErrConflict)
 	}
 	return a.discard(ctx, s, there)
@@ -295,7 +297,8 @@ func (a *applier) discard(ctx context.Context, s *Step, p Place) error {
 			err)
 	}
 	if live.Context == p.Context || live.Previous.Context == p.Context {
-		return fmt.Errorf("schoolmail: the directory says that %s lives or has lived in context %d: nothing is deleted there: %w", p.Username, p.Context, ErrConflict)
+		return fmt.Errorf("schoolmail: the directory says that %s lives or has lived in context %d: nothing is deleted "+
+			"there: %w", p.Username, p.Context, ErrConflict)
 	}
 	return a.remove(ctx, s, p)
 }

@@ -414,7 +414,8 @@ func (d *differ) entries(p *FolderPlan, f *found, want []Entry) {
 
 func (d *differ) summary() {
 	for _, g := range slices.Sorted(maps.Keys(d.refused)) {
-		d.finding("", "group "+g+" has members who may not read; in "+itoa(d.refused[g])+" books the readers are entered one by one")
+		d.finding("", "group "+g+" has members who may not read; in "+itoa(d.refused[g])+" books the readers are entered "+
+			"one by one")
 	}
 	if n := len(d.resolver.missing); n > 0 {
 		d.finding("", itoa(n)+" people who may read have no user in the context")

@@ -148,7 +148,8 @@ func TestHTML(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Context 1", "3 books, 4 entries", "pupils of the class", "&lt;Schule&gt; Au",
-		`<td>&lt;Schule&gt; Au / Klasse 3a</td><td class="n">2</td><td class="n yes">2</td><td class="n yes">2</td><td class="no">none</td>`,
+		`<td>&lt;Schule&gt; Au / Klasse 3a</td><td class="n">2</td><td class="n yes">2</td><td class="n yes">2</td><td ` +
+			`class="no">none</td>`,
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("page lacks %q", want)
@@ -196,10 +197,13 @@ sm-pupil-class-au-3a-basic:
       defaultValue: true
     mode: static
     static:
-      commonContactFilter: "(|(&(mailPrimaryAddress=*)(|(&(objectClass=ucsschoolStudent)(!(objectClass=ucsschoolExam))))(ucsschoolSchool=au)(memberOf=cn=au-3a,cn=klassen,cn=schueler,cn=groups,ou=au,dc=schulen,dc=example)))"
+      commonContactFilter: "(|(&(mailPrimaryAddress=*)(|(&(objectClass=ucsschoolStudent)` +
+		`(!(objectClass=ucsschoolExam))))(ucsschoolSchool=au)(memberOf=cn=au-3a,` +
+		`cn=klassen,cn=schueler,cn=groups,ou=au,dc=schulen,dc=example)))"
       folders:
         - name: "Schule Au / Klasse 3a"
-          contactFilter: "(&(mailPrimaryAddress=*)(|(&(objectClass=ucsschoolStudent)(!(objectClass=ucsschoolExam))))(ucsschoolSchool=au)(memberOf=cn=au-3a,cn=klassen,cn=schueler,cn=groups,ou=au,dc=schulen,dc=example))"
+          contactFilter: "(&(mailPrimaryAddress=*)(|(&(objectClass=ucsschoolStudent)(!(objectClass=ucsschoolExam))))` +
+		`(ucsschoolSchool=au)(memberOf=cn=au-3a,cn=klassen,cn=schueler,cn=groups,ou=au,dc=schulen,dc=example))"
 `
 	if got := all["contacts-provider-ldap.yml"]; !strings.HasPrefix(got, want) {
 		t.Errorf("contacts-provider-ldap.yml: %s", cmp.Diff(want, got))

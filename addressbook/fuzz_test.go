@@ -30,7 +30,8 @@ func (a answers) RoundTrip(rq *http.Request) (*http.Response, error) {
 func FuzzAnswers(f *testing.F) {
 	f.Add(`{"data":{"user_id":3,"context_id":1,"context_admin":2},"timestamp":1}`)
 	f.Add(`{"data":[[3,1,"svc","a","b","c","d@example.org",[0],null]]}`)
-	f.Add(`{"data":{"public":[["33","2","Klasse 3a","contacts",2,257,[{"entity":3,"group":false,"bits":403710016}],1,3]]}}`)
+	f.Add(`{"data":{"public":[["33","2","Klasse 3a","contacts",2,257,[{"entity":3,"group":false,"bits":403710016}],` +
+		`1,3]]}}`)
 	f.Add(`[{"data":[["1","33",1,3,0,false,"Anna","A","M","a@example.org","","","","schoolmail:p:x","",[{"mail":"x"}]]]}]`)
 	f.Add(`{"error":"x","code":"SES-0203","categories":"TRY_AGAIN"}`)
 	f.Add(`null`)

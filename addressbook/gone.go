@@ -52,7 +52,8 @@ func (d *differ) guard() {
 		return
 	}
 	d.held, d.plan.Held = true, true
-	d.finding("", itoa(lost)+" of "+itoa(len(have))+" people would vanish, more than max_gone_percent allows; nothing is taken away")
+	d.finding("", itoa(lost)+" of "+itoa(len(have))+" people would vanish, more than max_gone_percent allows; nothing "+
+		"is taken away")
 }
 
 // otherSalt reports, with a finding, that the entries were made with another salt:
@@ -84,7 +85,8 @@ func (d *differ) otherSalt() bool {
 		return false
 	}
 	d.plan.Held = true
-	d.finding("", "none of the "+itoa(len(people))+" people in the books is known: the entries were made with another salt; nothing is done, see -rekey")
+	d.finding("", "none of the "+itoa(len(people))+" people in the books is known: the entries were made with another "+
+		"salt; nothing is done, see -rekey")
 	return true
 }
 
@@ -119,7 +121,8 @@ func (d *differ) growth(p *FolderPlan, n *node) {
 	p.Permissions, p.Add = nil, nil
 	p.Change = slices.DeleteFunc(p.Change, func(c EntryChange) bool { return c.After.IsList() })
 	d.plan.Held = true
-	d.finding(n.book.Key, "the book would grow in "+what+" at once, more than max_growth_percent allows; nobody is let in or listed")
+	d.finding(n.book.Key, "the book would grow in "+what+" at once, more than max_growth_percent allows; nobody is let "+
+		"in or listed")
 }
 
 // leftovers plans our folders that nothing asks for any more: hidden at once,
@@ -150,7 +153,8 @@ func (d *differ) leftovers() {
 	}
 	if fresh > booksMayVanish && fresh*100 > books*d.rules.maxGonePercent() {
 		d.plan.Held = true
-		d.finding("", itoa(fresh)+" of "+itoa(books)+" books would vanish, more than max_gone_percent allows; none is hidden or removed")
+		d.finding("", itoa(fresh)+" of "+itoa(books)+" books would vanish, more than max_gone_percent allows; none is "+
+			"hidden or removed")
 		return
 	}
 	slices.SortStableFunc(gone, func(a, b *found) int { return d.depth(b) - d.depth(a) })

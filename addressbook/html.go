@@ -161,18 +161,23 @@ small{color:#5a6b7a}details{margin:.4em 0}summary{cursor:pointer;font-weight:600
 li.finding{color:#8a3b00}
 </style></head><body>
 <h1>Address books: which exists in which context, for whom</h1>
-<p>A book exists in a context only if somebody there may read it. Nobody but the service account can change anything.</p>
+<p>A book exists in a context only if somebody there may read it. Nobody but the service account can change ` +
+	`anything.</p>
 <h2>Kinds of book</h2>
-<table><tr><th>Kind</th><th>Listed</th><th>Readable by</th>{{range .Contexts}}<th>Context {{.ID}}<br><small>{{.People}} people</small></th>{{end}}</tr>
-{{range .Rules}}<tr><td><b>{{.Name}}</b><br><small>{{.Place}}{{if .List}}<br>list: {{.List}}{{end}}</small></td><td>{{.Listed}}</td><td>{{range .Readers}}{{.}}<br>{{end}}</td>
-{{range .Cells}}{{if .Books}}<td class="yes">{{.Books}} books, {{.Entries}} entries<br><small>{{.Readers}} readers</small></td>{{else}}<td class="no">none</td>{{end}}{{end}}</tr>
+<table><tr><th>Kind</th><th>Listed</th><th>Readable by</th>{{range .Contexts}}<th>Context {{.ID}}<br><small>` +
+	`{{.People}} people</small></th>{{end}}</tr>
+{{range .Rules}}<tr><td><b>{{.Name}}</b><br><small>{{.Place}}{{if .List}}<br>list: {{.List}}{{end}}</small></td>` +
+	`<td>{{.Listed}}</td><td>{{range .Readers}}{{.}}<br>{{end}}</td>
+{{range .Cells}}{{if .Books}}<td class="yes">{{.Books}} books, {{.Entries}} entries<br><small>{{.Readers}} ` +
+	`readers</small></td>{{else}}<td class="no">none</td>{{end}}{{end}}</tr>
 {{end}}</table>
 {{$contexts := .Contexts}}
 <h2>Books of each school</h2>
 <p>The numbers are the people who can read the book in that context.</p>
 {{range .Schools}}<details><summary>{{.Name}}</summary>
 <table><tr><th>Book</th><th>Entries</th>{{range $contexts}}<th>Context {{.ID}}</th>{{end}}</tr>
-{{range .Rows}}<tr><td>{{.Title}}</td><td class="n">{{.People}}</td>{{range .Cells}}{{if .}}<td class="n yes">{{.}}</td>{{else}}<td class="no">none</td>{{end}}{{end}}</tr>
+{{range .Rows}}<tr><td>{{.Title}}</td><td class="n">{{.People}}</td>{{range .Cells}}{{if .}}<td class="n yes">` +
+	`{{.}}</td>{{else}}<td class="no">none</td>{{end}}{{end}}</tr>
 {{end}}</table></details>
 {{end}}
 {{if .Findings}}<h2>Findings</h2><ul>{{range .Findings}}<li class="finding">{{.}}</li>{{end}}</ul>{{end}}

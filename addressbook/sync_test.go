@@ -71,7 +71,8 @@ func TestCrashAtEveryRequest(t *testing.T) {
 	second := slices.Clone(first)
 	second[0].DisplayName, second[4].DisplayName = "Tina Neu", "Anna Graf"
 	second[6].Memberships = []schoolmail.Membership{{School: "au", Classes: []string{"3c"}}} // cleo's class has a new name
-	second[7].State = schoolmail.Deactivated                                                 // dora leaves, and with her a class
+	// dora leaves, and with her a class
+	second[7].State = schoolmail.Deactivated
 	wantFirst, wantSecond := mustBuild(t, rules, first), mustBuild(t, rules, second)
 
 	undisturbed := storesFor(first)

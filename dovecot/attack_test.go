@@ -58,7 +58,8 @@ func TestTags(t *testing.T) {
 			t.Parallel()
 			c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == http.MethodGet {
-					io.WriteString(w, `[{"command":"mailboxList","parameters":[{"name":"user","type":"string"},{"name":"allUsers","type":"boolean"}]}]`)
+					io.WriteString(w, `[{"command":"mailboxList","parameters":[{"name":"user","type":"string"},{"name":"allUsers",`+
+						`"type":"boolean"}]}]`)
 					return
 				}
 				io.WriteString(w, tc.body)
@@ -82,7 +83,8 @@ func TestTags(t *testing.T) {
 // an empty list: "no mailboxes" would be acted upon.
 func TestOddAnswers(t *testing.T) {
 	t.Parallel()
-	const fine = `"mailbox":"INBOX","messages":"1","recent":"0","unseen":"0","uidnext":"2","uidvalidity":"1","highestmodseq":"1","vsize":"10","guid":"0123456789abcdef0123456789abcdef","firstsaved":"never"`
+	const fine = `"mailbox":"INBOX","messages":"1","recent":"0","unseen":"0","uidnext":"2","uidvalidity":"1",` +
+		`"highestmodseq":"1","vsize":"10","guid":"0123456789abcdef0123456789abcdef","firstsaved":"never"`
 	for _, tc := range []struct {
 		name, answer string
 		ok           bool

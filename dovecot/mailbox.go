@@ -77,8 +77,8 @@ type MailboxStatus struct {
 // Status returns the state of the mailboxes that match the masks (* and %),
 // sorted by name; no mask means all. Mailboxes that do not exist on disk yet
 // are left out, which for a new user includes INBOX; asked for by name, INBOX
-// and those that the configuration creates by itself are created. A single mask without a wildcard that matches nothing is
-// [ErrNotFound]. Mailboxes that others share with the user are left out, too. A
+// and those that the configuration creates by itself are created. A single mask without a wildcard
+// that matches nothing is [ErrNotFound]. Mailboxes that others share with the user are left out, too. A
 // folder on disk whose name cannot be one, as after a bad conversion, makes the
 // server refuse the status of all.
 func (c *Client) Status(ctx context.Context, user string, masks ...string) ([]MailboxStatus, error) {
@@ -98,7 +98,8 @@ func (c *Client) Status(ctx context.Context, user string, masks ...string) ([]Ma
 func ofAll(o op, err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && o.subject == "" &&
 		(e.Kind == ErrNotFound || e.Kind == ErrInvalid && e.ExitCode != 0) {
-		e.Err = errors.New("a mailbox that is listed cannot be opened, such as a folder with an impossible name; the server's log names it")
+		e.Err = errors.New("a mailbox that is listed cannot be opened, such as a folder with an impossible name; the " +
+			"server's log names it")
 	}
 	return err
 }

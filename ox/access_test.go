@@ -51,7 +51,9 @@ func TestAccessCheck(t *testing.T) {
 		{"readCreateSharedFolders", AccessGlobalAddressBookDisabled | AccessReadCreateSharedFolders, AccessRules{}, false},
 		{"webdavXml", AccessGlobalAddressBookDisabled | AccessWebDAVXML, AccessRules{}, false},
 		{"delegateTask", AccessGlobalAddressBookDisabled | AccessDelegateTask, AccessRules{}, false},
-		{"what does not matter", AccessGlobalAddressBookDisabled | AccessEditGroup | AccessEditResource | AccessInfostore | AccessICal | AccessVCard, AccessRules{}, true},
+		{"what does not " +
+			"matter", AccessGlobalAddressBookDisabled | AccessEditGroup | AccessEditResource | AccessInfostore | AccessICal |
+			AccessVCard, AccessRules{}, true},
 		{"public folders of a user", AccessPublicFolderEditable, AccessRules{}, false},
 		{"public folders of the administrator", AccessPublicFolderEditable, AccessRules{Admin: true}, true},
 		{"no such flag", 1 << 30, AccessRules{Admin: true}, false},

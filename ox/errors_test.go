@@ -24,7 +24,8 @@ func TestFaults(t *testing.T) {
 		{"InvalidCredentialsException", "Permission denied; exceptionId 1-2", ErrPermissionDenied},
 		{"InvalidDataException", "Mandatory fields in context not set: [maxQuota]; exceptionId 1-2", ErrInvalidData},
 		{"InvalidDataException", `Illegal chars: "@" in login mapping; exceptionId 1-2`, ErrInvalidData},
-		{"StorageException", "Cannot map 'x' to the newly created context. This mapping is already in use.; exceptionId 1-2", ErrMappingUsed},
+		{"StorageException", "Cannot map 'x' to the newly created context. This mapping is already in use.; " +
+			"exceptionId 1-2", ErrMappingUsed},
 		{"StorageException", `A mapping with login info "x" already exists in the system!; exceptionId 1-2`, ErrMappingUsed},
 		{"NoSuchContextException", "Context 7 does not exist; exceptionId 1-2", ErrNoSuchContext},
 		{"", "The context 7 does not exist!", ErrNoSuchContext},
@@ -40,21 +41,29 @@ func TestFaults(t *testing.T) {
 		{"InvalidDataException", "User mia already exists in this context; exceptionId 1-2", ErrUserExists},
 		{"UserExistsException", "User mia already exists in context 8; exceptionId 1-2", ErrUserExists},
 		{"InvalidDataException", "The displayname is already used; exceptionId 1-2", ErrDisplayNameUsed},
-		{"StorageException", `FLD-0075 Categories=USER_INPUT Message='An infostore folder named "u1" already exists below folder userstore (9) in context 7.'; exceptionId 1-2`, ErrDisplayNameUsed},
-		{"InvalidDataException", `Primary mail address "a@b.c" already exists in context 7 (Already assigned to user 3).; exceptionId 1-2`, ErrAddressUsed},
+		{"StorageException", `FLD-0075 Categories=USER_INPUT Message='An infostore folder named "u1" already exists below ` +
+			`folder userstore (9) in context 7.'; exceptionId 1-2`, ErrDisplayNameUsed},
+		{"InvalidDataException", `Primary mail address "a@b.c" already exists in context 7 (Already assigned to user 3).; ` +
+			`exceptionId 1-2`, ErrAddressUsed},
 		{"InvalidDataException", "Group already exists!; exceptionId 1-2", ErrGroupExists},
 		{"InvalidDataException", "Group staff already exists in this context; exceptionId 1-2", ErrGroupExists},
 		{"InvalidDataException", "Member already exists in group; exceptionId 1-2", ErrAlreadyMember},
 		{"InvalidDataException", `No such access combination name "x"; exceptionId 1-2`, ErrNoSuchCombination},
 		{"DatabaseUpdateException",
-			`Schema "db_5" from database 3 on host "h" is locked or is now being updated, please try again later; exceptionId 1-2`, ErrDatabaseUpdate},
-		{"StorageException", "User update conflict: Another process is currently modifying user data. Please try again later.; exceptionId 1-2", ErrLockConflict},
-		{"StorageException", "SRV-0001 Categories=TRY_AGAIN Message='The service X is temporary not available. Please try again later.'; exceptionId 1-2", ErrStarting},
+			`Schema "db_5" from database 3 on host "h" is locked or is now being updated, please try again later; ` +
+				`exceptionId 1-2`, ErrDatabaseUpdate},
+		{"StorageException", "User update conflict: Another process is currently modifying user data. Please try again " +
+			"later.; exceptionId 1-2", ErrLockConflict},
+		{"StorageException", "SRV-0001 Categories=TRY_AGAIN Message='The service X is temporary not available. Please try " +
+			"again later.'; exceptionId 1-2", ErrStarting},
 		{"StorageException", "UCP-0003 Categories=ERROR Message='Unexpected problem occurred.'; exceptionId 1-2",
 			ErrCopyConflict},
-		{"StorageException", "UCP-0011 Categories=USER_INPUT Message='A user named mia already exists in destination context 8.'; exceptionId 1-2", ErrUserExists},
-		{"StorageException", "FLD-0038 Categories=ERROR Message='A SQL error occurred: Deadlock found when trying to get lock; try restarting transaction'; exceptionId 1-2", ErrRolledBack},
-		{"", "Can't overwrite cause with java.lang.Exception: Deadlock found when trying to get lock; try restarting transaction", ErrRolledBack},
+		{"StorageException", "UCP-0011 Categories=USER_INPUT Message='A user named mia already exists in destination " +
+			"context 8.'; exceptionId 1-2", ErrUserExists},
+		{"StorageException", "FLD-0038 Categories=ERROR Message='A SQL error occurred: Deadlock found when trying to get " +
+			"lock; try restarting transaction'; exceptionId 1-2", ErrRolledBack},
+		{"", "Can't overwrite cause with java.lang.Exception: Deadlock found when trying to get lock; try restarting " +
+			"transaction", ErrRolledBack},
 		{"StorageException", "FLD-0033 Categories=ERROR Message='No admin user found in context 7'; exceptionId 1-2",
 			ErrStorage}, // but for creates of contexts
 		{"StorageException", "Global address book can not be disabled for non-PIM users.; exceptionId 1-2", ErrStorage},
@@ -141,7 +150,8 @@ func TestErrorText(t *testing.T) {
 	users := newFake(t, f, nil).Context(42, testAdmin).Users
 	_, err := users.Create(t.Context(), NewUser{Name: "m.muster", DisplayName: "M", GivenName: "M", FamilyName: "M",
 		PrimaryEmail: "m@s.ch", Password: "pw-of-m"})
-	want := `ox: create user "m.muster" in context 42: display name used already: The displayname is already used (exceptionId -12-34)`
+	want := `ox: create user "m.muster" in context 42: display name used already: The displayname is already used ` +
+		`(exceptionId -12-34)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

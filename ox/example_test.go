@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"strings"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/ox"
@@ -140,12 +141,15 @@ func ExampleError() {
 func ExampleAccess_Check() {
 	standard, _ := ox.NamedAccess("groupware_standard")
 	closed := standard.With(ox.AccessGlobalAddressBookDisabled)
-	fmt.Println(closed.Check(ox.AccessRules{}))
+	err, with, _ := strings.Cut(closed.Check(ox.AccessRules{}).Error(), " with ")
+	fmt.Println(err, "with")
+	fmt.Println(with)
 
 	alone := closed.Without(ox.AccessEditPublicFolders | ox.AccessReadCreateSharedFolders | ox.AccessDelegateTask)
 	fmt.Println(alone.Check(ox.AccessRules{}))
 	// Output:
-	// ox: check access: invalid data: the global address book cannot be disabled together with delegateTask,editPublicFolders,readCreateSharedFolders
+	// ox: check access: invalid data: the global address book cannot be disabled together with
+	// delegateTask,editPublicFolders,readCreateSharedFolders
 	// <nil>
 }
 

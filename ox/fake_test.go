@@ -169,7 +169,8 @@ func (f fakeFault) Error() string { return f.text }
 
 func (f fakeFault) envelope() []byte {
 	var b bytes.Buffer
-	b.WriteString(`<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body><soap:Fault><faultcode>soap:Server</faultcode><faultstring>`)
+	b.WriteString(`<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body><soap:Fault>` +
+		`<faultcode>soap:Server</faultcode><faultstring>`)
 	_ = xml.EscapeText(&b, []byte(f.text))
 	b.WriteString(`</faultstring>`)
 	if f.kind != "" {

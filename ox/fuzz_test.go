@@ -27,7 +27,8 @@ func FuzzParseAccess(f *testing.F) {
 // and the caller's secrets stay out of it.
 func FuzzFaultText(f *testing.F) {
 	f.Add("NoSuchUserException", "No such user mia in context 7", "Server")
-	f.Add("", exceptionPackage+"NoSuchObjectException: "+exceptionPackage+"NoSuchUserException: No such user x in context 1", "Server")
+	f.Add("", exceptionPackage+"NoSuchObjectException: "+exceptionPackage+"NoSuchUserException: No such user x in "+
+		"context 1", "Server")
 	f.Add("DatabaseUpdateException", `Schema "`, "Server")
 	f.Add("StorageException", "User update conflict: hunter2", "Client")
 	f.Fuzz(func(t *testing.T, kind, text, code string) {

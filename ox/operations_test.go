@@ -179,10 +179,16 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 		oxuser.OpChangeModuleAccessGlobal: func(ctx context.Context) error {
 			return c.Cluster.ChangeAccessEverywhere(ctx, "pim", AccessTasks, AccessUSM)
 		},
-		oxuser.OpCreate:                   func(ctx context.Context) error { return second(cc.Users.Create(ctx, mia)) },
-		oxuser.OpCreateByModuleAccess:     func(ctx context.Context) error { return second(cc.Users.Create(ctx, miaFlags)) },
-		oxuser.OpCreateByModuleAccessName: func(ctx context.Context) error { return second(cc.Users.Create(ctx, miaName)) },
-		oxuser.OpDelete:                   func(ctx context.Context) error { return cc.Users.Delete(ctx, Reassign{}, ref) },
+		oxuser.OpCreate: func(ctx context.Context) error {
+			return second(cc.Users.Create(ctx, mia))
+		},
+		oxuser.OpCreateByModuleAccess: func(ctx context.Context) error {
+			return second(cc.Users.Create(ctx, miaFlags))
+		},
+		oxuser.OpCreateByModuleAccessName: func(ctx context.Context) error {
+			return second(cc.Users.Create(ctx, miaName))
+		},
+		oxuser.OpDelete: func(ctx context.Context) error { return cc.Users.Delete(ctx, Reassign{}, ref) },
 		oxuser.OpDeleteMultiple: func(ctx context.Context) error {
 			return cc.Users.Delete(ctx, ReassignTo(5),
 				Refs(7, 8)...)
@@ -191,15 +197,23 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 			return second(cc.Users.DisplayNameExists(ctx,
 				"Mia Lind"))
 		},
-		oxuser.OpGetAccessCombinationName: func(ctx context.Context) error { return second(cc.Users.AccessName(ctx, ref)) },
-		oxuser.OpGetContextAdmin:          func(ctx context.Context) error { return second(cc.Users.Admin(ctx)) },
-		oxuser.OpGetData:                  func(ctx context.Context) error { return second(cc.Users.Get(ctx, name)) },
-		oxuser.OpGetModuleAccess:          func(ctx context.Context) error { return second(cc.Users.Access(ctx, ref)) },
+		oxuser.OpGetAccessCombinationName: func(ctx context.Context) error {
+			return second(cc.Users.AccessName(ctx, ref))
+		},
+		oxuser.OpGetContextAdmin: func(ctx context.Context) error { return second(cc.Users.Admin(ctx)) },
+		oxuser.OpGetData: func(ctx context.Context) error {
+			return second(cc.Users.Get(ctx, name))
+		},
+		oxuser.OpGetModuleAccess: func(ctx context.Context) error {
+			return second(cc.Users.Access(ctx, ref))
+		},
 		oxuser.OpGetMultipleData: func(ctx context.Context) error {
 			return discard(cc.Users.Load(ctx,
 				[]schoolmail.UserID{7, 8}))
 		},
-		oxuser.OpGetUserCapabilities: func(ctx context.Context) error { return second(cc.Users.Capabilities(ctx, ref)) },
+		oxuser.OpGetUserCapabilities: func(ctx context.Context) error {
+			return second(cc.Users.Capabilities(ctx, ref))
+		},
 		oxuser.OpList: func(ctx context.Context) error {
 			return discard(cc.Users.IDs(ctx, &UserQuery{Pattern: "m*", Guests: true, Length: 10, Offset: 5}))
 		},
@@ -210,10 +224,18 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 		oxuser.OpListCaseInsensitive: func(ctx context.Context) error {
 			return discard(cc.Users.IDs(ctx, &UserQuery{Pattern: "M*", IgnoreCase: true}))
 		},
-		oxuser.OpMoveFromContextToUserFilestore: func(ctx context.Context) error { return second(cc.Users.MoveToOwnFilestore(ctx, ref, move)) },
-		oxuser.OpMoveFromMasterToUserFilestore:  func(ctx context.Context) error { return second(cc.Users.MoveFromMasterToOwnFilestore(ctx, ref, move)) },
-		oxuser.OpMoveFromUserFilestoreToMaster:  func(ctx context.Context) error { return second(cc.Users.MoveToMasterFilestore(ctx, ref, move)) },
-		oxuser.OpMoveFromUserToContextFilestore: func(ctx context.Context) error { return second(cc.Users.MoveToContextFilestore(ctx, ref)) },
+		oxuser.OpMoveFromContextToUserFilestore: func(ctx context.Context) error {
+			return second(cc.Users.MoveToOwnFilestore(ctx, ref, move))
+		},
+		oxuser.OpMoveFromMasterToUserFilestore: func(ctx context.Context) error {
+			return second(cc.Users.MoveFromMasterToOwnFilestore(ctx, ref, move))
+		},
+		oxuser.OpMoveFromUserFilestoreToMaster: func(ctx context.Context) error {
+			return second(cc.Users.MoveToMasterFilestore(ctx, ref, move))
+		},
+		oxuser.OpMoveFromUserToContextFilestore: func(ctx context.Context) error {
+			return second(cc.Users.MoveToContextFilestore(ctx, ref))
+		},
 		oxuser.OpMoveUserFilestore: func(ctx context.Context) error {
 			return second(cc.Users.MoveFilestore(ctx,
 				ref, move))
@@ -271,19 +293,27 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 		oxutil.OpChangeFilestore: func(ctx context.Context) error {
 			return c.Cluster.ChangeFilestore(ctx, 3, FilestoreChange{Size: new(int64(1000))})
 		},
-		oxutil.OpCheckCountsConsistency:  func(ctx context.Context) error { return c.Cluster.CheckCounts(ctx, true, false) },
-		oxutil.OpCheckDatabase:           func(ctx context.Context) error { return second(c.Cluster.CheckDatabases(ctx)) },
-		oxutil.OpCreateMaintenanceReason: func(ctx context.Context) error { return second(c.Cluster.CreateMaintenanceReason(ctx, "holidays")) },
-		oxutil.OpCreateSchema:            func(ctx context.Context) error { return second(c.Cluster.CreateSchema(ctx, 3)) },
+		oxutil.OpCheckCountsConsistency: func(ctx context.Context) error { return c.Cluster.CheckCounts(ctx, true, false) },
+		oxutil.OpCheckDatabase: func(ctx context.Context) error {
+			return second(c.Cluster.CheckDatabases(ctx))
+		},
+		oxutil.OpCreateMaintenanceReason: func(ctx context.Context) error {
+			return second(c.Cluster.CreateMaintenanceReason(ctx, "holidays"))
+		},
+		oxutil.OpCreateSchema: func(ctx context.Context) error {
+			return second(c.Cluster.CreateSchema(ctx, 3))
+		},
 		oxutil.OpDeleteMaintenanceReason: func(ctx context.Context) error {
 			return c.Cluster.DeleteMaintenanceReasons(ctx,
 				1, 2)
 		},
-		oxutil.OpListAllDatabase:          func(ctx context.Context) error { return discard(c.Cluster.Databases(ctx, "")) },
-		oxutil.OpListAllFilestore:         func(ctx context.Context) error { return discard(c.Cluster.Filestores(ctx, "")) },
-		oxutil.OpListAllMaintenanceReason: func(ctx context.Context) error { return discard(c.Cluster.MaintenanceReasons(ctx, "")) },
-		oxutil.OpListAllServer:            func(ctx context.Context) error { return discard(c.Cluster.Servers(ctx, "")) },
-		oxutil.OpListDatabase:             func(ctx context.Context) error { return discard(c.Cluster.Databases(ctx, "d*")) },
+		oxutil.OpListAllDatabase:  func(ctx context.Context) error { return discard(c.Cluster.Databases(ctx, "")) },
+		oxutil.OpListAllFilestore: func(ctx context.Context) error { return discard(c.Cluster.Filestores(ctx, "")) },
+		oxutil.OpListAllMaintenanceReason: func(ctx context.Context) error {
+			return discard(c.Cluster.MaintenanceReasons(ctx, ""))
+		},
+		oxutil.OpListAllServer: func(ctx context.Context) error { return discard(c.Cluster.Servers(ctx, "")) },
+		oxutil.OpListDatabase:  func(ctx context.Context) error { return discard(c.Cluster.Databases(ctx, "d*")) },
 		oxutil.OpListFilestore: func(ctx context.Context) error {
 			return discard(c.Cluster.Filestores(ctx,
 				"f*"))
@@ -299,7 +329,9 @@ func reach(c *Client, cc *ContextClient) map[*soap.Operation]func(ctx context.Co
 		oxutil.OpRegisterFilestore: func(ctx context.Context) error {
 			return second(c.Cluster.RegisterFilestore(ctx, FilestoreChange{URL: new("file:/x")}))
 		},
-		oxutil.OpRegisterServer: func(ctx context.Context) error { return second(c.Cluster.RegisterServer(ctx, "s1")) },
+		oxutil.OpRegisterServer: func(ctx context.Context) error {
+			return second(c.Cluster.RegisterServer(ctx, "s1"))
+		},
 		oxutil.OpUnblockDatabase: func(ctx context.Context) error {
 			return second(c.Cluster.UnblockDatabase(ctx, 3,
 				"db_5"))
@@ -380,7 +412,8 @@ func TestOperations(t *testing.T) {
 	}
 	const file = "testdata/requests.txtar"
 	if *update {
-		ar := &txtar.Archive{Comment: []byte("One request per operation, as {namespace}name and text. Written by go test -run TestOperations -update.\n" +
+		ar := &txtar.Archive{Comment: []byte("One request per operation, as {namespace}name and text. Written by go test " +
+			"-run TestOperations -update.\n" +
 			"S http://soap.admin.openexchange.com  D http://dataobjects.soap.admin.openexchange.com/xsd\n" +
 			"R http://dataobjects.rmi.admin.openexchange.com/xsd  C http://soap.copy.user.admin.openexchange.com\n\n")}
 		for _, r := range requests {

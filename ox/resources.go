@@ -224,7 +224,8 @@ func (s *Resources) Change(ctx context.Context, ref ResourceRef, ch ResourceChan
 	case err != nil:
 		return k.invalid(err)
 	case ch.Permissions != nil && len(ch.Permissions) == 0:
-		return k.invalid(errors.New("the permissions cannot be emptied: {0, true, BookDirectly} makes the resource unmanaged"))
+		return k.invalid(errors.New("the permissions cannot be emptied: {0, true, BookDirectly} makes the resource " +
+			"unmanaged"))
 	case ch.Name != nil && *ch.Name == "":
 		return k.invalid(errors.New("the name cannot be cleared"))
 	}

@@ -168,7 +168,8 @@ func TestRepeating(t *testing.T) {
 	lock := fault("StorageException",
 		"User update conflict: Another process is currently modifying user data. Please try again later.; exceptionId 1-2")
 	update := fault("DatabaseUpdateException",
-		`Schema "db_5" from database 3 on host "h" is locked or is now being updated, please try again later; exceptionId 1-2`)
+		`Schema "db_5" from database 3 on host "h" is locked or is now being updated, please try again later; `+
+			`exceptionId 1-2`)
 	starting := fault("StorageException", "SRV-0001 Categories=TRY_AGAIN Message='x'; exceptionId 1-2")
 	reset := func() (any, error, bool) { return nil, io.ErrUnexpectedEOF, true }
 	busy := func() (any, error, bool) { return 503, nil, true }

@@ -269,7 +269,8 @@ func TestNamesAreNoDiagnosis(t *testing.T) {
 		{"NoSuchUserException", "No such user TRY_AGAIN in context 7; exceptionId 1-2", ErrNoSuchUser},
 		{"NoSuchUserException", "No such user UCP-0003 in context 7; exceptionId 1-2", ErrNoSuchUser},
 		{"InvalidDataException", `Invalid email address: An infostore folder named@x.y; exceptionId 1-2`, ErrInvalidData},
-		{"InvalidDataException", `Primary mail address "TRY_AGAIN@s.ch" already exists in context 7 (Already assigned to user 3).; exceptionId 1-2`, ErrAddressUsed},
+		{"InvalidDataException", `Primary mail address "TRY_AGAIN@s.ch" already exists in context 7 (Already assigned to ` +
+			`user 3).; exceptionId 1-2`, ErrAddressUsed},
 	} {
 		t.Run(tt.text, func(t *testing.T) {
 			t.Parallel()

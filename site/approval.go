@@ -112,12 +112,14 @@ func (s *Site) mayApply(o *RunOptions, id string) error {
 	switch {
 	case !s.fourEyes:
 	case o.Approved == nil:
-		return errors.New("nothing was done: [guards] four_eyes is set, so a plan is saved, approved by somebody else, and then applied as it is")
+		return errors.New("nothing was done: [guards] four_eyes is set, so a plan is saved, approved by somebody else, and " +
+			"then applied as it is")
 	case o.Approval == nil || o.Approval.Plan != o.Approved.Header.ID:
 		return fmt.Errorf("nothing was done: [guards] four_eyes is set, and nobody has approved plan %s",
 			o.Approved.Header.ID)
 	case o.Approval.UserID == id:
-		return fmt.Errorf("nothing was done: [guards] four_eyes is set, and %s has approved the plan: somebody else applies it", o.Approval.User)
+		return fmt.Errorf("nothing was done: [guards] four_eyes is set, and %s has approved the plan: somebody else "+
+			"applies it", o.Approval.User)
 	}
 	return nil
 }

@@ -240,7 +240,8 @@ func (s *Site) acts(ctx context.Context, o *RunOptions) ([]*Act, error) {
 // made-up people: notices would be too short and guards would see an empty window.
 func (s *Site) dayFits(day schoolmail.Date) error {
 	if today := schoolmail.DateOf(time.Now()); day != today && !s.sandbox {
-		return fmt.Errorf("nothing was done: a plan of %s is not applied on %s; only a district with sandbox = true in [site] allows that", day, today)
+		return fmt.Errorf("nothing was done: a plan of %s is not applied on %s; only a district with sandbox = true in "+
+			"[site] allows that", day, today)
 	}
 	return nil
 }
@@ -248,7 +249,8 @@ func (s *Site) dayFits(day schoolmail.Date) error {
 // clockFits refuses a day before one that the journal has seen.
 func (s *Site) clockFits(w *World) error {
 	if last := schoolmail.DateOf(w.history.Last()); !w.history.Last().IsZero() && last > w.Day && !s.sandbox {
-		return fmt.Errorf("nothing was done: the journal has entries of %s, today is %s: is the clock of this machine right?", last, w.Day)
+		return fmt.Errorf("nothing was done: the journal has entries of %s, today is %s: is the clock of this machine "+
+			"right?", last, w.Day)
 	}
 	return nil
 }

@@ -175,7 +175,8 @@ func (s *Site) samePlan(w *World, plan *schoolmail.Plan) error {
 		return err
 	}
 	if !bytes.Equal(a, b) {
-		return fmt.Errorf("it is not what planning gives from this export, this policy and these servers (line %d of the plan): it was edited, "+
+		return fmt.Errorf("it is not what planning gives from this export, this policy and these servers (line %d of the "+
+			"plan): it was edited, "+
 			"or made by another version of this program", 1+bytes.Count(a[:differAt(a, b)], []byte{'\n'}))
 	}
 	return nil

@@ -206,7 +206,8 @@ func (s *Site) Look(ctx context.Context, day schoolmail.Date) (*World, error) {
 	if more := s.elsewhere(w.State.Accounts, ids); len(more) > 0 {
 		cs, ps, err := s.parts.Groupware.Observe(ctx, more)
 		if err != nil {
-			return nil, fmt.Errorf("some accounts live in contexts that the policy does not name, and these cannot be read: %w", err)
+			return nil, fmt.Errorf("some accounts live in contexts that the policy does not name, and these cannot be "+
+				"read: %w", err)
 		}
 		w.State.Contexts = append(w.State.Contexts, cs...)
 		w.State.Places = append(w.State.Places, ps...)
@@ -247,7 +248,8 @@ func (s *Site) remember(w *World) error {
 	w.history, w.State.Leftovers = h, h.Leftovers()
 	if s.journal != nil && s.journal.Recovered() > 0 {
 		w.Findings = append(w.Findings, schoolmail.Finding{Kind: "journal-cut", Text: fmt.Sprintf(
-			"%d bytes at the end of the journal were no whole entry and were cut off: an earlier run ended abruptly, or somebody has "+
+			"%d bytes at the end of the journal were no whole entry and were cut off: an earlier run ended abruptly, or "+
+				"somebody has "+
 				"shortened the file; -verify-journal compares it with what the kept runs remember", s.journal.Recovered())})
 	}
 	if !h.Empty() {

@@ -37,8 +37,8 @@
 // save, copy, move, expunge, flagsAdd, flagsRemove, flagsReplace, aclGet,
 // aclSet, aclAdd, aclRemove, aclDelete, aclRights, backup and sync (between
 // homes of the same server), index, forceResync, purge, reload, logErrors,
-// mailboxMutf7, fsStat, fsDelete, fsIterDirs, dictSet, dictGet, dictUnset (see [WithQuotaDict]), directorStatus and directorMove.
-// All others of the 104 that Dovecot lists are known by name and parameters
+// mailboxMutf7, fsStat, fsDelete, fsIterDirs, dictSet, dictGet, dictUnset (see [WithQuotaDict]),
+// directorStatus and directorMove. All others of the 104 that Dovecot lists are known by name and parameters
 // and answer exit code 75.
 //
 // IMAP is IMAP4rev1 with LITERAL+, SASL-IR, MULTIAPPEND, UIDPLUS, MOVE,

@@ -123,7 +123,8 @@ func TestOptions(t *testing.T) {
 	t.Run("allowed commands", func(t *testing.T) {
 		t.Parallel()
 		s := dovecottest.New(dovecottest.WithAllowedCommands("auth cache flush", "reload"))
-		if _, a := request(t, s, `[["reload",{},"t"],["user",{"userMask":["*"]},"u"]]`); a != `[["doveadmResponse",[],"t"]["error",{"type":"unAuthorized", "exitCode":0},"u"]]` {
+		if _, a := request(t, s, `[["reload",{},"t"],["user",{"userMask":["*"]},"u"]]`); a != `[["doveadmResponse",[],`+
+			`"t"]["error",{"type":"unAuthorized", "exitCode":0},"u"]]` {
 			t.Errorf("answer %s", a)
 		}
 	})
@@ -149,7 +150,8 @@ func TestOptions(t *testing.T) {
 		s := dovecottest.New(dovecottest.WithSeparator("."), dovecottest.WithMailboxes())
 		s.SetUsers(dovecottest.User{Name: "anna@s.test"})
 		request(t, s, `[["mailboxCreate",{"user":"anna@s.test","mailbox":["A.B"]},"t"]]`)
-		if _, a := request(t, s, `[["mailboxList",{"user":"anna@s.test"},"t"]]`); a != `[["doveadmResponse",[{"mailbox":"A"},{"mailbox":"A.B"},{"mailbox":"INBOX"}],"t"]]` {
+		if _, a := request(t, s, `[["mailboxList",{"user":"anna@s.test"},"t"]]`); a != `[["doveadmResponse",`+
+			`[{"mailbox":"A"},{"mailbox":"A.B"},{"mailbox":"INBOX"}],"t"]]` {
 			t.Errorf("list: %s", a)
 		}
 		if _, a := request(t, s, `[["mailboxCreate",{"user":"anna@s.test","mailbox":["A/B"]},"t"]]`); !strings.Contains(a,

@@ -134,7 +134,8 @@ var (
 	reCaps        = regexp.MustCompile(`CAPABILITY [^\]]*`)
 	reNow         = regexp.MustCompile(`(INTERNALDATE|SAVEDATE) "..-...-20(2[5-9]|[3-9].)[^"]*"`)
 	reXGUID       = regexp.MustCompile(`X-GUID [^ )]+`)
-	reKeywordList = regexp.MustCompile(`(FLAGS|PERMANENTFLAGS) \((\\Answered \\Flagged \\Deleted \\Seen \\Draft)[^)]*?( \\\*)?\)`)
+	reKeywordList = regexp.MustCompile(`(FLAGS|PERMANENTFLAGS) \((\\Answered \\Flagged \\Deleted \\Seen \\Draft)[^)]*?( ` +
+		`\\\*)?\)`)
 )
 
 func normaliseIMAP(s string) string {

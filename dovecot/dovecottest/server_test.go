@@ -120,7 +120,8 @@ func TestIMAPClient(t *testing.T) {
 		t.Errorf("LIST (-want +got):\n%s", d)
 	}
 
-	body := "From: Bea Müller <bea@s.test>\r\nTo: anna@s.test\r\nSubject: Test\r\nMessage-ID: <1@s.test>\r\nDate: Wed, 01 Jan 2020 10:00:00 +0100\r\n\r\nHallo\r\n"
+	body := "From: Bea Müller <bea@s.test>\r\nTo: anna@s.test\r\nSubject: Test\r\nMessage-ID: <1@s.test>\r\n" +
+		"Date: Wed, 01 Jan 2020 10:00:00 +0100\r\n\r\nHallo\r\n"
 	at := time.Date(2020, 1, 1, 9, 0, 0, 0, time.UTC)
 	for range 2 {
 		a := c.Append("INBOX", int64(len(body)), &imap.AppendOptions{Flags: []imap.Flag{imap.FlagSeen, "$Label1"}, Time: at})
@@ -343,7 +344,8 @@ func TestParallelSessions(t *testing.T) {
 		for range each {
 			post(t, s.URL, s.APIKey, `[["mailboxStatus",{"user":"anna@s.test","field":["all"],"mailboxMask":["*"]},"t"]]`)
 			post(t, s.URL, s.APIKey, `[["who",{},"t"]]`)
-			post(t, s.URL, s.APIKey, `[["sync",{"user":"bea@s.test","reverseSync":true,"onewaySync":true,"destination":["maildir:/srv/mail/anna@s.test/Maildir"]},"t"]]`)
+			post(t, s.URL, s.APIKey, `[["sync",{"user":"bea@s.test","reverseSync":true,"onewaySync":true,`+
+				`"destination":["maildir:/srv/mail/anna@s.test/Maildir"]},"t"]]`)
 		}
 	})
 	wg.Wait()
@@ -366,7 +368,8 @@ func FuzzIMAP(f *testing.F) {
 		"a LOGIN anna@s.test pw\r\nb LIST (SUBSCRIBED) \"\" (a% *) RETURN (STATUS (MESSAGES) CHILDREN)\r\n",
 		"a LOGIN {11}\r\nanna@s.test {2+}\r\npw\r\n",
 		"a AUTHENTICATE PLAIN =\r\n*\r\n",
-		"a LOGIN anna@s.test pw\r\nb SELECT INBOX (QRESYNC (1 2))\r\nc SEARCH RETURN (ALL) OR (SEEN) NOT UID 1:*,2\r\nd STORE 1 (UNCHANGEDSINCE 5) -FLAGS.SILENT \\Seen\r\n",
+		"a LOGIN anna@s.test pw\r\nb SELECT INBOX (QRESYNC (1 2))\r\nc SEARCH RETURN (ALL) OR (SEEN) NOT UID 1:*,2\r\n" +
+			"d STORE 1 (UNCHANGEDSINCE 5) -FLAGS.SILENT \\Seen\r\n",
 		"a LOGIN anna@s.test pw\r\nb RENAME INBOX \"&AOQ-\"\r\nc UID MOVE 1 Sent\r\nd IDLE\r\nDONE\r\ne ID (\"a\" NIL)\r\n",
 	} {
 		f.Add([]byte(seed))
@@ -390,7 +393,8 @@ func FuzzDoveadm(f *testing.F) {
 	for _, seed := range []string{
 		`[["mailboxList",{"user":"anna@s.test","mailboxMask":["*"]},"t"]]`,
 		`[["search",{"user":"*","query":["mailbox","INBOX","(","NOT","UID","1:*","OR","SINCE","1-Jan-2020",")"]},"t"]]`,
-		`[["fetch",{"user":"anna@s.test","field":["hdr","flags","date.sent"],"query":["ALL"]},"t"],["kick",{"mask":["x"]},"u"]]`,
+		`[["fetch",{"user":"anna@s.test","field":["hdr","flags","date.sent"],"query":["ALL"]},"t"],["kick",{"mask":["x"]}` +
+			`,"u"]]`,
 		`[["mailboxRename",{"user":"anna@s.test","mailbox":"A","newName":"A/B"},"t"]]`,
 		`[["mailboxDelete",{"user":"anna@s.test","mailbox":[""],"recursive":true},"t"]]`,
 	} {

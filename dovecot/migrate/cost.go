@@ -152,9 +152,11 @@ func hopeless(err error) bool {
 
 // What servers write when too much is asked of them: Exchange Online, Gmail, Dovecot, proxies.
 var (
-	throttleText = regexp.MustCompile(`(?i)throttl|back-?off|rate limit|bandwidth limit|too many (simultaneous )?(connections|requests|commands)|` +
+	throttleText = regexp.MustCompile(`(?i)throttl|back-?off|rate limit|bandwidth limit|too many (simultaneous ` +
+		`)?(connections|requests|commands)|` +
 		`try again (later|in)|server (is )?busy|temporarily unavailable`)
-	waitText = regexp.MustCompile(`(?i)(?:back-?off|wait|retry|again)[^0-9\r\n]{0,40}?(\d{1,9}) ?(milliseconds|ms|seconds|secs|sec|s|minutes|min|m)?\b`)
+	waitText = regexp.MustCompile(`(?i)(?:back-?off|wait|retry|again)[^0-9\r\n]{0,40}?(\d{1,9}) ` +
+		`?(milliseconds|ms|seconds|secs|sec|s|minutes|min|m)?\b`)
 )
 
 // throttle reads whether a server asks to come back later, and for how long

@@ -28,8 +28,8 @@
 //
 // Every account has a file in the state directory that pairs UIDs of both
 // sides, and beside it one that names the batch under way, so that what a
-// killed run stored is known for ours. The state makes later runs fast and remembers what the user has since deleted at the
-// target, which does not come back. It is not needed to be right: where it is missing
+// killed run stored is known for ours. The state makes later runs fast and remembers what the user
+// has since deleted at the target, which does not come back. It is not needed to be right: where it is missing
 // or behind (first run, crash, lost file, an earlier conversion by other
 // tools), messages at the target are compared with the source's by content,
 // first byte for byte and then by headers and body without what other tools and servers are known to change

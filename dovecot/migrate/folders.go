@@ -404,7 +404,8 @@ func (p *folderPlanner) roleByName(f Folder) (Role, string) {
 		return Ordinary, ""
 	}
 	if role.expires() && children {
-		p.ask(top, "%q is called like a folder for %s and has folders of its own: they stay what they are called unless the folder map says otherwise", top, role)
+		p.ask(top, "%q is called like a folder for %s and has folders of its own: they stay what they are called unless "+
+			"the folder map says otherwise", top, role)
 		return Ordinary, ""
 	}
 	return role, why

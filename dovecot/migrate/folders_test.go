@@ -55,8 +55,9 @@ func TestPlanFolders(t *testing.T) {
 		"names in four languages, merged": {
 			src: view("INBOX.", ".", "INBOX", "Gesendet", "Sent Items", "Éléments envoyés", "Posta inviata", "Entwürfe",
 				"Bozze", "Corbeille", "Spamverdacht", "Vorlagen"),
-			dst:  view("", "/", standard...),
-			want: "INBOX>INBOX Bozze>Drafts Corbeille>Trash Entwürfe>Drafts Gesendet>Sent Posta inviata>Sent Sent Items>Sent Spamverdacht>Junk Vorlagen>Vorlagen Éléments envoyés>Sent", findings: 4,
+			dst: view("", "/", standard...),
+			want: "INBOX>INBOX Bozze>Drafts Corbeille>Trash Entwürfe>Drafts Gesendet>Sent Posta inviata>Sent Sent Items>Sent " +
+				"Spamverdacht>Junk Vorlagen>Vorlagen Éléments envoyés>Sent", findings: 4,
 		},
 		"accents apart, case, blanks": {
 			src:  view("", "/", "INBOX", norm.NFD.String("Éléments envoyés"), "GESENDET", " Entwürfe "),
@@ -127,8 +128,9 @@ func TestPlanFolders(t *testing.T) {
 		"names that people use for other things, and folders with folders of their own": {
 			src: view("", "/", "INBOX", "Bin", "Deleted", "Werbung", "Werbung/Klasse 9a", "Papierkorb", "Papierkorb/Projekt",
 				"Spam"),
-			dst:  view("", "/", standard...),
-			want: "INBOX>INBOX Bin>Bin Deleted>Deleted Papierkorb>Papierkorb Spam>Junk Werbung>Werbung Papierkorb/Projekt>Papierkorb/Projekt Werbung/Klasse 9a>Werbung/Klasse 9a", findings: 4,
+			dst: view("", "/", standard...),
+			want: "INBOX>INBOX Bin>Bin Deleted>Deleted Papierkorb>Papierkorb Spam>Junk Werbung>Werbung " +
+				"Papierkorb/Projekt>Papierkorb/Projekt Werbung/Klasse 9a>Werbung/Klasse 9a", findings: 4,
 		},
 		"what lies below a folder with the attribute": {
 			src:  view("", "/", "INBOX", "Papierkorb:Trash", "Papierkorb/alt"),

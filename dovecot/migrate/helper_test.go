@@ -146,7 +146,8 @@ func put(tb testing.TB, c *cyrusd.Conn, box, flags, date, message string) {
 }
 
 func mail(n int, more string) string {
-	return fmt.Sprintf("From: a@school.test\r\nTo: b@school.test\r\nSubject: message %d\r\nMessage-ID: <%d@school.test>\r\nDate: Mon, 2 Mar 2020 10:00:00 +0100\r\n\r\nText of %d\r\n%s", n, n, n, more)
+	return fmt.Sprintf("From: a@school.test\r\nTo: b@school.test\r\nSubject: message %d\r\n"+
+		"Message-ID: <%d@school.test>\r\nDate: Mon, 2 Mar 2020 10:00:00 +0100\r\n\r\nText of %d\r\n%s", n, n, n, more)
 }
 
 func dovecot(tb testing.TB, cfg dovecotd.Config, users ...string) *dovecotd.Server {

@@ -35,11 +35,13 @@ func TestTokens(t *testing.T) {
 			}
 			t.Cleanup(func() { os.RemoveAll(dir) })
 			file := filepath.Join(dir, "oauth2")
-			conf := fmt.Sprintf("introspection_url = %s/introspect\nintrospection_mode = post\nusername_attribute = username\nactive_attribute = active\nactive_value = true\n", oauth.URL)
+			conf := fmt.Sprintf("introspection_url = %s/introspect\nintrospection_mode = post\nusername_attribute = username\n"+
+				"active_attribute = active\nactive_value = true\n", oauth.URL)
 			if err := errors.Join(os.WriteFile(file, []byte(conf), 0o644), os.Chmod(dir, 0o755)); err != nil {
 				t.Fatal(err)
 			}
-			s := dovecot(t, dovecotd.Config{Extra: fmt.Sprintf("auth_mechanisms = plain %s\npassdb {\n  driver = oauth2\n  mechanisms = %[1]s\n  args = %s\n}", mechanism, file)}, "a", "b")
+			s := dovecot(t, dovecotd.Config{Extra: fmt.Sprintf("auth_mechanisms = plain %s\npassdb {\n  driver = oauth2\n"+
+				"  mechanisms = %[1]s\n  args = %s\n}", mechanism, file)}, "a", "b")
 			put(t, client(t, s.IMAPAddr, "a"), "INBOX", "", "", mail(1, ""))
 			acct := migrate.Account{Name: "a", Source: migrate.Login{User: "a", Token: "token-a"},
 				Target: migrate.Login{User: "b", Token: "token-b"}}

@@ -95,8 +95,10 @@ func TestTokenIsReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(conf, "introspection_url = "+oauth.URL+"/introspect\nintrospection_mode = post\nusername_attribute = username\nactive_attribute = active\nactive_value = true\n")
-	s := dovecot(t, dovecotd.Config{Extra: "auth_mechanisms = plain oauthbearer\npassdb {\n  driver = oauth2\n  mechanisms = oauthbearer\n  args = " + conf + "\n}"}, "a", "b")
+	write(conf, "introspection_url = "+oauth.URL+"/introspect\nintrospection_mode = post\n"+
+		"username_attribute = username\nactive_attribute = active\nactive_value = true\n")
+	s := dovecot(t, dovecotd.Config{Extra: "auth_mechanisms = plain oauthbearer\npassdb {\n  driver = oauth2\n" +
+		"  mechanisms = oauthbearer\n  args = " + conf + "\n}"}, "a", "b")
 	put(t, client(t, s.IMAPAddr, "a"), "INBOX", "", "", mail(1, ""))
 	write(file, "one\n")
 	byFile := toB()

@@ -95,18 +95,21 @@ func TestOddSource(t *testing.T) {
 	t.Parallel()
 	srv := scripted(t, map[string]string{
 		"NAMESPACE": "* NAMESPACE ((\"INBOX.\" \".\")) NIL NIL\r\n",
-		"LIST":      "* LIST () \".\" INBOX\r\n* LIST (\\XYZ) \".\" \"INBOX.Entw\xfcrfe\"\r\n* LIST () \".\" {5}\r\nINBOX\r\ngarbage\r\n\r\n* XYZZY {3}\r\nabc\r\n",
-		"LSUB":      "* LSUB () \".\" \"INBOX.Entw\xfcrfe\"\r\n",
-		"STATUS":    "* STATUS INBOX (MESSAGES 6 UIDNEXT 11 UIDVALIDITY 7)\r\n",
-		"EXAMINE":   "* 6 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 11] x\r\n* FLAGS (a]b)\r\n",
-		"SEARCH":    "* SEARCH 1 2 3 4 8 10\r\n",
+		"LIST": "* LIST () \".\" INBOX\r\n* LIST (\\XYZ) \".\" \"INBOX.Entw\xfcrfe\"\r\n* LIST () \".\" {5}\r\n" +
+			"INBOX\r\ngarbage\r\n\r\n* XYZZY {3}\r\nabc\r\n",
+		"LSUB":    "* LSUB () \".\" \"INBOX.Entw\xfcrfe\"\r\n",
+		"STATUS":  "* STATUS INBOX (MESSAGES 6 UIDNEXT 11 UIDVALIDITY 7)\r\n",
+		"EXAMINE": "* 6 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 11] x\r\n* FLAGS (a]b)\r\n",
+		"SEARCH":  "* SEARCH 1 2 3 4 8 10\r\n",
 		"META": "* 1 FETCH (UID 1 FLAGS (\\Seen) INTERNALDATE \"01-Feb-2020 10:00:00 +0000\" RFC822.SIZE 20)\r\n" +
-			"* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent a]b \"q u\") INTERNALDATE \"31-Feb-2020 10:00:00 +0000\" RFC822.SIZE 20)\r\n" +
+			"* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent a]b \"q u\") INTERNALDATE \"31-Feb-2020 10:00:00 +0000\" RFC822.SIZE " +
+			"20)\r\n" +
 			"* 3 FETCH (UID 3 FLAGS () INTERNALDATE NIL RFC822.SIZE 0)\r\n" +
 			"* 4 FETCH (UID 4 FLAGS () INTERNALDATE \"01-Feb-2020 10:00:00 +0000\" RFC822.SIZE 20)\r\n" +
 			"* 9 FETCH (FLAGS (\\Seen))\r\n* VANISHED 77\r\n" +
 			"* 5 FETCH (UID 8 FLAGS () INTERNALDATE \"01-Feb-2020 10:00:00 +0000\" RFC822.SIZE 20)\r\n",
-		"BODY": "* 1 FETCH (UID 1 BODY[] {14}\r\nSubject: 1\r\n\r\n)\r\n* 2 FETCH (UID 2 X {2}\r\n)) BODY[] {14}\r\nSubject: 2\r\n\r\n)\r\n" +
+		"BODY": "* 1 FETCH (UID 1 BODY[] {14}\r\nSubject: 1\r\n\r\n)\r\n* 2 FETCH (UID 2 X {2}\r\n)) BODY[] {14}\r\n" +
+			"Subject: 2\r\n\r\n)\r\n" +
 			"* 3 FETCH (UID 3 BODY[] \"\")\r\n* 5 FETCH (UID 8 BODY[] NIL)\r\n",
 	})
 	to, toAddr := plainServer(t)
@@ -146,7 +149,8 @@ func TestUnreadableSearch(t *testing.T) {
 				"EXAMINE":   "* 2 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 3] x\r\n",
 				"SEARCH":    "* SEARCH 1 2\r\n",
 				"META":      "* 1 FETCH (UID 1 FLAGS () RFC822.SIZE 14)\r\n* 2 FETCH (UID 2 FLAGS () RFC822.SIZE 14)\r\n",
-				"BODY":      "* 1 FETCH (UID 1 BODY[] {14}\r\nSubject: 1\r\n\r\n)\r\n* 2 FETCH (UID 2 BODY[] {14}\r\nSubject: 2\r\n\r\n)\r\n",
+				"BODY": "* 1 FETCH (UID 1 BODY[] {14}\r\nSubject: 1\r\n\r\n)\r\n* 2 FETCH (UID 2 BODY[] {14}\r\n" +
+					"Subject: 2\r\n\r\n)\r\n",
 			}
 			to, toAddr := plainServer(t)
 			m := migrate.New(scripted(t, answers), to, t.TempDir(), &migrate.Options{Attempts: 1})

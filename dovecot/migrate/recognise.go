@@ -139,7 +139,8 @@ func (r *recognition) loose(ctx context.Context, left, free []int32) (restOurs, 
 	}
 	pairs, rest, free := merge(ours, theirs, look, free, byContent)
 	if len(pairs) > 0 && r.first {
-		r.led.find("%q: %d messages at the target are the source's but not byte for byte (an earlier tool or the server changed them)", r.Source, len(pairs))
+		r.led.find("%q: %d messages at the target are the source's but not byte for byte (an earlier tool or the server "+
+			"changed them)", r.Source, len(pairs))
 	}
 	return append(rest, left[len(look):]...), free, r.record(ctx, pairs)
 }

@@ -38,7 +38,8 @@ import (
 )
 
 // ErrNotInstalled is returned by [Run] when Cyrus has not been unpacked.
-var ErrNotInstalled = errors.New("cyrusd: no Cyrus IMAP found (run .ci/cyrus.sh, which unpacks Debian's cyrus-imapd and cyrus-common)")
+var ErrNotInstalled = errors.New("cyrusd: no Cyrus IMAP found (run .ci/cyrus.sh, which unpacks Debian's cyrus-imapd " +
+	"and cyrus-common)")
 
 // Config says what the instance looks like. The zero value is a server with
 // the defaults of Cyrus 3: names such as "Sent", separator "/".

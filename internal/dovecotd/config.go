@@ -251,7 +251,8 @@ func (s *Server) render(p ports) string {
 		w("service dict {\n  unix_listener dict {\n    mode = 0666\n  }\n}")
 	}
 
-	w("service imap-login {\n  chroot =\n  inet_listener imap {\n    port = %d\n  }\n  inet_listener imaps {\n    port = 0\n  }\n}", p.imap)
+	w("service imap-login {\n  chroot =\n  inet_listener imap {\n    port = %d\n  }\n  inet_listener imaps {\n"+
+		"    port = 0\n  }\n}", p.imap)
 	w("service doveadm {\n  inet_listener http {\n    port = %d%s\n  }\n  inet_listener dsync {\n    port = %d\n  }\n}",
 		p.http, ssl, p.doveadm)
 	w("doveadm_api_key = %s", s.APIKey)

@@ -45,11 +45,14 @@ func (s *Server) render24(p ports) string {
 		w("  }")
 	}
 	w("}")
-	w("passdb masters {\n  driver = passwd-file\n  passwd_file_path = %s\n  master = yes\n  result_success = continue\n}", filepath.Join(dir, "masters"))
+	w("passdb masters {\n  driver = passwd-file\n  passwd_file_path = %s\n  master = yes\n"+
+		"  result_success = continue\n}", filepath.Join(dir, "masters"))
 	users := s.inside(s.usersFile())
 	w("passdb users {\n  driver = passwd-file\n  passwd_file_path = %s\n}", users)
-	w("userdb users {\n  driver = passwd-file\n  passwd_file_path = %s\n  fields {\n    home:default = %s/%%{user}\n  }\n}", users, s.MailRoot())
-	w("service imap-login {\n  chroot =\n  inet_listener imap {\n    port = %d\n  }\n  inet_listener imaps {\n    port = 0\n  }\n}", p.imap)
+	w("userdb users {\n  driver = passwd-file\n  passwd_file_path = %s\n  fields {\n    home:default = %s/%%{user}\n"+
+		"  }\n}", users, s.MailRoot())
+	w("service imap-login {\n  chroot =\n  inet_listener imap {\n    port = %d\n  }\n  inet_listener imaps {\n"+
+		"    port = 0\n  }\n}", p.imap)
 	w("service doveadm {\n  inet_listener http {\n    port = %d\n  }\n  inet_listener dsync {\n    port = %d\n  }\n}",
 		p.http, p.doveadm)
 	w("doveadm_api_key = %s\ndoveadm_password = %s", s.APIKey, s.DoveadmPassword)

@@ -44,11 +44,13 @@ func script(t *testing.T, greeting string, steps ...string) *Client {
 	return c
 }
 
-const caps = "* OK [CAPABILITY IMAP4rev1 NAMESPACE LITERAL+ MULTIAPPEND UIDPLUS CONDSTORE ESEARCH LIST-EXTENDED LIST-STATUS SPECIAL-USE] hi"
+const caps = "* OK [CAPABILITY IMAP4rev1 NAMESPACE LITERAL+ MULTIAPPEND UIDPLUS CONDSTORE ESEARCH LIST-EXTENDED " +
+	"LIST-STATUS SPECIAL-USE] hi"
 
 func TestList(t *testing.T) {
 	t.Parallel()
-	c := script(t, caps, `LIST "" "*" RETURN (SUBSCRIBED CHILDREN SPECIAL-USE STATUS (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ))`,
+	c := script(t, caps, `LIST "" "*" RETURN (SUBSCRIBED CHILDREN SPECIAL-USE STATUS (MESSAGES UIDNEXT UIDVALIDITY `+
+		`HIGHESTMODSEQ))`,
 		"* LIST (\\Subscribed \\HasNoChildren \\Sent) \".\" INBOX.Sent\r\n"+
 			"* STATUS INBOX.Sent (MESSAGES 3 UIDNEXT 9 UIDVALIDITY 77 HIGHESTMODSEQ 5000000000)\r\n"+
 			"* LIST (\\HasNoChildren) \".\" \"Entw\xfcrfe\"\r\n"+
@@ -203,9 +205,11 @@ func TestPipeline(t *testing.T) {
 func TestSelectSearchQuota(t *testing.T) {
 	t.Parallel()
 	c := script(t, caps+"\r\n* CAPABILITY ESEARCH CONDSTORE QUOTA NAMESPACE", `EXAMINE "A" (CONDSTORE)`,
-		"* FLAGS (a b)\r\n* 12 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n* OK [UIDNEXT 44] x\r\n* OK [HIGHESTMODSEQ 5000000001] x\r\nTAG OK [READ-ONLY] done\r\n",
+		"* FLAGS (a b)\r\n* 12 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n* OK [UIDNEXT 44] x\r\n"+
+			"* OK [HIGHESTMODSEQ 5000000001] x\r\nTAG OK [READ-ONLY] done\r\n",
 		`UID SEARCH RETURN (ALL) ALL`, "* ESEARCH (TAG \"TAG\") UID ALL 1:3,9\r\nTAG OK\r\n",
-		`GETQUOTAROOT "A"`, "* QUOTAROOT A a b\r\n* QUOTA a (MESSAGE 1 2 STORAGE 10 100)\r\n* QUOTA b (STORAGE 10 50)\r\nTAG OK\r\n",
+		`GETQUOTAROOT "A"`, "* QUOTAROOT A a b\r\n* QUOTA a (MESSAGE 1 2 STORAGE 10 100)\r\n* QUOTA b (STORAGE 10 50)\r\n"+
+			"TAG OK\r\n",
 		`NAMESPACE`, "* NAMESPACE ((\"INBOX.\" \".\" \"X\" (\"Y\"))) NIL ((\"\" NIL))\r\nTAG OK\r\n")
 	sel, err := c.Select(t.Context(), "A", true)
 	if d := cmp.Diff(&Selected{Messages: 12, UIDNext: 44, UIDValidity: 5, HighestModSeq: 5000000001}, sel); d != "" ||

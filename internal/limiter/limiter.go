@@ -9,8 +9,8 @@ import (
 )
 
 // Limiter bounds the requests in flight at one server. Who tells it of the answers
-// ([Limiter.Release]) has it adapt the bound: it grows by one per full round of good answers while the bound is in use, and
-// halves when answers fail or become several times slower than usual. What is
+// ([Limiter.Release]) has it adapt the bound: it grows by one per full round of good answers while
+// the bound is in use, and halves when answers fail or become several times slower than usual. What is
 // usual is not learned from slow answers, or an overloaded server would soon look
 // healthy, except when there is only one request of ours at a time, and a little
 // after each cut.

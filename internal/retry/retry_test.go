@@ -11,7 +11,8 @@ import (
 func TestGrow(t *testing.T) {
 	t.Parallel()
 	var last time.Duration
-	for _, want := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second} {
+	for _, want := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 3 * time.Second,
+		3 * time.Second} {
 		if last = Grow(last, 500*time.Millisecond, 3*time.Second); last != want {
 			t.Errorf("%v, want %v", last, want)
 		}

@@ -41,7 +41,8 @@ func envelope(body string) string {
 func TestCall(t *testing.T) {
 	t.Parallel()
 	c := serve(t, 200, xmlType, envelope(`<createResponse xmlns="urn:s" xmlns:n="urn:d"><return>
-	  <n:id>3</n:id><n:name xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/><n:alias>a</n:alias><n:alias/></return></createResponse>`))
+	  <n:id>3</n:id><n:name xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/><n:alias>`+
+		`a</n:alias><n:alias/></return></createResponse>`))
 	var resp createResponse
 	if err := c.Call(context.Background(), opCreate, &create{}, &resp); err != nil {
 		t.Fatal(err)
@@ -55,9 +56,11 @@ func TestCall(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	const detail = `<detail><x:NoSuchUserException xmlns:x="urn:s"><x:NoSuchUserException/></x:NoSuchUserException></detail>`
+	const detail = `<detail><x:NoSuchUserException xmlns:x="urn:s"><x:NoSuchUserException/></x:NoSuchUserException>` +
+		`</detail>`
 	fault := func(detail string) string {
-		return envelope(`<soap:Fault><faultcode>soap:Server</faultcode><faultstring>No such user 7; exceptionId -12-3</faultstring>` + detail + `</soap:Fault>`)
+		return envelope(`<soap:Fault><faultcode>soap:Server</faultcode><faultstring>No such user 7; exceptionId ` +
+			`-12-3</faultstring>` + detail + `</soap:Fault>`)
 	}
 	for _, tt := range []struct {
 		name, contentType, body string
@@ -276,7 +279,8 @@ func TestFaultsKeepTheConnection(t *testing.T) {
 		io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", xmlType)
 		w.WriteHeader(500)
-		io.WriteString(w, envelope(`<soap:Fault><faultcode>soap:Server</faultcode><faultstring>no</faultstring></soap:Fault>`))
+		io.WriteString(w, envelope(`<soap:Fault><faultcode>soap:Server</faultcode><faultstring>no</faultstring>`+
+			`</soap:Fault>`))
 		w.(http.Flusher).Flush() // chunked, as OX answers
 		io.WriteString(w, "\n")
 	}))

@@ -44,7 +44,8 @@ func TestNilMatrix(t *testing.T) {
 		{"nil after nil", `<id` + null + `/><day` + null + `/><name` + null + `/><quota>1</quota><sub><id` + null +
 			`/></sub>`, user{Quota: new(int64(1)), Sub: &user{}}, false},
 		{"nil by an outer prefix",
-			`<sub xmlns:j="http://www.w3.org/2001/XMLSchema-instance"><name xmlns:i="http://www.w3.org/2001/XMLSchema-instance" j:nil="true"/>` +
+			`<sub xmlns:j="http://www.w3.org/2001/XMLSchema-instance"><name ` +
+				`xmlns:i="http://www.w3.org/2001/XMLSchema-instance" j:nil="true"/>` +
 				`<sub xmlns:j="urn:j"><name xmlns:i="http://www.w3.org/2001/XMLSchema-instance" j:nil="true"/></sub></sub>`,
 			user{Sub: &user{Sub: &user{Name: new("")}}}, false},
 		{"int empty", `<id/>`, user{}, true},
@@ -252,11 +253,14 @@ func FuzzDecode(f *testing.F) {
 		`<return><d:alias>a</d:alias><d:alias/><d:day>2016-04-18Z</d:day><d:on>true</d:on><d:number>1</d:number></return>`,
 		`<return><d:name>a&lt;b&#x41;<![CDATA[<x>]]>]] &gt;</d:name><!-- c --><d:sub><d:name> x </d:name></d:sub></return>`,
 		"<return ><d:name >\r\n x</d:name\n><?pi x?></return>",
-		`<return xmlns:d="urn:x"><d:id>1</d:id></return><return xmlns:e='urn:d'><e:id>1</e:id><e:image>aGk=</e:image></return>`,
+		`<return xmlns:d="urn:x"><d:id>1</d:id></return><return xmlns:e='urn:d'><e:id>1</e:id><e:image>aGk=</e:image>` +
+			`</return>`,
 		`<return><d:name a="b" b='c&quot;'>é小</d:name></return>`,
-		strings.ReplaceAll(`<return><d:dayN/><d:idN/><d:nameN/><d:subN/><i:idN/><x:idN/><idN/><d:id>1</d:id><d:nameN></d:name></return>`, "N",
+		strings.ReplaceAll(`<return><d:dayN/><d:idN/><d:nameN/><d:subN/><i:idN/><x:idN/><idN/><d:id>1</d:id><d:nameN>`+
+			`</d:name></return>`, "N",
 			` xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="true"`),
-		`<return xmlns:j="http://www.w3.org/2001/XMLSchema-instance"><d:day xmlns:i="http://www.w3.org/2001/XMLSchema-instance" j:nil="true"/>` +
+		`<return xmlns:j="http://www.w3.org/2001/XMLSchema-instance"><d:day ` +
+			`xmlns:i="http://www.w3.org/2001/XMLSchema-instance" j:nil="true"/>` +
 			`<d:sub xmlns:j="urn:j"><d:name xmlns:i="http://www.w3.org/2001/XMLSchema-instance" j:nil="true"/></d:sub></return>`,
 	} {
 		f.Add([]byte(envelope(`<createResponse xmlns="urn:s" xmlns:d="urn:d">`+body+`</createResponse>`)), 7)
@@ -369,10 +373,12 @@ func TestRequestFaults(t *testing.T) {
 	d.Refuse = func(goType, element string) bool { return goType == "user" && element == "image" }
 	for _, tt := range []struct{ name, in, code, text string }{
 		{"any order, no namespace",
-			envelope(`<s:create xmlns:s="urn:s"><auth><limit>1</limit></auth><user><name>x</name><clusterWeight>1</clusterWeight></user></s:create>`), "", ""},
+			envelope(`<s:create xmlns:s="urn:s"><auth><limit>1</limit></auth><user><name>x</name><clusterWeight>` +
+				`1</clusterWeight></user></s:create>`), "", ""},
 		{"unparseable boolean is dropped",
 			envelope(`<create xmlns="urn:s"><user><on xmlns="urn:d">yes</on></user></create>`), "", ""},
-		{"nil", envelope(`<create xmlns="urn:s"><user xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="true"><what/></user></create>`), "", ""},
+		{"nil", envelope(`<create xmlns="urn:s"><user xmlns:i="http://www.w3.org/2001/XMLSchema-instance" ` +
+			`i:nil="true"><what/></user></create>`), "", ""},
 		{"unknown child", envelope(`<create xmlns="urn:s"><x/></create>`), "Client",
 			`Unmarshalling Error: unexpected element (uri:"urn:s", local:"x"). Expected elements are `},
 		{"wrong namespace", envelope(`<create xmlns="urn:s"><user><name/></user></create>`), "Client",

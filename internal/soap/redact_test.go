@@ -7,10 +7,12 @@ import (
 
 func TestExtract(t *testing.T) {
 	t.Parallel()
-	request := []byte(`<a xmlns:r="urn:r"><r:login>me</r:login><r:password>s3&amp;cret</r:password><r:transportPassword>other</r:transportPassword></a>`)
+	request := []byte(`<a xmlns:r="urn:r"><r:login>me</r:login><r:password>s3&amp;cret</r:password><r:transportPassword>` +
+		`other</r:transportPassword></a>`)
 	for _, tt := range []struct{ name, contentType, in, want string }{
 		{"plain", "text/plain", " no\n route ", "no route"},
-		{"html", "text/html", "<html><head><style>x{}</style></head><body><h1>Bad&nbsp;Gateway</h1><!-- > secret --><p>nginx</p></body>", "Bad Gateway nginx"},
+		{"html", "text/html", "<html><head><style>x{}</style></head><body><h1>Bad&nbsp;Gateway</h1><!-- > secret " +
+			"--><p>nginx</p></body>", "Bad Gateway nginx"},
 		{"script", "text/html", "<script type='a'>if (1<2) {}</script>after", "after"},
 		{"password element", "text/xml", "<x:password>zzz</x:password><name>n</name>", "n"},
 		{"request's secrets", "text/html", "you sent s3&amp;cret and other", "you sent [redacted] and [redacted]"},

@@ -12,7 +12,8 @@ import (
 	"github.com/ictmedia/schoolmail/internal/waits"
 )
 
-const refusedLogin = `{"error":"no","error_params":[],"categories":"USER_INPUT","category":1,"code":"LGI-0006","error_id":"1-2"}`
+const refusedLogin = `{"error":"no","error_params":[],"categories":"USER_INPUT","category":1,"code":"LGI-0006",` +
+	`"error_id":"1-2"}`
 
 // Many logins at once with wrong passwords must not lock out the address before
 // the first is answered.

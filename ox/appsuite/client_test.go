@@ -210,7 +210,8 @@ func TestLoginRefusedIsNotRepeated(t *testing.T) {
 			if r.URL.Query().Has("password") || !strings.Contains(body, "password=") {
 				t.Error("password not in the body")
 			}
-			return ok(`{"error":"no","error_params":[],"categories":"USER_INPUT","category":1,"code":"LGI-0006","error_id":"1-2"}`)
+			return ok(`{"error":"no","error_params":[],"categories":"USER_INPUT","category":1,"code":"LGI-0006",` +
+				`"error_id":"1-2"}`)
 		},
 	}}
 	c := f.client(t, Options{MaxFailedLogins: 3})
@@ -235,7 +236,8 @@ func TestLoginRefusedIsNotRepeated(t *testing.T) {
 	}
 }
 
-const expired = `{"error":"Your session expired","error_params":[],"categories":"TRY_AGAIN","category":4,"code":"SES-0203","error_id":"1-1"}`
+const expired = `{"error":"Your session expired","error_params":[],"categories":"TRY_AGAIN","category":4,` +
+	`"code":"SES-0203","error_id":"1-1"}`
 
 func TestExpiredSessionIsRenewedOnce(t *testing.T) {
 	t.Parallel()
@@ -316,7 +318,8 @@ func TestErrorTextHoldsNoServerTextOrSession(t *testing.T) {
 	t.Parallel()
 	f := &fakeServer{handle: map[string]func(*http.Request, string) fakeAnswer{
 		"contacts new": func(*http.Request, string) fakeAnswer {
-			return ok(`{"error":"The address anna@school.example is wrong","error_params":["anna@school.example"],"error_desc":"anna","categories":["USER_INPUT"],"category":1,"code":"CON-0100","error_id":"77-3"}`)
+			return ok(`{"error":"The address anna@school.example is wrong","error_params":["anna@school.example"],` +
+				`"error_desc":"anna","categories":["USER_INPUT"],"category":1,"code":"CON-0100","error_id":"77-3"}`)
 		},
 		"contacts all": func(*http.Request, string) fakeAnswer { return fakeAnswer{err: io.EOF} },
 	}}

@@ -224,7 +224,8 @@ func (e *Evidence) WriteText(w io.Writer) error {
 		}
 	}
 	for _, a := range e.Access {
-		fmt.Fprintf(&b, "context %d: permission on the global address book: %d users, %d closed, %d closed just now, %d exempt, %d still open\n",
+		fmt.Fprintf(&b, "context %d: permission on the global address book: %d users, %d closed, %d closed just now, %d "+
+			"exempt, %d still open\n",
 			a.Context, a.Users, a.Closed, len(a.Changed), a.Exempt, len(a.Open))
 		if a.Error != "" {
 			fmt.Fprintf(&b, "  not finished: %s\n", a.Error)
@@ -234,7 +235,8 @@ func (e *Evidence) WriteText(w io.Writer) error {
 	if c.NotOffered > 0 {
 		notOffered = fmt.Sprintf("not offered here %d, ", c.NotOffered)
 	}
-	fmt.Fprintf(&b, "closed %d, open %d, unproved %d (and %d unconfirmed), %sfailed %d; beyond what OX can close: %d limited to names\n",
+	fmt.Fprintf(&b, "closed %d, open %d, unproved %d (and %d unconfirmed), %sfailed %d; beyond what OX can close: %d "+
+		"limited to names\n",
 		c.Closed, c.Open, c.Unproved, c.Unconfirmed, notOffered, c.Failed, c.Limited)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("galprobe: write summary: %w", err)

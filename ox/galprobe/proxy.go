@@ -70,7 +70,8 @@ const (
 
 	// byUser are queries of the module contacts that ask by user number, or do not
 	// say plainly what they ask: with an encoded action or name, or without action.
-	byUser = `(?:[^#]*&)?action=(?:getuser|listuser)(?:&|$)|(?:[^&]*&)*[^&=]*%[^&=]*=|(?:[^&]*&)*action=[^&]*%|(?!(?:[^#]*&)?action=)`
+	byUser = `(?:[^#]*&)?action=(?:getuser|listuser)(?:&|$)|(?:[^&]*&)*[^&=]*%[^&=]*=|(?:[^&]*&)*action=[^&]*%|` +
+		`(?!(?:[^#]*&)?action=)`
 )
 
 const proxyNote = `# Refuses the calls by which OX lists the users and groups of a context to

@@ -148,7 +148,8 @@ func startNginx(t *testing.T, backend string) *proxy {
 events { worker_connections 256; }
 http {
 access_log off;
-client_body_temp_path ` + dir + `/a; proxy_temp_path ` + dir + `/b; fastcgi_temp_path ` + dir + `/c; uwsgi_temp_path ` + dir + `/d; scgi_temp_path ` + dir + `/e;
+client_body_temp_path ` + dir + `/a; proxy_temp_path ` + dir + `/b; fastcgi_temp_path ` + dir + `/c;
+uwsgi_temp_path ` + dir + `/d; scgi_temp_path ` + dir + `/e;
 client_max_body_size 100m;
 ` + outside + `
 server {

@@ -136,7 +136,8 @@ func TestHTTPQuota(t *testing.T) {
 	b.want("QUOTA-0003", "contacts new", fmt.Sprintf(`{"folder_id":%q,"display_name":"3"}`, f))
 }
 
-const twoAnnas = "Given name,Sur name,Display name,Email 1,Dynamic Field 1\nAnna,Muster,Anna Muster 1,a1@x.example,k1\nAnna,Muster,Anna Muster 2,a2@x.example,k2\n"
+const twoAnnas = "Given name,Sur name,Display name,Email 1,Dynamic Field 1\n" +
+	"Anna,Muster,Anna Muster 1,a1@x.example,k1\nAnna,Muster,Anna Muster 2,a2@x.example,k2\n"
 
 func TestHTTPImport(t *testing.T) {
 	t.Parallel()

@@ -13,13 +13,15 @@ import (
 // envelope, never by falling over.
 func FuzzHTTPBody(f *testing.F) {
 	for _, body := range []string{
-		`{"folder_id":"20","display_name":"A","birthday":1,"distribution_list":[{"mail":"a@b","mail_field":0}],"mark_as_distributionlist":true}`,
+		`{"folder_id":"20","display_name":"A","birthday":1,"distribution_list":[{"mail":"a@b","mail_field":0}],` +
+			`"mark_as_distributionlist":true}`,
 		`{"folder":{"module":"contacts","title":"T","permissions":[{"entity":0,"group":true,"bits":257}]}}`,
 		`["20","6",7]`,
 		`[{"folder":"20","id":"1"},{"folder":"6","id":1}]`,
 		`{"filter":["and",["=",{"field":"last_name"},"M*"],["not",[">",{"field":"user_id"},0]]]}`,
 		`{"pattern":"*","folder":["6",20]}`,
-		`[{"module":"contacts","action":"all","folder":"20","columns":"1,500","data":{}},{"module":"user","action":"all","columns":[1]}]`,
+		`[{"module":"contacts","action":"all","folder":"20","columns":"1,500","data":{}},{"module":"user","action":"all",` +
+			`"columns":[1]}]`,
 		"Given name,Sur name,Birthday\nA,B,1.1.2000\n\"x", `null`, `{"title":null,"folder_id":{}}`,
 	} {
 		f.Add(body)
@@ -84,7 +86,8 @@ func TestInspectAndSeed(t *testing.T) {
 	}
 	b := as(t, s, "books")
 	f := b.folder("Class")
-	b.contact(f, `"display_name":"all","mark_as_distributionlist":true,"distribution_list":[{"mail":"a@x.example","mail_field":0}]`)
+	b.contact(f, `"display_name":"all","mark_as_distributionlist":true,"distribution_list":[{"mail":"a@x.example",`+
+		`"mail_field":0}]`)
 	var found bool
 	for _, x := range st.Folders(17) {
 		if x.Title == "Class" {

@@ -35,7 +35,8 @@ func (l *loader) check() {
 		{"addressbooks", l.checkAddressbooks}, {"migrate", l.checkMigrate}, {"galprobe", l.checkGalprobe},
 		{"watch", l.checkWatch},
 	} {
-		if l.program == "" && !l.given(section.name) && slices.Contains([]string{"addressbooks", "galprobe", "migrate", "watch"},
+		if l.program == "" && !l.given(section.name) && slices.Contains(
+			[]string{"addressbooks", "galprobe", "migrate", "watch"},
 			section.name) {
 			continue // nobody asks for it
 		}

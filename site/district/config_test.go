@@ -448,7 +448,8 @@ func TestMistakes(t *testing.T) {
 			`parallel = 5000|site.parallel: 5000: expected 1 to 1000`,
 			`login = "uid"|mail.login: "uid": expected one of mail, username`,
 			`quota_dict = |mail.quota_dict: expected mail.quota_mb beside it, the limit to set`,
-			`api_key = "dovecot-secret"|mail.api_key: expected api_key (or api_key_file) or password (or password_file), one of them`,
+			`api_key = "dovecot-secret"|mail.api_key: expected api_key (or api_key_file) or password (or password_file), one ` +
+				`of them`,
 			`addr = "relay"|notices.addr: "relay": expected host:port`,
 			`from = "IT <it@|notices.from: "IT <it@example.org": expected a mail address alone`,
 		}},
@@ -552,14 +553,15 @@ func TestMistakes(t *testing.T) {
 func TestProgramsReadTheirOwn(t *testing.T) {
 	t.Parallel()
 	for old, now := range map[string]string{
-		"[smtp]\naddr = 'x:25'\n":               "1:2: smtp: is now [notices]",
-		"[dovecot]\n":                           "1:2: dovecot: is now [mail]",
-		"[ldap]\nurl = 'ldap://x'\n":            "1:2: ldap: is now [directory]",
-		"[ox]\nurl = 'http://x'\n":              "2:1: ox.url: is now http_url in [ox]",
-		"http_url = 'http://x'\n":               "1:1: http_url: is now http_url in [ox]",
-		"[[context]]\ncontrol = { login = '' }": "2:1: context[1].control: is now admin_login and admin_password in [[context]]",
-		"wave = 'pilot'\n":                      "1:1: wave: is now wave in [migrate]",
-		"[[window]]\n":                          "1:3: window: is now [[migrate.window]]",
+		"[smtp]\naddr = 'x:25'\n":    "1:2: smtp: is now [notices]",
+		"[dovecot]\n":                "1:2: dovecot: is now [mail]",
+		"[ldap]\nurl = 'ldap://x'\n": "1:2: ldap: is now [directory]",
+		"[ox]\nurl = 'http://x'\n":   "2:1: ox.url: is now http_url in [ox]",
+		"http_url = 'http://x'\n":    "1:1: http_url: is now http_url in [ox]",
+		"[[context]]\ncontrol = { login = '' }": "2:1: context[1].control: is now admin_login and admin_password in " +
+			"[[context]]",
+		"wave = 'pilot'\n": "1:1: wave: is now wave in [migrate]",
+		"[[window]]\n":     "1:3: window: is now [[migrate.window]]",
 	} {
 		_, err := Load(save(t, old), nil)
 		if err == nil || !strings.Contains(err.Error(), "district.toml:"+now) {
@@ -609,7 +611,8 @@ func TestListFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	put("\ufeff[[link]]\nold = '1'\nnew = '2'\nby = 'A'\nreason = 'r'\n[[distinct]]\na = '3'\nb = '4'\nby = 'A'\nreason = 'r'\n")
+	put("\ufeff[[link]]\nold = '1'\nnew = '2'\nby = 'A'\nreason = 'r'\n[[distinct]]\na = '3'\nb = '4'\nby = 'A'\n" +
+		"reason = 'r'\n")
 	if c := load(t, file); len(c.Policy().Links) != 1 || c.Policy().Distinct[0].B != "4" {
 		t.Errorf("links %+v, distinct %+v", c.Policy().Links, c.Policy().Distinct)
 	}
@@ -633,7 +636,8 @@ func TestListFiles(t *testing.T) {
 
 func TestLineIndex(t *testing.T) {
 	t.Parallel()
-	got := lineIndex([]byte("a = 1\n[b]\nc.d = '''\n[x]\n'''\n[[e]]\nf = [\n1]\n[[e]]\nf=2\n[e.g]\nh=1\n[[e.i]]\n  j = 1\n[[e.i]]\n"))
+	got := lineIndex([]byte("a = 1\n[b]\nc.d = '''\n[x]\n'''\n[[e]]\nf = [\n1]\n[[e]]\nf=2\n[e.g]\nh=1\n[[e.i]]\n" +
+		"  j = 1\n[[e.i]]\n"))
 	want := map[string]place{
 		"a": {1, 1}, "b": {2, 2}, "b.c.d": {3, 1}, "e[1]": {6, 3}, "e[1].f": {7, 1}, "e[2]": {9, 3}, "e[2].f": {10, 1},
 		"e[2].g": {11, 2}, "e[2].g.h": {12, 1}, "e[2].i[1]": {13, 3}, "e[2].i[1].j": {14, 3}, "e[2].i[2]": {15, 3},
@@ -697,5 +701,5 @@ func ExampleWrite() {
 	// # password = ""   # or password_file
 	// # plaintext = false   # do not insist on STARTTLS; only for relays in the same network
 	// # ca_file = ""   # certificates to trust (PEM); empty: the system's
-	// # texts_dir = ""   # own texts, such as leaving-pupil-de.txt; empty: those shipped in German, French, Italian and English
+	// # texts_dir = ""   # own texts, such as leaving-pupil-de.txt; empty: the shipped ones (de, fr, it, en)
 }

@@ -48,7 +48,8 @@ func (p *printer) servers(c *Config) {
 	p.key("sandbox", c.Site.Sandbox, false, "these are made-up people: plans of other days than today may be applied")
 
 	e := &c.Export
-	p.section("[export]", "The school administration's export: CSV files in a directory, one row per person, school and class.")
+	p.section("[export]", "The school administration's export: CSV files in a directory, one row per person, school and "+
+		"class.")
 	p.need("dir", e.Dir, "all files directly in it that match \"files\"")
 	p.key("profile", e.Profile, "", "how the files are built: a file, or one of "+list(escada.Starters()))
 	p.key("source", e.Source, "escada", "name of the source system; accounts of other sources are never touched")
@@ -168,14 +169,16 @@ func (p *printer) servers(c *Config) {
 	p.need("master_login", o.MasterLogin, "the master administrator")
 	p.secret("master_password", o.MasterPassword, o.MasterPasswordFile)
 	p.key("copy_login", o.CopyLogin, "",
-		"a login at http_url as any user, to compare a copy with its source before the directory is switched, such as {username}*master@{context}; empty: not compared")
+		"a login at http_url as any user, to compare a copy with its source before the directory is switched, such as "+
+			"{username}*master@{context}; empty: not compared")
 	p.secret("copy_password", o.CopyPassword, o.CopyPasswordFile)
 	p.key("ca_file", o.CAFile, "", "certificates to trust (PEM); empty: the system's")
 	p.key("admin_access", o.AdminAccess, "all", "access combination of the administrators of new contexts")
 	p.key("max_quota_mb", o.MaxQuotaMB, int64(0), "file quota of new contexts; 0: unlimited")
 	p.key("time_zone", o.TimeZone, "", "of new users, for example Europe/Zurich; empty: the server's default")
 	p.key("read_users", o.ReadUsers, "soap",
-		"how users are read: soap, http with a hundredth of the bytes (needs http_url, and administrators who see the global address book), or auto: http where that works")
+		"how users are read: soap, http with a hundredth of the bytes (needs http_url, and administrators who see the "+
+			"global address book), or auto: http where that works")
 	p.key("max_in_flight", o.MaxInFlight, 0, "requests under way at one server; 0: 32")
 	p.key("copy_wait_seconds", o.CopyWaitSeconds, 0,
 		"how long a server may be at work on a user copy that nobody waits for any more; 0: 300")
@@ -210,7 +213,7 @@ func (p *printer) servers(c *Config) {
 	p.key("plaintext", s.Plaintext, false, "do not insist on STARTTLS; only for relays in the same network")
 	p.key("ca_file", s.CAFile, "", "certificates to trust (PEM); empty: the system's")
 	p.key("texts_dir", s.TextsDir, "",
-		"own texts, such as leaving-pupil-de.txt; empty: those shipped in German, French, Italian and English")
+		"own texts, such as leaving-pupil-de.txt; empty: the shipped ones (de, fr, it, en)")
 
 	p.section("[state]")
 	p.need("dir", c.State.Dir, "journal, plans, reports and initial passwords; keep it, and keep it private")
@@ -279,7 +282,8 @@ func (p *printer) policy(c *Config) {
 	}
 
 	def := schoolmail.Policy{}.WithDefaults()
-	p.section("[naming]", "User names are given.family; on UCS@school 20 characters fit, for pupils 15 (\"exam-\" is put before).")
+	p.section("[naming]", "User names are given.family; on UCS@school 20 characters fit, for pupils 15 (\"exam-\" is "+
+		"put before).")
 	p.key("max_username", c.Naming.MaxUsername, def.Naming.MaxUsername, "")
 	p.key("max_pupil_username", c.Naming.MaxPupilUsername, def.Naming.MaxPupilUsername, "")
 
@@ -296,7 +300,8 @@ func (p *printer) policy(c *Config) {
 	p.key("transfer_grace_days", c.LifeCycle.TransferGraceDays, def.LifeCycle.TransferGraceDays,
 		"the old copy of a transferred user is kept so long; -1: deleted at once")
 
-	p.section("[guards]", "How much may change in a few days, what earlier runs did included. What exceeds a limit is held back and reported.")
+	p.section("[guards]", "How much may change in a few days, what earlier runs did included. What exceeds a limit is "+
+		"held back and reported.")
 	p.key("window_days", c.Guards.WindowDays, def.Guards.WindowDays, "")
 	p.key("four_eyes", c.Guards.FourEyes, false, "a plan is applied only when another user of the system has approved it")
 	p.key("collapse_percent", c.Guards.CollapsePercent, def.Guards.CollapsePercent,
@@ -322,7 +327,8 @@ func (p *printer) policy(c *Config) {
 			}
 		}
 	}
-	limits("[guards.usual]", "Per school and role in percent, in the whole district in percent; \"free\" ones per school and role are always allowed.",
+	limits("[guards.usual]", "Per school and role in percent, in the whole district in percent; \"free\" ones per "+
+		"school and role are always allowed.",
 		c.Guards.Usual, fromLimits(def.Guards.Usual))
 	limits("[guards.term_change]", "The limits within a [[term_change]].", c.Guards.TermChange,
 		fromLimits(def.Guards.TermChange))
@@ -347,7 +353,8 @@ func (p *printer) policy(c *Config) {
 	if len(c.Overrides) == 0 {
 		p.line("")
 		p.line("# [[override]]      # lifts one guard, in somebody's name")
-		p.line("# guard  = \"leavers\"   # leavers, deactivations, purges, transfers, collapse, roles, renames, ...: see the documentation of Guards")
+		p.line("# guard  = \"leavers\"   # leavers, deactivations, purges, transfers, collapse, roles, renames, ...: see " +
+			"the documentation of Guards")
 		p.line("# school = \"sek-lindenhof\"   # leave it out for the whole district")
 		p.line("# until  = \"2027-08-27\"")
 		p.line("# by     = \"A. Muster\"")
@@ -359,7 +366,8 @@ func (p *printer) policy(c *Config) {
 			comments = []string{"Each lifts one guard, in somebody's name."}
 		}
 		p.section("[[override]]", comments...)
-		p.need("guard", o.Guard, "leavers, deactivations, purges, transfers, collapse, roles, renames, ...: see the documentation of Guards")
+		p.need("guard", o.Guard, "leavers, deactivations, purges, transfers, collapse, roles, renames, ...: see the "+
+			"documentation of Guards")
 		p.key("school", o.School, schoolmail.SchoolID(""), "empty: the whole district")
 		p.need("until", o.Until, "last day")
 		p.need("by", o.By, "")
@@ -372,7 +380,8 @@ func (p *printer) policy(c *Config) {
 func (p *printer) pairs(c *Config) {
 	if len(c.Schools) == 0 {
 		p.line("")
-		p.line("# [[school]]        # where schools are named, people of others wait; formerly and closed announce moves and leavers")
+		p.line("# [[school]]        # where schools are named, people of others wait; formerly and closed announce moves " +
+			"and leavers")
 		p.line("# id       = \"ps-birkenhof\"")
 		p.line("# formerly = [\"ps-birken\", \"ps-hof\"]")
 		p.line("# closed   = \"2027-07-31\"")
@@ -380,7 +389,8 @@ func (p *printer) pairs(c *Config) {
 	for i, x := range c.Schools {
 		comments := []string(nil)
 		if i == 0 {
-			comments = []string{"All schools: people of others wait. formerly: whose people it takes over; closed: nobody is expected from that day on."}
+			comments = []string{"All schools: people of others wait. formerly: whose people it takes over; closed: nobody is " +
+				"expected from that day on."}
 		}
 		p.section("[[school]]", comments...)
 		p.need("id", x.ID, "")

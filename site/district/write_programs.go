@@ -27,7 +27,8 @@ func (p *printer) programs(c *Config) {
 	p.key("filter", v.Filter, "", "such as (mailPrimaryAddress=*); empty: the default")
 
 	g := &c.Galprobe
-	p.section("[galprobe]", "examples/galprobe: proves that the global address book is closed, in the contexts with a probe.")
+	p.section("[galprobe]", "examples/galprobe: proves that the global address book is closed, in the contexts with a "+
+		"probe.")
 	p.key("control_url", g.ControlURL, "", "the HTTP API past the proxy whose rules are probed; empty: http_url of [ox]")
 	p.key("dav_root", g.DAVRoot, "", "where /carddav/ lies; empty: the server's root")
 	p.key("server_version", g.ServerVersion, "", "for the evidence, if the server does not tell")
@@ -74,7 +75,8 @@ func (p *printer) excludes(list []Exclude) {
 
 func (p *printer) probes(probes []Probe) {
 	if len(probes) == 0 {
-		p.line(`# probe = []   # ordinary accounts that galprobe logs in as: { role = "pupil", login = "probe", password_file = "probe.secret" }`)
+		p.line(`# probe = []   # ordinary accounts that galprobe logs in as: { role = "pupil", login = "probe", ` +
+			`password_file = "probe.secret" }`)
 		return
 	}
 	p.line("# Ordinary accounts that galprobe logs in as.")
@@ -97,7 +99,8 @@ func (p *printer) probes(probes []Probe) {
 
 func (p *printer) migrate(m *MigrateSection) {
 	p.section("[migrate]", "examples/migrate: mailboxes from one IMAP server to another, wave by wave.")
-	p.key("from", m.From, "", "the old server with its administrator: imaps://migration@old.example (imap:// demands STARTTLS)")
+	p.key("from", m.From, "", "the old server with its administrator: imaps://migration@old.example (imap:// demands "+
+		"STARTTLS)")
 	p.secret("from_password", m.FromPassword, m.FromPasswordFile)
 	p.key("from_connections", m.FromConnections, 0, "at the same time; 0: 8")
 	p.key("from_bytes_per_second", m.FromBytesPerSecond, int64(0), "spares the old server; 0: no limit")

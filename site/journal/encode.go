@@ -56,7 +56,8 @@ type text struct {
 // check says what keeps an entry from being written.
 func check(e *schoolmail.JournalEntry) error {
 	if _, ok := phases[e.Phase]; !ok || e.Effect == "" || e.UserID < 0 || e.From < 0 || e.To < 0 {
-		return fmt.Errorf("entry with effect %q and phase %q: expected an effect that is intended, done, failed or abandoned", e.Effect, e.Phase)
+		return fmt.Errorf("entry with effect %q and phase %q: expected an effect that is intended, done, failed or "+
+			"abandoned", e.Effect, e.Phase)
 	}
 	if n := len(e.Error) + len(e.By); n > maxEntry/4 { // in quotes it may be four times as long
 		return fmt.Errorf("entry of %d bytes: expected less than 256 KiB", n)

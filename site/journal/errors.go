@@ -33,7 +33,8 @@ type CorruptError struct {
 
 // advice is what every operator asks next.
 const advice = "nothing is done with it. Restore the file from a backup of the last night, if there is one; " +
-	"otherwise move it away and keep it: the next run begins a new journal, and does not touch what it cannot prove to be its own"
+	"otherwise move it away and keep it: the next run begins a new journal, and does not touch what it cannot prove to " +
+	"be its own"
 
 // Error returns "journal: file:line: reason" and what to do.
 func (e *CorruptError) Error() string {

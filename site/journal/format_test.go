@@ -232,10 +232,14 @@ func TestRotate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.jsonl")
 	fill1(t, path,
 		`{"time":"2026-08-10T02:00:00Z","plan":"p1","effect":"plan","phase":"intent"}`,
-		`{"time":"2026-08-10T02:00:01Z","plan":"p1","step":"transfer:escada/1","effect":"copy-user","phase":"intent","subject":"ida.abel","from":20,"to":30}`,
-		`{"time":"2026-08-10T02:00:02Z","plan":"p1","step":"transfer:escada/1","effect":"copy-user","phase":"done","subject":"ida.abel","from":20,"to":30,"user_id":17}`,
-		`{"time":"2026-08-10T02:00:03Z","plan":"p1","step":"change:escada/2","effect":"step","phase":"done","subject":"beat"}`,
-		`{"time":"2026-08-10T02:00:04Z","plan":"p1","step":"notice:escada/3","effect":"send-notice","phase":"done","subject":"carla"}`)
+		`{"time":"2026-08-10T02:00:01Z","plan":"p1","step":"transfer:escada/1","effect":"copy-user","phase":"intent",`+
+			`"subject":"ida.abel","from":20,"to":30}`,
+		`{"time":"2026-08-10T02:00:02Z","plan":"p1","step":"transfer:escada/1","effect":"copy-user","phase":"done",`+
+			`"subject":"ida.abel","from":20,"to":30,"user_id":17}`,
+		`{"time":"2026-08-10T02:00:03Z","plan":"p1","step":"change:escada/2","effect":"step","phase":"done",`+
+			`"subject":"beat"}`,
+		`{"time":"2026-08-10T02:00:04Z","plan":"p1","step":"notice:escada/3","effect":"send-notice","phase":"done",`+
+			`"subject":"carla"}`)
 	first, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -107,7 +107,8 @@ func drawFlows(m matrix, names map[schoolmail.ContextID]string) *ribbons {
 
 	// Where the next band of each node begins.
 	leftY, rightY := map[schoolmail.ContextID]float64{}, map[schoolmail.ContextID]float64{}
-	column := func(ids []schoolmail.ContextID, sums, ys map[schoolmail.ContextID]float64, x, textX float64, anchor, outside string) {
+	column := func(ids []schoolmail.ContextID, sums, ys map[schoolmail.ContextID]float64, x, textX float64, anchor,
+		outside string) {
 		y := 8.0
 		for _, id := range ids {
 			h := max(nodeLeast, sums[id]*scale)

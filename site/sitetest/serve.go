@@ -128,7 +128,8 @@ func (s *Sandbox) WriteDir(dir string) error {
 	if !exists(ready) && !exists(ready+".new") {
 		for _, name := range []string{"export", "district.toml"} {
 			if exists(filepath.Join(dir, name)) {
-				return fmt.Errorf("sandbox: %s holds %s but no sandbox.json, so it is not a sandbox's folder: it is left alone, choose another", dir, name)
+				return fmt.Errorf("sandbox: %s holds %s but no sandbox.json, so it is not a sandbox's folder: it is left alone, "+
+					"choose another", dir, name)
 			}
 		}
 	}
@@ -183,6 +184,7 @@ func (s *Sandbox) Describe(w io.Writer, dir string) {
 	for _, flags := range []string{"", " -any-day -apply"} {
 		fmt.Fprintf(w, "  go run ./examples/provision -config %s -now %s%s\n", toml, s.District.Today(), flags)
 	}
-	fmt.Fprintf(w, "\nand once that is done\n\n  go run ./examples/addressbooks -config %s -apply\n  go run ./examples/galprobe -config %[1]s\n  go run ./examples/migrate -config %[1]s -verify\n", toml)
+	fmt.Fprintf(w, "\nand once that is done\n\n  go run ./examples/addressbooks -config %s -apply\n"+
+		"  go run ./examples/galprobe -config %[1]s\n  go run ./examples/migrate -config %[1]s -verify\n", toml)
 	fmt.Fprintf(w, "\nInterrupt (Ctrl-C) ends it, and everything in it is gone.\n")
 }

@@ -94,7 +94,8 @@ func (b *fake) write(tb testing.TB, root, user string, l layout) {
 			os.Remove(f)
 		}
 	}
-	head := headerMagic + "\"The best thing about this system was that it had lots of goals.\"\n\t--Jim Morris on Andrew\n" +
+	head := headerMagic + "\"The best thing about this system was that it had lots of goals.\"\n" +
+		"\t--Jim Morris on Andrew\n" +
 		fmt.Sprintf("user.%s\t%s%s\n%s\n%s\tlrswipcda\t\n", user, fakeID, b.folder, strings.Join(b.keywords, " "), user)
 	if err := os.WriteFile(filepath.Join(dir, "cyrus.header"), []byte(head), 0o600); err != nil {
 		tb.Fatal(err)

@@ -46,7 +46,8 @@ func put(tb testing.TB, c *cyrusd.Conn, box, flags, date, message string) {
 }
 
 func mail(n int) string {
-	return fmt.Sprintf("From: a@school.test\r\nSubject: message %d\r\nMessage-ID: <%d@school.test>\r\n\r\nText of %d\r\n", n, n, n)
+	return fmt.Sprintf("From: a@school.test\r\nSubject: message %d\r\nMessage-ID: <%d@school.test>\r\n\r\n"+
+		"Text of %d\r\n", n, n, n)
 }
 
 // sourceOf describes a running Cyrus to the package.

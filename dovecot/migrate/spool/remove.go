@@ -31,7 +31,8 @@ func (r *run) vanished(boxes []mailbox, p *Plan) error {
 	}
 	slices.Sort(gone)
 	if bad, err := r.c.Unreadable(); err != nil || len(bad) > 0 {
-		r.find("folders have gone at the source, or are among those whose header is damaged (%s); nothing is deleted for them", strings.Join(bad, ", "))
+		r.find("folders have gone at the source, or are among those whose header is damaged (%s); nothing is deleted "+
+			"for them", strings.Join(bad, ", "))
 		return err
 	}
 	for _, name := range gone {

@@ -79,14 +79,16 @@ type FolderResult struct {
 	Target      string `json:"target,omitempty"` // readable path
 	UIDValidity uint32 `json:"uidValidity,omitempty"`
 	Copied      int    `json:"copied,omitempty"`
-	Bytes       int64  `json:"bytes,omitempty"`      // of them
-	Present     int    `json:"present,omitempty"`    // delivered by an earlier run
-	Adopted     int    `json:"adopted,omitempty"`    // at the target without a record of it: from an interrupted run or an earlier conversion
-	Flags       int    `json:"flags,omitempty"`      // whose flags were changed
-	Removed     int    `json:"removed,omitempty"`    // at the target, as at the source
-	Gone        int    `json:"gone,omitempty"`       // delivered once and removed at the target since; they stay so
-	Renumbered  int    `json:"renumbered,omitempty"` // of Copied and Adopted: without their UID, which Dovecot had given away
-	Failed      int    `json:"failed,omitempty"`     // not at the target, see Problems
+	Bytes       int64  `json:"bytes,omitempty"`   // of them
+	Present     int    `json:"present,omitempty"` // delivered by an earlier run
+	// at the target without a record of it: from an interrupted run or an earlier conversion
+	Adopted int `json:"adopted,omitempty"`
+	Flags   int `json:"flags,omitempty"`   // whose flags were changed
+	Removed int `json:"removed,omitempty"` // at the target, as at the source
+	Gone    int `json:"gone,omitempty"`    // delivered once and removed at the target since; they stay so
+	// of Copied and Adopted: without their UID, which Dovecot had given away
+	Renumbered int `json:"renumbered,omitempty"`
+	Failed     int `json:"failed,omitempty"` // not at the target, see Problems
 }
 
 func (f *FolderResult) add(g *FolderResult) {
@@ -131,12 +133,13 @@ type Problem struct {
 
 // Kinds of problems. Messages with the first three did not arrive.
 const (
-	ProblemMissing  = "missing"   // the index lists the message, and its file is not there
-	ProblemRecord   = "record"    // the message's record in the index cannot be trusted
-	ProblemFile     = "file"      // the message's file could not be read or written
-	ProblemContent  = "content"   // the file is not what the index says; it was copied as it is
-	ProblemEmpty    = "empty"     // a file without content; it was copied as it is
-	ProblemKeyword  = "keyword"   // a keyword has no room (Maildir holds 26 of a folder) or no valid name; the messages came without it
+	ProblemMissing = "missing" // the index lists the message, and its file is not there
+	ProblemRecord  = "record"  // the message's record in the index cannot be trusted
+	ProblemFile    = "file"    // the message's file could not be read or written
+	ProblemContent = "content" // the file is not what the index says; it was copied as it is
+	ProblemEmpty   = "empty"   // a file without content; it was copied as it is
+	// a keyword has no room (Maildir holds 26 of a folder) or no valid name; the messages came without it
+	ProblemKeyword  = "keyword"
 	ProblemSeen     = "seen"      // what the user has read is not known
 	ProblemFlags    = "flags"     // a change of flags could not be made; the next run tries again
 	ProblemFolder   = "folder"    // the folder could not be converted

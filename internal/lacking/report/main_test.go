@@ -23,7 +23,8 @@ func TestReport(t *testing.T) {
 {"Action":"pass","Package":"a"}`, "ok  \ta\t0.1s\nskipped for want of: dovecot (2 tests), slapd (1 tests)\n"},
 		"failed": {`{"Action":"output","Package":"a","Test":"T1","Output":"    x.go:1: wrong\n"}
 {"Action":"output","Package":"a","Output":"FAIL\ta\t0.1s\n"}
-{"Action":"fail","Package":"a"}`, "    x.go:1: wrong\nFAIL\ta\t0.1s\nnothing was skipped for want of a server or a program\n"},
+{"Action":"fail","Package":"a"}`,
+			"    x.go:1: wrong\nFAIL\ta\t0.1s\nnothing was skipped for want of a server or a program\n"},
 		"does not compile": {`{"Action":"build-output","Output":"x.go:1: no\n"}
 {"Action":"output","Package":"a","Output":"FAIL\ta [build failed]\n"}`,
 			"FAIL\ta [build failed]\nnothing was skipped for want of a server or a program\n"},

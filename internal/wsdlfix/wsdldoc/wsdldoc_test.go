@@ -50,10 +50,11 @@ func TestRefusals(t *testing.T) {
 		"rpc style":           {`<soap:binding style="document"`, `<soap:binding style="rpc"`},
 		"two parts": {`element="S:addMember"/>`,
 			`element="S:addMember"/><wsdl:part name="b" element="S:change"/>`},
-		"two elements":           {`<xs:element name="change">`, `<xs:element name="addMember">`},
-		"unbound operation":      {`<wsdl:operation name="addMember">`, `<wsdl:operation name="addMember2">`},
-		"no service":             {`<wsdl:service name="OXGroupService">`, `<wsdl:servicex name="OXGroupService">`},
-		"request without a part": {`<wsdl:message name="addMember"><wsdl:part name="parameters" element="S:addMember"/></wsdl:message>`, `<wsdl:message name="addMember"/>`},
+		"two elements":      {`<xs:element name="change">`, `<xs:element name="addMember">`},
+		"unbound operation": {`<wsdl:operation name="addMember">`, `<wsdl:operation name="addMember2">`},
+		"no service":        {`<wsdl:service name="OXGroupService">`, `<wsdl:servicex name="OXGroupService">`},
+		"request without a part": {`<wsdl:message name="addMember"><wsdl:part name="parameters" ` +
+			`element="S:addMember"/></wsdl:message>`, `<wsdl:message name="addMember"/>`},
 		"simple type": {"<xs:complexType name=\"Exception\">",
 			"<xs:simpleType name=\"T\"/><xs:complexType name=\"Exception\">"},
 	} {
@@ -78,10 +79,14 @@ func FuzzParse(f *testing.F) {
 	 xmlns:x="http://www.w3.org/2001/XMLSchema" xmlns:s="urn:s" targetNamespace="urn:s"><w:types>
 	 <x:schema targetNamespace="urn:s" elementFormDefault="qualified"><x:element name="a"><x:complexType><x:sequence>
 	 <x:element name="b" type="s:T" minOccurs="0" maxOccurs="unbounded"/></x:sequence></x:complexType></x:element>
-	 <x:element name="c" type="s:T"/><x:complexType name="T"><x:complexContent><x:extension base="s:T"><x:sequence/></x:extension>
-	 </x:complexContent></x:complexType></x:schema></w:types><w:message name="a"><w:part element="s:a"/></w:message><w:message name="v"/>
-	 <w:portType name="P"><w:operation name="a"><w:input message="s:a"/><w:output message="s:v"/></w:operation></w:portType>
-	 <w:binding name="B"><p:binding style="document"/><w:operation name="a"><p:operation soapAction="urn:a"/></w:operation></w:binding>
+	 <x:element name="c" type="s:T"/><x:complexType name="T"><x:complexContent><x:extension base="s:T">` +
+		`<x:sequence/></x:extension>
+	 </x:complexContent></x:complexType></x:schema></w:types><w:message name="a"><w:part element="s:a"/>` +
+		`</w:message><w:message name="v"/>
+	 <w:portType name="P"><w:operation name="a"><w:input message="s:a"/><w:output message="s:v"/></w:operation>` +
+		`</w:portType>
+	 <w:binding name="B"><p:binding style="document"/><w:operation name="a"><p:operation soapAction="urn:a"/>` +
+		`</w:operation></w:binding>
 	 <w:service name="S"><w:port name="Q"/></w:service></w:definitions>`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if d, err := Parse(data); (d == nil) == (err == nil) {

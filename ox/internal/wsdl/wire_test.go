@@ -138,8 +138,10 @@ func canonical(t *testing.T, doc []byte) string {
 // TestRequestGoldens: what each operation sends, name by name.
 func TestRequestGoldens(t *testing.T) {
 	t.Parallel()
-	got := &txtar.Archive{Comment: []byte("One request per operation as it goes over the wire. Every parameter is set; of a data type, one field of\n" +
-		"each kind. S is the namespace of the service, D that of data objects, R that of credentials.\nTo renew: go test ./ox/internal/wsdl -update\n\n")}
+	got := &txtar.Archive{Comment: []byte("One request per operation as it goes over the wire. Every parameter is set; " +
+		"of a data type, one field of\n" +
+		"each kind. S is the namespace of the service, D that of data objects, R that of credentials.\n" +
+		"To renew: go test ./ox/internal/wsdl -update\n\n")}
 	for _, name := range wsdl.Services {
 		for _, op := range tables[name] {
 			doc, err := soap.EncodeRequest(op, filled(op.NewRequest(), false))

@@ -16,8 +16,10 @@ import (
 // nilNote is a change whose note is xsi:nil, which the generated types cannot say.
 func (r *run) nilNote(id int32) string {
 	return fmt.Sprintf(`<e:Envelope xmlns:e=%q><e:Body><change xmlns="http://soap.admin.openexchange.com"`+
-		` xmlns:D="http://dataobjects.soap.admin.openexchange.com/xsd" xmlns:R="http://dataobjects.rmi.admin.openexchange.com/xsd">`+
-		`<ctx><D:id>%d</D:id></ctx><usrdata><D:id>%d</D:id><D:note xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/></usrdata>`+
+		` xmlns:D="http://dataobjects.soap.admin.openexchange.com/xsd" `+
+		`xmlns:R="http://dataobjects.rmi.admin.openexchange.com/xsd">`+
+		`<ctx><D:id>%d</D:id></ctx><usrdata><D:id>%d</D:id><D:note xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" `+
+		`xsi:nil="true"/></usrdata>`+
 		`<auth><R:login>%s</R:login><R:password>%s</R:password></auth></change></e:Body></e:Envelope>`, soap11, r.a.ID(),
 		id, adminLogin, adminPassword)
 }

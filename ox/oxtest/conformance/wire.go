@@ -74,8 +74,10 @@ func (r *run) post(service, action, envelope string) (int, string, error) {
 // its parts.
 func (r *run) exists(envelopeSpace, wrapperAttr, extra string) string {
 	return fmt.Sprintf(`<e:Envelope xmlns:e=%q><e:Body><S:exists xmlns:S="http://soap.admin.openexchange.com"`+
-		` xmlns:D="http://dataobjects.soap.admin.openexchange.com/xsd" xmlns:R="http://dataobjects.rmi.admin.openexchange.com/xsd" %s>`+
-		`<S:ctx><D:id>%d</D:id>%s</S:ctx><S:user><D:name>%s</D:name></S:user><S:auth><R:login>%s</R:login><R:password>%s</R:password></S:auth></S:exists></e:Body></e:Envelope>`,
+		` xmlns:D="http://dataobjects.soap.admin.openexchange.com/xsd" `+
+		`xmlns:R="http://dataobjects.rmi.admin.openexchange.com/xsd" %s>`+
+		`<S:ctx><D:id>%d</D:id>%s</S:ctx><S:user><D:name>%s</D:name></S:user><S:auth><R:login>%s</R:login><R:password>`+
+		`%s</R:password></S:auth></S:exists></e:Body></e:Envelope>`,
 		envelopeSpace, wrapperAttr, r.a.ID(), extra, adminLogin, adminLogin, adminPassword)
 }
 

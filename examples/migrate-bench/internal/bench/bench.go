@@ -237,7 +237,8 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if o.bound {
 		return b.bound(boundUser, layouts[len(layouts)-1])
 	}
-	fmt.Fprintf(b.out, "Measured by `go run ./examples/migrate-bench` on %d cores (%s/%s): %s to Dovecot %s on loopback, Maildir, mail_fsync=never; the best of %d runs.\n\n",
+	fmt.Fprintf(b.out, "Measured by `go run ./examples/migrate-bench` on %d cores (%s/%s): %s to Dovecot %s on "+
+		"loopback, Maildir, mail_fsync=never; the best of %d runs.\n\n",
 		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, b.sourceVersion(), b.targetVersion(), rounds+1)
 	fmt.Fprintln(b.out, "| mail | tool | first run | messages/s | MB/s | unchanged run | run with 1 % new | peak memory |")
 	fmt.Fprintln(b.out, "|---|---|---:|---:|---:|---:|---:|---:|")

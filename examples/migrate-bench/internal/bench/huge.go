@@ -54,7 +54,9 @@ func (b *bench) huge(n int) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(b.out, "%d folders with %d messages each: first run %.1f s (%.0f/s, peak %.0f MB), unchanged %.2f s (%.0f MB), 1 %% new in INBOX %.2f s (%.0f MB), one deletion in INBOX %.2f s (%.0f MB), state lost %.1f s (%.0f MB), %d messages at the target\n",
+		fmt.Fprintf(b.out, "%d folders with %d messages each: first run %.1f s (%.0f/s, peak %.0f MB), unchanged %.2f s "+
+			"(%.0f MB), 1 %% new in INBOX %.2f s (%.0f MB), one deletion in INBOX %.2f s (%.0f MB), state lost %.1f s (%.0f "+
+			"MB), %d messages at the target\n",
 			l.folders, l.messages, first.Seconds(), float64(l.folders*l.messages)/first.Seconds(), float64(peak)/1e6,
 			second.Seconds(), float64(peak2)/1e6,
 			third.Seconds(), float64(peak3)/1e6, deletion.Seconds(), float64(peak5)/1e6, lost.Seconds(), float64(peak4)/1e6,

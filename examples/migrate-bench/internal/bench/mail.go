@@ -35,7 +35,8 @@ func (b *bench) fill(user string, l layout, from, to int) (bytes int64, err erro
 			return err
 		}
 		for i := from; i < to; i++ {
-			m := fmt.Sprintf("From: a@school.test\r\nTo: b@school.test\r\nSubject: message %d\r\nMessage-ID: <%d.%d.%s@school.test>\r\nDate: Mon, 2 Mar 2020 10:00:00 +0100\r\n\r\n", i, f, i, user)
+			m := fmt.Sprintf("From: a@school.test\r\nTo: b@school.test\r\nSubject: message %d\r\n"+
+				"Message-ID: <%d.%d.%s@school.test>\r\nDate: Mon, 2 Mar 2020 10:00:00 +0100\r\n\r\n", i, f, i, user)
 			line := strings.Repeat("x", 76) + "\r\n"
 			m += strings.Repeat(line, max((l.size-len(m))/len(line), 1))
 			bytes += int64(len(m))

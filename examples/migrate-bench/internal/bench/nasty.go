@@ -61,7 +61,8 @@ func (b *bench) nasty() error {
 	if failed != nil {
 		return failed
 	}
-	fmt.Fprintln(b.out, "\n| nasty account | tool | messages | byte for byte | flags and keywords equal | after a delta: messages | byte for byte | flags and keywords equal |")
+	fmt.Fprintln(b.out, "\n| nasty account | tool | messages | byte for byte | flags and keywords equal | after a "+
+		"delta: messages | byte for byte | flags and keywords equal |")
 	fmt.Fprintln(b.out, "|---|---|---:|---:|---:|---:|---:|---:|")
 	results := map[string][]string{}
 	round := func() error {

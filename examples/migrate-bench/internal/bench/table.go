@@ -107,6 +107,7 @@ func (b *bench) memory(size int) error {
 		return err
 	}
 	bytes := float64(bigMailboxes * 2 * size)
-	fmt.Fprintf(b.out, "\n%d mailboxes at once, 2 messages of %d MB each: %.1f s, %.0f MB/s, peak memory of the process %.0f MB.\n", bigMailboxes, size>>20, took.Seconds(), bytes/1e6/took.Seconds(), float64(peak)/1e6)
+	fmt.Fprintf(b.out, "\n%d mailboxes at once, 2 messages of %d MB each: %.1f s, %.0f MB/s, peak memory of the process "+
+		"%.0f MB.\n", bigMailboxes, size>>20, took.Seconds(), bytes/1e6/took.Seconds(), float64(peak)/1e6)
 	return nil
 }

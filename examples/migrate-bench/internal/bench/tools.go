@@ -88,12 +88,14 @@ func (b *bench) command(tool, user string, round int) *exec.Cmd {
 	case "mbsync":
 		thost, tport, _ := strings.Cut(b.to.IMAPAddr, ":")
 		store := func(name, host, port, user, more string) string {
-			return fmt.Sprintf("IMAPStore %s\nHost %s\nPort %s\nUser %s\nPass %s\nSSLType None\nAuthMechs LOGIN\nPipelineDepth 20\n%s\n", name, host, port, user, password, more)
+			return fmt.Sprintf("IMAPStore %s\nHost %s\nPort %s\nUser %s\nPass %s\nSSLType None\nAuthMechs LOGIN\n"+
+				"PipelineDepth 20\n%s\n", name, host, port, user, password, more)
 		}
 		dir := filepath.Join(b.dir, "mbsync-"+target)
 		os.MkdirAll(dir, 0o700)
 		conf := store("far", host, port, user, "") + store("near", thost, tport, target, "") +
-			"Channel c\nFar :far:\nNear :near:\nPatterns * !Drafts !Junk !Sent !Trash\nSync Pull\nCreate Near\nRemove None\nExpunge Near\nCopyArrivalDate yes\nSyncState " + dir + "/\n"
+			"Channel c\nFar :far:\nNear :near:\nPatterns * !Drafts !Junk !Sent !Trash\nSync Pull\nCreate Near\nRemove None\n" +
+			"Expunge Near\nCopyArrivalDate yes\nSyncState " + dir + "/\n"
 		file := filepath.Join(dir, "rc")
 		os.WriteFile(file, []byte(conf), 0o600)
 		return exec.Command("mbsync", "-c", file, "c")

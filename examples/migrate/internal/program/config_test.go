@@ -49,7 +49,8 @@ another = "program's mistake"
 		"[migrate]\nfrom = [":                   "district.toml:2:",
 		"from = 'x'":                            "district.toml:1:1: from: is now from in [migrate]",
 		"[migrate.folders.roles]\nSend = \"x\"": "district.toml:2:1: migrate.folders.roles.Send: expected one of",
-		"[[migrate.window]]\nbegin=2026-01-02T00:00:00Z\nend=2026-01-01T00:00:00Z": "district.toml:3:1: migrate.window[1].end: expected a time after begin",
+		"[[migrate.window]]\nbegin=2026-01-02T00:00:00Z\nend=2026-01-01T00:00:00Z": "district.toml:3:1: " +
+			"migrate.window[1].end: expected a time after begin",
 	} {
 		write(text)
 		if _, _, err := readConfig(file); err == nil || !strings.Contains(err.Error(), want) {

@@ -39,7 +39,8 @@ func (c spoolConfig) source() (spool.Source, *spool.Owner, error) {
 		errs = append(errs, errors.New("migrate: no spool is named (-spool, or partitions in [migrate.spool])"))
 	}
 	if !filepath.IsAbs(c.Maildir) || !strings.Contains(c.Maildir, "%u") && !strings.Contains(c.Maildir, "%n") {
-		errs = append(errs, errors.New("migrate: -maildir is an absolute path with %u (or %n and %d) for the user, such as /srv/mail/%u/Maildir"))
+		errs = append(errs, errors.New("migrate: -maildir is an absolute path with %u (or %n and %d) for the user, such as "+
+			"/srv/mail/%u/Maildir"))
 	}
 	if c.Layout != spool.LayoutMaildir && c.Layout != spool.LayoutFS {
 		errs = append(errs, fmt.Errorf("migrate: the layout is empty or %q, not %q", spool.LayoutFS, c.Layout))

@@ -44,7 +44,9 @@ func TestConvert(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := filepath.Join(dir, "district.toml")
-	text := fmt.Sprintf("[migrate]\nusers = 'pilot.txt'\nstate_dir = %q\n[migrate.spool]\npartitions = [%q]\nconfig = %q\nmaildir = '%s/%%u/Maildir'\n", filepath.Join(dir, "state"), cyrus.Spool, filepath.Join(cyrus.Dir, "conf"), mail)
+	text := fmt.Sprintf("[migrate]\nusers = 'pilot.txt'\nstate_dir = %q\n[migrate.spool]\npartitions = [%q]\n"+
+		"config = %q\n"+
+		"maildir = '%s/%%u/Maildir'\n", filepath.Join(dir, "state"), cyrus.Spool, filepath.Join(cyrus.Dir, "conf"), mail)
 	if os.Getuid() == 0 {
 		text += fmt.Sprintf("owner = '%d:%d'\n", 65534, 65534)
 	}

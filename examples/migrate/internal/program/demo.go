@@ -131,6 +131,7 @@ func message(n int) dovecottest.Message {
 	flags := [][]string{{`\Seen`}, {`\Seen`, `\Answered`}, {}, {`\Flagged`, "$Label1"}}[n%4]
 	date := time.Date(2024, 3, 1, 8, 0, 0, 0, time.UTC).Add(time.Duration(n) * time.Hour)
 	return dovecottest.Message{Flags: flags, Date: date, Body: fmt.Appendf(nil,
-		"From: a.muster@school.test\r\nTo: l.dubois@school.test\r\nSubject: Message %d\r\nMessage-ID: <%d@school.test>\r\nDate: %s\r\n\r\nText of message %d.\r\n",
+		"From: a.muster@school.test\r\nTo: l.dubois@school.test\r\nSubject: Message %d\r\nMessage-ID: <%d@school.test>\r\n"+
+			"Date: %s\r\n\r\nText of message %d.\r\n",
 		n, n, date.Format(time.RFC1123Z), n)}
 }

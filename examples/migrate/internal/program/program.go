@@ -199,7 +199,8 @@ func (s *settings) flags(fs *cli.Flags) (spoolDirs *string) {
 func (s *settings) check(given bool) error {
 	switch {
 	case s.convert && (s.verify || s.noCopy || s.CutOver):
-		return errors.New("-verify, -no-copy and -cut-over belong to the migration over IMAP, not to the conversion from disk")
+		return errors.New("-verify, -no-copy and -cut-over belong to the migration over IMAP, not to the conversion " +
+			"from disk")
 	case s.convert && strings.HasSuffix(s.report, ".html"):
 		return errors.New("the report of a conversion is JSON")
 	case s.convert && (s.From == "") != (s.To == ""):

@@ -99,7 +99,8 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := filepath.Join(dir, "district.toml")
-	text := fmt.Sprintf("[migrate]\nfrom = 'imap://%s@%s'\nfrom_password = '%s'\nto = 'imap://%s@%s'\ninsecure = true\nusers = 'pilot.txt'\nstate_dir = %q\nwave = 'pilot'\n",
+	text := fmt.Sprintf("[migrate]\nfrom = 'imap://%s@%s'\nfrom_password = '%s'\nto = 'imap://%s@%s'\ninsecure = true\n"+
+		"users = 'pilot.txt'\nstate_dir = %q\nwave = 'pilot'\n",
 		from.MasterUser, from.IMAPAddr, from.MasterPassword, to.MasterUser, to.IMAPAddr, filepath.Join(dir, "state"))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

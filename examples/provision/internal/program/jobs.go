@@ -106,7 +106,8 @@ func (p *program) chooseRun(given map[string]bool) (do func(context.Context) int
 	case p.dryRun && (p.apply || p.applyPlan != ""):
 		return mistake("-dry-run contradicts -apply and -apply-plan")
 	case !p.now.IsZero() && (p.apply || p.applyPlan != "") && !p.anyDay:
-		return mistake("-now is for looking ahead; to apply for another day than today -any-day is needed, and sandbox = true in [site]")
+		return mistake("-now is for looking ahead; to apply for another day than today -any-day is needed, and sandbox = " +
+			"true in [site]")
 	case p.breakLease && !p.apply && p.applyPlan == "":
 		return mistake("-break-lease goes with -apply or -apply-plan")
 	case p.people < 20 || p.people > 200000:

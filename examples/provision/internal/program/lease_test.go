@@ -123,7 +123,8 @@ func TestHeldDistrict(t *testing.T) {
 	s := start(t, 30)
 	day := s.District.Today()
 	dir := s.directory(t)
-	const first = `{"program":"provision","host":"ox9","process":4711,"start":"2026-08-10T02:00:00Z","counter":1,"nonce":"n"}`
+	const first = `{"program":"provision","host":"ox9","process":4711,"start":"2026-08-10T02:00:00Z","counter":1,` +
+		`"nonce":"n"}`
 	if ok, err := dir.SwapNote(t.Context(), "run", "", first); err != nil || !ok {
 		t.Fatal(ok, err)
 	}

@@ -370,7 +370,8 @@ func (p *program) onServers(ctx context.Context, set *site.Settings) (exit int, 
 	}
 	if set.PlanOnly && !idle(acts) {
 		if p.plan != "" {
-			fmt.Fprintf(p.stdout, "\nThe plan is in %s; review it (-out FOLDER writes it as text and HTML too) and apply it with -apply-plan %[1]s.\n", p.plan)
+			fmt.Fprintf(p.stdout, "\nThe plan is in %s; review it (-out FOLDER writes it as text and HTML too) and apply it "+
+				"with -apply-plan %[1]s.\n", p.plan)
 		}
 		fmt.Fprintln(p.stdout, "\nThis was only the plan: no server was written to.")
 	}
@@ -390,7 +391,8 @@ func (p *program) verifyJournal(context.Context) int {
 	}
 	fmt.Fprintf(p.stdout, "The journal is whole: %d files, %d entries.\n", rep.Files, rep.Entries)
 	if rep.Tail > 0 {
-		fmt.Fprintf(p.stdout, "Its last %d bytes are no whole entry, as after a run that ended abruptly; the next run cuts them off.\n", rep.Tail)
+		fmt.Fprintf(p.stdout, "Its last %d bytes are no whole entry, as after a run that ended abruptly; the next run cuts "+
+			"them off.\n", rep.Tail)
 	}
 	if n := len(rep.Missing); n > 0 {
 		return p.flags.Fail(cli.Failed,
@@ -416,7 +418,8 @@ func (p *program) show(open *site.Site, act *site.Act) error {
 			fmt.Fprintf(p.stdout, "  initial passwords of %d new accounts, by school: %s\n", n, open.PasswordDir())
 		}
 		if n := act.NotAsSent(); n > 0 {
-			fmt.Fprintf(p.stdout, "  not taken as sent: %d records or rows; acknowledgement.csv is for the school administration\n", n)
+			fmt.Fprintf(p.stdout, "  not taken as sent: %d records or rows; acknowledgement.csv is for the school "+
+				"administration\n", n)
 		}
 	case (p.plan != "" || p.out != "") && p.shown.Empty(): // the whole plan is there
 		fmt.Fprint(p.stdout, act.Plan.Summary())

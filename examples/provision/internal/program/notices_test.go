@@ -40,7 +40,8 @@ func TestPreviewNotices(t *testing.T) {
 		return exit, out.String(), errs.String()
 	}
 	exit, out, errs := run()
-	for _, want := range []string{"== leaving, teacher, de\nSubject: Adieu erika.beispiel@schulen.example\n\nLiebe Erika, am 29.03.2027 ist Schluss.",
+	for _, want := range []string{"== leaving, teacher, de\nSubject: Adieu erika.beispiel@schulen.example\n\n" +
+		"Liebe Erika, am 29.03.2027 ist Schluss.",
 		"== leaving, pupil, de\nSubject: Dein Postfach", "== cancelled, staff, it\nSubject: La Sua casella"} {
 		if exit != 0 || !strings.Contains(out, want) {
 			t.Errorf("exit status %d %s, nothing about %q in\n%s", exit, errs, want, out)

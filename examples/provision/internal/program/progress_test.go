@@ -34,7 +34,8 @@ func TestProgressLines(t *testing.T) {
 			story.Observe(site.Event{Stage: site.Applied})
 			time.Sleep(time.Hour)
 		}
-		want := "act\n  10 of 50 steps, 2 failed\n  20 of 50 steps, 4 failed\nact\n  10 of 50 steps, 0 failed\n  20 of 50 steps, 0 failed\n"
+		want := "act\n  10 of 50 steps, 2 failed\n  20 of 50 steps, 4 failed\nact\n  10 of 50 steps, 0 failed\n" +
+			"  20 of 50 steps, 0 failed\n"
 		if b.String() != want {
 			t.Errorf("got\n%swant\n%s", b.String(), want)
 		}

@@ -105,7 +105,8 @@ func TestTransfersWithoutTheCopyService(t *testing.T) {
 	}))
 	t.Cleanup(lacking.Close)
 	s.configure(t, s.OX.SOAPURL, lacking.URL+strings.TrimPrefix(s.OX.SOAPURL, s.OX.URL))
-	if status, out, errs := s.run(t, s.District.Today(), "-apply"); status != 0 || !strings.Contains(out, "cannot copy users") {
+	if status, out, errs := s.run(t, s.District.Today(), "-apply"); status != 0 ||
+		!strings.Contains(out, "cannot copy users") {
 		t.Fatalf("status %d\n%s%s", status, out, errs)
 	}
 	term := s.District.Next(nil)
