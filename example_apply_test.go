@@ -33,6 +33,11 @@ func ExampleApply() {
 				InitialPassword: func(schoolmail.Account) (schoolmail.Secret, error) { return "to-be-changed", nil },
 				Clock:           time.Now,
 				Parallel:        8,
+				Observer: schoolmail.ObserverFunc(func(e schoolmail.Event) {
+					if e.Ended == e.Total {
+						fmt.Printf("the last of %d steps has ended\n", e.Total)
+					}
+				}),
 			})
 			if err != nil {
 				return err
@@ -46,6 +51,7 @@ func ExampleApply() {
 		fmt.Println(err)
 	}
 	// Output:
+	// the last of 66 steps has ended
 	// 66 steps, 66 done, 0 failed
 	// 0 steps, 0 done, 0 failed
 }

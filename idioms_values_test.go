@@ -135,6 +135,37 @@ func TestSimulatorsEndTwice(t *testing.T) {
 	}
 }
 
+// TestSimulatorsRun holds that Run hands on what its function says, and has ended
+// everything by then.
+func TestSimulatorsRun(t *testing.T) {
+	t.Parallel()
+	why := errors.New("why")
+	for name, run := range map[string]func() error{
+		"ucstest": func() error {
+			return ucstest.Run(func(_ context.Context, s *ucstest.Server) error { return asked(s.URL, why) })
+		},
+		"oxtest": func() error {
+			return oxtest.Run(func(_ context.Context, s *oxtest.Instance) error { return asked(s.SOAPURL, why) })
+		},
+		"sitetest": func() error {
+			return sitetest.Run(func(_ context.Context, s *sitetest.Sandbox) error { return asked(s.IMAPAddr(), why) },
+				sitetest.WithPeople(20))
+		},
+	} {
+		if err := run(); !errors.Is(err, why) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// asked says why if there is an address to ask at.
+func asked(address string, why error) error {
+	if address == "" {
+		return errors.New("it listens nowhere")
+	}
+	return why
+}
+
 // TestNilOptions holds that nil does for the options of every function that takes
 // some: it may say that something else is missing, and must not panic.
 func TestNilOptions(t *testing.T) {

@@ -218,12 +218,12 @@ func TestRunsAreKeptForTheirTime(t *testing.T) {
 }
 
 // stopper interrupts a run when the first step has ended.
-type stopper struct{ stop context.CancelFunc }
-
-func (s stopper) Observe(e site.Event) {
-	if e.Stage == site.Stepped {
-		s.stop()
-	}
+func stopper(stop context.CancelFunc) site.Observer {
+	return site.ObserverFunc(func(e site.Event) {
+		if e.Stage == site.Stepped {
+			stop()
+		}
+	})
 }
 
 // A plan that was cut off while it was applied is carried on as it was begun, and
@@ -256,7 +256,7 @@ func TestBegunPlanIsCarriedOnAsItWasBegun(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	act, err := run(ctx, site.RunOptions{Approved: planned.Plan, Observer: stopper{stop}})
+	act, err := run(ctx, site.RunOptions{Approved: planned.Plan, Observer: stopper(stop)})
 	if err != nil || act.Err == nil {
 		t.Fatalf("not interrupted: %v", err)
 	}
@@ -284,7 +284,7 @@ func TestBegunPlanIsCarriedOnAsItWasBegun(t *testing.T) {
 	// Without the names a plan is not carried on by halves: it is made anew.
 	export["5"] = "Emanuel Zwicky"
 	ctx, stop = context.WithCancel(t.Context())
-	begun, err := run(ctx, site.RunOptions{Apply: true, Observer: stopper{stop}})
+	begun, err := run(ctx, site.RunOptions{Apply: true, Observer: stopper(stop)})
 	if err != nil || begun.Err == nil {
 		t.Fatalf("not interrupted: %v", err)
 	}

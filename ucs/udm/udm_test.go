@@ -470,7 +470,7 @@ type events struct {
 	list []udm.Event
 }
 
-func (e *events) Observe(x udm.Event) {
+func (e *events) observe(x udm.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.list = append(e.list, x)
@@ -494,7 +494,7 @@ func TestOnTheWay(t *testing.T) {
 	defer sim.Close()
 	u := target{url: sim.URL, user: sim.User, password: sim.Password, sim: sim, base: s.BaseDN}
 	seen := &events{}
-	c := u.client(t, &udm.Options{Observer: seen})
+	c := u.client(t, &udm.Options{Observer: udm.ObserverFunc(seen.observe)})
 
 	// A server that is starting is asked again.
 	sim.Inject(ucstest.UDMFault{Status: http.StatusServiceUnavailable, Times: 2})
