@@ -255,6 +255,9 @@ func TestNilOptions(t *testing.T) {
 				_ = j.Close()
 			}
 		},
+		"site/journal.ReadAll": func() {
+			_ = journal.ReadAll(dir+"/none", func(schoolmail.JournalEntry) bool { return true }, nil)
+		},
 		"site/journal.OpenReader": func() { journal.OpenReader(dir+"/none", nil) },
 		"site/lease.Acquire":      func() { _, _ = lease.Acquire(over, ldap, "test", nil) },
 		"site/notify.New":         func() { _, _ = notify.New("127.0.0.1:1", "a@example.org", nil) },
