@@ -17,7 +17,8 @@ import (
 type explanation struct{ de, fr string }
 
 var mistakes = map[schoolmail.RejectionKind]explanation{
-	schoolmail.RejectedUnreadable: {"Die Zeile ist nicht lesbar (Anzahl Felder, Anführungszeichen oder abgeschnitten).",
+	schoolmail.RejectedUnreadable: {"Die Zeile ist nicht lesbar (Anzahl Felder, Anführungszeichen oder " +
+		"abgeschnitten).",
 		"La ligne est illisible (nombre de champs, guillemets ou ligne tronquée)."},
 	schoolmail.RejectedMissing: {"Das Feld «%s» ist leer.", "Le champ «%s» est vide."},
 	schoolmail.RejectedValue: {"Das Feld «%s» hat nicht die vereinbarte Form.",
@@ -26,12 +27,15 @@ var mistakes = map[schoolmail.RejectionKind]explanation{
 		"Le champ «%s» a perdu des lettres (mauvais encodage)."},
 	schoolmail.RejectedContradiction: {"Das Feld «%s» widerspricht einer anderen Zeile derselben Person.",
 		"Le champ «%s» contredit une autre ligne de la même personne."},
-	schoolmail.RejectedDoubleID: {"Diese Id steht für zwei Personen, oder zwei Ids unterscheiden sich nur in Gross- und Kleinschreibung.",
+	schoolmail.RejectedDoubleID: {"Diese Id steht für zwei Personen, oder zwei Ids unterscheiden sich nur in " +
+		"Gross- und Kleinschreibung.",
 		"Cet identifiant désigne deux personnes, ou deux identifiants ne diffèrent que par la casse."},
 	schoolmail.RejectedReference: {"Die Zeile verweist auf einen Datensatz, der in der Lieferung fehlt.",
 		"La ligne renvoie à un enregistrement qui manque dans la livraison."},
-	schoolmail.RejectedForeign: {"Diese Quelle ist für die Schule oder die Rolle der Person nicht zuständig; der Datensatz bleibt liegen.",
-		"Cette source n'est pas compétente pour l'école ou le rôle de la personne; l'enregistrement est laissé de côté."},
+	schoolmail.RejectedForeign: {"Diese Quelle ist für die Schule oder die Rolle der Person nicht zuständig; " +
+		"der Datensatz bleibt liegen.",
+		"Cette source n'est pas compétente pour l'école ou le rôle de la personne; l'enregistrement est laissé " +
+			"de côté."},
 	schoolmail.RejectedRepeat: {"Die Zeile steht zweimal da; sie gilt einmal.",
 		"La ligne figure deux fois; elle compte une fois."},
 	"": {"Die Zeile enthält einen Fehler.", "La ligne contient une erreur."},
@@ -39,31 +43,43 @@ var mistakes = map[schoolmail.RejectionKind]explanation{
 
 // findings are those that concern what was delivered.
 var findings = map[string]explanation{
-	"double-record": {"Zwei Datensätze unterscheiden sich nur in der Gross- und Kleinschreibung der Id; beide bleiben liegen.",
+	"double-record": {"Zwei Datensätze unterscheiden sich nur in der Gross- und Kleinschreibung der Id; beide " +
+		"bleiben liegen.",
 		"Deux enregistrements ne diffèrent que par la casse de l'identifiant; les deux sont laissés de côté."},
 	"record-case": {"Die Id kam bisher in anderer Gross- und Kleinschreibung; der Datensatz bleibt liegen.",
 		"L'identifiant avait jusqu'ici une autre casse; l'enregistrement est laissé de côté."},
 	"unusable-record": {"Rolle oder Name fehlt; der Datensatz bleibt liegen.",
 		"Le rôle ou le nom manque; l'enregistrement est laissé de côté."},
-	"no-population": {"Für diese Rolle an dieser Schule und Stufe ist kein Konto vorgesehen; der Datensatz bleibt liegen.",
-		"Aucun compte n'est prévu pour ce rôle dans cette école et à ce degré; l'enregistrement est laissé de côté."},
-	"other-person": {"Diese Id stand bisher für jemand anderen; nichts wurde geändert. Ist es dieselbe Person, bitte bestätigen, sonst die Id berichtigen.",
-		"Cet identifiant désignait jusqu'ici quelqu'un d'autre; rien n'a été modifié. S'il s'agit de la même personne, prière de confirmer, sinon de corriger l'identifiant."},
-	"new-id": {"Diese neue Id gehört wahrscheinlich zu einer Person, die bisher eine andere hatte; sie bleibt liegen. Bitte prüfen.",
-		"Ce nouvel identifiant appartient probablement à une personne qui en avait un autre; il est laissé de côté. Prière de vérifier."},
+	"no-population": {"Für diese Rolle an dieser Schule und Stufe ist kein Konto vorgesehen; der Datensatz " +
+		"bleibt liegen.",
+		"Aucun compte n'est prévu pour ce rôle dans cette école et à ce degré; l'enregistrement est laissé " +
+			"de côté."},
+	"other-person": {"Diese Id stand bisher für jemand anderen; nichts wurde geändert. Ist es dieselbe " +
+		"Person, bitte bestätigen, sonst die Id berichtigen.",
+		"Cet identifiant désignait jusqu'ici quelqu'un d'autre; rien n'a été modifié. S'il s'agit de la même " +
+			"personne, prière de confirmer, sinon de corriger l'identifiant."},
+	"new-id": {"Diese neue Id gehört wahrscheinlich zu einer Person, die bisher eine andere hatte; sie bleibt " +
+		"liegen. Bitte prüfen.",
+		"Ce nouvel identifiant appartient probablement à une personne qui en avait un autre; il est laissé de " +
+			"côté. Prière de vérifier."},
 	"double-person": {"Zwei Datensätze sehen nach einer Person aus; der zweite bleibt liegen. Bitte prüfen.",
-		"Deux enregistrements semblent désigner une seule personne; le second est laissé de côté. Prière de vérifier."},
+		"Deux enregistrements semblent désigner une seule personne; le second est laissé de côté. Prière de " +
+			"vérifier."},
 	"double-account": {"Zwei Konten haben diese Id; beide bleiben, wie sie sind.",
 		"Deux comptes ont cet identifiant; les deux restent inchangés."},
 	"no-address": {"Das Konto hat keine Mailadresse; es bleibt, wie es ist.",
 		"Le compte n'a pas d'adresse; il reste inchangé."},
 	"move-suspended": {"Der Wechsel wartet, bis die Lieferung der Schule wieder vollständig ist.",
 		"Le transfert attend que la livraison de l'école soit de nouveau complète."},
-	"school-not-delivered": {"Diese Schule liefert viel weniger Personen als bisher; niemand von ihr gilt als ausgetreten. Bitte prüfen.",
-		"Cette école livre beaucoup moins de personnes qu'avant; personne n'y est considéré comme parti. Prière de vérifier."},
-	"no-spelling": {"Aus dem Namen lässt sich kein Benutzername bilden; bitte eine Schreibweise von a bis z angeben.",
+	"school-not-delivered": {"Diese Schule liefert viel weniger Personen als bisher; niemand von ihr gilt als " +
+		"ausgetreten. Bitte prüfen.",
+		"Cette école livre beaucoup moins de personnes qu'avant; personne n'y est considéré comme parti. Prière " +
+			"de vérifier."},
+	"no-spelling": {"Aus dem Namen lässt sich kein Benutzername bilden; bitte eine Schreibweise von a bis z " +
+		"angeben.",
 		"Aucun nom d'utilisateur ne peut être formé du nom; prière d'indiquer une écriture en lettres latines."},
-	"new-school": {"Diese Schule ist nicht bekannt; ihre Personen warten auf die Informatik. Ist der Code richtig?",
+	"new-school": {"Diese Schule ist nicht bekannt; ihre Personen warten auf die Informatik. Ist der Code " +
+		"richtig?",
 		"Cette école n'est pas connue; ses personnes attendent le service informatique. Le code est-il juste?"},
 	"unknown-columns": {"Die Lieferung hat Spalten, die nicht vereinbart sind; sie werden nicht gelesen.",
 		"La livraison comporte des colonnes qui n'ont pas été convenues; elles ne sont pas lues."},
@@ -74,8 +90,10 @@ var findings = map[string]explanation{
 }
 
 var (
-	heldBack = explanation{"Zurückgehalten, weil auf einmal ungewöhnlich viel ändern würde; bitte prüfen und der Informatik bestätigen.",
-		"Retenu, parce qu'un nombre inhabituel de changements arriverait à la fois; prière de vérifier et de confirmer au service informatique."}
+	heldBack = explanation{"Zurückgehalten, weil auf einmal ungewöhnlich viel ändern würde; bitte prüfen und " +
+		"der Informatik bestätigen.",
+		"Retenu, parce qu'un nombre inhabituel de changements arriverait à la fois; prière de vérifier et de " +
+			"confirmer au service informatique."}
 	waits = explanation{"Noch nicht ausgeführt; die Informatik sorgt dafür.",
 		"Pas encore exécuté; le service informatique s'en occupe."}
 	// absent is for people who were not sent at all.
