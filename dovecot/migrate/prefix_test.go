@@ -23,7 +23,8 @@ func TestInboxBelowInboxAtPrefixedTarget(t *testing.T) {
 	}
 	m := migrateTo(from.IMAPAddr, to.IMAPAddr, t.TempDir())
 	res := sync(t, m, account("anna"))
-	want, got := map[string]int{"INBOX": 1, "INBOX/INBOX_": 1, "INBOX/INBOX_/unter": 1, "INBOX/Klasse": 1}, map[string]int{}
+	want := map[string]int{"INBOX": 1, "INBOX/INBOX_": 1, "INBOX/INBOX_/unter": 1, "INBOX/Klasse": 1}
+	got := map[string]int{}
 	for name, messages := range read(t, to.IMAPAddr, "anna").filled() {
 		got[name] = len(messages)
 	}

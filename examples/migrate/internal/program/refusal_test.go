@@ -79,8 +79,8 @@ func TestPrivateAuthority(t *testing.T) {
 	}
 	write("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})))
 	source, target := "imaps://anna:x@"+l.Addr().String(), "imap://anna:x@"+to.IMAPAddr
-	config := write("district.toml", fmt.Sprintf("[migrate]\nfrom = %q\nto = %q\ninsecure = true\nfrom_ca_file = 'ca.pem'\n",
-		source, target))
+	config := write("district.toml", fmt.Sprintf("[migrate]\nfrom = %q\nto = %q\ninsecure = true\n"+
+		"from_ca_file = 'ca.pem'\n", source, target))
 	for _, tt := range []struct {
 		name string
 		args []string
