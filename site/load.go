@@ -61,6 +61,7 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 			PageSize: d.PageSize, Source: c.Export.Source, StateAttribute: d.StateAttribute, CreateSchools: d.CreateSchools,
 			OXAccess: d.OXAccess, MailHomeServer: d.MailHomeServer, BesideUDM: d.BesideUDM,
 			S4Connector: d.S4Connector, Stamps: d.Stamps, Write: d.Write, StateProperty: d.StateProperty,
+			ClassesInOX: d.ClassesInOX, OXProfiles: d.OXProfiles, Windows: ucs.Windows(d.Windows), Extras: extras(c.Contexts),
 			ChangePassword: c.Passwords.Change, Timeout: seconds(c.TimeLimits.Directory)},
 		OXEndpoints: o.SOAPURLs,
 		OXMaster:    ox.Credentials{Login: o.MasterLogin, Password: o.MasterPassword},
@@ -132,3 +133,19 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// extras say what else the directory keeps of an account, by the context that it
+// lives in; nil: nothing.
+func extras(contexts []district.Context) func(schoolmail.Account) ucs.Extras {
+	by := map[schoolmail.ContextID]ucs.Extras{}
+	for _, x := range contexts {
+		e := ucs.Extras{MailHomeServer: x.MailHomeServer, MailQuotaMB: x.MailQuotaMB, OXQuotaMB: x.OXQuotaMB}
+		if e != (ucs.Extras{}) {
+			by[x.ID] = e
+		}
+	}
+	if len(by) == 0 {
+		return nil
+	}
+	return func(a schoolmail.Account) ucs.Extras { return by[a.Context] }
+}

@@ -223,6 +223,18 @@ type Directory struct {
 	UDMPassword     schoolmail.Secret `toml:"udm_password"`
 	UDMPasswordFile string            `toml:"udm_password_file"`
 	StateProperty   string            `toml:"state_property"`
+
+	ClassesInOX bool              `toml:"classes_in_ox"`
+	OXProfiles  map[string]string `toml:"ox_profiles"` // access combination to access profile
+	Windows     WindowsTemplates  `toml:"windows"`
+}
+
+// WindowsTemplates is the section [directory.windows]; see [ucs.Windows].
+type WindowsTemplates struct {
+	HomePath    string `toml:"home_path"`
+	HomeDrive   string `toml:"home_drive"`
+	ProfilePath string `toml:"profile_path"`
+	LogonScript string `toml:"logon_script"`
 }
 
 // OX is the section [ox].
@@ -333,6 +345,10 @@ type Context struct {
 	AdminLogin        string               `toml:"admin_login"`
 	AdminPassword     schoolmail.Secret    `toml:"admin_password"`
 	AdminPasswordFile string               `toml:"admin_password_file"`
+	// What the directory says of the accounts that live there; see [ucs.Extras].
+	MailHomeServer string `toml:"mail_home_server"`
+	MailQuotaMB    int    `toml:"mail_quota_mb"`
+	OXQuotaMB      int    `toml:"ox_quota_mb"`
 
 	ServiceLogin        string            `toml:"service_login"` // writes address books, and sees everybody
 	ServicePassword     schoolmail.Secret `toml:"service_password"`

@@ -159,6 +159,20 @@ func (p *printer) servers(c *Config) {
 	p.secret("udm_password", d.UDMPassword, d.UDMPasswordFile)
 	p.key("state_property", d.StateProperty, "", "UDM's extended attribute for state_attribute; empty: there is none")
 
+	p.key("classes_in_ox", d.ClassesInOX, false, "new classes are groups of Open-Xchange as well")
+	p.table("directory.ox_profiles", d.OXProfiles, `"webmail" = "webmail-pupils"`,
+		"access profiles (oxAccess) of access combinations; those that are not named are written as they are")
+	if w := d.Windows; w == (WindowsTemplates{}) {
+		p.line("# [directory.windows]   # what Windows computers need; <username> and <school> are replaced")
+		p.line(`# home_path = '\\fileserver\<username>'`)
+	} else {
+		p.section("[directory.windows]", "What Windows computers need; <username> and <school> are replaced.")
+		p.key("home_path", w.HomePath, "", "")
+		p.key("home_drive", w.HomeDrive, "", "")
+		p.key("profile_path", w.ProfilePath, "", "not of people who are staff only, as all of these")
+		p.key("logon_script", w.LogonScript, "", "")
+	}
+
 	o := &c.OX
 	p.section("[ox]", "Open-Xchange: the SOAP provisioning API.")
 	p.need("soap_urls", o.SOAPURLs, "every server of the cluster; each URL ends in /webservices")
@@ -259,6 +273,10 @@ func (p *printer) policy(c *Config) {
 		p.need("name", x.Name, "")
 		p.key("capacity", x.Capacity, schoolmail.DefaultCapacity, "most users in it, the administrator included")
 		p.key("headroom", x.Headroom, 0, "seats that newcomers leave free as long as another context has room")
+		p.key("mail_home_server", x.MailHomeServer, "",
+			"IMAP server in the directory's entry of who lives here; empty: that of [directory]")
+		p.key("mail_quota_mb", x.MailQuotaMB, 0, "mail quota in the directory's entry; 0: not written")
+		p.key("ox_quota_mb", x.OXQuotaMB, 0, "file quota in the directory's entry; -1: no limit; 0: not written")
 		p.need("admin_login", x.AdminLogin, "")
 		p.secret("admin_password", x.AdminPassword, x.AdminPasswordFile)
 		p.key("service_login", x.ServiceLogin, "",
