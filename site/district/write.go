@@ -160,11 +160,15 @@ func (p *printer) servers(c *Config) {
 	p.key("state_property", d.StateProperty, "", "UDM's extended attribute for state_attribute; empty: there is none")
 
 	p.key("classes_in_ox", d.ClassesInOX, false, "new classes are groups of Open-Xchange as well")
-	p.table("directory.ox_profiles", d.OXProfiles, `"webmail" = "webmail-pupils"`,
-		"access profiles (oxAccess) of access combinations; those that are not named are written as they are")
+	if len(d.OXProfiles) > 0 {
+		p.table("directory.ox_profiles", d.OXProfiles, "", "access profiles (oxAccess) of access combinations")
+	} else {
+		p.line("# A section [directory.ox_profiles] names access profiles (oxAccess) of access combinations, where they")
+		p.line(`# have other names than these, such as "webmail" = "webmail-pupils".`)
+	}
 	if w := d.Windows; w == (WindowsTemplates{}) {
-		p.line("# [directory.windows]   # what Windows computers need; <username> and <school> are replaced")
-		p.line(`# home_path = '\\fileserver\<username>'`)
+		p.line("# A section [directory.windows] has what Windows computers need, home_path, home_drive, profile_path and")
+		p.line("# logon_script, in which <username> and <school> are replaced.")
 	} else {
 		p.section("[directory.windows]", "What Windows computers need; <username> and <school> are replaced.")
 		p.key("home_path", w.HomePath, "", "")
