@@ -10,12 +10,12 @@ import (
 
 // guardNames are the guards that a policy limits and an override may lift.
 var guardNames = []string{"leavers", "deactivations", "purges", "transfers", "collapse", "repairs", "creates", "copies",
-	"restore", "new-schools", "roles", "renames", "schools", "classes", "access", "private-mail", "languages",
-	"telephones"}
+	"restore", "new-schools", "roles", "renames", "schools", "memberships", "classes", "access", "private-mail",
+	"languages", "telephones"}
 
 // limitedGuards are those that count against a limit.
 var limitedGuards = []string{"leavers", "deactivations", "purges", "transfers", "repairs", "copies",
-	"roles", "renames", "schools", "classes", "access", "private-mail", "languages", "telephones"}
+	"roles", "renames", "schools", "memberships", "classes", "access", "private-mail", "languages", "telephones"}
 
 // guardWord says what a guard counts.
 func guardWord(name string) string {

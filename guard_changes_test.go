@@ -152,6 +152,65 @@ func TestChangeOfTermsIsCountedAsAWhole(t *testing.T) {
 	}
 }
 
+// Who leaves one of several schools is counted, too: a table of further schools that
+// was not delivered takes nobody's membership away.
+func TestLostMembershipsAreGuarded(t *testing.T) {
+	t.Parallel()
+	p := guardPolicy()
+	w := newWorld(t, p)
+	rs := school(school(nil, "ps-a", RoleTeacher, 100), "ps-b", RoleTeacher, 390)
+	for i := range rs[:100] {
+		rs[i].Memberships = append(rs[i].Memberships, class("ps-c", "primary", "1a"))
+	}
+	w.run(p, delivery(rs), day0)
+	for n, pass := range map[int]int{5: 5, 6: 0} {
+		changed := slices.Clone(rs)
+		for i := range n {
+			changed[i].Memberships = changed[i].Memberships[:1]
+		}
+		plan := planOf(t, p, w, changed, day0.AddDays(1))
+		if got := plan.Count()[KindChange]; got != pass || len(plan.Held) != n-pass {
+			t.Errorf("%d lose one of two schools: %d pass\n%s", n, got, plan.Summary())
+		}
+		for _, h := range plan.Held {
+			if h.Guard != "memberships" {
+				t.Errorf("held by %q: %s", h.Guard, h.Why)
+			}
+		}
+	}
+}
+
+// What was done on a day in the future, under a wrong clock, counts as what was done
+// today: a clock that is put right empties no guard.
+func TestGuardsCountTheFuture(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []int{1, 365} {
+		p := guardPolicy()
+		w := newWorld(t, p)
+		rs := school(school(nil, "ps-a", RoleTeacher, 100), "ps-b", RoleTeacher, 390)
+		w.run(p, delivery(rs), day0)
+		changed := slices.Clone(rs)
+		for i := range 10 { // as many as may
+			changed[i].Phone = "+41 31 000 00 00"
+		}
+		w.run(p, delivery(changed), day0.AddDays(ahead))
+		changed[10].Phone = "+41 31 000 00 00"
+		if plan := planOf(t, p, w, changed, day0); plan.Count()[KindChange] != 0 || len(plan.Held) != 1 {
+			t.Errorf("%d days ahead, the guard is empty: %s", ahead, plan.Summary())
+		}
+		// Notices of a day to come count, too: after as many as may, no more today.
+		leave := func(n int, day Date) *Plan { return planOf(t, p, w, changed[n:], day) }
+		limit := 0
+		for n := 1; n < 60 && leave(n, day0).Count()[KindNotice] == n; n++ {
+			limit = n
+		}
+		w.run(p, delivery(changed[limit:]), day0.AddDays(ahead))
+		if plan := leave(limit+1, day0); limit == 0 || plan.Count()[KindNotice] != 0 {
+			t.Errorf("%d days ahead, after %d notices another is sent: %s", ahead, limit, plan.Summary())
+		}
+	}
+}
+
 // One column filled down, emptied or shifted: each field has a guard by school,
 // which the change of terms widens.
 func TestFieldsHaveGuards(t *testing.T) {

@@ -26,6 +26,7 @@ var changeGuards = []changeGuard{
 	{"roles", "changes of role", onFields("role")},
 	{"renames", "changes of name", onFields("given_name", "family_name")},
 	{"schools", "changes of school", (*ChangeAccount).leavesSchools},
+	{"memberships", "people who leave one of several schools", (*ChangeAccount).losesSchools},
 	{"classes", "changes of class", (*ChangeAccount).changesClasses},
 	{"access", "changes of access", onFields("access")},
 	{"private-mail", "changes of private address", onFields("notice_mail")},
@@ -43,6 +44,13 @@ func onFields(names ...string) func(*ChangeAccount) bool {
 func (c *ChangeAccount) leavesSchools() bool {
 	return len(c.Before.Memberships) > 0 && !slices.ContainsFunc(c.Before.Memberships, func(m Membership) bool {
 		return slices.ContainsFunc(c.After.Memberships, func(o Membership) bool { return o.School == m.School })
+	})
+}
+
+// losesSchools reports whether some of the schools stay, but not all.
+func (c *ChangeAccount) losesSchools() bool {
+	return !c.leavesSchools() && slices.ContainsFunc(c.Before.Memberships, func(m Membership) bool {
+		return !slices.ContainsFunc(c.After.Memberships, func(o Membership) bool { return o.School == m.School })
 	})
 }
 

@@ -28,10 +28,10 @@ func (in *given) declared(guard string, s SchoolID) string {
 		x := &in.policy.Schools[i]
 		switch {
 		case x.ID == s && !x.Closed.IsZero() && in.now >= x.Closed &&
-			slices.Contains([]string{"leavers", "deactivations", "collapse"}, guard):
+			slices.Contains([]string{"leavers", "deactivations", "collapse", "memberships"}, guard):
 			return fmt.Sprintf("the policy: closed since %s", x.Closed)
-		case slices.Contains(x.Formerly, s) && slices.Contains([]string{"schools", "classes", "collapse", "transfers",
-			"access"}, guard):
+		case slices.Contains(x.Formerly, s) && slices.Contains([]string{"schools", "memberships", "classes", "collapse",
+			"transfers", "access"}, guard):
 			return fmt.Sprintf("the policy: now %s", x.ID)
 		}
 	}
