@@ -224,7 +224,7 @@ func WriteDrift(w io.Writer, list []Difference) error {
 			fmt.Fprintf(&b, "%s: the same\n", pair)
 			continue
 		}
-		fmt.Fprintf(&b, "%s: %d differences\n", pair, n)
+		fmt.Fprintf(&b, "%s: %d %s\n", pair, n, [2]string{"difference", "differences"}[min(n-1, 1)])
 		tw.Flush()
 	}
 	_, err := io.WriteString(w, b.String())

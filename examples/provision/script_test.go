@@ -28,12 +28,13 @@ func TestMain(m *testing.M) {
 // $STAYER record ids, $SCHOOL the school of the stayer.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, Setup: setUp,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"deliver": deliver, "exits": exits}})
+	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error { return setUp(env) },
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"deliver": deliver, "exits": exits}})
 }
 
-func setUp(env *testscript.Env) error {
-	sb, err := sitetest.Start(sitetest.WithPeople(60))
+func setUp(env *testscript.Env, opts ...sitetest.Option) error {
+	sb, err := sitetest.Start(append(opts, sitetest.WithPeople(60))...)
 	if err != nil {
 		return err
 	}
@@ -83,16 +84,20 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: exits status program [args...]")
 	}
-	err := ts.Exec(args[1], args[2:]...)
-	status := "0"
+	if status := run(ts, args[1:]); status != args[0] {
+		ts.Fatalf("exit status %s, want %s", status, args[0])
+	}
+}
+
+// run runs a program and returns its exit status.
+func run(ts *testscript.TestScript, args []string) string {
+	err := ts.Exec(args[0], args[1:]...)
 	if e, ok := err.(*exec.ExitError); ok {
-		status = strings.TrimPrefix(e.Error(), "exit status ")
+		return strings.TrimPrefix(e.Error(), "exit status ")
 	} else if err != nil {
 		ts.Fatalf("%v", err)
 	}
-	if status != args[0] {
-		ts.Fatalf("exit status %s, want %s", status, args[0])
-	}
+	return "0"
 }
 
 // Every flag that -h lists is in a script.

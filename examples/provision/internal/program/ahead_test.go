@@ -49,9 +49,9 @@ func TestDrift(t *testing.T) {
 	}
 	before := s.written()
 	exit, out, errs = s.run(t, day, "-drift")
-	for _, want := range []string{"export and directory: 1 differences",
+	for _, want := range []string{"export and directory: 1 difference",
 		`\n .*` + records[0].Key.ID + ` +person +\(none\) `,
-		"directory and Open-Xchange: 1 differences", poor.Username + ` +` + poor.Key.ID + ` +user +context [0-9]+ +\(none\)`,
+		"directory and Open-Xchange: 1 difference", poor.Username + ` +` + poor.Key.ID + ` +user +context [0-9]+ +\(none\)`,
 		"directory and mail store: the same"} {
 		if exit != 3 || !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("%d %s: nothing about %s in\n%s", exit, errs, want, out)
