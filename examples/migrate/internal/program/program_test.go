@@ -8,8 +8,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/internal/cli"
@@ -112,7 +114,8 @@ func TestRun(t *testing.T) {
 	args := []string{"-config", config, "-to-password", secret}
 
 	code, out, errs := call(t, append(args, "-plan")...)
-	if code != cli.Done || !strings.Contains(out, "Gesendet                     -> Sent") {
+	if code != cli.Done || !strings.Contains(out, "Gesendet                     -> Sent") ||
+		strings.Count(out, ", 10 to copy\n  in all 10 messages, 10 to copy\n") != 2 {
 		t.Fatalf("plan: exit %d\n%s%s", code, out, errs)
 	}
 	if n := len(to.Messages("anna", "Sent")); n != 0 {
@@ -135,6 +138,11 @@ func TestRun(t *testing.T) {
 	}
 	if strings.Contains(string(raw), to.MasterPassword) {
 		t.Error("the report contains a password")
+	}
+	// What is there already need not be copied, and the plan's numbers say so.
+	if code, out, errs := call(t, append(args, "-plan")...); code != cli.Done ||
+		strings.Count(out, "  in all 10 messages, 0 to copy\n") != 2 {
+		t.Errorf("plan after the copy: exit %d\n%s%s", code, out, errs)
 	}
 	// One account cannot log in: the other goes on, and the exit code says it.
 	from.AddMessage("beat", "INBOX", message(77))
@@ -203,4 +211,23 @@ func simulator(tb testing.TB, opts ...dovecottest.Option) *dovecottest.Server {
 	}
 	tb.Cleanup(func() { s.Close() })
 	return s
+}
+
+// Attempts, timeout and preset reach the migration.
+func TestAttemptsAndTimeout(t *testing.T) {
+	t.Parallel()
+	s, _, ok := parse([]string{"-from", "imaps://u:x@h", "-to", "imaps://u:x@h", "-attempts", "7", "-timeout", "90s",
+		"-preset", "exchange"}, io.Discard, os.Stderr)
+	if !ok {
+		t.Fatal("not taken")
+	}
+	from, to, _, err := s.sides()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := s.options(&from)
+	if err != nil || o.Attempts != 7 || from.Timeout != 90*time.Second || to.Timeout != 90*time.Second ||
+		from.Connections != 8 || !slices.Contains(o.Folders.Skip, "Kalender") {
+		t.Errorf("%+v, %+v, %+v, %v", o, from, to, err)
+	}
 }
