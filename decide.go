@@ -150,9 +150,6 @@ func (d *decisions) newcomer(r *Record) {
 		d.early.see(r, d.now)
 		return
 	}
-	if d.shielded[r.Key] != "" {
-		return
-	}
 	ms := d.current(r)
 	pop := d.policy.population(r.Role, ms)
 	if pop == nil {

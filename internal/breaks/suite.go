@@ -20,18 +20,20 @@ import (
 	"strings"
 )
 
-// Suite is a number of breaks with the test programs that try them.
+// Suite is a number of breaks with the test programs that try them, which are built
+// when they are needed. It is for one Try at a time.
 type Suite struct {
 	list     []Break
 	root     string
-	dir      string // of the overlay and the programs
-	programs map[string][]program
+	dir      string              // of the overlay and the programs
+	programs map[string]*program // by package
 }
 
 // program is the test program of a package.
 type program struct {
 	dir, file string
 	flags     []string
+	drawing   bool // some tests draw their input, which costs most of the time
 }
 
 // also are packages whose tests are asked besides the file's own.
@@ -42,30 +44,19 @@ var also = map[string][]string{
 
 const environment = "SCHOOLMAIL_BREAK"
 
-// Prepare builds the test programs for some breaks. An error says that one of
-// them does not apply or does not compile. Close removes what was built.
-func Prepare(ctx context.Context, root string, list []Break) (*Suite, error) {
+// Prepare makes ready to try some breaks. An error says that one of them does not
+// apply. Close removes what is built.
+func Prepare(root string, list []Break) (*Suite, error) {
 	dir, err := os.MkdirTemp("", "breaks")
 	if err != nil {
 		return nil, fmt.Errorf("breaks: %w", err)
 	}
-	s := &Suite{list: list, root: root, dir: dir, programs: map[string][]program{}}
+	s := &Suite{list: list, root: root, dir: dir, programs: map[string]*program{}}
 	replace, err := s.overlay()
 	if err == nil {
 		var data []byte
 		if data, err = json.Marshal(map[string]any{"Replace": replace}); err == nil {
 			err = os.WriteFile(filepath.Join(dir, "overlay.json"), data, 0o600)
-		}
-	}
-	for _, b := range list {
-		if own := path.Dir(b.File); err == nil && s.programs[own] == nil {
-			for _, pkg := range append([]string{own}, also[own]...) {
-				var p program
-				if p, err = s.build(ctx, pkg); err != nil {
-					break
-				}
-				s.programs[own] = append(s.programs[own], p)
-			}
 		}
 	}
 	if err != nil {
@@ -206,7 +197,7 @@ func (s *Suite) build(ctx context.Context, pkg string) (program, error) {
 	for _, t := range tests {
 		data, e := os.ReadFile(t)
 		if err = errors.Join(err, e); bytes.Contains(data, []byte("\"pgregory.net/rapid\"")) {
-			p.flags = append(p.flags, "-rapid.nofailfile")
+			p.flags, p.drawing = append(p.flags, "-rapid.nofailfile"), true
 			break
 		}
 	}
@@ -215,28 +206,53 @@ func (s *Suite) build(ctx context.Context, pkg string) (program, error) {
 
 var failed = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 
-// Try reports whether the tests notice the i-th break, and which one did.
+// Try reports whether the tests notice the i-th break, and which one did. An error says
+// that they could not be asked.
 func (s *Suite) Try(ctx context.Context, i int) (noticed bool, by string, err error) {
-	for _, p := range s.programs[path.Dir(s.list[i].File)] {
-		cmd := exec.CommandContext(ctx, p.file, p.flags...)
-		cmd.Dir = p.dir
-		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", environment, i+1))
-		out, err := cmd.CombinedOutput()
-		var exit *exec.ExitError
-		switch {
-		case ctx.Err() != nil:
-			return false, "", ctx.Err()
-		case err == nil:
-			continue
-		case !errors.As(err, &exit):
-			return false, "", fmt.Errorf("breaks: %w", err)
+	own := path.Dir(s.list[i].File)
+	for _, pkg := range append([]string{own}, also[own]...) {
+		p := s.programs[pkg]
+		if p == nil {
+			built, err := s.build(ctx, pkg)
+			if err != nil {
+				return false, "", err
+			}
+			p = &built
+			s.programs[pkg] = p
 		}
-		names := failed.FindAllStringSubmatch(string(out), -1)
-		if len(names) == 0 {
-			return true, "the end of the test program", nil
+		if p.drawing { // most breaks are noticed by a few draws, or by other tests
+			few := *p
+			few.flags = append(slices.Clone(p.flags), "-rapid.checks=10")
+			if noticed, by, err = s.ask(ctx, few, i); noticed || err != nil {
+				return noticed, by, err
+			}
 		}
-		slices.SortFunc(names, func(a, b []string) int { return cmp.Compare(len(b[1]), len(a[1])) })
-		return true, names[0][1], nil
+		if noticed, by, err = s.ask(ctx, *p, i); noticed || err != nil {
+			return noticed, by, err
+		}
 	}
 	return false, "", nil
+}
+
+// ask runs a test program with the i-th break.
+func (s *Suite) ask(ctx context.Context, p program, i int) (noticed bool, by string, err error) {
+	cmd := exec.CommandContext(ctx, p.file, p.flags...)
+	cmd.Dir = p.dir
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", environment, i+1))
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return false, "", ctx.Err()
+	case err == nil:
+		return false, "", nil
+	case !errors.As(err, &exit):
+		return false, "", fmt.Errorf("breaks: %w", err)
+	}
+	names := failed.FindAllStringSubmatch(string(out), -1)
+	if len(names) == 0 {
+		return true, "the end of the test program", nil
+	}
+	slices.SortFunc(names, func(a, b []string) int { return cmp.Compare(len(b[1]), len(a[1])) })
+	return true, names[0][1], nil
 }

@@ -51,7 +51,7 @@ func run(ctx context.Context, wanted func(*breaks.Break) bool, n int, seed uint6
 		rand.New(rand.NewPCG(seed, 0)).Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 		list = list[:n]
 	}
-	suite, err := breaks.Prepare(ctx, root, list)
+	suite, err := breaks.Prepare(root, list)
 	if err != nil {
 		return false, err
 	}
