@@ -192,7 +192,7 @@ func (s *Suite) build(ctx context.Context, pkg string) (program, error) {
 		return p, fmt.Errorf("breaks: %s: %w\n%s", pkg, err, out)
 	}
 	// Tests of the source text see nothing of a break.
-	p.flags = append(p.flags, "-test.skip=Pure|Imports|PackageComments|Ceilings|Findings")
+	p.flags = append(p.flags, "-test.skip=Pure|Imports|PackageComments|Ceilings|Findings|Idioms")
 	tests, err := filepath.Glob(filepath.Join(p.dir, "*_test.go"))
 	for _, t := range tests {
 		data, e := os.ReadFile(t)
@@ -219,11 +219,12 @@ func (s *Suite) Try(ctx context.Context, i int) (noticed bool, by string, err er
 			}
 			p = &built
 			s.programs[pkg] = p
+			if fails, by, err := s.ask(ctx, p.few(), -1); fails || err != nil {
+				return false, "", errors.Join(err, fmt.Errorf("breaks: %s: %s fails without any break", pkg, by))
+			}
 		}
 		if p.drawing { // most breaks are noticed by a few draws, or by other tests
-			few := *p
-			few.flags = append(slices.Clone(p.flags), "-rapid.checks=10")
-			if noticed, by, err = s.ask(ctx, few, i); noticed || err != nil {
+			if noticed, by, err = s.ask(ctx, p.few(), i); noticed || err != nil {
 				return noticed, by, err
 			}
 		}
@@ -232,6 +233,15 @@ func (s *Suite) Try(ctx context.Context, i int) (noticed bool, by string, err er
 		}
 	}
 	return false, "", nil
+}
+
+// few is a program that draws less.
+func (p *program) few() program {
+	few := *p
+	if p.drawing {
+		few.flags = append(slices.Clone(p.flags), "-rapid.checks=10")
+	}
+	return few
 }
 
 // ask runs a test program with the i-th break.
