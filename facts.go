@@ -457,8 +457,12 @@ func (f *facts) collapse() {
 		}
 		f.schools[h.school] = fmt.Sprintf("school %s delivered %d of %d %s: it counts as not delivered", h.school, n, all,
 			who)
-		f.find("school-not-delivered", "school %s delivered %d of %d %s: nobody missing there is treated as gone",
-			h.school, n, all, who).School = h.school
+		closed := ""
+		if none {
+			closed = fmt.Sprintf("; if it has closed: school = [{ id = %q, closed = %s }]", h.school, f.now)
+		}
+		f.find("school-not-delivered", "school %s delivered %d of %d %s: nobody missing there is treated as gone%s",
+			h.school, n, all, who, closed).School = h.school
 	}
 }
 

@@ -53,8 +53,8 @@ func (f *facts) spell() {
 	for s, n := range count {
 		f.doubtful[s] = f.strange(s)
 		f.find("new-school", "school %s is new, and %s: %s wait until the policy names it, "+
-			"or an override of the guard %q lets them in",
-			s, f.doubtful[s], people(n), guardNewSchools).School = s
+			"or an override of the guard %q lets them in%s",
+			s, f.doubtful[s], people(n), guardNewSchools, f.takesOver(s)).School = s
 	}
 }
 
