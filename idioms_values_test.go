@@ -49,6 +49,8 @@ func TestKindsMeanWhatTheRootSays(t *testing.T) {
 		{"dovecot", "ErrExists", &dovecot.Error{Kind: dovecot.ErrExists}, taken},
 		{"dovecot/migrate", "ErrNoMailbox", &migrate.Error{Kind: migrate.ErrNoMailbox}, missing},
 		{"dovecot/migrate", "ErrBusy", &migrate.Error{Kind: migrate.ErrBusy}, taken},
+		{"dovecot/migrate/spool", "ErrNoMailbox", &spool.Error{Kind: spool.ErrNoMailbox, Err: spool.ErrNoMailbox}, missing},
+		{"dovecot/migrate/spool", "ErrBusy", &spool.Error{Kind: spool.ErrBusy, Err: spool.ErrBusy}, taken},
 		{"escada", "ErrNoFiles", &escada.Error{Kind: escada.ErrNoFiles}, nil}, // nothing was asked for by name
 		{"ox", "ErrNoSuchUser", &ox.Error{Kind: ox.ErrNoSuchUser}, missing},
 		{"ox", "ErrNoSuchContext", &ox.Error{Kind: ox.ErrNoSuchContext}, missing},

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/mistakes"
 )
 
 // Kind is a sort of mistake that makes an export, or a profile, unusable. It is
@@ -97,22 +98,10 @@ func (e *Error) Temporary() bool { return e.Kind == ErrNotReady || e.Kind == "" 
 type Errors []*Error
 
 // Error returns all mistakes, one a line.
-func (es Errors) Error() string {
-	lines := make([]string, len(es))
-	for i, e := range es {
-		lines[i] = e.Error()
-	}
-	return strings.Join(lines, "\n")
-}
+func (es Errors) Error() string { return mistakes.Lines(es) }
 
 // Unwrap returns the single errors.
-func (es Errors) Unwrap() []error {
-	errs := make([]error, len(es))
-	for i, e := range es {
-		errs[i] = e
-	}
-	return errs
-}
+func (es Errors) Unwrap() []error { return mistakes.Each(es) }
 
 // err returns es as an error, nil if it is empty.
 func (es Errors) err() error {

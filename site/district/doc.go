@@ -65,6 +65,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/escada"
+	"github.com/ictmedia/schoolmail/internal/mistakes"
 	"github.com/ictmedia/schoolmail/ucs"
 )
 
@@ -702,19 +703,7 @@ func (e *Error) Unwrap() error { return e.Kind }
 type Errors []*Error
 
 // Error returns all mistakes, one a line.
-func (es Errors) Error() string {
-	lines := make([]string, len(es))
-	for i, e := range es {
-		lines[i] = e.Error()
-	}
-	return strings.Join(lines, "\n")
-}
+func (es Errors) Error() string { return mistakes.Lines(es) }
 
 // Unwrap returns the single errors.
-func (es Errors) Unwrap() []error {
-	errs := make([]error, len(es))
-	for i, e := range es {
-		errs[i] = e
-	}
-	return errs
-}
+func (es Errors) Unwrap() []error { return mistakes.Each(es) }

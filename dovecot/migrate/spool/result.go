@@ -4,12 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/ictmedia/schoolmail"
 )
 
-// Kind tells errors apart: errors.Is(err, ErrLocked).
+// Kind tells errors apart: errors.Is(err, ErrLocked). [ErrNoMailbox] also matches
+// [schoolmail.ErrNotFound], [ErrBusy] [schoolmail.ErrConflict].
 type Kind string
 
 func (k Kind) Error() string { return string(k) }
+
+// Is reports whether the kind is a special case of the target.
+func (k Kind) Is(target error) bool {
+	return k == ErrNoMailbox && target == schoolmail.ErrNotFound || k == ErrBusy && target == schoolmail.ErrConflict
+}
 
 // The kinds of errors.
 const (
