@@ -48,7 +48,8 @@ type Server struct {
 	// night: it is asked again for every connection.
 	Token func(ctx context.Context, user string) (schoolmail.Secret, error)
 
-	// Connections limits the connections at a time, 0 means 8.
+	// Connections limits the connections at a time, 0 means 8. An account of many folders
+	// takes up to four of them while no other account waits for them.
 	Connections int
 	// BytesPerSecond limits what all connections together read from the
 	// server, to spare an old one. 0 means no limit.
