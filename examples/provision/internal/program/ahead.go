@@ -93,3 +93,14 @@ func (p *program) showForecast(ctx context.Context) int {
 		return status, o.WriteText(p.stdout)
 	})
 }
+
+// showCalendar tells what closes when.
+func (p *program) showCalendar(ctx context.Context) int {
+	return p.lookAndPlan(ctx, func(open *site.Site, w *site.World, _ *schoolmail.Plan) (int, error) {
+		sel, err := w.Select(&p.shown)
+		if err != nil {
+			return 0, &site.InputError{Err: err}
+		}
+		return cli.Done, site.WriteCalendar(p.stdout, open.Calendar(w, sel))
+	})
+}

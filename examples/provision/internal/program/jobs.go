@@ -33,6 +33,7 @@ func (p *program) jobs() []job {
 		{flag: "explain", do: p.explainPerson},
 		{flag: "subject", do: p.tellSubject},
 		{flag: "drift", with: []string{"school", "role", "person"}, do: p.showDrift},
+		{flag: "calendar", with: []string{"school", "role", "person"}, do: p.showCalendar},
 		{flag: "forecast", with: []string{"churn"}, do: p.showForecast},
 		{flag: "hold", with: []string{"reason", "until", "by"}, do: p.holdPerson},
 		{flag: "release", with: []string{"by"}, do: p.releasePerson},

@@ -75,6 +75,9 @@ what is missing. An example for cron, at two in the morning:
   provision -config district.toml -drift [-school S] [-role R] [-person WHO]
       Compares export, directory, Open-Xchange and mail store, and lists who differs
       where. Reads only. Exit status: 0 no difference, 3 some.
+  provision -config district.toml -calendar [-school S] [-role R] [-person WHO]
+      Tells on which day whose mailbox closes, whose account is removed for ever and
+      which old copies go, unless the records come again. Reads only.
   provision -config district.toml -forecast [-churn NEW,GONE]
       Tells how full each context is now, after this plan and through the next year,
       on which day one is full, and for whom a context is to be declared by when.
@@ -145,7 +148,7 @@ type options struct {
 	shown, only                           schoolmail.Selection
 	detailed                              bool
 	hold, release, reason, by, churn      string
-	drift, forecast                       bool
+	drift, forecast, calendar             bool
 	syslog                                string
 	until                                 schoolmail.Date
 }
@@ -194,6 +197,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		"call off the deletion of this `user` that UCS@school's importer has set, and do nothing else")
 	fs.StringVar(&p.explain, "explain", "", "tell all that is known of one `person`: user name, address or record id")
 	fs.BoolVar(&p.drift, "drift", false, "compare export, directory, OX and mail store, and do nothing else")
+	fs.BoolVar(&p.calendar, "calendar", false, "tell what closes when, and do nothing else")
 	fs.BoolVar(&p.forecast, "forecast", false, "tell how the contexts fill through the year, and do nothing else")
 	fs.StringVar(&p.churn, "churn", "", "with -forecast: `NEW,GONE` percent of people with each change of terms; "+
 		"default as in the kept runs")
