@@ -47,6 +47,7 @@ func TestAcknowledgement(t *testing.T) {
 	teacher := schoolmail.Population{Name: "teachers", Roles: []schoolmail.Role{schoolmail.RoleTeacher},
 		Contexts: []schoolmail.ContextID{10}, Domain: "schulen.example", Access: "groupware_standard"}
 	p := schoolmail.Policy{Source: "escada", Populations: []schoolmail.Population{teacher, pupil},
+		Schools: []schoolmail.School{{ID: "ps-a"}, {ID: "ps-b"}},
 		Contexts: []schoolmail.ContextSpec{{ID: 10, Name: "lehrpersonen", Capacity: 20},
 			{ID: 21, Name: "primar-1", Capacity: 20}}}.WithDefaults()
 	var gone []schoolmail.Account
