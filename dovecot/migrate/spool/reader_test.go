@@ -20,30 +20,13 @@ const password = "pw"
 
 func login(tb testing.TB, addr, user string) *cyrusd.Conn {
 	tb.Helper()
-	c, err := cyrusd.Dial(addr)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { c.Close() })
-	do(tb, c, "LOGIN %s %s", user, password)
-	return c
+	return cyrusd.Login(tb, addr, user, password)
 }
 
-func do(tb testing.TB, c *cyrusd.Conn, format string, args ...any) string {
-	tb.Helper()
-	out, err := c.Do(format, args...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return out
-}
-
-func put(tb testing.TB, c *cyrusd.Conn, box, flags, date, message string) {
-	tb.Helper()
-	if err := c.Append(box, flags, date, message); err != nil {
-		tb.Fatal(err)
-	}
-}
+var (
+	do  = cyrusd.Do
+	put = cyrusd.Put
+)
 
 func mail(n int) string {
 	return fmt.Sprintf("From: a@school.test\r\nSubject: message %d\r\nMessage-ID: <%d@school.test>\r\n\r\n"+
