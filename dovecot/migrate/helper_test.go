@@ -3,7 +3,6 @@ package migrate_test
 import (
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapclient"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
@@ -29,61 +27,15 @@ type box map[string][]string
 // read looks at a whole account. With dates false, dates are left out.
 func read(tb testing.TB, addr, user string) box {
 	tb.Helper()
-	c, err := imapclient.DialInsecure(addr, nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer c.Close()
-	if err := c.Login(user, password).Wait(); err != nil {
-		tb.Fatal(err)
-	}
-	folders, err := c.List("", "*", nil).Collect()
-	if err != nil {
-		tb.Fatal(err)
-	}
 	out := box{}
-	for _, f := range folders {
-		if slices.Contains(f.Attrs, imap.MailboxAttrNoSelect) || slices.Contains(f.Attrs, imap.MailboxAttrNonExistent) {
-			continue
+	cyrusd.Look(tb, addr, user, password, func(folder string, _ *imap.SelectData, list []cyrusd.Seen) {
+		out[folder] = nil
+		for _, m := range list {
+			out[folder] = append(out[folder],
+				fmt.Sprintf("%s %d %s %s", m.Digest, m.Length, m.Date, strings.Join(m.Flags, ",")))
 		}
-		sel, err := c.Select(f.Mailbox, &imap.SelectOptions{ReadOnly: true}).Wait()
-		if err != nil {
-			tb.Fatalf("%s: %v", f.Mailbox, err)
-		}
-		out[f.Mailbox] = nil
-		if sel.NumMessages == 0 {
-			continue
-		}
-		section := &imap.FetchItemBodySection{Peek: true}
-		cmd := c.Fetch(imap.SeqSet{{Start: 1, Stop: 0}}, &imap.FetchOptions{Flags: true, InternalDate: true,
-			BodySection: []*imap.FetchItemBodySection{section}})
-		for m := cmd.Next(); m != nil; m = cmd.Next() {
-			var flags []string
-			var line, date string
-			for item := m.Next(); item != nil; item = m.Next() {
-				switch item := item.(type) {
-				case imapclient.FetchItemDataFlags:
-					for _, f := range item.Flags {
-						if !strings.EqualFold(string(f), `\Recent`) {
-							flags = append(flags, strings.ToLower(string(f)))
-						}
-					}
-				case imapclient.FetchItemDataInternalDate:
-					date = item.Time.UTC().Format(time.RFC3339)
-				case imapclient.FetchItemDataBodySection:
-					h := sha256.New()
-					n, _ := io.Copy(h, item.Literal)
-					line = fmt.Sprintf("%x %d", h.Sum(nil)[:6], n)
-				}
-			}
-			slices.Sort(flags)
-			out[f.Mailbox] = append(out[f.Mailbox], line+" "+date+" "+strings.Join(flags, ","))
-		}
-		if err := cmd.Close(); err != nil {
-			tb.Fatalf("%s: %v", f.Mailbox, err)
-		}
-		slices.Sort(out[f.Mailbox])
-	}
+		slices.Sort(out[folder])
+	})
 	return out
 }
 

@@ -1,10 +1,8 @@
 package spool
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +11,6 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapclient"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ictmedia/schoolmail"
@@ -29,71 +26,23 @@ type box map[string][]string
 // readIMAP looks at a whole account. Without uids, UIDs and UIDVALIDITY are left out.
 func readIMAP(tb testing.TB, addr, user string, uids bool) box {
 	tb.Helper()
-	c, err := imapclient.DialInsecure(addr, nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer c.Close()
-	if err := c.Login(user, password).Wait(); err != nil {
-		tb.Fatal(err)
-	}
-	folders, err := c.List("", "*", nil).Collect()
-	if err != nil {
-		tb.Fatal(err)
-	}
 	out := box{}
-	for _, f := range folders {
-		if slices.Contains(f.Attrs, imap.MailboxAttrNoSelect) || slices.Contains(f.Attrs, imap.MailboxAttrNonExistent) {
-			continue
-		}
-		sel, err := c.Select(f.Mailbox, &imap.SelectOptions{ReadOnly: true}).Wait()
-		if err != nil {
-			tb.Fatalf("%s: %v", f.Mailbox, err)
-		}
+	cyrusd.Look(tb, addr, user, password, func(folder string, sel *imap.SelectData, list []cyrusd.Seen) {
 		var lines []string
-		if sel.NumMessages > 0 {
-			section := &imap.FetchItemBodySection{Peek: true}
-			cmd := c.Fetch(imap.SeqSet{{Start: 1, Stop: 0}}, &imap.FetchOptions{UID: true, Flags: true, InternalDate: true,
-				RFC822Size: true, BodySection: []*imap.FetchItemBodySection{section}})
-			for m := cmd.Next(); m != nil; m = cmd.Next() {
-				var flags []string
-				var uid, text, date string
-				for item := m.Next(); item != nil; item = m.Next() {
-					switch item := item.(type) {
-					case imapclient.FetchItemDataUID:
-						uid = fmt.Sprintf("%d ", item.UID)
-					case imapclient.FetchItemDataFlags:
-						for _, f := range item.Flags {
-							if !strings.EqualFold(string(f), `\Recent`) {
-								flags = append(flags, strings.ToLower(string(f)))
-							}
-						}
-					case imapclient.FetchItemDataRFC822Size:
-						text += fmt.Sprintf("%d ", item.Size)
-					case imapclient.FetchItemDataInternalDate:
-						date = item.Time.UTC().Format(time.RFC3339)
-					case imapclient.FetchItemDataBodySection:
-						h := sha256.New()
-						n, _ := io.Copy(h, item.Literal)
-						text += fmt.Sprintf("%d %x", n, h.Sum(nil)[:6])
-					}
-				}
-				slices.Sort(flags)
-				if !uids {
-					uid = ""
-				}
-				lines = append(lines, uid+text+" "+date+" "+strings.Join(flags, ","))
+		for _, m := range list {
+			uid := ""
+			if uids {
+				uid = fmt.Sprintf("%d ", m.UID)
 			}
-			if err := cmd.Close(); err != nil {
-				tb.Fatalf("%s: %v", f.Mailbox, err)
-			}
-			slices.Sort(lines)
+			lines = append(lines, fmt.Sprintf("%s%d %d %s %s %s", uid, m.Size, m.Length, m.Digest, m.Date,
+				strings.Join(m.Flags, ",")))
 		}
+		slices.Sort(lines)
 		if uids {
 			lines = append(lines, fmt.Sprintf("validity %d, next %d", sel.UIDValidity, sel.UIDNext))
 		}
-		out[f.Mailbox] = lines
-	}
+		out[folder] = lines
+	})
 	return out
 }
 
