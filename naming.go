@@ -150,7 +150,11 @@ var reserved = []string{"abuse", "admin", "administrator", "bin", "cyrus", "daem
 	"hostmaster", "info", "konto",
 	"mail", "mailer-daemon", "marketing", "news", "nobody", "noc", "noreply", "no-reply", "operator", "oxadmin",
 	"postfix", "postmaster", "root",
-	"sales", "security", "support", "sync", "sys", "usenet", "uucp", "webmaster", "www"}
+	"sales", "security", "support", "sync", "sys", "usenet", "uucp", "webmaster", "www",
+	// Devices of Windows, which can be no folder's name; UCS@school refuses them since 5.2v1.
+	"con", "prn", "aux", "nul",
+	"com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
+	"lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9"}
 
 // newNames knows all names of a state; users are those in OX with names that no
 // account has.
