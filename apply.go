@@ -141,7 +141,7 @@ func Apply(ctx context.Context, plan *Plan, ports Ports, opts *ApplyOptions) (*R
 	}
 	a.prepare()
 	if len(plan.Steps) > 0 {
-		if err := a.journal(JournalEntry{Effect: effectPlan, Phase: Intent, By: a.By}); err != nil {
+		if err := a.begin(); err != nil {
 			return a.result(), err
 		}
 	}
@@ -161,6 +161,22 @@ func Apply(ctx context.Context, plan *Plan, ports Ports, opts *ApplyOptions) (*R
 		}
 	}
 	return a.result(), nil
+}
+
+// begin journals that the plan begins, who stands for it, and which overrides it
+// made use of.
+func (a *applier) begin() error {
+	if err := a.journal(JournalEntry{Effect: effectPlan, Phase: Intent, By: a.By}); err != nil {
+		return err
+	}
+	for i := range a.plan.Findings {
+		if f := &a.plan.Findings[i]; f.Kind == "override" {
+			if err := a.journal(JournalEntry{Effect: effectOverride, Phase: Done, By: f.Text}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 type applier struct {

@@ -10,8 +10,9 @@ import (
 
 // The effects under which the journal has what others depend on.
 const (
-	effectPlan     = "plan" // a plan as a whole
-	effectStep     = "step" // all of a step is done
+	effectPlan     = "plan"     // a plan as a whole
+	effectOverride = "override" // of a plan: what it let through, on whose word
+	effectStep     = "step"     // all of a step is done
 	effectCreate   = "create-account"
 	effectActivate = "activate-account"
 	effectCopy     = "copy-user"

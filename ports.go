@@ -160,7 +160,9 @@ type JournalEntry struct {
 	To      ContextID    `json:"to,omitempty"`
 	UserID  UserID       `json:"user_id,omitempty"` // OX id, where the effect made one
 	Error   string       `json:"error,omitempty"`
-	By      string       `json:"by,omitempty"` // of a plan: who has approved and who applies it
+	// By says of a plan who has approved and who applies it, of an override what it
+	// let through on whose word.
+	By string `json:"by,omitempty"`
 }
 
 // JournalPhase tells whether the effect is still to come or over.

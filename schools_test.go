@@ -179,6 +179,12 @@ func TestOverridesLeaveATrace(t *testing.T) {
 			t.Errorf("no finding %s with %q: %v", kind, text, plan.Findings)
 		}
 	}
+	apply(t, w, plan)
+	if n := slices.IndexFunc(w.journal, func(e JournalEntry) bool {
+		return e.Plan == plan.Header.ID && e.Effect == "override" && strings.Contains(e.By, want["override"])
+	}); n < 1 || w.journal[n-1].Effect != "plan" {
+		t.Errorf("the journal does not say behind the plan's beginning what the override let through")
+	}
 }
 
 // Who is sent with an end date in the past has not vanished.
