@@ -22,7 +22,7 @@ if [ ! -e "$root/.complete" ]; then
 		exit 1
 	}
 	rm -rf "$root"
-	debootstrap --variant=minbase --include=dovecot-imapd trixie "$root" >&2
+	debootstrap --variant=minbase --include=dovecot-imapd,dovecot-sqlite trixie "$root" >&2
 	case $(chroot "$root" dovecot --version) in
 	2.4.*) ;;
 	*)

@@ -29,6 +29,8 @@ type site interface {
 	// setUsers changes accounts in the directory.
 	setUsers(t *testing.T, users ...account)
 	removeUsers(t *testing.T, names ...string)
+	// quotaDict is where limits can be written, "" if nowhere.
+	quotaDict() string
 }
 
 type account struct {
@@ -89,6 +91,7 @@ func TestSimulator(t *testing.T) {
 func TestSimulator24(t *testing.T) {
 	t.Parallel()
 	s := simulated{simulator(t, dovecottest.WithSeries24(), dovecottest.WithMailRoot("/srv/mail"),
+		dovecottest.WithQuotaDict("quota_clone"),
 		dovecottest.WithMailboxes(
 			dovecottest.Mailbox{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}))}
 	for _, sc := range scenarios {
@@ -113,7 +116,7 @@ func TestRealDovecot(t *testing.T) {
 // TestRealDovecot24 runs on Dovecot 2.4.1 what it has in common with 2.3.
 func TestRealDovecot24(t *testing.T) {
 	t.Parallel()
-	cfg := &dovecotd.Config{Series24: true, ACL: true, AuthCache: true,
+	cfg := &dovecotd.Config{Series24: true, ACL: true, AuthCache: true, QuotaDict: dovecotd.QuotaDict24(),
 		Mailboxes: []dovecotd.Mailbox{{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}}}
 	for _, sc := range scenarios {
 		for _, a := range sc.users {
@@ -137,6 +140,8 @@ func (s simulated) setUsers(_ *testing.T, users ...account) {
 }
 func (s simulated) removeUsers(_ *testing.T, names ...string) { s.RemoveUsers(names...) }
 
+func (s simulated) quotaDict() string { return s.QuotaDict }
+
 type installed struct{ *dovecotd.Server }
 
 func (s installed) client(t *testing.T, o ...dovecot.Options) *dovecot.Client {
@@ -144,6 +149,7 @@ func (s installed) client(t *testing.T, o ...dovecot.Options) *dovecot.Client {
 }
 func (s installed) home(user string) string { return s.Home(user) }
 func (s installed) imapAddr() string        { return s.IMAPAddr }
+func (s installed) quotaDict() string       { return s.QuotaDict }
 func (s installed) setUsers(t *testing.T, users ...account) {
 	t.Helper()
 	for _, a := range users {
@@ -256,7 +262,9 @@ func testUsers(t *testing.T, s site) {
 	u := get[dovecot.User](t)(c.User(ctx, "users2@s.test"))
 	wantSame(t, "home", u.Home, s.home("users2@s.test"))
 	wantSame(t, "location", u.MailLocation(), "maildir:"+s.home("users2@s.test")+"/Maildir")
-	if !new {
+	if new {
+		wantSame(t, "quota", u.Fields["quota_storage_size"], "52428800B")
+	} else {
 		wantSame(t, "quota rule", u.QuotaRule, "*:bytes=52428800")
 	}
 	if u := get[dovecot.User](t)(c.User(ctx, "Users2@S.test")); u.Name != "users2@s.test" {
@@ -463,8 +471,8 @@ func testQuota(t *testing.T, s site) {
 
 func testSetQuota(t *testing.T, s site) {
 	const user, other = "setquota@s.test", "default@s.test"
-	ctx, c := t.Context(), s.client(t, dovecot.Options{QuotaDict: "proxy::quota"})
-	if is24(t, c) {
+	ctx, c := t.Context(), s.client(t, dovecot.Options{QuotaDict: s.quotaDict()})
+	if s.quotaDict() == "" { // 2.4 from a root without SQLite
 		wantKind(t, c.SetQuota(ctx, user, 1<<20), dovecot.ErrUnsupported)
 		return
 	}
@@ -483,7 +491,7 @@ func testSetQuota(t *testing.T, s site) {
 	wantSame(t, "limit of somebody else", limit(other), before)
 
 	// It is a limit.
-	must(t, c.SetQuota(ctx, user, 2000))
+	must(t, c.SetQuota(ctx, "SetQuota@S.test", 2000)) // the same user
 	wantKind(t, c.Save(ctx, user, "INBOX", message(strings.Repeat("long ", 4000))), dovecot.ErrOverQuota)
 
 	// Ensure sets it along with the rest, once.

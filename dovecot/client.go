@@ -44,8 +44,9 @@ type Options struct {
 	// everything when it is empty.
 	MailRoot string
 
-	// QuotaDict is the URI of the dict that the userdb reads storage limits
-	// from, such as "proxy::quota", in the words of the server's configuration.
+	// QuotaDict is the dict that the userdb reads storage limits from, in the
+	// words of the server's configuration: a URI such as "proxy::quota", or with
+	// Dovecot 2.4 the name of the block that the dict is in, such as "quota_clone".
 	// [Client.SetQuota] and [Client.Ensure] write to it. Empty: limits are the
 	// directory's business.
 	QuotaDict string

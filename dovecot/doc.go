@@ -95,7 +95,42 @@
 //	}
 //
 // Options.QuotaDict is then "proxy::quota". With SQL the dict maps
-// priv/quota/limit/storage to a column, and the userdb reads that column. A
+// priv/quota/limit/storage to a column, and the userdb reads that column.
+//
+// Dovecot 2.4 has no userdb of dicts, a limit is the field quota_storage_size, and doveadm names
+// a dict by the block of the configuration that it is in. SQL serves (here SQLite with a table
+// quota of username and storage; Debian package dovecot-sqlite), after the userdb that there is
+// with the same two results:
+//
+//	sqlite_path = /var/lib/dovecot/quota/limits
+//	dict_server {
+//	  dict quota {
+//	    driver = sql
+//	    sql_driver = sqlite
+//	    dict_map priv/quota/limit/storage {
+//	      sql_table = quota
+//	      username_field = username
+//	      value_field storage {
+//	      }
+//	    }
+//	  }
+//	}
+//	quota_clone {
+//	  dict proxy {
+//	    name = quota
+//	  }
+//	}
+//	userdb limits {
+//	  driver = sql
+//	  sql_driver = sqlite
+//	  use_cache = no
+//	  userdb_sql_query = SELECT storage || 'K' AS quota_storage_size FROM quota WHERE username = '%{user}'
+//	  userdb_sql_iterate_query = SELECT username AS user FROM quota WHERE 0
+//	}
+//
+// Options.QuotaDict is then "quota_clone", a block that is free where the plugin of that name is
+// not loaded; the dict service needs its socket as above, and the database must be writable for
+// it. use_cache = no, as 2.4.1 forgets nothing when asked over HTTP. A
 // limit is in force for sessions that begin after it was set. The IMAP command
 // SETQUOTA, which administrators may use with quota_set, is no way: it ends the
 // imap process of 2.3.19.1 with signal 11.

@@ -84,11 +84,12 @@ const quotaKey = "priv/quota/limit/storage"
 // at the moment is [ErrTemporary].
 //
 // The limit is written at every host, with the same value, so that each may
-// have a dict of its own. Repeating it is harmless. Dovecot 2.4 names dicts in
-// another way: [ErrUnsupported].
+// have a dict of its own. Repeating it is harmless. Dovecot 2.4.1 forgets nothing
+// when asked over HTTP: let the userdb that reads the dict have use_cache = no there,
+// or the old limit, and with it [ErrQuotaDiffers], stays until auth_cache_ttl is over.
 func (c *Client) SetQuota(ctx context.Context, user string, limit int64) error {
-	o := userOp("dictSet", user, quotaKey, Params{"dictUri": c.quotaDict, "key": quotaKey,
-		"value": strconv.FormatInt((limit+1023)>>10, 10)}).repeatable()
+	p := Params{"key": quotaKey, "value": strconv.FormatInt((limit+1023)>>10, 10)}
+	o := userOp("dictSet", user, quotaKey, p).repeatable()
 	switch {
 	case limit < 0:
 		return o.refuse("negative quota")
@@ -96,7 +97,8 @@ func (c *Client) SetQuota(ctx context.Context, user string, limit int64) error {
 		// A dict of files makes a path of it, and "../" leads out of the dict.
 		return o.refuse("user name contains /")
 	case c.quotaDict == "":
-		return &Error{Op: "dictSet", User: user, Kind: ErrUnsupported, Err: errors.New("Options.QuotaDict is not set")}
+		return &Error{Op: "dictSet", User: user, Kind: ErrUnsupported, Err: errors.New("Options.QuotaDict is not set: " +
+			"limits are what the userdb says, quota_rule or with Dovecot 2.4 quota_storage_size, or the configuration")}
 	}
 	if err := o.check(); err != nil {
 		return err
@@ -105,17 +107,25 @@ func (c *Client) SetQuota(ctx context.Context, user string, limit int64) error {
 	if err != nil {
 		return err
 	}
-	if info.Commands["dictSet"]["dictUri"] != String {
-		return &Error{Op: "dictSet", User: user, Host: c.hosts[0].name, Kind: ErrUnsupported}
+	switch params := info.Commands["dictSet"]; String {
+	case params["dictUri"]:
+		p["dictUri"] = c.quotaDict
+	case params["filterName"]: // 2.4
+		p["filterName"] = c.quotaDict
+	default:
+		return &Error{Op: "dictSet", User: user, Host: c.hosts[0].name, Kind: ErrUnsupported,
+			Err: errors.New("the server has no command for dicts: set the limit where the userdb reads it")}
 	}
 	// dictSet asks no userdb and would make an entry for anybody.
-	if _, err := c.User(ctx, user); err != nil {
+	u, err := c.User(ctx, user)
+	if err != nil {
 		return err
 	}
+	p["user"] = u.Name // userdb and cache know no other, whatever case was given
 	if err := c.everywhere(ctx, o, func(*host, answer) error { return nil }); err != nil {
 		return c.dictFailure(ctx, err)
 	}
-	if err := c.forget(ctx, user); err != nil {
+	if err := c.forget(ctx, u.Name); err != nil {
 		return err
 	}
 	quotas, err := c.Quota(ctx, user)
@@ -140,7 +150,8 @@ func (c *Client) dictFailure(ctx context.Context, err error) error {
 	name := c.quotaDict[strings.LastIndexByte(c.quotaDict, ':')+1:]
 	for _, l := range lines {
 		if l.Host == e.Host && (strings.Contains(l.Text, "Unconfigured dictionary name '"+name+"'") ||
-			strings.Contains(l.Text, "dict_init("+c.quotaDict+") failed")) {
+			strings.Contains(l.Text, "dict_init("+c.quotaDict+") failed") ||
+			strings.Contains(l.Text, "dict { .. } named list filter is missing")) { // 2.4, which tells no name
 			e.Kind, e.Err = ErrUnsupported, fmt.Errorf("dict %q is not in the server's configuration", c.quotaDict)
 			break
 		}

@@ -192,12 +192,7 @@ func userdb(s *Server, a args) (result, error) {
 		} else {
 			fields["mail"] = "maildir:~/Maildir"
 		}
-		if u.QuotaBytes > 0 {
-			fields["quota_rule"] = fmt.Sprintf("*:bytes=%d", u.QuotaBytes)
-		}
-		if u.limit != nil {
-			fields["quota_rule"] = "*:storage=" + *u.limit
-		}
+		s.quotaField(u, fields)
 		if f := a.str("field"); f != "" {
 			for k := range fields {
 				if k != f {
@@ -492,4 +487,18 @@ func directorMove(s *Server, a args) (result, error) {
 	defer s.mu.Unlock()
 	s.placed[a.str("user")] = a.str("host")
 	return result{}, nil
+}
+
+// quotaField adds the user's own storage limit, if any, to the fields of the userdb.
+func (s *Server) quotaField(u User, fields map[string]string) {
+	switch new := s.cfg.series24; {
+	case u.limit != nil && new:
+		fields["quota_storage_size"] = *u.limit + "K"
+	case u.limit != nil:
+		fields["quota_rule"] = "*:storage=" + *u.limit
+	case u.QuotaBytes > 0 && new:
+		fields["quota_storage_size"] = fmt.Sprintf("%dB", u.QuotaBytes)
+	case u.QuotaBytes > 0:
+		fields["quota_rule"] = fmt.Sprintf("*:bytes=%d", u.QuotaBytes)
+	}
 }

@@ -32,7 +32,9 @@ func (s *Server) dictArgs(a args, needs ...string) (string, error) {
 		return "", exit(64)
 	}
 	if uri == "" || uri != s.cfg.quotaDict {
-		if name, ok := strings.CutPrefix(uri, "proxy::"); ok {
+		if s.cfg.series24 {
+			s.logf("cmd dict set: dict_init() failed: dict { .. } named list filter is missing")
+		} else if name, ok := strings.CutPrefix(uri, "proxy::"); ok {
 			s.logf("conn unix:dict: Unconfigured dictionary name '%s'", name)
 		} else {
 			s.logf("dict_init(%s) failed: Unknown dict module", uri)

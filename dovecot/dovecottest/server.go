@@ -105,7 +105,7 @@ func WithMailboxes(boxes ...Mailbox) Option {
 func WithQuota(bytes int64) Option { return func(c *config) { c.quota = bytes } }
 
 // WithQuotaDict makes the userdb read storage limits from a dict of this URI,
-// such as "proxy::quota", that dictSet can write: in KiB, under the key
+// such as "proxy::quota", or of this name with [WithSeries24], that dictSet can write: in KiB, under the key
 // "priv/quota/limit/storage". Without it the server has no dict.
 func WithQuotaDict(uri string) Option { return func(c *config) { c.quotaDict = uri } }
 

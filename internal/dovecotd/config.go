@@ -59,8 +59,8 @@ type Config struct {
 	Listen      string
 	DoveadmPort int
 
-	// Series24 runs Dovecot 2.4 from a root that .ci/dovecot24.sh has made. MailLocation,
-	// NoQuota and QuotaDict are not for it.
+	// Series24 runs Dovecot 2.4 from a root that .ci/dovecot24.sh has made. MailLocation
+	// and NoQuota are not for it, and QuotaDict needs [QuotaDict24].
 	Series24 bool
 
 	// Extra is appended to dovecot.conf as it is.

@@ -56,8 +56,8 @@ type Server struct {
 	// MasterUser may log in as anybody, by SASL PLAIN with an authorization
 	// identity or as "user*master".
 	MasterUser, MasterPassword string
-	// QuotaDict is the URI of the dict with storage limits, with
-	// Config.QuotaDict: key "priv/quota/limit/storage", in KiB.
+	// QuotaDict is the URI of the dict with storage limits, or in 2.4 its
+	// name in the configuration, with Config.QuotaDict: key "priv/quota/limit/storage", in KiB.
 	QuotaDict string
 
 	cfg         Config
@@ -134,7 +134,7 @@ func Run(cfg *Config) (*Server, error) {
 // binary is the program, as it is called inside of the root.
 func (s *Server) binary() (string, error) {
 	if s.cfg.Series24 {
-		s.root = orDefault(os.Getenv("SCHOOLMAIL_DOVECOT24_ROOT"), "/var/cache/schoolmail-dovecot24")
+		s.root = root24()
 		if _, err := os.Stat(filepath.Join(s.root, ".complete")); err != nil || os.Getuid() != 0 {
 			return "", ErrNo24
 		}
@@ -183,7 +183,11 @@ func (s *Server) prepare() (err error) {
 	if err := os.WriteFile(filepath.Join(s.Dir, "masters"), []byte(master), 0o644); err != nil {
 		return err
 	}
-	if s.cfg.QuotaDict {
+	if s.cfg.QuotaDict && s.cfg.Series24 {
+		if err := s.prepareDict24(); err != nil {
+			return err
+		}
+	} else if s.cfg.QuotaDict {
 		s.QuotaDict = "proxy::quota"
 		dir := filepath.Join(s.Dir, "quota")
 		if err := os.Mkdir(dir, 0o755); err != nil {
