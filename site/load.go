@@ -110,6 +110,7 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 		if err != nil {
 			return nil, err
 		}
+		s.UDMURL = d.UDMURL
 		s.Directory.UDM, err = udm.New(d.UDMURL, d.UDMUser, d.UDMPassword, &udm.Options{HTTPClient: client})
 		if err != nil {
 			return nil, err

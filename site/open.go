@@ -48,6 +48,7 @@ type Settings struct {
 
 	DirectoryURL string
 	Directory    ucs.Options
+	UDMURL       string // of Directory.UDM, to look at its certificate; "": it is not looked at
 
 	OXEndpoints []string // each ends in /webservices
 	OXMaster    ox.Credentials
@@ -82,8 +83,9 @@ func Open(set *Settings, own *Parts) (_ *Site, err error) {
 		handOut: set.HandOut, limits: set.Limits, language: set.Language,
 		copyWait: cmp.Or(set.OX.CopyWait, 5*time.Minute), // as in package ox
 		requests: map[string]func() int64{}}
+	s.settings = set
 	if own != nil {
-		s.parts = *own
+		s.parts, s.brought = *own, *own
 	}
 	defer func() {
 		if err != nil {

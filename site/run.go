@@ -31,6 +31,10 @@ type RunOptions struct {
 	// BreakLease takes the lease of the district from whoever holds it: for a person
 	// who knows that no other run is under way.
 	BreakLease bool
+	// Preflight asks all servers, before anything of a plan is written, for what it
+	// needs; see [Settings.Preflight]. If something is missing nothing is done, and the
+	// error is a [PreflightError].
+	Preflight bool
 	// Prepare is called under the lease before anything is read, if the plan is to be
 	// carried out.
 	Prepare func(context.Context) error
@@ -337,6 +341,9 @@ func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, ag
 
 // apply carries the plan of an act out.
 func (s *Site) apply(ctx context.Context, act *Act, o *RunOptions) error {
+	if err := s.ready(ctx, act, o); err != nil {
+		return err
+	}
 	observer := o.Observer
 	act.By = o.by
 	if h := act.Plan.Header; h.Only != nil {

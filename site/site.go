@@ -77,6 +77,8 @@ type Site struct {
 	// not told.
 	Books *addressbook.Rules
 
+	settings *Settings // as opened
+	brought  Parts     // by the program
 	name     string
 	policy   schoolmail.Policy
 	parts    Parts

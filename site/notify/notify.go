@@ -95,6 +95,28 @@ func (m *Mailer) Close() error {
 	return nil
 }
 
+// Kind says what went wrong. Each kind is an error to compare with.
+type Kind string
+
+// Error returns the kind in words.
+func (k Kind) Error() string { return string(k) }
+
+// ErrRefused says that the relay does not take user name and password.
+const ErrRefused Kind = "the relay refuses user name or password"
+
+// Check connects to the relay as Notify does, encrypts and logs in, and sends nothing.
+func (m *Mailer) Check(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	defer m.hangUp()
+	ctx, cancel := context.WithTimeout(ctx, m.opt.Timeout)
+	defer cancel()
+	if m.conn != nil {
+		return nil
+	}
+	return m.dial(ctx)
+}
+
 func (m *Mailer) hangUp() {
 	if m.conn != nil {
 		m.conn.Close()
@@ -196,7 +218,11 @@ func (m *Mailer) dial(ctx context.Context) error {
 		return errors.New("the relay offers no STARTTLS")
 	}
 	if m.opt.Username != "" {
-		return c.Auth(smtp.PlainAuth("", m.opt.Username, m.opt.Password.Reveal(), host))
+		err := c.Auth(smtp.PlainAuth("", m.opt.Username, m.opt.Password.Reveal(), host))
+		if e, ok := errors.AsType[*textproto.Error](err); ok && e.Code >= 500 {
+			return fmt.Errorf("%w: %w", ErrRefused, err)
+		}
+		return err
 	}
 	return nil
 }

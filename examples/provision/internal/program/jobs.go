@@ -28,6 +28,7 @@ func (p *program) jobs() []job {
 		{flag: "try-nasty", do: p.nasty},
 		{flag: "approve", noConfig: true, do: p.approvePlan},
 		{flag: "verify-journal", do: p.verifyJournal},
+		{flag: "check", do: p.checkServers},
 		{flag: "status", with: []string{"max-age"}, do: p.verdict},
 		{flag: "preview-notices", do: p.previewNotices},
 		{flag: "explain", do: p.explainPerson},

@@ -108,6 +108,14 @@ what is missing. An example for cron, at two in the morning:
       Prints every text that people may get, with a made-up person's data. Asks no
       server.
 
+  provision -config district.toml -check
+      Asks all servers for what runs need: log-ins, services, access combinations,
+      commands, relay, certificates' dates. All that is missing is told, with the
+      key of the district file to blame. Reads only; plans nothing. Exit status, for
+      a monitor: 0 all well, 1 something missing, 2 configuration, 3 all is there,
+      but something wants a look soon, such as a certificate that ends within 14
+      days. A run with -apply asks for what its plan needs before it writes.
+
   provision -config district.toml -status [-max-age 26h]
       Says in one line, for a monitor, how the last applied run went and how old
       the last success and the export are. Asks no server. Exit status: 0 OK,
@@ -139,6 +147,7 @@ type options struct {
 	config, plan, applyPlan, undo, out    string
 	explain, approve, subject, callOff    string
 	apply, dryRun, quiet, status, preview bool
+	check                                 bool
 	breakLease, anyDay, verify            bool
 	maxAge                                time.Duration
 	people                                int
@@ -188,6 +197,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.BoolVar(&p.breakLease, "break-lease", false, "take the district from another run, which is known to be gone")
 	fs.BoolVar(&p.anyDay, "any-day", false, "sandbox: apply a plan for the day of -now")
 	fs.BoolVar(&p.verify, "verify-journal", false, "check the journal from its beginning, and do nothing else")
+	fs.BoolVar(&p.check, "check", false, "ask all servers for what runs need, and do nothing else")
 	fs.IntVar(&p.people, "people", 400, "sandbox: `number` of people in the district")
 	fs.Uint64Var(&p.seed, "seed", 1, "sandbox: `number` that the district is made from")
 	fs.DurationVar(&p.latency, "latency", 0, "sandbox: `time` that each request to OX and doveadm takes")
@@ -331,7 +341,8 @@ func (p *program) detail(exit int, acts []*site.Act) int {
 
 func (p *program) onServers(ctx context.Context, set *site.Settings) (exit int, acts []*site.Act) {
 	var err error
-	opts := &site.RunOptions{Day: p.now, Apply: p.apply, Observer: p, BreakLease: p.breakLease, Part: &p.only}
+	opts := &site.RunOptions{Day: p.now, Apply: p.apply, Observer: p, BreakLease: p.breakLease, Part: &p.only,
+		Preflight: true}
 	if p.out != "" {
 		if err := atomicfile.Writable(p.out); err != nil {
 			return p.flags.Fail(cli.Usage, err), nil
