@@ -3,7 +3,6 @@ package schoolmail
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -617,33 +616,10 @@ func (f *facts) double(n, first *someone, as string) {
 		f.doubts[n.key], first.key.ID, n.key.ID).Key = n.key
 }
 
-// follow gives records with a new id the key of the account that a link names.
-func (f *facts) follow() {
-	links := map[string]Link{}
-	for _, l := range f.policy.Links {
-		if l.Old != l.New && (l.Until.IsZero() || f.now <= l.Until) {
-			links[l.New] = l
-		}
-	}
-	if len(links) == 0 {
-		return
-	}
-	for _, id := range slices.Sorted(maps.Keys(links)) {
-		to := id
-		for range links { // a link of a link
-			if l, ok := links[to]; ok {
-				to = l.Old
-			}
-		}
-		f.join(RecordKey{f.policy.Source, id}, RecordKey{f.policy.Source, to})
-	}
-	f.people = slices.DeleteFunc(f.people, individual.nobody)
-	slices.SortStableFunc(f.people, func(x, y individual) int { return compareFold(x.key().ID, y.key().ID) })
-}
-
-// join gives the record of one key to the person of another.
-func (f *facts) join(from, old RecordKey) {
-	source, target := f.personOf(from), f.personOf(old)
+// join gives the record of one key to the person of another. Those that it is about
+// are looked up before, since whoever has given their record away has no key left.
+func (f *facts) join(from, old RecordKey, who map[RecordKey]*individual) {
+	source, target := who[from], who[old]
 	if source == nil || source.record == nil {
 		return
 	}
@@ -670,6 +646,7 @@ func (f *facts) join(from, old RecordKey) {
 		}
 		if target == nil {
 			source.record = &moved // nobody had the old id: a newcomer under it
+			who[old] = source
 			return
 		}
 		source.record = nil

@@ -17,7 +17,9 @@ type Policy struct {
 	// Links and Distinct decide about records of which it is not certain whose they are.
 	Links    []Link     `json:"links,omitempty"`
 	Distinct []Distinct `json:"distinct,omitempty"`
-	Holds    []Hold     `json:"holds,omitempty"` // of people about whom nothing is done for a while
+	// Rekeyings are lists of people whom the school administration has given new ids.
+	Rekeyings []Rekeying `json:"rekeyings,omitempty"`
+	Holds     []Hold     `json:"holds,omitempty"` // of people about whom nothing is done for a while
 	// Spellings are for names of which no user name can be made.
 	Spellings []Spelling `json:"spellings,omitempty"`
 	// Classes say for which roles the classes of the delivery are the ones that

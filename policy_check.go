@@ -250,15 +250,8 @@ func (p Policy) validatePairs(bad func(string, ...any)) {
 			links[l.New] = l.Old
 		}
 	}
-	for i, l := range p.Links {
-		id, steps := l.New, 0
-		for links[id] != "" && steps <= len(links) {
-			id, steps = links[id], steps+1
-		}
-		if steps > len(links) {
-			bad("link number %d: the links lead in a circle", i+1)
-		}
-	}
+	p.checkRekeyings(bad)
+	p.checkCircles(bad)
 	p.checkHolds(bad)
 	ids := map[string]bool{}
 	for i, s := range p.Spellings {

@@ -47,7 +47,7 @@ func (w *World) addByHand(policy *schoolmail.Policy, closed []string) {
 
 // linked reports whether somebody has joined an id to that of a record.
 func linked(policy *schoolmail.Policy, id string) bool {
-	return slices.ContainsFunc(policy.Links, func(l schoolmail.Link) bool { return l.Old == id && l.New != id })
+	return slices.ContainsFunc(policy.Joins(), func(l schoolmail.Link) bool { return l.Old == id && l.New != id })
 }
 
 // delivered reports whether the export has somebody without an account who looks like
@@ -120,7 +120,7 @@ func (w *World) only(policy *schoolmail.Policy, asked func(username string) bool
 			keys[a.Key] = true
 		}
 	}
-	for _, l := range policy.Links {
+	for _, l := range policy.Joins() {
 		if keys[schoolmail.RecordKey{Source: policy.Source, ID: l.Old}] {
 			keys[schoolmail.RecordKey{Source: policy.Source, ID: l.New}] = true
 		}

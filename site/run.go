@@ -125,7 +125,7 @@ var informative = map[string]bool{"override": true, "unknown-users": true, "seco
 	"hold-expired": true, "hold-unused": true,
 	"no-longer-here": true,
 	"renamed-person": true, "override-expired": true, "override-unused": true, "several-populations": true,
-	"orphan-accounts": true, "no-copies": true}
+	"orphan-accounts": true, "no-copies": true, "pairs": true}
 
 // made returns a function that reports whether the act has made an account.
 func (a *Act) made() func(username string) bool {

@@ -395,6 +395,9 @@ func (l *loader) section(message string) string {
 			}
 		}
 	}
+	if strings.HasPrefix(message, "rekeying") {
+		return "export.pairs_files"
+	}
 	if strings.HasPrefix(message, "classes of ") {
 		return "classes"
 	}

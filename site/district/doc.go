@@ -148,6 +148,9 @@ type Export struct {
 	IdentityKey     schoolmail.Secret `toml:"identity_key"`
 	IdentityKeyFile string            `toml:"identity_key_file"`
 	Budget          Budget            `toml:"budget"`
+	// PairsFiles are signed lists of new record ids, read into Rekeyings; see [ReadSigned].
+	PairsFiles []string              `toml:"pairs_files"`
+	Rekeyings  []schoolmail.Rekeying `toml:"-"`
 }
 
 // Source is a section [[source]]: a further system beside [export] that describes
@@ -518,6 +521,7 @@ func (c *Config) Policy() schoolmail.Policy {
 	for _, l := range c.Links {
 		p.Links = append(p.Links, schoolmail.Link(l))
 	}
+	p.Rekeyings = c.Export.Rekeyings
 	p.Classes = c.Classes.rules()
 	for _, s := range c.Spellings {
 		p.Spellings = append(p.Spellings, schoolmail.Spelling(s))
@@ -546,7 +550,7 @@ func (l Limits) policy() schoolmail.GuardLimits {
 // that c has already stay.
 func (c *Config) FromPolicy(p schoolmail.Policy) {
 	p = p.WithDefaults()
-	c.Export.Source = p.Source
+	c.Export.Source, c.Export.Rekeyings = p.Source, p.Rekeyings
 	c.Naming, c.LifeCycle = Naming(p.Naming), LifeCycle(p.LifeCycle)
 	c.Guards.WindowDays, c.Guards.CollapsePercent = p.Guards.WindowDays, p.Guards.CollapsePercent
 	c.Guards.Usual, c.Guards.TermChange = fromLimits(p.Guards.Usual), fromLimits(p.Guards.TermChange)

@@ -41,6 +41,9 @@ func Load(file string, opts *Options) (*Config, error) {
 		l.c.warnReadable(file)
 	}
 	l.lists()
+	if l.reads("export") {
+		l.pairs()
+	}
 	l.secrets()
 	l.paths()
 	l.defaults()
@@ -337,6 +340,7 @@ func (l *loader) profile() {
 	given.Dir, given.Profile, given.Source = "", "", ""
 	given.MaxAgeDays, given.SettleSeconds, given.AcceptOlder, given.AcceptColumns = 0, 0, false, false
 	given.IdentityKey, given.IdentityKeyFile, given.Budget = "", "", Budget{}
+	given.PairsFiles, given.Rekeyings = nil, nil
 	if !reflect.DeepEqual(given, Export{}) {
 		l.bad("export.profile", "expected no other keys of the profile beside it, but dir and source")
 	}

@@ -72,6 +72,8 @@ func (p *printer) servers(c *Config) {
 	p.key("accept_older", e.AcceptOlder, false, "take an export that is older than the last accepted one: for one run")
 	p.key("accept_columns", e.AcceptColumns, false,
 		"take other columns than those of the last accepted export: for one run")
+	p.key("pairs_files", e.PairsFiles, []string(nil),
+		"lists of new ids that people were given on purpose: by;NAME date;DAY reason;TEXT old;new, then the ids")
 	p.secret("identity_key", e.IdentityKey, e.IdentityKeyFile)
 	if len(e.Columns) == 0 {
 		p.line("# [export.columns]   # titles of columns, where they are not the usual German or French ones")
