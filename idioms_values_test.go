@@ -13,6 +13,7 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/addressbook"
 	"github.com/ictmedia/schoolmail/dovecot"
+	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
 	"github.com/ictmedia/schoolmail/dovecot/migrate/spool"
 	"github.com/ictmedia/schoolmail/escada"
@@ -128,6 +129,7 @@ func TestSimulatorsEndTwice(t *testing.T) {
 		"udm, new":    ucstest.NewUDM(ldap.URL, "cn=admin", ""),
 		"udm":         started(ucstest.StartUDM(ldap.URL, "cn=admin", "")),
 		"oxtest, new": oxtest.New(), "oxtest": oxServer, "sandbox": sandbox,
+		"dovecottest, new": dovecottest.New(), "dovecottest": started(dovecottest.Start()),
 	} {
 		for range 2 {
 			if err := c.Close(); err != nil {
@@ -148,6 +150,9 @@ func TestSimulatorsRun(t *testing.T) {
 		},
 		"oxtest": func() error {
 			return oxtest.Run(func(_ context.Context, s *oxtest.Instance) error { return asked(s.SOAPURL, why) })
+		},
+		"dovecottest": func() error {
+			return dovecottest.Run(func(_ context.Context, s *dovecottest.Server) error { return asked(s.IMAPAddr, why) })
 		},
 		"sitetest": func() error {
 			return sitetest.Run(func(_ context.Context, s *sitetest.Sandbox) error { return asked(s.IMAPAddr(), why) },

@@ -80,7 +80,7 @@ func (c *Client) aclChange(ctx context.Context, command, user, mailbox, id strin
 	if err := checkMailbox(mailbox); err != nil {
 		return o.refuse("%w", err)
 	}
-	// A bad identifier or right ends the server process.
+	// Not every server answers a bad identifier or right with an error.
 	if !isACLID(id) {
 		return o.refuse("%q is not an ACL identifier", id)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/ictmedia/schoolmail/dovecot"
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/internal/dovecotd"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 // soon bounds what would otherwise wait for ever when it is broken.
@@ -232,7 +233,7 @@ func TestAuthentication(t *testing.T) {
 // TestKickReachesAll: a host that hangs keeps no other from being asked.
 func TestKickReachesAll(t *testing.T) {
 	t.Parallel()
-	sim := simulator(t)
+	sim := testlife.Of(dovecottest.Start())(t)
 	sim.SetUsers(dovecottest.User{Name: "a@s.test", Password: "pw"})
 	r := login(t, simulated{sim}, "a@s.test")
 	release := make(chan bool)

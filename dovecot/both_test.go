@@ -18,6 +18,7 @@ import (
 	"github.com/ictmedia/schoolmail/dovecot"
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/internal/dovecotd"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 // A site is what the scenarios run against: the simulator or the real Dovecot.
@@ -78,9 +79,9 @@ func runScenarios(t *testing.T, s site) {
 
 func TestSimulator(t *testing.T) {
 	t.Parallel()
-	s := simulated{simulator(t, dovecottest.WithMailRoot("/srv/mail"), dovecottest.WithAuthCache(),
+	s := simulated{testlife.Of(dovecottest.Start(dovecottest.WithMailRoot("/srv/mail"), dovecottest.WithAuthCache(),
 		dovecottest.WithQuotaDict("proxy::quota"), dovecottest.WithMailboxes(
-			dovecottest.Mailbox{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}))}
+			dovecottest.Mailbox{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"})))(t)}
 	for _, sc := range scenarios {
 		s.setUsers(t, sc.users...)
 	}
@@ -90,10 +91,10 @@ func TestSimulator(t *testing.T) {
 // TestSimulator24 is TestSimulator as Dovecot 2.4.
 func TestSimulator24(t *testing.T) {
 	t.Parallel()
-	s := simulated{simulator(t, dovecottest.WithSeries24(), dovecottest.WithMailRoot("/srv/mail"),
+	s := simulated{testlife.Of(dovecottest.Start(dovecottest.WithSeries24(), dovecottest.WithMailRoot("/srv/mail"),
 		dovecottest.WithQuotaDict("quota_clone"),
 		dovecottest.WithMailboxes(
-			dovecottest.Mailbox{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"}))}
+			dovecottest.Mailbox{Name: "Sent", SpecialUse: `\Sent`, Auto: "subscribe"})))(t)}
 	for _, sc := range scenarios {
 		s.setUsers(t, sc.users...)
 	}
@@ -918,15 +919,4 @@ func testMaintenance(t *testing.T, s site) {
 	if info.Series != "2.3" || !info.Director || info.Commands["mailboxCreate"]["mailbox"] != dovecot.Array {
 		t.Errorf("server: series %q, director %v", info.Series, info.Director)
 	}
-}
-
-// simulator runs a simulated server until the test ends.
-func simulator(tb testing.TB, opts ...dovecottest.Option) *dovecottest.Server {
-	tb.Helper()
-	s, err := dovecottest.Start(opts...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { s.Close() })
-	return s
 }

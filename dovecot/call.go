@@ -121,9 +121,8 @@ func (c *Client) malformed(o op, err error) error {
 
 // Do runs any command and returns its rows. It is the way to commands that
 // have no method here. Command and parameters are checked against the list
-// that the server itself gives ([Client.Server]): a name it does not know, a
-// value of another type, null, or a mail command without a user would at best
-// be refused and at worst end the server process without an answer.
+// that the server itself gives ([Client.Server]): what does not fit it is refused
+// here, since not every server answers it with an error.
 //
 // A "user" with * or ? is refused: it would run the command for every user
 // that matches. To do just that, use "allUsers" or loop over [Client.Users]. The

@@ -12,13 +12,14 @@ import (
 	"github.com/ictmedia/schoolmail/dovecot"
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/internal/dovecotd"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 func TestDirector(t *testing.T) {
 	t.Parallel()
 	t.Run("simulator", func(t *testing.T) {
 		t.Parallel()
-		sim := simulator(t, dovecottest.WithDirector("127.0.0.2", "127.0.0.3"))
+		sim := testlife.Of(dovecottest.Start(dovecottest.WithDirector("127.0.0.2", "127.0.0.3")))(t)
 		sim.SetUsers(dovecottest.User{Name: "a@s.test"}, dovecottest.User{Name: "b@s.test"})
 		testPlacement(t, newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key"}))
 	})

@@ -131,9 +131,8 @@
 // Options.QuotaDict is then "quota_clone", a block that is free where the plugin of that name is
 // not loaded; the dict service needs its socket as above, and the database must be writable for
 // it. use_cache = no, as 2.4.1 forgets nothing when asked over HTTP. A
-// limit is in force for sessions that begin after it was set. The IMAP command
-// SETQUOTA, which administrators may use with quota_set, is no way: it ends the
-// imap process of 2.3.19.1 with signal 11.
+// limit is in force for sessions that begin after it was set. IMAP's own
+// command for limits is no way: it does not work in 2.3.19.1.
 //
 // # Errors
 //
@@ -154,10 +153,10 @@
 //   - A user name with * or ? is a mask to the server and would run a command
 //     for everybody who matches: refused before it is sent.
 //   - Deleting INBOX fails and nevertheless removes its messages: refused.
-//   - null, a missing user, an unknown search key or field, a bad ACL
-//     identifier, an array in place of a string end the server process:
-//     checked where possible, by the server's own list for [Client.Do] and
-//     [Client.Batch].
+//   - Not everything that the server cannot read is answered with an error:
+//     some of it ends the server process, and with it other answers. What can
+//     be checked is checked before it is sent, by the server's own list for
+//     [Client.Do] and [Client.Batch].
 //   - 2.3 takes an option that is present for true, whatever its value, so that
 //     "recursive": false deletes recursively: false is not sent.
 //   - OR in a query stands between terms and swallows all others on its level,

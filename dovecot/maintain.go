@@ -14,7 +14,7 @@ func (c *Client) Index(ctx context.Context, user, mask string) error {
 	if err != nil {
 		return err
 	}
-	// A string in 2.3, an array in 2.4; the wrong one ends the server process.
+	// A string in 2.3, an array in 2.4.
 	if info.Commands["index"]["mailboxMask"] == Array {
 		o.call.Params["mailboxMask"] = []string{mask}
 	} else {

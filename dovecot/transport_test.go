@@ -17,6 +17,7 @@ import (
 
 	"github.com/ictmedia/schoolmail/dovecot"
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 // serve runs a handler and returns a client of it.
@@ -271,7 +272,7 @@ func TestAnswerLimit(t *testing.T) {
 // TestLostAnswer: the command was carried out and nobody said so.
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
-	sim := simulator(t)
+	sim := testlife.Of(dovecottest.Start())(t)
 	sim.SetUsers(dovecottest.User{Name: "a@s.test"})
 	c := newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key"})
 	sim.Inject(dovecottest.Fault{Command: "mailboxCreate", DisconnectAfter: true})
@@ -300,7 +301,7 @@ func TestEnsureFaults(t *testing.T) {
 	t.Parallel()
 	want := dovecot.Desired{Mailboxes: []string{"Klassen", "Archiv"}, QuotaBytes: 1 << 30}
 	for i := 0; ; i++ {
-		sim := simulator(t)
+		sim := testlife.Of(dovecottest.Start())(t)
 		sim.SetUsers(dovecottest.User{Name: "a@s.test"})
 		c := newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key"})
 		sim.Inject(dovecottest.Fault{Skip: i, DisconnectAfter: i%2 == 0, Disconnect: i%2 == 1})
@@ -323,7 +324,7 @@ func TestEnsureFaults(t *testing.T) {
 // TestMoveMailNotDone: the server says "done" and it is not.
 func TestMoveMailNotDone(t *testing.T) {
 	t.Parallel()
-	sim := simulator(t)
+	sim := testlife.Of(dovecottest.Start())(t)
 	sim.SetUsers(dovecottest.User{Name: "old@s.test"}, dovecottest.User{Name: "new@s.test"})
 	sim.AddMessage("old@s.test", "INBOX", dovecottest.Message{Body: []byte(message("x"))})
 	c := newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key"})
@@ -344,7 +345,7 @@ func TestMoveMailNotDone(t *testing.T) {
 // was in the log before, and the next try completes the work.
 func TestSetQuotaFaults(t *testing.T) {
 	t.Parallel()
-	sim := simulator(t, dovecottest.WithQuotaDict("proxy::quota"), dovecottest.WithAuthCache())
+	sim := testlife.Of(dovecottest.Start(dovecottest.WithQuotaDict("proxy::quota"), dovecottest.WithAuthCache()))(t)
 	sim.SetUsers(dovecottest.User{Name: "a@s.test"})
 	ctx, c := t.Context(), newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key", QuotaDict: "proxy::quota"})
 	wantKind(t, newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key", QuotaDict: "proxy::none"}).SetQuota(ctx,
@@ -376,7 +377,7 @@ func TestHosts(t *testing.T) {
 	t.Parallel()
 	sims := make([]*dovecottest.Server, 3)
 	for i := range sims {
-		sims[i] = simulator(t, dovecottest.WithAuthCache())
+		sims[i] = testlife.Of(dovecottest.Start(dovecottest.WithAuthCache()))(t)
 
 		sims[i].SetUsers(dovecottest.User{Name: "a@s.test", Password: "pw"})
 	}
@@ -412,7 +413,7 @@ func TestHosts(t *testing.T) {
 // TestSeries24: the differences of Dovecot 2.4 that the reference documents.
 func TestSeries24(t *testing.T) {
 	t.Parallel()
-	sim := simulator(t, dovecottest.WithSeries24())
+	sim := testlife.Of(dovecottest.Start(dovecottest.WithSeries24()))(t)
 	sim.SetUsers(dovecottest.User{Name: "a@s.test", Password: "pw"}, dovecottest.User{Name: "b@s.test"})
 	sim.AddMessage("a@s.test", "INBOX", dovecottest.Message{Body: []byte(message("x"))})
 	ctx, c := t.Context(), newClient(t, sim.URL, &dovecot.Options{APIKey: "test-key"})

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
 )
@@ -75,11 +76,7 @@ func TestConnectionsThatCloseBetweenRequests(t *testing.T) {
 	for _, forward := range []bool{false, true} {
 		t.Run(fmt.Sprintf("forward=%v", forward), func(t *testing.T) {
 			t.Parallel()
-			srv, err := oxtest.Start()
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { srv.Close() })
+			srv := testlife.Of(oxtest.Start())(t)
 			addContexts(t, srv, 10)
 			c, err := ox.New([]string{fickle(t, srv, forward)}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, nil)
 			if err != nil {
@@ -132,11 +129,7 @@ func TestContextThatDisappears(t *testing.T) {
 	for _, op := range []string{"listAll", "getMultipleData"} {
 		t.Run(op, func(t *testing.T) {
 			t.Parallel()
-			srv, err := oxtest.Start()
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { srv.Close() })
+			srv := testlife.Of(oxtest.Start())(t)
 			addContexts(t, srv, 10, 20)
 			before := srv.State().Snapshot()
 			master, err := ox.New([]string{srv.SOAPURL}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, nil)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
 )
@@ -20,11 +21,7 @@ import (
 // start returns a simulated installation and a client of it.
 func start(t testing.TB, opt *ox.Options, opts ...oxtest.Option) (*oxtest.Instance, *ox.Client) {
 	t.Helper()
-	srv, err := oxtest.Start(opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { srv.Close() })
+	srv := testlife.Of(oxtest.Start(opts...))(t)
 	c, err := ox.New([]string{srv.SOAPURL}, ox.Credentials{Login: "oxadminmaster", Password: "secret"}, opt)
 	if err != nil {
 		t.Fatal(err)

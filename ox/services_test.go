@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
 )
@@ -576,11 +577,7 @@ func TestOtherServers(t *testing.T) {
 // TestSchemaUpdate: while the schema is locked, work waits; then it goes on.
 func TestSchemaUpdate(t *testing.T) {
 	t.Parallel()
-	srv, err := oxtest.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { srv.Close() })
+	srv := testlife.Of(oxtest.Start())(t)
 	addContexts(t, srv, 10)
 	c10, _ := srv.State().Context(10)
 	srv.State().SetUpdating(c10.Schema, true)

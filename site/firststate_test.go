@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/site"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
@@ -39,11 +40,7 @@ func firstJournal(t *testing.T, entries ...schoolmail.JournalEntry) []byte {
 // schools have. Nothing is doubled, and nobody gets another password.
 func TestStateOfTheFirstVersion(t *testing.T) {
 	t.Parallel()
-	sb, err := sitetest.Start(sitetest.WithPeople(20))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sb.Close()
+	sb := testlife.Of(sitetest.Start(sitetest.WithPeople(20)))(t)
 	set, day := sb.Settings(), sb.District.Today()
 	export := people{"1": "Ottilie Zumthor", "2": "Balthasar Quirin", "3": "Cornelia Xaver"}
 	plan := func() *schoolmail.Plan {

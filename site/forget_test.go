@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/site"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
@@ -72,11 +73,7 @@ func found(t *testing.T, dir string, words ...string) (files []string) {
 // name. Journal and plans stay whole.
 func TestPurgedPeopleAreForgotten(t *testing.T) {
 	t.Parallel()
-	sb, err := sitetest.Start(sitetest.WithPeople(20))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sb.Close()
+	sb := testlife.Of(sitetest.Start(sitetest.WithPeople(20)))(t)
 	set, day := sb.Settings(), sb.District.Today()
 	all := people{"1": "Ottilie Zumthor", "2": "Balthasar Quirin", "3": "Cornelia Xaver", "4": "Damian Yersin"}
 	some := people{"2": all["2"], "3": all["3"], "4": all["4"]}
@@ -144,11 +141,7 @@ func TestPurgedPeopleAreForgotten(t *testing.T) {
 // A crash between the purge and the forgetting loses nothing: the next run forgets.
 func TestForgettingIsMadeUpFor(t *testing.T) {
 	t.Parallel()
-	sb, err := sitetest.Start(sitetest.WithPeople(20))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sb.Close()
+	sb := testlife.Of(sitetest.Start(sitetest.WithPeople(20)))(t)
 	set, day := sb.Settings(), sb.District.Today()
 	all := people{"1": "Ottilie Zumthor", "2": "Balthasar Quirin", "3": "Cornelia Xaver", "4": "Damian Yersin"}
 	some := people{"2": all["2"], "3": all["3"], "4": all["4"]}
@@ -191,11 +184,7 @@ func TestForgettingIsMadeUpFor(t *testing.T) {
 // Folders of runs go when their time is over, on the day after, and nothing else.
 func TestRunsAreKeptForTheirTime(t *testing.T) {
 	t.Parallel()
-	sb, err := sitetest.Start(sitetest.WithPeople(20))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sb.Close()
+	sb := testlife.Of(sitetest.Start(sitetest.WithPeople(20)))(t)
 	set, day := sb.Settings(), sb.District.Today()
 	set.Retention = 10
 	all := people{"1": "Ottilie Zumthor"}
@@ -231,11 +220,7 @@ func stopper(stop context.CancelFunc) site.Observer {
 // kept of it.
 func TestBegunPlanIsCarriedOnAsItWasBegun(t *testing.T) {
 	t.Parallel()
-	sb, err := sitetest.Start(sitetest.WithPeople(20))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sb.Close()
+	sb := testlife.Of(sitetest.Start(sitetest.WithPeople(20)))(t)
 	set, day := sb.Settings(), sb.District.Today()
 	export := people{"1": "Ottilie Zumthor", "2": "Balthasar Quirin", "3": "Cornelia Xaver", "4": "Damian Yersin"}
 	run := func(ctx context.Context, opts site.RunOptions) (*site.Act, error) {
@@ -300,11 +285,7 @@ func TestBegunPlanIsCarriedOnAsItWasBegun(t *testing.T) {
 // that names them, and once they are purged, when only the proof is left.
 func TestSubject(t *testing.T) {
 	t.Parallel()
-	sb, err := sitetest.Start(sitetest.WithPeople(20))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sb.Close()
+	sb := testlife.Of(sitetest.Start(sitetest.WithPeople(20)))(t)
 	set, day := sb.Settings(), sb.District.Today()
 	all := people{"1": "Ottilie Zumthor", "2": "Balthasar Quirin", "3": "Cornelia Xaver", "4": "Damian Yersin"}
 	some := people{"2": all["2"], "3": all["3"], "4": all["4"]}

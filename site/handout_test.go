@@ -10,6 +10,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/site"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
@@ -32,11 +33,7 @@ func TestPasswordsForSchools(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sb, err := sitetest.Start(sitetest.WithPeople(20))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer sb.Close()
+			sb := testlife.Of(sitetest.Start(sitetest.WithPeople(20)))(t)
 			set, day := sb.Settings(), sb.District.Today()
 			set.HandOut = out
 			all := people{"1": "Ottilie Zumthor", "2": "Balthasar Quirin", "3": "=SUM(1+1) Xaver", "4": "<b>Damian Yersin"}

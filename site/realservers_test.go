@@ -6,6 +6,7 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/dovecotd"
 	"github.com/ictmedia/schoolmail/internal/slapd"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/site"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
@@ -19,11 +20,7 @@ func TestRealServers(t *testing.T) {
 	t.Parallel()
 	ldap := slapd.Start(t, nil)
 	imap := dovecotd.Start(t, &dovecotd.Config{})
-	s, err := sitetest.Start(sitetest.WithPeople(40))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
+	s := testlife.Of(sitetest.Start(sitetest.WithPeople(40)))(t)
 	model := ucstest.New(ucstest.WithMailDomains("lernende.example"))
 	for _, school := range s.District.Schools() {
 		if err := model.SeedSchools(school.ID); err != nil {

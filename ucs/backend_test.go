@@ -12,6 +12,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/slapd"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ucs"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
 )
@@ -52,11 +53,7 @@ func onBoth(t *testing.T, f func(t *testing.T, b *backend)) {
 // newSim starts the simulator with two schools.
 func newSim(t *testing.T) *backend {
 	t.Helper()
-	s, err := ucstest.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
+	s := testlife.Of(ucstest.Start())(t)
 	if err := s.SeedSchools("gsmitte", "sek-nord"); err != nil {
 		t.Fatal(err)
 	}

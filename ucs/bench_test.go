@@ -14,6 +14,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/slapd"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ucs"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
 	"github.com/ictmedia/schoolmail/ucs/udm"
@@ -254,12 +255,8 @@ func benchUDM(b *testing.B) (*backend, *udm.Client) {
 		if err := s.Load(model.Entries()); err != nil {
 			b.Fatal(err)
 		}
-		sim, err := ucstest.StartUDM(s.URL, s.BindDN, s.Password,
-			ucstest.WithExtendedAttribute("schoolmail", "univentionFreeAttribute20", "univentionFreeAttributes"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() { sim.Close() })
+		sim := testlife.Of(ucstest.StartUDM(s.URL, s.BindDN, s.Password,
+			ucstest.WithExtendedAttribute("schoolmail", "univentionFreeAttribute20", "univentionFreeAttributes")))(b)
 		d = &backend{url: s.URL, base: s.BaseDN, bindDN: s.BindDN, password: s.Password}
 		at, user, password = sim.URL, sim.User, sim.Password
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ucs"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
 	"github.com/ictmedia/schoolmail/ucs/udm"
@@ -16,12 +17,8 @@ import (
 // udmOf starts a simulator of UDM on a backend.
 func (b *backend) udmOf(t *testing.T) (*ucstest.UDM, *udm.Client) {
 	t.Helper()
-	s, err := ucstest.StartUDM(b.url, b.bindDN, b.password,
-		ucstest.WithExtendedAttribute("schoolmail", "univentionFreeAttribute20", "univentionFreeAttributes"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
+	s := testlife.Of(ucstest.StartUDM(b.url, b.bindDN, b.password,
+		ucstest.WithExtendedAttribute("schoolmail", "univentionFreeAttribute20", "univentionFreeAttributes")))(t)
 	c, err := udm.New(s.URL, s.User, s.Password, &udm.Options{Patience: -1})
 	if err != nil {
 		t.Fatal(err)

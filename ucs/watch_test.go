@@ -15,6 +15,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ucs"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
 )
@@ -78,11 +79,7 @@ func TestWatch(t *testing.T) {
 					if b.sim == nil {
 						t.Skip("slapd has no notifier")
 					}
-					n, err := ucstest.StartNotifier(b.sim)
-					if err != nil {
-						t.Fatal(err)
-					}
-					defer n.Close()
+					n := testlife.Of(ucstest.StartNotifier(b.sim))(t)
 					opts.Notifier = n.Addr
 				}
 				c := b.client(t, nil)
@@ -163,11 +160,7 @@ func TestWatch(t *testing.T) {
 func TestWatchPositions(t *testing.T) {
 	t.Parallel()
 	b := newSim(t)
-	n, err := ucstest.StartNotifier(b.sim)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
+	n := testlife.Of(ucstest.StartNotifier(b.sim))(t)
 	c := b.client(t, nil)
 	for _, p := range []ucs.Position{"poll", "notifier:99999", "notifier:x", "nonsense"} {
 		for ch, err := range c.Watch(t.Context(), &ucs.WatchOptions{Notifier: n.Addr, After: p}) {

@@ -207,7 +207,7 @@ func userdb(s *Server, a args) (result, error) {
 
 func authCacheFlush(s *Server, a args) (result, error) {
 	users := a.list("user")
-	if len(users) == 0 || s.cfg.series24 { // 2.4.1 never answers this over HTTP
+	if len(users) == 0 || s.cfg.series24 { // no command for 2.4.1 over HTTP
 		return result{}, errDied
 	}
 	s.mu.Lock()

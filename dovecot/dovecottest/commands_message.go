@@ -250,7 +250,7 @@ func copyMessages(s *Server, c *mailContext) ([]row, error) {
 }
 
 // put stores copies. 2.3.19 complains of each message that exceeds the quota,
-// keeps it all the same, and dies of an assertion at the end; move asks no quota.
+// keeps it all the same, and ends without an answer; move asks no quota.
 func (c *mailContext) put(s *Server, list []subject) error {
 	b := c.st.open(c.str("destinationMailbox"))
 	if b == nil {

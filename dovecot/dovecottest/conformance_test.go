@@ -18,6 +18,7 @@ import (
 
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/internal/dovecotd"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 var update = flag.Bool("update", false, "record testdata/*.txt from the real Dovecot")
@@ -171,7 +172,7 @@ func simulator(t *testing.T, opts ...dovecottest.Option) *dovecottest.Server {
 		dovecottest.Mailbox{Name: "Drafts", SpecialUse: `\Drafts`, Auto: "create"},
 		dovecottest.Mailbox{Name: "Trash", SpecialUse: `\Trash`},
 	), dovecottest.WithQuota(100 << 20), dovecottest.WithQuotaDict("proxy::quota")}, opts...)
-	s := started(t, opts...)
+	s := testlife.Of(dovecottest.Start(opts...))(t)
 	for _, u := range testUsers {
 		s.SetUsers(dovecottest.User{Name: u, Password: "pw"})
 	}

@@ -48,8 +48,7 @@
 // structure of messages (BODYSTRUCTURE, MIME parts), SORT, THREAD, NOTIFY,
 // METADATA, the ACL commands, COMPRESS, TLS. The server lives in UTC.
 //
-// Known to differ: mailboxRename of a mailbox into itself is refused (the real
-// server nests it endlessly); modification sequences grow by one where the
+// Known to differ: a mailboxRename that makes no sense is refused; modification sequences grow by one where the
 // real server sometimes takes two; ACLs are kept and not enforced, so that
 // nothing is shared between users; a director moves a user at once, and again at
 // once, where the real one takes seconds and answers exit code 75 meanwhile.

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 // talk is a raw IMAP connection.
@@ -82,7 +83,7 @@ func (x *talk) wantLine(prefix string) {
 }
 
 func newSim(t *testing.T, opts ...dovecottest.Option) *dovecottest.Server {
-	s := started(t, opts...)
+	s := testlife.Of(dovecottest.Start(opts...))(t)
 	s.SetUsers(dovecottest.User{Name: "anna@s.test", Password: "pw"}, dovecottest.User{Name: "bea@s.test", Password: "pw"})
 	return s
 }
@@ -406,15 +407,4 @@ func FuzzDoveadm(f *testing.F) {
 		s.AddMessage("anna@s.test", "INBOX", dovecottest.Message{Body: []byte("Subject: x\n\nbody")})
 		request(t, s, body)
 	})
-}
-
-// started runs a simulated server until the test ends.
-func started(tb testing.TB, opts ...dovecottest.Option) *dovecottest.Server {
-	tb.Helper()
-	s, err := dovecottest.Start(opts...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { s.Close() })
-	return s
 }

@@ -13,13 +13,14 @@ import (
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
 	"github.com/ictmedia/schoolmail/internal/dovecotd"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 // A folder that is not listed because a backend is down is not a folder that
 // has been removed.
 func TestUnlistedFolder(t *testing.T) {
 	t.Parallel()
-	from, to := simulator(t), simulator(t)
+	from, to := testlife.Of(dovecottest.Start())(t), testlife.Of(dovecottest.Start())(t)
 	defer from.Close()
 	defer to.Close()
 	for _, s := range []*dovecottest.Server{from, to} {
@@ -131,7 +132,7 @@ func TestRemadeFolderAfterCutOver(t *testing.T) {
 // bring back what users have deleted.
 func TestStateThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
-	from, to := simulator(t), simulator(t)
+	from, to := testlife.Of(dovecottest.Start())(t), testlife.Of(dovecottest.Start())(t)
 	defer from.Close()
 	defer to.Close()
 	for _, s := range []*dovecottest.Server{from, to} {
@@ -161,7 +162,7 @@ func TestStateThatCannotBeOpened(t *testing.T) {
 // folder: such a certificate is no proof.
 func TestVerifyWhileTheSourceChanges(t *testing.T) {
 	t.Parallel()
-	from, to := simulator(t), simulator(t)
+	from, to := testlife.Of(dovecottest.Start())(t), testlife.Of(dovecottest.Start())(t)
 	defer from.Close()
 	defer to.Close()
 	for _, s := range []*dovecottest.Server{from, to} {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 // migrateTo is a migrator between two servers on loopback.
@@ -102,7 +103,7 @@ func TestServerAwayForAWhile(t *testing.T) {
 	for _, greeting := range []string{"", "* BYE maintenance, come back later\r\n"} {
 		t.Run(fmt.Sprintf("%q", greeting), func(t *testing.T) {
 			t.Parallel()
-			from, to := simulator(t), simulator(t)
+			from, to := testlife.Of(dovecottest.Start())(t), testlife.Of(dovecottest.Start())(t)
 			t.Cleanup(func() { from.Close(); to.Close() })
 			accounts := many(from, to, 12)
 			var begin atomic.Int64
@@ -156,7 +157,7 @@ func TestThrottlingServer(t *testing.T) {
 			"BAD Request is throttled. Suggested Backoff Time: 700 milliseconds"} {
 			t.Run(command+" "+answer[:3], func(t *testing.T) {
 				t.Parallel()
-				from, to := simulator(t), simulator(t)
+				from, to := testlife.Of(dovecottest.Start())(t), testlife.Of(dovecottest.Start())(t)
 				t.Cleanup(func() { from.Close(); to.Close() })
 				accounts := many(from, to, 8)
 				var mu gosync.Mutex
@@ -197,7 +198,7 @@ func TestThrottlingServer(t *testing.T) {
 // error. Single accounts that are refused stop nothing.
 func TestRefusedLoginsStopTheWave(t *testing.T) {
 	t.Parallel()
-	from, to := simulator(t), simulator(t)
+	from, to := testlife.Of(dovecottest.Start())(t), testlife.Of(dovecottest.Start())(t)
 	t.Cleanup(func() { from.Close(); to.Close() })
 	accounts := many(from, to, 30)
 	for i := range accounts {

@@ -131,14 +131,3 @@ func pipeClient(tb testing.TB, s *dovecottest.Server, user string) *cyrusd.Conn 
 	do(tb, c, "LOGIN %s %s", user, password)
 	return c
 }
-
-// simulator runs a simulated server until the test ends.
-func simulator(tb testing.TB, opts ...dovecottest.Option) *dovecottest.Server {
-	tb.Helper()
-	s, err := dovecottest.Start(opts...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { s.Close() })
-	return s
-}

@@ -18,6 +18,7 @@ import (
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
 	"github.com/ictmedia/schoolmail/internal/dovecotd"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 // A date that no server keeps is replaced by that of the header, and it is said.
@@ -177,7 +178,7 @@ func TestFlagsRenamed(t *testing.T) {
 // is reported where not.
 func TestQuotaGoesAlong(t *testing.T) {
 	t.Parallel()
-	from, to := simulator(t), simulator(t)
+	from, to := testlife.Of(dovecottest.Start())(t), testlife.Of(dovecottest.Start())(t)
 	t.Cleanup(func() { from.Close(); to.Close() })
 	from.SetUsers(dovecottest.User{Name: "a", Password: password, QuotaBytes: 5 << 20})
 	to.SetUsers(dovecottest.User{Name: "a", Password: password, QuotaBytes: 1 << 20})

@@ -20,6 +20,7 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 // pair of servers in the process, with n accounts of some mail each. The
@@ -384,7 +385,7 @@ func (c *countedConn) Close() error {
 // while later: the next run waits for that instead of sending it again.
 func TestStoredAfterTheCut(t *testing.T) {
 	t.Parallel()
-	from, to := simulator(t), simulator(t)
+	from, to := testlife.Of(dovecottest.Start())(t), testlife.Of(dovecottest.Start())(t)
 	defer from.Close()
 	defer to.Close()
 	for _, s := range []*dovecottest.Server{from, to} {
@@ -419,7 +420,7 @@ func TestStoredAfterTheCut(t *testing.T) {
 // are known for ours and go at the target, too.
 func TestStoredAfterTheCutAndDeleted(t *testing.T) {
 	t.Parallel()
-	from, to := simulator(t), simulator(t)
+	from, to := testlife.Of(dovecottest.Start())(t), testlife.Of(dovecottest.Start())(t)
 	defer from.Close()
 	defer to.Close()
 	for _, s := range []*dovecottest.Server{from, to} {

@@ -35,6 +35,7 @@ import (
 	"time"
 
 	"github.com/ictmedia/schoolmail/internal/lacking"
+	"github.com/ictmedia/schoolmail/internal/ownserver"
 )
 
 // ErrNotInstalled is returned by [Run] when Cyrus has not been unpacked.
@@ -206,15 +207,9 @@ func (s *Server) systemUser() string {
 }
 
 func (s *Server) launch(patience time.Duration) error {
-	var ports [2]int
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-		l.Close()
+	ports, err := ownserver.FreePorts("127.0.0.1", 2)
+	if err != nil {
+		return err
 	}
 	s.IMAPAddr = fmt.Sprintf("127.0.0.1:%d", ports[0])
 	s.LMTPAddr = fmt.Sprintf("127.0.0.1:%d", ports[1])
@@ -380,13 +375,7 @@ func (s *Server) terminate() {
 		return
 	}
 	// SIGTERM ends master and its children at once; SIGQUIT would wait for sessions.
-	s.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-s.done:
-	case <-time.After(10 * time.Second):
-		s.cmd.Process.Kill()
-		<-s.done
-	}
+	ownserver.End(s.cmd.Process, syscall.SIGTERM, s.done)
 	s.cmd = nil
 }
 

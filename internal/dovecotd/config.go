@@ -222,19 +222,7 @@ func (s *Server) render(p ports) string {
 	}
 	w("}")
 
-	w("namespace inbox {\n  inbox = yes\n  separator = %s\n  prefix = %s", orDefault(c.Separator, "/"), c.Prefix)
-	boxes := c.Mailboxes
-	if boxes == nil {
-		boxes = StandardMailboxes()
-	}
-	for _, m := range boxes {
-		w("  mailbox %q {\n    auto = %s", m.Name, orDefault(m.Auto, "no"))
-		if m.SpecialUse != "" {
-			w("    special_use = %s", m.SpecialUse)
-		}
-		w("  }")
-	}
-	w("}")
+	c.namespace(w)
 
 	w("passdb {\n  driver = passwd-file\n  args = %s\n  master = yes\n  result_success = continue\n}",
 		filepath.Join(s.Dir, "masters"))
@@ -264,4 +252,21 @@ func (s *Server) render(p ports) string {
 		w("%s", c.Extra)
 	}
 	return b.String()
+}
+
+// namespace writes the personal namespace, which both series write alike.
+func (c *Config) namespace(w func(format string, args ...any)) {
+	w("namespace inbox {\n  inbox = yes\n  separator = %s\n  prefix = %s", orDefault(c.Separator, "/"), c.Prefix)
+	boxes := c.Mailboxes
+	if boxes == nil {
+		boxes = StandardMailboxes()
+	}
+	for _, m := range boxes {
+		w("  mailbox %q {\n    auto = %s", m.Name, orDefault(m.Auto, "no"))
+		if m.SpecialUse != "" {
+			w("    special_use = %s", m.SpecialUse)
+		}
+		w("  }")
+	}
+	w("}")
 }

@@ -106,19 +106,7 @@ func (s *Server) render24(p ports) string {
 	}
 	w("mail_plugins = quota%s\nprotocol imap {\n  mail_plugins = quota%[1]s imap_quota%s\n}", acl, imapACL)
 	w("quota \"User quota\" {\n  driver = count\n}\nquota_storage_size = 1G")
-	w("namespace inbox {\n  inbox = yes\n  separator = %s\n  prefix = %s", orDefault(c.Separator, "/"), c.Prefix)
-	boxes := c.Mailboxes
-	if boxes == nil {
-		boxes = StandardMailboxes()
-	}
-	for _, m := range boxes {
-		w("  mailbox %q {\n    auto = %s", m.Name, orDefault(m.Auto, "no"))
-		if m.SpecialUse != "" {
-			w("    special_use = %s", m.SpecialUse)
-		}
-		w("  }")
-	}
-	w("}")
+	c.namespace(w)
 	w("passdb masters {\n  driver = passwd-file\n  passwd_file_path = %s\n  master = yes\n"+
 		"  result_success = continue\n}", filepath.Join(dir, "masters"))
 	users := s.inside(s.usersFile())

@@ -24,6 +24,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -33,6 +34,7 @@ import (
 
 	"github.com/ictmedia/schoolmail/internal/dovecotd/internal/orphan"
 	"github.com/ictmedia/schoolmail/internal/lacking"
+	"github.com/ictmedia/schoolmail/internal/ownserver"
 )
 
 // ErrNotInstalled is returned by [Run] when Dovecot is missing.
@@ -270,15 +272,7 @@ func greets(addr string) bool {
 
 // Stop ends the processes and keeps the directory.
 func (s *Server) Stop() {
-	s.once.Do(func() {
-		s.cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-s.done:
-		case <-time.After(10 * time.Second):
-			s.cmd.Process.Kill()
-			<-s.done
-		}
-	})
+	s.once.Do(func() { ownserver.End(s.cmd.Process, syscall.SIGTERM, s.done) })
 }
 
 // Close stops the instance and removes its directory.
@@ -377,17 +371,11 @@ func (s *Server) listen() string { return orDefault(s.cfg.Listen, "127.0.0.1") }
 
 // freePorts asks the kernel for free ports, that for doveadm unless it is given.
 func freePorts(addr string, doveadm int) (ports, error) {
-	var n []int
-	for len(n) < 3 {
-		l, err := net.Listen("tcp", addr+":0")
-		if err != nil {
-			return ports{}, err
-		}
-		defer l.Close()
-		if p := l.Addr().(*net.TCPAddr).Port; p != doveadm {
-			n = append(n, p)
-		}
+	n, err := ownserver.FreePorts(addr, 4)
+	if err != nil {
+		return ports{}, err
 	}
+	n = slices.DeleteFunc(n, func(p int) bool { return p == doveadm })
 	if doveadm == 0 {
 		doveadm = n[2]
 	}

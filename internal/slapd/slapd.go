@@ -39,6 +39,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/lacking"
+	"github.com/ictmedia/schoolmail/internal/ownserver"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
 )
 
@@ -269,15 +270,11 @@ func (s *Server) certificate() error {
 func (s *Server) CertPool() *x509.CertPool { return s.pool }
 
 func (s *Server) launch(bin string) error {
-	plain, err := freePort()
+	ports, err := ownserver.FreePorts("127.0.0.1", 2)
 	if err != nil {
 		return err
 	}
-	secure, err := freePort()
-	if err != nil {
-		return err
-	}
-	s.URL, s.LDAPSURL = "ldap://"+plain, "ldaps://"+secure
+	s.URL, s.LDAPSURL = fmt.Sprintf("ldap://127.0.0.1:%d", ports[0]), fmt.Sprintf("ldaps://127.0.0.1:%d", ports[1])
 	s.out = new(bytes.Buffer)
 	// -d 0 keeps slapd in the foreground and silent.
 	s.cmd = exec.Command(bin, "-f", filepath.Join(s.Dir, "slapd.conf"), "-h", s.URL+" "+s.LDAPSURL, "-d", "0")
@@ -310,28 +307,12 @@ func (s *Server) launch(bin string) error {
 	}
 }
 
-// freePort asks the system for a port that nobody uses.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
-
 // Stop ends the server and waits for it.
 func (s *Server) Stop() {
 	if s.cmd == nil {
 		return
 	}
-	s.cmd.Process.Signal(os.Interrupt)
-	select {
-	case <-s.done:
-	case <-time.After(10 * time.Second):
-		s.cmd.Process.Kill()
-		<-s.done
-	}
+	ownserver.End(s.cmd.Process, os.Interrupt, s.done)
 	s.cmd = nil
 }
 

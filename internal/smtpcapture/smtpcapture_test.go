@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ictmedia/schoolmail/internal/smtpcapture"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 func Example() {
@@ -27,11 +28,7 @@ func Example() {
 // What RFC 5321 does not allow is refused, and the conversation goes on.
 func TestStrict(t *testing.T) {
 	t.Parallel()
-	s, err := smtpcapture.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := testlife.Of(smtpcapture.Start())(t)
 	c, err := textproto.Dial("tcp", s.Addr())
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
 	"github.com/ictmedia/schoolmail/ox/galprobe"
@@ -29,11 +30,7 @@ var secrets = []string{"Muster", "Anna", "anna.muster", "0310000000", "secret", 
 // given), teacher "mia", and Anna Muster with phone and note, whom nobody is to see.
 func newServer(t testing.TB, evaAccess, mode string, opts ...oxtest.Option) *oxtest.Instance {
 	t.Helper()
-	srv, err := oxtest.Start(opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { srv.Close() })
+	srv := testlife.Of(oxtest.Start(opts...))(t)
 	if err := srv.State().AddContext(oxtest.Context{ID: 21, Name: "primar", Access: "all", GABMode: mode}); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 	"github.com/ictmedia/schoolmail/ox/oxtest/internal/state"
 )
@@ -15,11 +16,7 @@ import (
 // socket: what the simulator and the client's decoder cost together.
 func BenchmarkRead(b *testing.B) {
 	const users, chunk = 2000, 300
-	srv, err := Start(WithoutCallLog())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer srv.Close()
+	srv := testlife.Of(Start(WithoutCallLog()))(b)
 	if err := srv.State().AddContext(Context{ID: 10}); err != nil {
 		b.Fatal(err)
 	}
@@ -63,11 +60,7 @@ func BenchmarkRead(b *testing.B) {
 
 // BenchmarkCreate creates users one after the other in one context.
 func BenchmarkCreate(b *testing.B) {
-	srv, err := Start(WithoutCallLog())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer srv.Close()
+	srv := testlife.Of(Start(WithoutCallLog()))(b)
 	if err := srv.State().AddContext(Context{ID: 10}); err != nil {
 		b.Fatal(err)
 	}

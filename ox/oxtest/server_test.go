@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/soap"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
 	"github.com/ictmedia/schoolmail/ox/internal/oxsecaccount"
 	"github.com/ictmedia/schoolmail/ox/internal/oxtask"
@@ -232,11 +233,7 @@ func TestCopyRefusals(t *testing.T) {
 		t.Errorf("%d users have the address, want 2", same)
 	}
 
-	none, err := Start(WithoutUserCopy())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer none.Close()
+	none := testlife.Of(Start(WithoutUserCopy()))(t)
 	c, err := soap.NewClient(none.SOAPURL, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -408,11 +405,7 @@ func TestSnapshot(t *testing.T) {
 
 func TestOtherRequests(t *testing.T) {
 	t.Parallel()
-	srv, err := Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { srv.Close() })
+	srv := testlife.Of(Start())(t)
 	const empty = `<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body/></e:Envelope>`
 	for _, tt := range []struct {
 		name, method, path, body string

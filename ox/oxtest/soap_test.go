@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ictmedia/schoolmail/internal/soap"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ox/internal/oxcontext"
 	"github.com/ictmedia/schoolmail/ox/internal/oxgroup"
 	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
@@ -24,11 +25,7 @@ type bench struct {
 
 func start(t *testing.T, opts ...Option) *bench {
 	t.Helper()
-	srv, err := Start(opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { srv.Close() })
+	srv := testlife.Of(Start(opts...))(t)
 	c, err := soap.NewClient(srv.SOAPURL, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ictmedia/schoolmail/internal/lacking"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 // python finds a Python that has zeep.
@@ -26,11 +27,7 @@ func python(t *testing.T) string {
 func TestZeep(t *testing.T) {
 	t.Parallel()
 	p := python(t)
-	srv, err := Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer srv.Close()
+	srv := testlife.Of(Start())(t)
 	cmd := exec.Command(p, "testdata/foreign_client.py", srv.SOAPURL)
 	cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1", "PYTHONDONTWRITEBYTECODE=1")
 	out, err := cmd.CombinedOutput()

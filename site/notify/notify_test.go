@@ -12,16 +12,13 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/smtpcapture"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/site/notify"
 )
 
 func start(t *testing.T) (*smtpcapture.Server, *notify.Mailer) {
 	t.Helper()
-	s, err := smtpcapture.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
+	s := testlife.Of(smtpcapture.Start())(t)
 	m, err := notify.New(s.Addr(), "it@schulen.example", &notify.Options{Site: "Schulinformatik",
 		Now: func() time.Time { return time.Date(2027, 2, 1, 3, 0, 0, 0, time.UTC) }})
 	if err != nil {

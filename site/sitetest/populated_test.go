@@ -3,17 +3,14 @@ package sitetest_test
 import (
 	"testing"
 
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
 // The other example programs start from a district that has everything.
 func TestStartPopulated(t *testing.T) {
 	t.Parallel()
-	p, err := sitetest.StartPopulated(t.Context(), sitetest.WithPeople(60))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p := testlife.Of(sitetest.StartPopulated(t.Context(), sitetest.WithPeople(60)))(t)
 	n := 0
 	for _, a := range p.Accounts {
 		if a.Key.Source == p.Policy.Source {

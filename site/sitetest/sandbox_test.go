@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/site/district"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
@@ -48,11 +49,7 @@ func TestFirstDay(t *testing.T) {
 // TestWriteDir: what other programs rely on is in the folder, and true.
 func TestWriteDir(t *testing.T) {
 	t.Parallel()
-	s, err := sitetest.Start(sitetest.WithPeople(40), sitetest.WithSeed(7))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := testlife.Of(sitetest.Start(sitetest.WithPeople(40), sitetest.WithSeed(7)))(t)
 	if err := s.CreateContexts(); err != nil {
 		t.Fatal(err)
 	}

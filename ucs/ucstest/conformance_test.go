@@ -9,6 +9,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/ictmedia/schoolmail/internal/slapd"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
 )
 
@@ -26,11 +27,7 @@ type target struct {
 func onBoth(t *testing.T, f func(t *testing.T, s target)) {
 	t.Helper()
 	t.Parallel()
-	model, err := ucstest.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { model.Close() })
+	model := testlife.Of(ucstest.Start())(t)
 	if err := model.SeedSchools("GSMitte"); err != nil {
 		t.Fatal(err)
 	}
@@ -411,11 +408,7 @@ func TestStricterNaming(t *testing.T) {
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	s, err := ucstest.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := testlife.Of(ucstest.Start())(t)
 	cfg := &tls.Config{RootCAs: s.CertPool(), ServerName: "127.0.0.1"}
 	c, err := ldap.DialURL(s.URL)
 	if err != nil {

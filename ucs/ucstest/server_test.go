@@ -11,6 +11,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
 )
 
@@ -107,11 +108,7 @@ func TestOptions(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	s, err := ucstest.Start(ucstest.WithSizeLimit(10), ucstest.WithRecord(3))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := testlife.Of(ucstest.Start(ucstest.WithSizeLimit(10), ucstest.WithRecord(3)))(t)
 	dial := func() *ldap.Conn {
 		c, err := ldap.DialURL(s.URL)
 		if err != nil {
@@ -198,11 +195,7 @@ func dial2(t *testing.T, s *ucstest.Server) *ldap.Conn {
 // A message that is none gets a notice of disconnection or just the end.
 func TestMalformed(t *testing.T) {
 	t.Parallel()
-	s, err := ucstest.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := testlife.Of(ucstest.Start())(t)
 	for _, msg := range []string{"GET / HTTP/1.1\r\n\r\n", "\x30\x84\x7f\xff\xff\xff", "\x30\x80\x00\x00",
 		"\x30\x05\x02\x01\x01\x02\x00",
 		"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x7f\x80\x00"} {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/slapd"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
 	"github.com/ictmedia/schoolmail/ucs/udm"
 )
@@ -40,22 +41,14 @@ func onAll(t *testing.T, f func(t *testing.T, u target)) {
 	t.Helper()
 	t.Parallel()
 	simulate := func(t *testing.T, u target) target {
-		s, err := ucstest.StartUDM(u.ldap, u.bindDN, u.ldapPassword, ucstest.WithExtendedAttribute("schoolmail",
-			"univentionFreeAttribute20", "univentionFreeAttributes"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { s.Close() })
+		s := testlife.Of(ucstest.StartUDM(u.ldap, u.bindDN, u.ldapPassword, ucstest.WithExtendedAttribute("schoolmail",
+			"univentionFreeAttribute20", "univentionFreeAttributes")))(t)
 		u.url, u.user, u.password, u.sim = s.URL, s.User, s.Password, s
 		return u
 	}
 	t.Run("ucstest", func(t *testing.T) {
 		t.Parallel()
-		s, err := ucstest.Start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { s.Close() })
+		s := testlife.Of(ucstest.Start())(t)
 		if err := s.SeedSchools("gsmitte"); err != nil {
 			t.Fatal(err)
 		}
@@ -479,19 +472,11 @@ func (e *events) observe(x udm.Event) {
 // What goes wrong on the way.
 func TestOnTheWay(t *testing.T) {
 	t.Parallel()
-	s, err := ucstest.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := testlife.Of(ucstest.Start())(t)
 	if err := s.SeedSchools("gsmitte"); err != nil {
 		t.Fatal(err)
 	}
-	sim, err := ucstest.StartUDM(s.URL, s.BindDN, s.Password)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sim.Close()
+	sim := testlife.Of(ucstest.StartUDM(s.URL, s.BindDN, s.Password))(t)
 	u := target{url: sim.URL, user: sim.User, password: sim.Password, sim: sim, base: s.BaseDN}
 	seen := &events{}
 	c := u.client(t, &udm.Options{Observer: udm.ObserverFunc(seen.observe)})
@@ -504,7 +489,7 @@ func TestOnTheWay(t *testing.T) {
 	}
 	impatient := u.client(t, &udm.Options{Patience: -1})
 	remove := sim.Inject(ucstest.UDMFault{Status: http.StatusServiceUnavailable, Times: -1})
-	_, err = impatient.Get(t.Context(), udm.Users, "uid=ida.abel,"+u.pupils())
+	_, err := impatient.Get(t.Context(), udm.Users, "uid=ida.abel,"+u.pupils())
 	if e, ok := errors.AsType[*udm.Error](err); !ok || !e.Temporary() || e.Sent {
 		t.Errorf("starting for long: %v", err)
 	}

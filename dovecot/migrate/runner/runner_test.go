@@ -18,10 +18,11 @@ import (
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
 	"github.com/ictmedia/schoolmail/dovecot/migrate/runner"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 func job(t testing.TB, n int) (j *runner.Job, from, to *dovecottest.Server) {
-	from, to = simulator(t), simulator(t)
+	from, to = testlife.Of(dovecottest.Start())(t), testlife.Of(dovecottest.Start())(t)
 	j = &runner.Job{State: t.TempDir(), Verify: true, Sample: 1, Wave: migrate.Wave{Name: "pilot"}}
 	for i := range n {
 		user := fmt.Sprintf("user%d", i)
@@ -175,15 +176,4 @@ func Example() {
 	rep, err := j.Run(context.Background())
 	fmt.Println(rep.Wave.Accounts[0].Result.Copied, "copied,", rep.Certificate.Complete, "complete,", err)
 	// Output: 1 copied, 1 complete, <nil>
-}
-
-// simulator runs a simulated server until the test ends.
-func simulator(tb testing.TB, opts ...dovecottest.Option) *dovecottest.Server {
-	tb.Helper()
-	s, err := dovecottest.Start(opts...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { s.Close() })
-	return s
 }

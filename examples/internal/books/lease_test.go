@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 	"github.com/ictmedia/schoolmail/ucs"
 )
@@ -17,11 +18,7 @@ import (
 // nothing is written; a person who knows better breaks it, and afterwards it is free.
 func TestHeldDistrict(t *testing.T) {
 	t.Parallel()
-	p, err := sitetest.StartPopulated(t.Context(), sitetest.WithPeople(40))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p := testlife.Of(sitetest.StartPopulated(t.Context(), sitetest.WithPeople(40)))(t)
 	file := filepath.Join(t.TempDir(), "district.toml")
 	if err := p.WriteDir(filepath.Dir(file)); err != nil {
 		t.Fatal(err)

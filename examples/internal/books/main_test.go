@@ -14,6 +14,7 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/addressbook"
 	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
@@ -68,11 +69,7 @@ func TestFlags(t *testing.T) {
 // others get their books, and the error says which did not.
 func TestOneContextRefusesTheLogin(t *testing.T) {
 	t.Parallel()
-	p, err := sitetest.StartPopulated(t.Context(), sitetest.WithPeople(60))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p := testlife.Of(sitetest.StartPopulated(t.Context(), sitetest.WithPeople(60)))(t)
 	dir := t.TempDir()
 	if err := p.WriteDir(dir); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
@@ -12,11 +13,7 @@ import (
 // second run with nothing to do, and the same from the sandbox without one.
 func TestSandboxConfig(t *testing.T) {
 	t.Parallel()
-	p, err := sitetest.StartPopulated(t.Context(), sitetest.WithPeople(60))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p := testlife.Of(sitetest.StartPopulated(t.Context(), sitetest.WithPeople(60)))(t)
 	dir := t.TempDir()
 	if err := p.WriteDir(dir); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
@@ -16,11 +17,7 @@ import (
 // theirs, the exit status is 3, and the next run does the rest.
 func TestContextThatIsBeingUpdated(t *testing.T) {
 	t.Parallel()
-	p, err := sitetest.StartPopulated(t.Context(), sitetest.WithPeople(80))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p := testlife.Of(sitetest.StartPopulated(t.Context(), sitetest.WithPeople(80)))(t)
 	file := filepath.Join(t.TempDir(), "district.toml")
 	if err := p.WriteDir(filepath.Dir(file)); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
@@ -15,11 +16,7 @@ import (
 // proof; the others are probed, and the exit status says that something is missing.
 func TestContextThatIsBeingUpdated(t *testing.T) {
 	t.Parallel()
-	p, err := sitetest.StartPopulated(t.Context(), sitetest.WithPeople(80))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p := testlife.Of(sitetest.StartPopulated(t.Context(), sitetest.WithPeople(80)))(t)
 	file := filepath.Join(t.TempDir(), "district.toml")
 	if err := p.WriteDir(filepath.Dir(file)); err != nil {
 		t.Fatal(err)

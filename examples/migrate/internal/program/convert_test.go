@@ -11,6 +11,7 @@ import (
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/internal/cyrusd"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 // A conversion from the files of a real Cyrus: plan, run, report, and again.
@@ -104,7 +105,7 @@ func TestConvert(t *testing.T) {
 func TestConvertLivePlan(t *testing.T) {
 	t.Parallel()
 	cyrus := cyrusd.Start(t, &cyrusd.Config{Users: []cyrusd.User{{Name: "anna", Password: "x"}}})
-	to := simulator(t)
+	to := testlife.Of(dovecottest.Start())(t)
 	defer to.Close()
 	to.SetUsers(dovecottest.User{Name: "anna", Password: "x"})
 	c, err := cyrusd.Dial(cyrus.IMAPAddr)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 func call(t *testing.T, args ...string) (code int, out, errs string) {
@@ -84,9 +85,9 @@ func TestUsage(t *testing.T) {
 // A wave from a configuration file: plan, copy, verify, reports, exit codes.
 func TestRun(t *testing.T) {
 	t.Parallel()
-	from := simulator(t, dovecottest.WithSeparator("."), dovecottest.WithMailboxes())
+	from := testlife.Of(dovecottest.Start(dovecottest.WithSeparator("."), dovecottest.WithMailboxes()))(t)
 	defer from.Close()
-	to := simulator(t)
+	to := testlife.Of(dovecottest.Start())(t)
 	defer to.Close()
 	for _, u := range []string{"anna", "beat"} {
 		from.SetUsers(dovecottest.User{Name: u, Password: "x"})
@@ -168,9 +169,9 @@ func TestRun(t *testing.T) {
 // The bars need no terminal to be drawn.
 func TestBars(t *testing.T) {
 	t.Parallel()
-	from := simulator(t, dovecottest.WithMailboxes())
+	from := testlife.Of(dovecottest.Start(dovecottest.WithMailboxes()))(t)
 	defer from.Close()
-	to := simulator(t)
+	to := testlife.Of(dovecottest.Start())(t)
 	defer to.Close()
 	from.SetUsers(dovecottest.User{Name: "anna", Password: "x"})
 	to.SetUsers(dovecottest.User{Name: "anna", Password: "x"})
@@ -200,17 +201,6 @@ func TestExampleConfiguration(t *testing.T) {
 		s.Users != filepath.Join("..", "..", "pilot.txt") {
 		t.Errorf("%+v", s)
 	}
-}
-
-// simulator runs a simulated server until the test ends.
-func simulator(tb testing.TB, opts ...dovecottest.Option) *dovecottest.Server {
-	tb.Helper()
-	s, err := dovecottest.Start(opts...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { s.Close() })
-	return s
 }
 
 // Attempts, timeout and preset reach the migration.

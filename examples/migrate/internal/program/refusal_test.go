@@ -12,12 +12,13 @@ import (
 
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 // A wrong admin password is tried for a few of 60 accounts, and not for all of them.
 func TestWrongAdminPassword(t *testing.T) {
 	t.Parallel()
-	from, to := simulator(t, dovecottest.WithMailboxes()), simulator(t)
+	from, to := testlife.Of(dovecottest.Start(dovecottest.WithMailboxes()))(t), testlife.Of(dovecottest.Start())(t)
 	var list strings.Builder
 	for i := range 60 {
 		user := fmt.Sprintf("user%02d", i)
@@ -47,7 +48,7 @@ func TestPrivateAuthority(t *testing.T) {
 	t.Parallel()
 	web := httptest.NewTLSServer(nil) // for its certificate, which is for 127.0.0.1
 	defer web.Close()
-	from, to := simulator(t, dovecottest.WithMailboxes()), simulator(t)
+	from, to := testlife.Of(dovecottest.Start(dovecottest.WithMailboxes()))(t), testlife.Of(dovecottest.Start())(t)
 	for _, s := range []*dovecottest.Server{from, to} {
 		s.SetUsers(dovecottest.User{Name: "anna", Password: "x"})
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/escada/escadatest"
 	"github.com/ictmedia/schoolmail/examples/provision/internal/program"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/site"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
@@ -41,11 +42,7 @@ type playground struct {
 
 func start(t *testing.T, people int) *playground {
 	t.Helper()
-	sb, err := sitetest.Start(sitetest.WithPeople(people))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { sb.Close() })
+	sb := testlife.Of(sitetest.Start(sitetest.WithPeople(people)))(t)
 	s := &playground{sb, t.TempDir()}
 	if err := sb.WriteDir(s.dir); err != nil {
 		t.Fatal(err)
