@@ -15,6 +15,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/loopback"
 	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ucs"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
@@ -181,23 +182,11 @@ func TestWatchPositions(t *testing.T) {
 // notifierOf serves a made-up notifier, line by line.
 func notifierOf(t *testing.T, serve func(conn net.Conn, line string) bool) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			for r := bufio.NewScanner(conn); r.Scan() && serve(conn, r.Text()); {
-			}
-			conn.Close()
+	return loopback.Serve(t, func(conn net.Conn) {
+		for r := bufio.NewScanner(conn); r.Scan() && serve(conn, r.Text()); {
 		}
-	}()
-	return l.Addr().String()
+		conn.Close()
+	})
 }
 
 // A notifier that is silent is asked whether it is there; one that goes away, or

@@ -2,12 +2,9 @@ package dovecottest_test
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"regexp"
 	"slices"
@@ -35,34 +32,12 @@ func transcript(t *testing.T, file []byte, url, key, mailRoot string) string {
 		case strings.HasPrefix(line, "< "):
 		case strings.HasPrefix(line, "> "):
 			body := n.request(line[2:])
-			fmt.Fprintf(&out, "%s\n< %s\n", line, n.answer(post(t, url, key, body), line))
+			fmt.Fprintf(&out, "%s\n< %s\n", line, n.answer(dovecotd.Post(t, url, key, body), line))
 		default:
 			out.WriteString(line + "\n")
 		}
 	}
 	return out.String()
-}
-
-func post(t *testing.T, url, key, body string) string {
-	t.Helper()
-	req, err := http.NewRequest("POST", url+"/doveadm/v1", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "X-Dovecot-API "+base64.StdEncoding.EncodeToString([]byte(key)))
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return "closed"
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return "closed"
-	}
-	if resp.StatusCode != 200 {
-		return fmt.Sprintf("%d %s", resp.StatusCode, strings.TrimSpace(string(b)))
-	}
-	return string(b)
 }
 
 // normaliser replaces what differs from run to run, and sorts rows whose order

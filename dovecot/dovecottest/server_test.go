@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
+	"github.com/ictmedia/schoolmail/internal/dovecotd"
 	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
@@ -343,9 +344,10 @@ func TestParallelSessions(t *testing.T) {
 	}
 	wg.Go(func() {
 		for range each {
-			post(t, s.URL, s.APIKey, `[["mailboxStatus",{"user":"anna@s.test","field":["all"],"mailboxMask":["*"]},"t"]]`)
-			post(t, s.URL, s.APIKey, `[["who",{},"t"]]`)
-			post(t, s.URL, s.APIKey, `[["sync",{"user":"bea@s.test","reverseSync":true,"onewaySync":true,`+
+			dovecotd.Post(t, s.URL, s.APIKey,
+				`[["mailboxStatus",{"user":"anna@s.test","field":["all"],"mailboxMask":["*"]},"t"]]`)
+			dovecotd.Post(t, s.URL, s.APIKey, `[["who",{},"t"]]`)
+			dovecotd.Post(t, s.URL, s.APIKey, `[["sync",{"user":"bea@s.test","reverseSync":true,"onewaySync":true,`+
 				`"destination":["maildir:/srv/mail/anna@s.test/Maildir"]},"t"]]`)
 		}
 	})

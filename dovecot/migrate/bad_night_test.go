@@ -12,6 +12,7 @@ import (
 
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
+	"github.com/ictmedia/schoolmail/internal/loopback"
 	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
@@ -288,7 +289,7 @@ type idleProxy struct{ after time.Duration }
 
 func (p *idleProxy) start(tb testing.TB, server string) string {
 	tb.Helper()
-	return listen(tb, func(c net.Conn) { p.serve(c, server) })
+	return loopback.Serve(tb, func(c net.Conn) { p.serve(c, server) })
 }
 
 func (p *idleProxy) serve(c net.Conn, server string) {

@@ -86,18 +86,11 @@ func mail(n int, more string) string {
 }
 
 func dovecot(tb testing.TB, cfg dovecotd.Config, users ...string) *dovecotd.Server {
-	for _, u := range users {
-		cfg.Users = append(cfg.Users, dovecotd.User{Name: u, Password: password})
-	}
-	return dovecotd.Start(tb, &cfg)
+	return dovecotd.Start(tb, cfg.With(password, users...))
 }
 
 func cyrus(tb testing.TB, old bool, users ...string) *cyrusd.Server {
-	cfg := &cyrusd.Config{OldNames: old}
-	for _, u := range users {
-		cfg.Users = append(cfg.Users, cyrusd.User{Name: u, Password: password})
-	}
-	return cyrusd.Start(tb, cfg)
+	return cyrusd.Start(tb, cyrusd.Config{OldNames: old}.With(password, users...))
 }
 
 func insecure(addr string) migrate.Server {

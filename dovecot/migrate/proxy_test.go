@@ -6,6 +6,8 @@ import (
 	"net"
 	gosync "sync"
 	"testing"
+
+	"github.com/ictmedia/schoolmail/internal/loopback"
 )
 
 // proxy stands between a client and a real server and rewrites lines, message
@@ -25,27 +27,7 @@ type proxy struct {
 // start listens and returns the address.
 func (p *proxy) start(tb testing.TB, server string) string {
 	tb.Helper()
-	return listen(tb, func(c net.Conn) { p.serve(c, server) })
-}
-
-// listen serves connections on loopback until the test ends, and returns the address.
-func listen(tb testing.TB, serve func(net.Conn)) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go serve(c)
-		}
-	}()
-	return l.Addr().String()
+	return loopback.Serve(tb, func(c net.Conn) { p.serve(c, server) })
 }
 
 func (p *proxy) serve(c net.Conn, server string) {

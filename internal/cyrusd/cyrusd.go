@@ -27,6 +27,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,6 +57,15 @@ type Config struct {
 	ExpungeMode, DeleteMode string
 	// Extra is appended to imapd.conf as it is.
 	Extra string
+}
+
+// With returns the configuration with more users, all with one password.
+func (c Config) With(password string, users ...string) *Config {
+	c.Users = slices.Clone(c.Users)
+	for _, u := range users {
+		c.Users = append(c.Users, User{Name: u, Password: password})
+	}
+	return &c
 }
 
 // User is an account with its password.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -97,6 +98,15 @@ type User struct {
 	// Fields are further passdb or userdb fields in passwd-file syntax:
 	// "proxy=y", "userdb_mail=mdbox:~/mdbox".
 	Fields []string
+}
+
+// With returns the configuration with more users, all with one password.
+func (c Config) With(password string, users ...string) *Config {
+	c.Users = slices.Clone(c.Users)
+	for _, u := range users {
+		c.Users = append(c.Users, User{Name: u, Password: password})
+	}
+	return &c
 }
 
 func (u User) line(series24 bool) string {

@@ -4,33 +4,12 @@ import (
 	"bufio"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/ictmedia/schoolmail/internal/dovecotd"
 )
-
-func post(t *testing.T, s *dovecotd.Server, body string) string {
-	t.Helper()
-	req, err := http.NewRequest("POST", s.URL+"/doveadm/v1", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "X-Dovecot-API "+base64.StdEncoding.EncodeToString([]byte(s.APIKey)))
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
 
 func TestStart(t *testing.T) {
 	t.Parallel()
@@ -38,25 +17,26 @@ func TestStart(t *testing.T) {
 		Users:     []dovecotd.User{{Name: "a@school.test", Password: "pw", QuotaRule: "*:storage=50M"}},
 		Mailboxes: []dovecotd.Mailbox{{Name: "Sent Items", SpecialUse: `\Sent`, Auto: "create"}},
 	})
-	if got, want := post(t, s, `[["mailboxList",{"user":"a@school.test"},"t"]]`),
+	post := func(body string) string { return dovecotd.Post(t, s.URL, s.APIKey, body) }
+	if got, want := post(`[["mailboxList",{"user":"a@school.test"},"t"]]`),
 		`[["doveadmResponse",[{"mailbox":"Sent Items"},{"mailbox":"INBOX"}],"t"]]`; got != want {
 		t.Errorf("mailboxList: %s, want %s", got, want)
 	}
-	if got := post(t, s, `[["quotaGet",{"user":"a@school.test"},"t"]]`); !strings.Contains(got, `"limit":"51200"`) {
+	if got := post(`[["quotaGet",{"user":"a@school.test"},"t"]]`); !strings.Contains(got, `"limit":"51200"`) {
 		t.Errorf("quotaGet: %s, want the user's own limit of 51200 KiB", got)
 	}
 
 	if err := s.SetUsers(dovecotd.User{Name: "b@school.test", Password: "pw"}); err != nil {
 		t.Fatal(err)
 	}
-	if got := post(t, s, `[["user",{"userMask":["b@school.test"],"field":"home"},"t"]]`); !strings.Contains(got,
+	if got := post(`[["user",{"userMask":["b@school.test"],"field":"home"},"t"]]`); !strings.Contains(got,
 		s.Home("b@school.test")) {
 		t.Errorf("user added later: %s", got)
 	}
 	if err := s.RemoveUsers("b@school.test"); err != nil {
 		t.Fatal(err)
 	}
-	if got := post(t, s, `[["user",{"userMask":["*"]},"t"]]`); strings.Contains(got, "b@school.test") {
+	if got := post(`[["user",{"userMask":["*"]},"t"]]`); strings.Contains(got, "b@school.test") {
 		t.Errorf("user removed: %s", got)
 	}
 

@@ -72,17 +72,11 @@ func (b box) only(other box) box {
 func later() time.Time { return time.Now().Add(time.Minute) }
 
 func cyrus(tb testing.TB, cfg cyrusd.Config, users ...string) *cyrusd.Server {
-	for _, u := range users {
-		cfg.Users = append(cfg.Users, cyrusd.User{Name: u, Password: password})
-	}
-	return cyrusd.Start(tb, &cfg)
+	return cyrusd.Start(tb, cfg.With(password, users...))
 }
 
 func dovecot(tb testing.TB, cfg dovecotd.Config, users ...string) *dovecotd.Server {
-	for _, u := range users {
-		cfg.Users = append(cfg.Users, dovecotd.User{Name: u, Password: password})
-	}
-	return dovecotd.Start(tb, &cfg)
+	return dovecotd.Start(tb, cfg.With(password, users...))
 }
 
 // home makes a user's directory, as provisioning does.

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/ictmedia/schoolmail/internal/testlife"
-	"github.com/ictmedia/schoolmail/site/sitetest"
+	"github.com/ictmedia/schoolmail/internal/programtest"
 	"github.com/ictmedia/schoolmail/ucs"
 )
 
@@ -18,11 +16,7 @@ import (
 // nothing is written; a person who knows better breaks it, and afterwards it is free.
 func TestHeldDistrict(t *testing.T) {
 	t.Parallel()
-	p := testlife.Of(sitetest.StartPopulated(t.Context(), sitetest.WithPeople(40)))(t)
-	file := filepath.Join(t.TempDir(), "district.toml")
-	if err := p.WriteDir(filepath.Dir(file)); err != nil {
-		t.Fatal(err)
-	}
+	p, file := programtest.Populated(t, 40)
 	dir, err := ucs.New(p.LDAP.URL, &ucs.Options{BindDN: p.LDAP.BindDN, Password: p.LDAP.Password, Plaintext: true})
 	if err != nil {
 		t.Fatal(err)

@@ -14,16 +14,10 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/addressbook"
 	"github.com/ictmedia/schoolmail/internal/cli"
-	"github.com/ictmedia/schoolmail/internal/testlife"
-	"github.com/ictmedia/schoolmail/site/sitetest"
+	"github.com/ictmedia/schoolmail/internal/programtest"
 )
 
-func start(t *testing.T, args ...string) (status int, stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	status = Main(t.Context(), args, &out, &errs)
-	return status, out.String(), errs.String()
-}
+var start = programtest.Main(Main).Call
 
 func TestFlags(t *testing.T) {
 	t.Parallel()
@@ -69,12 +63,7 @@ func TestFlags(t *testing.T) {
 // others get their books, and the error says which did not.
 func TestOneContextRefusesTheLogin(t *testing.T) {
 	t.Parallel()
-	p := testlife.Of(sitetest.StartPopulated(t.Context(), sitetest.WithPeople(60)))(t)
-	dir := t.TempDir()
-	if err := p.WriteDir(dir); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "district.toml")
+	p, file := programtest.Populated(t, 60)
 	good, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +98,7 @@ func TestOneContextRefusesTheLogin(t *testing.T) {
 	}
 	// Files need no Open-Xchange.
 	before := len(p.OX.HTTPCalls())
-	table := filepath.Join(dir, "books.html")
+	table := filepath.Join(filepath.Dir(file), "books.html")
 	if status, stdout, stderr := start(t, "-config", file, "-html", table); status != cli.Done ||
 		!strings.Contains(stdout, table) {
 		t.Errorf("-html: status %d\n%s%s", status, stdout, stderr)

@@ -1,26 +1,20 @@
 package books
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/ictmedia/schoolmail/internal/testlife"
-	"github.com/ictmedia/schoolmail/site/sitetest"
+	"github.com/ictmedia/schoolmail/internal/programtest"
 )
 
 // With a configuration: people from the directory over LDAP, books into OX, the
 // second run with nothing to do, and the same from the sandbox without one.
 func TestSandboxConfig(t *testing.T) {
 	t.Parallel()
-	p := testlife.Of(sitetest.StartPopulated(t.Context(), sitetest.WithPeople(60)))(t)
-	dir := t.TempDir()
-	if err := p.WriteDir(dir); err != nil {
-		t.Fatal(err)
-	}
+	_, file := programtest.Populated(t, 60)
 	run := func(apply bool) string {
 		t.Helper()
-		j, err := Open(t.Context(), filepath.Join(dir, "district.toml"), &Options{Apply: apply})
+		j, err := Open(t.Context(), file, &Options{Apply: apply})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,34 +2,20 @@ package books
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ictmedia/schoolmail/internal/testlife"
-	"github.com/ictmedia/schoolmail/site/sitetest"
+	"github.com/ictmedia/schoolmail/internal/programtest"
 )
 
 // A context whose database stays locked keeps the books that it has; the others get
 // theirs, the exit status is 3, and the next run does the rest.
 func TestContextThatIsBeingUpdated(t *testing.T) {
 	t.Parallel()
-	p := testlife.Of(sitetest.StartPopulated(t.Context(), sitetest.WithPeople(80)))(t)
-	file := filepath.Join(t.TempDir(), "district.toml")
-	if err := p.WriteDir(filepath.Dir(file)); err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b = bytes.Replace(b, []byte("\n[ox]\n"), []byte("\n[ox]\nupdate_wait_seconds = 1\n"), 1)
-	if err := os.WriteFile(file, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	p, file := programtest.Populated(t, 80)
+	programtest.Impatient(t, file)
 	run := func(want int) string {
 		var out, errs bytes.Buffer
 		if status := Main(t.Context(), []string{"-config", file, "-apply"}, &out, &errs); status != want {

@@ -13,16 +13,12 @@ import (
 	"testing"
 
 	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/internal/programtest"
 	"github.com/ictmedia/schoolmail/ox/galprobe"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
 
-func start(t *testing.T, args ...string) (status int, stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	status = Main(t.Context(), args, &out, &errs)
-	return status, out.String(), errs.String()
-}
+var start = programtest.Main(Main).Call
 
 func TestSandbox(t *testing.T) {
 	t.Parallel()

@@ -15,15 +15,11 @@ import (
 
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/internal/programtest"
 	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
-func call(t *testing.T, args ...string) (code int, out, errs string) {
-	t.Helper()
-	var o, e bytes.Buffer
-	code = Main(t.Context(), args, &o, &e)
-	return code, o.String(), e.String()
-}
+var call = programtest.Main(Main).Call
 
 func TestDemo(t *testing.T) {
 	t.Parallel()
