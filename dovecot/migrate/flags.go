@@ -55,8 +55,10 @@ func (f *folderRun) storeChanges(ctx context.Context, now map[uint32][]string) (
 	}
 	changes := flagChangesByKind{}
 	updates := map[uint32]entry{}
+	var intents []intent // a run that ends in between leaves flags that the state does not know of
+	doubt := f.st.doubtful(f.SourceRaw, f.validity)
 	if err := f.st.get(f.SourceRaw, touched, func(uid uint32, e entry) error {
-		add, remove := flagChanges(e.flags, now[uid])
+		add, remove := flagChanges(stored(e.flags, now[uid], doubt[uid]), now[uid])
 		if len(add)+len(remove) == 0 {
 			return nil
 		}
@@ -64,10 +66,17 @@ func (f *folderRun) storeChanges(ctx context.Context, now map[uint32][]string) (
 		updates[uid] = e
 		if e.dst != 0 {
 			changes.put(e.dst, add, remove)
+			intents = append(intents, intent{Folder: f.SourceRaw, Validity: f.validity, UID: uid,
+				Flags: slices.Concat(add, remove), Change: true})
 		}
 		return nil
 	}); err != nil {
 		return 0, err
+	}
+	if len(intents) > 0 {
+		if err := f.st.write(f.SourceRaw, intents); err != nil {
+			return 0, err
+		}
 	}
 	if err := f.storeFlags(ctx, changes); err != nil {
 		return 0, err
@@ -77,7 +86,19 @@ func (f *folderRun) storeChanges(ctx context.Context, now map[uint32][]string) (
 			return 0, err
 		}
 	}
+	f.st.answered(f.SourceRaw)
 	return len(updates), nil
+}
+
+// stored are the flags that the target may have, by the state: of those that an interrupted run
+// was changing nobody knows, so that each is taken for what has to be changed.
+func stored(flags, now, doubt []string) []string {
+	if len(doubt) == 0 {
+		return flags
+	}
+	_, certain := flagChanges(flags, doubt)
+	_, missing := flagChanges(doubt, now)
+	return append(certain, missing...)
 }
 
 // flagChanges compares two clean flag lists, keywords without regard to case.

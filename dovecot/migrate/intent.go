@@ -25,6 +25,8 @@ type intent struct {
 	Date     int64    `json:"t,omitempty"`
 	Digest   string   `json:"d"`
 	Flags    []string `json:"k,omitempty"`
+	// Change says that these flags of a message that is at the target are about to be changed.
+	Change bool `json:"c,omitempty"`
 }
 
 // openIntents reads what an interrupted run has left and keeps the file open.
@@ -64,6 +66,11 @@ func (s *state) intend(folder string, validity uint32, batch []*message) error {
 			list[i].Date = m.date.Unix()
 		}
 	}
+	return s.write(folder, list)
+}
+
+// write adds to the file what is under way in a folder.
+func (s *state) write(folder string, list []intent) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	for _, i := range list {
@@ -79,6 +86,17 @@ func (s *state) intend(folder string, validity uint32, batch []*message) error {
 	s.intended = true
 	s.underWay[folder] = list
 	return nil
+}
+
+// doubtful are the flags, by UID, that an interrupted run was changing at the target.
+func (s *state) doubtful(folder string, validity uint32) map[uint32][]string {
+	out := map[uint32][]string{}
+	for _, i := range s.intents {
+		if i.Change && i.Folder == folder && i.Validity == validity {
+			out[i.UID] = append(out[i.UID], i.Flags...)
+		}
+	}
+	return out
 }
 
 // answered says that the target has answered for a folder's batch, and that what it
@@ -134,7 +152,7 @@ func (s *state) ghosts(folder string, validity uint32, live imapwire.Set) ([]ite
 	var out []item
 	seen := map[uint32]bool{}
 	for _, i := range s.intents {
-		if i.Folder != folder || i.Validity != validity || live.Contains(i.UID) || known.Contains(i.UID) || seen[i.UID] {
+		if i.Change || i.Folder != folder || i.Validity != validity || live.Contains(i.UID) || known.Contains(i.UID) || seen[i.UID] {
 			continue
 		}
 		if d, ok := parseDigest(i.Digest); ok {
