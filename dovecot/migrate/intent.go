@@ -152,7 +152,8 @@ func (s *state) ghosts(folder string, validity uint32, live imapwire.Set) ([]ite
 	var out []item
 	seen := map[uint32]bool{}
 	for _, i := range s.intents {
-		if i.Change || i.Folder != folder || i.Validity != validity || live.Contains(i.UID) || known.Contains(i.UID) || seen[i.UID] {
+		if i.Change || i.Folder != folder || i.Validity != validity ||
+			live.Contains(i.UID) || known.Contains(i.UID) || seen[i.UID] {
 			continue
 		}
 		if d, ok := parseDigest(i.Digest); ok {
