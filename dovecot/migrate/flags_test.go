@@ -6,13 +6,14 @@ import (
 
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 // A run ends between the STORE at the target and the note of it, and the source takes the change
 // back: the state then knows the flags that the source has, and the target has others.
 func TestFlagsTakenBackAfterAnInterruptedRun(t *testing.T) {
 	t.Parallel()
-	from, to := simulator(t), simulator(t)
+	from, to := testlife.Of(dovecottest.Start())(t), testlife.Of(dovecottest.Start())(t)
 	for _, s := range []*dovecottest.Server{from, to} {
 		s.SetUsers(dovecottest.User{Name: "a", Password: "pw"})
 	}

@@ -6,13 +6,14 @@ import (
 
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
 // Patterns on the command line choose folders with what is below them, in the plan and in the
 // copy; and a run in which all is well has one line for each account and none for a folder.
 func TestPatternsOfFolders(t *testing.T) {
 	t.Parallel()
-	from, to := simulator(t, dovecottest.WithMailboxes()), simulator(t)
+	from, to := testlife.Of(dovecottest.Start(dovecottest.WithMailboxes()))(t), testlife.Of(dovecottest.Start())(t)
 	for _, s := range []*dovecottest.Server{from, to} {
 		s.SetUsers(dovecottest.User{Name: "anna", Password: "x"})
 	}
