@@ -37,10 +37,10 @@ type CopyOptions struct {
 //
 // Before the copy, CopyUser checks what OX does not: that the login name, display
 // name and primary address are free in the target and that a quota there has room
-// for what the source's own file store holds. Copies run one at a time in the whole installation, because two at once
-// break each other on the server; that holds for all users of this Client, so
-// see to it that no other program copies, or share a lock with it
-// ([Options].CopyLock). OX retries a failing copy without limit:
+// for what the source's own file store holds. Copies run one at a time in the whole
+// installation, as the server's own book-keeping is made for; that holds for all
+// users of this Client, so see to it that no other program copies, or share a lock
+// with it ([Options].CopyLock). Not every copy that fails is answered:
 // [Options].LongTimeout ends the wait. Whenever the answer is lost, CopyUser looks
 // for the user in the target for as long as [Options].CopyWait says, and nobody
 // else is copied meanwhile, since the server may still be at work. An
@@ -135,8 +135,8 @@ type doubtfulCopy struct {
 }
 
 // settleDoubt waits until the copy in doubt, if there is one, has arrived, or has
-// not for so long that it will not. A second copy beside it could break both, or
-// block the target context. The error is the context's.
+// not for so long that it will not: copies are made one at a time. The error is the
+// context's.
 func (c *Client) settleDoubt(ctx context.Context) (arrived schoolmail.UserID, err error) {
 	for pause := time.Second; c.doubt != nil; pause = retry.Grow(pause, time.Second, 15*time.Second) {
 		d := c.doubt

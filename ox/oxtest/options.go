@@ -65,9 +65,9 @@ func WithMeasuredLatency(speedup float64) Option {
 // write fails with "User update conflict" after 15 to 20 units.
 func WithLockPause(d time.Duration) Option { return func(s *Server) { s.soap.LockPause = d } }
 
-// WithHangingCopies makes a copyUser call that meets another one hang until the
-// server is closed, and with it every user write in its target context, instead
-// of failing with UCP-0003. OX does either.
+// WithHangingCopies makes the copies that would fail with UCP-0003 wait until the
+// server is closed, and with them the user writes in their target context. A client
+// has to be ready for either.
 func WithHangingCopies() Option { return func(s *Server) { s.soap.HangingCopies = true } }
 
 // WithoutDeadlocks lets creates of contexts in one schema overlap. Unless set, of
