@@ -18,9 +18,13 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
+	"github.com/ictmedia/schoolmail/internal/dovecotd"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/site"
 	"github.com/ictmedia/schoolmail/site/sitetest"
+	"github.com/ictmedia/schoolmail/ucs"
+	"github.com/ictmedia/schoolmail/ucs/ucstest"
+	"github.com/ictmedia/schoolmail/ucs/udm"
 )
 
 // secured serves over TLS with a certificate that ends after a time, and returns the
@@ -84,7 +88,12 @@ func TestPreflight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { sb.Close() })
+	t.Cleanup(func() {
+		if n := sb.SMTP.Count(); n > 0 {
+			t.Errorf("%d mails were sent", n)
+		}
+		sb.Close()
+	})
 	if err := sb.CreateContexts(); err != nil {
 		t.Fatal(err)
 	}
@@ -161,9 +170,6 @@ func TestPreflight(t *testing.T) {
 			}
 		})
 	}
-	if n := sb.SMTP.Count(); n > 0 {
-		t.Errorf("%d mails were sent", n)
-	}
 }
 
 // All that is missing is told at once, before a plan is carried out, and nothing is
@@ -206,5 +212,52 @@ func TestPreflightOfARun(t *testing.T) {
 	set.SMTPAddr = relay
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A real Dovecot says in the same way which commands it refuses.
+func TestPreflightOfRealDovecot(t *testing.T) {
+	t.Parallel()
+	imap := dovecotd.Start(t, &dovecotd.Config{AllowedCommands: []string{"user", "auth cache flush", "kick",
+		"mailbox list", "mailbox status", "quota get", "mailbox create", "mailbox path", "expunge", "mailbox delete"}})
+	sb, err := sitetest.Start(sitetest.WithPeople(20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sb.Close()
+	set := sb.Settings()
+	set.DoveadmURL, set.Doveadm.APIKey = imap.URL, schoolmail.Secret(imap.APIKey)
+	got := set.Preflight(t.Context(), nil, nil)
+	if len(got) != 1 || !strings.Contains(got[0].Missing, "refuses mailbox subscribe, mailbox unsubscribe:") {
+		t.Errorf("missing: %v", got)
+	}
+}
+
+// Where accounts are written by UDM it must take the log-in, too.
+func TestPreflightOfUDM(t *testing.T) {
+	t.Parallel()
+	sb, err := sitetest.Start(sitetest.WithPeople(20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sb.Close()
+	server, err := ucstest.StartUDM(sb.LDAP.URL, sb.LDAP.BindDN, sb.LDAP.Password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	for _, c := range []struct {
+		password schoolmail.Secret
+		key      string // "": nothing is missing
+	}{{server.Password, ""}, {"wrong", "[directory] udm_password"}} {
+		set := sb.Settings()
+		set.Directory.Write, set.UDMURL = ucs.WriteAuto, server.URL
+		if set.Directory.UDM, err = udm.New(server.URL, server.User, c.password, nil); err != nil {
+			t.Fatal(err)
+		}
+		got := set.Preflight(t.Context(), nil, nil)
+		if c.key == "" && len(got) > 0 || c.key != "" && (len(got) != 1 || got[0].Key != c.key) {
+			t.Errorf("missing: %v, want %q", got, c.key)
+		}
 	}
 }

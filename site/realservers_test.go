@@ -34,6 +34,9 @@ func TestRealServers(t *testing.T) {
 	set.DirectoryURL, set.Directory.BindDN, set.Directory.BaseDN, set.Directory.Password = ldap.URL, ldap.BindDN,
 		ldap.BaseDN, ldap.Password
 	set.DoveadmURL, set.Doveadm.APIKey = imap.URL, schoolmail.Secret(imap.APIKey)
+	if missing := set.Preflight(t.Context(), nil, nil); len(missing) > 0 {
+		t.Errorf("missing: %v", missing)
+	}
 	open, err := site.Open(set, nil)
 	if err != nil {
 		t.Fatal(err)
