@@ -27,7 +27,8 @@ type Link struct {
 	Reason string `json:"reason"`
 }
 
-// Distinct says that two record ids that look like one person stand for two.
+// Distinct says that two record ids that look like one person stand for two. B may be
+// the user name of an account without a record id.
 type Distinct struct {
 	A      string `json:"a"`
 	B      string `json:"b"`
@@ -310,6 +311,7 @@ func (f *facts) identify() {
 	slices.SortFunc(newcomers, byKey)
 	f.changedPeople(changed)
 	f.doublePeople(newcomers, distinct)
+	f.livingAccounts(newcomers, distinct)
 }
 
 // changedPeople finds ids that stand for somebody else than before.
