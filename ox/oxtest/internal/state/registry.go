@@ -15,34 +15,29 @@ func (s *World) NewID() *int32 {
 
 func (s *World) ShowDatabases(pattern string) []*oxutil.Database {
 	l := Registered(s.Databases, pattern, func(v *oxutil.Database) string { return Text(v.Name) })
-	for i, d := range l {
-		v := *d
-		n := 0
-		for _, c := range s.Contexts {
-			if c.DatabaseID == Number(d.Id) {
-				n++
-			}
-		}
-		v.CurrentUnits = Id32(n)
-		l[i] = &v
-	}
-	return l
+	return counted(s, l, func(v *oxutil.Database, c *Context) bool { return c.DatabaseID == Number(v.Id) },
+		func(v *oxutil.Database, n *int32) { v.CurrentUnits = n })
 }
 
 func (s *World) ShowFilestores(pattern string) []*oxutil.Filestore {
 	l := Registered(s.Filestores, pattern, func(v *oxutil.Filestore) string { return Text(v.Url) })
-	for i, d := range l {
-		v := *d
-		n := 0
+	return counted(s, l, func(v *oxutil.Filestore, c *Context) bool { return c.FilestoreID == Number(v.Id) },
+		func(v *oxutil.Filestore, n *int32) { v.CurrentContexts = n })
+}
+
+// counted returns copies of what is registered that say how many contexts use each.
+func counted[T any](s *World, list []*T, uses func(*T, *Context) bool, set func(*T, *int32)) []*T {
+	for i, d := range list {
+		v, n := *d, 0
 		for _, c := range s.Contexts {
-			if c.FilestoreID == Number(d.Id) {
+			if uses(&v, c) {
 				n++
 			}
 		}
-		v.CurrentContexts = Id32(n)
-		l[i] = &v
+		set(&v, Id32(n))
+		list[i] = &v
 	}
-	return l
+	return list
 }
 
 // Registered lists what matches a pattern, by id.
