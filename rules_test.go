@@ -138,3 +138,16 @@ func TestJournalThatCannotBeWrittenEndsTheRun(t *testing.T) {
 		t.Errorf("%v: %+v", err, res.Outcomes)
 	}
 }
+
+// Records of another source than the policy's are told and otherwise ignored.
+func TestRecordsOfAnotherSourceAreIgnored(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	w := newWorld(t, p)
+	stranger := person("2", "Tom", "Berg", RolePupil, at("ps-a", "primary"))
+	stranger.Key.Source = "elsewhere"
+	plan := planOf(t, p, w, append(ida("primary"), stranger), day0)
+	if plan.Count()[KindCreate] != 1 || !hasFinding(plan, "foreign-record") {
+		t.Errorf("%s, %v", plan.Summary(), plan.Findings)
+	}
+}

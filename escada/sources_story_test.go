@@ -142,6 +142,31 @@ func TestOnePersonInTwoSources(t *testing.T) {
 	}
 }
 
+// Rows of one id with two birth dates, or two numbers, speak of two people: none of
+// them is taken. A row that leaves them empty says nothing against the other.
+func TestOneIDWithTwoBirthDates(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		rows  string
+		taken bool
+	}{
+		"two birth dates": {"17;S;Rossi;Anna;ps-au;;03.04.2015\n17;S;Rossi;Anna;ps-bad;;04.04.2015\n", false},
+		"two numbers": {"17;S;Rossi;Anna;ps-au;756.9217.0769.85;\n17;S;Rossi;Anna;ps-bad;756.1234.5678.97;\n",
+			false},
+		"the same birth date":     {"17;S;Rossi;Anna;ps-au;;03.04.2015\n17;S;Rossi;Anna;ps-bad;;03.04.2015\n", true},
+		"a birth date and none":   {"17;S;Rossi;Anna;ps-au;;03.04.2015\n17;S;Rossi;Anna;ps-bad;;\n", true},
+		"no birth date in either": {"17;S;Rossi;Anna;ps-au;;\n17;S;Rossi;Anna;ps-bad;;\n", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			does, _, d := planParts(t, sources(t, tt.rows, "4;L;Keller;Jo;ps-au;;\n"), nil)
+			if slices.Contains(does, "create 17") != tt.taken || (len(d.Rejected) == 0) != tt.taken {
+				t.Errorf("%q, rejected %+v", does, d.Rejected)
+			}
+		})
+	}
+}
+
 // A source that is missing keeps its own people from counting as gone, and nobody
 // else's.
 func TestMissingSourceSuspendsItsOwn(t *testing.T) {
