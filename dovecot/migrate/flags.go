@@ -55,7 +55,7 @@ func (f *folderRun) storeChanges(ctx context.Context, now map[uint32][]string) (
 	}
 	changes := flagChangesByKind{}
 	updates := map[uint32]entry{}
-	var intents []intent // a run that ends in between leaves flags that the state does not know of
+	var intents []intent
 	doubt := f.st.doubtful(f.SourceRaw, f.validity)
 	if err := f.st.get(f.SourceRaw, touched, func(uid uint32, e entry) error {
 		add, remove := flagChanges(stored(e.flags, now[uid], doubt[uid]), now[uid])
@@ -66,28 +66,45 @@ func (f *folderRun) storeChanges(ctx context.Context, now map[uint32][]string) (
 		updates[uid] = e
 		if e.dst != 0 {
 			changes.put(e.dst, add, remove)
-			intents = append(intents, intent{Folder: f.SourceRaw, Validity: f.validity, UID: uid,
-				Flags: slices.Concat(add, remove), Change: true})
+			intents = append(intents, f.change(uid, e.dst, add, remove))
 		}
 		return nil
 	}); err != nil {
 		return 0, err
 	}
+	return len(updates), f.storeNoted(ctx, changes, intents, func() error {
+		for uid, e := range updates {
+			if err := f.st.put(f.SourceRaw, uid, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// change is a note of flags that are about to be changed.
+func (f *folderRun) change(uid, dst uint32, add, remove []string) intent {
+	return intent{Folder: f.SourceRaw, Validity: f.validity, UID: uid, Flags: slices.Concat(add, remove), Change: true,
+		At: dst, AtIn: f.state.DstValidity}
+}
+
+// storeNoted writes down what is about to be changed, changes it, and enters it into the state: a run
+// that ends in between leaves flags at the target of which the state does not know.
+func (f *folderRun) storeNoted(ctx context.Context, changes flagChangesByKind, intents []intent,
+	enter func() error) error {
 	if len(intents) > 0 {
 		if err := f.st.write(f.SourceRaw, intents); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	if err := f.storeFlags(ctx, changes); err != nil {
-		return 0, err
+		return err
 	}
-	for uid, e := range updates {
-		if err := f.st.put(f.SourceRaw, uid, e); err != nil {
-			return 0, err
-		}
+	if err := enter(); err != nil {
+		return err
 	}
 	f.st.answered(f.SourceRaw)
-	return len(updates), nil
+	return nil
 }
 
 // stored are the flags that the target may have, by the state: of those that an interrupted run
@@ -103,20 +120,21 @@ func stored(flags, now, doubt []string) []string {
 
 // flagChanges compares two clean flag lists, keywords without regard to case.
 func flagChanges(from, to []string) (add, remove []string) {
-	has := func(list []string, f string) bool {
-		return slices.ContainsFunc(list, func(g string) bool { return strings.EqualFold(f, g) })
-	}
 	for _, f := range to {
-		if !has(from, f) {
+		if !hasFlag(from, f) {
 			add = append(add, f)
 		}
 	}
 	for _, f := range from {
-		if !has(to, f) {
+		if !hasFlag(to, f) {
 			remove = append(remove, f)
 		}
 	}
 	return add, remove
+}
+
+func hasFlag(list []string, flag string) bool {
+	return slices.ContainsFunc(list, func(g string) bool { return strings.EqualFold(flag, g) })
 }
 
 // flagChangesByKind groups UIDs by the change they need: "+\Seen $x" or "-\Flagged".

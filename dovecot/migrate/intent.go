@@ -25,8 +25,11 @@ type intent struct {
 	Date     int64    `json:"t,omitempty"`
 	Digest   string   `json:"d"`
 	Flags    []string `json:"k,omitempty"`
-	// Change says that these flags of a message that is at the target are about to be changed.
-	Change bool `json:"c,omitempty"`
+	// Change says that these flags of a message that is at the target, under this UID, are about
+	// to be changed.
+	Change bool   `json:"c,omitempty"`
+	At     uint32 `json:"a,omitempty"`
+	AtIn   uint32 `json:"w,omitempty"` // the UIDVALIDITY of the target folder
 }
 
 // openIntents reads what an interrupted run has left and keeps the file open.
@@ -94,6 +97,19 @@ func (s *state) doubtful(folder string, validity uint32) map[uint32][]string {
 	for _, i := range s.intents {
 		if i.Change && i.Folder == folder && i.Validity == validity {
 			out[i.UID] = append(out[i.UID], i.Flags...)
+		}
+	}
+	return out
+}
+
+// doubtfulAt is doubtful by the target's UIDs, for messages that the state does not know of: which
+// of the source's they are is found out anew, and of several equal ones it may be another.
+func (f *folderRun) doubtfulAt() map[uint32][]string {
+	out := map[uint32][]string{}
+	for _, i := range f.st.intents {
+		if from := f.folders[i.Folder]; i.At != 0 && i.AtIn == f.state.DstValidity && from != nil &&
+			from.Target == f.TargetRaw {
+			out[i.At] = append(out[i.At], i.Flags...)
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
@@ -166,30 +167,38 @@ func (r *recognition) stayDeleted(left []int32) error {
 
 // record writes the pairs into the state and brings the flags over: exactly for messages that an
 // interrupted run of ours has left, else what is missing is added, so that
-// what the user did at the target meanwhile stays.
+// what the user did at the target meanwhile stays. Flags that an interrupted run was changing are
+// taken for its own, not for the user's.
 func (r *recognition) record(ctx context.Context, pairs []pairing) error {
 	if len(pairs) == 0 {
 		return nil
 	}
 	changes := flagChangesByKind{}
+	var intents []intent
+	doubt := r.doubtfulAt()
 	for _, p := range pairs {
-		t := &r.theirs[p.dst]
-		add, remove := flagChanges(r.dst.flags.clean(t), r.src.flags.clean(&r.ours[p.src]))
+		o, t := &r.ours[p.src], &r.theirs[p.dst]
+		add, remove := flagChanges(r.dst.flags.clean(t), r.src.flags.clean(o))
 		if !(r.resumed && r.state.DstBound > 0 && t.uid >= r.state.DstBound && !r.others.Contains(t.uid)) {
-			remove = nil
+			remove = slices.DeleteFunc(remove, func(f string) bool { return !hasFlag(doubt[t.uid], f) })
 		}
-		changes.put(t.uid, add, remove)
+		if len(add)+len(remove) > 0 {
+			changes.put(t.uid, add, remove)
+			intents = append(intents, r.change(o.uid, t.uid, add, remove))
+		}
 	}
-	if err := r.storeFlags(ctx, changes); err != nil {
+	if err := r.storeNoted(ctx, changes, intents, func() error {
+		for _, p := range pairs {
+			o := &r.ours[p.src]
+			if err := r.st.put(r.SourceRaw, o.uid, entry{dst: r.theirs[p.dst].uid, size: o.size, digest: o.digest,
+				flags: r.src.flags.clean(o)}); err != nil {
+				return err
+			}
+			r.done.Add(o.uid)
+		}
+		return nil
+	}); err != nil {
 		return err
-	}
-	for _, p := range pairs {
-		o := &r.ours[p.src]
-		if err := r.st.put(r.SourceRaw, o.uid, entry{dst: r.theirs[p.dst].uid, size: o.size, digest: o.digest,
-			flags: r.src.flags.clean(o)}); err != nil {
-			return err
-		}
-		r.done.Add(o.uid)
 	}
 	n := len(pairs)
 	r.led.count(r.Mapping, func(res *Result, f *FolderResult) { res.Adopted, f.Adopted = res.Adopted+n, f.Adopted+n })
