@@ -18,13 +18,18 @@ type Kind string
 // Error returns the kind's text.
 func (k Kind) Error() string { return string(k) }
 
-// Is reports whether the kind is a special case of the target: [ErrNobody] matches
-// [schoolmail.ErrNotFound].
-func (k Kind) Is(target error) bool { return k == ErrNobody && target == schoolmail.ErrNotFound }
+// Is reports whether the kind is a special case of the target: [ErrNobody] and
+// [ErrNoAccount] match [schoolmail.ErrNotFound].
+func (k Kind) Is(target error) bool {
+	return (k == ErrNobody || k == ErrNoAccount) && target == schoolmail.ErrNotFound
+}
 
 // ErrNobody is the answer to a question about somebody who is neither delivered
 // nor has an account.
 const ErrNobody Kind = "nobody is called so: neither in the export nor in the directory"
+
+// ErrNoAccount is the answer where only the directory is asked.
+const ErrNoAccount Kind = "nobody in the directory is called so"
 
 // Explanation is all that is known of one person: what answers a call to the help
 // desk. It is full of personal data.

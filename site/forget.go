@@ -160,15 +160,18 @@ func (s *Site) forgetPasswords(gone map[string]string, proofs map[string]*Deleti
 			keys[name] = key
 		}
 	}
-	pw, err := s.openPasswords()
-	if err != nil {
-		return err
-	}
-	before := len(pw.prepared)
-	maps.DeleteFunc(pw.prepared, func(name string, _ preparedPassword) bool { return keys[name] != "" })
-	if len(pw.prepared) != before {
-		if err := pw.save(); err != nil {
+	var pw *passwords
+	var err error
+	for _, file := range []string{newPasswords, firstPasswords} {
+		if pw, err = s.openPasswords(file); err != nil {
 			return err
+		}
+		before := len(pw.prepared)
+		maps.DeleteFunc(pw.prepared, func(name string, _ preparedPassword) bool { return keys[name] != "" })
+		if len(pw.prepared) != before {
+			if err := pw.save(); err != nil {
+				return err
+			}
 		}
 	}
 	return pw.without(func(name string) bool {

@@ -47,9 +47,15 @@ type preparedPassword struct {
 
 var passwordHeader = []string{"username", "name", "classes", "password"}
 
-func (s *Site) openPasswords() (*passwords, error) {
+// What is prepared of new accounts, and of accounts that get another password.
+const (
+	firstPasswords = "prepared-passwords.json"
+	newPasswords   = "prepared-new-passwords.json"
+)
+
+func (s *Site) openPasswords(file string) (*passwords, error) {
 	p := &passwords{dir: s.PasswordDir(), out: &s.handOut, site: s.name, language: s.language,
-		file:     filepath.Join(s.stateDir, "prepared-passwords.json"),
+		file:     filepath.Join(s.stateDir, file),
 		prepared: map[string]preparedPassword{}}
 	b, err := os.ReadFile(p.file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -77,21 +83,27 @@ func (p *passwords) prepare(plan *schoolmail.Plan) error {
 		if !ok {
 			continue
 		}
-		a := c.Account
-		var classes []string
-		for _, m := range a.Memberships {
-			classes = append(classes, m.Classes...)
-		}
-		r := preparedPassword{a.Username, a.DisplayName, strings.Join(classes, " "), s.School,
-			p.prepared[a.Username].Password, a.Mail, a.Language}
-		r.Password = cmp.Or(r.Password, newPassword().Reveal())
-		changed = changed || r != p.prepared[a.Username]
-		p.prepared[a.Username] = r
+		changed = p.prepareOne(&c.Account, s.School) || changed
 	}
 	if !changed {
 		return nil
 	}
 	return p.save()
+}
+
+// prepareOne has a password for an account, for its school to hand out, and reports
+// whether that is to be saved.
+func (p *passwords) prepareOne(a *schoolmail.Account, school schoolmail.SchoolID) bool {
+	var classes []string
+	for _, m := range a.Memberships {
+		classes = append(classes, m.Classes...)
+	}
+	r := preparedPassword{a.Username, a.DisplayName, strings.Join(classes, " "), school,
+		p.prepared[a.Username].Password, a.Mail, a.Language}
+	r.Password = cmp.Or(r.Password, newPassword().Reveal())
+	changed := r != p.prepared[a.Username]
+	p.prepared[a.Username] = r
+	return changed
 }
 
 func (p *passwords) save() error {

@@ -357,7 +357,7 @@ func (s *Site) apply(ctx context.Context, act *Act, o *RunOptions) error {
 	if err := s.forget(act.World.Day, act.World.history.Purged()); err != nil {
 		return err
 	}
-	pw, err := s.openPasswords()
+	pw, err := s.openPasswords(firstPasswords)
 	if err == nil {
 		err = pw.publish(act.World.history.Made)
 	}

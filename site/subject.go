@@ -139,12 +139,15 @@ func readCopies(file string) (list []CopyReport, err error) {
 
 // subjectPasswords looks for the initial password of a person.
 func (s *Site) subjectPasswords(sub *Subject, name string) error {
-	pw, err := s.openPasswords()
-	if err != nil || name == "" {
-		return err
-	}
-	if _, ok := pw.prepared[name]; ok {
-		sub.Passwords = append(sub.Passwords, pw.file)
+	var pw *passwords
+	var err error
+	for _, file := range []string{newPasswords, firstPasswords} {
+		if pw, err = s.openPasswords(file); err != nil || name == "" {
+			return err
+		}
+		if _, ok := pw.prepared[name]; ok {
+			sub.Passwords = append(sub.Passwords, pw.file)
+		}
 	}
 	files, err := pw.lists()
 	if err != nil {

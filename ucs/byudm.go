@@ -177,7 +177,7 @@ var udmProperties = map[string]struct {
 	"shadowexpire": {"", 0, true}, "krb5kdcflags": {"", 0, true}, "sambaacctflags": {"", 0, true},
 	"userpassword": {"", 0, true}, "sambantpassword": {"", 0, true}, "sambapwdlastset": {"", 0, true},
 	"shadowlastchange": {"", 0, true}, "krb5key": {"", 0, true}, "pwhistory": {"", 0, true}, "shadowmax": {"", 0, true},
-	"krb5passwordend": {"", 0, true},
+	"krb5passwordend": {"", 0, true}, "krb5keyversionnumber": {"", 0, true},
 }
 
 // setProperty adds the values of an attribute to properties.

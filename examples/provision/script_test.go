@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 
 // A script has a district of sixty people on simulators that are its own. $FIRST, $LATER
 // and $TERM are its first day, the next one and the first of the next term; $LEAVER and
-// $STAYER record ids, $SCHOOL the school of the stayer.
+// $STAYER record ids, $SCHOOL and $CLASS those of the stayer.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true,
@@ -52,6 +52,7 @@ func setUp(env *testscript.Env, opts ...sitetest.Option) error {
 	env.Setenv("LEAVER", records[0].Key.ID)
 	env.Setenv("STAYER", last.Key.ID)
 	env.Setenv("SCHOOL", string(last.Memberships[0].School))
+	env.Setenv("CLASS", last.Memberships[0].Classes[0])
 	return nil
 }
 

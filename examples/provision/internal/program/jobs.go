@@ -22,6 +22,9 @@ type job struct {
 	do        func(context.Context) int
 }
 
+// passwordFlags go with new initial passwords.
+var passwordFlags = []string{"apply", "dry-run", "by", "any-day", "break-lease"}
+
 func (p *program) jobs() []job {
 	return []job{
 		{flag: "describe", with: []string{"show-values"}, noConfig: true, arguments: true, do: p.describeExport},
@@ -39,6 +42,8 @@ func (p *program) jobs() []job {
 		{flag: "hold", with: []string{"reason", "until", "by"}, do: p.holdPerson},
 		{flag: "release", with: []string{"by"}, do: p.releasePerson},
 		{flag: "call-off", do: p.callDeletionOff},
+		{flag: "new-password", with: passwordFlags, do: p.newPasswords},
+		{flag: "new-password-class", with: passwordFlags, do: p.newPasswords},
 	}
 }
 
@@ -67,9 +72,12 @@ func (p *program) choose() (do func(context.Context) int, status int) {
 		if p.config == "" {
 			return nil, p.flags.Misused("-%s needs -config", chosen.flag)
 		}
-		chosen.with = append(chosen.with, "config", "now")
+		chosen.with = append(slices.Clone(chosen.with), "config", "now")
 	}
-	chosen.with = append(chosen.with, chosen.flag, "q")
+	chosen.with = append(slices.Clone(chosen.with), chosen.flag, "q")
+	if p.apply && p.dryRun {
+		return nil, p.flags.Misused("-dry-run contradicts -apply")
+	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if !slices.Contains(chosen.with, name) {
 			return nil, p.flags.Misused("-%s does not go with -%s", chosen.flag, name)

@@ -92,6 +92,15 @@ what is missing. An example for cron, at two in the morning:
       over, or that means nobody, is told. The journal keeps who has put somebody
       on hold and who has released them.
 
+  provision -config district.toml -new-password WHO [-by NAME] [-apply]
+  provision -config district.toml -new-password-class SCHOOL/CLASS [-by NAME] [-apply]
+      Gives a person, or the pupils of a class, a new initial password; without
+      -apply it only tells whom. It goes to the school as that of a new account
+      does: into the list, encrypted, in a letter. Sessions end. Nobody gets one
+      who is on hold, was deactivated, or whose log-in somebody has closed. The
+      journal keeps who has asked for whom. Cut off, the same command goes on.
+      Exit status 3: somebody was left out.
+
   provision -config district.toml -subject WHO
       Prints all that is kept about one person, for somebody who asks for it: what
       -explain tells, what kept runs and the whole journal have, lists with an
@@ -159,6 +168,7 @@ type options struct {
 	hold, release, reason, by, churn      string
 	drift, forecast, calendar             bool
 	syslog                                string
+	newPassword, newPasswordClass         string
 	until                                 schoolmail.Date
 }
 
@@ -217,7 +227,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&p.release, "release", "", "end the hold of a `person`")
 	fs.StringVar(&p.reason, "reason", "", "with -hold: `why`")
 	fs.TextVar(&p.until, "until", schoolmail.Date(0), "with -hold: its last `day`, YYYY-MM-DD")
-	fs.StringVar(&p.by, "by", "", "with -hold and -release: `who` has decided it; default you")
+	fs.StringVar(&p.by, "by", "", "with -hold, -release and -new-password: `who` has decided it; default you")
+	fs.StringVar(&p.newPassword, "new-password", "",
+		"give a `person` a new initial password: user name, address or record id; -apply does it")
+	fs.StringVar(&p.newPasswordClass, "new-password-class", "",
+		"give the pupils of a `class`, SCHOOL/CLASS, new initial passwords; -apply does it")
 	fs.BoolVar(&p.preview, "preview-notices", false, "print all texts that people may get, and do nothing else")
 	fs.BoolVar(&p.status, "status", false, "tell a monitor how the last run went, and do nothing else")
 	fs.DurationVar(&p.maxAge, "max-age", 26*time.Hour,
