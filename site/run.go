@@ -36,7 +36,7 @@ type RunOptions struct {
 	// error is a [PreflightError].
 	Preflight bool
 	// Prepare is called under the lease before anything is read, if the plan is to be
-	// carried out.
+	// carried out. With it, the lease is taken even if there turns out nothing to do.
 	Prepare func(context.Context) error
 	// Only limits the run to people whose accounts it says yes to, by user name; it
 	// must say the same each time. The plan is made of all that is known and guarded
@@ -97,7 +97,9 @@ type Act struct {
 	By       string           // who has approved and who has applied it
 	Folder   string           // where plan and reports of what was applied are kept
 
-	register *register // who its people are
+	register *register        // who its people are
+	before   map[string]int64 // requests per server, before it was looked
+	rest     bool             // an earlier run is finished by it; the run's own act is still to come
 }
 
 // NeedsAttention reports whether something was held back, failed for single people
@@ -167,7 +169,8 @@ func (a *Act) Created() int {
 // The error concerns what happens before anything is written, and then the acts
 // are those before; an [InputError] says that what the run was given is at fault.
 // What happens later is in the acts. A run can be repeated at any time, and then
-// does only what is missing.
+// does only what is missing. One that finds nothing to do asks no server to change
+// anything; its own report and status it leaves all the same.
 func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
 	var o RunOptions
 	if opts != nil {
@@ -181,6 +184,7 @@ func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
 	}
 	defer s.teller.during(o.Observer)()
 	o.Apply = o.Apply || o.Approved != nil
+	var first *Act // planned before the lease was taken
 	if o.Apply {
 		name, id, err := whoRuns()
 		if err == nil {
@@ -194,13 +198,22 @@ func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, s.limits.run(),
 			fmt.Errorf("the run has taken more than %s; run the same command to go on", s.limits.run()))
 		defer cancel()
-		l, err := s.lease(ctx, &o)
+		ahead, err := s.ahead(ctx, &o)
 		if err != nil {
-			return nil, fmt.Errorf("nothing was done: %w", err)
+			return nil, err
 		}
-		if l != nil {
-			ctx = l.Context()
-			defer l.Release() // if that fails the next run finds out that nobody holds it
+		if first = ahead.act; !ahead.idle {
+			l, err := s.lease(ctx, &o)
+			if err != nil {
+				return nil, fmt.Errorf("nothing was done: %w", err)
+			}
+			if l != nil {
+				ctx = l.Context()
+				defer l.Release() // if that fails the next run finds out that nobody holds it
+			}
+			if l == nil || !l.Since(ahead.seen) {
+				first = nil
+			}
 		}
 		if o.Prepare != nil {
 			if err := o.Prepare(ctx); err != nil {
@@ -208,7 +221,7 @@ func (s *Site) Run(ctx context.Context, opts *RunOptions) ([]*Act, error) {
 			}
 		}
 	}
-	acts, err := s.acts(ctx, &o)
+	acts, err := s.acts(ctx, &o, first)
 	if n := len(acts); err == nil && n > 0 && acts[n-1].Result != nil && acts[n-1].Err == nil {
 		err = s.rotate()
 	}
@@ -227,14 +240,20 @@ func (s *Site) rotate() error {
 	return s.journal.Rotate()
 }
 
-func (s *Site) acts(ctx context.Context, o *RunOptions) ([]*Act, error) {
-	var acts []*Act
+// acts does the acts of a run, of which the first may have been planned already.
+func (s *Site) acts(ctx context.Context, o *RunOptions, first *Act) (acts []*Act, err error) {
 	for {
-		act, again, err := s.act(ctx, o, len(acts) == 0)
+		act := first
+		if first = nil; act == nil {
+			if act, err = s.planAct(ctx, o, len(acts) == 0); err != nil {
+				return acts, err
+			}
+		}
+		act, err = s.carryOut(ctx, act, o)
 		if act != nil {
 			acts = append(acts, act)
 		}
-		if err != nil || !again || act.Err != nil {
+		if err != nil || !act.rest || act.Err != nil {
 			return acts, err
 		}
 	}
@@ -259,42 +278,28 @@ func (s *Site) clockFits(w *World) error {
 	return nil
 }
 
-// lease takes the lease of the district; nil if its directory keeps none.
-func (s *Site) lease(ctx context.Context, o *RunOptions) (*lease.Lease, error) {
-	notes, ok := s.parts.Directory.(schoolmail.Notes)
-	if !ok {
-		return nil, nil
-	}
-	opts := lease.Options{Break: o.BreakLease, Observer: lease.ObserverFunc(func(e lease.Event) {
-		o.Observer.Observe(Event{Stage: Contended, Other: e.Holder})
-	})}
-	return lease.Acquire(ctx, notes, "", &opts)
-}
-
-// act does one act of a run; again says that the rest of an earlier run was
-// finished and the run's own act is still to come. An act that is returned beside
-// an error has a plan, of which nothing was done.
-func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, again bool, err error) {
+// planAct looks, and plans one act of a run. It writes nothing.
+func (s *Site) planAct(ctx context.Context, o *RunOptions, first bool) (*Act, error) {
 	before := s.Requests()
 	o.Observer.Observe(Event{Stage: Reading})
 	w, err := s.Look(ctx, o.Day)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if o.Only != nil {
 		w.only(&s.policy, o.Only)
 	}
 	if o.Apply {
 		if err := s.clockFits(w); err != nil {
-			return nil, false, &InputError{err}
+			return nil, &InputError{err}
 		}
 	}
 	limits, err := w.Select(o.Part)
 	if err != nil {
-		return nil, false, &InputError{err}
+		return nil, &InputError{err}
 	}
 	start := time.Now()
-	act = &Act{Title: "Run", World: w}
+	act := &Act{Title: "Run", World: w, before: before}
 	switch {
 	case o.Approved != nil:
 		act.Plan, err = o.Approved, s.Approve(w, o.Approved)
@@ -308,35 +313,43 @@ func (s *Site) act(ctx context.Context, o *RunOptions, first bool) (act *Act, ag
 			act.Plan = s.cutOffPart(w, limits)
 		}
 		if act.Plan != nil {
-			act.Title, again = "Rest of a plan that was cut off", true
+			act.Title, act.rest = "Rest of a plan that was cut off", true
 			break
 		}
 		if act.Plan, err = s.Plan(w); err == nil {
 			act.Plan = part(act.Plan, limits)
 		}
 	}
-	act.Planned = time.Since(start)
-	if err == nil && o.Planned != nil {
-		err = o.Planned(act.Plan)
-	}
 	if err != nil {
-		return nil, false, &InputError{err}
+		return nil, &InputError{err}
+	}
+	act.Planned = time.Since(start)
+	return act, nil
+}
+
+// carryOut ends an act that is planned: it applies the plan, if the run is to. An act
+// that is returned beside an error has a plan, of which nothing was done.
+func (s *Site) carryOut(ctx context.Context, act *Act, o *RunOptions) (*Act, error) {
+	if o.Planned != nil {
+		if err := o.Planned(act.Plan); err != nil {
+			return nil, &InputError{err}
+		}
 	}
 	if o.Apply && (o.Only == nil || !act.Plan.Empty()) {
 		if err := s.apply(ctx, act, o); err != nil {
-			return act, false, err
+			return act, err
 		}
 	}
-	act.Requests = since(before, s.Requests())
+	act.Requests = since(act.before, s.Requests())
 	if act.Result != nil {
 		if err := errors.Join(s.leaveCopies(act), s.leave(act)); err != nil {
-			return act, false, fmt.Errorf("report: %w", err)
+			return act, fmt.Errorf("report: %w", err)
 		}
-		if err := errors.Join(s.forget(w.Day, act.purged()), s.expire(w.Day)); err != nil {
-			return act, false, err
+		if err := errors.Join(s.forget(act.World.Day, act.purged()), s.expire(act.World.Day)); err != nil {
+			return act, err
 		}
 	}
-	return act, again, nil
+	return act, nil
 }
 
 // apply carries the plan of an act out.

@@ -11,7 +11,8 @@
 // think so: the context of [Lease.Context] ends.
 //
 // Text changes by compare-and-swap alone, so of several who try at the same time
-// one wins.
+// one wins. Who gives it back leaves a text that nobody else has ever written: from
+// [Look] and [Lease.Since] it is known whether anybody has held it in between.
 package lease
 
 import (
@@ -46,6 +47,9 @@ type Holder struct {
 	// System tells whether two holders see the same processes, so that one can know
 	// that the other has died; empty: not known.
 	System string `json:"system,omitempty"`
+	// Ended says that the holder has given it back. Programs of before this was
+	// written take it for one that does not renew any more, which comes to the same.
+	Ended bool `json:"ended,omitempty"`
 }
 
 // String says who it is in words.
@@ -111,8 +115,37 @@ type Lease struct {
 	end   context.CancelCauseFunc
 	done  sync.WaitGroup
 
+	from string // what it stood for before it was taken
+
 	mu   sync.Mutex
 	text string // as it is written
+}
+
+// Sight is the lease as [Look] has found it. Two of them are equal if it reads the
+// same.
+type Sight struct{ text string }
+
+// Look reads the lease and writes nothing.
+func Look(ctx context.Context, notes schoolmail.Notes) (Sight, error) {
+	text, err := notes.Note(ctx, Name)
+	if err != nil {
+		return Sight{}, fmt.Errorf("lease: %w", err)
+	}
+	return Sight{text}, nil
+}
+
+// Free reports whether nobody holds it.
+func (s Sight) Free() bool { return free(s.text) }
+
+func free(text string) bool {
+	h, readable := decode(text)
+	return text == "" || readable && h.Ended
+}
+
+// Since reports whether it is certain that from a sight until the lease was acquired
+// nobody else has held it. It never is of one that no program has held yet.
+func (l *Lease) Since(s Sight) bool {
+	return s.text != "" && s.Free() && l.from == s.text
 }
 
 // Acquire takes the lease for a program; without a name, the one that runs. The
@@ -161,12 +194,14 @@ func (l *Lease) acquire(ctx context.Context) error {
 		}
 		holder, readable := decode(text)
 		switch {
-		case seen == "" && text != "":
+		case free(text):
+		case seen == "":
 			seen, since = text, time.Now()
-		case text != "" && text != seen:
+		case text != seen:
 			return fmt.Errorf("lease: %w", &HeldError{holder}) // it lives
 		}
-		if text == "" || l.opts.Break || time.Since(since) >= l.opts.Stale || readable && holder.dead() {
+		l.from = text
+		if free(text) || l.opts.Break || time.Since(since) >= l.opts.Stale || readable && holder.dead() {
 			switch done, err := l.notes.SwapNote(ctx, Name, text, l.text); {
 			case err != nil && ctx.Err() != nil:
 				return fmt.Errorf("lease: %w", err)
@@ -275,12 +310,14 @@ func (l *Lease) Release() error {
 	l.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), 10*time.Second)
 	defer cancel()
-	done, err := l.notes.SwapNote(ctx, Name, text, "")
+	ended := l.self
+	ended.Ended = true
+	done, err := l.notes.SwapNote(ctx, Name, text, encode(ended))
 	if err == nil && !done { // a renewal was under way when it was cut off
 		var found string
 		if found, err = l.notes.Note(ctx, Name); err == nil {
-			if h, _ := decode(found); h.Nonce == l.self.Nonce {
-				_, err = l.notes.SwapNote(ctx, Name, found, "")
+			if h, _ := decode(found); h.Nonce == l.self.Nonce && !h.Ended {
+				_, err = l.notes.SwapNote(ctx, Name, found, encode(ended))
 			}
 		}
 	}

@@ -136,7 +136,7 @@ func TestOneOfManyGetsIt(t *testing.T) {
 		release(t, held[0])
 		next := acquire(t, b, nil)
 		release(t, next)
-		if b.now() != "" {
+		if !free(b.now()) {
 			t.Errorf("after all: %s", b.now())
 		}
 	})
@@ -257,7 +257,7 @@ func TestLostAnswers(t *testing.T) {
 					t.Errorf("answer %d lost (done %v): %v, renewed %d times", n, after, err, renewals(l))
 				}
 				release(t, l)
-				if b.now() != "" {
+				if !free(b.now()) {
 					t.Errorf("answer %d lost (done %v): it stays", n, after)
 				}
 			})
@@ -278,7 +278,7 @@ func TestBreak(t *testing.T) {
 			t.Errorf("the first goes on: %v", err)
 		}
 		release(t, first)
-		if second.Context().Err() != nil || b.now() == "" {
+		if second.Context().Err() != nil || free(b.now()) {
 			t.Error("the second has lost it")
 		}
 		release(t, second)
@@ -326,7 +326,7 @@ func TestReleasedAfterCancel(t *testing.T) {
 		}
 		cancel()
 		release(t, l)
-		if b.now() != "" {
+		if !free(b.now()) {
 			t.Errorf("it stays: %s", b.now())
 		}
 		cancelled, end := context.WithCancel(t.Context())
@@ -363,4 +363,62 @@ func TestReleaseLeavesTheLeaseOfOthers(t *testing.T) {
 			t.Errorf("the lease of somebody else is now %q", now)
 		}
 	})
+}
+
+// Who has looked at the free lease and then gets it knows whether anybody has held it
+// in between, however short; of one that nobody has ever held it is not known.
+func TestSince(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		look := func(b *board) Sight {
+			t.Helper()
+			s, err := Look(t.Context(), b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		used := func() *board {
+			b := &board{}
+			release(t, acquire(t, b, nil))
+			return b
+		}
+		for _, c := range []struct {
+			name    string
+			board   *board
+			between func(*board)
+			free    bool
+			want    bool
+		}{
+			{"never held", &board{}, func(*board) {}, true, false},
+			{"nobody in between", used(), func(*board) {}, true, true},
+			{"somebody in between", used(), func(b *board) { release(t, acquire(t, b, nil)) }, true, false},
+			{"the only one in between", &board{}, func(b *board) { release(t, acquire(t, b, nil)) }, true, false},
+			{"somebody who died in between", used(), func(b *board) { b.text = elsewhere(1) }, true, false},
+			{"held and stale", &board{text: elsewhere(1)}, func(*board) {}, false, false},
+			{"held and ended", &board{text: elsewhere(1)}, func(b *board) { b.text = "" }, false, false},
+			{"of another version", &board{text: "rubbish"}, func(*board) {}, false, false},
+		} {
+			swaps := c.board.swaps
+			seen := look(c.board)
+			if c.board.swaps != swaps || seen.Free() != c.free {
+				t.Errorf("%s: free %v, %d writes", c.name, seen.Free(), c.board.swaps-swaps)
+			}
+			c.between(c.board)
+			changed := look(c.board) != seen
+			l := acquire(t, c.board, nil)
+			if got := l.Since(seen); got != c.want || got && changed {
+				t.Errorf("%s: %v, want %v", c.name, got, c.want)
+			}
+			release(t, l)
+		}
+	})
+}
+
+// A look that fails says so.
+func TestLookFails(t *testing.T) {
+	t.Parallel()
+	if _, err := Look(t.Context(), &board{down: true}); !errors.Is(err, errDown) {
+		t.Error(err)
+	}
 }

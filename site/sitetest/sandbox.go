@@ -19,11 +19,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -107,7 +107,9 @@ type Sandbox struct {
 	imapWG  sync.WaitGroup
 	close   sync.Once
 	closed  error
-	folder  string // of its own: export and state
+	// Requests to doveadm so far.
+	doveadmRequests atomic.Int64
+	folder          string // of its own: export and state
 }
 
 // Deliver replaces the export that the sandbox's own [Settings] name by that of a
@@ -189,7 +191,7 @@ func Start(opts ...Option) (_ *Sandbox, err error) {
 	s.Dovecot = dovecottest.New(dovecottest.WithAPIKey(DoveadmKey), dovecottest.WithLatency(o.latency),
 		dovecottest.WithUserDB(s.mailUser))
 	s.Dovecot.KeepCalls(false)
-	s.Doveadm = httptest.NewServer(http.Handler(s.Dovecot))
+	s.Doveadm = httptest.NewServer(counted(s.Dovecot, &s.doveadmRequests))
 	if s.imap, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}

@@ -359,7 +359,8 @@ func TestUnderTheLease(t *testing.T) {
 	out.wait(t, "everybody is looked at, nothing to do")
 	const holder = `{"program":"provision","host":"ox9","process":4711,"start":"2026-08-10T02:00:00Z","nonce":"n",`
 	const other, later = holder + `"counter":1}`, holder + `"counter":2}`
-	if ok, err := p.ldap.SwapNote(t.Context(), "run", "", other); err != nil || !ok {
+	given := must(p.ldap.Note(t.Context(), "run"))(t) // back by the first run
+	if ok, err := p.ldap.SwapNote(t.Context(), "run", given, other); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	u := p.enterByHand(t, 1)
