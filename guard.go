@@ -51,12 +51,12 @@ func leaving(c ContextID, r Role) headcount {
 // override returns in whose name a guard is lifted for a school today. The
 // empty school asks for the district.
 func (g *given) override(guard string, s SchoolID) string {
-	for _, o := range g.policy.Overrides {
-		if o.Guard == guard && (o.School == s || o.School == "") && g.now <= o.Until {
-			return fmt.Sprintf("%s until %s (%s)", o.By, o.Until, o.Reason)
-		}
+	i := g.lifted(guard, s)
+	if i < 0 {
+		return ""
 	}
-	return ""
+	o := &g.policy.Overrides[i]
+	return fmt.Sprintf("%s until %s (%s)", o.By, o.Until, o.Reason)
 }
 
 // lifted returns the number of the override that lifts a guard for one of some

@@ -2,6 +2,8 @@ package schoolmail
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"testing"
 )
 
@@ -149,5 +151,25 @@ func TestRecordsOfAnotherSourceAreIgnored(t *testing.T) {
 	plan := planOf(t, p, w, append(ida("primary"), stranger), day0)
 	if plan.Count()[KindCreate] != 1 || !hasFinding(plan, "foreign-record") {
 		t.Errorf("%s, %v", plan.Summary(), plan.Findings)
+	}
+}
+
+// Accounts of another source are not ours, not even one with an id that is
+// delivered: nothing is planned for it, and the person gets an account.
+func TestAccountsOfAnotherSourceAreNotOurs(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	w := newWorld(t, p)
+	w.run(p, delivery(ida("primary")), day0)
+	for _, name := range slices.Sorted(maps.Keys(w.accounts)) {
+		a := w.accounts[name]
+		a.Key.Source = "elsewhere"
+		w.accounts[name] = a
+	}
+	for what, rs := range map[string][]Record{"gone": nil, "delivered": ida("primary")} {
+		plan := planOf(t, p, w, rs, day0.AddDays(1))
+		if n := plan.Count(); n[KindCreate] != len(rs) || len(plan.Steps) != len(rs) {
+			t.Errorf("%s: %s, want %d created and nothing else", what, plan.Summary(), len(rs))
+		}
 	}
 }
