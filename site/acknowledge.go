@@ -1,123 +1,129 @@
 package site
 
 import (
-	"encoding/csv"
 	"errors"
-	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/escada"
+	"github.com/ictmedia/schoolmail/site/report"
 )
 
-// explanation says to the school administration what is wrong, or what was
-// done, in its languages. %s stands for the title of the column.
-type explanation struct{ de, fr string }
-
-var mistakes = map[schoolmail.RejectionKind]explanation{
-	schoolmail.RejectedUnreadable: {"Die Zeile ist nicht lesbar (Anzahl Felder, Anführungszeichen oder " +
-		"abgeschnitten).",
-		"La ligne est illisible (nombre de champs, guillemets ou ligne tronquée)."},
-	schoolmail.RejectedMissing: {"Das Feld «%s» ist leer.", "Le champ «%s» est vide."},
-	schoolmail.RejectedValue: {"Das Feld «%s» hat nicht die vereinbarte Form.",
-		"Le champ «%s» n'a pas la forme convenue."},
-	schoolmail.RejectedLettersLost: {"Im Feld «%s» gingen Buchstaben verloren (falsche Zeichenkodierung).",
-		"Le champ «%s» a perdu des lettres (mauvais encodage)."},
-	schoolmail.RejectedContradiction: {"Das Feld «%s» widerspricht einer anderen Zeile derselben Person.",
-		"Le champ «%s» contredit une autre ligne de la même personne."},
-	schoolmail.RejectedDoubleID: {"Diese Id steht für zwei Personen, oder zwei Ids unterscheiden sich nur in " +
-		"Gross- und Kleinschreibung.",
-		"Cet identifiant désigne deux personnes, ou deux identifiants ne diffèrent que par la casse."},
-	schoolmail.RejectedReference: {"Die Zeile verweist auf einen Datensatz, der in der Lieferung fehlt.",
-		"La ligne renvoie à un enregistrement qui manque dans la livraison."},
-	schoolmail.RejectedForeign: {"Diese Quelle ist für die Schule oder die Rolle der Person nicht zuständig; " +
-		"der Datensatz bleibt liegen.",
-		"Cette source n'est pas compétente pour l'école ou le rôle de la personne; l'enregistrement est laissé " +
-			"de côté."},
-	schoolmail.RejectedRepeat: {"Die Zeile steht zweimal da; sie gilt einmal.",
-		"La ligne figure deux fois; elle compte une fois."},
-	"": {"Die Zeile enthält einen Fehler.", "La ligne contient une erreur."},
+// mistakes are the texts that say to the school administration what is wrong with a
+// row. Each may name the title of the column.
+var mistakes = map[schoolmail.RejectionKind]string{
+	schoolmail.RejectedUnreadable:    "mistake.row",
+	schoolmail.RejectedMissing:       "mistake.missing",
+	schoolmail.RejectedValue:         "mistake.value",
+	schoolmail.RejectedLettersLost:   "mistake.letters-lost",
+	schoolmail.RejectedContradiction: "mistake.contradiction",
+	schoolmail.RejectedDoubleID:      "mistake.double-id",
+	schoolmail.RejectedReference:     "mistake.reference",
+	schoolmail.RejectedForeign:       "mistake.foreign",
+	schoolmail.RejectedRepeat:        "mistake.repeat",
 }
 
-// findings are those that concern what was delivered.
-var findings = map[string]explanation{
-	"double-record": {"Zwei Datensätze unterscheiden sich nur in der Gross- und Kleinschreibung der Id; beide " +
-		"bleiben liegen.",
-		"Deux enregistrements ne diffèrent que par la casse de l'identifiant; les deux sont laissés de côté."},
-	"record-case": {"Die Id kam bisher in anderer Gross- und Kleinschreibung; der Datensatz bleibt liegen.",
-		"L'identifiant avait jusqu'ici une autre casse; l'enregistrement est laissé de côté."},
-	"unusable-record": {"Rolle oder Name fehlt; der Datensatz bleibt liegen.",
-		"Le rôle ou le nom manque; l'enregistrement est laissé de côté."},
-	"no-population": {"Für diese Rolle an dieser Schule und Stufe ist kein Konto vorgesehen; der Datensatz " +
-		"bleibt liegen.",
-		"Aucun compte n'est prévu pour ce rôle dans cette école et à ce degré; l'enregistrement est laissé " +
-			"de côté."},
-	"other-person": {"Diese Id stand bisher für jemand anderen; nichts wurde geändert. Ist es dieselbe " +
-		"Person, bitte bestätigen, sonst die Id berichtigen.",
-		"Cet identifiant désignait jusqu'ici quelqu'un d'autre; rien n'a été modifié. S'il s'agit de la même " +
-			"personne, prière de confirmer, sinon de corriger l'identifiant."},
-	"new-id": {"Diese neue Id gehört wahrscheinlich zu einer Person, die bisher eine andere hatte; sie bleibt " +
-		"liegen. Bitte prüfen.",
-		"Ce nouvel identifiant appartient probablement à une personne qui en avait un autre; il est laissé de " +
-			"côté. Prière de vérifier."},
-	"double-person": {"Zwei Datensätze sehen nach einer Person aus; der zweite bleibt liegen. Bitte prüfen.",
-		"Deux enregistrements semblent désigner une seule personne; le second est laissé de côté. Prière de " +
-			"vérifier."},
-	"double-account": {"Zwei Konten haben diese Id; beide bleiben, wie sie sind.",
-		"Deux comptes ont cet identifiant; les deux restent inchangés."},
-	"no-address": {"Das Konto hat keine Mailadresse; es bleibt, wie es ist.",
-		"Le compte n'a pas d'adresse; il reste inchangé."},
-	"move-suspended": {"Der Wechsel wartet, bis die Lieferung der Schule wieder vollständig ist.",
-		"Le transfert attend que la livraison de l'école soit de nouveau complète."},
-	"school-not-delivered": {"Diese Schule liefert viel weniger Personen als bisher; niemand von ihr gilt als " +
-		"ausgetreten. Bitte prüfen.",
-		"Cette école livre beaucoup moins de personnes qu'avant; personne n'y est considéré comme parti. Prière " +
-			"de vérifier."},
-	"no-spelling": {"Aus dem Namen lässt sich kein Benutzername bilden; bitte eine Schreibweise von a bis z " +
-		"angeben.",
-		"Aucun nom d'utilisateur ne peut être formé du nom; prière d'indiquer une écriture en lettres latines."},
-	"new-school": {"Diese Schule ist nicht bekannt; ihre Personen warten auf die Informatik. Ist der Code " +
-		"richtig?",
-		"Cette école n'est pas connue; ses personnes attendent le service informatique. Le code est-il juste?"},
-	"unknown-columns": {"Die Lieferung hat Spalten, die nicht vereinbart sind; sie werden nicht gelesen.",
-		"La livraison comporte des colonnes qui n'ont pas été convenues; elles ne sont pas lues."},
-	"source-suspended": {"Eine der Quellen fehlt oder ist unvollständig; niemand von ihr gilt als ausgetreten.",
-		"Une des sources manque ou est incomplète; personne n'y est considéré comme parti."},
-	"incomplete-delivery": {"Die Lieferung ist unvollständig; niemand, der fehlt, gilt als ausgetreten.",
-		"La livraison est incomplète; aucune personne manquante n'est considérée comme partie."},
+// told are the findings that concern what was delivered.
+var told = map[string]string{
+	"double-record": "told.double-record", "record-case": "told.record-case", "unusable-record": "told.unusable-record",
+	"no-population": "told.no-population", "other-person": "told.other-person", "new-id": "told.new-id",
+	"double-person": "told.double-person", "double-account": "told.double-account", "no-address": "told.no-address",
+	"move-suspended": "told.move-suspended", "school-not-delivered": "told.school-not-delivered",
+	"no-spelling": "told.no-spelling", "new-school": "told.new-school", "unknown-columns": "told.unknown-columns",
+	"source-suspended": "told.source-suspended", "incomplete-delivery": "told.incomplete-delivery",
 }
 
-var (
-	heldBack = explanation{"Zurückgehalten, weil auf einmal ungewöhnlich viel ändern würde; bitte prüfen und " +
-		"der Informatik bestätigen.",
-		"Retenu, parce qu'un nombre inhabituel de changements arriverait à la fois; prière de vérifier et de " +
-			"confirmer au service informatique."}
-	waits = explanation{"Noch nicht ausgeführt; die Informatik sorgt dafür.",
-		"Pas encore exécuté; le service informatique s'en occupe."}
-	// absent is for people who were not sent at all.
-	absent = explanation{"Fehlt in der Lieferung, gilt aber vorläufig nicht als ausgetreten; bitte prüfen.",
-		"Manque dans la livraison, mais n'est pas considéré comme parti pour le moment; prière de vérifier."}
-	failed = explanation{"Konnte nicht ausgeführt werden; die Informatik kümmert sich darum.",
-		"N'a pas pu être exécuté; le service informatique s'en occupe."}
-)
+// details say what a reader of exports has expected, by what it says in English. What
+// is between brackets is filled in.
+var details = []struct {
+	reason *regexp.Regexp
+	key    string
+}{
+	{regexp.MustCompile(`^expected a date as (\S+), or nothing$`), "detail.date"},
+	{regexp.MustCompile(`^expected one mail address, or nothing$`), "detail.address"},
+	{regexp.MustCompile(`^expected a telephone number, or nothing$`), "detail.telephone"},
+	{regexp.MustCompile(`^expected de, fr, it or en, or nothing$`), "detail.language"},
+	{regexp.MustCompile(`^expected an AHV number`), "detail.ahv"},
+	{regexp.MustCompile(`^empty: expected a name$`), "detail.name"},
+	{regexp.MustCompile(`^no letter: expected a name$`), "detail.no-letter"},
+	{regexp.MustCompile(`^a character that was lost `), "detail.lost"},
+	{regexp.MustCompile(`^a control character`), "detail.control"},
+	{regexp.MustCompile(`^empty: expected the person's id$`), "detail.id"},
+	{regexp.MustCompile(`^a number that a spreadsheet has rounded `), "detail.id-rounded"},
+	{regexp.MustCompile(`^expected at most 64 ASCII characters`), "detail.id-form"},
+	{regexp.MustCompile(`^empty: expected the code of the school$`), "detail.school"},
+	{regexp.MustCompile(`^expected the code of a school`), "detail.school-form"},
+	{regexp.MustCompile(`^empty for a pupil: expected the name of the class$`), "detail.class"},
+	{regexp.MustCompile(`^expected at most 32 letters`), "detail.class-form"},
+	{regexp.MustCompile(`^(?:empty for a pupil: )?expected (".*)$`), "detail.codes"},
+	{regexp.MustCompile(`^before the date in column "(.*)": expected`), "detail.before"},
+	{regexp.MustCompile(`^(\d+) fields: expected (\d+) as in the header$`), "detail.fields"},
+	{regexp.MustCompile(`^a quote in the middle|^text after a closing quote|^a quoted field is not closed`),
+		"detail.quotes"},
+	{regexp.MustCompile(`^no line end`), "detail.cut"},
+	{regexp.MustCompile(`^a row after the trailer`), "detail.after-end"},
+	{regexp.MustCompile(`^repeats (\S+)$`), "detail.repeats"},
+	{regexp.MustCompile(`^the same id stands at (\S+) with another name`), "detail.same-id"},
+	{regexp.MustCompile(`^the same id as (\S+) with another name`), "detail.stranger"},
+	{regexp.MustCompile(`^differs only in case from the id at (\S+):`), "detail.case"},
+	{regexp.MustCompile(`^not as in (\S+): expected the same in all rows`), "detail.differs"},
+	{regexp.MustCompile(`^not as in (\S+): expected one level`), "detail.level"},
+	{regexp.MustCompile(`^not as in other rows of the person`), "detail.one-taken"},
+	{regexp.MustCompile(`^more than 1000 different rows`), "detail.too-many"},
+	{regexp.MustCompile(`^refers to a row of "(.*)" that is not there`), "detail.reference"},
+	{regexp.MustCompile(`^(\d+) of (\d+) rows of this school cannot be read`), "detail.school-left"},
+}
+
+// code is one of the codes that a reader has expected, with what it means in brackets.
+var code = regexp.MustCompile(`("[^"]*")( \([a-z]+\))?`)
+
+// detail says what a reader has expected. What is said in English only may name other
+// people's schools.
+func detail(reason string) report.Note {
+	for _, d := range details {
+		found := d.reason.FindStringSubmatch(reason)
+		if found == nil {
+			continue
+		}
+		args := found[1:]
+		switch d.key {
+		case "detail.date":
+			args = []string{strings.NewReplacer("dd", "31", "mm", "12", "yyyy", "2026").Replace(found[1])}
+		case "detail.codes":
+			var codes []string
+			for _, c := range code.FindAllStringSubmatch(found[1], -1) {
+				codes = append(codes, c[1])
+			}
+			args = []string{strings.Join(codes, ", ")}
+		}
+		return report.NewNote(d.key, args...)
+	}
+	return report.Note{Text: reason}
+}
 
 // acknowledgement is what the school administration is told about its delivery:
 // a line for each record, or row without an id, that was not taken as it was sent.
 type acknowledgement struct {
-	lines []*ackLine
-	index map[string]*ackLine
+	lines   []*ackLine
+	index   map[string]*ackLine
+	schools map[schoolmail.RecordKey][]schoolmail.SchoolID // of the people of the delivery, as far as they are asked for
 }
 
-// ackLine has what several mistakes of a record have to say, each once.
-type ackLine struct {
-	where, id, school, de, fr, detail []string
+// ackLine has what several mistakes of a record have to say.
+type ackLine []ackEntry
+
+// ackEntry is one of them.
+type ackEntry struct {
+	where, id  string
+	schools    []schoolmail.SchoolID // whose business it is
+	says, what report.Note
 }
 
 // note adds to the line of a record; where there is no id, to the line called other.
-func (a *acknowledgement) note(key schoolmail.RecordKey, other, where string, school schoolmail.SchoolID,
-	e explanation, column, detail string) {
+func (a *acknowledgement) note(key schoolmail.RecordKey, other string, e ackEntry) {
 	if key.ID != "" {
 		other = "record " + key.String()
 	}
@@ -127,45 +133,62 @@ func (a *acknowledgement) note(key schoolmail.RecordKey, other, where string, sc
 		a.index[other] = l
 		a.lines = append(a.lines, l)
 	}
-	add := func(list *[]string, s string) {
-		if s = strings.ReplaceAll(s, "%s", column); s != "" && !slices.Contains(*list, s) {
-			*list = append(*list, s)
+	e.id = key.ID
+	if len(e.schools) == 0 {
+		e.schools = a.schools[key]
+	}
+	*l = append(*l, e)
+}
+
+// at is a list of the school, if there is one.
+func at(s schoolmail.SchoolID) []schoolmail.SchoolID {
+	if s == "" {
+		return nil
+	}
+	return []schoolmail.SchoolID{s}
+}
+
+func newAcknowledgement(d *schoolmail.Delivery) *acknowledgement {
+	a := &acknowledgement{index: map[string]*ackLine{}, schools: map[schoolmail.RecordKey][]schoolmail.SchoolID{}}
+	for i := range d.Records {
+		r := &d.Records[i]
+		for _, m := range r.Memberships {
+			a.schools[r.Key] = append(a.schools[r.Key], m.School)
 		}
 	}
-	add(&l.where, where)
-	add(&l.id, key.ID)
-	add(&l.school, string(school))
-	add(&l.de, e.de)
-	add(&l.fr, e.fr)
-	add(&l.detail, detail)
+	return a
 }
 
 func acknowledge(d *schoolmail.Delivery, p *schoolmail.Plan, r *schoolmail.Result) *acknowledgement {
-	a := &acknowledgement{index: map[string]*ackLine{}}
+	a := newAcknowledgement(d)
 	for _, x := range d.Rejected {
-		e, ok := mistakes[x.Kind]
+		key, ok := mistakes[x.Kind]
 		if !ok {
-			e = mistakes[""]
+			key = "mistake.other"
 		}
 		row := schoolmail.Position{File: x.File, Line: x.Line}.String()
-		a.note(x.Key, row, row, x.School, e, x.Column, x.Reason)
+		a.note(x.Key, row, ackEntry{where: row, schools: at(x.School), says: report.NewNote(key, x.Column),
+			what: detail(x.Reason)})
 	}
 	for _, f := range p.Findings {
-		if e, ok := findings[f.Kind]; ok {
-			a.note(f.Key, f.Kind+" "+string(f.School), "", f.School, e, "", f.Text)
+		if key, ok := told[f.Kind]; ok {
+			a.note(f.Key, f.Kind+" "+string(f.School), ackEntry{schools: at(f.School), says: report.NewNote(key),
+				what: report.Note{Text: f.Text}})
 		}
 	}
 	for _, h := range p.Held {
-		e := waits
+		key := "told.waits"
 		switch k := h.Step.Kind(); {
-		case h.Step.Key.ID == "", k == schoolmail.KindDeactivate, k == schoolmail.KindPurge, k == schoolmail.KindDropCopy:
+		case h.Step.Key.ID == "", k == schoolmail.KindDeactivate, k == schoolmail.KindPurge, k == schoolmail.KindDropCopy,
+			h.Guard == "hold": // nor is it anybody's business who is on hold
 			continue // not about what was sent
 		case k == schoolmail.KindNotice:
-			e = absent
+			key = "told.absent"
 		case h.Guard != "":
-			e = heldBack
+			key = "told.held"
 		}
-		a.note(h.Step.Key, "", "", h.Step.School, e, "", string(h.Step.Kind())+": "+h.Why)
+		a.note(h.Step.Key, "", ackEntry{schools: at(h.Step.School), says: report.NewNote(key),
+			what: report.Note{Text: string(h.Step.Kind()) + ": " + h.Why}})
 	}
 	if r == nil {
 		return a
@@ -173,7 +196,8 @@ func acknowledge(d *schoolmail.Delivery, p *schoolmail.Plan, r *schoolmail.Resul
 	for i, o := range r.Outcomes {
 		// What was skipped waits for another step of the same person, or for the next run.
 		if s := p.Steps[i]; o.Status == schoolmail.StatusFailed && s.Key.ID != "" {
-			a.note(s.Key, "", "", s.School, failed, "", string(s.Kind())+": "+string(o.Status))
+			a.note(s.Key, "", ackEntry{schools: at(s.School), says: report.NewNote("told.failed"),
+				what: report.Note{Text: string(s.Kind()) + ": " + string(o.Status)}})
 		}
 	}
 	return a
@@ -186,47 +210,72 @@ func refuse(err error) *acknowledgement {
 	if !ok {
 		return nil
 	}
-	a := &acknowledgement{index: map[string]*ackLine{}}
+	a := newAcknowledgement(&schoolmail.Delivery{})
 	for i, e := range errs {
-		de, fr := e.Kind.Words()
-		a.note(schoolmail.RecordKey{}, strconv.Itoa(i), e.Position.String(), "", explanation{de, fr}, "", e.Error())
+		kind := string(e.Kind)
+		if kind == "" {
+			kind = "other"
+		}
+		a.note(schoolmail.RecordKey{}, strconv.Itoa(i), ackEntry{where: e.Position.String(),
+			says: report.NewNote("delivery." + kind), what: report.Note{Text: e.Error()}})
 	}
 	return a
 }
 
-// bySchool are the parts of an acknowledgement that concern one school each. Details
-// are left out: they may tell of other schools.
-func (a *acknowledgement) bySchool() map[string]*acknowledgement {
-	parts := map[string]*acknowledgement{}
+// whole is the acknowledgement for the school administration.
+func (a *acknowledgement) whole() *report.Acknowledgement {
+	out := &report.Acknowledgement{}
 	for _, l := range a.lines {
-		for _, s := range l.school {
+		out.Lines = append(out.Lines, l.line(func(*ackEntry) bool { return true }))
+	}
+	return out
+}
+
+// bySchool are the parts of an acknowledgement that concern one school each: of its
+// own people, and of these only what is said about this school.
+func (a *acknowledgement) bySchool() map[schoolmail.SchoolID]*report.Acknowledgement {
+	parts := map[schoolmail.SchoolID]*report.Acknowledgement{}
+	for _, l := range a.lines {
+		var schools []schoolmail.SchoolID
+		for _, e := range *l {
+			schools = append(schools, e.schools...)
+		}
+		slices.Sort(schools)
+		for _, s := range slices.Compact(schools) {
+			line := l.line(func(e *ackEntry) bool { return slices.Contains(e.schools, s) })
+			line.School = []string{string(s)}
+			line.Detail = slices.DeleteFunc(line.Detail, func(n report.Note) bool { return n.Key == "" })
 			if parts[s] == nil {
-				parts[s] = &acknowledgement{}
+				parts[s] = &report.Acknowledgement{}
 			}
-			own := *l
-			own.school, own.detail = []string{s}, nil
-			parts[s].lines = append(parts[s].lines, &own)
+			parts[s].Lines = append(parts[s].Lines, line)
 		}
 	}
 	return parts
 }
 
-// write writes CSV as the administration's spreadsheets read it: semicolons,
-// UTF-8 with a byte order mark. Without anything to tell there is the header
-// alone: the delivery was taken as it was sent.
-func (a *acknowledgement) write(out io.Writer) error {
-	if _, err := io.WriteString(out, "\ufeff"); err != nil {
-		return err
-	}
-	w := csv.NewWriter(out)
-	w.Comma, w.UseCRLF = ';', true
-	rows := [][]string{{"Stelle", "PersonId", "Schule", "Meldung", "Message", "Detail"}}
-	for _, l := range a.lines {
-		var row []string
-		for _, list := range [][]string{l.where, l.id, l.school, l.de, l.fr, l.detail} {
-			row = append(row, harmless(strings.Join(list, " / ")))
+// line is a line with some of its entries.
+func (l *ackLine) line(wanted func(*ackEntry) bool) report.AckLine {
+	var out report.AckLine
+	add := func(list *[]string, s string) {
+		if s != "" && !slices.Contains(*list, s) {
+			*list = append(*list, s)
 		}
-		rows = append(rows, row)
 	}
-	return w.WriteAll(rows)
+	for i := range *l {
+		e := &(*l)[i]
+		if !wanted(e) {
+			continue
+		}
+		add(&out.Where, e.where)
+		add(&out.ID, e.id)
+		for _, s := range e.schools {
+			add(&out.School, string(s))
+		}
+		out.Says = append(out.Says, e.says)
+		if e.what.Text != "" {
+			out.Detail = append(out.Detail, e.what)
+		}
+	}
+	return out
 }

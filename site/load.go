@@ -49,6 +49,7 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 		Name: c.Site.Name, Language: c.Site.Language, Policy: c.Policy(), StateDir: c.State.Dir, Parallel: c.Site.Parallel,
 		Sandbox: c.Site.Sandbox, FourEyes: c.Guards.FourEyes,
 		Retention: c.State.RetentionDays,
+		Pages:     pages(c),
 		Limits: TimeLimits{Run: time.Duration(c.TimeLimits.RunHours) * time.Hour,
 			Command: seconds(c.TimeLimits.Mail), Notice: seconds(c.TimeLimits.Relay)},
 		HandOut: HandOut{Keys: c.Passwords.Keys, Key: c.Passwords.Key, Letters: c.Passwords.Letters,

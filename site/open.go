@@ -40,6 +40,7 @@ type Settings struct {
 	HandOut     HandOut
 	Limits      TimeLimits
 	Retention   int // days for which the folders of runs are kept; 0: for ever
+	Pages       Pages
 
 	ExportDir string
 	Profile   *escada.Profile

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/atomicfile"
+	"github.com/ictmedia/schoolmail/site/report"
 )
 
 // passwords keeps the initial passwords of new accounts. They are on the disk for
@@ -189,20 +190,12 @@ func writePasswords(out io.Writer, header []string, rows []preparedPassword) err
 		}
 	}
 	for _, r := range rows {
-		if err := w.Write([]string{r.Username, harmless(r.Name), harmless(r.Classes), r.Password}); err != nil {
+		if err := w.Write([]string{r.Username, report.Harmless(r.Name), report.Harmless(r.Classes), r.Password}); err != nil {
 			return err
 		}
 	}
 	w.Flush()
 	return w.Error()
-}
-
-// harmless returns the text of a cell that no spreadsheet takes for a formula.
-func harmless(cell string) string {
-	if strings.ContainsAny(cell[:min(1, len(cell))], "=+-@\t\r\n") {
-		return "'" + cell
-	}
-	return cell
 }
 
 // lists are the lists in the clear.

@@ -11,20 +11,22 @@ import (
 )
 
 // WritePlanHTML writes a plan as a page for those who approve it: school by school,
-// every step with what it changes. It names people.
-func WritePlanHTML(w io.Writer, title string, plan *schoolmail.Plan) error {
+// every step with what it changes. The language is de, fr or en; "": English. It names
+// people.
+func WritePlanHTML(w io.Writer, title, language string, plan *schoolmail.Plan) error {
 	page := planPage(title, plan)
+	page.Language = language
 	return page.WriteHTML(w)
 }
 
 func planPage(title string, plan *schoolmail.Plan) *report.Plan {
 	h := plan.Header
 	page := &report.Plan{Title: title, ID: h.ID, Day: h.Now.String(), Facts: []report.Fact{
-		{Name: "Plan", Value: h.ID}, {Name: "Records", Value: fmt.Sprint(h.Records)},
-		{Name: "Rejected rows", Value: fmt.Sprint(h.Rejected)}, {Name: "Accounts", Value: fmt.Sprint(h.Accounts)}}}
+		{Name: "fact.plan", Value: h.ID}, {Name: "fact.records", Value: fmt.Sprint(h.Records)},
+		{Name: "fact.rejected", Value: fmt.Sprint(h.Rejected)}, {Name: "fact.accounts", Value: fmt.Sprint(h.Accounts)}}}
 	if h.Only != nil {
-		page.Facts = append(page.Facts, report.Fact{Name: "Only",
-			Value: fmt.Sprintf("%s; %d other steps are left out", h.Only, h.LeftOut)})
+		page.Facts = append(page.Facts, report.Fact{Name: "fact.only",
+			Says: report.NewNote("fact.left-out", h.Only.String(), fmt.Sprint(h.LeftOut))})
 	}
 	counts := plan.Count()
 	for _, k := range schoolmail.Kinds() {
@@ -32,7 +34,7 @@ func planPage(title string, plan *schoolmail.Plan) *report.Plan {
 			page.Counts = append(page.Counts, report.Fact{Name: string(k), Value: fmt.Sprint(n)})
 		}
 	}
-	page.Counts = append(page.Counts, report.Fact{Name: "held back", Value: fmt.Sprint(len(plan.Held))})
+	page.Counts = append(page.Counts, report.Fact{Name: "steps.held", Value: fmt.Sprint(len(plan.Held))})
 	for _, f := range plan.Forecast {
 		page.Contexts = append(page.Contexts, report.Fill{Context: f.Context, Name: f.Name, Capacity: f.Capacity,
 			Before: f.Before, Peak: f.Peak, After: f.After})
@@ -52,7 +54,9 @@ func planPage(title string, plan *schoolmail.Plan) *report.Plan {
 	for i := range plan.Held {
 		held := &plan.Held[i]
 		x := at(held.Step.School)
-		x.Held = append(x.Held, planStep(&held.Step, held.Why+guardOf(*held)))
+		step := planStep(&held.Step, held.Why+guardOf(*held))
+		step.Guard = held.Guard
+		x.Held = append(x.Held, step)
 	}
 	for _, id := range slices.Sorted(maps.Keys(schools)) {
 		page.Schools = append(page.Schools, *schools[id])

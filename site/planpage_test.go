@@ -22,11 +22,12 @@ func TestPlanPage(t *testing.T) {
 	plan := &schoolmail.Plan{Header: schoolmail.Header{ID: "abc", Now: schoolmail.NewDate(2027, 8, 2)},
 		Steps: []schoolmail.Step{step}, Held: []schoolmail.Held{{Step: step, Why: "too many", Guard: "schools"}}}
 	var b bytes.Buffer
-	if err := WritePlanHTML(&b, "District", plan); err != nil {
+	if err := WritePlanHTML(&b, "District", "", plan); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"<h2>ps-b</h2>", "Ida &lt;Abel&gt;", "escada/4711",
-		`memberships: <span class="old">ps-a</span> → ps-b 3b`, "too many [guard schools]"} {
+		`memberships: <span class="old">ps-a</span> → ps-b 3b`, "too many [guard schools]",
+		"More people would change school at once"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("nothing about %q in\n%s", want, b.String())
 		}

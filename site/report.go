@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ictmedia/schoolmail"
@@ -54,18 +55,17 @@ func (a *Act) done(i int) bool {
 
 func (a *Act) reportNotes(r *report.Act) {
 	if a.Err != nil {
-		why := a.Err.Error()
+		note := report.NewNote("note.ended-early", a.Err.Error())
 		if errors.Is(a.Err, context.Canceled) {
-			why = "it was interrupted"
+			note = report.NewNote("note.interrupted")
 		}
-		r.Notes = append(r.Notes, "The run ended early: "+why+
-			". Run the same command to go on; what is missing is done then.")
+		r.Notes = append(r.Notes, note)
 	}
 	if a.By != "" {
-		r.Notes = append(r.Notes, strings.ToUpper(a.By[:1])+a.By[1:]+".")
+		r.Notes = append(r.Notes, report.Note{Text: strings.ToUpper(a.By[:1]) + a.By[1:] + "."})
 	}
 	if a.Result == nil {
-		r.Notes = append(r.Notes, "Planned only: nothing was written.")
+		r.Notes = append(r.Notes, report.NewNote("note.planned"))
 	}
 	kept := 0
 	for i, s := range a.Plan.Steps {
@@ -74,11 +74,10 @@ func (a *Act) reportNotes(r *report.Act) {
 		}
 	}
 	if kept > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("Old copies of people who are transferred are kept for the grace"+
-			" and take a seat in their old context so long: %d.", kept))
+		r.Notes = append(r.Notes, report.NewNote("note.kept-copies", strconv.Itoa(kept)))
 	}
 	if note := copiesNote(a.Copies); note != "" {
-		r.Notes = append(r.Notes, note)
+		r.Notes = append(r.Notes, report.Note{Text: note})
 	}
 }
 
@@ -101,6 +100,7 @@ func (a *Act) reportSteps(r *report.Act) {
 			continue
 		}
 		why := a.Result.Outcomes[i].Error
+		cause := causeOf(why)
 		switch a.Result.Outcomes[i].Status {
 		case schoolmail.StatusDone:
 			c.Done++
@@ -111,9 +111,10 @@ func (a *Act) reportSteps(r *report.Act) {
 			if c.Skipped++; a.Err != nil {
 				continue // it waits for the next run
 			}
-			why = "skipped: " + why
+			why, cause = "skipped: "+why, "waits"
 		}
-		r.Failures = append(r.Failures, report.Failure{Kind: string(s.Kind()), Subject: s.Subject, Error: why})
+		r.Failures = append(r.Failures, report.Failure{Kind: string(s.Kind()), Subject: s.Subject, Error: why,
+			Cause: cause})
 	}
 	for _, k := range schoolmail.Kinds() {
 		if c := counts[k]; c != nil {
@@ -149,6 +150,34 @@ func (a *Act) reportPlaces(r *report.Act) {
 	}
 }
 
+// writePages writes what concerns the school administration and single schools.
+func writePages(rep *report.Report, a *Act, number string, write func(string, func(io.Writer) error) error) error {
+	var ack *acknowledgement
+	if !a.Undo { // otherwise nothing was delivered
+		ack = a.acknowledgement()
+		whole := ack.whole()
+		whole.Language, whole.From, whole.Day = rep.Language, rep.Title, a.Plan.Header.Now.String()
+		if err := errors.Join(write("acknowledgement"+number+".csv", whole.WriteCSV),
+			write("acknowledgement"+number+".html", whole.WriteHTML)); err != nil {
+			return err
+		}
+	}
+	for id, page := range a.schoolPages(rep, ack) {
+		name := strings.TrimSuffix(fileName(id), ".csv")
+		if err := write(filepath.Join("schools", "school"+number+"-"+name+".html"), page.WriteHTML); err != nil {
+			return err
+		}
+		if page.Correct == nil {
+			continue
+		}
+		name = filepath.Join("schools", "acknowledgement"+number+"-"+name+".csv")
+		if err := write(name, page.Correct.WriteCSV); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (a *Act) acknowledgement() *acknowledgement {
 	return acknowledge(&a.World.Delivery, a.Plan, a.Result)
 }
@@ -163,18 +192,26 @@ func (a *Act) NotAsSent() int {
 }
 
 // WriteRun leaves in a folder what a run has to show: plan.txt, plan.json, plan.html
-// and acknowledgement.csv of each act, numbered if there are several, and the report of
-// the whole as report.txt, report.json and report.html. The folder schools has the part
-// of an acknowledgement that concerns each school. The acts are put into the
-// report. Only the owner can read the files, since they name people.
+// and acknowledgement.csv and .html of each act, numbered if there are several, and the
+// report of the whole as report.txt, report.json and report.html. The folder schools has
+// a page for each school that there is something to tell, and its part of the
+// acknowledgement. Pages are in the languages of the site and of its schools, unless the
+// report names one. The acts are put into the report. Only the owner can read the
+// files, since they name people.
 func WriteRun(dir string, rep *report.Report, acts []*Act) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	write := func(name string, f func(io.Writer) error) error {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			return err
+		}
 		return atomicfile.Write(filepath.Join(dir, name), atomicfile.Private, f)
 	}
 	rep.Acts = nil
+	if rep.Language == "" && len(acts) > 0 {
+		rep.Language = acts[0].pages.Language
+	}
 	for i, a := range acts {
 		rep.Acts = append(rep.Acts, a.Report())
 		number := ""
@@ -187,26 +224,17 @@ func WriteRun(dir string, rep *report.Report, acts []*Act) error {
 		if err := WritePlan(filepath.Join(dir, "plan"+number+".json"), a.Plan); err != nil {
 			return err
 		}
-		err := write("plan"+number+".html", func(w io.Writer) error { return WritePlanHTML(w, rep.Title, a.Plan) })
+		err := write("plan"+number+".html", func(w io.Writer) error {
+			return WritePlanHTML(w, rep.Title, rep.Language, a.Plan)
+		})
 		if err != nil {
 			return err
 		}
-		if !a.Undo {
-			ack := a.acknowledgement()
-			if err := write("acknowledgement"+number+".csv", ack.write); err != nil {
-				return err
-			}
-			for school, part := range ack.bySchool() {
-				if err := os.MkdirAll(filepath.Join(dir, "schools"), 0o700); err != nil {
-					return err
-				}
-				name := "acknowledgement" + number + "-" + fileName(schoolmail.SchoolID(school))
-				if err := write(filepath.Join("schools", name), part.write); err != nil {
-					return err
-				}
-			}
+		if err := writePages(rep, a, number, write); err != nil {
+			return err
 		}
 	}
+	rep.History = nightsOf(acts)
 	return errors.Join(write("report.txt", rep.WriteText), write("report.json", rep.WriteJSON),
 		write("report.html", rep.WriteHTML))
 }
@@ -221,7 +249,7 @@ func WriteRefusal(dir string, refused error) (file string, err error) {
 	}
 	file = filepath.Join(dir, "acknowledgement.csv")
 	if err = os.MkdirAll(dir, 0o700); err == nil {
-		err = atomicfile.Write(file, atomicfile.Private, a.write)
+		err = atomicfile.Write(file, atomicfile.Private, a.whole().WriteCSV)
 	}
 	return file, err
 }

@@ -100,6 +100,8 @@ type Act struct {
 	register *register        // who its people are
 	before   map[string]int64 // requests per server, before it was looked
 	rest     bool             // an earlier run is finished by it; the run's own act is still to come
+	pages    Pages
+	runs     string // folder of the kept runs, for the pictures of the year; "": there are none
 }
 
 // NeedsAttention reports whether something was held back, failed for single people
@@ -299,7 +301,7 @@ func (s *Site) planAct(ctx context.Context, o *RunOptions, first bool) (*Act, er
 		return nil, &InputError{err}
 	}
 	start := time.Now()
-	act := &Act{Title: "Run", World: w, before: before}
+	act := &Act{Title: "Run", World: w, before: before, pages: s.settings.Pages, runs: s.RunsDir()}
 	switch {
 	case o.Approved != nil:
 		act.Plan, err = o.Approved, s.Approve(w, o.Approved)

@@ -18,6 +18,7 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
 	"github.com/ictmedia/schoolmail/escada"
+	"github.com/ictmedia/schoolmail/internal/page"
 	"github.com/ictmedia/schoolmail/ucs"
 )
 
@@ -56,6 +57,12 @@ func (l *loader) is(programs ...Program) bool {
 
 func (l *loader) checkSite(c *Config) {
 	l.oneOf("site.language", c.Site.Language, "de", "fr", "it", "en")
+	l.oneOf("site.report_language", c.Site.ReportLanguage, page.Languages()...)
+	for i, x := range c.Schools {
+		if x.Language != "" {
+			l.oneOf(fmt.Sprintf("school[%d].language", i+1), x.Language, page.Languages()...)
+		}
+	}
 	l.between("site.parallel", c.Site.Parallel, 1, 1000)
 }
 

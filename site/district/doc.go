@@ -110,7 +110,9 @@ type Config struct {
 type Site struct {
 	Name     string `toml:"name"`     // in reports and notices
 	Language string `toml:"language"` // of people whose record names none: de, fr, it or en
-	Parallel int    `toml:"parallel"` // people worked on at once
+	// ReportLanguage is that of the pages that runs leave: de, fr or en.
+	ReportLanguage string `toml:"report_language"`
+	Parallel       int    `toml:"parallel"` // people worked on at once
 	// ListFiles hold further sections [[link]], [[distinct]], [[spelling]], [[override]] and
 	// [[exclude]].
 	ListFiles []string `toml:"list_files"`
@@ -454,6 +456,8 @@ type Override struct {
 // School is a section [[school]]; see [schoolmail.School].
 type School struct {
 	ID       schoolmail.SchoolID   `toml:"id"`
+	Name     string                `toml:"name"`     // on the school's page
+	Language string                `toml:"language"` // of that page: de, fr or en
 	Formerly []schoolmail.SchoolID `toml:"formerly"`
 	Closed   schoolmail.Date       `toml:"closed"`
 }
@@ -516,7 +520,7 @@ func (c *Config) Policy() schoolmail.Policy {
 		p.Overrides = append(p.Overrides, schoolmail.Override(o))
 	}
 	for _, x := range c.Schools {
-		p.Schools = append(p.Schools, schoolmail.School(x))
+		p.Schools = append(p.Schools, schoolmail.School{ID: x.ID, Formerly: x.Formerly, Closed: x.Closed})
 	}
 	for _, l := range c.Links {
 		p.Links = append(p.Links, schoolmail.Link(l))
@@ -546,8 +550,8 @@ func (l Limits) policy() schoolmail.GuardLimits {
 	}
 }
 
-// FromPolicy sets all sections that the policy knows. Credentials of contexts
-// that c has already stay.
+// FromPolicy sets all sections that the policy knows. Credentials of contexts, and names
+// and languages of schools, that c has already stay.
 func (c *Config) FromPolicy(p schoolmail.Policy) {
 	p = p.WithDefaults()
 	c.Export.Source, c.Export.Rekeyings = p.Source, p.Rekeyings
@@ -558,6 +562,10 @@ func (c *Config) FromPolicy(p schoolmail.Policy) {
 	for _, x := range c.Contexts {
 		before[x.ID] = x
 	}
+	schools := map[schoolmail.SchoolID]School{}
+	for _, x := range c.Schools {
+		schools[x.ID] = x
+	}
 	c.Populations, c.Contexts, c.TermChanges, c.Overrides = nil, nil, nil, nil
 	c.Schools, c.Links, c.Distinct, c.Spellings = nil, nil, nil, nil
 	c.Classes = Classes{Pupil: p.Classes[schoolmail.RolePupil], Teacher: p.Classes[schoolmail.RoleTeacher],
@@ -566,7 +574,9 @@ func (c *Config) FromPolicy(p schoolmail.Policy) {
 		c.Spellings = append(c.Spellings, Spelling(s))
 	}
 	for _, x := range p.Schools {
-		c.Schools = append(c.Schools, School(x))
+		s := schools[x.ID]
+		c.Schools = append(c.Schools, School{ID: x.ID, Name: s.Name, Language: s.Language, Formerly: x.Formerly,
+			Closed: x.Closed})
 	}
 	for _, q := range p.Populations {
 		c.Populations = append(c.Populations, Population(q))

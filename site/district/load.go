@@ -14,6 +14,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/escada"
+	"github.com/ictmedia/schoolmail/internal/page"
 )
 
 // Options of [Load]; nil is the zero value.
@@ -372,6 +373,7 @@ func (l *loader) defaults() {
 	number := func(v *int, d int) { *v = cmp.Or(*v, d) }
 	text(&c.Site.Name, "schoolmail")
 	text(&c.Site.Language, "de")
+	text(&c.Site.ReportLanguage, page.Of(c.Site.Language))
 	number(&c.Site.Parallel, 16)
 	number(&c.Export.MaxAgeDays, 14)
 	number(&c.Export.Budget.Rows, 50)

@@ -42,6 +42,8 @@ func (p *printer) servers(c *Config) {
 	p.section("[site]")
 	p.key("name", c.Site.Name, "schoolmail", "in reports and notices")
 	p.key("language", c.Site.Language, "de", "of people whose record names none: de, fr, it or en")
+	p.key("report_language", c.Site.ReportLanguage, "de",
+		"of the pages that runs leave, also for schools: de, fr or en; by default as language, or en")
 	p.key("parallel", c.Site.Parallel, 16, "people worked on at the same time")
 	p.key("list_files", c.Site.ListFiles, []string(nil),
 		"files with further [[link]], [[distinct]], [[spelling]], [[override]] and [[exclude]]")
@@ -407,6 +409,8 @@ func (p *printer) pairs(c *Config) {
 		p.line("# [[school]]        # where schools are named, people of others wait; formerly and closed announce moves " +
 			"and leavers")
 		p.line("# id       = \"ps-birkenhof\"")
+		p.line("# name     = \"Primarschule Birkenhof\"   # on the page that runs leave for the school")
+		p.line("# language = \"de\"                       # of that page: de, fr or en; default: report_language")
 		p.line("# formerly = [\"ps-birken\", \"ps-hof\"]")
 		p.line("# closed   = \"2027-07-31\"")
 	}
@@ -418,6 +422,8 @@ func (p *printer) pairs(c *Config) {
 		}
 		p.section("[[school]]", comments...)
 		p.need("id", x.ID, "")
+		p.key("name", x.Name, "", "on the page that runs leave for the school")
+		p.key("language", x.Language, "", "of that page: de, fr or en; empty: report_language")
 		p.key("formerly", x.Formerly, []schoolmail.SchoolID(nil), "")
 		p.key("closed", x.Closed, schoolmail.Date(0), "")
 	}

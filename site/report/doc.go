@@ -1,8 +1,15 @@
 // Package report turns what a run did into something to read: plain text for
-// a terminal or a mail, JSON for other programs, and one HTML page with
-// pictures that needs nothing else: no script, no font, no other file. The
-// page can be printed, attached to a mail, and read by a screen reader; every
-// picture has its figures in a table beside it.
+// a terminal or a mail, JSON for other programs, and HTML pages in German, French and
+// English that need nothing else: no script, no font, no other file. They can be
+// printed, attached to a mail, and read by a screen reader; every picture has its
+// figures in a table beside it.
+//
+//	[Report]           of a run, for those who operate it
+//	[Plan]             to be read before it is approved
+//	[School]           what one school has to know, and nothing else
+//	[Acknowledgement]  what the school administration has to correct
+//
+// What a page says stands in texts/, a file for each language.
 //
 // The package knows nothing about plans or servers. Callers fill a [Report]
 // with plain numbers and texts; an empty list leaves its part of the report out.
@@ -26,12 +33,18 @@ type Report struct {
 	Written time.Time `json:"written"`
 	Facts   []Fact    `json:"facts,omitempty"` // what was read, which plan, which config
 	Acts    []Act     `json:"acts"`
+	// Language of the page: de, fr or en, and English by default; text and JSON are in English.
+	Language string `json:"-"`
+	// History are the kept runs of the last twelve months and these acts, in any order,
+	// for the pictures of the year; they are left out if there is only one day.
+	History []Night `json:"-"`
 }
 
 // Fact is a line about the run as a whole.
 type Fact struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
+	Says  Note   `json:"-"` // the value as a sentence; without a key: Value
 }
 
 // Act is a plan that was made and carried out (or only made).
@@ -39,7 +52,7 @@ type Act struct {
 	Name     string     `json:"name"`
 	Day      string     `json:"day,omitempty"`  // the day it was for, ISO 8601
 	Plan     string     `json:"plan,omitempty"` // id of the plan
-	Notes    []string   `json:"notes,omitempty"`
+	Notes    []Note     `json:"notes,omitempty"`
 	Duration Duration   `json:"duration,omitempty"`
 	Steps    []Steps    `json:"steps,omitempty"` // by kind, in the order to show
 	Contexts []Fill     `json:"contexts,omitempty"`
@@ -93,6 +106,15 @@ type Failure struct {
 	Kind    string `json:"kind"`
 	Subject string `json:"subject"`
 	Error   string `json:"error"`
+	// Cause says what sort of failure it is, for the page to tell what to do: one of
+	// [Causes]. "": another one.
+	Cause string `json:"cause,omitempty"`
+}
+
+// Causes returns the causes of failures of which the page knows what to do.
+func Causes() []string {
+	return []string{"credentials", "unreachable", "lost-answer", "updating", "taken", "full", "changed", "missing",
+		"refused", "copy", "waits", otherCause}
 }
 
 // Finding is something that somebody should look at.

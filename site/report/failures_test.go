@@ -12,14 +12,17 @@ import (
 func TestFailureGroups(t *testing.T) {
 	t.Parallel()
 	var a Act
-	a.Failures = append(a.Failures, Failure{"change", "zoe.kunz", "account zoe.kunz ... is on hold"})
+	a.Failures = append(a.Failures, Failure{Kind: "change", Subject: "zoe.kunz", Error: "account zoe.kunz ... is on hold",
+		Cause: "changed"})
 	for i := range 60 {
 		n := fmt.Sprint("p", i, ".abel")
-		a.Failures = append(a.Failures, Failure{"create", n, "ensure-user " + n + ": authentication failed"})
+		a.Failures = append(a.Failures, Failure{Kind: "create", Subject: n,
+			Error: "ensure-user " + n + ": authentication failed"})
 	}
 	want := []FailureGroup{
-		{Kind: "create", Error: "ensure-user ...: authentication failed"},
-		{Kind: "change", Error: "account zoe.kunz ... is on hold", Subjects: []string{"zoe.kunz"}},
+		{Kind: "create", Error: "ensure-user ...: authentication failed", Cause: "other"},
+		{Kind: "change", Error: "account zoe.kunz ... is on hold", Cause: "changed",
+			Subjects: []string{"zoe.kunz"}},
 	}
 	got := a.FailureGroups()
 	if len(got) == 2 && len(got[0].Subjects) == 60 && got[0].Names() == "p0.abel, p1.abel, p2.abel, ..." {
@@ -39,7 +42,8 @@ func TestFailureGroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := strings.Count(page.String(), "authentication failed"); n != 1 ||
-		!strings.Contains(page.String(), `<td class="n">60</td>`) || strings.Contains(page.String(), "p4.abel") {
+		!strings.Contains(page.String(), `<td class="n" data-l="Steps">60</td>`) ||
+		strings.Contains(page.String(), "p4.abel") {
 		t.Errorf("the page names the cause %d times", n)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/page"
 )
 
 // shown is how many subjects of a group, or single failures and findings, text
@@ -62,9 +63,13 @@ func (a *Act) HeldGroups() []Group {
 	return groups
 }
 
+// otherCause is that of failures of which none is known.
+const otherCause = "other"
+
 // FailureGroup is a number of steps that have failed for the same cause.
 type FailureGroup struct {
 	Kind, Error string // Error with "..." for the name of whom it is about
+	Cause       string // see [Failure]
 	Subjects    []string
 }
 
@@ -91,7 +96,8 @@ func (a *Act) FailureGroups() []FailureGroup {
 		if !ok {
 			i = len(groups)
 			index[key] = i
-			groups, texts = append(groups, FailureGroup{Kind: f.Kind, Error: text}), append(texts, f.Error)
+			groups = append(groups, FailureGroup{Kind: f.Kind, Error: text, Cause: cmp.Or(f.Cause, otherCause)})
+			texts = append(texts, f.Error)
 		}
 		groups[i].Subjects = append(groups[i].Subjects, f.Subject)
 	}
@@ -142,6 +148,33 @@ func newMatrix(flows []Flow) matrix {
 		return cmp.Compare(a, b)
 	})
 	return m
+}
+
+// table is a matrix as it is shown.
+type table struct {
+	Columns []string
+	Rows    []tableRow
+}
+
+type tableRow struct {
+	Name  string
+	Cells []int
+}
+
+// table names rows and columns.
+func (m matrix) table(t page.Texts, names map[schoolmail.ContextID]string) table {
+	var out table
+	for _, to := range m.To {
+		out.Columns = append(out.Columns, side(t, to, names, t.Say("moves.gone")))
+	}
+	for _, from := range m.From {
+		row := tableRow{Name: side(t, from, names, t.Say("moves.new"))}
+		for _, to := range m.To {
+			row.Cells = append(row.Cells, m.People(from, to))
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	return out
 }
 
 // People returns the number who went from one context to the other.

@@ -1,64 +1,135 @@
 package report
 
 import (
-	"bytes"
-	_ "embed"
-	"fmt"
-	"html/template"
 	"io"
+	"strings"
 
-	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/page"
 )
 
-//go:embed report.html.tmpl
-var page string
-
-// actView is an act with its pictures.
+// actView is an act as its page shows it.
 type actView struct {
 	*Act
 	ID           int
+	Title        string
+	Notes        []string
 	Sum          Sum
 	Bars         *bars
 	Ribbons      *ribbons
-	Matrix       matrix
-	Names        map[schoolmail.ContextID]string
-	Failures     []FailureGroup
+	Matrix       table
+	Held         []heldView
+	Failures     []failureView
 	MoreFailures int
-	Findings     []Finding
+	Findings     []findingView
 	MoreFindings int
 }
 
-// WriteHTML writes the report as one self-contained page.
+// heldView is a group of held steps with what that means and who can end it.
+type heldView struct {
+	Group
+	Title, Release string
+}
+
+// failureView is a group of failures with what to do about it.
+type failureView struct {
+	FailureGroup
+	Title, Do string
+}
+
+// findingView are findings of one kind with what these mean.
+type findingView struct {
+	Kind, Title string
+	Items       []Finding
+}
+
+// WriteHTML writes the report as one self-contained page in its language.
 func (r *Report) WriteHTML(w io.Writer) error {
-	t, err := template.New("report").Funcs(template.FuncMap{
-		"num": num, "thousands": thousands, "percent": percent, "side": side,
-		"style": style,
-	}).Parse(page)
-	if err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
+	t := book.In(r.Language)
 	views := make([]actView, len(r.Acts))
 	for i := range r.Acts {
-		a := &r.Acts[i]
-		v := actView{Act: a, ID: i + 1, Sum: a.Sum(), Matrix: newMatrix(a.Flows), Names: contextNames(a.Contexts)}
-		if len(a.Contexts) > 0 {
-			v.Bars = drawBars(a.Contexts)
-		}
-		if len(v.Matrix.From) > 0 {
-			v.Ribbons = drawFlows(v.Matrix, v.Names)
-		}
-		v.Failures, v.MoreFailures = first(a.FailureGroups())
-		v.Findings, v.MoreFindings = first(a.Findings)
-		views[i] = v
+		views[i] = r.Acts[i].view(t)
+		views[i].ID = i + 1
 	}
-	var b bytes.Buffer
-	err = t.Execute(&b, struct {
+	return book.Write(w, "report.html.tmpl", r.Language, struct {
 		*Report
 		Views []actView
-	}{r, views})
-	if err != nil {
-		return fmt.Errorf("report: %w", err)
+		Year  *yearView
+	}{r, views, viewYear(t, r.History)})
+}
+
+func (a *Act) view(t page.Texts) actView {
+	v := actView{Act: a, Title: actTitle(t, a.Name), Sum: a.Sum()}
+	for _, n := range a.Notes {
+		v.Notes = append(v.Notes, n.in(t))
 	}
-	_, err = w.Write(b.Bytes())
-	return err
+	if len(a.Contexts) > 0 {
+		v.Bars = drawBars(t, a.Contexts)
+	}
+	names := contextNames(a.Contexts)
+	if m := newMatrix(a.Flows); len(m.From) > 0 {
+		v.Ribbons = drawFlows(t, m, names)
+		v.Matrix = m.table(t, names)
+	}
+	for _, g := range a.HeldGroups() {
+		v.Held = append(v.Held, heldView{g, guardTitle(t, g.Guard), t.Say(releasedBy(g.Guard), g.Guard)})
+	}
+	var groups []FailureGroup
+	groups, v.MoreFailures = first(a.FailureGroups())
+	for _, g := range groups {
+		v.Failures = append(v.Failures, failureView{g, t.Say("cause." + g.Cause), t.Say("do." + g.Cause)})
+	}
+	var findings []Finding
+	findings, v.MoreFindings = first(a.Findings)
+	v.Findings = viewFindings(t, findings)
+	return v
+}
+
+// actTitle is an act's name in a language, as far as it is one that programs give.
+func actTitle(t page.Texts, name string) string {
+	if plan, ok := strings.CutPrefix(name, "Undo of plan "); ok {
+		return t.Say("act.undo", plan)
+	}
+	if key := "act." + strings.ReplaceAll(strings.ToLower(name), " ", "-"); t.Has(key) {
+		return t.Say(key)
+	}
+	return name
+}
+
+func guardTitle(t page.Texts, guard string) string {
+	if guard == "" {
+		return t.Say("guard.none")
+	}
+	return t.Or("guard.", guard)
+}
+
+// releases are the texts that say who can release what a guard holds, where it is not
+// an override that the school confirms.
+var releases = map[string]string{
+	"repairs": "release.operator", "creates": "release.operator", "copies": "release.operator",
+	"restore": "release.operator", "purges": "release.operator",
+	"identity": "release.identity", "spelling": "release.spelling", "new-schools": "release.new-schools",
+	"hold": "release.hold", "": "release.itself",
+}
+
+func releasedBy(guard string) string {
+	if key, ok := releases[guard]; ok {
+		return key
+	}
+	return "release.override"
+}
+
+// viewFindings puts findings of one kind together, in the order in which they come.
+func viewFindings(t page.Texts, list []Finding) []findingView {
+	var views []findingView
+	index := map[string]int{}
+	for _, f := range list {
+		i, ok := index[f.Kind]
+		if !ok {
+			i = len(views)
+			index[f.Kind] = i
+			views = append(views, findingView{Kind: f.Kind, Title: t.Or("finding.", f.Kind)})
+		}
+		views[i].Items = append(views[i].Items, f)
+	}
+	return views
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/internal/page"
 )
 
 // WriteText writes the report as plain text of moderate width.
@@ -33,7 +33,7 @@ func (a *Act) text(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "\n%s\n%s\n", head, strings.Repeat("-", len([]rune(head))))
 	for _, n := range a.Notes {
-		fmt.Fprintln(b, n)
+		fmt.Fprintln(b, n.Text)
 	}
 	s := a.Sum()
 	if a.Plan != "" {
@@ -87,7 +87,7 @@ func (a *Act) textContexts(b *strings.Builder) {
 				peak = fmt.Sprint(f.Peak)
 			}
 			fmt.Fprintf(w, "  %d\t%s\t%d\t%s\t%d\t%d\t%s %s\n", f.Context, f.Name, f.Before, peak, f.After, f.Capacity,
-				meter(f), percent(f.After, f.Capacity))
+				meter(f), page.Percent(f.After, f.Capacity))
 		}
 	})
 }
@@ -97,12 +97,12 @@ func (a *Act) textMoves(b *strings.Builder) {
 	if len(m.From) == 0 {
 		return
 	}
-	names := contextNames(a.Contexts)
+	names, t := contextNames(a.Contexts), book.In(page.English)
 	fmt.Fprintf(b, "\nMoves\n")
 	for _, from := range m.From {
 		for _, to := range m.To {
 			if n := m.People(from, to); n > 0 {
-				fmt.Fprintf(b, "  %s -> %s: %d\n", side(from, names, "new"), side(to, names, "gone"), n)
+				fmt.Fprintf(b, "  %s -> %s: %d\n", side(t, from, names, "new"), side(t, to, names, "gone"), n)
 			}
 		}
 	}
@@ -177,17 +177,6 @@ func in(school string) string {
 // oneLine keeps error texts from breaking the layout.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// side names one end of a flow.
-func side(id schoolmail.ContextID, names map[schoolmail.ContextID]string, outside string) string {
-	if id == 0 {
-		return outside
-	}
-	if n := names[id]; n != "" {
-		return n
-	}
-	return fmt.Sprint("context ", id)
-}
-
 // meter draws how full a context is.
 func meter(f Fill) string {
 	const width = 20
@@ -196,12 +185,4 @@ func meter(f Fill) string {
 		n = min(width, max(0, (f.After*width+f.Capacity/2)/f.Capacity))
 	}
 	return "[" + strings.Repeat("#", n) + strings.Repeat(".", width-n) + "]"
-}
-
-// percent rounds down, so that only what is full is 100 %.
-func percent(n, of int) string {
-	if of <= 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%d %%", n*100/of)
 }
