@@ -93,7 +93,8 @@ func TestSchoolPages(t *testing.T) {
 		text[id] = b.String()
 	}
 	for id, want := range map[schoolmail.SchoolID][]string{
-		"ps-a": {`lang="de-CH"`, "Primarschule A: Änderungen vom 09.08.2027", "Ida A", "u.1@x.example", "Max A", "04.10.2027",
+		"ps-a": {`lang="de-CH"`, "Primarschule A: Änderungen vom 09.08.2027",
+			"Ida A", "u.1@x.example", "Max A", "04.10.2027",
 			"Mia AB", "Ist nicht mehr an Ihrer Schule", "Das Feld «Klasse» ist leer.", "Erwartet: der Name der Klasse."},
 		"ps-b": {`lang="fr-CH"`, "ps-b: changements du 09.08.2027", "Mia AB", "Rejoint votre école", "Classe 4c.", "Lea B",
 			"Classe 3a, auparavant 2a.", "Held B", "Un nombre inhabituel"},

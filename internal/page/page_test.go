@@ -26,7 +26,8 @@ func files() fstest.MapFS {
 func TestWrite(t *testing.T) {
 	t.Parallel()
 	book := page.New(files())
-	for lang, want := range map[string]string{"de": "12’345 von x", "fr": "12’345 sur x", "it": "12’345 of x", "": "of"} {
+	for lang, want := range map[string]string{"de": "12’345 von x", "fr": "12’345 sur x", "it": "12’345 of x",
+		"": "of"} {
 		var b bytes.Buffer
 		if err := book.Write(&b, "a.html.tmpl", lang, nil); err != nil {
 			t.Fatal(err)

@@ -51,7 +51,8 @@ func year() *Report {
 			{Name: "The same again", Day: "2026-08-10", Plan: "e3b0c44298fc", Duration: Duration(1530 * time.Millisecond),
 				Requests: []Requests{{"ox", 64}}},
 			{
-				Name: "Term change", Day: "2027-08-09", Plan: "77aa00", Notes: []Note{{Text: "Inside the window “Schulbeginn”."}},
+				Name: "Term change", Day: "2027-08-09", Plan: "77aa00",
+				Notes: []Note{{Text: "Inside the window “Schulbeginn”."}},
 				Steps: []Steps{{Kind: "transfer", Planned: 1040, Done: 1040, Held: 2},
 					{Kind: "notice", Planned: 1500, Done: 1500, Held: 12}},
 				Contexts: []Fill{
