@@ -14,20 +14,27 @@ type ahead struct {
 	stopped sync.Once
 	now     *batch // what next goes through
 	at      int    // the next row of it
+	room    [][]byte
 }
 
-const (
-	aheadBatches = 4
-	aheadRows    = 512
-)
+const aheadBatches = 4
 
-// batch is what is handed over at once.
+// batch is what is handed over at once: the rows of one buffer.
 type batch struct {
-	rows   []row
-	ends   []int // of the fields of each row
-	fields [][]byte
-	bytes  []byte // of the fields
-	single bool   // the file has turned out to be in a single-byte encoding
+	rows   []cutRow
+	spans  []span   // of simple rows
+	buf    []byte   // where they lie
+	others []row    // rows that are not simple
+	fields [][]byte // of others
+	bytes  []byte   // of these fields
+	single bool     // the file has turned out to be in a single-byte encoding
+}
+
+// cutRow is one row of a batch.
+type cutRow struct {
+	line     int32
+	other    int32 // number in others; -1: it is simple
+	from, to int32 // in spans or in fields
 }
 
 // readAhead begins to read what follows in scan, which nobody else may use until close.
@@ -58,62 +65,95 @@ func (a *ahead) run() {
 	}
 }
 
-// fill takes rows and reports whether there may be more.
+// fill takes the rows of the scanner's buffer, and what begins there, and reports
+// whether there may be more. The buffer is then the batch's; its old one becomes
+// the scanner's.
 func (b *batch) fill(scan *scanner) bool {
-	b.rows, b.ends, b.fields, b.bytes = b.rows[:0], b.ends[:0], b.fields[:0], b.bytes[:0]
-	for len(b.rows) < aheadRows && len(b.bytes) < firstBuffer {
+	b.rows, b.spans, b.others = b.rows[:0], b.spans[:0], b.others[:0]
+	b.fields, b.bytes = b.fields[:0], b.bytes[:0]
+	b.buf = scan.lend(b.buf)
+	for scan.lent {
+		from, line := int32(len(b.spans)), int32(scan.line)
+		var ok bool
+		if b.spans, ok = scan.simple(b.spans); ok {
+			b.rows = append(b.rows, cutRow{line, -1, from, int32(len(b.spans))})
+			continue
+		}
 		r, ok := scan.next()
 		if !ok {
 			return false
 		}
-		if r.fault == "" {
-			b.keep(scan.current)
-		}
-		b.rows, b.ends = append(b.rows, r), append(b.ends, len(b.fields))
+		b.keep(r, scan.current)
 	}
 	return true
 }
 
-// keep copies the fields of a row, which are the scanner's until its next one.
-func (b *batch) keep(fields [][]byte) {
-	size := 0
-	for _, f := range fields {
-		size += len(f)
+// keep copies the fields of a row that is not simple.
+func (b *batch) keep(r row, fields [][]byte) {
+	from := int32(len(b.fields))
+	if r.fault == "" {
+		size := 0
+		for _, f := range fields {
+			size += len(f)
+		}
+		if cap(b.bytes)-len(b.bytes) < size {
+			b.bytes = make([]byte, 0, max(firstBuffer, size)) // fields in the old one stay there
+		}
+		for _, f := range fields {
+			at := len(b.bytes)
+			b.bytes = append(b.bytes, f...)
+			b.fields = append(b.fields, b.bytes[at:len(b.bytes):len(b.bytes)])
+		}
 	}
-	if cap(b.bytes)-len(b.bytes) < size {
-		b.bytes = make([]byte, 0, max(2*firstBuffer, size)) // fields in the old one stay there
+	b.rows = append(b.rows, cutRow{int32(r.line), int32(len(b.others)), from, int32(len(b.fields))})
+	b.others = append(b.others, r)
+}
+
+// wait gets the next batch when all rows of the current one were given out, and
+// reports whether there is another row.
+func (a *ahead) wait() bool {
+	if a.at < len(a.now.rows) {
+		return true
 	}
-	for _, f := range fields {
-		at := len(b.bytes)
-		b.bytes = append(b.bytes, f...)
-		b.fields = append(b.fields, b.bytes[at:len(b.bytes):len(b.bytes)])
+	if cap(a.now.rows) > 0 {
+		a.free <- a.now
 	}
+	b, ok := <-a.full
+	if !ok {
+		b = &batch{}
+	}
+	a.now, a.at = b, 0
+	return ok
 }
 
 func (a *ahead) next() (row, bool) {
-	if a.at == len(a.now.rows) {
-		if cap(a.now.rows) > 0 {
-			a.free <- a.now
-		}
-		b, ok := <-a.full
-		if !ok {
-			a.now = &batch{}
-			a.at = 0
-			return row{}, false
-		}
-		a.now, a.at = b, 0
+	if !a.wait() {
+		return row{}, false
 	}
+	r := a.now.rows[a.at]
 	a.at++
-	return a.now.rows[a.at-1], true
+	if r.other >= 0 {
+		return a.now.others[r.other], true
+	}
+	return row{line: int(r.line), ended: true, isBlank: isBlank(a.fields())}, true
 }
 
+// fields are those of the row that next gave.
 func (a *ahead) fields() [][]byte {
-	from := 0
-	if a.at > 1 {
-		from = a.now.ends[a.at-2]
+	r := a.now.rows[a.at-1]
+	if r.other >= 0 {
+		return a.now.fields[r.from:r.to:r.to]
 	}
-	to := a.now.ends[a.at-1]
-	return a.now.fields[from:to:to]
+	return a.texts(a.now.spans[r.from:r.to])
+}
+
+// texts gives the fields of a simple row.
+func (a *ahead) texts(spans []span) [][]byte {
+	a.room = a.room[:0]
+	for _, x := range spans {
+		a.room = append(a.room, a.now.buf[x.from:x.to:x.to])
+	}
+	return a.room
 }
 
 // single reports whether the current row is of a file in a single-byte encoding.

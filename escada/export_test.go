@@ -1,6 +1,10 @@
 package escada
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+	"testing/iotest"
+)
 
 // Scan gives tests the rows that the scanner finds, without empty lines.
 func Scan(text string, delim rune) (rows [][]string, faults bool) {
@@ -27,3 +31,44 @@ func Scan(text string, delim rune) (rows [][]string, faults bool) {
 
 // Encode gives tests text in an encoding.
 var Encode = encode
+
+// Cut gives tests the rows of a text in one line each, ahead of them or one by one.
+func Cut(text string, q Quoting, inAdvance bool) (out []string) {
+	s := newScanner(iotest.HalfReader(strings.NewReader(text)), ';', map[Quoting]quoting{
+		QuotingRFC4180: quotingRFC4180, QuotingNone: quotingNone, QuotingBackslash: quotingBackslash}[q])
+	var from rows = s
+	if inAdvance {
+		a := readAhead(s, newDecoder(strings.NewReader(""), EncodingUTF8))
+		defer a.close()
+		from = a
+	}
+	for r, ok := from.next(); ok; r, ok = from.next() {
+		fields := ""
+		if r.fault == "" {
+			fields = fmt.Sprintf("%q", from.fields())
+		}
+		out = append(out, fmt.Sprint(r.line, r.fault, r.ended, r.isBlank, fields))
+	}
+	return out
+}
+
+// WrongTexts has texts remembered and counts those that have the value of another.
+func WrongTexts(texts []string) (wrong int) {
+	var k known
+	values := map[string]uint32{}
+	for round := range 2 {
+		for i, text := range texts {
+			buf := []byte(text)
+			x := span{0, uint32(len(buf))}
+			v, ok := k.get(buf, x)
+			if ok && v != values[text] {
+				wrong++
+			}
+			if !ok && round == 0 {
+				values[text] = uint32(i)
+				k.put(buf, x, uint32(i))
+			}
+		}
+	}
+	return wrong
+}

@@ -30,6 +30,7 @@ type fileReader struct {
 	short   bool // the last row had too few fields or was broken
 	trailer int  // row count of the trailer; -1: none so far
 	names   suspects
+	quick   quick
 }
 
 // file reads the rows of one file as the layout describes them. The error is one
@@ -47,7 +48,8 @@ func (r *reader) file(number int32, name string, src io.Reader, layout *fileLayo
 		f.ahead = readAhead(scan, f.text)
 		f.rows = f.ahead
 	}
-	for {
+	f.quick.start(f)
+	for f.quick.run() {
 		row, ok := f.rows.next()
 		if !ok || !f.row(row) {
 			break
@@ -116,18 +118,30 @@ func (f *fileReader) row(row row) bool {
 		if slices.EqualFunc(fields, f.titles, bytes.Equal) {
 			return true
 		}
-		for _, footer := range l.Footers {
-			if bytes.HasPrefix(trim(fields[0]), []byte(footer)) {
-				return true
-			}
+		if isFooter(l, trim(fields[0])) {
+			return true
 		}
 	}
-	f.seen++
-	if f.seen&0xFFF == 0 && (f.ctx.Err() != nil || len(f.fold.rejected) > f.opts.MaxRejected) {
+	if !f.count() {
 		return false
 	}
 	f.short = f.take(row, at)
 	return true
+}
+
+// count counts a row of data and reports whether to go on.
+func (f *fileReader) count() bool {
+	f.seen++
+	return f.seen&0xFFF != 0 || f.ctx.Err() == nil && len(f.fold.rejected) <= f.opts.MaxRejected
+}
+
+func isFooter(l *layout, first []byte) bool {
+	for _, footer := range l.Footers {
+		if bytes.HasPrefix(first, []byte(footer)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (f *fileReader) unreadable(at place, reason string) {
@@ -193,6 +207,9 @@ func (f *fileReader) person(fields [][]byte, row row, at place) {
 			r.GivenName, r.FamilyName = p.texts.text(e.given), p.texts.text(e.family)
 		}
 		f.fold.rejected = append(f.fold.rejected, r)
+	}
+	if len(p.faults) == 0 {
+		f.quick.learn(&e)
 	}
 	if p.fatal() {
 		f.fold.refuse(e.id, at)

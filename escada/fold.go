@@ -109,7 +109,7 @@ func (f *folder) add(e *entry, at place) {
 	s := stay{e.school, e.class, e.level, e.from, e.until, at}
 	if !p.known {
 		p.known, p.at = true, at
-		p.role, p.family, p.given, p.language = roleNumber(e.role), e.family, e.given, e.language
+		p.role, p.family, p.given, p.language = e.role, e.family, e.given, e.language
 		p.number, p.birth = e.number, e.birth
 		p.contact = f.contact(0, e)
 		p.first = s
@@ -148,7 +148,7 @@ func (f *folder) contact(number uint32, e *entry) uint32 {
 func (f *folder) compare(p *person, e *entry, at place) {
 	f.preferRole(p, e)
 	other := func(a, b uint32) bool { return a != 0 && b != 0 && a != b }
-	if p.role != roleNumber(e.role) || p.family != e.family || p.given != e.given ||
+	if p.role != e.role || p.family != e.family || p.given != e.given ||
 		other(p.number, e.number) || other(p.birth, e.birth) {
 		f.clash(p, e, at)
 	}
@@ -168,14 +168,14 @@ func (f *folder) compare(p *person, e *entry, at place) {
 // person are among them.
 func (f *folder) preferRole(p *person, e *entry) {
 	have := slices.Index(f.layout.PreferRoles, roleNumbers[p.role])
-	next := slices.Index(f.layout.PreferRoles, e.role)
+	next := slices.Index(f.layout.PreferRoles, roleNumbers[e.role])
 	if have < 0 || next < 0 {
 		return
 	}
 	if next < have {
-		p.role = roleNumber(e.role)
+		p.role = e.role
 	}
-	e.role = roleNumbers[p.role]
+	e.role = p.role
 }
 
 func (f *folder) merge(p *person, c Column, have *string, v string, e *entry, at place) {
@@ -215,7 +215,7 @@ func (f *folder) clash(p *person, e *entry, at place) {
 		column Column
 		same   bool
 	}{
-		{ColumnRole, p.role == roleNumber(e.role)},
+		{ColumnRole, p.role == e.role},
 		{ColumnFamilyName, p.family == e.family}, {ColumnGivenName, p.given == e.given},
 		{ColumnNumber, p.number == e.number || p.number == 0 || e.number == 0},
 		{ColumnBirthDate, p.birth == e.birth || p.birth == 0 || e.birth == 0},

@@ -182,4 +182,6 @@ func (p *people) all() iter.Seq[*person] {
 // roles by number; 0 is none.
 var roleNumbers = [...]schoolmail.Role{"", schoolmail.RolePupil, schoolmail.RoleTeacher, schoolmail.RoleStaff}
 
+const pupilNumber = 1
+
 func roleNumber(r schoolmail.Role) uint8 { return uint8(max(0, slices.Index(roleNumbers[:], r))) }

@@ -16,7 +16,7 @@ func daysIn(m, y int) int { return time.Date(y, time.Month(m)+1, 0, 0, 0, 0, 0, 
 // vocabulary.
 type entry struct {
 	id            []byte // valid until the next row
-	role          schoolmail.Role
+	role          uint8  // in roleNumbers
 	family, given uint32
 	school        uint32
 	level         uint32
@@ -63,7 +63,7 @@ type rowParser struct {
 
 // memos are what a file's fields became.
 type memos struct {
-	role          memo[schoolmail.Role]
+	role          memo[uint8]
 	family, given memo[judged[uint32]]
 	school        memo[uint32]
 	level         memo[uint32]
@@ -123,7 +123,7 @@ func (p *rowParser) text(column int) []byte {
 func (p *rowParser) parse(fields [][]byte) (e entry) {
 	p.faults, p.fields = p.faults[:0], fields
 	p.parseID(&e)
-	if e.role = p.memos.role.get(p.text(numRole), p.role); e.role == "" {
+	if e.role = p.memos.role.get(p.text(numRole), p.role); e.role == 0 {
 		p.fail(ColumnRole, schoolmail.RejectedValue, "expected "+codeList(p.Roles))
 	}
 	e.family = p.name(numFamilyName, &p.memos.family)
@@ -157,7 +157,7 @@ func (p *rowParser) parseID(e *entry) {
 	}
 }
 
-func (p *rowParser) role(text string) schoolmail.Role { return p.roles[foldCode(text)] }
+func (p *rowParser) role(text string) uint8 { return roleNumber(p.roles[foldCode(text)]) }
 
 func (p *rowParser) name(column int, m *memo[judged[uint32]]) uint32 {
 	v := m.get(p.text(column), func(text string) (v judged[uint32]) {
@@ -196,13 +196,13 @@ func (p *rowParser) parsePlace(e *entry) {
 		p.fail(ColumnSchool, schoolmail.RejectedValue,
 			"expected the code of a school: at most 63 ASCII letters, digits, - and _, a letter or digit first and last")
 	}
-	pupil := e.role == schoolmail.RolePupil
+	pupil := e.role == pupilNumber
 	if level := p.text(numLevel); len(level) > 0 {
 		if e.level = p.memos.level.get(level, p.levelNumber); e.level == 0 {
 			p.fail(ColumnLevel, schoolmail.RejectedValue, "expected "+codeList(p.Levels))
 		}
 	} else if pupil && len(p.SchoolLevels) > 0 {
-		e.level = p.vocabulary.levels.number(p.SchoolLevels[p.vocabulary.schools.text(e.school)])
+		e.level = p.levelOf(e.school)
 	} else if pupil && p.index[numLevel] >= 0 {
 		p.fail(ColumnLevel, schoolmail.RejectedMissing, "empty for a pupil: expected "+codeList(p.Levels))
 	}
@@ -222,6 +222,11 @@ func (p *rowParser) schoolNumber(text string) uint32 {
 		return 0
 	}
 	return p.vocabulary.schools.number(school)
+}
+
+// levelOf gives the level of a school's pupils who have none of their own.
+func (p *rowParser) levelOf(school uint32) uint32 {
+	return p.vocabulary.levels.number(p.SchoolLevels[p.vocabulary.schools.text(school)])
 }
 
 func (p *rowParser) levelNumber(text string) uint32 {
@@ -267,7 +272,7 @@ func (p *rowParser) parseContact(e *entry) {
 			e.mail = ""
 		}
 	}
-	if e.role != schoolmail.RolePupil {
+	if e.role != pupilNumber {
 		if phone := p.text(numPhone); len(phone) > 0 {
 			if e.phone = string(phone); !validPhone(e.phone) {
 				p.drop(ColumnPhone, "expected a telephone number, or nothing")

@@ -16,6 +16,8 @@ const (
 	maxRow = 256 << 10
 	// firstBuffer is what is held of a file with rows of ordinary length.
 	firstBuffer = 64 << 10
+	// leastRead is the room that is worth a reading.
+	leastRead = 512
 )
 
 // quoting says how a delimiter or a quote is written within a field.
@@ -43,6 +45,8 @@ type scanner struct {
 	quoting quoting
 	ends    lineEnds
 	special [256]bool
+	lent    bool     // rows that were given out lie in buf, of which nothing may change
+	spare   []byte   // what then follows it
 	scratch []byte   // fields that had to be rewritten
 	current [][]byte // fields of the current row, valid until the next call
 }
@@ -122,7 +126,10 @@ func (s *scanner) more() bool {
 	if s.err != nil {
 		return false
 	}
-	if s.pos > 0 {
+	switch {
+	case s.lent && len(s.buf)-s.end < leastRead:
+		s.renew()
+	case s.pos > 0 && !s.lent:
 		s.end = copy(s.buf, s.buf[s.pos:s.end])
 		s.pos = 0
 	}
@@ -138,6 +145,24 @@ func (s *scanner) more() bool {
 		}
 	}
 	return false
+}
+
+// lend gives away the buffer, in which nothing changes any more; what is read once
+// it is full goes to another one, the spare if there is one.
+func (s *scanner) lend(spare []byte) []byte {
+	s.lent, s.spare = true, spare
+	return s.buf
+}
+
+// renew moves what was not given out yet from a lent buffer to one of our own.
+func (s *scanner) renew() {
+	rest := s.buf[s.pos:s.end]
+	buf := s.spare
+	if len(buf) < 2*len(rest) || len(buf) < firstBuffer {
+		buf = make([]byte, max(firstBuffer, 2*len(rest)))
+	}
+	s.end = copy(buf, rest)
+	s.buf, s.pos, s.lent, s.spare = buf, 0, false, nil
 }
 
 // scan finds the row at the beginning of b. It is not whole when b ends before

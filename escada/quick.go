@@ -1,0 +1,173 @@
+package escada
+
+import (
+	"bytes"
+
+	"github.com/ictmedia/schoolmail"
+)
+
+// quick reads the rows of a file whose texts all stood in earlier ones that had
+// nothing wrong: nearly all of a large export. It takes no row that the fileReader
+// would not take just so; every other one is left to it, which says what is wrong.
+type quick struct {
+	*fileReader
+	on    bool
+	texts [numLanguage + 1]known // by column; none of ids, addresses and telephone numbers
+	left  []span                 // the simple row that was left to the fileReader
+}
+
+// start decides whether rows of the file can be read so.
+func (q *quick) start(f *fileReader) {
+	q.fileReader = f
+	q.on = f.ahead != nil && f.parser.mapping == nil && f.into == nil
+	for _, column := range []int{numID, numRole, numFamilyName, numGivenName, numSchool} {
+		q.on = q.on && f.parser.index[column] >= 0
+	}
+}
+
+// run reads rows until there is one for the fileReader, or no more, and reports
+// whether to go on.
+func (q *quick) run() bool {
+	if q.left = nil; !q.on || q.trailer >= 0 {
+		return true
+	}
+	a := q.ahead
+	for a.wait() {
+		b := a.now
+		for ; a.at < len(b.rows); a.at++ {
+			r := &b.rows[a.at]
+			if r.other >= 0 {
+				return true
+			}
+			spans := b.spans[r.from:r.to]
+			var e entry
+			if !q.read(&e, b.buf, spans) {
+				q.left = spans
+				return true
+			}
+			q.last, q.short = row{line: int(r.line), ended: true}, false
+			if !q.count() {
+				return false
+			}
+			q.fold.add(&e, place{q.number, r.line})
+		}
+	}
+	return true
+}
+
+// read reads a row, if it can.
+func (q *quick) read(e *entry, buf []byte, spans []span) bool {
+	p := &q.parser
+	for len(spans) > p.header.fields && spans[len(spans)-1].from == spans[len(spans)-1].to {
+		spans = spans[:len(spans)-1]
+	}
+	if len(spans) != p.header.fields || q.marked(buf, spans) {
+		return false
+	}
+	x := spans[p.index[numID]]
+	if e.id = buf[x.from:x.to]; !validID(e.id) || spreadsheetNumber(e.id) {
+		return false
+	}
+	var from, until, role uint32
+	if !q.value(numRole, buf, spans, &role) || !q.value(numFamilyName, buf, spans, &e.family) ||
+		!q.value(numGivenName, buf, spans, &e.given) || !q.value(numSchool, buf, spans, &e.school) ||
+		!q.value(numLevel, buf, spans, &e.level) || !q.value(numClass, buf, spans, &e.class) ||
+		!q.value(numFrom, buf, spans, &from) || !q.value(numUntil, buf, spans, &until) ||
+		!q.value(numLanguage, buf, spans, &e.language) {
+		return false
+	}
+	e.role, e.from, e.until = uint8(role), schoolmail.Date(from), schoolmail.Date(until)
+	return q.whole(e) && q.rest(e, buf, spans)
+}
+
+// marked reports whether the row may be a trailer, a footer or a repeated header.
+func (q *quick) marked(buf []byte, spans []span) bool {
+	if l := q.reader.layout; l.Trailer != "" || len(l.Footers) > 0 {
+		first := trim(buf[spans[0].from:spans[0].to])
+		if l.Trailer != "" && string(first) == l.Trailer || isFooter(l, first) {
+			return true
+		}
+	}
+	n := q.parser.index[numID]
+	return n < len(q.titles) && bytes.Equal(buf[spans[n].from:spans[n].to], q.titles[n])
+}
+
+// value gives the value of a column's text, 0 if it is empty.
+func (q *quick) value(column int, buf []byte, spans []span, v *uint32) bool {
+	n := q.parser.index[column]
+	if n < 0 {
+		return true
+	}
+	x := spans[n]
+	if x.from == x.to {
+		return true
+	}
+	var ok bool
+	*v, ok = q.texts[column].get(buf, x)
+	return ok
+}
+
+// whole reports whether the entry has what it must have.
+func (q *quick) whole(e *entry) bool {
+	p := &q.parser
+	if e.role == 0 || e.family == 0 || e.given == 0 || e.school == 0 ||
+		e.from != 0 && e.until != 0 && e.until < e.from {
+		return false
+	}
+	if e.role != pupilNumber {
+		return true
+	}
+	if e.level == 0 {
+		if len(p.SchoolLevels) > 0 {
+			e.level = p.levelOf(e.school)
+		} else if p.index[numLevel] >= 0 {
+			return false
+		}
+	}
+	return e.class != 0 || p.ClassOptional || p.index[numClass] < 0
+}
+
+// rest reads what is another text in each row.
+func (q *quick) rest(e *entry, buf []byte, spans []span) bool {
+	p := &q.parser
+	given := func(column int) bool {
+		n := p.index[column]
+		return n >= 0 && spans[n].from < spans[n].to
+	}
+	traits := p.key != nil && (given(numNumber) || given(numBirthDate))
+	if !traits && !given(numNoticeMail) && !given(numPhone) {
+		return true
+	}
+	p.faults, p.fields = p.faults[:0], q.ahead.texts(spans)
+	p.parseContact(e)
+	if traits {
+		p.parseTraits(e)
+	}
+	return len(p.faults) == 0
+}
+
+// learn remembers the texts of the row that was left to the fileReader, which found
+// nothing wrong with it.
+func (q *quick) learn(e *entry) {
+	if q.left == nil {
+		return
+	}
+	buf, p := q.ahead.now.buf, &q.parser
+	for column, v := range [...]uint32{
+		numRole: uint32(e.role), numFamilyName: e.family, numGivenName: e.given, numSchool: e.school, numLevel: e.level,
+		numClass: e.class, numFrom: uint32(e.from), numUntil: uint32(e.until), numLanguage: e.language,
+	} {
+		n := p.index[column]
+		if n < 0 || n >= len(q.left) || v == 0 {
+			continue
+		}
+		x := q.left[n]
+		if len(trim(buf[x.from:x.to])) == 0 {
+			continue
+		}
+		if _, ok := q.texts[column].get(buf, x); !ok {
+			q.texts[column].put(buf, x, v)
+		}
+	}
+	q.left = nil
+}
