@@ -28,7 +28,8 @@ type Action interface {
 	// undo adds to u what takes a step of the action back, and returns the
 	// account after it, or why there is nothing.
 	undo(u *undoer, cur Account, s *Step) (Account, string)
-	appendJSON(b []byte, bare bool) []byte
+	// fields writes what the action consists of.
+	fields(o *object)
 }
 
 // nature says what sort of action something is.

@@ -6,36 +6,37 @@ import (
 	"unicode/utf8"
 )
 
-// write gives out the plan's JSON, item by item; bare: without what names a person.
+// write gives out the plan's JSON, some items at a time; bare: without what names a person.
 func (p *Plan) write(bare bool, out func([]byte)) {
-	b := append([]byte(nil), `{"header":`...)
-	b = p.Header.appendJSON(b, bare)
-	out(append(b, ",\n"...))
-	writeList(out, "steps", p.Steps, func(b []byte, s *Step) []byte { return s.appendJSON(b, bare) })
-	out([]byte(",\n"))
-	writeList(out, "held", p.Held, func(b []byte, h *Held) []byte { return h.appendJSON(b, bare) })
-	out([]byte(",\n"))
-	writeList(out, "findings", p.Findings, func(b []byte, f *Finding) []byte { return f.appendJSON(b, bare) })
-	out([]byte(",\n"))
-	writeList(out, "forecast", p.Forecast, func(b []byte, f *Forecast) []byte { return f.appendJSON(b, bare) })
-	out([]byte("}\n"))
+	o := &object{b: make([]byte, 0, 1<<15), bare: bare}
+	o.b = append(o.b, '{')
+	o.sub("header", p.Header.fields)
+	o.b = append(o.b, ",\n"...)
+	writeList(o, out, "steps", p.Steps, (*Step).fields)
+	o.b = append(o.b, ",\n"...)
+	writeList(o, out, "held", p.Held, (*Held).fields)
+	o.b = append(o.b, ",\n"...)
+	writeList(o, out, "findings", p.Findings, (*Finding).fields)
+	o.b = append(o.b, ",\n"...)
+	writeList(o, out, "forecast", p.Forecast, (*Forecast).fields)
+	out(append(o.b, "}\n"...))
 }
 
-func writeList[T any](out func([]byte), name string, list []T, item func([]byte, *T) []byte) {
-	b := make([]byte, 0, 4096)
-	b = append(b, '"')
-	b = append(b, name...)
-	b = append(b, "\":["...)
+func writeList[T any](o *object, out func([]byte), name string, list []T, fields func(*T, *object)) {
+	o.b = append(append(append(o.b, '"'), name...), "\":["...)
 	for i := range list {
 		if i > 0 {
-			b = append(b, ',')
+			o.b = append(o.b, ',')
 		}
-		b = append(b, "\n "...)
-		b = item(b, &list[i])
-		out(b)
-		b = b[:0]
+		o.b = append(o.b, "\n {"...)
+		fields(&list[i], o)
+		o.b = append(o.b, '}')
+		if len(o.b) > cap(o.b)-2048 {
+			out(o.b)
+			o.b = o.b[:0]
+		}
 	}
-	out(append(b, ']'))
+	o.b = append(o.b, ']')
 }
 
 // object writes the fields of a JSON object as encoding/json writes those of a
@@ -43,15 +44,18 @@ func writeList[T any](out func([]byte), name string, list []T, item func([]byte,
 type object struct {
 	b    []byte
 	bare bool // leave out what names a person, and sentences, which may
+
+	day     Date // the last one that was written: most are the same
+	dayText []byte
 }
 
 func (o *object) key(name string) {
-	if c := o.b[len(o.b)-1]; c != '{' {
-		o.b = append(o.b, ',')
+	if o.b[len(o.b)-1] == '{' {
+		o.b = append(o.b, '"')
+	} else {
+		o.b = append(o.b, ',', '"')
 	}
-	o.b = append(o.b, '"')
-	o.b = append(o.b, name...)
-	o.b = append(o.b, '"', ':')
+	o.b = append(append(o.b, name...), '"', ':')
 }
 
 func (o *object) text(name, v string) {
@@ -101,10 +105,11 @@ func (o *object) flagIf(name string, v bool) {
 }
 
 func (o *object) date(name string, v Date) {
+	if v != o.day || o.dayText == nil {
+		o.day, o.dayText = v, append(v.append(append(o.dayText[:0], '"')), '"')
+	}
 	o.key(name)
-	o.b = append(o.b, '"')
-	o.b = v.append(o.b)
-	o.b = append(o.b, '"')
+	o.b = append(o.b, o.dayText...)
 }
 
 func (o *object) dateIf(name string, v Date) {
@@ -162,29 +167,27 @@ func objects[T any](o *object, name string, list []T, write func(*object, *T)) {
 
 // appendObject appends an object to b.
 func appendObject(b []byte, bare bool, write func(*object)) []byte {
-	o := object{append(b, '{'), bare}
+	o := object{b: append(b, '{'), bare: bare}
 	write(&o)
 	return append(o.b, '}')
 }
 
-func (h *Header) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) {
-		o.numberIf("format", h.Format)
-		o.text("id", h.ID)
-		o.date("now", h.Now)
-		o.text("source", h.Source)
-		o.text("delivery", h.Delivery)
-		o.text("state", h.State)
-		o.text("policy", h.Policy)
-		o.number("records", h.Records)
-		o.number("rejected", h.Rejected)
-		o.number("accounts", h.Accounts)
-		o.textIf("undoes", h.Undoes)
-		if h.Only != nil {
-			o.sub("only", h.Only.fields)
-			o.number("left_out", h.LeftOut)
-		}
-	})
+func (h *Header) fields(o *object) {
+	o.numberIf("format", h.Format)
+	o.text("id", h.ID)
+	o.date("now", h.Now)
+	o.text("source", h.Source)
+	o.text("delivery", h.Delivery)
+	o.text("state", h.State)
+	o.text("policy", h.Policy)
+	o.number("records", h.Records)
+	o.number("rejected", h.Rejected)
+	o.number("accounts", h.Accounts)
+	o.textIf("undoes", h.Undoes)
+	if h.Only != nil {
+		o.sub("only", h.Only.fields)
+		o.number("left_out", h.LeftOut)
+	}
 }
 
 func (s *Selection) fields(o *object) {
@@ -202,62 +205,52 @@ func textsOf[T ~string](o *object, name string, list []T) {
 	o.textsIf(name, texts)
 }
 
-func (s *Step) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) {
-		o.text("id", s.ID)
-		o.text("kind", string(s.Action.Kind()))
-		if s.Key.IsZero() {
-			o.text("subject", s.Subject) // a context's name
-		} else {
-			o.named("subject", s.Subject)
-			o.sub("key", s.Key.fields)
-		}
-		o.textIf("role", string(s.Role))
-		o.textIf("school", string(s.School))
-		o.named("reason", s.Reason)
-		o.flagIf("destructive", s.Destructive)
-		o.textsIf("after", s.After)
-		o.key("action")
-		o.b = s.Action.appendJSON(o.b, bare)
-	})
+func (s *Step) fields(o *object) {
+	o.text("id", s.ID)
+	o.text("kind", string(s.Action.Kind()))
+	if s.Key.IsZero() {
+		o.text("subject", s.Subject) // a context's name
+	} else {
+		o.named("subject", s.Subject)
+		o.sub("key", s.Key.fields)
+	}
+	o.textIf("role", string(s.Role))
+	o.textIf("school", string(s.School))
+	o.named("reason", s.Reason)
+	o.flagIf("destructive", s.Destructive)
+	o.textsIf("after", s.After)
+	o.sub("action", s.Action.fields)
 }
 
-func (h *Held) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) {
-		o.key("step")
-		o.b = h.Step.appendJSON(o.b, bare)
-		o.named("why", h.Why)
-		o.textIf("guard", h.Guard)
-	})
+func (h *Held) fields(o *object) {
+	o.sub("step", h.Step.fields)
+	o.named("why", h.Why)
+	o.textIf("guard", h.Guard)
 }
 
-func (f *Finding) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) {
-		o.text("kind", f.Kind)
-		o.named("text", f.Text)
-		o.textIf("school", string(f.School))
-		if !f.Key.IsZero() {
-			o.sub("key", f.Key.fields)
-		}
-		if f.Position != (Position{}) {
-			o.sub("position", func(o *object) {
-				o.text("file", f.Position.File)
-				o.numberIf("line", f.Position.Line)
-				o.textIf("column", f.Position.Column)
-			})
-		}
-	})
+func (f *Finding) fields(o *object) {
+	o.text("kind", f.Kind)
+	o.named("text", f.Text)
+	o.textIf("school", string(f.School))
+	if !f.Key.IsZero() {
+		o.sub("key", f.Key.fields)
+	}
+	if f.Position != (Position{}) {
+		o.sub("position", func(o *object) {
+			o.text("file", f.Position.File)
+			o.numberIf("line", f.Position.Line)
+			o.textIf("column", f.Position.Column)
+		})
+	}
 }
 
-func (f *Forecast) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) {
-		o.number("context", int(f.Context))
-		o.text("name", f.Name)
-		o.number("capacity", f.Capacity)
-		o.number("before", f.Before)
-		o.number("peak", f.Peak)
-		o.number("after", f.After)
-	})
+func (f *Forecast) fields(o *object) {
+	o.number("context", int(f.Context))
+	o.text("name", f.Name)
+	o.number("capacity", f.Capacity)
+	o.number("before", f.Before)
+	o.number("peak", f.Peak)
+	o.number("after", f.After)
 }
 
 func (k *RecordKey) fields(o *object) {
@@ -336,97 +329,75 @@ func (o *object) states(before, after *Account) {
 	o.sub("after", after.fields)
 }
 
-func (a CreateContext) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) {
-		o.sub("spec", func(o *object) {
-			o.number("id", int(a.Spec.ID))
-			o.text("name", a.Spec.Name)
-			o.number("capacity", a.Spec.Capacity)
-			o.number("headroom", a.Spec.Headroom)
+func (a CreateContext) fields(o *object) {
+	o.sub("spec", func(o *object) {
+		o.number("id", int(a.Spec.ID))
+		o.text("name", a.Spec.Name)
+		o.number("capacity", a.Spec.Capacity)
+		o.number("headroom", a.Spec.Headroom)
+	})
+}
+
+func (a CreateAccount) fields(o *object) {
+	o.sub("account", a.Account.fields)
+	o.text("access", a.Access)
+	o.flagIf("resume", a.Resume)
+	o.flagIf("seat_exists", a.SeatExists)
+}
+
+func (a ChangeAccount) fields(o *object) {
+	o.states(&a.Before, &a.After)
+	o.texts("fields", a.Fields)
+	o.text("access", a.Access)
+}
+
+func (a RepairPlace) fields(o *object) {
+	o.sub("account", a.Account.fields)
+	o.text("access", a.Access)
+	o.flag("missing", a.Missing)
+	o.flagIf("restore", a.Restore)
+	if a.Found != (Place{}) {
+		o.sub("found", a.Found.fields)
+	}
+}
+
+func (a TransferContext) fields(o *object) {
+	o.states(&a.Before, &a.After)
+	o.text("access", a.Access)
+	o.flag("keep_copy", a.KeepCopy)
+	o.number("old_copy", int(a.OldCopy))
+	o.flagIf("seat_exists", a.SeatExists)
+}
+
+func (a DropCopy) fields(o *object) {
+	o.states(&a.Before, &a.After)
+	o.flagIf("with_account", a.WithAccount)
+	if l := a.Leftover; l != nil {
+		o.sub("leftover", func(o *object) {
+			o.named("username", l.Username)
+			o.number("context", int(l.Context))
+			o.numberIf("user_id", int(l.UserID))
 		})
-	})
+	}
 }
 
-func (a CreateAccount) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) {
-		o.sub("account", a.Account.fields)
-		o.text("access", a.Access)
-		o.flagIf("resume", a.Resume)
-		o.flagIf("seat_exists", a.SeatExists)
-	})
+func (a SendNotice) fields(o *object) {
+	o.states(&a.Before, &a.After)
+	o.date("due", a.Due)
 }
 
-func (a ChangeAccount) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) {
-		o.states(&a.Before, &a.After)
-		o.texts("fields", a.Fields)
-		o.text("access", a.Access)
-	})
+func (a CancelNotice) fields(o *object) { o.states(&a.Before, &a.After) }
+
+func (a Deactivate) fields(o *object) { o.states(&a.Before, &a.After) }
+
+func (a Reactivate) fields(o *object) {
+	o.states(&a.Before, &a.After)
+	o.text("access", a.Access)
 }
 
-func (a RepairPlace) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) {
-		o.sub("account", a.Account.fields)
-		o.text("access", a.Access)
-		o.flag("missing", a.Missing)
-		o.flagIf("restore", a.Restore)
-		if a.Found != (Place{}) {
-			o.sub("found", a.Found.fields)
-		}
-	})
-}
-
-func (a TransferContext) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) {
-		o.states(&a.Before, &a.After)
-		o.text("access", a.Access)
-		o.flag("keep_copy", a.KeepCopy)
-		o.number("old_copy", int(a.OldCopy))
-		o.flagIf("seat_exists", a.SeatExists)
-	})
-}
-
-func (a DropCopy) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) {
-		o.states(&a.Before, &a.After)
-		o.flagIf("with_account", a.WithAccount)
-		if l := a.Leftover; l != nil {
-			o.sub("leftover", func(o *object) {
-				o.named("username", l.Username)
-				o.number("context", int(l.Context))
-				o.numberIf("user_id", int(l.UserID))
-			})
-		}
-	})
-}
-
-func (a SendNotice) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) {
-		o.states(&a.Before, &a.After)
-		o.date("due", a.Due)
-	})
-}
-
-func (a CancelNotice) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) { o.states(&a.Before, &a.After) })
-}
-
-func (a Deactivate) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) { o.states(&a.Before, &a.After) })
-}
-
-func (a Reactivate) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) {
-		o.states(&a.Before, &a.After)
-		o.text("access", a.Access)
-	})
-}
-
-func (a Purge) appendJSON(b []byte, bare bool) []byte {
-	return appendObject(b, bare, func(o *object) {
-		o.sub("account", a.Account.fields)
-		o.number("user_id", int(a.UserID))
-	})
+func (a Purge) fields(o *object) {
+	o.sub("account", a.Account.fields)
+	o.number("user_id", int(a.UserID))
 }
 
 const hexDigits = "0123456789abcdef"

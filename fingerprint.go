@@ -69,6 +69,7 @@ func (s sortedState) fingerprint() string {
 		for _, t := range [...]string{p.Username, p.Mail, p.DisplayName, p.GivenName, p.FamilyName} {
 			d.text(t)
 		}
+		d.pass()
 	}
 	retired := slices.Clone(s.state.Retired)
 	slices.SortFunc(retired, func(a, b RetiredName) int {
@@ -78,6 +79,7 @@ func (s sortedState) fingerprint() string {
 	for _, r := range retired {
 		d.text(r.Name)
 		d.number(int(r.Since))
+		d.pass()
 	}
 	left := slices.Clone(s.state.Leftovers)
 	slices.SortFunc(left, func(a, b Leftover) int {
@@ -115,18 +117,15 @@ type digest struct {
 
 func newDigest() *digest { return &digest{sha256.New(), make([]byte, 0, 1<<15)} }
 
-// flush makes room for n bytes.
-func (d *digest) flush(n int) {
-	d.hash.Write(d.buf)
-	if d.buf = d.buf[:0]; n > cap(d.buf) {
-		d.buf = make([]byte, 0, n)
+// pass hands on what is complete, once it is enough to be worth it.
+func (d *digest) pass() {
+	if len(d.buf) > 1<<14 {
+		d.hash.Write(d.buf)
+		d.buf = d.buf[:0]
 	}
 }
 
 func (d *digest) number(n int) {
-	if len(d.buf)+binary.MaxVarintLen64 > cap(d.buf) {
-		d.flush(binary.MaxVarintLen64)
-	}
 	if 0 <= n && n < 64 {
 		d.buf = append(d.buf, byte(n<<1)) // as a varint
 		return
@@ -135,23 +134,16 @@ func (d *digest) number(n int) {
 }
 
 func (d *digest) text(s string) {
-	if n := len(s) + binary.MaxVarintLen64; len(d.buf)+n > cap(d.buf) {
-		d.flush(n)
-	}
-	if len(s) < 64 {
-		d.buf = append(d.buf, byte(len(s)<<1))
-	} else {
-		d.buf = binary.AppendVarint(d.buf, int64(len(s)))
-	}
+	d.number(len(s))
 	d.buf = append(d.buf, s...)
 }
 
 func (d *digest) flag(b bool) {
-	n := 0
+	n := byte(0)
 	if b {
 		n = 1
 	}
-	d.number(n)
+	d.buf = append(d.buf, n<<1)
 }
 
 func (d *digest) sum() string {
@@ -161,11 +153,18 @@ func (d *digest) sum() string {
 }
 
 func (d *digest) account(a *Account) {
-	texts := [...]string{a.Key.Source, a.Key.ID, a.Username, string(a.Role), a.GivenName, a.FamilyName, a.DisplayName,
-		a.Mail, a.Phone, a.NoticeMail, a.Language, a.Access, string(a.State), a.Traits.Birth, a.Traits.Number, a.DN}
-	for i := range texts {
-		d.text(texts[i])
+	texts := [...]*string{&a.Key.Source, &a.Key.ID, &a.Username, (*string)(&a.Role), &a.GivenName, &a.FamilyName,
+		&a.DisplayName, &a.Mail, &a.Phone, &a.NoticeMail, &a.Language, &a.Access, (*string)(&a.State), &a.Traits.Birth,
+		&a.Traits.Number, &a.DN}
+	b := d.buf
+	for _, t := range texts {
+		if n := len(*t); n < 64 {
+			b = append(append(b, byte(n<<1)), *t...)
+		} else {
+			b = append(binary.AppendVarint(b, int64(n)), *t...)
+		}
 	}
+	d.buf = b
 	aliases := a.Aliases
 	if !slices.IsSorted(aliases) {
 		aliases = slices.Sorted(slices.Values(aliases))
@@ -194,13 +193,13 @@ func (d *digest) account(a *Account) {
 		d.text(string(m.Role))
 		d.text(string(m.School))
 	}
-	numbers := [...]int{int(a.Context), int(a.NoticedOn), int(a.Deactivated), int(a.Previous.Context),
-		int(a.Previous.UserID), int(a.Previous.Since), int(a.Made)}
-	for _, n := range numbers {
+	for _, n := range [...]int{int(a.Context), int(a.NoticedOn), int(a.Deactivated), int(a.Previous.Context),
+		int(a.Previous.UserID), int(a.Previous.Since), int(a.Made)} {
 		d.number(n)
 	}
 	d.flag(a.Held)
 	d.flag(a.Unlisted)
+	d.pass()
 }
 
 // fingerprint returns the hexadecimal SHA-256 of the JSON of a value, for few and

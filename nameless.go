@@ -28,7 +28,7 @@ func (p *Plan) WithoutNames(sentence func(string) string) (*Plan, error) {
 
 // bare puts a step without names into to.
 func (s *Step) bare(to *Step, sentence func(string) string) error {
-	if err := to.UnmarshalJSON(s.appendJSON(nil, true)); err != nil {
+	if err := to.UnmarshalJSON(appendObject(nil, true, s.fields)); err != nil {
 		return err
 	}
 	to.Reason = sentence(s.Reason)

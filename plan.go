@@ -125,7 +125,7 @@ type stepJSON struct {
 }
 
 // MarshalJSON writes the step with its kind beside its action.
-func (s Step) MarshalJSON() ([]byte, error) { return s.appendJSON(nil, false), nil }
+func (s Step) MarshalJSON() ([]byte, error) { return appendObject(nil, false, s.fields), nil }
 
 // UnmarshalJSON reads what MarshalJSON wrote and refuses unknown kinds and fields.
 func (s *Step) UnmarshalJSON(b []byte) error {
