@@ -15,9 +15,12 @@ type decisions struct {
 	frees   []Step            // dropped copies: they free a seat
 	limited map[string][]Step // leavers, deactivations and purges, by the guard that looks at them
 	claims  []*claim          // people for whom a context is to be found
-	slab    []claim           // room for the next ones
 	kinds   kinds             // everybody who is where they may be, counted
 	seated  []int32           // of each person, the kind in which they are counted; -1: none
+
+	// Room for the next ones.
+	newClaims   chunk[claim]
+	memberships chunk[Membership]
 
 	early     early
 	names     *names
@@ -80,6 +83,7 @@ func (f *facts) decide() *decisions {
 		}
 	}
 	slices.SortStableFunc(other, func(x, y int32) int { return f.people[x].key().Compare(f.people[y].key()) })
+	d.claims = make([]*claim, 0, len(other))
 	var newcomers []*Record
 	for _, i := range other {
 		switch p := &f.people[i]; {
@@ -185,11 +189,7 @@ func (d *decisions) newcomer(r *Record) {
 		d.names = newNames(d.state, d.named, len(d.people))
 	}
 	username, address := bases(given, family, pop.Domain, limit)
-	if len(d.slab) == 0 {
-		d.slab = make([]claim, 128)
-	}
-	c := &d.slab[0]
-	d.slab = d.slab[1:]
+	c := d.newClaims.one()
 	c.acc = Account{Key: r.Key, State: Active, Made: d.now, Access: pop.Access,
 		Username: d.names.username(username, limit), Mail: d.names.address(address)}
 	d.want(&c.acc, r, ms)
@@ -259,24 +259,34 @@ func (d *decisions) want(a *Account, r *Record, ms []Membership) {
 		a.Language = r.Language
 	}
 	a.Traits = wantedTraits(a, r)
-	a.Memberships = wantedMemberships(ms)
+	a.Memberships = d.wantedMemberships(ms)
 
 	// Display names are unique, because OX wants them so within a context and
 	// people move. Whoever has a name keeps it; the next one gets the user name
 	// behind it and keeps that.
-	plain := a.GivenName + " " + a.FamilyName
+	plain := a.DisplayName
+	if !isJoined(plain, a.GivenName, a.FamilyName) {
+		plain = a.GivenName + " " + a.FamilyName
+	}
 	if a.GivenName == "" || a.FamilyName == "" || len(plain) > 120 {
 		plain = cleanName(r.GivenName + " " + r.FamilyName)
 	}
-	owner := d.display.of(plain)
-	if isMarked(a, plain) || owner != "" && owner != a.Username {
+	owner := d.display.owns(plain)
+	if isMarked(a, plain) || *owner != "" && *owner != a.Username {
 		a.DisplayName = plain + " (" + a.Username + ")"
+		owner = d.display.owns(a.DisplayName)
 	} else {
 		a.DisplayName = plain
 	}
 	if d.doubts[r.Key] == "" {
-		d.display.give(a.DisplayName, a.Username)
+		*owner = a.Username
 	}
+}
+
+// isJoined reports whether a name is a given and a family name with a blank between.
+func isJoined(name, given, family string) bool {
+	n := len(given)
+	return len(name) == n+1+len(family) && name[:n] == given && name[n] == ' ' && name[n+1:] == family
 }
 
 // isMarked reports whether the display name of an account is a name with the user name
@@ -300,18 +310,20 @@ func wantedTraits(a *Account, r *Record) Traits {
 }
 
 // wantedMemberships are schools and classes, sorted.
-func wantedMemberships(ms []Membership) []Membership {
-	out := make([]Membership, 0, len(ms))
-	for _, m := range ms {
-		cs := m.Classes
+func (d *decisions) wantedMemberships(ms []Membership) []Membership {
+	out := d.memberships.take(len(ms))[:0]
+	for i := range ms {
+		cs := ms[i].Classes
 		if !sortedOnce(cs) {
 			cs = slices.Clone(cs)
 			slices.Sort(cs)
 			cs = slices.Compact(cs)
 		}
-		out = append(out, Membership{School: m.School, Classes: cs})
+		out = append(out, Membership{School: ms[i].School, Classes: cs})
 	}
-	slices.SortFunc(out, func(x, y Membership) int { return strings.Compare(string(x.School), string(y.School)) })
+	if len(out) > 1 {
+		slices.SortFunc(out, func(x, y Membership) int { return strings.Compare(string(x.School), string(y.School)) })
+	}
 	return out
 }
 
@@ -328,8 +340,7 @@ func sortedOnce(s []string) bool {
 // severalTake counts somebody whom more than one population would take.
 func (d *decisions) severalTake(r *Record, ms []Membership) {
 	i := d.policy.populationIndex(r.Role, ms)
-	rest := Policy{Populations: d.policy.Populations[i+1:]}
-	if rest.populationIndex(r.Role, ms) >= 0 {
+	if among(d.policy.Populations[i+1:], r.Role, ms) >= 0 {
 		d.several++
 	}
 }

@@ -11,8 +11,8 @@ import (
 // without regard to case, because OX wants them so within a context and people
 // move. Names stand for themselves by a hash of 64 bits.
 type displayNames struct {
-	owner  map[uint64]string // user name
-	shared map[uint64]bool   // more than one account has it
+	owner  table[string]   // user name
+	shared map[uint64]bool // more than one account has it
 
 	state  *State
 	sorted sortedState
@@ -20,7 +20,7 @@ type displayNames struct {
 }
 
 func newDisplayNames(st *State, sorted sortedState, people int) *displayNames {
-	d := &displayNames{owner: make(map[uint64]string, max(len(st.Accounts), people)), shared: map[uint64]bool{}, state: st,
+	d := &displayNames{owner: newTable[string](max(len(st.Accounts), people)), shared: map[uint64]bool{}, state: st,
 		sorted: sorted}
 	for _, r := range sorted.accounts {
 		a := &st.Accounts[r.at]
@@ -28,10 +28,11 @@ func newDisplayNames(st *State, sorted sortedState, people int) *displayNames {
 			continue
 		}
 		h := hashName(a.DisplayName)
-		if _, taken := d.owner[h]; taken {
+		owner, taken := d.owner.entry(h)
+		if taken {
 			d.shared[h] = true
 		}
-		d.owner[h] = a.Username
+		*owner = a.Username
 	}
 	return d
 }
@@ -47,8 +48,8 @@ func (d *displayNames) complete() {
 		if p.DisplayName == "" {
 			continue
 		}
-		if h := hashName(p.DisplayName); d.owner[h] == "" {
-			d.owner[h] = p.Username
+		if owner, _ := d.owner.entry(hashName(p.DisplayName)); *owner == "" {
+			*owner = p.Username
 		}
 	}
 }
@@ -56,12 +57,16 @@ func (d *displayNames) complete() {
 // of returns whose display name it is, "" for nobody's.
 func (d *displayNames) of(name string) string {
 	d.complete()
-	return d.owner[hashName(name)]
+	owner, _ := d.owner.get(hashName(name))
+	return owner
 }
 
-func (d *displayNames) give(name, username string) {
+// owns returns where it is kept whose display name it is, until the next name is
+// asked for.
+func (d *displayNames) owns(name string) *string {
 	d.complete()
-	d.owner[hashName(name)] = username
+	owner, _ := d.owner.entry(hashName(name))
+	return owner
 }
 
 // sole reports whether a name that an account has is that of no other.

@@ -196,12 +196,62 @@ func oneLetterOff(x, y string) bool {
 // fullName is the key under which two people count as having one name, however
 // it is spelled.
 func fullName(given, family string) string {
+	var buf [128]byte
+	if b, simple := appendFullName(buf[:0], given, family); simple {
+		return string(b)
+	}
+	return joinedWords(given, family)
+}
+
+// joinedWords is fullName for names of any letters.
+func joinedWords(given, family string) string {
 	g := nameWords(given)
 	if len(g) > 1 {
 		g = g[:1]
 	}
 	return strings.Join(g, "") + " " + strings.Join(nameWords(family), "")
 }
+
+// appendFullName appends what fullName returns for names of Latin letters; of others
+// it reports false, and b has a part of it.
+func appendFullName(b []byte, given, family string) ([]byte, bool) {
+	b, simple := appendWords(b, given, true)
+	if !simple {
+		return b, false
+	}
+	return appendWords(append(b, ' '), family, false)
+}
+
+// appendWords appends the words of a name of Latin letters as nameWords spells
+// them, without what is between them, or only the first of them.
+func appendWords(b []byte, name string, first bool) ([]byte, bool) {
+	for len(name) > 0 {
+		n := 0
+		for n < len(name) && !isBetween(name[n]) {
+			n++
+		}
+		word := name[:n]
+		name = name[min(n+1, len(name)):]
+		if word == "" {
+			continue
+		}
+		from, simple := len(b), false
+		if b, simple = appendLetters(b, word); !simple {
+			return b, false
+		}
+		switch {
+		case len(b)-from <= 5 && slices.Contains(particles, string(b[from:])):
+			b = b[:from]
+		case first:
+			// Whether the rest is simple makes no difference.
+			return b, true
+		}
+	}
+	return b, true
+}
+
+// isBetween reports whether an ASCII letter parts words of a name.
+func isBetween(c byte) bool { return c == ' ' || c == '-' || c == '\'' || c == '.' }
 
 // sameID reports whether two record ids are one number, written in two ways by
 // a spreadsheet: 100147, 00100147, 100147.0.
@@ -310,8 +360,11 @@ func (f *facts) identify() {
 	slices.SortFunc(changed, byKey)
 	slices.SortFunc(newcomers, byKey)
 	f.changedPeople(changed)
-	f.doublePeople(newcomers, distinct)
-	f.livingAccounts(newcomers, distinct)
+	if len(newcomers) > 0 {
+		n := f.newcomers(newcomers)
+		f.doublePeople(n, distinct)
+		f.livingAccounts(n, distinct)
+	}
 }
 
 // changedPeople finds ids that stand for somebody else than before.
@@ -409,40 +462,17 @@ func losesName(o *individual, r *Record, ms []Membership) bool {
 
 // hashPerson hashes what fullName returns.
 func hashPerson(given, family string) uint64 {
-	if !plainName(given) || !plainName(family) {
-		given, family, _ = strings.Cut(fullName(given, family), " ")
-		return hashText(hashText(hashStart, given)*hashPrime, family)
+	var buf [128]byte
+	b, simple := appendFullName(buf[:0], given, family)
+	if !simple {
+		return hashOf(fullName(given, family))
 	}
-	// In a plain name only letters count, and of given names the first.
-	h := uint64(hashStart)
-	for i := 0; i < len(given) && given[i] != ' ' && given[i] != '-'; i++ {
-		h = (h ^ uint64(lowerASCII(given[i]))) * hashPrime
-	}
-	return hashText(h*hashPrime, strings.ToLower(family))
-}
-
-func hashText(h uint64, s string) uint64 {
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * hashPrime
-	}
-	return h
-}
-
-// plainName reports whether a name is one word of ASCII letters that is no particle.
-func plainName(s string) bool {
-	if !asciiLetters(s) {
-		return false
-	}
-	return !slices.Contains(particles, s) && !slices.Contains(particles, strings.ToLower(s))
+	return hashOf(string(b))
 }
 
 // doublePeople finds newcomers who look like somebody who is gone, or who is
 // delivered a second time.
-func (f *facts) doublePeople(newcomers []*individual, distinct map[[2]string]bool) {
-	if len(newcomers) == 0 {
-		return
-	}
-	n := f.newcomers(newcomers)
+func (f *facts) doublePeople(n *newcomers, distinct map[[2]string]bool) {
 	var like []*individual // people with an account whom some newcomer may be
 	for i := range f.people {
 		if p := &f.people[i]; p.account != nil && n.like(f, p) {
@@ -454,9 +484,9 @@ func (f *facts) doublePeople(newcomers []*individual, distinct map[[2]string]boo
 	for _, p := range like {
 		f.doubleOf(p, n, distinct)
 	}
-	for i := range newcomers {
-		if same := n.byName[n.names[i]]; len(same) > 1 {
-			f.doubleNewcomer(newcomers, same, int32(i), distinct)
+	for i := range n.people {
+		if first := n.named(n.names[i]); first < int32(i) {
+			f.doubleNewcomer(n, first, int32(i), distinct)
 		}
 	}
 }
@@ -464,8 +494,9 @@ func (f *facts) doublePeople(newcomers []*individual, distinct map[[2]string]boo
 // newcomers are those who come, by what they may have in common with others.
 type newcomers struct {
 	people  []*individual
-	names   []uint64           // hashes of their names
-	byName  map[uint64][]int32 // numbers of newcomers
+	names   []uint64     // hashes of their names
+	byName  table[int32] // the number of the first of a name
+	next    []int32      // of each, the next one of the same name; none: -1
 	byBirth map[string][]int32
 	// anywhere says that most of those who are missing are found again by their
 	// names: that is no chance, but new ids, whatever school they are at.
@@ -473,28 +504,42 @@ type newcomers struct {
 }
 
 func (f *facts) newcomers(people []*individual) *newcomers {
-	n := &newcomers{people: people, names: make([]uint64, len(people)), byName: make(map[uint64][]int32, len(people)),
-		byBirth: map[string][]int32{}}
-	single := make([]int32, len(people)) // most names are those of one
+	n := &newcomers{people: people, names: make([]uint64, len(people)), byName: newTable[int32](len(people)),
+		next: make([]int32, len(people)), byBirth: map[string][]int32{}}
 	for i, p := range people {
 		if b := p.record.Traits.Birth; b != "" {
 			n.byBirth[b] = append(n.byBirth[b], int32(i))
 		}
 		n.names[i] = hashPerson(p.record.GivenName, p.record.FamilyName)
-		if same := n.byName[n.names[i]]; same != nil {
-			n.byName[n.names[i]] = append(same, int32(i))
-		} else {
-			single[i] = int32(i)
-			n.byName[n.names[i]] = single[i : i+1 : i+1]
+	}
+	for i := len(people) - 1; i >= 0; i-- {
+		n.next[i] = -1
+		first, known := n.byName.entry(n.names[i])
+		if known {
+			n.next[i] = *first
 		}
+		*first = int32(i)
 	}
 	return n
+}
+
+// named returns the number of the first newcomer whose name has a hash, or -1.
+func (n *newcomers) named(hash uint64) int32 {
+	if first, known := n.byName.get(hash); known {
+		return first
+	}
+	return -1
+}
+
+// anyNamed reports whether there is a newcomer of a name.
+func (n *newcomers) anyNamed(given, family string) bool {
+	return n.named(hashPerson(given, family)) >= 0
 }
 
 // like reports whether some newcomer may be a person with an account.
 func (n *newcomers) like(f *facts, p *individual) bool {
 	a := p.account
-	if n.byName[hashPerson(a.GivenName, a.FamilyName)] != nil {
+	if n.anyNamed(a.GivenName, a.FamilyName) {
 		return true
 	}
 	r := f.hereAs(p)
@@ -502,7 +547,7 @@ func (n *newcomers) like(f *facts, p *individual) bool {
 		return a.Traits.Birth != "" && n.byBirth[a.Traits.Birth] != nil
 	}
 	return (r.GivenName != a.GivenName || r.FamilyName != a.FamilyName) &&
-		n.byName[hashPerson(r.GivenName, r.FamilyName)] != nil
+		n.anyNamed(r.GivenName, r.FamilyName)
 }
 
 // foundAgain reports whether at least half of the active people who are missing have
@@ -516,7 +561,7 @@ func (f *facts) foundAgain(n *newcomers) bool {
 			continue
 		}
 		missing++
-		if n.byName[hashPerson(a.GivenName, a.FamilyName)] != nil {
+		if n.anyNamed(a.GivenName, a.FamilyName) {
 			found++
 		}
 	}
@@ -527,7 +572,7 @@ func (f *facts) foundAgain(n *newcomers) bool {
 func (n *newcomers) called(f *facts, given, family string) []someone {
 	var out []someone
 	name := fullName(given, family)
-	for _, i := range n.byName[hashPerson(given, family)] {
+	for i := n.named(hashPerson(given, family)); i >= 0; i = n.next[i] {
 		if r := n.people[i].record; fullName(r.GivenName, r.FamilyName) == name {
 			out = append(out, f.someoneOf(r))
 		}
@@ -588,14 +633,11 @@ func (f *facts) rekeyed(a *Account, n, who *someone) {
 }
 
 // doubleNewcomer compares a newcomer with those of the same name before.
-func (f *facts) doubleNewcomer(newcomers []*individual, same []int32, i int32, distinct map[[2]string]bool) {
-	r := newcomers[i].record
+func (f *facts) doubleNewcomer(all *newcomers, first, i int32, distinct map[[2]string]bool) {
+	r := all.people[i].record
 	n := f.someoneOf(r)
-	for _, j := range same {
-		if j >= i {
-			return
-		}
-		o := newcomers[j].record
+	for j := first; j < i; j = all.next[j] {
+		o := all.people[j].record
 		if fullName(o.GivenName, o.FamilyName) != fullName(r.GivenName, r.FamilyName) ||
 			distinct[[2]string{o.Key.ID, r.Key.ID}] {
 			continue

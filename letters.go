@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -86,9 +87,14 @@ func spelled(s string) string {
 // unspellable says why a name cannot be spelled in the letters of a user name, or "":
 // letters would be lost, or a word has letters of several alphabets that look alike.
 func unspellable(name string) string {
-	if isASCII(name) {
+	if isLatin(name) {
 		return ""
 	}
+	return unspellableLetters(name)
+}
+
+// unspellableLetters is unspellable for names of any letters.
+func unspellableLetters(name string) string {
 	for _, word := range strings.FieldsFunc(norm.NFKC.String(name), func(r rune) bool { return r == ' ' || r == '-' }) {
 		latin, other := false, false
 		for _, r := range word {
@@ -105,6 +111,36 @@ func unspellable(name string) string {
 		}
 	}
 	return ""
+}
+
+// isLatin reports whether a name has no sign but those of ASCII and Latin letters for
+// which there is a spelling.
+func isLatin(name string) bool {
+	for i := range len(name) {
+		if name[i] >= utf8.RuneSelf {
+			return onlyLatin(name[i:])
+		}
+	}
+	return true
+}
+
+func onlyLatin(s string) bool {
+	for _, r := range s {
+		if r >= utf8.RuneSelf && (r < firstLatin || int(r-firstLatin) >= len(latin) || latin[r-firstLatin] == "") {
+			return false
+		}
+	}
+	return true
+}
+
+// hasLetter reports whether foldASCII leaves anything of a name.
+func hasLetter(name string) bool {
+	for i := range len(name) {
+		if c := lowerASCII(name[i]); 'a' <= c && c <= 'z' || '0' <= c && c <= '9' {
+			return true
+		}
+	}
+	return foldASCII(name, "") != ""
 }
 
 // Spelling gives the names of which a user name and an address are made, where a
@@ -128,7 +164,7 @@ func (in *given) spelling(r *Record) (given, family, why string) {
 		why = "the given name: " + unspellable(r.GivenName)
 	case unspellable(r.FamilyName) != "":
 		why = "the family name: " + unspellable(r.FamilyName)
-	case foldASCII(r.GivenName, "") == "" && foldASCII(r.FamilyName, "") == "":
+	case !hasLetter(r.GivenName) && !hasLetter(r.FamilyName):
 		why = "the names have no letter"
 	}
 	return r.GivenName, r.FamilyName, why

@@ -10,11 +10,7 @@ import (
 // id, as all have on a site that is taken over. Nothing is made for them until the
 // account has their record id, or a [Distinct] with record id and user name says that
 // they are two.
-func (f *facts) livingAccounts(newcomers []*individual, distinct map[[2]string]bool) {
-	if len(newcomers) == 0 {
-		return
-	}
-	n := f.newcomers(newcomers)
+func (f *facts) livingAccounts(n *newcomers, distinct map[[2]string]bool) {
 	var like []*Account
 	living, found := 0, 0
 	for _, x := range f.sorted.accounts {
@@ -23,7 +19,7 @@ func (f *facts) livingAccounts(newcomers []*individual, distinct map[[2]string]b
 			continue
 		}
 		living++
-		if n.byName[hashPerson(a.GivenName, a.FamilyName)] != nil {
+		if n.anyNamed(a.GivenName, a.FamilyName) {
 			found++
 			like = append(like, a)
 		}
@@ -31,6 +27,9 @@ func (f *facts) livingAccounts(newcomers []*individual, distinct map[[2]string]b
 	// Where most of those without a record id are found by their names, they are the
 	// people of the export, whatever school the directory has them at.
 	anywhere := 2*found >= living
+	if len(like) == 0 {
+		return
+	}
 	whose := map[RecordKey][]string{}
 	for _, a := range like {
 		who := someoneWith(a)
@@ -40,7 +39,7 @@ func (f *facts) livingAccounts(newcomers []*individual, distinct map[[2]string]b
 			}
 		}
 	}
-	for _, p := range newcomers {
+	for _, p := range n.people {
 		k := p.record.Key
 		names := whose[k]
 		if len(names) == 0 || f.doubts[k] != "" {

@@ -1,7 +1,6 @@
 package schoolmail
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -140,8 +139,15 @@ func cut(s string, limit int) string {
 
 // names hands out user names and addresses that were never used before.
 type names struct {
-	used map[string]bool
+	used table[struct{}]
 	next map[string]int // base -> number to try first
+}
+
+// unused takes a name, unless it was taken before. Names stand for themselves by a
+// hash: should two ever have one, the second gets a number.
+func (n *names) unused(s string) bool {
+	_, known := n.used.entry(hashOf(s))
+	return !known
 }
 
 // reserved are the names of roles and systems that no person gets, as a user
@@ -156,10 +162,18 @@ var reserved = []string{"abuse", "admin", "administrator", "bin", "cyrus", "daem
 	"com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
 	"lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9"}
 
+var isReserved = func() map[string]bool {
+	is := make(map[string]bool, len(reserved))
+	for _, r := range reserved {
+		is[r] = true
+	}
+	return is
+}()
+
 // newNames knows all names of a state; users are those in OX with names that no
 // account has.
 func newNames(st *State, users []*Place, newcomers int) *names {
-	n := &names{used: make(map[string]bool, 2*(len(st.Accounts)+len(st.Retired)+newcomers)), next: map[string]int{}}
+	n := &names{used: newTable[struct{}](2 * (len(st.Accounts) + len(st.Retired) + newcomers)), next: map[string]int{}}
 	for _, r := range reserved {
 		n.take(r)
 	}
@@ -185,16 +199,15 @@ func (n *names) take(s string) {
 	switch {
 	case s == "":
 	case isASCII(s):
-		n.used[strings.ToLower(s)] = true
+		n.unused(strings.ToLower(s))
 	default:
-		n.used[strings.ToLower(norm.NFC.String(s))] = true
+		n.unused(strings.ToLower(norm.NFC.String(s)))
 	}
 }
 
 // username returns the first free name of base, base2, base3, ... within limit.
 func (n *names) username(base string, limit int) string {
-	if !n.used[base] {
-		n.used[base] = true
+	if n.unused(base) {
 		return base
 	}
 	return n.first(base+"/", func(i int) string {
@@ -206,8 +219,7 @@ func (n *names) username(base string, limit int) string {
 // address returns an address, or the first free one with a number before the @.
 func (n *names) address(whole string) string {
 	base, domain, _ := strings.Cut(whole, "@")
-	if !n.used[whole] && !slices.Contains(reserved, base) {
-		n.used[whole] = true
+	if !isReserved[base] && n.unused(whole) {
 		return whole
 	}
 	return n.first(whole, func(i int) string { return base + strconv.Itoa(i) + "@" + domain })
@@ -216,38 +228,43 @@ func (n *names) address(whole string) string {
 // bases returns the user name and the address that somebody gets if nobody has them.
 func bases(given, family, domain string, limit int) (username, address string) {
 	given = callName(given)
-	n := len(given) + 1 + len(family)
-	if n > min(limit, 50) || !asciiLetters(given) || !asciiLetters(family) {
+	var buf [128]byte
+	b, simple := appendLetters(buf[:0], given)
+	b, also := appendLetters(append(b, '.'), family)
+	n := len(b)
+	if !simple || !also || n > min(limit, 50) {
 		return usernameBase(given, family, limit), addressBase(given, family) + "@" + domain
 	}
-	var buf [128]byte
-	b := buf[:0]
-	for _, s := range [2]string{given, family} {
-		for i := range len(s) {
-			b = append(b, lowerASCII(s[i]))
-		}
-		b = append(b, '.')
-	}
-	b[n] = '@'
-	address = string(append(b, domain...))
+	address = string(append(append(b, '@'), domain...))
 	return address[:n], address
 }
 
-// asciiLetters reports whether a text is one word of ASCII letters.
-func asciiLetters(s string) bool {
-	for i := range len(s) {
-		if c := lowerASCII(s[i]); c < 'a' || c > 'z' {
-			return false
+// appendLetters appends what foldASCII makes of a name that is one word of Latin
+// letters, and reports whether it is; otherwise b has a part of it.
+func appendLetters(b []byte, s string) ([]byte, bool) {
+	for i := 0; i < len(s); i++ {
+		c := lowerASCII(s[i])
+		switch {
+		case 'a' <= c && c <= 'z':
+			b = append(b, c)
+		case 0xC3 <= c && c <= 0xC5 && i+1 < len(s) && s[i+1]&0xC0 == 0x80: // U+00C0 to U+017F
+			t := latin[rune(c&0x1F)<<6|rune(s[i+1]&0x3F)-firstLatin]
+			if t == "" {
+				return b, false
+			}
+			b = append(b, t...)
+			i++
+		default:
+			return b, false
 		}
 	}
-	return s != ""
+	return b, s != ""
 }
 
 // first returns the first free name of those with a number, from 2.
 func (n *names) first(key string, form func(int) string) string {
 	for i := max(n.next[key], 2); ; i++ {
-		if s := form(i); !n.used[s] {
-			n.used[s] = true
+		if s := form(i); n.unused(s) {
 			n.next[key] = i + 1
 			return s
 		}

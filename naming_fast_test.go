@@ -10,7 +10,7 @@ import (
 // Names are spelled the same on the short way and on the long one.
 func TestNamesAreSpelledOneWay(t *testing.T) {
 	t.Parallel()
-	letters := []rune("aAzZ09 -.'’éÉèüÜöÖßñÑçÇåÅøØłŁđĐıİŠšſŉ·" +
+	letters := []rune("aAzZdDeEvon09 -.'’éÉèüÜöÖßñÑçÇåÅøØłŁđĐıİŠšſŉ·" +
 		"\u00ad\u0301\u0308\u0327\u212b\u1e9e李")
 	rapid.Check(t, func(rt *rapid.T) {
 		given := rapid.StringOfN(rapid.SampledFrom(letters), 0, 70, -1).Draw(rt, "given")
@@ -33,6 +33,15 @@ func TestNamesAreSpelledOneWay(t *testing.T) {
 			if got := foldASCII(given, keep); got != long {
 				rt.Errorf("%q: %q, the long way %q", given, got, long)
 			}
+		}
+		if got, long := fullName(given, family), joinedWords(given, family); got != long {
+			rt.Errorf("%q %q: %q, the long way %q", given, family, got, long)
+		}
+		if hasLetter(given) != (foldASCII(given, "") != "") {
+			rt.Errorf("%q has a letter: %v", given, hasLetter(given))
+		}
+		if isLatin(given) && unspellableLetters(given) != "" {
+			rt.Errorf("%q has only Latin letters, and the long way finds %q", given, unspellableLetters(given))
 		}
 		if composed(given) != norm.NFC.IsNormalString(given) {
 			rt.Errorf("%q is taken for composed: %v", given, composed(given))

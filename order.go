@@ -72,19 +72,19 @@ func (g *guarded) order() *Plan {
 // write many at once. But the steps of one person stay together and in order,
 // also of somebody who comes back to another school.
 func bySchool(steps []Step) []Step {
-	school := make(map[RecordKey]SchoolID, len(steps))
-	for i := range steps {
-		if _, ok := school[steps[i].Key]; !ok {
-			school[steps[i].Key] = steps[i].School
-		}
-	}
+	first := newTable[int](len(steps)) // of each person, the number of a step
+	whose := func(i int) *RecordKey { return &steps[i].Key }
 	type place struct {
 		school SchoolID
 		at     int
 	}
 	order := make([]place, len(steps))
 	for i := range steps {
-		order[i] = place{school[steps[i].Key], i}
+		at, known := entryOf(&first, steps[i].Key, whose)
+		if !known {
+			*at = i
+		}
+		order[i] = place{steps[*at].School, i}
 	}
 	slices.SortFunc(order, func(x, y place) int {
 		return cmp.Or(strings.Compare(string(x.school), string(y.school)), steps[x.at].Key.Compare(steps[y.at].Key),
@@ -155,7 +155,9 @@ func (g *guarded) sequence(users map[ContextID]int) []placed {
 // person, and the creation of the context it goes into.
 func depend(steps []Step) {
 	making := map[ContextID][]string{} // the id of one step
-	last := make(map[RecordKey]string, len(steps))
+	last := newTable[int](len(steps))  // of each person, the number of the step before
+	whose := func(i int) *RecordKey { return &steps[i].Key }
+	var ids chunk[string]
 	for i := range steps {
 		s := &steps[i]
 		to := leadsTo(s.Action)
@@ -164,10 +166,12 @@ func depend(steps []Step) {
 			continue
 		}
 		s.After = nil
-		if id, ok := last[s.Key]; ok {
-			s.After = append(s.After, id)
+		before, known := entryOf(&last, s.Key, whose)
+		if known {
+			s.After = ids.take(1)
+			s.After[0] = steps[*before].ID
 		}
-		last[s.Key] = s.ID
+		*before = i
 		if made := making[to]; made != nil && s.After == nil {
 			s.After = made
 		} else {

@@ -286,8 +286,13 @@ func (p *Policy) population(role Role, ms []Membership) *Population {
 
 // populationIndex returns the number of the population, or -1.
 func (p *Policy) populationIndex(role Role, ms []Membership) int {
-	for i := range p.Populations {
-		q := &p.Populations[i]
+	return among(p.Populations, role, ms)
+}
+
+// among returns the number of the population that takes somebody, or -1.
+func among(populations []Population, role Role, ms []Membership) int {
+	for i := range populations {
+		q := &populations[i]
 		if !slices.Contains(q.Roles, role) {
 			continue
 		}
