@@ -14,6 +14,7 @@ type ahead struct {
 	stopped sync.Once
 	now     *batch // what next goes through
 	at      int    // the next row of it
+	batches int    // so far
 	room    [][]byte
 }
 
@@ -123,6 +124,7 @@ func (a *ahead) wait() bool {
 		b = &batch{}
 	}
 	a.now, a.at = b, 0
+	a.batches++
 	return ok
 }
 

@@ -94,12 +94,12 @@ func (f *folder) stopSchool(school schoolmail.SchoolID, bad, total int) {
 			continue
 		}
 		if first == (place{}) {
-			first = p.at
-			f.reject(p.at, fault{"", schoolmail.RejectedUnreadable, reason, false}, "", number)
+			first = p.first.at
+			f.reject(p.first.at, fault{"", schoolmail.RejectedUnreadable, reason, false}, "", number)
 		}
 		if !p.bad {
 			p.bad = true
-			f.reject(p.at, fault{"", schoolmail.RejectedUnreadable, reason, false}, string(f.id(p)), number)
+			f.reject(p.first.at, fault{"", schoolmail.RejectedUnreadable, reason, false}, string(f.id(p)), number)
 		}
 	}
 }

@@ -44,13 +44,17 @@ func (f *folder) finish() []schoolmail.Record {
 	bounds := inParts(f.size, func(part, from, to int) {
 		m := memberships{folder: f}
 		end := from
-		for i := from; i < to; i++ {
-			p := f.get(order.of(i))
-			if !p.known || p.bad {
-				continue
-			}
-			if m.record(&records[end], p, ids); !p.bad {
-				end++
+		var together [64]person
+		for ; from < to; from += len(together) {
+			n := f.collect(together[:], order, from, to)
+			for i := range n {
+				p := &together[i]
+				if !p.known || p.bad {
+					continue
+				}
+				if m.record(&records[end], p, ids); !p.bad {
+					end++
+				}
 			}
 		}
 		clear(records[end:to])
@@ -77,11 +81,31 @@ func (m *memberships) record(r *schoolmail.Record, p *person, ids string) {
 	f := m.folder
 	r.Key = schoolmail.RecordKey{Source: f.layout.Source, ID: ids[p.idAt : p.idAt+uint32(p.idLen)]}
 	r.Role = roleNumbers[p.role]
-	r.GivenName, r.FamilyName, r.Language = f.texts.text(p.given), f.texts.text(p.family), f.texts.text(p.language)
-	contact := f.contacts[p.contact]
-	r.NoticeMail, r.Phone = contact.mail, contact.phone
-	r.Traits = f.traits(p)
-	r.Memberships = m.of(p)
+	r.GivenName, r.FamilyName = f.texts.text(p.given), f.texts.text(p.family)
+	r.Language = f.languages.text(uint32(p.language))
+	if p.contact > 0 {
+		contact := &f.contacts[p.contact]
+		r.NoticeMail, r.Phone = contact.mail, contact.phone
+	}
+	if p.number > 0 || p.birth > 0 {
+		r.Traits = f.traits(p)
+	}
+	if p.more == 0 {
+		r.Memberships = m.single(p)
+	} else {
+		r.Memberships = m.of(p)
+	}
+}
+
+// collect copies people in order from a number on, as many as there is room for,
+// and returns how many. People who came in no order lie anywhere in memory: to get
+// many at once takes not much longer than one.
+func (p *people) collect(room []person, o order, from, to int) int {
+	n := min(len(room), to-from)
+	for i := range n {
+		room[i] = *p.get(o.of(from + i))
+	}
+	return n
 }
 
 // order is that of people by id; nil: they came so.
@@ -125,7 +149,7 @@ func (p *people) sorted() order {
 			}
 			keys[i] = sortKey{head, uint32(i)}
 		}
-		slices.SortFunc(keys[from:to], compare)
+		sortKeys(keys[from:to], compare)
 	})
 	return mergeOrder(keys, bounds, compare)
 }
@@ -134,6 +158,46 @@ func (p *people) sorted() order {
 type sortKey struct {
 	head   uint64
 	number uint32
+}
+
+// sortKeys sorts keys by their heads, byte by byte from the last on, and those of
+// one head by the whole ids.
+func sortKeys(keys []sortKey, compare func(a, b sortKey) int) {
+	var counts [8][256]uint32
+	for i := range keys {
+		for head, j := keys[i].head, 0; j < 8; head, j = head>>8, j+1 {
+			counts[j][uint8(head)]++
+		}
+	}
+	a, b := keys, make([]sortKey, len(keys))
+	for j := range 8 {
+		if len(keys) == 0 || counts[j][uint8(keys[0].head>>(8*j))] == uint32(len(keys)) {
+			continue // all have the same
+		}
+		var at [256]uint32
+		sum := uint32(0)
+		for c, n := range counts[j] {
+			at[c] = sum
+			sum += n
+		}
+		for _, k := range a {
+			c := uint8(k.head >> (8 * j))
+			b[at[c]] = k
+			at[c]++
+		}
+		a, b = b, a
+	}
+	if len(a) > 0 && &a[0] != &keys[0] {
+		copy(keys, a)
+	}
+	for from, to := 0, 1; from < len(keys); from, to = to, to+1 {
+		for to < len(keys) && keys[to].head == keys[from].head {
+			to++
+		}
+		if to > from+1 {
+			slices.SortFunc(keys[from:to], compare)
+		}
+	}
 }
 
 // mergeOrder takes keys that are sorted within the bounds.

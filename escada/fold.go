@@ -79,12 +79,12 @@ func (f *folder) where(p place) string {
 	return schoolmail.Position{File: f.files[p.file], Line: int(p.line)}.String()
 }
 
-func (f *folder) person(id []byte, at place) *person {
-	p, added := f.find(id)
+func (f *folder) person(id []byte, hash uint64, at place) *person {
+	p, added := f.find(id, hash)
 	if !added {
 		return p
 	}
-	p.at = at
+	p.first.at = at
 	for _, c := range id {
 		f.upper = f.upper || 'A' <= c && c <= 'Z'
 		f.lower = f.lower || 'a' <= c && c <= 'z'
@@ -95,7 +95,7 @@ func (f *folder) person(id []byte, at place) *person {
 // refuse notes that a row of this id could not be read.
 func (f *folder) refuse(id []byte, at place) {
 	if len(id) > 0 {
-		f.person(id, at).bad = true
+		f.person(id, 0, at).bad = true
 	}
 }
 
@@ -105,25 +105,26 @@ func (f *folder) add(e *entry, at place) {
 		f.rows = append(f.rows, 0)
 	}
 	f.rows[e.school]++
-	p := f.person(e.id, at)
+	p := f.person(e.id, e.hash, at)
 	s := stay{e.school, e.class, e.level, e.from, e.until, at}
 	if !p.known {
-		p.known, p.at = true, at
-		p.role, p.family, p.given, p.language = e.role, e.family, e.given, e.language
+		p.known = true
+		p.role, p.family, p.given, p.language = e.role, e.family, e.given, uint8(e.language)
 		p.number, p.birth = e.number, e.birth
 		p.contact = f.contact(0, e)
 		p.first = s
 		return
 	}
 	f.compare(p, e, at)
-	if first, ok := f.repeated(p, s); ok {
+	first, further, ok := f.repeated(p, s)
+	if ok {
 		if f.layout.RepeatedRows {
 			return
 		}
 		f.reject(at, fault{"", schoolmail.RejectedRepeat, "repeats " + f.where(first), true}, string(e.id), e.school)
 		return
 	}
-	if p.count == maxStays-1 {
+	if further == maxStays-1 {
 		p.bad = true
 		if !p.manyTold {
 			p.manyTold = true
@@ -155,9 +156,11 @@ func (f *folder) compare(p *person, e *entry, at place) {
 	p.number, p.birth = cmp.Or(p.number, e.number), cmp.Or(p.birth, e.birth)
 	// Contact fields: rows may leave them empty; of two the lesser is taken, so
 	// that the order of rows does not matter.
-	language := f.texts.text(p.language)
-	f.merge(p, ColumnLanguage, &language, f.texts.text(e.language), e, at)
-	p.language = f.texts.number(language)
+	if uint32(p.language) != e.language {
+		language := f.languages.text(uint32(p.language))
+		f.merge(p, ColumnLanguage, &language, f.languages.text(e.language), e, at)
+		p.language = uint8(f.languages.number(language))
+	}
 	if p.contact = f.contact(p.contact, e); p.contact > 0 {
 		f.merge(p, ColumnNoticeMail, &f.contacts[p.contact].mail, e.mail, e, at)
 		f.merge(p, ColumnPhone, &f.contacts[p.contact].phone, e.phone, e, at)
@@ -206,10 +209,10 @@ func (f *folder) clash(p *person, e *entry, at place) {
 		return fault{ColumnID, schoolmail.RejectedDoubleID, "the same id as " + f.where(other) +
 			" with another name or role: this row may be about somebody else, nobody of the school counts as gone", false}
 	}
-	f.reject(at, stranger(p.at), "", e.school)
+	f.reject(at, stranger(p.first.at), "", e.school)
 	first := p.first.school
 	if first != e.school {
-		f.reject(p.at, stranger(at), "", first)
+		f.reject(p.first.at, stranger(at), "", first)
 	}
 	for _, x := range []struct {
 		column Column
@@ -221,13 +224,13 @@ func (f *folder) clash(p *person, e *entry, at place) {
 		{ColumnBirthDate, p.birth == e.birth || p.birth == 0 || e.birth == 0},
 	} {
 		if !x.same {
-			f.reject(at, fault{x.column, schoolmail.RejectedContradiction, "not as in " + f.where(p.at) +
+			f.reject(at, fault{x.column, schoolmail.RejectedContradiction, "not as in " + f.where(p.first.at) +
 				": expected the same in all rows of a person, or another id for another person", false}, string(e.id), e.school)
 		}
 	}
 	if !p.clashTold {
 		p.clashTold = true
-		f.reject(p.at, fault{ColumnID, schoolmail.RejectedDoubleID, "the same id stands at " + f.where(at) +
+		f.reject(p.first.at, fault{ColumnID, schoolmail.RejectedDoubleID, "the same id stands at " + f.where(at) +
 			" with another name or role: expected one id for one person", false}, string(e.id), first)
 	}
 }
@@ -245,8 +248,8 @@ func (f *folder) refuseCaseTwins() {
 		}
 		for _, x := range [][2]*person{{first, p}, {p, first}} {
 			x[0].bad = true
-			f.reject(x[0].at, fault{ColumnID, schoolmail.RejectedDoubleID,
-				"differs only in case from the id at " + f.where(x[1].at) +
+			f.reject(x[0].first.at, fault{ColumnID, schoolmail.RejectedDoubleID,
+				"differs only in case from the id at " + f.where(x[1].first.at) +
 					": expected ids that differ otherwise", false},
 				string(f.id(x[0])), x[0].first.school)
 		}

@@ -16,15 +16,22 @@ type memberships struct {
 	classes  slab[string]
 }
 
+// single makes the membership of a person with one stay.
+func (m *memberships) single(p *person) []schoolmail.Membership {
+	s, out := &p.first, m.room.take(1)
+	x := &out[0]
+	x.School, x.Level, x.From, x.Until = m.schools.text(s.school), m.levels.text(s.level), s.from, s.until
+	if s.class > 0 {
+		x.Classes = m.classes.take(1)
+		x.Classes[0] = m.texts.text(s.class)
+	}
+	return out
+}
+
 // of folds a person's stays, one membership a school.
 func (m *memberships) of(p *person) []schoolmail.Membership {
 	m.stays = m.staysOf(m.stays[:0], p)
 	stays := m.stays
-	if len(stays) == 1 {
-		out := m.room.take(1)
-		out[0] = m.one(p, stays)
-		return out
-	}
 	slices.SortFunc(stays, m.compare)
 	schools := 0
 	for i, s := range stays {

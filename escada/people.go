@@ -11,24 +11,24 @@ import (
 
 // person collects the rows of an id. It is what is held of them: memory grows
 // with people and their places, not with rows. Texts are numbers in the
-// vocabulary, so that a district of people is one block without pointers.
+// vocabulary, so that a district of people is one block without pointers. It is as
+// large as a line of the processor's cache: in an export that is in no order, what
+// a row costs is to get the person's.
 type person struct {
 	idAt          uint32 // in people.ids
 	idLen         uint8
 	role          uint8
+	language      uint8
+	contradict    uint8
 	known         bool // fields are set, by the first readable row
 	bad           bool // not to be delivered
 	clashTold     bool // the first row is already rejected
 	manyTold      bool // it is said that there are too many rows
-	contradict    uint8
 	family, given uint32
-	language      uint32
 	number, birth uint32 // keyed hashes
 	contact       uint32 // in people.contacts; 0: none
 	more          uint32 // the last of the further stays; 0: the first is the only one
-	count         uint16 // of further stays
-	first         stay
-	at            place // of the first row
+	first         stay   // of the first readable row, of an unreadable one just its place
 }
 
 // contact is what few people have.
@@ -43,6 +43,7 @@ type people struct {
 	ids      []byte
 	slots    []uint64 // half of the hash, and the number of a person plus one; 0: free
 	seed     maphash.Seed
+	touched  uint64
 	contacts []contact
 
 	stays     [][]furtherStay
@@ -59,8 +60,26 @@ func (p *people) get(i int) *person { return &p.blocks[i/blockSize][i%blockSize]
 
 func (p *people) id(x *person) []byte { return p.ids[x.idAt : x.idAt+uint32(x.idLen)] }
 
-// find returns the person of the id, and whether it is a new one.
-func (p *people) find(id []byte) (x *person, added bool) {
+// hash is that of an id, for find.
+func (p *people) hash(id []byte) uint64 { return maphash.Bytes(p.seed, id) }
+
+// touch has the processor get what find needs for these hashes. One by one it would
+// wait for the memory each time, so it waits once.
+func (p *people) touch(hashes []uint64) {
+	if p.slots == nil {
+		return
+	}
+	mask := uint64(len(p.slots) - 1)
+	var all uint64
+	for _, h := range hashes {
+		all |= p.slots[h>>32&mask]
+	}
+	p.touched = all
+}
+
+// find returns the person of the id, and whether it is a new one. The hash is that
+// of the id, or 0.
+func (p *people) find(id []byte, hash uint64) (x *person, added bool) {
 	if p.slots == nil {
 		order := 1
 		if p.size > 0 {
@@ -74,9 +93,11 @@ func (p *people) find(id []byte) (x *person, added bool) {
 		}
 		p.index()
 	}
-	hash := maphash.Bytes(p.seed, id)
+	if hash == 0 {
+		hash = p.hash(id)
+	}
 	mask := uint64(len(p.slots) - 1)
-	at := hash & mask
+	at := hash >> 32 & mask
 	for ; p.slots[at] != 0; at = (at + 1) & mask {
 		if p.slots[at]>>32 != hash>>32 {
 			continue
@@ -88,7 +109,7 @@ func (p *people) find(id []byte) (x *person, added bool) {
 	x = p.add(id)
 	p.slots[at] = hash>>32<<32 | uint64(p.size)
 	if p.size > len(p.slots)/2 {
-		p.index()
+		p.widen()
 	}
 	return x, true
 }
@@ -111,15 +132,30 @@ func (p *people) index() {
 		size *= 2
 	}
 	p.slots = make([]uint64, size)
-	mask := uint64(size - 1)
 	for i := range p.size {
-		hash := maphash.Bytes(p.seed, p.id(p.get(i)))
-		at := hash & mask
-		for p.slots[at] != 0 {
-			at = (at + 1) & mask
-		}
-		p.slots[at] = hash>>32<<32 | uint64(i+1)
+		p.enter(p.hash(p.id(p.get(i)))>>32<<32 | uint64(i+1))
 	}
+}
+
+// widen doubles the table.
+func (p *people) widen() {
+	old := p.slots
+	p.slots = make([]uint64, 2*len(old))
+	for _, slot := range old {
+		if slot != 0 {
+			p.enter(slot)
+		}
+	}
+}
+
+// enter puts a slot where it is looked for, or the next place that is free.
+func (p *people) enter(slot uint64) {
+	mask := uint64(len(p.slots) - 1)
+	at := slot >> 32 & mask
+	for p.slots[at] != 0 {
+		at = (at + 1) & mask
+	}
+	p.slots[at] = slot
 }
 
 // staysOf appends where a person is.
@@ -147,24 +183,25 @@ func (p *people) addStay(x *person, s stay) {
 	}
 	*p.further(p.stayCount) = furtherStay{s, x.more}
 	x.more = p.stayCount
-	x.count++
 	p.stayCount++
 }
 
-// repeated returns the place of a row that says the same as s.
-func (p *people) repeated(x *person, s stay) (place, bool) {
+// repeated returns the place of a row that says the same as s. If there is none, it
+// returns the number of further stays.
+func (p *people) repeated(x *person, s stay) (at place, further int, ok bool) {
 	same := func(o *stay) bool {
 		return s.class == o.class && s.school == o.school && s.from == o.from && s.until == o.until && s.level == o.level
 	}
 	if same(&x.first) {
-		return x.first.at, true
+		return x.first.at, 0, true
 	}
 	for i := x.more; i > 0; i = p.further(i).next {
 		if f := p.further(i); same(&f.stay) {
-			return f.at, true
+			return f.at, 0, true
 		}
+		further++
 	}
-	return place{}, false
+	return place{}, further, false
 }
 
 // all iterates over the people by id.

@@ -14,6 +14,10 @@ type quick struct {
 	on    bool
 	texts [numLanguage + 1]known // by column; none of ids, addresses and telephone numbers
 	left  []span                 // the simple row that was left to the fileReader
+	// hashes are those of the ids of rows of a batch, from the row first on.
+	hashes []uint64
+	first  int
+	of     int
 }
 
 // start decides whether rows of the file can be read so.
@@ -40,7 +44,7 @@ func (q *quick) run() bool {
 				return true
 			}
 			spans := b.spans[r.from:r.to]
-			var e entry
+			e := entry{hash: q.hash()}
 			if !q.read(&e, b.buf, spans) {
 				q.left = spans
 				return true
@@ -54,6 +58,33 @@ func (q *quick) run() bool {
 	}
 	return true
 }
+
+// hash gives that of the next row's id, where ids are looked for by their hashes, and
+// sees to it that nobody waits for the memory of the people table row by row.
+func (q *quick) hash() uint64 {
+	if q.fold.slots == nil {
+		return 0
+	}
+	a := q.ahead
+	if i := a.at - q.first; 0 <= i && i < len(q.hashes) && q.of == a.batches {
+		return q.hashes[i]
+	}
+	b := a.now
+	q.first, q.of, q.hashes = a.at, a.batches, q.hashes[:0]
+	n := int32(q.parser.index[numID])
+	for _, r := range b.rows[a.at:min(len(b.rows), a.at+hashesAtOnce)] {
+		h := uint64(0)
+		if r.other < 0 && n < r.to-r.from {
+			x := b.spans[r.from+n]
+			h = q.fold.hash(b.buf[x.from:x.to])
+		}
+		q.hashes = append(q.hashes, h)
+	}
+	q.fold.touch(q.hashes)
+	return q.hashes[0]
+}
+
+const hashesAtOnce = 128
 
 // read reads a row, if it can.
 func (q *quick) read(e *entry, buf []byte, spans []span) bool {

@@ -16,6 +16,7 @@ func daysIn(m, y int) int { return time.Date(y, time.Month(m)+1, 0, 0, 0, 0, 0, 
 // vocabulary.
 type entry struct {
 	id            []byte // valid until the next row
+	hash          uint64 // of the id; 0: not known
 	role          uint8  // in roleNumbers
 	family, given uint32
 	school        uint32
@@ -31,7 +32,9 @@ type entry struct {
 type vocabulary struct {
 	schools numbering[schoolmail.SchoolID]
 	levels  numbering[schoolmail.SchoolLevel]
-	texts   numbering[string] // names, classes, languages
+	texts   numbering[string] // names, classes, keyed hashes
+	// languages are few enough for their numbers to fit a byte.
+	languages numbering[string]
 }
 
 // fault is one mistake in a row.
@@ -282,7 +285,7 @@ func (p *rowParser) parseContact(e *entry) {
 	}
 	if language := p.text(numLanguage); len(language) > 0 {
 		e.language = p.memos.language.get(language, func(text string) uint32 {
-			return p.texts.number(languageCodes[foldCode(text)])
+			return p.languages.number(languageCodes[foldCode(text)])
 		})
 		if e.language == 0 {
 			p.drop(ColumnLanguage, "expected de, fr, it or en, or nothing")

@@ -104,7 +104,7 @@ func (x *writer) line(r schoolmail.Record, m schoolmail.Membership, class string
 		return false
 	}
 	words := x.check.vocabulary
-	family, given, language := words.texts.text(e.family), words.texts.text(e.given), words.texts.text(e.language)
+	family, given, language := words.texts.text(e.family), words.texts.text(e.given), words.languages.text(e.language)
 	same := string(e.id) == r.Key.ID && e.role == roleNumber(r.Role) && family == r.FamilyName && given == r.GivenName &&
 		words.schools.text(e.school) == m.School && words.levels.text(e.level) == m.Level &&
 		words.texts.text(e.class) == class && e.from == m.From && e.until == m.Until &&
