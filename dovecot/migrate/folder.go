@@ -29,14 +29,14 @@ type folderRun struct {
 // every folder is done, so that a message that moved between two folders is at
 // the target at every moment.
 func (f *folderRun) sync(ctx context.Context) error {
-	sel, err := f.src.open(ctx, f.SourceRaw, true)
+	sel, live, err := f.src.openAll(ctx, f.SourceRaw)
 	if err != nil {
 		return err
 	}
 	if err := f.newValidity(sel); err != nil {
 		return err
 	}
-	sel, live, st, err := f.src.census(ctx, f.SourceRaw, sel)
+	sel, live, st, err := f.src.census(ctx, f.SourceRaw, sel, live)
 	if err != nil {
 		return err
 	}

@@ -141,6 +141,24 @@ func (p *peer) open(ctx context.Context, raw string, readOnly bool) (sel *imapwi
 	return sel, err
 }
 
+// openAll opens a folder read-only and asks for all of its UIDs in one go, unless it is empty.
+func (p *peer) openAll(ctx context.Context, raw string) (sel *imapwire.Selected, all imapwire.Set, err error) {
+	if st := p.status[raw]; st != nil && st.Messages == 0 {
+		if sel, err = p.open(ctx, raw, true); err == nil && sel.Messages > 0 {
+			all, err = p.search(ctx, raw, "ALL")
+		}
+		return sel, all, err
+	}
+	err = p.do(opFolder, raw, func(c *imapwire.Client) error {
+		p.selected = ""
+		if sel, all, err = c.SelectAll(ctx, raw, true); err == nil {
+			p.selected, p.validity = raw, sel.UIDValidity
+		}
+		return err
+	})
+	return sel, all, err
+}
+
 func (p *peer) search(ctx context.Context, raw, criteria string) (found imapwire.Set, err error) {
 	err = p.do(opFolder, raw, func(c *imapwire.Client) error {
 		found, err = c.Search(ctx, criteria)
@@ -152,15 +170,10 @@ func (p *peer) search(ctx context.Context, raw, criteria string) (found imapwire
 // census asks for all UIDs of the folder that has just been opened, until their number is
 // what SELECT and STATUS count, three times at most: mail that comes and goes
 // meanwhile makes them differ. st is nil where the server refuses STATUS.
-func (p *peer) census(ctx context.Context, raw string, sel *imapwire.Selected) (_ *imapwire.Selected,
-	live imapwire.Set, st *imapwire.Status, err error) {
+func (p *peer) census(ctx context.Context, raw string, sel *imapwire.Selected, live imapwire.Set) (
+	_ *imapwire.Selected, _ imapwire.Set, st *imapwire.Status, err error) {
 	st = p.status[raw]
 	for attempt := 1; ; attempt++ {
-		if live = nil; sel.Messages > 0 || st == nil || st.Messages > 0 {
-			if live, err = p.search(ctx, raw, "ALL"); err != nil {
-				return sel, nil, nil, err
-			}
-		}
 		if st == nil || st.Messages != sel.Messages {
 			if st, err = p.state(ctx, raw); err != nil {
 				return sel, nil, nil, err
@@ -169,7 +182,7 @@ func (p *peer) census(ctx context.Context, raw string, sel *imapwire.Selected) (
 		if contradiction(sel, st, live.Len()) == "" || attempt == 3 {
 			return sel, live, st, nil
 		}
-		if sel, err = p.open(ctx, raw, true); err != nil {
+		if sel, live, err = p.openAll(ctx, raw); err != nil {
 			return sel, nil, nil, err
 		}
 		st = nil

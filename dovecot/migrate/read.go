@@ -15,8 +15,10 @@ import (
 	"github.com/ictmedia/schoolmail/internal/imapwire"
 )
 
-// read sends messages into ch. Each FETCH of content follows one of flags,
-// dates and sizes, so that everything is known before the content comes.
+// read sends messages into ch. All of a message is asked for in one FETCH where the folder is
+// small; where the server does not tell flags, date and size in front of the content, and in
+// large folders, a FETCH of content follows one of these, so that everything is known before the
+// content comes.
 func (w *writer) read(ctx context.Context, uids imapwire.Set, ch chan<- piece) error {
 	size := fetchCount
 	if w.single {
@@ -43,7 +45,39 @@ type reader struct {
 	meta map[uint32]imapwire.Message // of messages whose content has not come yet
 }
 
+// inOne is up to how many messages are fetched in one command. A large folder gains nothing by it,
+// and what the target would refuse for its size is better not sent at all.
+const inOne = 200
+
+// together fetches all of each message at once, and returns those that did not come whole.
+func (r *reader) together(part imapwire.Set) (left imapwire.Set, err error) {
+	if r.take.limit > 0 || part.Len() < 2 || part.Len() > inOne {
+		return part, nil
+	}
+	var sent imapwire.Set
+	err = r.src.fetch(r.ctx, part, r.src.metaItems()+" BODY.PEEK[]", func(m *imapwire.Message, body io.Reader,
+		size int64) error {
+		whole := m.HasFlags && m.HasDate && m.Size > 0 && (m.SHA1 != "" || !r.src.tellsDigests())
+		if !part.Contains(m.UID) || body == nil || !whole || sent.Contains(m.UID) {
+			return nil
+		}
+		r.meta[m.UID] = *m
+		sent.Add(m.UID)
+		return r.message(m, body, size)
+	})
+	if _, refused := errors.AsType[*imapwire.Error](err); refused {
+		if _, later := throttle(err); !later {
+			err = nil // the rest is asked for once more, and then reported
+		}
+	}
+	return part.Without(sent), err
+}
+
 func (r *reader) part(part imapwire.Set) error {
+	part, err := r.together(part)
+	if err != nil || len(part) == 0 {
+		return err
+	}
 	if err := r.src.fetch(r.ctx, part, r.src.metaItems(), func(m *imapwire.Message, _ io.Reader, _ int64) error {
 		if part.Contains(m.UID) {
 			r.meta[m.UID] = *m
@@ -65,7 +99,7 @@ func (r *reader) part(part imapwire.Set) error {
 			want.Add(uid)
 		}
 	}
-	err := r.src.fetch(r.ctx, want, "BODY.PEEK[]", r.message)
+	err = r.src.fetch(r.ctx, want, "BODY.PEEK[]", r.message)
 	if e, ok := errors.AsType[*imapwire.Error](err); ok {
 		if _, later := throttle(err); later {
 			return err

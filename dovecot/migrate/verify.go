@@ -217,7 +217,7 @@ func (c *comparison) source(ctx context.Context, mp Mapping) ([]item, error) {
 		c.doubt("%s: the source ends the session at this folder: %s", mp.Source, why)
 		return nil, nil
 	}
-	sel, err := c.src.open(ctx, mp.SourceRaw, true)
+	sel, live, err := c.src.openAll(ctx, mp.SourceRaw)
 	if err != nil && !c.src.lost() && ctx.Err() == nil {
 		f, ok := errors.AsType[*failure](err)
 		if ok && judge(err, f.at, 1).cost == costFolder {
@@ -228,7 +228,7 @@ func (c *comparison) source(ctx context.Context, mp Mapping) ([]item, error) {
 	if err != nil {
 		return nil, err
 	}
-	sel, live, st, err := c.src.census(ctx, mp.SourceRaw, sel)
+	sel, live, st, err := c.src.census(ctx, mp.SourceRaw, sel, live)
 	if err != nil {
 		return nil, err
 	}

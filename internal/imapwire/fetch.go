@@ -233,16 +233,26 @@ func FormatDate(t time.Time) string {
 // Search runs UID SEARCH with the given criteria ("ALL") and returns the UIDs.
 func (c *Client) Search(ctx context.Context, criteria string) (Set, error) {
 	var found Set
-	args := []any{"SEARCH"}
+	_, err := c.exec(ctx, "UID", c.found(&found), c.searching(criteria)...)
+	return found, opError(err, "UID SEARCH")
+}
+
+// searching are the arguments of a UID command that searches.
+func (c *Client) searching(criteria string) []any {
 	if c.Has("ESEARCH") {
-		args = append(args, "RETURN (ALL)")
+		return []any{"SEARCH", "RETURN (ALL)", criteria}
 	}
-	_, err := c.exec(ctx, "UID", func(name string, _ uint32) (bool, error) {
+	return []any{"SEARCH", criteria}
+}
+
+// found takes what a search answers.
+func (c *Client) found(to *Set) handler {
+	return func(name string, _ uint32) (bool, error) {
 		switch name {
 		case "SEARCH":
 			for f := range bytes.FieldsSeq(c.r.seg[c.r.pos:]) {
 				if n := atou(string(f)); n > 0 {
-					found.Add(n)
+					to.Add(n)
 				}
 			}
 			return true, nil
@@ -255,18 +265,14 @@ func (c *Client) Search(ctx context.Context, criteria string) (Set, error) {
 						return true, fmt.Errorf("%w: ESEARCH", errSyntax)
 					}
 					for _, r := range s {
-						found.AddRange(r.First, r.Last)
+						to.AddRange(r.First, r.Last)
 					}
 				}
 			}
 			return true, nil
 		}
 		return false, nil
-	}, append(args, criteria)...)
-	if e, ok := errors.AsType[*Error](err); ok {
-		e.Op = "UID SEARCH"
 	}
-	return found, err
 }
 
 // StoreFlags adds ("+"), removes ("-") or sets ("") flags. The flags must be

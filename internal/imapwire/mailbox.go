@@ -304,38 +304,76 @@ type Selected struct {
 // answer without the number of messages (RFC 3501, section 6.3.1) is an error: taken for
 // empty, a full mailbox would look like one that everything has been deleted from.
 func (c *Client) Select(ctx context.Context, mailbox string, readOnly bool) (*Selected, error) {
-	op := "SELECT"
-	if readOnly {
-		op = "EXAMINE"
-	}
-	args := []any{str(mailbox)}
-	if c.Has("CONDSTORE") || c.Has("QRESYNC") {
-		args = append(args, "(CONDSTORE)")
-	}
-	sel, counted := &Selected{}, false
-	_, err := c.exec(ctx, op, func(name string, num uint32) (bool, error) {
-		switch name {
-		case "EXISTS":
-			sel.Messages, counted = num, true
-		case "[UIDNEXT":
-			sel.UIDNext = num
-		case "[UIDVALIDITY":
-			sel.UIDValidity = num
-		case "[HIGHESTMODSEQ":
-			// num holds 32 bits only; the text is still in the segment.
-			sel.HighestModSeq = codeNumber(string(c.r.seg))
-		default:
-			return false, nil
+	s := c.selection(mailbox, readOnly)
+	_, err := c.exec(ctx, s.op, s.take, s.args...)
+	return s.end(err)
+}
+
+// SelectAll is Select and a Search for all messages, sent in one go.
+func (c *Client) SelectAll(ctx context.Context, mailbox string, readOnly bool) (*Selected, Set, error) {
+	var all Set
+	s := c.selection(mailbox, readOnly)
+	find := c.found(&all)
+	errs, err := c.pipeline(ctx, func(name string, num uint32) (bool, error) {
+		if known, err := s.take(name, num); known || err != nil {
+			return known, err
 		}
-		return true, nil
-	}, args...)
-	if err == nil && !counted {
-		err = &Error{Op: op, Status: "OK", Text: "without the number of messages"}
+		return find(name, num)
+	}, []command{s.command, {"UID", c.searching("ALL")}})
+	if err != nil {
+		return nil, nil, err
+	}
+	sel, err := s.end(errs[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	return sel, all, opError(errs[1], "UID SEARCH")
+}
+
+// selection is a SELECT or EXAMINE under way.
+type selection struct {
+	command
+	c       *Client
+	sel     Selected
+	counted bool
+}
+
+func (c *Client) selection(mailbox string, readOnly bool) *selection {
+	s := &selection{command: command{"SELECT", []any{str(mailbox)}}, c: c}
+	if readOnly {
+		s.op = "EXAMINE"
+	}
+	if c.Has("CONDSTORE") || c.Has("QRESYNC") {
+		s.args = append(s.args, "(CONDSTORE)")
+	}
+	return s
+}
+
+func (s *selection) take(name string, num uint32) (bool, error) {
+	switch name {
+	case "EXISTS":
+		s.sel.Messages, s.counted = num, true
+	case "[UIDNEXT":
+		s.sel.UIDNext = num
+	case "[UIDVALIDITY":
+		s.sel.UIDValidity = num
+	case "[HIGHESTMODSEQ":
+		// num holds 32 bits only; the text is still in the segment.
+		s.sel.HighestModSeq = codeNumber(string(s.c.r.seg))
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+func (s *selection) end(err error) (*Selected, error) {
+	if err == nil && !s.counted {
+		err = &Error{Op: s.op, Status: "OK", Text: "without the number of messages"}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return sel, nil
+	return &s.sel, nil
 }
 
 // codeNumber reads the number in "* OK [HIGHESTMODSEQ 123] ...".

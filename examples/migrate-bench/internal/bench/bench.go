@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ictmedia/schoolmail/internal/cli"
 	"github.com/ictmedia/schoolmail/internal/cyrusd"
@@ -36,6 +37,7 @@ type layout struct {
 	name              string
 	folders, messages int // messages in each folder
 	size              int
+	away              time.Duration // to each server and back; 0 is loopback's own
 }
 
 type bench struct {
@@ -46,6 +48,8 @@ type bench struct {
 	dir  string
 	bin  string // examples/migrate
 
+	fromAddr, toAddr string // of the servers, for the tools: there may be a network in between
+
 	before   string   // examples/migrate at an earlier commit
 	imapsync string   // a script that is no part of this repository
 	tools    []string // which take turns
@@ -54,7 +58,9 @@ type bench struct {
 
 const usage = `migrate-bench measures examples/migrate, mbsync and Dovecot's dsync side by side
 between the same two throwaway servers, Debian's Cyrus and Debian's Dovecot, and
-prints the tables of the README. It needs the Debian packages dovecot-imapd and
+prints the tables of the README. Where a row says "1 ms away", all that the tools say to
+the servers and hear from them goes through a proxy that holds it back half of that each
+way; dsync runs beside its target, so that only its source is away. It needs the Debian packages dovecot-imapd and
 isync, and Cyrus as .ci/cyrus.sh unpacks it.
 
 Usage:
@@ -120,11 +126,12 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // layouts are the mail that is measured.
 func layouts(o options) []layout {
 	all := []layout{
-		{"5,000 small messages, 1 folder", 1, 5000, 2400},
-		{"20,000 small messages, 1 folder", 1, 20000, 2400},
-		{"5,000 small messages, 50 folders", 50, 100, 2400},
-		{"4,000 small messages, 200 folders", 200, 20, 2400},
-		{"200 messages of 2 MB, 1 folder", 1, 200, 2 << 20},
+		{"5,000 small messages, 1 folder", 1, 5000, 2400, 0},
+		{"20,000 small messages, 1 folder", 1, 20000, 2400, 0},
+		{"5,000 small messages, 50 folders", 50, 100, 2400, 0},
+		{"4,000 small messages, 200 folders", 200, 20, 2400, 0},
+		{"4,000 small messages, 200 folders, 1 ms away", 200, 20, 2400, time.Millisecond},
+		{"200 messages of 2 MB, 1 folder", 1, 200, 2 << 20, 0},
 	}
 	only := regexp.MustCompile(o.only)
 	all = slices.DeleteFunc(all, func(l layout) bool { return !only.MatchString(l.name) })
@@ -223,6 +230,9 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer b.to.Close()
+	if _, err := b.network(0); err != nil {
+		return err
+	}
 	if b.dir, err = os.MkdirTemp("", "migrate-bench"); err != nil {
 		return err
 	}

@@ -33,6 +33,11 @@ func (b *bench) bound(user string, l layout) error {
 	if err != nil {
 		return err
 	}
+	end, err := b.network(l.away)
+	if err != nil {
+		return err
+	}
+	defer end()
 	type way struct {
 		name string
 		run  func(round int) (time.Duration, error)
@@ -49,8 +54,17 @@ func (b *bench) bound(user string, l layout) error {
 		{"MULTIAPPEND, 16 MiB", batch(16 << 20)},
 		{"MULTIAPPEND, 64 MiB", batch(64 << 20)},
 	}
-	if l.folders > 1 { // the mail of the other ways is INBOX's
+	if l.folders > 1 {
 		ways = nil
+		ways = append(ways, way{"source: EXAMINE of each", func(int) (time.Duration, error) { return b.visit(user, l, "") }},
+			way{"source: EXAMINE and FETCH of each, discarded",
+				func(int) (time.Duration, error) { return b.visit(user, l, "BODY.PEEK[]") }},
+			way{"target: CREATE of each", func(r int) (time.Duration, error) {
+				return b.createOnly(targetOf(user, "append0", r), l, false)
+			}},
+			way{"target: CREATE and MULTIAPPEND of each, from memory", func(r int) (time.Duration, error) {
+				return b.createOnly(targetOf(user, "append4", r), l, true)
+			}})
 	}
 	for _, tool := range b.tools {
 		ways = append(ways, way{tool, func(r int) (time.Duration, error) {
@@ -113,6 +127,58 @@ func (b *bench) fetchOnly(user string) (time.Duration, error) {
 	return treeTime("") - own, err
 }
 
+// visit opens each folder at the source, and fetches items of all its messages.
+func (b *bench) visit(user string, l layout, items string) (time.Duration, error) {
+	own := treeTime("")
+	c, err := b.login(b.from.IMAPAddr, user)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	for i := range l.folders {
+		if _, err := c.Select(context.Background(), folderName(i), true); err != nil {
+			return 0, err
+		}
+		if items == "" {
+			continue
+		}
+		if err := c.Fetch(context.Background(), imapwire.Set{{First: 1, Last: 1 << 31}}, items, "",
+			func(_ *imapwire.Message, body io.Reader, _ int64) error {
+				_, err := io.Copy(io.Discard, body)
+				return err
+			}); err != nil {
+			return 0, err
+		}
+	}
+	return treeTime("") - own, err
+}
+
+// createOnly makes the folders at the target, as many commands at a time as it takes, and
+// fills each from memory.
+func (b *bench) createOnly(user string, l layout, fill bool) (time.Duration, error) {
+	own := treeTime("")
+	c, err := b.login(b.to.IMAPAddr, user)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	var names []string
+	for i := range l.folders {
+		if i > 0 {
+			names = append(names, folderName(i))
+		}
+	}
+	if _, err := c.CreateAll(context.Background(), names...); err != nil || !fill {
+		return treeTime("") - own, err
+	}
+	for i := range l.folders {
+		if err := appendAll(c, folderName(i), l, 1<<40); err != nil {
+			return 0, err
+		}
+	}
+	return treeTime("") - own, nil
+}
+
 func (b *bench) appendOnly(user string, l layout, size int64) (time.Duration, error) {
 	own := treeTime("")
 	c, err := b.login(b.to.IMAPAddr, user)
@@ -120,22 +186,30 @@ func (b *bench) appendOnly(user string, l layout, size int64) (time.Duration, er
 		return 0, err
 	}
 	defer c.Close()
+	if err := appendAll(c, "INBOX", l, size); err != nil {
+		return 0, err
+	}
+	return treeTime("") - own, nil
+}
+
+// appendAll stores a folder's messages, as many bytes at a time as size.
+func appendAll(c *imapwire.Client, folder string, l layout, size int64) error {
 	line := strings.Repeat("x", 76) + "\r\n"
 	head := "Subject: bound\r\n\r\n"
 	m := head + strings.Repeat(line, (l.size-len(head))/len(line))
 	for left := l.messages; left > 0; {
-		a := c.Append(context.Background(), "INBOX")
+		a := c.Append(context.Background(), folder)
 		for n := int64(0); left > 0 && (n == 0 || n+int64(len(m)) <= size); n += int64(len(m)) {
 			if err := a.Add(nil, time.Time{}, int64(len(m)), strings.NewReader(m), false); err != nil {
-				return 0, err
+				return err
 			}
 			left--
 		}
 		if _, err := a.Commit(); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return treeTime("") - own, nil
+	return nil
 }
 
 // treeTime is the processor time of the server whose directory is named in

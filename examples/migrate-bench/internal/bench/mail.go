@@ -20,9 +20,8 @@ func (b *bench) fill(user string, l layout, from, to int) (bytes int64, err erro
 		return 0, err
 	}
 	for f := range l.folders {
-		box := "INBOX"
+		box := folderName(f)
 		if f > 0 {
-			box = fmt.Sprintf("folder%02d", f)
 			c.Do("CREATE %s", box)
 		}
 		var cmd strings.Builder
@@ -52,6 +51,14 @@ func (b *bench) fill(user string, l layout, from, to int) (bytes int64, err erro
 		}
 	}
 	return bytes, nil
+}
+
+// folderName is what the nth folder of a layout is called.
+func folderName(n int) string {
+	if n == 0 {
+		return "INBOX"
+	}
+	return fmt.Sprintf("folder%02d", n)
 }
 
 // count adds up a target's messages.

@@ -20,6 +20,11 @@ func (b *bench) layout(user string, l layout) error {
 	if err != nil {
 		return err
 	}
+	end, err := b.network(l.away)
+	if err != nil {
+		return err
+	}
+	defer end()
 	total := l.folders * l.messages
 	type figures struct {
 		first, second, third time.Duration

@@ -67,7 +67,7 @@ func peakMemory(pid int, ended <-chan struct{}) (peak int64) {
 }
 
 func (b *bench) command(tool, user string, round int) *exec.Cmd {
-	host, port, _ := strings.Cut(b.from.IMAPAddr, ":")
+	host, port, _ := strings.Cut(b.fromAddr, ":")
 	target := targetOf(user, tool, round)
 	switch tool {
 	case "migrate", "before":
@@ -75,10 +75,10 @@ func (b *bench) command(tool, user string, round int) *exec.Cmd {
 		if tool == "before" {
 			bin, state = b.before, filepath.Join(b.dir, "state-before")
 		}
-		return exec.Command(bin, "-insecure", "-from", fmt.Sprintf("imap://%s:%s@%s", user, password, b.from.IMAPAddr),
-			"-to", fmt.Sprintf("imap://%s:%s@%s", target, password, b.to.IMAPAddr), "-state", state)
+		return exec.Command(bin, "-insecure", "-from", fmt.Sprintf("imap://%s:%s@%s", user, password, b.fromAddr),
+			"-to", fmt.Sprintf("imap://%s:%s@%s", target, password, b.toAddr), "-state", state)
 	case "imapsync":
-		thost, tport, _ := strings.Cut(b.to.IMAPAddr, ":")
+		thost, tport, _ := strings.Cut(b.toAddr, ":")
 		tmp := filepath.Join(b.dir, "imapsync-"+target)
 		os.MkdirAll(tmp, 0o700)
 		return exec.Command("perl", b.imapsync, "--host1", host, "--port1", port, "--user1", user, "--password1", password,
@@ -86,7 +86,7 @@ func (b *bench) command(tool, user string, round int) *exec.Cmd {
 			"--notls2", "--nolog", "--noreleasecheck", "--automap", "--delete2", "--tmpdir", tmp,
 			"--pidfile", filepath.Join(tmp, "pid"))
 	case "mbsync":
-		thost, tport, _ := strings.Cut(b.to.IMAPAddr, ":")
+		thost, tport, _ := strings.Cut(b.toAddr, ":")
 		store := func(name, host, port, user, more string) string {
 			return fmt.Sprintf("IMAPStore %s\nHost %s\nPort %s\nUser %s\nPass %s\nSSLType None\nAuthMechs LOGIN\n"+
 				"PipelineDepth 20\n%s\n", name, host, port, user, password, more)
