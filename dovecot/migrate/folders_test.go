@@ -150,10 +150,12 @@ func TestPlanFolders(t *testing.T) {
 			want: "INBOX>INBOX Gesendet>Sent", findings: 1,
 		},
 		"patterns": {
-			src:   view("", "/", "INBOX", "Projekte/a", "Projekte/b", "Projekte/b/x", "Alt 2019", "Alt 2020", "Neu"),
+			src: view("", "/", "INBOX", "Projekte/a", "Projekte/b", "Projekte/b/x", "Alt 2019", "Alt 2020", "Alt 20201",
+				"Alt 202", "Uralt Alt 2020", "Neu"),
 			dst:   view("", "/", standard...),
 			rules: migrate.FolderRules{Skip: []string{"Alt ????", "*/b"}},
-			want:  "INBOX>INBOX Neu>Neu Projekte/a>Projekte/a",
+			want: "INBOX>INBOX Alt 202>Alt 202 Alt 20201>Alt 20201 Neu>Neu Uralt Alt 2020>Uralt Alt 2020 " +
+				"Projekte/a>Projekte/a",
 		},
 		"only some": {
 			src:   view("", "/", "INBOX", "Projekte", "Projekte/b", "Neu"),
