@@ -60,8 +60,8 @@ const usage = `migrate-bench measures examples/migrate, mbsync and Dovecot's dsy
 between the same two throwaway servers, Debian's Cyrus and Debian's Dovecot, and
 prints the tables of the README. Where a row says "1 ms away", all that the tools say to
 the servers and hear from them goes through a proxy that holds it back half of that each
-way; dsync runs beside its target, so that only its source is away. It needs the Debian packages dovecot-imapd and
-isync, and Cyrus as .ci/cyrus.sh unpacks it.
+way; dsync runs beside its target, so that only its source is away. It needs the Debian
+packages dovecot-imapd and isync, and Cyrus as .ci/cyrus.sh unpacks it.
 
 Usage:
 
@@ -230,9 +230,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer b.to.Close()
-	if _, err := b.network(0); err != nil {
-		return err
-	}
+	b.direct()
 	if b.dir, err = os.MkdirTemp("", "migrate-bench"); err != nil {
 		return err
 	}

@@ -12,15 +12,14 @@ import (
 // network gives the addresses of both servers as the tools reach them: directly, or as if each were
 // delay away and back, until end.
 func (b *bench) network(delay time.Duration) (end func(), err error) {
-	direct := func() { b.fromAddr, b.toAddr = b.from.IMAPAddr, b.to.IMAPAddr }
-	direct()
+	b.direct()
 	if delay == 0 {
-		return direct, nil
+		return b.direct, nil
 	}
 	ctx, cancel := context.WithCancel(b.ctx)
 	end = func() {
 		cancel()
-		direct()
+		b.direct()
 	}
 	for _, addr := range []*string{&b.fromAddr, &b.toAddr} {
 		if *addr, err = distant(ctx, *addr, delay/2); err != nil {
@@ -30,6 +29,8 @@ func (b *bench) network(delay time.Duration) (end func(), err error) {
 	}
 	return end, nil
 }
+
+func (b *bench) direct() { b.fromAddr, b.toAddr = b.from.IMAPAddr, b.to.IMAPAddr }
 
 // distant listens on loopback until the context ends, and passes on to a server and back what comes,
 // each way after a delay. Bandwidth is not limited.
@@ -62,7 +63,9 @@ func distant(ctx context.Context, server string, delay time.Duration) (string, e
 func quickAck(c net.Conn) {
 	if t, ok := c.(*net.TCPConn); ok {
 		if raw, err := t.SyscallConn(); err == nil {
-			_ = raw.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_QUICKACK, 1) })
+			_ = raw.Control(func(fd uintptr) {
+				_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_QUICKACK, 1)
+			})
 		}
 	}
 }

@@ -26,7 +26,11 @@ func (b *bench) nasty() error {
 	defer old.Close()
 	young := b.from
 	b.from, b.oldNames = old, true
-	defer func() { b.from, b.oldNames = young, false }()
+	b.direct()
+	defer func() {
+		b.from, b.oldNames = young, false
+		b.direct()
+	}()
 	c, err := cyrusd.Dial(b.from.IMAPAddr)
 	if err != nil {
 		return err
