@@ -150,7 +150,8 @@ func TestForbidden(t *testing.T) {
 			drop(func(a *DropCopy) { a.Before.Previous.Context = a.Before.Context }), "lives elsewhere"},
 		{"a copy that stays remembered", KindDropCopy, drop(func(a *DropCopy) { a.After.Previous = a.Before.Previous }),
 			"lives elsewhere"},
-		{"the last copy of somebody active", KindDropCopy, drop(func(a *DropCopy) { a.WithAccount = true }), "the last copy"},
+		{"the last copy of somebody active", KindDropCopy, drop(func(a *DropCopy) { a.WithAccount = true }),
+			"account that is active"},
 		{"the last copy without a purge", KindDropCopy, drop(func(a *DropCopy) {
 			a.WithAccount, a.Before.State, a.After.State = true, Deactivated, Deactivated
 		}), "no later step purges"},

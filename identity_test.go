@@ -321,3 +321,29 @@ func TestRecordIDsInAnotherCase(t *testing.T) {
 		}
 	}
 }
+
+// Who has left and comes back under another family name may be somebody else
+// who was given the id: it is asked, even in the same class.
+func TestReturnUnderAnotherNameIsAsked(t *testing.T) {
+	t.Parallel()
+	p, w, rs := twoSchools(t)
+	if plan := w.run(p, delivery(rs[1:]), day0.AddDays(1)); plan.Count()[KindNotice] != 1 {
+		t.Fatalf("%s", plan.Summary())
+	}
+	rs[0].FamilyName = "Wyss"
+	if got := heldFor(t, planOf(t, p, w, rs, day0.AddDays(2))); len(got) != 1 {
+		t.Errorf("held are %v", got)
+	}
+}
+
+// Somebody whose names are sent under the id of another person, while their own
+// id is missing, is there: no notice goes to them.
+func TestSentUnderAnotherIDIsThere(t *testing.T) {
+	t.Parallel()
+	p, w, rs := twoSchools(t)
+	rs[0].GivenName, rs[0].FamilyName = rs[5].GivenName, rs[5].FamilyName
+	rest := slices.Delete(slices.Clone(rs), 5, 6)
+	if got := heldFor(t, planOf(t, p, w, rest, day0.AddDays(1))); len(got) != 2 {
+		t.Errorf("held are %v", got)
+	}
+}

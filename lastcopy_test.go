@@ -127,6 +127,21 @@ func TestRestoreCutOffAnywhere(t *testing.T) {
 	}
 }
 
+// A user that was made anew beside the plan in the old context is not the copy
+// that the account remembers: it is not brought back.
+func TestOnlyTheRememberedCopyIsRestored(t *testing.T) {
+	t.Parallel()
+	w, p := lostPlace(t)
+	plan := planOf(t, restorePolicy(p, day0.AddDays(20)), w, ida("secondary"), day0.AddDays(20))
+	u := w.contexts[20].users["ida.abel"]
+	u.id += 40
+	w.contexts[20].users["ida.abel"] = u
+	writes := w.writes
+	if o := apply(t, w, plan); o.Status != StatusFailed || w.writes != writes {
+		t.Errorf("%+v, %d writes", o, w.writes-writes)
+	}
+}
+
 // A copy that is not complete is no reason to think that the place stands.
 func TestRestoreThatFailsVerificationIsTakenAway(t *testing.T) {
 	t.Parallel()

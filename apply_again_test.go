@@ -1,0 +1,113 @@
+package schoolmail
+
+import (
+	"context"
+	"errors"
+	"testing"
+)
+
+// A plan that made an account and is applied again after the account has changed
+// gives the user nothing back that it had on the first day.
+func TestCreatedAccountIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	w := newWorld(t, p)
+	rs := ida("primary")
+	first := w.run(p, delivery(rs), day0)
+	rs[0].Language = "fr"
+	if plan := w.run(p, delivery(rs), day0.AddDays(1)); plan.Count()[KindChange] != 1 {
+		t.Fatal(plan.Summary())
+	}
+	writes := w.writes
+	res, err := Apply(context.Background(), first, w.ports(), &ApplyOptions{InitialPassword: testPassword})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := w.writes - writes; n != 0 || res.Outcomes[len(res.Outcomes)-1].Status != StatusDone {
+		t.Errorf("the second time wrote %d things: %+v", n, res.Outcomes)
+	}
+}
+
+// An account whose making was interrupted is completed only as it was left.
+func TestPendingAccountIsCompletedAsItWasLeft(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(*Account)
+		failed bool
+	}{
+		"as it was":      {func(*Account) {}, false},
+		"on hold":        {func(a *Account) { a.Held = true }, true},
+		"another record": {func(a *Account) { a.Key.ID = "2" }, true},
+		"leaving":        {func(a *Account) { a.State = Leaving }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := smallPolicy(0)
+			w := newWorld(t, p)
+			w.fault = func(_ int, what string, done bool) error {
+				if what == "ensure-user" && !done {
+					return errors.New("OX is down")
+				}
+				return nil
+			}
+			o := apply(t, w, planOf(t, p, w, ida("primary"), day0))
+			if o.Status != StatusFailed || w.accounts["ida.abel"].State != Pending {
+				t.Fatalf("%+v", o)
+			}
+			w.fault = nil
+			plan := planOf(t, p, w, ida("primary"), day0)
+			a := w.accounts["ida.abel"]
+			test.change(&a)
+			w.accounts["ida.abel"] = a
+			writes := w.writes
+			o = apply(t, w, plan)
+			if failed := o.Status == StatusFailed; failed != test.failed || failed && w.writes != writes {
+				t.Errorf("%+v, %d writes", o, w.writes-writes)
+			}
+		})
+	}
+}
+
+// Whose mailbox is deactivated cannot use mail in Open-Xchange either, until the
+// day of their return.
+func TestDeactivatedUserHasNoMailInOX(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	w := newWorld(t, p)
+	at := func(day int, rs []Record, want bool) {
+		t.Helper()
+		w.run(p, delivery(rs), day0.AddDays(day))
+		for _, u := range w.observe().Places {
+			if !u.Admin && u.MailEnabled != want {
+				t.Errorf("day %d: mail in OX %v, want %v", day, u.MailEnabled, want)
+			}
+		}
+	}
+	at(0, ida("primary"), true)
+	at(1, nil, true)
+	at(56, nil, true)
+	at(57, nil, false)
+	at(60, ida("primary"), true)
+}
+
+// Where somebody changes the account while its user is copied, the person stays
+// where they are and the copy goes.
+func TestCopyGoesWhenTheSwitchIsRefused(t *testing.T) {
+	t.Parallel()
+	w, _, plan := twoTerms(t, 0)
+	w.fault = func(_ int, what string, done bool) error {
+		if what == "copy-user" && done {
+			a := w.accounts["ida.abel"]
+			a.Language = "it"
+			w.accounts["ida.abel"] = a
+		}
+		return nil
+	}
+	if o := apply(t, w, plan); o.Status != StatusFailed {
+		t.Errorf("%+v", o)
+	}
+	if len(w.contexts[30].users) != 1 || w.accounts["ida.abel"].Context != 20 {
+		t.Errorf("lives in %d; context 30 has %d users, want its administrator only", w.accounts["ida.abel"].Context,
+			len(w.contexts[30].users))
+	}
+}
