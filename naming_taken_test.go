@@ -32,8 +32,8 @@ func TestNamesThatAreTaken(t *testing.T) {
 				DisplayName: "Maria Berg", Context: 20, Memberships: []Membership{at("ps-a", "primary")}}
 			test.change(&a)
 			st.Accounts = []Account{a}
-			plan, err := NewPlan(p, st, delivery([]Record{person("1", "Maria", "Berg", RolePupil, at("ps-a", "primary")), namesake}),
-				day0)
+			maria := person("1", "Maria", "Berg", RolePupil, at("ps-a", "primary"))
+			plan, err := NewPlan(p, st, delivery([]Record{maria, namesake}), day0)
 			if err != nil {
 				t.Fatal(err)
 			}
