@@ -50,6 +50,7 @@ type Account struct {
 	Access      string    `json:"access,omitempty"`
 	State       LifeCycle `json:"state,omitempty"`
 	NoticedOn   Date      `json:"noticed_on,omitzero"`     // day the leaver's notice was recorded
+	RemindedOn  Date      `json:"reminded_on,omitzero"`    // day of the last reminder of that notice
 	Deactivated Date      `json:"deactivated_on,omitzero"` // day of the deactivation
 	Previous    Previous  `json:"previous,omitzero"`       // old copy of the last transfer, if still kept
 	Held        bool      `json:"held,omitempty"`          // an operator put it on hold: never touched

@@ -69,12 +69,13 @@ const (
 	KindTransfer      Kind = "transfer"
 	KindCreate        Kind = "create"
 	KindNotice        Kind = "notice"
+	KindRemind        Kind = "remind"
 	KindDeactivate    Kind = "deactivate"
 )
 
 // actions has an empty action of each kind, in the order of a plan's summary.
 var actions = [...]Action{CreateContext{}, CreateAccount{}, ChangeAccount{}, TransferContext{}, DropCopy{},
-	SendNotice{},
+	SendNotice{}, SendReminder{},
 	CancelNotice{}, Deactivate{}, Reactivate{}, RepairPlace{}, Purge{}}
 
 // Kinds returns all kinds in the order of a plan's summary.
@@ -297,6 +298,29 @@ func (SendNotice) leaves() ContextID              { return 0 }
 func (SendNotice) nature() nature {
 	return nature{one: "leaver to notify", many: "leavers to notify", closes: true}
 }
+
+// SendReminder tells a leaver again when the mailbox will be deactivated, and
+// records it.
+type SendReminder struct {
+	Before Account `json:"before"`
+	After  Account `json:"after"`
+	Due    Date    `json:"due"`  // first possible day of the deactivation
+	Days   int     `json:"days"` // the reminder of so many days before
+}
+
+// Kind implements Action.
+func (SendReminder) Kind() Kind                     { return KindRemind }
+func (a SendReminder) states() (*Account, *Account) { return &a.Before, &a.After }
+func (SendReminder) move() (from, to ContextID)     { return 0, 0 }
+func (SendReminder) takes() ContextID               { return 0 }
+func (SendReminder) frees() ContextID               { return 0 }
+func (SendReminder) head(s *Step) headcount         { return ownHead(s) }
+func (SendReminder) leaves() ContextID              { return 0 }
+func (SendReminder) nature() nature {
+	return nature{one: "leaver to remind", many: "leavers to remind", closes: true,
+		kept: "a reminder that was sent stays sent"}
+}
+func (SendReminder) undo(_ *undoer, cur Account, _ *Step) (Account, string) { return cur, "" }
 
 // CancelNotice takes a leaver's notice back.
 type CancelNotice struct {

@@ -426,13 +426,13 @@ func (d *decisions) present(i int32) {
 	case Active:
 	case Leaving:
 		next := cur
-		next.State, next.NoticedOn = Active, 0
+		next.State, next.NoticedOn, next.RemindedOn = Active, 0, 0
 		chain = append(chain, newStep(KindCancelNotice, &cur, "the record is delivered again",
 			CancelNotice{Before: cur, After: next}))
 		cur = next
 	case Deactivated:
 		next := cur
-		next.State, next.NoticedOn, next.Deactivated, next.Access = Active, 0, 0, pop.Access
+		next.State, next.NoticedOn, next.RemindedOn, next.Deactivated, next.Access = Active, 0, 0, 0, pop.Access
 		chain = append(chain, newStep(KindReactivate, &cur, "the record is delivered again",
 			Reactivate{Before: cur, After: next, Access: pop.Access}))
 		cur = next
@@ -692,6 +692,10 @@ func (d *decisions) leaving(a *Account) {
 		d.find("no-notice-date", "account %s is leaving without a recorded notice: it is left alone", a.Username)
 	case d.now >= due:
 		d.limited["deactivations"] = append(d.limited["deactivations"], d.deactivation(a))
+	default:
+		if days := d.policy.LifeCycle.reminder(a, due, d.now); days > 0 {
+			d.steps = append(d.steps, d.remind(a, due, days))
+		}
 	}
 }
 
@@ -718,7 +722,7 @@ func (d *decisions) purge(a Account) {
 
 func (d *decisions) notice(a *Account) Step {
 	next := *a
-	next.State, next.NoticedOn = Leaving, d.now
+	next.State, next.NoticedOn, next.RemindedOn = Leaving, d.now, 0
 	due := d.now.AddDays(d.policy.LifeCycle.NoticeDays)
 	return newStep(KindNotice, a,
 		"no longer delivered by "+schoolsOf(a.Memberships)+"; the mailbox closes on "+due.String(),

@@ -297,6 +297,7 @@ func (a *Account) fields(o *object) {
 	o.textIf("access", a.Access)
 	o.textIf("state", string(a.State))
 	o.dateIf("noticed_on", a.NoticedOn)
+	o.dateIf("reminded_on", a.RemindedOn)
 	o.dateIf("deactivated_on", a.Deactivated)
 	if a.Previous != (Previous{}) {
 		o.sub("previous", func(o *object) {
@@ -384,6 +385,12 @@ func (a DropCopy) fields(o *object) {
 func (a SendNotice) fields(o *object) {
 	o.states(&a.Before, &a.After)
 	o.date("due", a.Due)
+}
+
+func (a SendReminder) fields(o *object) {
+	o.states(&a.Before, &a.After)
+	o.date("due", a.Due)
+	o.number("days", a.Days)
 }
 
 func (a CancelNotice) fields(o *object) { o.states(&a.Before, &a.After) }

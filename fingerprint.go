@@ -198,7 +198,11 @@ func (d *digest) account(a *Account) {
 		d.number(n)
 	}
 	d.flag(a.Held)
-	d.flag(a.Unlisted)
+	unlisted := 0
+	if a.Unlisted {
+		unlisted = 1
+	}
+	d.number(unlisted + 2*int(a.RemindedOn))
 	d.pass()
 }
 

@@ -126,14 +126,35 @@ func (act SendNotice) forbidden(now Date) string {
 	case act.Due.Sub(now) < DefaultNoticeDays:
 		return fmt.Sprintf("the notice is of %d days, at least %d are promised", act.Due.Sub(now), DefaultNoticeDays)
 	}
-	return changesMore(act.Before, act.After, func(a, b *Account) { a.State, a.NoticedOn = b.State, b.NoticedOn })
+	return changesMore(act.Before, act.After, takeNotice)
+}
+
+// takeNotice takes over what a notice changes.
+func takeNotice(a, b *Account) {
+	a.State, a.NoticedOn, a.RemindedOn = b.State, b.NoticedOn, b.RemindedOn
+}
+
+func (act SendReminder) forbidden(now Date) string {
+	on := act.Before.NoticedOn
+	switch {
+	case act.Before.State != Leaving || on.IsZero():
+		return "the account has no recorded notice"
+	case now >= act.Due || now < act.Due.AddDays(-act.Days) || act.Due.Sub(on) < DefaultNoticeDays:
+		return fmt.Sprintf("%s is no day to remind of a notice of %s by %d days before %s", now, on, act.Days, act.Due)
+	case act.Before.RemindedOn >= act.Due.AddDays(-act.Days):
+		return fmt.Sprintf("the reminder of %d days before was sent on %s", act.Days, act.Before.RemindedOn)
+	case act.After.RemindedOn != now:
+		return fmt.Sprintf("a reminder of %s would be dated %s", now, act.After.RemindedOn)
+	}
+	return changesMore(act.Before, act.After, func(a, b *Account) { a.RemindedOn = b.RemindedOn })
 }
 
 func (act CancelNotice) forbidden(now Date) string {
-	if act.Before.State != Leaving || act.After.State != Active || !act.After.NoticedOn.IsZero() {
+	if act.Before.State != Leaving || act.After.State != Active || !act.After.NoticedOn.IsZero() ||
+		!act.After.RemindedOn.IsZero() {
 		return "it is not about somebody who is leaving and stays"
 	}
-	return changesMore(act.Before, act.After, func(a, b *Account) { a.State, a.NoticedOn = b.State, b.NoticedOn })
+	return changesMore(act.Before, act.After, takeNotice)
 }
 
 func (act Deactivate) forbidden(now Date) string {
@@ -163,7 +184,8 @@ func (act Reactivate) forbidden(now Date) string {
 		return "it does not open a deactivated account"
 	}
 	return changesMore(act.Before, act.After, func(a, b *Account) {
-		a.State, a.NoticedOn, a.Deactivated, a.Access = b.State, b.NoticedOn, b.Deactivated, b.Access
+		takeNotice(a, b)
+		a.Deactivated, a.Access = b.Deactivated, b.Access
 	})
 }
 

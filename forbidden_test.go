@@ -19,7 +19,7 @@ func actionsOf(t *testing.T) map[Kind]Step {
 		}
 	}
 	w, p, plan := twoTerms(t, 14)
-	p.LifeCycle.PurgeDays = 10
+	p.LifeCycle.PurgeDays, p.LifeCycle.RemindDays = 10, []int{28}
 	keep(plan)
 	mustApply(t, w, plan)
 	both := append(ida("secondary"), person("2", "Bär", "Beat", RolePupil, at("ps-b", "primary")))
@@ -29,6 +29,7 @@ func actionsOf(t *testing.T) map[Kind]Step {
 	keep(w.run(p, delivery(nil), day0.AddDays(16)))      // notices
 	keep(w.run(p, delivery(both[:1]), day0.AddDays(17))) // cancel
 	keep(w.run(p, delivery(nil), day0.AddDays(18)))      // notice again
+	keep(w.run(p, delivery(nil), day0.AddDays(60)))      // remind
 	keep(w.run(p, delivery(nil), day0.AddDays(74)))      // deactivate
 	keep(w.run(p, delivery(both[:1]), day0.AddDays(75))) // reactivate
 	u := w.contexts[30].users["ida.abel"]
@@ -55,6 +56,8 @@ func TestForbidden(t *testing.T) {
 			return act.After.Previous.Since
 		case SendNotice:
 			return act.After.NoticedOn
+		case SendReminder:
+			return act.After.RemindedOn
 		case Deactivate:
 			return act.After.Deactivated
 		}

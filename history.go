@@ -20,6 +20,7 @@ const (
 	effectSwitch   = "switch-directory"
 	effectNotify   = "send-notice"
 	effectNoticed  = "record-notice"
+	effectReminded = "record-reminder"
 	effectCleared  = "clear-notice"
 
 	effectReactivate = "reactivate-account"
@@ -87,15 +88,26 @@ func (h *History) See(e *JournalEntry) {
 	case e.Effect == effectActivate && done:
 		h.made[e.Subject] = true
 	case e.Effect == effectNotify && done:
-		key, kind, void := keyOf(e.Step), NoticeLeaving, NoticeCancelled
-		if strings.HasPrefix(e.Step, string(KindCancelNotice)) {
-			kind, void = void, kind
+		kind, key, _ := strings.Cut(e.Step, ":")
+		tells := noticeOf[Kind(kind)]
+		for _, void := range tells.voids {
+			delete(h.told, toldKey{void, key})
 		}
-		h.told[toldKey{kind, key}] = e.Time
-		delete(h.told, toldKey{void, key})
+		h.told[toldKey{tells.kind, key}] = e.Time
 	case e.Effect == effectReactivate && done:
 		delete(h.told, toldKey{NoticeLeaving, keyOf(e.Step)})
+		delete(h.told, toldKey{NoticeReminder, keyOf(e.Step)})
 	}
+}
+
+// noticeOf says what the steps of a kind tell, and what holds no more from then on.
+var noticeOf = map[Kind]struct {
+	kind  NoticeKind
+	voids []NoticeKind
+}{
+	KindNotice:       {NoticeLeaving, []NoticeKind{NoticeReminder, NoticeCancelled}},
+	KindRemind:       {NoticeReminder, nil},
+	KindCancelNotice: {NoticeCancelled, []NoticeKind{NoticeLeaving, NoticeReminder}},
 }
 
 // toldKey says what who was told.
@@ -173,9 +185,11 @@ func (h *History) Needed() []JournalEntry {
 	for _, k := range slices.SortedFunc(maps.Keys(h.told), func(x, y toldKey) int {
 		return cmp.Or(strings.Compare(x.key, y.key), strings.Compare(string(x.kind), string(y.kind)))
 	}) {
-		kind := KindNotice
-		if k.kind == NoticeCancelled {
-			kind = KindCancelNotice
+		var kind Kind
+		for step, tells := range noticeOf {
+			if tells.kind == k.kind {
+				kind = step
+			}
 		}
 		if t := h.told[k]; !old(t, toldKept) {
 			list = append(list, JournalEntry{Time: t, Step: string(kind) + ":" + k.key, Effect: effectNotify, Phase: Done})

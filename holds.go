@@ -73,12 +73,12 @@ func (d *decisions) stopped(p *individual) {
 		switch fields := changes(a, &w); {
 		case a.State == Leaving:
 			next := w
-			next.State, next.NoticedOn = Active, 0
+			next.State, next.NoticedOn, next.RemindedOn = Active, 0, 0
 			d.hold(newStep(KindCancelNotice, a, "the record is delivered again", CancelNotice{Before: *a, After: next}),
 				guardHold, why)
 		case a.State == Deactivated:
 			next := w
-			next.State, next.NoticedOn, next.Deactivated = Active, 0, 0
+			next.State, next.NoticedOn, next.RemindedOn, next.Deactivated = Active, 0, 0, 0
 			d.hold(newStep(KindReactivate, a, "the record is delivered again", Reactivate{Before: *a, After: next}),
 				guardHold, why)
 		case len(fields) > 0:

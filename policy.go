@@ -59,6 +59,10 @@ type Naming struct {
 type LifeTimes struct {
 	NoticeDays int `json:"notice_days"` // notice to deactivation; 0 means 56, less is refused
 	PurgeDays  int `json:"purge_days"`  // deactivation to purge; 0 means 180
+	// RemindDays are the days before the deactivation on which a leaver is told once
+	// more; a day on which nothing ran is caught up on the next, with one reminder for
+	// all that were missed. Nil: no reminders.
+	RemindDays []int `json:"remind_days,omitempty"`
 	// TransferGraceDays is how long the old copy is kept after a transfer; 0
 	// means 14, below 0 that it is deleted at once. Two weeks are longer than
 	// the window of the guards, which know of transfers only by their old copies,

@@ -175,6 +175,12 @@ func (p Policy) validateTimes(bad func(string, ...any)) {
 	if n := p.LifeCycle.NoticeDays; n < DefaultNoticeDays {
 		bad("life_cycle: notice_days %d: at least %d are promised to leavers", n, DefaultNoticeDays)
 	}
+	for i, n := range p.LifeCycle.RemindDays {
+		if n < 1 || n >= p.LifeCycle.NoticeDays || slices.Contains(p.LifeCycle.RemindDays[:i], n) {
+			bad("life_cycle: remind_days %d: expected days before the deactivation, each once, from 1 to %d, the day after the notice",
+				n, p.LifeCycle.NoticeDays-1)
+		}
+	}
 	if n := p.LifeCycle.PurgeDays; n < 1 {
 		bad("life_cycle: purge_days %d: expected at least 1", n)
 	}

@@ -120,6 +120,7 @@ type NoticeKind string
 // The notices people get.
 const (
 	NoticeLeaving   NoticeKind = "leaving"   // the mailbox will be deactivated on the day given
+	NoticeReminder  NoticeKind = "reminder"  // as leaving, some time later
 	NoticeCancelled NoticeKind = "cancelled" // an earlier leaving notice is void
 )
 
@@ -128,7 +129,7 @@ type Notice struct {
 	ID      string // stable: the same notice sent again has the same id (used as Message-ID)
 	Kind    NoticeKind
 	Account Account
-	Due     Date // leaving: the day of the deactivation
+	Due     Date // leaving and reminder: the day of the deactivation
 }
 
 // Notifier sends notices. It returns nil only when the next server has taken

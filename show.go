@@ -65,6 +65,7 @@ var shownFields = func() []accountField {
 		}),
 		fieldOf("state", func(a *Account) *LifeCycle { return &a.State }),
 		ofText("noticed_on", func(a *Account) string { return dateText(a.NoticedOn) }),
+		ofText("reminded_on", func(a *Account) string { return dateText(a.RemindedOn) }),
 		ofText("deactivated_on", func(a *Account) string { return dateText(a.Deactivated) }),
 		ofText("old_copy", func(a *Account) string {
 			if a.Previous == (Previous{}) {

@@ -257,6 +257,11 @@ func (a *applier) notify(ctx context.Context, s *Step, k NoticeKind, acc *Accoun
 	if on, told := a.history.told[toldKey{k, keyOf(s.ID)}]; told && a.plan.Header.Now.Sub(DateOf(on)) < DefaultNoticeDays {
 		return nil // only what was to follow is missing
 	}
+	return a.tell(ctx, s, k, acc, on, due)
+}
+
+// tell sends a notice; the day on which it falls due makes its id.
+func (a *applier) tell(ctx context.Context, s *Step, k NoticeKind, acc *Account, on, due Date) error {
 	id := fingerprint([]string{string(k), acc.Key.Source, acc.Key.ID, on.String()})[:24]
 	return a.effect(ctx, s, effectNotify, func() error {
 		return a.Notifier.Notify(ctx, Notice{ID: id, Kind: k, Account: *acc, Due: due})

@@ -167,7 +167,7 @@ func (act SendNotice) undo(u *undoer, cur Account, s *Step) (Account, string) {
 	if cur.State != Leaving || cur.NoticedOn != act.After.NoticedOn {
 		return cur, since
 	}
-	next.State, next.NoticedOn = act.Before.State, act.Before.NoticedOn
+	next.State, next.NoticedOn, next.RemindedOn = act.Before.State, act.Before.NoticedOn, act.Before.RemindedOn
 	u.rest = append(u.rest, reverse(s, KindCancelNotice, &cur, CancelNotice{Before: cur, After: next}))
 	return next, ""
 }

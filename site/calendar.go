@@ -12,7 +12,8 @@ import (
 )
 
 // Closing is one thing that ends on a day: a mailbox closes, an account is removed for
-// ever, or the old copy of a transfer goes. It is the first day on which a run may do it.
+// ever, or the old copy of a transfer goes; or somebody is reminded of it. It is the
+// first day on which a run may do it.
 type Closing struct {
 	Day      schoolmail.Date
 	What     string
@@ -42,7 +43,13 @@ func (s *Site) Calendar(w *World, sel *schoolmail.Selection) []Closing {
 		}
 		switch {
 		case a.State == schoolmail.Leaving && !a.NoticedOn.IsZero():
-			add(a.NoticedOn.AddDays(life.NoticeDays), "the mailbox closes")
+			closes := a.NoticedOn.AddDays(life.NoticeDays)
+			add(closes, "the mailbox closes")
+			for _, n := range life.RemindDays {
+				if day := closes.AddDays(-n); day >= w.Day && a.RemindedOn < day {
+					add(day, fmt.Sprintf("reminder, %d days before the mailbox closes", n))
+				}
+			}
 		case a.State == schoolmail.Deactivated && !a.Deactivated.IsZero():
 			add(a.Deactivated.AddDays(life.PurgeDays), "account and mail are removed for ever")
 		}

@@ -329,7 +329,11 @@ func (e *Explanation) lifeCycle() string {
 	a := e.Account
 	switch a.State {
 	case schoolmail.Leaving:
-		return fmt.Sprintf("leaving, told on %s; closes on %s unless the record comes again", a.NoticedOn,
+		reminded := ""
+		if !a.RemindedOn.IsZero() {
+			reminded = fmt.Sprintf(", reminded on %s", a.RemindedOn)
+		}
+		return fmt.Sprintf("leaving, told on %s%s; closes on %s unless the record comes again", a.NoticedOn, reminded,
 			a.NoticedOn.AddDays(e.life.NoticeDays))
 	case schoolmail.Deactivated:
 		return fmt.Sprintf("deactivated on %s; removed for ever on %s unless the record comes again",

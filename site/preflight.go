@@ -58,7 +58,7 @@ func needsOf(plan *schoolmail.Plan, policy *schoolmail.Policy) needs {
 	for _, s := range plan.Steps {
 		n.directory = true
 		switch s.Kind() {
-		case schoolmail.KindNotice, schoolmail.KindCancelNotice:
+		case schoolmail.KindNotice, schoolmail.KindRemind, schoolmail.KindCancelNotice:
 			n.notices = true
 		case schoolmail.KindCreateContext, schoolmail.KindRepair, schoolmail.KindDropCopy:
 			n.groupware = true

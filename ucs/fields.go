@@ -45,6 +45,8 @@ var fields = []field{
 		copy: func(d, s *schoolmail.Account) { d.State = s.State }},
 	{name: "notice date", text: func(a *schoolmail.Account) string { return a.NoticedOn.String() },
 		copy: func(d, s *schoolmail.Account) { d.NoticedOn = s.NoticedOn }},
+	{name: "reminder date", text: func(a *schoolmail.Account) string { return a.RemindedOn.String() },
+		copy: func(d, s *schoolmail.Account) { d.RemindedOn = s.RemindedOn }},
 	{name: "deactivation date", text: func(a *schoolmail.Account) string { return a.Deactivated.String() },
 		copy: func(d, s *schoolmail.Account) { d.Deactivated = s.Deactivated }},
 	{name: "previous place", text: func(a *schoolmail.Account) string { return fmt.Sprint(a.Previous) },

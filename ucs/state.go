@@ -18,6 +18,7 @@ const stateMark = "schoolmail1"
 type lifeRecord struct {
 	state       schoolmail.LifeCycle
 	noticed     schoolmail.Date
+	reminded    schoolmail.Date
 	deactivated schoolmail.Date
 	previous    schoolmail.Previous
 	held        bool
@@ -78,6 +79,8 @@ func (r *lifeRecord) set(key, value string) (known bool, err error) {
 		}
 	case "noticed":
 		r.noticed, err = stateDate(value)
+	case "reminded":
+		r.reminded, err = stateDate(value)
 	case "deactivated":
 		r.deactivated, err = stateDate(value)
 	case "retired":
@@ -208,6 +211,9 @@ func (r lifeRecord) String() string {
 	if !r.noticed.IsZero() {
 		put("noticed", r.noticed.String())
 	}
+	if !r.reminded.IsZero() {
+		put("reminded", r.reminded.String())
+	}
 	if !r.deactivated.IsZero() {
 		put("deactivated", r.deactivated.String())
 	}
@@ -271,8 +277,8 @@ func unescapeState(v string) (string, error) {
 
 // lifeOf takes the fields that live in the state text out of an account.
 func lifeOf(a schoolmail.Account, extra []string) lifeRecord {
-	return lifeRecord{state: a.State, noticed: a.NoticedOn, deactivated: a.Deactivated, previous: a.Previous,
-		held: a.Held, unlisted: a.Unlisted, noticeMail: a.NoticeMail, access: a.Access, made: a.Made, marks: a.Marks,
+	return lifeRecord{state: a.State, noticed: a.NoticedOn, reminded: a.RemindedOn, deactivated: a.Deactivated,
+		previous: a.Previous, held: a.Held, unlisted: a.Unlisted, noticeMail: a.NoticeMail, access: a.Access, made: a.Made, marks: a.Marks,
 		traits: a.Traits, extra: extra}
 }
 
@@ -280,5 +286,5 @@ func lifeOf(a schoolmail.Account, extra []string) lifeRecord {
 func (r lifeRecord) into(a *schoolmail.Account) {
 	a.State, a.NoticedOn, a.Deactivated, a.Previous, a.Held, a.NoticeMail, a.Access =
 		r.state, r.noticed, r.deactivated, r.previous, r.held, r.noticeMail, r.access
-	a.Made, a.Marks, a.Traits, a.Unlisted = r.made, r.marks, r.traits, r.unlisted
+	a.Made, a.Marks, a.Traits, a.Unlisted, a.RemindedOn = r.made, r.marks, r.traits, r.unlisted, r.reminded
 }

@@ -405,6 +405,9 @@ func (l *loader) section(message string) string {
 	if strings.HasPrefix(message, "rekeying") {
 		return "export.pairs_files"
 	}
+	if strings.HasPrefix(message, "life_cycle: remind_days") {
+		return "notices.remind_days"
+	}
 	if strings.HasPrefix(message, "classes of ") {
 		return "classes"
 	}

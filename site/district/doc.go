@@ -295,7 +295,13 @@ type Notices struct {
 	// TextsDir has the site's own texts, see [notify.LoadTexts]; default: those
 	// that are shipped.
 	TextsDir string `toml:"texts_dir"`
+	// RemindDays are days before a mailbox closes on which its person is told once
+	// more; an empty list: never. Default: 28 and 7.
+	RemindDays []int `toml:"remind_days"`
 }
+
+// DefaultRemindDays are those of [Notices].
+func DefaultRemindDays() []int { return []int{28, 7} }
 
 // State is the section [state].
 type State struct {
@@ -498,9 +504,10 @@ type Exclude struct {
 // Policy returns the site's policy with its defaults filled in.
 func (c *Config) Policy() schoolmail.Policy {
 	p := schoolmail.Policy{
-		Source:    c.Export.Source,
-		Naming:    schoolmail.Naming(c.Naming),
-		LifeCycle: schoolmail.LifeTimes(c.LifeCycle),
+		Source: c.Export.Source,
+		Naming: schoolmail.Naming(c.Naming),
+		LifeCycle: schoolmail.LifeTimes{NoticeDays: c.LifeCycle.NoticeDays, RemindDays: c.Notices.RemindDays,
+			PurgeDays: c.LifeCycle.PurgeDays, TransferGraceDays: c.LifeCycle.TransferGraceDays},
 		Guards: schoolmail.Guards{
 			WindowDays: c.Guards.WindowDays, CollapsePercent: c.Guards.CollapsePercent,
 			Usual: c.Guards.Usual.policy(), TermChange: c.Guards.TermChange.policy(),
@@ -555,7 +562,9 @@ func (l Limits) policy() schoolmail.GuardLimits {
 func (c *Config) FromPolicy(p schoolmail.Policy) {
 	p = p.WithDefaults()
 	c.Export.Source, c.Export.Rekeyings = p.Source, p.Rekeyings
-	c.Naming, c.LifeCycle = Naming(p.Naming), LifeCycle(p.LifeCycle)
+	c.Naming, c.Notices.RemindDays = Naming(p.Naming), append([]int{}, p.LifeCycle.RemindDays...)
+	c.LifeCycle = LifeCycle{NoticeDays: p.LifeCycle.NoticeDays, PurgeDays: p.LifeCycle.PurgeDays,
+		TransferGraceDays: p.LifeCycle.TransferGraceDays}
 	c.Guards.WindowDays, c.Guards.CollapsePercent = p.Guards.WindowDays, p.Guards.CollapsePercent
 	c.Guards.Usual, c.Guards.TermChange = fromLimits(p.Guards.Usual), fromLimits(p.Guards.TermChange)
 	before := map[schoolmail.ContextID]Context{}

@@ -388,6 +388,9 @@ func (l *loader) defaults() {
 		text(&c.Export.DateFormat, "dd.mm.yyyy")
 	}
 	number(&c.State.RetentionDays, DefaultRetentionDays)
+	if _, given := l.lines["notices.remind_days"]; !given {
+		c.Notices.RemindDays = DefaultRemindDays()
+	}
 	text(&c.Mail.Login, "mail")
 	text(&c.OX.AdminAccess, "all")
 	text(&c.OX.ReadUsers, "soap")

@@ -236,6 +236,12 @@ func (p *printer) servers(c *Config) {
 	p.key("ca_file", s.CAFile, "", "certificates to trust (PEM); empty: the system's")
 	p.key("texts_dir", s.TextsDir, "",
 		"own texts, such as leaving-pupil-de.txt; empty: the shipped ones (de, fr, it, en)")
+	remind := "days before the mailbox closes on which a leaver is told once more; []: never"
+	if s.RemindDays != nil && len(s.RemindDays) == 0 {
+		p.need("remind_days", s.RemindDays, remind)
+	} else {
+		p.key("remind_days", s.RemindDays, DefaultRemindDays(), remind)
+	}
 
 	p.section("[state]")
 	p.need("dir", c.State.Dir, "journal, plans, reports and initial passwords; keep it, and keep it private")

@@ -39,7 +39,8 @@ type Fields struct {
 }
 
 // kinds of notices, and whether their text must name the day.
-var kinds = map[schoolmail.NoticeKind]bool{schoolmail.NoticeLeaving: true, schoolmail.NoticeCancelled: false}
+var kinds = map[schoolmail.NoticeKind]bool{schoolmail.NoticeLeaving: true, schoolmail.NoticeReminder: true,
+	schoolmail.NoticeCancelled: false}
 
 var roles = []schoolmail.Role{schoolmail.RolePupil, schoolmail.RoleTeacher, schoolmail.RoleStaff}
 
@@ -51,7 +52,7 @@ func DefaultTexts(language string) *Texts {
 
 // LoadTexts returns the shipped texts, with those in the folder in their place. A
 // file is named KIND-LANGUAGE.txt or KIND-ROLE-LANGUAGE.txt, for example
-// leaving-de.txt and leaving-pupil-de.txt; kinds are leaving and cancelled, roles
+// leaving-de.txt and leaving-pupil-de.txt; kinds are leaving, reminder and cancelled, roles
 // pupil, teacher and staff, languages have two letters. The text for a role goes
 // before that for all, and the person's language before the site's.
 //
@@ -111,7 +112,7 @@ func (t *Texts) load(dir fs.FS, name string) error {
 
 // Kinds returns the kinds of notices, in the order in which a person gets them.
 func Kinds() []schoolmail.NoticeKind {
-	return []schoolmail.NoticeKind{schoolmail.NoticeLeaving, schoolmail.NoticeCancelled}
+	return []schoolmail.NoticeKind{schoolmail.NoticeLeaving, schoolmail.NoticeReminder, schoolmail.NoticeCancelled}
 }
 
 // Languages returns the languages that there are texts in, sorted.

@@ -16,14 +16,14 @@ func TestShippedTexts(t *testing.T) {
 	texts := notify.DefaultTexts("")
 	for lang, greeting := range map[string]string{"de": "Freundliche Grüsse", "fr": "Meilleures salutations",
 		"it": "Cordiali saluti", "en": "Kind regards"} {
-		for _, kind := range []schoolmail.NoticeKind{schoolmail.NoticeLeaving, schoolmail.NoticeCancelled} {
+		for _, kind := range notify.Kinds() {
 			for _, role := range []schoolmail.Role{schoolmail.RolePupil, schoolmail.RoleTeacher, schoolmail.RoleStaff, ""} {
 				subject, body, err := texts.Preview(kind, role, lang, "Schulinformatik")
 				if err != nil || !strings.Contains(subject, "erika.beispiel@schulen.example") ||
 					!strings.Contains(body, greeting+"\nSchulinformatik") {
 					t.Errorf("%s to %s in %s: %q %v\n%s", kind, role, lang, subject, err, body)
 				}
-				if due := strings.Contains(subject+body, "29.03.2027"); due != (kind == schoolmail.NoticeLeaving) {
+				if due := strings.Contains(subject+body, "29.03.2027"); due != (kind != schoolmail.NoticeCancelled) {
 					t.Errorf("%s to %s in %s names the day: %v", kind, role, lang, due)
 				}
 				for _, line := range strings.Split(body, "\n") {

@@ -35,6 +35,7 @@ func Policy(people int, start schoolmail.Date) schoolmail.Policy {
 				Contexts: []schoolmail.ContextID{21, 22, 23}, Domain: "lernende.example", Access: "webmail"},
 		},
 	}
+	p.LifeCycle.RemindDays = []int{28, 7}
 	year := start.Time().Year()
 	for y := year; y < year+3; y++ {
 		p.TermChanges = append(p.TermChanges,
