@@ -176,9 +176,9 @@ func (p Policy) validateTimes(bad func(string, ...any)) {
 		bad("life_cycle: notice_days %d: at least %d are promised to leavers", n, DefaultNoticeDays)
 	}
 	for i, n := range p.LifeCycle.RemindDays {
-		if n < 1 || n >= p.LifeCycle.NoticeDays || slices.Contains(p.LifeCycle.RemindDays[:i], n) {
+		if n < 1 || n >= max(p.LifeCycle.NoticeDays, DefaultNoticeDays) || slices.Contains(p.LifeCycle.RemindDays[:i], n) {
 			bad("life_cycle: remind_days %d: expected days before the deactivation, each once, from 1 to %d, the day after the notice",
-				n, p.LifeCycle.NoticeDays-1)
+				n, max(p.LifeCycle.NoticeDays, DefaultNoticeDays)-1)
 		}
 	}
 	if n := p.LifeCycle.PurgeDays; n < 1 {

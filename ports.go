@@ -124,12 +124,33 @@ const (
 	NoticeCancelled NoticeKind = "cancelled" // an earlier leaving notice is void
 )
 
+// Relation says why somebody is told about a pupil.
+type Relation string
+
+// Who may be told besides the person.
+const (
+	RelationParents      Relation = "parents"
+	RelationGuardians    Relation = "guardians"     // the legal ones, as the directory names them
+	RelationClassTeacher Relation = "class-teacher" // who teaches the class
+)
+
+// Recipient is somebody who is told about a person.
+type Recipient struct {
+	Relation Relation
+	Name     string // "": not known
+	Mail     string
+	Language string // "": not known
+}
+
 // Notice is one message to one person.
 type Notice struct {
 	ID      string // stable: the same notice sent again has the same id (used as Message-ID)
 	Kind    NoticeKind
 	Account Account
 	Due     Date // leaving and reminder: the day of the deactivation
+	// To is who gets the message in the place of the person whom it is about. Apply
+	// leaves it out; package site tells others as its policy says.
+	To Recipient
 }
 
 // Notifier sends notices. It returns nil only when the next server has taken

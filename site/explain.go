@@ -47,6 +47,7 @@ type Explanation struct {
 	Books    []string                  // address books that list the person or let them read, a line each
 	Holds    []schoolmail.Hold         // also those that are over
 	History  []schoolmail.JournalEntry // the last effects on the person, oldest first
+	AlsoTold []schoolmail.Recipient    // who is told with the person before the mailbox closes
 	life     schoolmail.LifeTimes
 
 	booksKnown bool
@@ -99,6 +100,12 @@ func (s *Site) Explain(ctx context.Context, w *World, plan *schoolmail.Plan, who
 		}
 	}
 	e.Mailbox = s.mailbox(ctx, e.Account)
+	if e.Account != nil && e.Managed {
+		var err error
+		if e.AlsoTold, _, err = s.AlsoTold(ctx, w, e.Account, schoolmail.NoticeLeaving); err != nil {
+			return nil, err
+		}
+	}
 	e.Books, e.booksKnown = s.booksOf(w, e.Account), s.Books != nil
 	return e, s.history(e, name)
 }
@@ -319,9 +326,21 @@ func (e *Explanation) writeAccount(t *lines) {
 		t.item("transferred on %s; the old copy in context %d may go from %s on", p.Since, p.Context,
 			p.Since.AddDays(max(0, e.life.TransferGraceDays)))
 	}
+	for _, r := range e.AlsoTold {
+		t.item("before the mailbox closes %s", also(r))
+	}
 	if a.DN != "" {
 		t.item("in the directory: %s", a.DN)
 	}
+}
+
+// also names somebody who is told with a person.
+func also(r schoolmail.Recipient) string {
+	who := strings.ReplaceAll(string(r.Relation), "-", " ")
+	if r.Name != "" {
+		who += " " + r.Name
+	}
+	return fmt.Sprintf("%s (%s) is told, too", who, r.Mail)
 }
 
 // lifeCycle says where an account is in its life and what follows when.

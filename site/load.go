@@ -93,6 +93,9 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 	case "auto":
 		s.OXHTTPURL, s.ReadEither = o.HTTPURL, true
 	}
+	for _, r := range m.AlsoTell {
+		s.AlsoTell = append(s.AlsoTell, AlsoTell(r))
+	}
 	var err error
 	if m.TextsDir != "" {
 		if s.SMTP.Texts, err = notify.LoadTexts(m.TextsDir, c.Site.Language); err != nil {

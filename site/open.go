@@ -73,6 +73,7 @@ type Settings struct {
 	SMTPAddr string
 	MailFrom string
 	SMTP     notify.Options
+	AlsoTell []AlsoTell
 }
 
 // Open connects to everything that is not among the parts that the program brings
@@ -82,6 +83,7 @@ func Open(set *Settings, own *Parts) (_ *Site, err error) {
 	s := &Site{name: set.Name, policy: set.Policy, stateDir: set.StateDir, parallel: set.Parallel, sandbox: set.Sandbox,
 		fourEyes: set.FourEyes, retention: set.Retention,
 		handOut: set.HandOut, limits: set.Limits, language: set.Language,
+		alsoTell: set.AlsoTell,
 		copyWait: cmp.Or(set.OX.CopyWait, 5*time.Minute), // as in package ox
 		requests: map[string]func() int64{}}
 	s.settings = set

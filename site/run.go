@@ -390,8 +390,12 @@ func (s *Site) apply(ctx context.Context, act *Act, o *RunOptions) error {
 	if err := s.awaitCopies(ctx, act, observer); err != nil {
 		return err
 	}
+	ports := s.Ports()
+	if len(s.alsoTell) > 0 {
+		ports.Notifier = alsoTelling{ports.Notifier, s, act.World, s.teller.tell}
+	}
 	start := time.Now()
-	act.Result, act.Err = schoolmail.Apply(ctx, act.Plan, s.Ports(), &schoolmail.ApplyOptions{
+	act.Result, act.Err = schoolmail.Apply(ctx, act.Plan, ports, &schoolmail.ApplyOptions{
 		InitialPassword: pw.of, Observer: steps{observer, act}, Parallel: s.parallel, Clock: time.Now, By: act.By,
 	})
 	act.Applied = time.Since(start)

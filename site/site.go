@@ -91,6 +91,7 @@ type Site struct {
 	handOut  HandOut
 	limits   TimeLimits
 	language string // of people whose record names none
+	alsoTell []AlsoTell
 	// retention is how many days the folders of runs are kept; 0: for ever.
 	retention int
 	copyWait  time.Duration

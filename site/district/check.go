@@ -228,6 +228,22 @@ func (l *loader) checkNotices(c *Config) {
 		l.bad("notices.password", "expected username and a password, or neither")
 	}
 	l.certificates("notices.ca_file", s.CAFile)
+	for i, r := range s.AlsoTell {
+		key := fmt.Sprintf("notices.also_tell[%d].", i+1)
+		if len(r.Whom) == 0 {
+			l.bad(key+"whom", "expected some of parents, guardians and class-teacher")
+		}
+		for _, w := range r.Whom {
+			l.oneOf(key+"whom", string(w), string(schoolmail.RelationParents), string(schoolmail.RelationGuardians),
+				string(schoolmail.RelationClassTeacher))
+		}
+		for _, name := range r.Populations {
+			i := slices.IndexFunc(c.Populations, func(p Population) bool { return p.Name == name })
+			if i < 0 || !slices.Contains(c.Populations[i].Roles, schoolmail.RolePupil) {
+				l.bad(key+"populations", "%q: expected the name of a [[population]] with pupils", name)
+			}
+		}
+	}
 }
 
 func (l *loader) certificates(key, file string) {

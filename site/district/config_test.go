@@ -703,4 +703,5 @@ func ExampleWrite() {
 	// # plaintext = false   # do not insist on STARTTLS; only for relays in the same network
 	// # ca_file = ""   # certificates to trust (PEM); empty: the system's
 	// # texts_dir = ""   # own texts, such as leaving-pupil-de.txt; empty: the shipped ones (de, fr, it, en)
+	// # remind_days = [28, 7]   # days before the mailbox closes on which a leaver is told once more; []: never
 }

@@ -298,6 +298,17 @@ type Notices struct {
 	// RemindDays are days before a mailbox closes on which its person is told once
 	// more; an empty list: never. Default: 28 and 7.
 	RemindDays []int `toml:"remind_days"`
+	// AlsoTell are those who are told together with pupils.
+	AlsoTell []AlsoTell `toml:"also_tell"`
+}
+
+// AlsoTell is a section [[notices.also_tell]]: who is told with which pupils. Where
+// several rules are about a pupil all of them hold.
+type AlsoTell struct {
+	Whom        []schoolmail.Relation    `toml:"whom"`
+	Populations []string                 `toml:"populations"` // empty: all
+	Levels      []schoolmail.SchoolLevel `toml:"levels"`      // empty: all
+	Schools     []schoolmail.SchoolID    `toml:"schools"`     // empty: all
 }
 
 // DefaultRemindDays are those of [Notices].

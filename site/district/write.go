@@ -242,6 +242,21 @@ func (p *printer) servers(c *Config) {
 	} else {
 		p.key("remind_days", s.RemindDays, DefaultRemindDays(), remind)
 	}
+	if len(s.AlsoTell) == 0 {
+		p.line("")
+		p.line("# [[notices.also_tell]]   # who is told with which pupils: parents (the private address of the export is " +
+			"theirs),")
+		p.line("#                         # guardians (of the directory), class-teacher (who teaches the class)")
+		p.line("# whom         = [\"parents\", \"class-teacher\"]")
+		p.line("# populations  = [\"primary\"]   # or levels, or schools; of all that are given")
+	}
+	for _, r := range s.AlsoTell {
+		p.section("[[notices.also_tell]]")
+		p.need("whom", r.Whom, "of parents, guardians and class-teacher")
+		p.key("populations", r.Populations, []string(nil), "empty: all pupils")
+		p.key("levels", r.Levels, []schoolmail.SchoolLevel(nil), "")
+		p.key("schools", r.Schools, []schoolmail.SchoolID(nil), "")
+	}
 
 	p.section("[state]")
 	p.need("dir", c.State.Dir, "journal, plans, reports and initial passwords; keep it, and keep it private")

@@ -3,13 +3,15 @@
 //
 // A message goes to the person's school address and, where the record has one,
 // to the private address; if that one is refused for good the school address
-// still gets it. Its Message-ID is derived from the notice's id, so
+// still gets it. One that names another recipient goes to that address alone, in words
+// for parents or for who teaches the class. Its Message-ID is derived from the notice's id, so
 // that a notice sent again after a lost answer is recognised as the same
 // message by mail servers and clients (RFC 5322 section 3.6.4).
 package notify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -227,11 +229,11 @@ func (m *Mailer) dial(ctx context.Context) error {
 	return nil
 }
 
-// message renders a notice.
+// message renders a notice, and says to whom it goes.
 func (m *Mailer) message(n schoolmail.Notice) ([]byte, []string, error) {
 	a := n.Account
-	to := []string{a.Mail}
-	if a.NoticeMail != "" {
+	to := []string{cmp.Or(n.To.Mail, a.Mail)}
+	if a.NoticeMail != "" && n.To == (schoolmail.Recipient{}) {
 		to = append(to, a.NoticeMail)
 	}
 	for _, s := range to {
@@ -247,7 +249,7 @@ func (m *Mailer) message(n schoolmail.Notice) ([]byte, []string, error) {
 	var b bytes.Buffer
 	head := func(k, v string) { fmt.Fprintf(&b, "%s: %s\r\n", k, v) }
 	head("From", m.from)
-	head("To", "<"+a.Mail+">")
+	head("To", "<"+to[0]+">")
 	head("Subject", mime.QEncoding.Encode("utf-8", subject))
 	head("Date", m.opt.Now().Format(time.RFC1123Z))
 	head("Message-ID", "<"+n.ID+"@"+domain+">")

@@ -131,3 +131,28 @@ func TestNotifyBad(t *testing.T) {
 		}
 	}
 }
+
+// A message for somebody else goes to that address alone.
+func TestNotifySomebodyElse(t *testing.T) {
+	t.Parallel()
+	s, m := start(t)
+	n := notice(schoolmail.NoticeReminder, "de")
+	n.To = schoolmail.Recipient{Relation: schoolmail.RelationGuardians, Name: "Kim Müller", Mail: "kim@privat.example",
+		Language: "it"}
+	if err := m.Notify(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	got := s.Messages()
+	if len(got) != 1 || strings.Join(got[0].To, " ") != "kim@privat.example" ||
+		!strings.Contains(string(got[0].Data), "To: <kim@privat.example>\r\n") {
+		t.Fatalf("%+v", got)
+	}
+	msg, err := mail.ReadMessage(strings.NewReader(string(got[0].Data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(quotedprintable.NewReader(msg.Body))
+	if err != nil || !strings.Contains(string(body), "Buongiorno Kim Müller") {
+		t.Errorf("%v\n%s", err, body)
+	}
+}

@@ -35,6 +35,7 @@ type Fields struct {
 	Mail   string // the mailbox's address
 	Due    string // the day on which it closes, as 02.01.2006; "" where nothing closes
 	School string // id of the first school
+	To     string // name of who is told about the person; "" if it is the person, or not known
 	Site   string // name of the site
 }
 
@@ -43,6 +44,28 @@ var kinds = map[schoolmail.NoticeKind]bool{schoolmail.NoticeLeaving: true, schoo
 	schoolmail.NoticeCancelled: false}
 
 var roles = []schoolmail.Role{schoolmail.RolePupil, schoolmail.RoleTeacher, schoolmail.RoleStaff}
+
+// Others returns who may be told about a pupil by a text of its own: guardians get that
+// of parents.
+func Others() []schoolmail.Relation {
+	return []schoolmail.Relation{schoolmail.RelationParents, schoolmail.RelationClassTeacher}
+}
+
+// Told reports whether there is a text of a kind for somebody else: who teaches the
+// class hears only that a mailbox will close, since classes change meanwhile.
+func Told(kind schoolmail.NoticeKind, to schoolmail.Relation) bool {
+	to = schoolmail.Relation(audience(to))
+	return slices.Contains(Others(), to) &&
+		(to != schoolmail.RelationClassTeacher || kind == schoolmail.NoticeLeaving)
+}
+
+// audience returns the word for the recipient in the names of texts.
+func audience(to schoolmail.Relation) string {
+	if to == schoolmail.RelationGuardians {
+		return string(schoolmail.RelationParents)
+	}
+	return string(to)
+}
 
 // DefaultTexts returns the shipped texts. Who has no language, or one that there is
 // no text in, gets the given one; "" means German.
@@ -53,8 +76,9 @@ func DefaultTexts(language string) *Texts {
 // LoadTexts returns the shipped texts, with those in the folder in their place. A
 // file is named KIND-LANGUAGE.txt or KIND-ROLE-LANGUAGE.txt, for example
 // leaving-de.txt and leaving-pupil-de.txt; kinds are leaving, reminder and cancelled, roles
-// pupil, teacher and staff, languages have two letters. The text for a role goes
-// before that for all, and the person's language before the site's.
+// pupil, teacher and staff, languages have two letters. In the place of the role parents
+// and class-teacher stand for the texts that others get about a pupil. The text for a
+// role goes before that for all, and the person's language before the site's.
 //
 // Every text is tried out; the error names all files with a mistake.
 func LoadTexts(dir, language string) (*Texts, error) {
@@ -80,7 +104,7 @@ func LoadTexts(dir, language string) (*Texts, error) {
 
 // load replaces or adds the text in one file.
 func (t *Texts) load(dir fs.FS, name string) error {
-	kind, role, err := parseName(name)
+	kind, who, err := parseName(name)
 	if err != nil {
 		return err
 	}
@@ -93,7 +117,7 @@ func (t *Texts) load(dir fs.FS, name string) error {
 	if _, err = t.templates.New(name).Parse(text); err != nil {
 		return err
 	}
-	n := sample(kind, role)
+	n := sample(kind, who)
 	subject, body, err := t.render(name, n, "Schulinformatik")
 	switch {
 	case err != nil:
@@ -126,35 +150,48 @@ func (t *Texts) Languages() []string {
 	return slices.Compact(langs)
 }
 
-// parseName takes the name of a text's file apart.
-func parseName(name string) (schoolmail.NoticeKind, schoolmail.Role, error) {
-	parts := strings.Split(strings.TrimSuffix(name, ".txt"), "-")
-	kind, role, lang := schoolmail.NoticeKind(parts[0]), schoolmail.Role(""), parts[len(parts)-1]
-	if len(parts) == 3 {
-		role = schoolmail.Role(parts[1])
-	}
+// parseName takes the name of a text's file apart; who is a role, or one of Others.
+func parseName(name string) (kind schoolmail.NoticeKind, who string, err error) {
+	first, rest, _ := strings.Cut(strings.TrimSuffix(name, ".txt"), "-")
+	lang := rest[strings.LastIndexByte(rest, '-')+1:]
+	kind, who = schoolmail.NoticeKind(first), strings.TrimSuffix(strings.TrimSuffix(rest, lang), "-")
 	_, known := kinds[kind]
-	if !strings.HasSuffix(name, ".txt") || len(parts) < 2 || len(parts) > 3 || !known || len(lang) != 2 ||
-		strings.ToLower(lang) != lang ||
-		role != "" && !slices.Contains(roles, role) || len(parts) == 3 && role == "" {
-		return "", "", errors.New("expected a name such as leaving-de.txt or cancelled-pupil-fr.txt")
+	if !strings.HasSuffix(name, ".txt") || !known || len(lang) != 2 || strings.ToLower(lang) != lang ||
+		who != "" && !slices.Contains(roles, schoolmail.Role(who)) && !Told(kind, schoolmail.Relation(who)) ||
+		who == "" && rest != lang {
+		return "", "", errors.New("expected a name such as leaving-de.txt, cancelled-pupil-fr.txt or " +
+			"reminder-parents-it.txt")
 	}
-	return kind, role, nil
+	return kind, who, nil
 }
 
 // Preview renders the text that a person of this role and language would get, with a
 // made-up person's data.
 func (t *Texts) Preview(kind schoolmail.NoticeKind, role schoolmail.Role, language, site string) (subject,
 	body string, err error) {
-	n := sample(kind, role)
+	n := sample(kind, string(role))
 	n.Account.Language = language
 	return t.Render(n, site)
 }
 
-func sample(kind schoolmail.NoticeKind, role schoolmail.Role) schoolmail.Notice {
+// PreviewTo renders the text that somebody else would get about a pupil.
+func (t *Texts) PreviewTo(kind schoolmail.NoticeKind, to schoolmail.Relation, language, site string) (subject,
+	body string, err error) {
+	n := sample(kind, audience(to))
+	n.To.Language = language
+	return t.Render(n, site)
+}
+
+// sample is a notice about somebody made up to somebody of a role, or one of Others.
+func sample(kind schoolmail.NoticeKind, who string) schoolmail.Notice {
 	n := schoolmail.Notice{ID: "preview", Kind: kind, Account: schoolmail.Account{
-		Username: "erika.beispiel", GivenName: "Erika", FamilyName: "Beispiel", DisplayName: "Erika Beispiel", Role: role,
+		Username: "erika.beispiel", GivenName: "Erika", FamilyName: "Beispiel", DisplayName: "Erika Beispiel",
+		Role: schoolmail.Role(who),
 		Mail: "erika.beispiel@schulen.example", Memberships: []schoolmail.Membership{{School: "beispielschule"}}}}
+	if slices.Contains(Others(), schoolmail.Relation(who)) {
+		n.Account.Role = schoolmail.RolePupil
+		n.To = schoolmail.Recipient{Relation: schoolmail.Relation(who), Name: "Robin Muster", Mail: "robin@muster.example"}
+	}
 	if kinds[kind] {
 		n.Due = schoolmail.NewDate(2027, 3, 29)
 	}
@@ -175,10 +212,14 @@ func (t *Texts) Render(n schoolmail.Notice, site string) (subject, body string, 
 
 // name returns the name of the text that fits best, or "".
 func (t *Texts) name(n schoolmail.Notice) string {
-	lang, _, _ := strings.Cut(strings.ToLower(strings.ReplaceAll(n.Account.Language, "_", "-")), "-")
+	language, who := n.Account.Language, []string{"-" + string(n.Account.Role), ""}
+	if n.To.Relation != "" { // what is said to the person is not for others
+		language, who = cmp.Or(n.To.Language, language), []string{"-" + audience(n.To.Relation)}
+	}
+	lang, _, _ := strings.Cut(strings.ToLower(strings.ReplaceAll(language, "_", "-")), "-")
 	for _, l := range []string{lang, t.language, "de"} {
-		for _, role := range []string{"-" + string(n.Account.Role), ""} {
-			if name := string(n.Kind) + role + "-" + l + ".txt"; l != "" && t.templates.Lookup(name) != nil {
+		for _, w := range who {
+			if name := string(n.Kind) + w + "-" + l + ".txt"; l != "" && t.templates.Lookup(name) != nil {
 				return name
 			}
 		}
@@ -189,7 +230,7 @@ func (t *Texts) name(n schoolmail.Notice) string {
 func (t *Texts) render(name string, n schoolmail.Notice, site string) (subject, body string, err error) {
 	f := Fields{Name: n.Account.DisplayName, Given: n.Account.GivenName, Family: n.Account.FamilyName,
 		Mail: n.Account.Mail,
-		Due:  day(n.Due), Site: site}
+		Due:  day(n.Due), Site: site, To: n.To.Name}
 	if len(n.Account.Memberships) > 0 {
 		f.School = string(n.Account.Memberships[0].School)
 	}

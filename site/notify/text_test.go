@@ -83,16 +83,17 @@ func TestTextsAreChecked(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	bad := map[string]string{
-		"leaving-de.txt":           "Postfach {{.Mail}}\n\nwird geschlossen\n",    // no day
-		"leaving-fr.txt":           "Boîte\n\nsera fermée le {{.Due}}\n",          // no mailbox
-		"leaving-it.txt":           "Casella {{.Mail}} {{.Giorno}}\n\n{{.Due}}\n", // unknown field
-		"leaving-en.txt":           "Mailbox {{.Mail}\n\n{{.Due}}\n",              // syntax
-		"leaving-pupil-de.txt":     "\n{{.Mail}} {{.Due}}\n",                      // no subject
-		"cancelled-de.txt":         "{{.Mail}}\n\n",                               // no body
-		"cancelled-parents-de.txt": "x {{.Mail}}\n\ny\n",                          // unknown role
-		"gone-de.txt":              "x {{.Mail}}\n\ny\n",                          // unknown kind
-		"leaving-deutsch.txt":      "x {{.Mail}}\n\n{{.Due}}\n",                   // no language
-		"leaving-de.html":          "x",
+		"leaving-de.txt":                "Postfach {{.Mail}}\n\nwird geschlossen\n",    // no day
+		"leaving-fr.txt":                "Boîte\n\nsera fermée le {{.Due}}\n",          // no mailbox
+		"leaving-it.txt":                "Casella {{.Mail}} {{.Giorno}}\n\n{{.Due}}\n", // unknown field
+		"leaving-en.txt":                "Mailbox {{.Mail}\n\n{{.Due}}\n",              // syntax
+		"leaving-pupil-de.txt":          "\n{{.Mail}} {{.Due}}\n",                      // no subject
+		"cancelled-de.txt":              "{{.Mail}}\n\n",                               // no body
+		"cancelled-uncles-de.txt":       "x {{.Mail}}\n\ny\n",                          // unknown role
+		"reminder-class-teacher-de.txt": "x {{.Mail}} {{.Due}}\n\ny\n",                 // of what is not told to them
+		"gone-de.txt":                   "x {{.Mail}}\n\ny\n",                          // unknown kind
+		"leaving-deutsch.txt":           "x {{.Mail}}\n\n{{.Due}}\n",                   // no language
+		"leaving-de.html":               "x",
 	}
 	for name, text := range bad {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -116,5 +117,39 @@ func TestTextsAreChecked(t *testing.T) {
 	}
 	if _, err := notify.LoadTexts(filepath.Join(dir, "none"), "de"); err == nil {
 		t.Error("a folder that does not exist is taken")
+	}
+}
+
+// What others are told about a pupil is never what is said to the pupil: also where a
+// language has no text for them.
+func TestTextsForOthers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "leaving-pt.txt"), []byte("Caixa {{.Mail}}\n\n{{.Due}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	texts, err := notify.LoadTexts(dir, "fr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	greeting := map[string]string{"de": "Guten Tag Robin Muster", "fr": "Bonjour Robin Muster",
+		"it": "Buongiorno Robin Muster", "en": "Good day, Robin Muster", "pt": "Bonjour Robin Muster"}
+	for lang, want := range greeting {
+		for _, kind := range notify.Kinds() {
+			for _, to := range []schoolmail.Relation{schoolmail.RelationParents, schoolmail.RelationGuardians,
+				schoolmail.RelationClassTeacher} {
+				subject, body, err := texts.PreviewTo(kind, to, lang, "Schulinformatik")
+				if told := notify.Told(kind, to); !told {
+					if err == nil {
+						t.Errorf("%s to %s: %s", kind, to, subject)
+					}
+					continue
+				}
+				if err != nil || !strings.Contains(body, want) || !strings.Contains(body, "Erika Beispiel") ||
+					!strings.Contains(subject, "erika.beispiel@") || !strings.Contains(body, "Schulinformatik") {
+					t.Errorf("%s to %s in %s: %v %s\n%s", kind, to, lang, err, subject, body)
+				}
+			}
+		}
 	}
 }

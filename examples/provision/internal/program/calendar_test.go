@@ -28,13 +28,18 @@ func TestCalendar(t *testing.T) {
 	for _, c := range []struct {
 		day, closes int
 		says        string
-	}{{1, 1 + 56, "the mailbox closes"}, {1 + 56, 1 + 56 + 180, "removed for ever"}} {
+		lines       int // with the reminders before
+	}{{1, 1 + 56, "the mailbox closes", 3}, {1 + 28, 1 + 56, "the mailbox closes", 2},
+		{1 + 56, 1 + 56 + 180, "removed for ever", 1}} {
 		if exit, _, errs := s.run(t, day.AddDays(c.day), "-apply"); exit != 0 {
 			t.Fatal(errs)
 		}
 		exit, out, errs := s.run(t, day.AddDays(c.day), "-calendar")
-		if exit != 0 || strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, day.AddDays(c.closes).String()+"  ") ||
-			!strings.Contains(out, records[0].Key.ID) || !strings.Contains(out, c.says) {
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		last := lines[len(lines)-1]
+		if exit != 0 || len(lines) != c.lines || !strings.HasPrefix(last, day.AddDays(c.closes).String()+"  ") ||
+			!strings.Contains(last, records[0].Key.ID) || !strings.Contains(last, c.says) ||
+			strings.Count(out, "reminder, 28 days") != max(0, c.lines-2) {
 			t.Errorf("day %d: %d %s\n%s", c.day, exit, errs, out)
 		}
 	}

@@ -26,6 +26,16 @@ func (p *program) previewNotices(context.Context) int {
 				}
 				fmt.Fprintf(p.stdout, "== %s, %s, %s\nSubject: %s\n\n%s\n", kind, role, lang, subject, body)
 			}
+			for _, to := range notify.Others() {
+				if !notify.Told(kind, to) {
+					continue
+				}
+				subject, body, err := set.SMTP.Texts.PreviewTo(kind, to, lang, set.Name)
+				if err != nil {
+					return p.flags.Fail(cli.Failed, err)
+				}
+				fmt.Fprintf(p.stdout, "== %s, about a pupil to %s, %s\nSubject: %s\n\n%s\n", kind, to, lang, subject, body)
+			}
 		}
 	}
 	return cli.Done

@@ -42,7 +42,10 @@ func TestPreviewNotices(t *testing.T) {
 	exit, out, errs := run()
 	for _, want := range []string{"== leaving, teacher, de\nSubject: Adieu erika.beispiel@schulen.example\n\n" +
 		"Liebe Erika, am 29.03.2027 ist Schluss.",
-		"== leaving, pupil, de\nSubject: Dein Postfach", "== cancelled, staff, it\nSubject: La Sua casella"} {
+		"== leaving, pupil, de\nSubject: Dein Postfach", "== cancelled, staff, it\nSubject: La Sua casella",
+		"== reminder, pupil, fr\nSubject: Rappel",
+		"== reminder, about a pupil to parents, de\nSubject: Erinnerung: Das Postfach",
+		"== leaving, about a pupil to class-teacher, en\nSubject: The mailbox"} {
 		if exit != 0 || !strings.Contains(out, want) {
 			t.Errorf("exit status %d %s, nothing about %q in\n%s", exit, errs, want, out)
 		}
