@@ -137,7 +137,7 @@ func takeNotice(a, b *Account) {
 func (act SendReminder) forbidden(now Date) string {
 	on := act.Before.NoticedOn
 	switch {
-	case act.Before.State != Leaving || on.IsZero():
+	case on.IsZero() || act.Before.State != Leaving:
 		return "the account has no recorded notice"
 	case now >= act.Due || now < act.Due.AddDays(-act.Days) || act.Due.Sub(on) < DefaultNoticeDays:
 		return fmt.Sprintf("%s is no day to remind of a notice of %s by %d days before %s", now, on, act.Days, act.Due)
