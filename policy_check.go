@@ -177,8 +177,8 @@ func (p Policy) validateTimes(bad func(string, ...any)) {
 	}
 	for i, n := range p.LifeCycle.RemindDays {
 		if n < 1 || n >= max(p.LifeCycle.NoticeDays, DefaultNoticeDays) || slices.Contains(p.LifeCycle.RemindDays[:i], n) {
-			bad("life_cycle: remind_days %d: expected days before the deactivation, each once, from 1 to %d, the day after the notice",
-				n, max(p.LifeCycle.NoticeDays, DefaultNoticeDays)-1)
+			bad("life_cycle: remind_days %d: expected days before the deactivation, each once, from 1 to %d, the day "+
+				"after the notice", n, max(p.LifeCycle.NoticeDays, DefaultNoticeDays)-1)
 		}
 	}
 	if n := p.LifeCycle.PurgeDays; n < 1 {

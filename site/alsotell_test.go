@@ -39,7 +39,8 @@ func newFamily() family {
 }
 
 func (f family) Read(context.Context, schoolmail.Date) (schoolmail.Delivery, error) {
-	d := schoolmail.Delivery{Source: "escada", Kind: schoolmail.DeliveryFull, Rows: len(f), Fingerprint: fmt.Sprint(len(f))}
+	d := schoolmail.Delivery{Source: "escada", Kind: schoolmail.DeliveryFull, Rows: len(f),
+		Fingerprint: fmt.Sprint(len(f))}
 	for _, r := range f {
 		d.Records = append(d.Records, r)
 	}

@@ -27,7 +27,8 @@ func TestGuardians(t *testing.T) {
 		users := "cn=users," + b.base
 		b.add(t, "uid=kim,"+users, "objectClass", "inetOrgPerson", "uid", "kim", "cn", "Kim", "sn", "Abel",
 			"displayName", "Kim Abel", "mail", "kim@home.example", "preferredLanguage", "fr")
-		b.add(t, "uid=sam,"+users, "objectClass", "inetOrgPerson", "uid", "sam", "cn", "Sam", "givenName", "Sam", "sn", "Abel")
+		b.add(t, "uid=sam,"+users, "objectClass", "inetOrgPerson", "uid", "sam", "cn", "Sam", "givenName", "Sam",
+			"sn", "Abel")
 		b.modify(t, live.DN, "ucsschoolLegalGuardian", "uid=kim,"+users, "uid=sam,"+users, "uid=gone,"+users)
 		want := []schoolmail.Recipient{{Relation: schoolmail.RelationGuardians, Name: "Kim Abel", Mail: "kim@home.example",
 			Language: "fr"}}

@@ -278,7 +278,8 @@ func unescapeState(v string) (string, error) {
 // lifeOf takes the fields that live in the state text out of an account.
 func lifeOf(a schoolmail.Account, extra []string) lifeRecord {
 	return lifeRecord{state: a.State, noticed: a.NoticedOn, reminded: a.RemindedOn, deactivated: a.Deactivated,
-		previous: a.Previous, held: a.Held, unlisted: a.Unlisted, noticeMail: a.NoticeMail, access: a.Access, made: a.Made, marks: a.Marks,
+		previous: a.Previous, held: a.Held, unlisted: a.Unlisted, noticeMail: a.NoticeMail, access: a.Access,
+		made: a.Made, marks: a.Marks,
 		traits: a.Traits, extra: extra}
 }
 

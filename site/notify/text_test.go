@@ -125,7 +125,8 @@ func TestTextsAreChecked(t *testing.T) {
 func TestTextsForOthers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "leaving-pt.txt"), []byte("Caixa {{.Mail}}\n\n{{.Due}}\n"), 0o600); err != nil {
+	err := os.WriteFile(filepath.Join(dir, "leaving-pt.txt"), []byte("Caixa {{.Mail}}\n\n{{.Due}}\n"), 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	texts, err := notify.LoadTexts(dir, "fr")
