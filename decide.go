@@ -542,6 +542,10 @@ func (d *decisions) moving(r *prepared) {
 	free.Contexts = slices.Clone(r.pop.Contexts)
 	for _, p := range d.elsewhere[a.Username] {
 		switch {
+		case a.Context == 0 && a.Previous.Context == 0 && len(d.elsewhere[a.Username]) == 1 && a.Mail != "" &&
+			strings.EqualFold(p.Mail, a.Mail):
+			// The directory does not know it yet: the person has lived there before the site was taken over.
+			c.pin = p.Context
 		case p.Context == a.Previous.Context || !slices.Contains(r.pop.Contexts, p.Context):
 		case r.place != nil && strings.EqualFold(p.Mail, r.place.Mail) && p.DisplayName == r.place.DisplayName:
 			c.pin = p.Context

@@ -256,6 +256,7 @@ func TestNilOptions(t *testing.T) {
 		"ox/galprobe.WriteNginx":   func() { _ = galprobe.WriteNginx(io.Discard, nil) },
 		"ox/oxtest.WithHTTP":       func() { _ = oxtest.New(oxtest.WithHTTP(nil)).Close() },
 		"site.Site.Run":            func() { _, _ = sandboxed.Run(over, nil) },
+		"site.Site.Adopt":          func() { _, _ = sandboxed.Adopt(over, "no-such-list.csv", nil) },
 		"site/district.Load":       func() { _, _ = district.Load(dir+"/none", nil) },
 		"site/journal.Open": func() {
 			if j, err := journal.Open(dir+"/journal", nil); err == nil {

@@ -13,22 +13,10 @@ import (
 // delivery of another source. Everything that concerns single people or
 // schools is in the plan instead: as steps, held-back steps and findings.
 func NewPlan(policy Policy, state State, delivery Delivery, now Date) (*Plan, error) {
-	policy = policy.WithDefaults()
-	if err := policy.Validate(); err != nil {
-		return nil, fmt.Errorf("schoolmail: plan: %w", err)
+	in, err := newGiven(&policy, &state, &delivery, now)
+	if err != nil {
+		return nil, err
 	}
-	if now.IsZero() {
-		return nil, errors.New("schoolmail: plan: no day given")
-	}
-	if delivery.Source != policy.Source {
-		return nil, fmt.Errorf("schoolmail: plan: the delivery is from source %q, the policy manages %q",
-			delivery.Source, policy.Source)
-	}
-	if delivery.Kind != DeliveryFull && delivery.Kind != DeliveryDelta {
-		return nil, fmt.Errorf("schoolmail: plan: delivery kind %q: expected full or delta", delivery.Kind)
-	}
-	in := given{policy: &policy, state: &state, delivery: &delivery, now: now}
-	in.sorted = state.sort()
 	seen := later(func() string { return in.sorted.fingerprint() })
 	f := lookAt(in)
 	d := f.decide()
@@ -41,6 +29,25 @@ func NewPlan(policy Policy, state State, delivery Delivery, now Date) (*Plan, er
 	}
 	plan.Header.ID = plan.Fingerprint()
 	return plan, nil
+}
+
+// newGiven checks what a plan is to be made of. The policy gets its defaults.
+func newGiven(policy *Policy, state *State, delivery *Delivery, now Date) (given, error) {
+	*policy = policy.WithDefaults()
+	if err := policy.Validate(); err != nil {
+		return given{}, fmt.Errorf("schoolmail: plan: %w", err)
+	}
+	if now.IsZero() {
+		return given{}, errors.New("schoolmail: plan: no day given")
+	}
+	if delivery.Source != policy.Source {
+		return given{}, fmt.Errorf("schoolmail: plan: the delivery is from source %q, the policy manages %q",
+			delivery.Source, policy.Source)
+	}
+	if delivery.Kind != DeliveryFull && delivery.Kind != DeliveryDelta {
+		return given{}, fmt.Errorf("schoolmail: plan: delivery kind %q: expected full or delta", delivery.Kind)
+	}
+	return given{policy: policy, state: state, sorted: state.sort(), delivery: delivery, now: now}, nil
 }
 
 // A plan is made in passes. Each is a function of one value and returns the

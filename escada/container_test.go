@@ -269,6 +269,9 @@ func TestTraits(t *testing.T) {
 	if len(d.Rejected) != 1 || !d.Rejected[0].Harmless || d.Rejected[0].Column != "AHV-Nummer" {
 		t.Errorf("%+v", d.Rejected)
 	}
+	if h := escada.BirthHash(key, schoolmail.NewDate(2015, 1, 15)); h != a.Birth {
+		t.Errorf("the same birth date from elsewhere: %s, %s", h, a.Birth)
+	}
 	if text := fmt.Sprintf("%+v", d); strings.Contains(text, "9217") || strings.Contains(text, "2015") {
 		t.Error("identity material in the delivery")
 	}

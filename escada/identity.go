@@ -32,11 +32,21 @@ func (p *rowParser) parseTraits(e *entry) {
 // hash gives the number of a keyed hash. Kinds are told apart, so that equal
 // texts of different kinds have different hashes.
 func (p *rowParser) hash(kind string, text []byte) uint32 {
-	m := hmac.New(sha256.New, p.key)
+	return p.texts.number(keyedHash(p.key, kind, text))
+}
+
+func keyedHash(key []byte, kind string, text []byte) string {
+	m := hmac.New(sha256.New, key)
 	m.Write([]byte(kind))
 	m.Write([]byte{0})
 	m.Write(text)
-	return p.texts.number(hex.EncodeToString(m.Sum(nil)[:16]))
+	return hex.EncodeToString(m.Sum(nil)[:16])
+}
+
+// BirthHash returns the keyed hash that a record has of a date of birth, to compare it
+// with one that is known from elsewhere. The key is [Options.IdentityKey].
+func BirthHash(key []byte, born schoolmail.Date) string {
+	return keyedHash(key, "birth", []byte(born.String()))
 }
 
 // ahvNumber reads a Swiss AHV number of thirteen digits: the country 756, nine

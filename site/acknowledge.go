@@ -176,6 +176,10 @@ func acknowledge(d *schoolmail.Delivery, p *schoolmail.Plan, r *schoolmail.Resul
 				what: report.Note{Text: f.Text}})
 		}
 	}
+	living := map[schoolmail.RecordKey]bool{} // who may have an account already: nothing is wrong with what was sent
+	for _, f := range p.Findings {
+		living[f.Key] = living[f.Key] || f.Kind == "living-account"
+	}
 	for _, h := range p.Held {
 		key := "told.waits"
 		switch k := h.Step.Kind(); {
@@ -184,7 +188,7 @@ func acknowledge(d *schoolmail.Delivery, p *schoolmail.Plan, r *schoolmail.Resul
 			continue // not about what was sent
 		case k == schoolmail.KindNotice:
 			key = "told.absent"
-		case h.Guard != "":
+		case h.Guard != "" && !living[h.Step.Key]:
 			key = "told.held"
 		}
 		a.note(h.Step.Key, "", ackEntry{schools: at(h.Step.School), says: report.NewNote(key),

@@ -9,16 +9,18 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"strings"
 	"time"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/atomicfile"
 )
 
-// Approval says who has approved a plan: a file beside the plan's.
+// Approval says who has approved a plan, or a list of accounts to take over: a file
+// beside it.
 type Approval struct {
-	Plan   string    `json:"plan"`   // its id
-	SHA256 string    `json:"sha256"` // of the plan's file
+	Plan   string    `json:"plan"`   // its id; "list" of a list
+	SHA256 string    `json:"sha256"` // of the file
 	User   string    `json:"user"`   // of the operating system
 	UserID string    `json:"user_id"`
 	Time   time.Time `json:"time"`
@@ -26,14 +28,17 @@ type Approval struct {
 
 func approvalFile(planFile string) string { return planFile + ".approved" }
 
+// approvedList is what an [Approval] of a list has for the id of a plan.
+const approvedList = "list"
+
 // ApprovePlan writes beside a plan that the user who runs this program has approved
-// it.
+// it. A file whose name ends in .csv is a list for [Site.Adopt].
 func ApprovePlan(planFile string) (*Approval, error) {
-	plan, sum, err := planAndSum(planFile)
+	id, sum, err := idAndSum(planFile)
 	if err != nil {
 		return nil, err
 	}
-	a := &Approval{Plan: plan.Header.ID, SHA256: sum, Time: time.Now().UTC().Truncate(time.Second)}
+	a := &Approval{Plan: id, SHA256: sum, Time: time.Now().UTC().Truncate(time.Second)}
 	if a.User, a.UserID, err = whoRuns(); err != nil {
 		return nil, err
 	}
@@ -70,28 +75,32 @@ func ReadApproval(planFile string) (*Approval, error) {
 		return nil, fmt.Errorf("%s: it says that %s (user id %s) has approved, but the file is that of user id %s",
 			approvalFile(planFile), a.User, a.UserID, id)
 	}
-	plan, sum, err := planAndSum(planFile)
+	id, sum, err := idAndSum(planFile)
 	if err != nil {
 		return nil, err
 	}
-	if a.SHA256 != sum || a.Plan != plan.Header.ID {
-		return nil, fmt.Errorf("%s: the plan is not the one that %s approved: it was changed since", approvalFile(planFile),
+	if a.SHA256 != sum || a.Plan != id {
+		return nil, fmt.Errorf("%s: the file is not the one that %s approved: it was changed since", approvalFile(planFile),
 			a.User)
 	}
 	return &a, nil
 }
 
-func planAndSum(file string) (*schoolmail.Plan, string, error) {
+func idAndSum(file string) (id, sum string, err error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return nil, "", err
+		return "", "", err
+	}
+	hash := sha256.Sum256(b)
+	sum = hex.EncodeToString(hash[:])
+	if strings.HasSuffix(file, ".csv") {
+		return approvedList, sum, nil
 	}
 	plan, err := schoolmail.DecodePlan(b)
 	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", file, err)
+		return "", "", fmt.Errorf("%s: %w", file, err)
 	}
-	sum := sha256.Sum256(b)
-	return plan, hex.EncodeToString(sum[:]), nil
+	return plan.Header.ID, sum, nil
 }
 
 // ownerOf returns whose a file is; tests put somebody else there.

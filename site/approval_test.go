@@ -13,6 +13,7 @@ import (
 	"io/fs"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/site/district"
 )
 
 func planIn(t *testing.T) string {
@@ -98,6 +99,41 @@ func TestFourEyes(t *testing.T) {
 	if _, err := ReadApproval(file); err == nil || !strings.Contains(err.Error(), "not the one that frei approved") {
 		t.Errorf("changed since: %v", err)
 	}
+}
+
+// A list of accounts to take over is approved as a plan is.
+func TestFourEyesOnAList(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "list.csv")
+	put := func(text string) *district.Signed {
+		if err := os.WriteFile(file, []byte("by;A\ndate;2026-11-29\nusername;record\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		list, err := district.ReadSigned(file, false, "username", "record")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	list := put("a;1\n")
+	old, owner := whoRuns, ownerOf
+	defer func() { whoRuns, ownerOf = old, owner }()
+	ownerOf = func(fs.FileInfo) string { return "1001" }
+	whoRuns = func() (string, string, error) { return "frei", "1001", nil }
+	check := func(what string, four bool, list *district.Signed, id, want string) {
+		t.Helper()
+		err := (&Site{fourEyes: four}).listApproved(list, id)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", what, err, want)
+		}
+	}
+	check("not wanted", false, list, "1001", "")
+	check("nobody has approved", true, list, "1002", "nobody has approved")
+	if _, err := ApprovePlan(file); err != nil {
+		t.Fatal(err)
+	}
+	check("the same person", true, list, "1001", "frei has approved the list")
+	check("somebody else", true, list, "1002", "")
+	check("changed since", true, put("a;2\n"), "1002", "not the one that frei approved")
 }
 
 // A command that is never answered ends, and says so; the run's own end is told as

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot"
+	"github.com/ictmedia/schoolmail/escada"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/site/district"
 	"github.com/ictmedia/schoolmail/site/notify"
@@ -82,6 +83,9 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 		SMTPAddr:   m.Addr, MailFrom: m.From,
 		SMTP: notify.Options{Hello: m.Hello, Username: m.Username, Password: m.Password, PlainText: m.Plaintext,
 			Site: c.Site.Name, Timeout: seconds(c.TimeLimits.Relay)},
+	}
+	if key := s.Export.IdentityKey; len(key) > 0 {
+		s.Directory.Birth = func(born schoolmail.Date) string { return escada.BirthHash(key, born) }
 	}
 	for _, x := range c.Contexts {
 		s.OXAdmins[x.ID] = ox.Credentials{Login: x.AdminLogin, Password: x.AdminPassword}

@@ -15,6 +15,9 @@ func (c *Client) accountAttrs() []string {
 		"telephoneNumber", "preferredLanguage", "isOxUser", "oxContextIDNum", "oxAccess", "ucsschoolSchool",
 		"ucsschoolSourceUID", "ucsschoolRecordUID", "ucsschoolPurgeTimestamp", "univentionObjectFlag",
 		"shadowExpire", "krb5KDCFlags", "sambaAcctFlags", c.opts.StateAttribute}
+	if c.opts.Birth != nil {
+		list = append(list, "univentionBirthday")
+	}
 	if c.opts.Extras != nil {
 		list = append(list, "univentionMailHomeServer", "univentionMailUserQuota", "oxUserQuota")
 	}
@@ -61,6 +64,11 @@ func (c *Client) decode(d *domain, e *entry, l *live) {
 	}
 	c.decodePlace(l)
 	c.decodeLife(l)
+	if !l.ours() && c.opts.Birth != nil {
+		if born, err := schoolmail.ParseDate(e.value("univentionBirthday")); err == nil && !born.IsZero() {
+			a.Traits.Birth = c.opts.Birth(born)
+		}
+	}
 	if l.ours() {
 		c.decodeRole(l)
 		c.decodeAccess(l)

@@ -10,7 +10,7 @@ import (
 
 // Adopt gives an account that nobody stands behind yet, since somebody has entered
 // it by hand, a record key: from then on it is an account like those made here,
-// active since the given day. Nothing else about it changes; its password, groups and
+// active since the given day; 0: for longer than anybody knows. Nothing else about it changes; its password, groups and
 // addresses are those that it was given.
 //
 // An account is refused, as [ErrConflict], if it has a key, its log-in is closed, it is

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/ucs"
 )
 
 // byHand makes an account as somebody enters it: without a record key and a state.
@@ -23,6 +24,38 @@ func (b *backend) byHand(t *testing.T, a schoolmail.Account) string {
 		}
 	}
 	return dn
+}
+
+// Of a birthday in the directory only the keyed hash is kept, of accounts that nobody
+// stands behind yet; it stays with the account when it is adopted.
+func TestBirthdayOfAdopted(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *backend) {
+		hash := func(born schoolmail.Date) string { return map[string]string{"2015-01-15": "abcd"}[born.String()] }
+		c := b.client(t, func(o *ucs.Options) { o.Birth = hash })
+		dn := b.byHand(t, with(pupil(), func(a *schoolmail.Account) { a.Traits = schoolmail.Traits{} }))
+		b.modify(t, dn, "objectClass", append(b.values(t, dn, "objectClass"), "univentionPerson")...)
+		for value, want := range map[string]string{"2015-01-15": "abcd", "2015": "", "": ""} {
+			if value == "" {
+				b.modify(t, dn, "univentionBirthday")
+			} else {
+				b.modify(t, dn, "univentionBirthday", value)
+			}
+			if got := read(t, c, "ida.aebel").Traits.Birth; got != want {
+				t.Errorf("%q: %q, want %q", value, got, want)
+			}
+			if got := read(t, b.client(t, nil), "ida.aebel").Traits.Birth; got != "" {
+				t.Errorf("%q: %q without a hash", value, got)
+			}
+		}
+		b.modify(t, dn, "univentionBirthday", "2015-01-15")
+		key := schoolmail.RecordKey{Source: "escada2", ID: "77"}
+		if err := c.Adopt(t.Context(), "ida.aebel", key, 0); err != nil {
+			t.Fatal(err)
+		}
+		if a := read(t, b.client(t, nil), "ida.aebel"); a.Traits.Birth != "abcd" || !a.Made.IsZero() || a.Key != key {
+			t.Errorf("adopted: %+v", a)
+		}
+	})
 }
 
 // Who was entered by hand becomes an account like the others, and keeps password,

@@ -105,6 +105,10 @@ type Options struct {
 	// access or role. It must be quick, safe for concurrent use, and always
 	// say the same of the same account.
 	Extras func(schoolmail.Account) Extras
+	// Birth, if set, gives the keyed hash of a date of birth. Then univentionBirthday of
+	// accounts that no record stands behind is read, and only the hash is kept, so that
+	// they can be told from others of their name when they are adopted.
+	Birth func(schoolmail.Date) string
 	// Stamps says what to make of accounts that somebody else has marked for
 	// deletion; empty: StampsHold.
 	Stamps Stamps

@@ -30,7 +30,8 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error { return setUp(env) },
-		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"deliver": deliver, "exits": exits}})
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"deliver": deliver, "exits": exits,
+			"estrange": estrange, "sign": sign}})
 }
 
 func setUp(env *testscript.Env, opts ...sitetest.Option) error {
@@ -45,7 +46,7 @@ func setUp(env *testscript.Env, opts ...sitetest.Option) error {
 	d := sb.District
 	records := d.Records()
 	last := records[len(records)-1]
-	env.Values["district"] = d
+	env.Values["district"], env.Values["sandbox"] = d, sb
 	env.Setenv("FIRST", d.Today().String())
 	env.Setenv("LATER", d.Today().AddDays(1).String())
 	env.Setenv("TERM", d.Next(nil).Today().String())
@@ -78,6 +79,22 @@ func deliver(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.RemoveAll(dir))
 	ts.Check(os.Mkdir(dir, 0o700))
 	ts.Check(e.WriteDir(dir))
+}
+
+// estrange takes all record ids from the directory and forgets the state: the site lives,
+// but was never seen.
+func estrange(ts *testscript.TestScript, _ bool, _ []string) {
+	_, err := ts.Value("sandbox").(*sitetest.Sandbox).Estrange()
+	ts.Check(err)
+	ts.Check(os.RemoveAll(ts.MkAbs("state")))
+}
+
+// sign fills in who answers for a list.
+func sign(ts *testscript.TestScript, _ bool, args []string) {
+	file := ts.MkAbs(args[0])
+	text := strings.Replace(ts.ReadFile(file), "\nby;\n", "\nby;H. Frei\n", 1)
+	text = strings.Replace(text, "\ndate;\n", "\ndate;2026-11-29\n", 1)
+	ts.Check(os.WriteFile(file, []byte(text), 0o600))
 }
 
 // exits runs a program that is expected to end with a status.

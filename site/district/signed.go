@@ -29,8 +29,9 @@ type Signed struct {
 
 // SignedRow is a row of a signed list; its fields stand in the order that was asked for.
 type SignedRow struct {
-	Line   int
-	Fields []string
+	Line    int
+	Fields  []string
+	Columns []int // in which the fields begin, in bytes from 1
 }
 
 // ReadSigned reads a signed list with these columns; others are left alone. Without a
@@ -132,16 +133,17 @@ func (r *signedReader) titles(line int, row []string) {
 }
 
 func (r *signedReader) entry(line int, row []string) {
-	fields := make([]string, len(r.at))
+	fields, columns := make([]string, len(r.at)), make([]int, len(r.at))
 	for i, at := range r.at {
 		if at >= 0 && at < len(row) {
 			fields[i] = row[at]
+			_, columns[i] = r.csv.FieldPos(at)
 		}
 		if at >= 0 && fields[i] == "" {
 			r.bad(line, "column %q is empty", r.columns[i])
 		}
 	}
-	r.s.Rows = append(r.s.Rows, SignedRow{line, fields})
+	r.s.Rows = append(r.s.Rows, SignedRow{line, fields, columns})
 }
 
 // pairs reads the lists of new ids.

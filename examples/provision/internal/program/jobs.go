@@ -44,6 +44,7 @@ func (p *program) jobs() []job {
 		{flag: "call-off", do: p.callDeletionOff},
 		{flag: "new-password", with: passwordFlags, do: p.newPasswords},
 		{flag: "new-password-class", with: passwordFlags, do: p.newPasswords},
+		{flag: "adopt", with: []string{"apply", "dry-run", "any-day", "break-lease"}, do: p.takeOver},
 	}
 }
 

@@ -113,6 +113,14 @@ what is missing. An example for cron, at two in the morning:
       deactivated from that day on; otherwise its record decides. Until then marked
       accounts are on hold and told with each run.
 
+  provision -config district.toml -adopt LIST.csv [-apply]
+      Takes over a site that lives already. If there is no such file yet, it is
+      written: accounts without a record id that look like a delivered person, sure
+      or to ask for. Somebody goes through the list and signs it. Then the same
+      command checks it, and with -apply the accounts get the record ids beside
+      them and nothing else. Done again it does what is missing. Until an account
+      has its id, no second one is made for its person.
+
   provision -config district.toml -preview-notices
       Prints every text that people may get, with a made-up person's data. Asks no
       server.
@@ -155,6 +163,7 @@ type options struct {
 	describe, showValues, tryNasty        bool
 	config, plan, applyPlan, undo, out    string
 	explain, approve, subject, callOff    string
+	adopt                                 string
 	apply, dryRun, quiet, status, preview bool
 	check                                 bool
 	breakLease, anyDay, verify            bool
@@ -194,7 +203,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&p.plan, "plan", "", "save the plan to this `file`")
 	fs.StringVar(&p.applyPlan, "apply-plan", "", "apply the reviewed plan in this `file`")
 	fs.StringVar(&p.approve, "approve", "",
-		"write beside the plan in this `file` that you approve it, and do nothing else")
+		"write beside the plan or list in this `file` that you approve it, and do nothing else")
 	fs.StringVar(&p.undo, "undo", "", "plan to take back what this `run` has done")
 	fs.StringVar(&p.out, "out", "", "write plan and reports (text, JSON, HTML) to this `folder`, too")
 	listVar(fs, &p.shown.Schools, "school", "show only what concerns people at these `schools`, with commas between")
@@ -215,6 +224,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&p.subject, "subject", "", "print all that is kept about one `person`: user name, address or record id")
 	fs.StringVar(&p.callOff, "call-off", "",
 		"call off the deletion of this `user` that UCS@school's importer has set, and do nothing else")
+	fs.StringVar(&p.adopt, "adopt", "",
+		"propose which accounts belong to whom in this `list`; if it is there, check it, and with -apply carry it out")
 	fs.StringVar(&p.explain, "explain", "", "tell all that is known of one `person`: user name, address or record id")
 	fs.BoolVar(&p.drift, "drift", false, "compare export, directory, OX and mail store, and do nothing else")
 	fs.BoolVar(&p.calendar, "calendar", false, "tell what closes when, and do nothing else")
@@ -261,7 +272,11 @@ func (p *program) approvePlan(context.Context) int {
 	if err != nil {
 		return p.flags.Fail(cli.Usage, err)
 	}
-	fmt.Fprintf(p.stdout, "%s has approved plan %s.\n", a.User, a.Plan)
+	what := "plan " + a.Plan
+	if strings.HasSuffix(p.approve, ".csv") {
+		what = "the list, SHA-256 " + a.SHA256
+	}
+	fmt.Fprintf(p.stdout, "%s has approved %s.\n", a.User, what)
 	return cli.Done
 }
 
