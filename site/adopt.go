@@ -19,6 +19,7 @@ import (
 	"github.com/ictmedia/schoolmail/internal/atomicfile"
 	"github.com/ictmedia/schoolmail/site/district"
 	"github.com/ictmedia/schoolmail/site/lease"
+	"github.com/ictmedia/schoolmail/site/report"
 )
 
 // A site that lives already is taken over in three steps. Accounts without a record id
@@ -102,7 +103,7 @@ func WriteProposals(file string, day schoolmail.Date, list []Proposal) error {
 				row[0], row[2] = "# "+row[0], "ask"
 			}
 			for i := range row {
-				row[i] = harmless(row[i])
+				row[i] = report.Harmless(row[i])
 			}
 			rows = append(rows, row)
 		}
