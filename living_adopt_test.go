@@ -104,8 +104,8 @@ func TestAdoptionsSortSureFromAsk(t *testing.T) {
 		var got []string
 		held := map[string]bool{}
 		for _, x := range list {
-			got = append(got, fmt.Sprintf("%s %s %s: %s", x.Username, x.Key.ID, map[bool]string{true: "sure", false: "ask"}[x.Sure],
-				x.Why))
+			how := map[bool]string{true: "sure", false: "ask"}[x.Sure]
+			got = append(got, fmt.Sprintf("%s %s %s: %s", x.Username, x.Key.ID, how, x.Why))
 			held[x.Key.ID] = true
 		}
 		if d := cmp.Diff(c.want, got); d != "" {

@@ -223,8 +223,8 @@ func (s *Site) listApproved(list *district.Signed, id string) error {
 	case a == nil || a.Plan != approvedList || a.SHA256 != list.SHA256:
 		return fmt.Errorf("nothing was done: [guards] four_eyes is set, and nobody has approved %s", list.File)
 	case a.UserID == id:
-		return fmt.Errorf("nothing was done: [guards] four_eyes is set, and %s has approved the list: somebody else applies it",
-			a.User)
+		return fmt.Errorf("nothing was done: [guards] four_eyes is set, and %s has approved the list: somebody else "+
+			"applies it", a.User)
 	}
 	return nil
 }
@@ -243,7 +243,8 @@ func (s *Site) adoptions(w *World, list *district.Signed, res *AdoptResult) ([]a
 	var errs district.Errors
 	lines := [2]map[string]int{{}, {}}
 	for _, row := range list.Rows {
-		x := adoption{row.Line, strings.ToLower(row.Fields[0]), schoolmail.RecordKey{Source: s.policy.Source, ID: row.Fields[1]}}
+		key := schoolmail.RecordKey{Source: s.policy.Source, ID: row.Fields[1]}
+		x := adoption{row.Line, strings.ToLower(row.Fields[0]), key}
 		bad := func(column int, format string, args ...any) {
 			errs = append(errs, &district.Error{File: list.File, Line: row.Line, Column: row.Columns[column],
 				Kind: district.ErrValue, Message: fmt.Sprintf(format, args...)})
@@ -274,7 +275,7 @@ func (s *Site) adoptions(w *World, list *district.Signed, res *AdoptResult) ([]a
 			bad(1, "two records have this id")
 		case k.owners[x.key]:
 			bad(1, "another account has this record id")
-		case slices.ContainsFunc(s.policy.Distinct, func(d schoolmail.Distinct) bool { return d.A == x.key.ID && d.B == a.Username }):
+		case s.areTwo(x):
 			bad(1, "a distinct in the policy says that account and record are two people")
 		default:
 			if why := schoolmail.RefuseAdoption(a, r, w.Day); why != "" {
@@ -288,6 +289,13 @@ func (s *Site) adoptions(w *World, list *district.Signed, res *AdoptResult) ([]a
 		return nil, errs
 	}
 	return rows, nil
+}
+
+// areTwo reports whether the policy says that the account and the record of a row are two.
+func (s *Site) areTwo(x adoption) bool {
+	return slices.ContainsFunc(s.policy.Distinct, func(d schoolmail.Distinct) bool {
+		return d.A == x.key.ID && d.B == x.username
+	})
 }
 
 // known is what rows of a list are compared with.

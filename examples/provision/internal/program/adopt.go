@@ -87,7 +87,7 @@ func (p *program) proposeAdoptions(ctx context.Context, open *site.Site, day sch
 			sure++
 		}
 	}
-	fmt.Fprintf(p.stdout, "%s: %d proposals are sure, %d to ask for. Go through them, sign the list, then check it with the "+
-		"same command, and carry it out with -apply.\n", p.adopt, sure, len(list)-sure)
+	fmt.Fprintf(p.stdout, "%s: %d proposals are sure, %d to ask for. Go through them, sign the list, then check it "+
+		"with the same command, and carry it out with -apply.\n", p.adopt, sure, len(list)-sure)
 	return cli.Done
 }
