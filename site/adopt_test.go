@@ -286,7 +286,8 @@ func TestMistakesInAList(t *testing.T) {
 		row(pupil.Username, other.Key): fmt.Sprintf(":4:%d: another account has this record id", column(pupil.Username)),
 	} {
 		put(rows)
-		if _, err := s.Adopt(t.Context(), file, &site.AdoptOptions{Day: day}); err == nil || !strings.Contains(err.Error(), want) {
+		_, err := s.Adopt(t.Context(), file, &site.AdoptOptions{Day: day})
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}

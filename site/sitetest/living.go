@@ -19,8 +19,9 @@ func (s *Sandbox) Estrange() (int, error) {
 		return 0, fmt.Errorf("sandbox: directory: %w", err)
 	}
 	ours := []string{"ucsschoolSourceUID", "ucsschoolRecordUID", "univentionFreeAttribute20"}
-	res, err := c.SearchWithPaging(ldap.NewSearchRequest(s.LDAP.BaseDN, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0,
-		false, "(ucsschoolRecordUID=*)", ours, nil), 500)
+	req := ldap.NewSearchRequest(s.LDAP.BaseDN, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
+		"(ucsschoolRecordUID=*)", ours, nil)
+	res, err := c.SearchWithPaging(req, 500)
 	if err != nil {
 		return 0, fmt.Errorf("sandbox: directory: %w", err)
 	}
