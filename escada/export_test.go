@@ -72,3 +72,7 @@ func WrongTexts(texts []string) (wrong int) {
 	}
 	return wrong
 }
+
+// ValidMail says whether a text is taken for an address at the first look, and
+// whether it is one.
+func ValidMail(text []byte) (quick, good bool) { return plainMail(text), validMail(string(text)) }

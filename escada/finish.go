@@ -37,7 +37,7 @@ func (f *folder) finish() []schoolmail.Record {
 	if f.upper && f.lower {
 		f.refuseCaseTwins()
 	}
-	order, ids := f.sorted(), string(f.ids)
+	order, ids, texts := f.sorted(), string(f.ids), string(f.text)
 	records := make([]schoolmail.Record, f.size)
 	var ends [maxParts]int
 	var rejected [maxParts][]placedRejection
@@ -52,7 +52,7 @@ func (f *folder) finish() []schoolmail.Record {
 				if !p.known || p.bad {
 					continue
 				}
-				if m.record(&records[end], p, ids); !p.bad {
+				if m.record(&records[end], p, ids, texts); !p.bad {
 					end++
 				}
 			}
@@ -77,15 +77,14 @@ func (f *folder) finish() []schoolmail.Record {
 }
 
 // record makes the record of a person, who is bad if that cannot be done.
-func (m *memberships) record(r *schoolmail.Record, p *person, ids string) {
+func (m *memberships) record(r *schoolmail.Record, p *person, ids, texts string) {
 	f := m.folder
 	r.Key = schoolmail.RecordKey{Source: f.layout.Source, ID: ids[p.idAt : p.idAt+uint32(p.idLen)]}
 	r.Role = roleNumbers[p.role]
 	r.GivenName, r.FamilyName = f.texts.text(p.given), f.texts.text(p.family)
 	r.Language = f.languages.text(uint32(p.language))
 	if p.contact > 0 {
-		contact := &f.contacts[p.contact]
-		r.NoticeMail, r.Phone = contact.mail, contact.phone
+		r.NoticeMail, r.Phone = of(&f.contacts, texts, p.contact)
 	}
 	if p.number > 0 || p.birth > 0 {
 		r.Traits = f.traits(p)

@@ -111,7 +111,7 @@ func (f *folder) add(e *entry, at place) {
 		p.known = true
 		p.role, p.family, p.given, p.language = e.role, e.family, e.given, uint8(e.language)
 		p.number, p.birth = e.number, e.birth
-		p.contact = f.contact(0, e)
+		p.contact = f.keep(e.mail, e.phone)
 		p.first = s
 		return
 	}
@@ -136,15 +136,6 @@ func (f *folder) add(e *entry, at place) {
 	f.addStay(p, s)
 }
 
-// contact keeps the contact fields of a row, under the number if there is one.
-func (f *folder) contact(number uint32, e *entry) uint32 {
-	if number == 0 && (e.mail != "" || e.phone != "") {
-		number = uint32(len(f.contacts))
-		f.contacts = append(f.contacts, contact{e.mail, e.phone})
-	}
-	return number
-}
-
 // compare checks a further row of a person against the first one.
 func (f *folder) compare(p *person, e *entry, at place) {
 	f.preferRole(p, e)
@@ -161,10 +152,7 @@ func (f *folder) compare(p *person, e *entry, at place) {
 		f.merge(p, ColumnLanguage, &language, f.languages.text(e.language), e, at)
 		p.language = uint8(f.languages.number(language))
 	}
-	if p.contact = f.contact(p.contact, e); p.contact > 0 {
-		f.merge(p, ColumnNoticeMail, &f.contacts[p.contact].mail, e.mail, e, at)
-		f.merge(p, ColumnPhone, &f.contacts[p.contact].phone, e.phone, e, at)
-	}
+	f.mergeContact(p, e, at)
 }
 
 // preferRole lets the first of Profile.PreferRoles count where both roles of a

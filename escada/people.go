@@ -31,20 +31,17 @@ type person struct {
 	first         stay   // of the first readable row, of an unreadable one just its place
 }
 
-// contact is what few people have.
-type contact struct{ mail, phone string }
-
 // people finds persons by id. While ids only go up, as in exports that are sorted
 // by them, a new one is known by comparing it with the last; after that a hash
 // table holds the numbers of the persons.
 type people struct {
-	blocks   [][]person
-	size     int
-	ids      []byte
-	slots    []uint64 // half of the hash, and the number of a person plus one; 0: free
-	seed     maphash.Seed
-	touched  uint64
-	contacts []contact
+	blocks  [][]person
+	size    int
+	ids     []byte
+	slots   []uint64 // half of the hash, and the number of a person plus one; 0: free
+	seed    maphash.Seed
+	touched uint64
+	contacts
 
 	stays     [][]furtherStay
 	stayCount uint32
@@ -53,7 +50,7 @@ type people struct {
 const blockSize = 1 << 12
 
 func newPeople() people {
-	return people{seed: maphash.MakeSeed(), contacts: make([]contact, 1)}
+	return people{seed: maphash.MakeSeed(), contacts: newContacts()}
 }
 
 func (p *people) get(i int) *person { return &p.blocks[i/blockSize][i%blockSize] }

@@ -162,6 +162,41 @@ func TestBlankLevelIsThatOfTheSchool(t *testing.T) {
 	}
 }
 
+// Everybody is found again, however rows that are read quickly and others alternate.
+func TestEverybodyIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	const people = 300
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	var b strings.Builder
+	b.WriteString(head)
+	for section := range 600 {
+		name, rows := "Abt", 120
+		if section%2 == 1 {
+			name, rows = `"A""bt"`, 3000 // not quickly; now and then just as many as fit the buffer
+		}
+		for range r.IntN(rows) {
+			id := r.IntN(people)
+			if section%2 == 1 {
+				id += people
+			}
+			fmt.Fprintf(&b, "%d;S;%s;Ida;ps-a;P;1a;;;;;\n", 1000+id, name)
+		}
+	}
+	d := readOne(t, &escada.Profile{RepeatedRows: true}, b.String())
+	seen := map[string]bool{}
+	for _, rec := range d.Records {
+		if seen[rec.Key.ID] {
+			t.Fatalf("%s stands there twice", rec.Key.ID)
+		}
+		seen[rec.Key.ID] = true
+	}
+	if len(seen) != 2*people || len(d.Rejected) > 0 {
+		t.Errorf("%d people, rejected %v", len(seen), d.Rejected)
+	}
+}
+
 // A text that was read before has its own value, not that of one like it.
 func TestKnownTexts(t *testing.T) {
 	t.Parallel()

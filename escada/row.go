@@ -23,7 +23,7 @@ type entry struct {
 	level         uint32
 	class         uint32
 	from, until   schoolmail.Date
-	mail, phone   string
+	mail, phone   []byte // as id
 	language      uint32
 	number, birth uint32 // keyed hashes
 }
@@ -140,6 +140,7 @@ func (p *rowParser) parse(fields [][]byte) (e entry) {
 			"before the date in column \""+p.title(ColumnFrom)+"\": expected the last day, not before the first")
 	}
 	p.parseContact(&e)
+	p.parseLanguage(&e)
 	if p.key != nil {
 		p.parseTraits(&e)
 	}
@@ -269,20 +270,21 @@ func (p *rowParser) dateOf(text string) (v judged[schoolmail.Date]) {
 
 // parseContact reads what a person can do without.
 func (p *rowParser) parseContact(e *entry) {
-	if mail := p.text(numNoticeMail); len(mail) > 0 {
-		if e.mail = string(mail); !validMail(e.mail) {
-			p.drop(ColumnNoticeMail, "expected one mail address, or nothing")
-			e.mail = ""
-		}
+	if e.mail = p.text(numNoticeMail); len(e.mail) > 0 && !plainMail(e.mail) && !validMail(string(e.mail)) {
+		p.drop(ColumnNoticeMail, "expected one mail address, or nothing")
+		e.mail = nil
 	}
-	if e.role != pupilNumber {
-		if phone := p.text(numPhone); len(phone) > 0 {
-			if e.phone = string(phone); !validPhone(e.phone) {
-				p.drop(ColumnPhone, "expected a telephone number, or nothing")
-				e.phone = ""
-			}
-		}
+	if e.role == pupilNumber {
+		return
 	}
+	if e.phone = p.text(numPhone); len(e.phone) > 0 && !validPhone(e.phone) {
+		p.drop(ColumnPhone, "expected a telephone number, or nothing")
+		e.phone = nil
+	}
+}
+
+// parseLanguage reads the language that a person is written to in.
+func (p *rowParser) parseLanguage(e *entry) {
 	if language := p.text(numLanguage); len(language) > 0 {
 		e.language = p.memos.language.get(language, func(text string) uint32 {
 			return p.languages.number(languageCodes[foldCode(text)])

@@ -1,7 +1,6 @@
 package escada
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -28,59 +27,46 @@ func (s *scanner) simple(spans []span) ([]span, bool) {
 		return spans, false
 	}
 	kept, b := len(spans), s.buf[:s.end]
-	i, start, delim := s.pos, s.pos, uint64(s.delim)*eachOne
-	for i+8 <= len(b) {
+	i, delim := s.pos, uint64(s.delim)*eachOne
+	start, closed := s.pos, 0 // of the field; closed: behind its closing quote, or inQuotes
+	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
 		x := w ^ delim
 		found := ^((x&eachLow + eachLow) | x | eachLow)     // delimiters
 		found |= ^((w&eachLow + belowQuote) | w) & eachHigh // and what is at most '"'
-		at := i
-		i += 8
 		for ; found != 0; found &= found - 1 {
-			k := at + bits.TrailingZeros64(found)>>3
-			switch c := b[k]; {
-			case c == s.delim:
-				spans = append(spans, span{uint32(start), uint32(k)})
-				start = k + 1
+			k := i + bits.TrailingZeros64(found)>>3
+			c := b[k]
+			switch {
+			case c == '"' && c != s.delim && s.quoting == quotingRFC4180:
+				if closed == inQuotes {
+					closed = k + 1
+				} else if closed = inQuotes; k != start {
+					return spans[:kept], false
+				}
 				continue
-			case c == '\n', c == '\r':
-				return s.simpleEnd(spans, kept, span{uint32(start), uint32(k)}, k)
-			case c != '"' || s.quoting == quotingNone:
-				continue
+			case closed == inQuotes && c != '\n', c != s.delim && c != '\n' && c != '\r':
+				continue // text
 			}
-			closed := -1
-			if k == start {
-				closed = s.closing(b, k)
+			text := span{uint32(start), uint32(k)}
+			if closed != 0 {
+				if closed != k {
+					return spans[:kept], false // something follows the quote, or it is not closed
+				}
+				text = span{text.from + 1, text.to - 1}
 			}
-			if closed < 0 {
-				return spans[:kept], false
-			}
-			text := span{uint32(k + 1), uint32(closed)}
-			if b[closed+1] != s.delim {
-				return s.simpleEnd(spans, kept, text, closed+1)
+			if c != s.delim {
+				return s.simpleEnd(spans, kept, text, k)
 			}
 			spans = append(spans, text)
-			start = closed + 2
-			i = start
-			break
+			start, closed = k+1, 0
 		}
 	}
 	return spans[:kept], false
 }
 
-// closing finds the quote that closes the one at b[k], where nothing is special
-// between them; -1 if there is none.
-func (s *scanner) closing(b []byte, k int) int {
-	n := bytes.IndexByte(b[k+1:min(len(b), k+maxField)], '"')
-	if n < 0 || bytes.IndexByte(b[k+1:k+1+n], '\n') >= 0 {
-		return -1
-	}
-	k += 1 + n
-	if k+1 < len(b) && (b[k+1] == s.delim || b[k+1] == '\n' || b[k+1] == '\r') {
-		return k
-	}
-	return -1
-}
+// inQuotes stands for the place of a closing quote that is still to come.
+const inQuotes = -1
 
 // simpleEnd ends a simple row at the line end b[k], with its last field.
 func (s *scanner) simpleEnd(spans []span, kept int, last span, k int) ([]span, bool) {

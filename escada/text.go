@@ -166,14 +166,43 @@ func validMail(s string) bool {
 	return !strings.ContainsAny(s, `,;:<>()[]\"`) && !strings.Contains(domain, "@")
 }
 
-// validPhone accepts digits and what people put between them.
-func validPhone(s string) bool {
-	digits := 0
-	for i, r := range s {
+// plainMail knows most of the addresses that validMail accepts, without a look at
+// characters: ASCII letters and digits, and single dots and hyphens in the domain.
+func plainMail(s []byte) bool {
+	at := bytes.IndexByte(s, '@')
+	if at < 1 || len(s) > 254 {
+		return false
+	}
+	for _, c := range s[:at] {
+		if !isAlnum(c) && c != '.' && c != '-' && c != '_' && c != '+' {
+			return false
+		}
+	}
+	dots, between := 0, true // no letter or digit just before
+	for _, c := range s[at+1:] {
 		switch {
-		case '0' <= r && r <= '9':
+		case isAlnum(c):
+			between = false
+			continue
+		case c == '.':
+			dots++
+		}
+		if between || c != '.' && c != '-' {
+			return false
+		}
+		between = true
+	}
+	return dots > 0 && !between
+}
+
+// validPhone accepts digits and what people put between them.
+func validPhone(s []byte) bool {
+	digits := 0
+	for i, c := range s {
+		switch {
+		case '0' <= c && c <= '9':
 			digits++
-		case r == '+' && i == 0, r == ' ', r == '(', r == ')', r == '/', r == '-', r == '.':
+		case c == '+' && i == 0, c == ' ', c == '(', c == ')', c == '/', c == '-', c == '.':
 		default:
 			return false
 		}

@@ -108,7 +108,7 @@ func (x *writer) line(r schoolmail.Record, m schoolmail.Membership, class string
 	same := string(e.id) == r.Key.ID && e.role == roleNumber(r.Role) && family == r.FamilyName && given == r.GivenName &&
 		words.schools.text(e.school) == m.School && words.levels.text(e.level) == m.Level &&
 		words.texts.text(e.class) == class && e.from == m.From && e.until == m.Until &&
-		e.mail == r.NoticeMail && e.phone == r.Phone && language == r.Language
+		string(e.mail) == r.NoticeMail && string(e.phone) == r.Phone && language == r.Language
 	if !same {
 		bad("has a value that would be read back changed")
 		return false

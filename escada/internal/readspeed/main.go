@@ -6,6 +6,7 @@
 // and memory.
 //
 //	go run ./escada/internal/readspeed -rows 10000000 -people 1000000
+//	go run ./escada/internal/readspeed -shuffled -form quoted
 package main
 
 import (
@@ -24,6 +25,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/text/encoding/charmap"
+
 	"github.com/ictmedia/schoolmail/escada"
 )
 
@@ -31,29 +34,39 @@ func main() {
 	rows := flag.Int("rows", 350_000, "`number` of rows")
 	people := flag.Int("people", 0, "`number` of people; 0: as many as rows")
 	shuffled := flag.Bool("shuffled", false, "rows in no order of ids")
+	form := flag.String("form", "plain", "of rows: plain, quoted (every field), windows (Windows-1252, CRLF), "+
+		"contacts (addresses and telephone numbers)")
 	times := flag.Int("times", 3, "`number` of readings, of which the quickest counts")
 	flag.Parse()
 	if *people == 0 {
 		*people = *rows
 	}
-	if err := run(*rows, *people, *times, *shuffled); err != nil {
+	if err := run(export{*rows, *people, *shuffled, *form}, *times); err != nil {
 		fmt.Fprintln(os.Stderr, "readspeed:", err)
 		os.Exit(1)
 	}
 }
 
-func run(rows, people, times int, shuffled bool) error {
+// export is what is written.
+type export struct {
+	rows, people int
+	shuffled     bool
+	form         string
+}
+
+func run(x export, times int) error {
+	rows, people := x.rows, x.people
 	dir, err := os.MkdirTemp("", "readspeed")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "export.csv")
-	size, err := write(path, rows, people, shuffled)
+	size, err := x.write(path)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d rows of %d people, %d MB\n", rows, people, size>>20)
+	fmt.Printf("%d rows of %d people, %s, %d MB\n", rows, people, x.form, size>>20)
 	// In turns, so that whatever else the machine does hinders both.
 	var yard, ours measurement
 	for range times {
@@ -79,23 +92,44 @@ func run(rows, people, times int, shuffled bool) error {
 }
 
 // write makes rows of people: in each round all people have a row, in another class.
-func write(path string, rows, people int, shuffled bool) (int64, error) {
+func (x export) write(path string) (int64, error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
-	w := bufio.NewWriterSize(f, 1<<20)
+	out := io.Writer(f)
+	if x.form == "windows" {
+		out = charmap.Windows1252.NewEncoder().Writer(f)
+	}
+	w := bufio.NewWriterSize(out, 1<<20)
 	given := []string{"Léa", "Noah", "Anna Maria", "Björn", "Zoë", "Lio", "Gianna", "Élodie"}
 	family := []string{"Müller", "Rossi", "D'Angelo", "von Arx", "Keller", "Çelik", "Schmid", "Favre"}
+	row := "%d;L;%s-%s;%s;ps-%03d;P;%d%c;10.08.2026;;;;de\n"
+	contacts := x.form == "contacts"
+	switch x.form {
+	case "plain":
+	case "contacts":
+		row = "%d;L;%s-%s;%s;ps-%03d;P;%d%c;10.08.2026;;p%d@example.org;031 555 %d;de\n"
+	case "quoted":
+		row = `"%d";"L";"%s-%s";"%s";"ps-%03d";"P";"%d%c";"10.08.2026";"";"";"";"de"` + "\n"
+	case "windows":
+		row = "%d;L;%s-%s;%s;ps-%03d;P;%d%c;10.08.2026;;;;de\r\n"
+	default:
+		return 0, fmt.Errorf("form %q is not known", x.form)
+	}
 	fmt.Fprintln(w, "PersonId;Rolle;Name;Vorname;Schule;Stufe;Klasse;Von;Bis;EMailPrivat;Telefon;Sprache")
-	for i := range rows {
-		p, round := i%people, i/people
-		if shuffled {
-			p = int(uint64(p) * 7_368_787 % uint64(people)) // a prime: everybody once, unless it divides people
+	for i := range x.rows {
+		p, round := i%x.people, i/x.people
+		if x.shuffled {
+			p = int(uint64(p) * 7_368_787 % uint64(x.people)) // a prime: everybody once, unless it divides people
 		}
-		fmt.Fprintf(w, "%d;L;%s-%s;%s;ps-%03d;P;%d%c;10.08.2026;;;;de\n", 1_000_000+p,
-			family[p%8], family[p/8%8], given[p/64%8], p%997, 1+p%6+round*6, 'a'+rune(p%5))
+		values := []any{1_000_000 + p,
+			family[p%8], family[p/8%8], given[p/64%8], p % 997, 1 + p%6 + round*6, 'a' + rune(p%5)}
+		if contacts {
+			values = append(values, p, 1000+p%9000)
+		}
+		fmt.Fprintf(w, row, values...)
 	}
 	if err := w.Flush(); err != nil {
 		return 0, err

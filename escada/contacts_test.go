@@ -1,0 +1,66 @@
+package escada_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/ictmedia/schoolmail/escada"
+)
+
+// What is taken for a mail address at the first look is one at the second.
+func TestPlainMailIsMail(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	plain := 0
+	for range 300_000 {
+		text := make([]byte, 1+r.IntN(10))
+		for i := range text {
+			text[i] = `aB9.-_+@@.a0" ,;é`[r.IntN(18)]
+		}
+		quick, good := escada.ValidMail(text)
+		if quick && !good {
+			t.Errorf("%q is taken for an address", text)
+		}
+		if quick {
+			plain++
+		}
+	}
+	if plain == 0 {
+		t.Error("no address was plain")
+	}
+	for _, text := range []string{"anna.meier@example.org", "a+b_c-d@schule-x.example.ch"} {
+		if quick, good := escada.ValidMail([]byte(text)); !quick || !good {
+			t.Errorf("%s: %v, %v", text, quick, good)
+		}
+	}
+}
+
+// Rows of one person may leave contact fields empty; what one of them says counts,
+// and of several the lesser.
+func TestContactsOfSeveralRows(t *testing.T) {
+	t.Parallel()
+	row := func(class, mail, phone string) string {
+		return "9;L;Frei;Anna;ps-a;P;" + class + ";;;" + mail + ";" + phone + ";\n"
+	}
+	for _, x := range []struct{ name, rows, mail, phone string }{
+		{"none", row("1a", "", "") + row("1b", "", ""), "", ""},
+		{"in the first", row("1a", "a@example.org", "031 1") + row("1b", "", "") + row("1c", "", ""),
+			"a@example.org", "031 1"},
+		{"in others", row("1a", "", "") + row("1b", "a@example.org", "") + row("1c", "", "031 1"), "a@example.org", "031 1"},
+		{"the same", row("1a", "a@example.org", "031 1") + row("1b", "a@example.org", "031 1"), "a@example.org", "031 1"},
+		{"others", row("1a", "b@example.org", "031 1") + row("1b", "a@example.org", "031 2"), "a@example.org", "031 1"},
+	} {
+		d := readOne(t, nil, head+"8;L;Abt;Ida;ps-a;P;1a;;;z@example.org;031 9;\n"+x.rows)
+		if len(d.Records) != 2 {
+			t.Fatalf("%s: %v", x.name, d.Rejected)
+		}
+		if r := d.Records[1]; r.NoticeMail != x.mail || r.Phone != x.phone {
+			t.Errorf("%s: %q, %q", x.name, r.NoticeMail, r.Phone)
+		}
+		if r := d.Records[0]; r.NoticeMail != "z@example.org" || r.Phone != "031 9" {
+			t.Errorf("%s: somebody else has %q, %q", x.name, r.NoticeMail, r.Phone)
+		}
+	}
+}
