@@ -88,9 +88,9 @@ func (c *Client) removeIf(ctx context.Context, dn, filter string) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	err = c.pool.do(ctx, "delete", false, func(conn *ldap.Conn) error {
+	err = named(dn, c.pool.do(ctx, "delete", false, func(conn *ldap.Conn) error {
 		return conn.Del(ldap.NewDelRequest(dn, []ldap.Control{ctl}))
-	})
+	}))
 	switch code(err) {
 	case ldap.LDAPResultAssertionFailed, ldap.LDAPResultNoSuchObject:
 		return false, nil

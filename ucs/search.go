@@ -2,6 +2,7 @@ package ucs
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -93,19 +94,32 @@ func (c *Client) get(ctx context.Context, dn string, attrs ...string) (*entry, e
 
 // add adds an entry.
 func (c *Client) add(ctx context.Context, req *ldap.AddRequest) error {
-	return c.pool.do(ctx, "add", false, func(conn *ldap.Conn) error { return conn.Add(req) })
+	return named(req.DN, c.pool.do(ctx, "add", false, func(conn *ldap.Conn) error { return conn.Add(req) }))
 }
 
 func (c *Client) modify(ctx context.Context, req *ldap.ModifyRequest) error {
-	return c.pool.do(ctx, "modify", false, func(conn *ldap.Conn) error { return conn.Modify(req) })
+	return named(req.DN, c.pool.do(ctx, "modify", false, func(conn *ldap.Conn) error { return conn.Modify(req) }))
 }
 
 func (c *Client) remove(ctx context.Context, dn string) error {
-	return c.pool.do(ctx, "delete", false, func(conn *ldap.Conn) error { return conn.Del(ldap.NewDelRequest(dn, nil)) })
+	return named(dn, c.pool.do(ctx, "delete", false,
+		func(conn *ldap.Conn) error { return conn.Del(ldap.NewDelRequest(dn, nil)) }))
 }
 
 func (c *Client) rename(ctx context.Context, req *ldap.ModifyDNRequest) error {
-	return c.pool.do(ctx, "rename", false, func(conn *ldap.Conn) error { return conn.ModifyDN(req) })
+	return named(req.DN, c.pool.do(ctx, "rename", false, func(conn *ldap.Conn) error { return conn.ModifyDN(req) }))
+}
+
+// named says where a right to write is missing: below which entry, since the entry
+// itself may be somebody's.
+func named(dn string, err error) error {
+	e, ok := err.(*Error)
+	if !ok || e.Code != ldap.LDAPResultInsufficientAccessRights {
+		return err
+	}
+	out := *e
+	out.Err = fmt.Errorf("the account in [directory] may not write below %s: %w", parentDN(dn), e.Err)
+	return &out
 }
 
 // assertion is the assertion control of RFC 4528: the server carries the

@@ -56,6 +56,9 @@ type Config struct {
 	// Entries are put into the database before the server starts, parents first,
 	// by slapadd: fast, but no overlay sees them, so that nobody has memberOf.
 	Entries []ucstest.Entry
+	// Access are access directives of slapd.conf that come before those of a UCS
+	// primary.
+	Access string
 }
 
 // Server is a running instance.
@@ -158,7 +161,7 @@ func (s *Server) prepare(c Config) error {
 	if err := s.certificate(); err != nil {
 		return err
 	}
-	fmt.Fprintf(&b, config, s.Dir, s.BaseDN, s.BindDN, s.Password.Reveal())
+	fmt.Fprintf(&b, config, s.Dir, s.BaseDN, s.BindDN, s.Password.Reveal(), c.Access)
 	if err := os.WriteFile(filepath.Join(s.Dir, "slapd.conf"), []byte(b.String()), 0o600); err != nil {
 		return err
 	}
@@ -212,6 +215,7 @@ directory %[1]s/db
 maxsize 2147483648
 dbnosync
 limits users time.soft=-1 time.hard=-1
+%[5]s
 access to attrs=userPassword,krb5Key,sambaNTPassword,sambaLMPassword,pwhistory
 	by self =xw
 	by anonymous auth
