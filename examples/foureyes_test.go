@@ -107,7 +107,8 @@ func TestFourEyesWithTwoUsers(t *testing.T) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", "umask 077; "+here.Replace(command))
 		cmd.Dir, cmd.Env = dir, []string{"PATH=" + in("bin") + ":/usr/bin:/bin"}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: u.uid, Gid: u.gid, Groups: []uint32{group}}}
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Credential: &syscall.Credential{Uid: u.uid, Gid: u.gid, Groups: []uint32{group}}}
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		err := cmd.Run()

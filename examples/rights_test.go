@@ -216,7 +216,8 @@ func TestRightsSuffice(t *testing.T) {
 		for kind, n := range plan.Count() {
 			seen[kind] += n
 		}
-		for _, args := range [][]string{{"addressbooks", "-apply"}, {"watch", "-apply", "-once", "-now", night.day.String()}} {
+		for _, args := range [][]string{{"addressbooks", "-apply"},
+			{"watch", "-apply", "-once", "-now", night.day.String()}} {
 			out, errs, status := run(t, r.dir, args[0], append(args[1:], "-config", r.config())...)
 			if status != 0 {
 				t.Fatalf("%s, %s: status %d\n%s%s", night.day, args[0], status, out, errs)
@@ -320,7 +321,8 @@ func TestRightsOfTheOthers(t *testing.T) {
 	if _, printed, status := r.night(t, r.year()[0]); status != 0 {
 		t.Fatalf("status %d\n%s", status, printed)
 	}
-	fewer := newReduced(t, "", func(right string) bool { return right == "reading" || right == "the lease and notes" }, nil)
+	fewer := newReduced(t, "",
+		func(right string) bool { return right == "reading" || right == "the lease and notes" }, nil)
 	var admins []string
 	for _, c := range r.Policy.Contexts {
 		admins = append(admins, sitetest.AdminPassword(c.ID).Reveal())

@@ -305,8 +305,8 @@ func (c *Client) load(ctx context.Context) (*domain, error) {
 		return nil, err
 	}
 	if base == nil {
-		return nil, &Error{Kind: ErrNotFound, Err: fmt.Errorf("base DN %q does not exist, or the account in [directory] may not read it",
-			d.base)}
+		return nil, &Error{Kind: ErrNotFound, Err: fmt.Errorf("base DN %q does not exist, or the account in [directory] "+
+			"may not read it", d.base)}
 	}
 	if d.realm = base.value("krb5RealmName"); d.realm == "" {
 		d.realm = realmOf(d.base)

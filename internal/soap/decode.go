@@ -17,6 +17,7 @@ type decoder struct {
 	*scanner
 	strict bool
 	refuse func(goType, element string) bool // server only, may be nil
+	runs   nilRuns                           // client only
 }
 
 // An elementError is an element that the schema does not have at this place.
@@ -51,34 +52,58 @@ func (d *decoder) structInto(p *plan, v reflect.Value) error {
 	}
 	hint := 0
 	for {
+		hint = d.pass(p, hint)
+		base, from := d.base, d.pos
 		tok, err := d.next()
 		if err != nil {
 			return err
 		}
-		switch tok {
-		case tokenEnd:
-			return nil
-		case tokenText:
+		if tok != tokenStart {
+			if d.ended(p, hint); tok == tokenEnd {
+				return nil
+			}
 			continue
 		}
-		i, err := d.childField(p, hint)
-		if err != nil {
-			return err
-		}
-		if i >= 0 {
-			if hint = i; !p.fields[i].repeated {
-				hint++
-			}
-		}
-		if i < 0 || d.isNil {
-			err = d.skip()
-		} else {
-			err = d.field(&p.fields[i], v.Field(p.fields[i].index))
-		}
-		if err != nil {
+		if hint, err = d.element(p, v, hint, base, from); err != nil {
 			return err
 		}
 	}
+}
+
+// element reads the element whose start tag, which began at from in the buffer of
+// base, was the last token, and returns the field that is expected after it.
+func (d *decoder) element(p *plan, v reflect.Value, hint int, base int64, from int) (next int, err error) {
+	i, err := d.childField(p, hint)
+	if err != nil {
+		return hint, err
+	}
+	isNil := d.isNil
+	if !isNil {
+		d.ended(p, hint)
+	}
+	if next = hint; i >= 0 {
+		if next = i; !p.fields[i].repeated {
+			next++
+		}
+	}
+	if i < 0 || isNil {
+		err = d.skip()
+	} else {
+		err = d.field(&p.fields[i], v.Field(p.fields[i].index))
+	}
+	if err == nil && isNil && !d.strict {
+		d.note(hint, raw(d.scanner, base, from))
+	}
+	return next, err
+}
+
+// raw returns the bytes from a position up to the current one; nothing if the buffer
+// was moved since.
+func raw(s *scanner, base int64, from int) []byte {
+	if s.base != base {
+		return nil
+	}
+	return s.buf[from:s.pos]
 }
 
 // childField finds the field of the element whose start tag was the last token;

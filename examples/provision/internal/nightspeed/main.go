@@ -175,9 +175,10 @@ func (m *measure) do(ctx context.Context) (err error) {
 			return fmt.Errorf("the client that is to send the same has sent other requests: %v, not %v", again.Requests,
 				asked.Requests)
 		}
-		fmt.Fprintf(m.stdout, "night %.2f s, %.2f s of processor time; the client that discards %.2f s, %.2f s; %.2f x\n",
+		fmt.Fprintf(m.stdout, "night %.2f s, %.2f s of processor time; "+
+			"the client that discards %.2f s, %.2f s; %.2f x; peak %d MiB\n",
 			o.wall.Seconds(), o.processor.Seconds(), y.wall.Seconds(), y.processor.Seconds(),
-			o.wall.Seconds()/y.wall.Seconds())
+			o.wall.Seconds()/y.wall.Seconds(), o.peak>>20)
 		if i == 0 || o.wall < ours.wall {
 			ours.wall = o.wall
 		}

@@ -113,90 +113,98 @@ func replayHTTP(ctx context.Context, list []httpRequest) error {
 	return g.Wait()
 }
 
-// replayedConn is a connection to the directory.
-type replayedConn struct {
+// directory is the client that discards, of the directory.
+type directory struct {
+	gate *turnstile
+
+	mu      sync.Mutex
+	cookies map[int][]byte // of pages, by the request that they were the answer to
+	conns   map[int]*directoryConn
+}
+
+// directoryConn is one of its connections.
+type directoryConn struct {
 	net.Conn
-	in *bufio.Reader
+	in      *bufio.Reader
+	waiting chan int // requests whose answers are still to come, in their order
 }
 
 func replayLDAP(ctx context.Context, addr string, list []ldapRequest) error {
 	g, ctx := errgroup.WithContext(ctx)
-	gate := newTurnstile(ctx)
-	conns := map[int]*replayedConn{}
-	defer func() {
-		for _, c := range conns {
-			c.Close()
-		}
-	}()
-	var mu sync.Mutex
-	cookies := map[int][]byte{}
-	sent := map[int]chan int{} // by connection: requests that wait for their answers
-	defer func() {
-		for _, c := range sent {
-			close(c)
-		}
-	}()
-	for i, r := range list {
-		if !gate.pass(r.Ended) {
-			break
-		}
-		c := conns[r.Conn]
-		if c == nil {
-			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
-			if err != nil {
-				return err
+	d := &directory{gate: newTurnstile(ctx), cookies: map[int][]byte{}, conns: map[int]*directoryConn{}}
+	g.Go(func() (err error) {
+		defer func() {
+			for _, c := range d.conns {
+				close(c.waiting)
 			}
-			context.AfterFunc(ctx, func() { conn.Close() })
-			c = &replayedConn{conn, newReader(conn)}
-			waiting := make(chan int, len(list))
-			conns[r.Conn], sent[r.Conn] = c, waiting
-			g.Go(func() error {
-				for i := range waiting {
-					m, err := c.final()
-					if err != nil {
-						return err
-					}
-					cookie, err := m.cookie()
-					if err != nil {
-						return err
-					}
-					mu.Lock()
-					cookies[i] = cookie
-					mu.Unlock()
-					gate.end()
-				}
+		}()
+		for i := range list {
+			if !d.gate.pass(list[i].Ended) {
 				return nil
-			})
-		}
-		b := r.Message
-		if len(r.Cookie) > 0 {
-			mu.Lock()
-			cookie := cookies[r.Page]
-			mu.Unlock()
-			var err error
-			if b, err = withCookie(b, cookie); err != nil {
+			}
+			c := d.conns[list[i].Conn]
+			if c == nil {
+				conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+				if err != nil {
+					return err
+				}
+				context.AfterFunc(ctx, func() { conn.Close() })
+				c = &directoryConn{conn, newReader(conn), make(chan int, len(list))}
+				d.conns[list[i].Conn] = c
+				g.Go(func() error { return d.answers(c) })
+			}
+			if err := d.send(c, i, &list[i]); err != nil {
 				return err
 			}
 		}
-		if _, err := c.Write(b); err != nil {
-			return err
-		}
-		if r.Answered {
-			sent[r.Conn] <- i
-		}
+		return nil
+	})
+	err := g.Wait()
+	for _, c := range d.conns {
+		c.Close()
 	}
-	for k, c := range sent {
-		close(c)
-		delete(sent, k)
-	}
-	return g.Wait()
+	return err
 }
 
-// final reads until the last answer of a request.
-func (c *replayedConn) final() (message, error) {
-	for {
-		if m, err := readMessage(c.in, false); err != nil || m.final() {
-			return m, err
+// send sends a request; that for a page with the cookie of the page before.
+func (d *directory) send(c *directoryConn, i int, r *ldapRequest) error {
+	b := r.Message
+	if len(r.Cookie) > 0 {
+		d.mu.Lock()
+		cookie := d.cookies[r.Page]
+		d.mu.Unlock()
+		var err error
+		if b, err = withCookie(b, cookie); err != nil {
+			return err
 		}
 	}
+	if _, err := c.Write(b); err != nil {
+		return err
+	}
+	if r.Answered {
+		c.waiting <- i
+	}
+	return nil
+}
+
+// answers reads the answers of a connection.
+func (d *directory) answers(c *directoryConn) error {
+	for i := range c.waiting {
+		m, err := readMessage(c.in, false)
+		for err == nil && !m.final() {
+			m, err = readMessage(c.in, false)
+		}
+		if err != nil {
+			return err
+		}
+		cookie, err := m.cookie()
+		if err != nil {
+			return err
+		}
+		d.mu.Lock()
+		d.cookies[i] = cookie
+		d.mu.Unlock()
+		d.gate.end()
+	}
+	return nil
 }
