@@ -16,7 +16,8 @@ const instanceNil = `xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="
 var pieces = []string{
 	`<d:name ` + instanceNil + `/>`, `<d:day ` + instanceNil + `/>`, `<d:id ` + instanceNil + `/>`,
 	`<d:on ` + instanceNil + `></d:on>`, `<d:quota j:nil="true"/>`, `<d:unknown ` + instanceNil + `/>`,
-	`<d:name ` + instanceNil + `><d:id>9</d:id></d:name>`, `<d:name ` + instanceNil + `/>` + `<d:day ` + instanceNil + `/>`,
+	`<d:name ` + instanceNil + `><d:id>9</d:id></d:name>`,
+	`<d:name ` + instanceNil + `/>` + `<d:day ` + instanceNil + `/>`,
 	`<d:alias ` + instanceNil + `/>`, `<d:number j:nil="true"/>`,
 	`<d:name>Zoë</d:name>`, `<d:id>7</d:id>`, `<d:alias>a</d:alias>`, `<d:number>3</d:number>`, `<d:more>x</d:more>`,
 	`<d:sub>`, `<d:sub xmlns:j="urn:j">`, `<d:sub xmlns:d="urn:e">`, `<d:subs>`, `</>`, "\n  ", `<!-- no -->`,

@@ -30,8 +30,8 @@ func TestSmallDistrict(t *testing.T) {
 		MatchString(errs.String()) {
 		t.Errorf("status %d\n%s%s", status, &out, &errs)
 	}
-	if want := regexp.MustCompile(`requests: [1-9][0-9]* to Open-Xchange, [1-9][0-9]* to the directory, .*; 0 writes\n$`); !want.
-		MatchString(out.String()) {
+	want := regexp.MustCompile(`requests: [1-9][0-9]* to Open-Xchange, [1-9][0-9]* to the directory, .*; 0 writes\n$`)
+	if !want.MatchString(out.String()) {
 		t.Errorf("printed:\n%s", &out)
 	}
 }
