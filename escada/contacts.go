@@ -27,9 +27,8 @@ func (c *contacts) keep(mail, phone []byte) uint32 {
 	return uint32(len(c.list) - 1)
 }
 
-// of gives what has the number, from the text or a copy of it.
-func of[T string | []byte](c *contacts, text T, number uint32) (mail, phone T) {
-	x := c.list[number]
+// contactIn cuts a contact out of the text or a copy of it.
+func contactIn[T string | []byte](text T, x contact) (mail, phone T) {
 	end := x.at + uint64(x.mail)
 	return text[x.at:end], text[end : end+uint64(x.phone)]
 }
@@ -40,7 +39,7 @@ func (f *folder) mergeContact(p *person, e *entry, at place) {
 		p.contact = f.keep(e.mail, e.phone)
 		return
 	}
-	mail, phone := of(&f.contacts, f.text, p.contact)
+	mail, phone := contactIn(f.text, f.list[p.contact])
 	same := func(have, v []byte) bool { return len(v) == 0 || bytes.Equal(have, v) }
 	if same(mail, e.mail) && same(phone, e.phone) {
 		return

@@ -4,6 +4,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/escada"
 )
 
@@ -62,5 +65,26 @@ func TestContactsOfSeveralRows(t *testing.T) {
 		if r := d.Records[0]; r.NoticeMail != "z@example.org" || r.Phone != "031 9" {
 			t.Errorf("%s: somebody else has %q, %q", x.name, r.NoticeMail, r.Phone)
 		}
+	}
+}
+
+// Who is not delivered leaves nothing to the next person.
+func TestNobodyInheritsFromWhoIsNotDelivered(t *testing.T) {
+	t.Parallel()
+	opts := &escada.Options{IdentityKey: []byte("0123456789abcdef"), Budget: escada.Budget{Rows: -1, School: -1}}
+	d, err := read(t, opts,
+		map[string]string{"x.csv": nastyHead + "\n" +
+			"8;S;Abt;Ida;ps-a;P;1a;;;a@example.org;;de;756.1234.5678.97;01.02.2015\n" +
+			"8;S;Abt;Ida;ps-a;S;7a;;;a@example.org;;de;756.1234.5678.97;01.02.2015\n" + // two levels at one school
+			"9;S;Boll;Udo;ps-a;P;1a;;;;;;;\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []schoolmail.Record{{
+		Key: schoolmail.RecordKey{Source: "escada", ID: "9"}, Role: "pupil", FamilyName: "Boll", GivenName: "Udo",
+		Memberships: []schoolmail.Membership{{School: "ps-a", Level: "primary", Classes: []string{"1a"}}},
+	}}
+	if diff := cmp.Diff(want, d.Records); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -54,7 +54,7 @@ func Cut(text string, q Quoting, inAdvance bool) (out []string) {
 
 // WrongTexts has texts remembered and counts those that have the value of another.
 func WrongTexts(texts []string) (wrong int) {
-	var k known
+	k := newKnown()
 	values := map[string]uint32{}
 	for round := range 2 {
 		for i, text := range texts {

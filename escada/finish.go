@@ -45,14 +45,20 @@ func (f *folder) finish() []schoolmail.Record {
 		m := memberships{folder: f}
 		end := from
 		var together [64]person
+		var contacts [64]contact
 		for ; from < to; from += len(together) {
-			n := f.collect(together[:], order, from, to)
+			n := f.collect(together[:], contacts[:], order, from, to)
 			for i := range n {
 				p := &together[i]
 				if !p.known || p.bad {
 					continue
 				}
-				if m.record(&records[end], p, ids, texts); !p.bad {
+				if p.contact > 0 {
+					records[end].NoticeMail, records[end].Phone = contactIn(texts, contacts[i])
+				}
+				if m.record(&records[end], p, ids); p.bad {
+					records[end] = schoolmail.Record{} // nothing of it is for the next one
+				} else {
 					end++
 				}
 			}
@@ -77,15 +83,12 @@ func (f *folder) finish() []schoolmail.Record {
 }
 
 // record makes the record of a person, who is bad if that cannot be done.
-func (m *memberships) record(r *schoolmail.Record, p *person, ids, texts string) {
+func (m *memberships) record(r *schoolmail.Record, p *person, ids string) {
 	f := m.folder
 	r.Key = schoolmail.RecordKey{Source: f.layout.Source, ID: ids[p.idAt : p.idAt+uint32(p.idLen)]}
 	r.Role = roleNumbers[p.role]
 	r.GivenName, r.FamilyName = f.texts.text(p.given), f.texts.text(p.family)
 	r.Language = f.languages.text(uint32(p.language))
-	if p.contact > 0 {
-		r.NoticeMail, r.Phone = of(&f.contacts, texts, p.contact)
-	}
 	if p.number > 0 || p.birth > 0 {
 		r.Traits = f.traits(p)
 	}
@@ -97,12 +100,17 @@ func (m *memberships) record(r *schoolmail.Record, p *person, ids, texts string)
 }
 
 // collect copies people in order from a number on, as many as there is room for,
-// and returns how many. People who came in no order lie anywhere in memory: to get
-// many at once takes not much longer than one.
-func (p *people) collect(room []person, o order, from, to int) int {
+// with their contacts, and returns how many. People who came in no order lie anywhere
+// in memory: to get many at once takes not much longer than one.
+func (p *people) collect(room []person, contacts []contact, o order, from, to int) int {
 	n := min(len(room), to-from)
 	for i := range n {
 		room[i] = *p.get(o.of(from + i))
+	}
+	if len(p.list) > 1 {
+		for i := range n {
+			contacts[i] = p.list[room[i].contact]
+		}
 	}
 	return n
 }

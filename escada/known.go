@@ -46,15 +46,22 @@ func (k *known) place(head, tail uint64) uint64 {
 	return (head ^ bits.RotateLeft64(tail, 29)) * 0x9E3779B97F4A7C15 >> k.shift
 }
 
-// get gives the value of a text.
+// newKnown makes one with a single slot.
+func newKnown() known { return known{slots: make([]knownText, 1), shift: 64} }
+
+// first gives the value of a text of at most sixteen bytes that lies in its own place.
+func (k *known) first(buf []byte, x span) (uint32, bool) {
+	head, tail := textKey(buf, x)
+	t := &k.slots[k.place(head, tail)]
+	return t.value, t.head == head && t.tail == tail && t.size == x.to-x.from
+}
+
+// get gives the value of a text, wherever it lies.
 func (k *known) get(buf []byte, x span) (uint32, bool) {
 	size := x.to - x.from
 	if size > 16 {
 		v, ok := k.long[string(buf[x.from:x.to])]
 		return v, ok
-	}
-	if k.count == 0 {
-		return 0, false
 	}
 	head, tail := textKey(buf, x)
 	mask := uint64(len(k.slots) - 1)

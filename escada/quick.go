@@ -11,13 +11,20 @@ import (
 // would not take just so; every other one is left to it, which says what is wrong.
 type quick struct {
 	*fileReader
-	on    bool
-	texts [numLanguage + 1]known // by column; none of ids, addresses and telephone numbers
-	left  []span                 // the simple row that was left to the fileReader
+	on      bool
+	columns []quickColumn // without ids, addresses and telephone numbers
+	left    []span        // the simple row that was left to the fileReader
 	// hashes are those of the ids of rows of a batch, from the row first on.
 	hashes []uint64
 	first  int
 	of     int
+}
+
+// quickColumn is a column whose texts stand in many rows.
+type quickColumn struct {
+	number int // of the column
+	field  int
+	known
 }
 
 // start decides whether rows of the file can be read so.
@@ -26,6 +33,13 @@ func (q *quick) start(f *fileReader) {
 	q.on = f.ahead != nil && f.parser.mapping == nil && f.into == nil
 	for _, column := range []int{numID, numRole, numFamilyName, numGivenName, numSchool} {
 		q.on = q.on && f.parser.index[column] >= 0
+	}
+	for _, column := range []int{
+		numRole, numFamilyName, numGivenName, numSchool, numLevel, numClass, numFrom, numUntil, numLanguage,
+	} {
+		if n := f.parser.index[column]; n >= 0 {
+			q.columns = append(q.columns, quickColumn{column, n, newKnown()})
+		}
 	}
 }
 
@@ -99,15 +113,25 @@ func (q *quick) read(e *entry, buf []byte, spans []span) bool {
 	if e.id = buf[x.from:x.to]; !validID(e.id) || spreadsheetNumber(e.id) {
 		return false
 	}
-	var from, until, role uint32
-	if !q.value(numRole, buf, spans, &role) || !q.value(numFamilyName, buf, spans, &e.family) ||
-		!q.value(numGivenName, buf, spans, &e.given) || !q.value(numSchool, buf, spans, &e.school) ||
-		!q.value(numLevel, buf, spans, &e.level) || !q.value(numClass, buf, spans, &e.class) ||
-		!q.value(numFrom, buf, spans, &from) || !q.value(numUntil, buf, spans, &until) ||
-		!q.value(numLanguage, buf, spans, &e.language) {
-		return false
+	var values [numLanguage + 1]uint32
+	for i := range q.columns {
+		c := &q.columns[i]
+		x := spans[c.field]
+		if x.from == x.to {
+			continue
+		}
+		var ok bool
+		if values[c.number], ok = c.first(buf, x); ok {
+			continue
+		}
+		if values[c.number], ok = c.get(buf, x); !ok {
+			return false
+		}
 	}
-	e.role, e.from, e.until = uint8(role), schoolmail.Date(from), schoolmail.Date(until)
+	e.role, e.family, e.given = uint8(values[numRole]), values[numFamilyName], values[numGivenName]
+	e.school, e.level, e.class = values[numSchool], values[numLevel], values[numClass]
+	e.from, e.until = schoolmail.Date(values[numFrom]), schoolmail.Date(values[numUntil])
+	e.language = values[numLanguage]
 	return q.whole(e) && q.rest(e, buf, spans)
 }
 
@@ -121,21 +145,6 @@ func (q *quick) marked(buf []byte, spans []span) bool {
 	}
 	n := q.parser.index[numID]
 	return n < len(q.titles) && bytes.Equal(buf[spans[n].from:spans[n].to], q.titles[n])
-}
-
-// value gives the value of a column's text, 0 if it is empty.
-func (q *quick) value(column int, buf []byte, spans []span, v *uint32) bool {
-	n := q.parser.index[column]
-	if n < 0 {
-		return true
-	}
-	x := spans[n]
-	if x.from == x.to {
-		return true
-	}
-	var ok bool
-	*v, ok = q.texts[column].get(buf, x)
-	return ok
 }
 
 // whole reports whether the entry has what it must have.
@@ -183,21 +192,23 @@ func (q *quick) learn(e *entry) {
 	if q.left == nil {
 		return
 	}
-	buf, p := q.ahead.now.buf, &q.parser
-	for column, v := range [...]uint32{
+	buf := q.ahead.now.buf
+	values := [...]uint32{
 		numRole: uint32(e.role), numFamilyName: e.family, numGivenName: e.given, numSchool: e.school, numLevel: e.level,
 		numClass: e.class, numFrom: uint32(e.from), numUntil: uint32(e.until), numLanguage: e.language,
-	} {
-		n := p.index[column]
-		if n < 0 || n >= len(q.left) || v == 0 {
+	}
+	for i := range q.columns {
+		c := &q.columns[i]
+		n, v := c.field, values[c.number]
+		if n >= len(q.left) || v == 0 {
 			continue
 		}
 		x := q.left[n]
 		if len(trim(buf[x.from:x.to])) == 0 {
 			continue
 		}
-		if _, ok := q.texts[column].get(buf, x); !ok {
-			q.texts[column].put(buf, x, v)
+		if _, ok := c.get(buf, x); !ok {
+			c.put(buf, x, v)
 		}
 	}
 	q.left = nil
