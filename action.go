@@ -21,6 +21,8 @@ type Action interface {
 	leaves() ContextID
 	// nature says what sort of action it is.
 	nature() nature
+	// guards returns the guards on changes that count a step of the action.
+	guards() guardSet
 	// forbidden says why it would do on a day what no plan does, or "".
 	forbidden(now Date) string
 	// carryOut does a step of the action.
@@ -43,6 +45,8 @@ type nature struct {
 	copies bool
 	// withAccount: no plan does it but before the account goes.
 	withAccount bool
+	// forgets: it takes away the old copy that the account remembers.
+	forgets bool
 }
 
 // leadsTo returns the context into which an action puts a user, or that it makes.
@@ -100,6 +104,7 @@ func (CreateContext) takes() ContextID             { return 0 }
 func (CreateContext) frees() ContextID             { return 0 }
 func (CreateContext) head(s *Step) headcount       { return ownHead(s) }
 func (CreateContext) leaves() ContextID            { return 0 }
+func (CreateContext) guards() guardSet             { return 0 }
 func (CreateContext) nature() nature {
 	return nature{one: "context to create", many: "contexts to create", kept: "a context that was made stays"}
 }
@@ -130,6 +135,7 @@ func (a CreateAccount) takes() ContextID {
 func (CreateAccount) frees() ContextID       { return 0 }
 func (CreateAccount) head(s *Step) headcount { return ownHead(s) }
 func (CreateAccount) leaves() ContextID      { return 0 }
+func (CreateAccount) guards() guardSet       { return 0 }
 func (CreateAccount) nature() nature {
 	return nature{one: "account to create", many: "accounts to create",
 		kept: "an account that was made stays until its record is gone"}
@@ -167,7 +173,8 @@ func (a ChangeAccount) head(s *Step) headcount {
 	return ownHead(s)
 }
 
-func (ChangeAccount) leaves() ContextID { return 0 }
+func (ChangeAccount) leaves() ContextID  { return 0 }
+func (a ChangeAccount) guards() guardSet { return guardsOn(&a.Before, &a.After, a.Fields) }
 func (ChangeAccount) nature() nature {
 	return nature{one: "account to change", many: "accounts to change"}
 }
@@ -199,6 +206,7 @@ func (a RepairPlace) takes() ContextID {
 func (RepairPlace) frees() ContextID       { return 0 }
 func (RepairPlace) head(s *Step) headcount { return ownHead(s) }
 func (RepairPlace) leaves() ContextID      { return 0 }
+func (RepairPlace) guards() guardSet       { return 0 }
 func (RepairPlace) nature() nature {
 	return nature{one: "user to repair in OX", many: "users to repair in OX",
 		kept: "what was made as the directory says stays so"}
@@ -239,6 +247,7 @@ func (a TransferContext) leaves() ContextID {
 	return a.Before.Context
 }
 
+func (TransferContext) guards() guardSet { return 0 }
 func (TransferContext) nature() nature {
 	return nature{one: "person to transfer to another context", many: "people to transfer to another context",
 		copies: true}
@@ -273,10 +282,11 @@ func (a DropCopy) frees() ContextID {
 
 func (a DropCopy) head(*Step) headcount { return leaving(a.Before.Previous.Context, a.Before.Role) }
 func (a DropCopy) leaves() ContextID    { return a.frees() }
+func (DropCopy) guards() guardSet       { return 0 }
 func (a DropCopy) nature() nature {
 	return nature{one: "old copy to remove after a transfer", many: "old copies to remove after a transfer",
 		destroys: true,
-		kept:     "the copy is deleted for ever", withAccount: a.WithAccount}
+		kept:     "the copy is deleted for ever", withAccount: a.WithAccount, forgets: a.Leftover == nil}
 }
 func (DropCopy) undo(_ *undoer, cur Account, _ *Step) (Account, string) { return cur, "" }
 
@@ -295,6 +305,7 @@ func (SendNotice) takes() ContextID               { return 0 }
 func (SendNotice) frees() ContextID               { return 0 }
 func (SendNotice) head(s *Step) headcount         { return ownHead(s) }
 func (SendNotice) leaves() ContextID              { return 0 }
+func (SendNotice) guards() guardSet               { return 0 }
 func (SendNotice) nature() nature {
 	return nature{one: "leaver to notify", many: "leavers to notify", closes: true}
 }
@@ -336,6 +347,7 @@ func (CancelNotice) takes() ContextID               { return 0 }
 func (CancelNotice) frees() ContextID               { return 0 }
 func (CancelNotice) head(s *Step) headcount         { return ownHead(s) }
 func (CancelNotice) leaves() ContextID              { return 0 }
+func (CancelNotice) guards() guardSet               { return 0 }
 func (CancelNotice) nature() nature {
 	return nature{one: "notice to take back", many: "notices to take back", opens: true,
 		kept: "a notice that was cancelled is not sent again: if the record is gone, a new one is"}
@@ -356,6 +368,7 @@ func (Deactivate) takes() ContextID               { return 0 }
 func (Deactivate) frees() ContextID               { return 0 }
 func (Deactivate) head(s *Step) headcount         { return ownHead(s) }
 func (Deactivate) leaves() ContextID              { return 0 }
+func (Deactivate) guards() guardSet               { return 0 }
 func (Deactivate) nature() nature {
 	return nature{one: "account to deactivate", many: "accounts to deactivate", destroys: true, closes: true}
 }
@@ -375,6 +388,7 @@ func (Reactivate) takes() ContextID               { return 0 }
 func (Reactivate) frees() ContextID               { return 0 }
 func (Reactivate) head(s *Step) headcount         { return ownHead(s) }
 func (Reactivate) leaves() ContextID              { return 0 }
+func (Reactivate) guards() guardSet               { return 0 }
 func (Reactivate) nature() nature {
 	return nature{one: "account to open again", many: "accounts to open again", opens: true,
 		kept: "who came back is not shut out again"}
@@ -403,6 +417,7 @@ func (a Purge) frees() ContextID {
 
 func (Purge) head(s *Step) headcount { return ownHead(s) }
 func (a Purge) leaves() ContextID    { return a.frees() }
+func (Purge) guards() guardSet       { return 0 }
 func (Purge) nature() nature {
 	return nature{one: "account to purge for ever", many: "accounts to purge for ever", destroys: true,
 		kept: "the account is deleted for ever"}

@@ -27,7 +27,7 @@ func (in *given) due(a *Account) bool {
 // oldCopies finds old copies that are the last ones, and asks the guard how
 // many of the others may go today.
 func (d *decisions) oldCopies() {
-	var drops []Step
+	var drops []*Step
 	for i := range d.people {
 		a := d.people[i].account
 		if a == nil || a.Held || d.onHold[a.Key] || a.Previous.Context == 0 {
@@ -44,10 +44,11 @@ func (d *decisions) oldCopies() {
 		case old != nil && old.Context != a.Context && d.due(a) && d.beingUpdated(old.Context) != "":
 			d.hold(d.dropStep(a), "", d.beingUpdated(old.Context))
 		case old != nil && old.Context != a.Context && d.due(a):
-			drops = append(drops, d.dropStep(a))
+			drop := d.dropStep(a)
+			drops = append(drops, &drop)
 		}
 	}
-	slices.SortFunc(drops, func(x, y Step) int { return x.Key.Compare(y.Key) })
+	slices.SortFunc(drops, func(x, y *Step) int { return x.Key.Compare(y.Key) })
 	d.droppable = map[RecordKey]bool{}
 	v := d.allow("copies", drops, nil)
 	for _, s := range v.ok {

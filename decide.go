@@ -21,6 +21,7 @@ type decisions struct {
 	// Room for the next ones.
 	newClaims   chunk[claim]
 	memberships chunk[Membership]
+	marks       chunk[Mark]
 
 	early     early
 	names     *names
@@ -470,7 +471,7 @@ func (d *decisions) present(i int32) {
 	}
 	if len(fields) > 0 {
 		d.severalTake(r, ms)
-		w.Marks = d.marked(&ChangeAccount{Before: cur, After: w, Fields: fields})
+		w.Marks = d.marked(&cur, &w, fields)
 	}
 	if d.lastCopy(a) != nil {
 		d.restore(i, cur, chain, cmp.Or(cur.Access, pop.Access), pop)

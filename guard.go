@@ -168,7 +168,7 @@ func (f *facts) census(guard string) *census {
 
 // verdict is what a guard says about some steps.
 type verdict struct {
-	ok   []Step
+	ok   []*Step
 	held []Held
 	used map[int]int // by number of the override: steps that it let through although a limit was broken
 	told []Finding   // about the overrides that were used
@@ -179,27 +179,38 @@ type verdict struct {
 // the district's is. What was done within the window counts as well.
 //
 // waiting are steps that are held back for another reason but count as well.
-func (f *facts) allow(name string, steps, waiting []Step) verdict {
+func (f *facts) allow(name string, steps, waiting []*Step) verdict {
 	v := verdict{used: map[int]int{}}
 	if len(steps) == 0 {
 		return v
 	}
-	steps = slices.DeleteFunc(slices.Clone(steps), func(s Step) bool {
-		expected := f.declared(name, s.School) != "" || f.declared(name, s.Action.head(&s).school) != ""
-		if expected {
+	j := judgement{facts: f, verdict: &v, name: name, what: guardWord(name), window: f.window(), steps: steps,
+		heads: make([]headcount, len(steps)), next: map[headcount]int{}}
+	passed := make([]int, 0, len(steps))
+	for i, s := range steps {
+		j.heads[i] = s.Action.head(s)
+		if f.declared(name, s.School) != "" || f.declared(name, j.heads[i].school) != "" {
 			v.ok = append(v.ok, s)
+			continue
 		}
-		return expected
-	})
-	c := f.census(name)
-	j := judgement{facts: f, verdict: &v, name: name, what: guardWord(name), window: f.window(), steps: steps}
-	passed := make([]int, len(steps))
-	for i := range passed {
-		passed[i] = i
+		passed = append(passed, i)
+		j.next[j.heads[i]]++
 	}
-	passed = j.schools(c, passed, waiting, func(s *Step) headcount { return s.Action.head(s) })
+	for _, s := range waiting {
+		j.next[s.Action.head(s)]++
+	}
+	c := f.census(name)
+	v.ok = slices.Grow(v.ok, len(passed))
+	passed = j.schools(c, passed)
 	if name == "transfers" { // a context is emptied by many schools, a school by one
-		passed = j.schools(f.census("transfers by school"), passed, nil, ownHead)
+		heads := j.heads
+		j.heads, j.next = make([]headcount, len(steps)), map[headcount]int{}
+		for _, i := range passed {
+			j.heads[i] = ownHead(steps[i])
+			j.next[j.heads[i]]++
+		}
+		passed = j.schools(f.census("transfers by school"), passed)
+		j.heads = heads
 	}
 	j.district(c, passed)
 	for _, i := range slices.Sorted(maps.Keys(v.used)) {
@@ -216,7 +227,9 @@ type judgement struct {
 	*verdict
 	name, what string
 	window     int
-	steps      []Step
+	steps      []*Step
+	heads      []headcount       // under which each of the steps is counted
+	next       map[headcount]int // how many of the steps are counted there, those that wait included
 }
 
 func (j *judgement) hold(s *Step, format string, a ...any) {
@@ -225,17 +238,10 @@ func (j *judgement) hold(s *Step, format string, a ...any) {
 
 // schools returns those of the steps that the limits by school and role, or by
 // context and role, let through.
-func (j *judgement) schools(c *census, steps []int, waiting []Step, head func(*Step) headcount) (passed []int) {
-	next := map[headcount]int{}
-	for i := range waiting {
-		next[head(&waiting[i])]++
-	}
+func (j *judgement) schools(c *census, steps []int) (passed []int) {
+	next := j.next
 	for _, i := range steps {
-		next[head(&j.steps[i])]++
-	}
-	for _, i := range steps {
-		s := &j.steps[i]
-		h := head(s)
+		s, h := j.steps[i], j.heads[i]
 		limit := j.limit(j.name, h.role)
 		most := max(limit.Free, c.total[h]*limit.SchoolPercent/100)
 		if c.past[h]+next[h] <= most {
@@ -258,21 +264,20 @@ func (j *judgement) district(c *census, steps []int) {
 	lifted := j.lifted(j.name)
 	perRole := map[Role]int{}
 	for _, i := range steps {
-		perRole[j.steps[i].Action.head(&j.steps[i]).role]++
+		perRole[j.heads[i].role]++
 	}
 	limit, n := j.limit(j.name, ""), c.allPast+len(steps)
 	most := max(limit.Free, c.all*limit.DistrictPercent/100)
 	for _, i := range steps {
-		s := &j.steps[i]
-		role := s.Action.head(s).role
+		s, role := j.steps[i], j.heads[i].role
 		limit := j.limit(j.name, role)
 		ofRole, mostOfRole := c.pastByRole[role]+perRole[role], max(limit.Free, c.byRole[role]*limit.DistrictPercent/100)
 		switch {
 		case n <= most && ofRole <= mostOfRole:
-			j.verdict.ok = append(j.verdict.ok, *s)
+			j.verdict.ok = append(j.verdict.ok, s)
 		case lifted >= 0:
 			j.used[lifted]++
-			j.verdict.ok = append(j.verdict.ok, *s)
+			j.verdict.ok = append(j.verdict.ok, s)
 		case n > most:
 			j.hold(s, "%d %s in the district within %d days are more than the %d allowed", n, j.what, j.window, most)
 		default:

@@ -62,15 +62,30 @@ func (s *seats) guard() *guarded {
 
 // limited returns those of some steps that a guard lets through.
 func (g *guarded) limited(name string, steps []Step) []Step {
-	v := g.ask(name, steps, nil)
+	v := g.ask(name, pointers(steps), nil)
 	for _, h := range v.held {
 		g.keep(h.Step, name, h.Why)
 	}
-	return v.ok
+	if len(v.ok) == len(steps) {
+		return steps
+	}
+	ok := make([]Step, len(v.ok))
+	for i, s := range v.ok {
+		ok[i] = *s
+	}
+	return ok
+}
+
+func pointers[T any](list []T) []*T {
+	ps := make([]*T, len(list))
+	for i := range list {
+		ps[i] = &list[i]
+	}
+	return ps
 }
 
 // ask asks a guard, and remembers which overrides it took.
-func (g *guarded) ask(name string, steps, waiting []Step) verdict {
+func (g *guarded) ask(name string, steps, waiting []*Step) verdict {
 	v := g.allow(name, steps, waiting)
 	for i := range v.used {
 		g.used[i] = true
@@ -163,7 +178,7 @@ func (g *guarded) creates() {
 // repairs holds what would make users anew that OX does not show, where many are
 // missing.
 func (g *guarded) repairs() {
-	var steps []Step
+	var steps []*Step
 	byID := map[string]*claim{}
 	for i := range g.seats.claims {
 		c := g.seats.claims[i]
@@ -175,7 +190,7 @@ func (g *guarded) repairs() {
 			continue
 		} else if into != 0 {
 			s := g.seatStep(c, into)
-			steps, byID[s.ID] = append(steps, s), c
+			steps, byID[s.ID] = append(steps, &s), c
 		}
 	}
 	for _, h := range g.ask("repairs", steps, nil).held {
@@ -190,11 +205,12 @@ func (g *guarded) repairs() {
 func (g *guarded) changes() {
 	changes, asked := g.concerned()
 	waits := map[RecordKey]string{} // -> guard
+	steps := make([]*Step, 0, len(changes))
 	for i, x := range changeGuards {
-		var steps []Step
-		for j := range changes {
-			if asked[j]&(1<<i) != 0 && waits[changes[j].Key] == "" {
-				steps = append(steps, changes[j])
+		steps = steps[:0]
+		for j, s := range changes {
+			if asked[j]&(1<<i) != 0 && (len(waits) == 0 || waits[s.Key] == "") {
+				steps = append(steps, s)
 			}
 		}
 		for _, h := range g.ask(x.name, steps, nil).held {
@@ -229,35 +245,26 @@ func (g *guarded) changes() {
 
 // concerned lists the changes that guards look at, and which of the guards each
 // concerns, a bit for each.
-func (g *guarded) concerned() (changes []Step, asked []uint16) {
-	var c ChangeAccount
-	add := func(s Step) {
-		var ok bool
-		if c, ok = s.Action.(ChangeAccount); !ok {
-			return
-		}
-		bits := uint16(0)
-		for i := range changeGuards {
-			if changeGuards[i].applies(&c) {
-				bits |= 1 << i
-			}
-		}
-		if bits != 0 {
-			changes, asked = append(changes, s), append(asked, bits)
+func (g *guarded) concerned() (changes []*Step, asked []guardSet) {
+	changes, asked = make([]*Step, 0, len(g.steps)), make([]guardSet, 0, len(g.steps))
+	add := func(s *Step) {
+		if set := s.Action.guards(); set != 0 {
+			changes, asked = append(changes, s), append(asked, set)
 		}
 	}
-	for _, s := range g.steps {
-		add(s)
+	for i := range g.steps {
+		add(&g.steps[i])
 	}
 	for _, c := range g.seats.claims {
 		if g.claims[c.key] {
 			continue
 		}
-		for _, u := range c.unit {
-			add(u)
+		for i := range c.unit {
+			add(&c.unit[i])
 		}
 		if len(c.fields) > 0 {
-			add(g.seatStep(c, g.target(c)))
+			s := g.seatStep(c, g.target(c))
+			add(&s)
 		}
 	}
 	return changes, asked
@@ -266,21 +273,22 @@ func (g *guarded) concerned() (changes []Step, asked []uint16) {
 // transfers gives seats to everybody who is left, as the limit of transfers allows.
 // Who needs a seat is held before those who would make room for somebody.
 func (g *guarded) transfers() {
-	var before []Step // held by this guard
+	var before []*Step // held by this guard
 	for {
 		g.placed = g.place(g.holds)
-		var steps []Step
+		var steps []*Step
 		byID := map[string]placed{}
 		for _, m := range g.placed.moves {
 			if m.claim.transfers() {
 				s := g.seatStep(m.claim, m.into)
-				steps, byID[s.ID] = append(steps, s), m
+				steps, byID[s.ID] = append(steps, &s), m
 			}
 		}
 		waiting := slices.Clone(before)
 		for _, sh := range g.placed.short {
 			if sh.claim.transfers() && !sh.over {
-				waiting = append(waiting, g.seatStep(sh.claim, 0))
+				s := g.seatStep(sh.claim, 0)
+				waiting = append(waiting, &s)
 			}
 		}
 		held := g.ask("transfers", steps, waiting).held
@@ -293,7 +301,7 @@ func (g *guarded) transfers() {
 			if need && c.stays() {
 				continue
 			}
-			before = append(before, h.Step)
+			before = append(before, &h.Step)
 			g.claims[c.key] = true
 			if c.person >= 0 && g.seated[c.person] >= 0 {
 				g.counted[g.seated[c.person]]++

@@ -1,6 +1,9 @@
 package schoolmail
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // Mark remembers a change of an account that a guard counts: which guard, on
 // what day, and role and school as they were before. Marks let guards count over
@@ -15,71 +18,97 @@ type Mark struct {
 
 // changeGuard is a guard on changes of accounts.
 type changeGuard struct {
-	name    string
-	words   string // what it counts
-	applies func(c *ChangeAccount) bool
+	name   string
+	words  string            // what it counts
+	fields []string          // those whose changes it counts
+	moves  func(m move) bool // or how memberships change; nil: in no way
 }
 
 // changeGuards in the order in which they are asked. A change that one of them
 // holds back waits whole, and the others do not count it.
 var changeGuards = []changeGuard{
-	{"roles", "changes of role", onFields("role")},
-	{"renames", "changes of name", onFields("given_name", "family_name")},
-	{"schools", "changes of school", (*ChangeAccount).leavesSchools},
-	{"memberships", "people who leave one of several schools", (*ChangeAccount).losesSchools},
-	{"classes", "changes of class", (*ChangeAccount).changesClasses},
-	{"access", "changes of access", onFields("access")},
-	{"private-mail", "changes of private address", onFields("notice_mail")},
-	{"languages", "changes of language", onFields("language")},
-	{"telephones", "changes of telephone", onFields("phone")},
+	{"roles", "changes of role", []string{"role"}, nil},
+	{"renames", "changes of name", []string{"given_name", "family_name"}, nil},
+	{"schools", "changes of school", nil, move.leavesSchools},
+	{"memberships", "people who leave one of several schools", nil, move.losesSchools},
+	{"classes", "changes of class", nil, func(m move) bool { return m.classes }},
+	{"access", "changes of access", []string{"access"}, nil},
+	{"private-mail", "changes of private address", []string{"notice_mail"}, nil},
+	{"languages", "changes of language", []string{"language"}, nil},
+	{"telephones", "changes of telephone", []string{"phone"}, nil},
 }
 
-func onFields(names ...string) func(*ChangeAccount) bool {
-	return func(c *ChangeAccount) bool {
-		return slices.ContainsFunc(c.Fields, func(f string) bool { return slices.Contains(names, f) })
+// guardSet says which of the guards on changes count something, a bit for each.
+type guardSet uint16
+
+// move says how the memberships of somebody change.
+type move struct {
+	left, kept int  // schools
+	classes    bool // they are others at a school that stays
+}
+
+func moveOf(before, after []Membership) (m move) {
+	for i := range before {
+		stays := false
+		for j := range after {
+			if after[j].School == before[i].School {
+				stays = true
+				m.classes = m.classes || !slices.Equal(after[j].Classes, before[i].Classes)
+			}
+		}
+		if stays {
+			m.kept++
+		} else {
+			m.left++
+		}
 	}
+	return m
 }
 
 // leavesSchools reports whether none of the schools stays.
-func (c *ChangeAccount) leavesSchools() bool {
-	return len(c.Before.Memberships) > 0 && !slices.ContainsFunc(c.Before.Memberships, func(m Membership) bool {
-		return slices.ContainsFunc(c.After.Memberships, func(o Membership) bool { return o.School == m.School })
-	})
-}
+func (m move) leavesSchools() bool { return m.left > 0 && m.kept == 0 }
 
 // losesSchools reports whether some of the schools stay, but not all.
-func (c *ChangeAccount) losesSchools() bool {
-	return !c.leavesSchools() && slices.ContainsFunc(c.Before.Memberships, func(m Membership) bool {
-		return !slices.ContainsFunc(c.After.Memberships, func(o Membership) bool { return o.School == m.School })
-	})
-}
+func (m move) losesSchools() bool { return m.left > 0 && m.kept > 0 }
 
-// changesClasses reports whether the classes at a school that stays are others.
-func (c *ChangeAccount) changesClasses() bool {
-	return slices.ContainsFunc(c.Before.Memberships, func(m Membership) bool {
-		return slices.ContainsFunc(c.After.Memberships, func(o Membership) bool {
-			return o.School == m.School && !slices.Equal(o.Classes, m.Classes)
-		})
-	})
+// guardsOn returns the guards that count a change of an account.
+func guardsOn(before, after *Account, fields []string) (set guardSet) {
+	m := moveOf(before.Memberships, after.Memberships)
+	for i := range changeGuards {
+		g := &changeGuards[i]
+		for _, f := range g.fields {
+			if slices.Contains(fields, f) {
+				set |= 1 << i
+			}
+		}
+		if g.moves != nil && g.moves(m) {
+			set |= 1 << i
+		}
+	}
+	return set
 }
 
 // marked returns the marks of an account after a change: those that still count,
 // and one for each guard that the change concerns.
-func (in *given) marked(c *ChangeAccount) []Mark {
-	var marks []Mark
-	for _, m := range c.Before.Marks {
-		if in.now.Sub(m.On) < in.window() {
+func (d *decisions) marked(before, after *Account, fields []string) []Mark {
+	set := guardsOn(before, after, fields)
+	marks := d.marks.take(len(before.Marks) + bits.OnesCount16(uint16(set)))[:0]
+	for _, m := range before.Marks {
+		if d.now.Sub(m.On) < d.window() {
 			marks = append(marks, m)
 		}
 	}
-	for _, g := range changeGuards {
-		if g.applies(c) {
-			m := Mark{Guard: g.name, On: in.now, Role: c.Before.Role}
-			if len(c.Before.Memberships) > 0 {
-				m.School = c.Before.Memberships[0].School
+	for i := range changeGuards {
+		if set&(1<<i) != 0 {
+			m := Mark{Guard: changeGuards[i].name, On: d.now, Role: before.Role}
+			if len(before.Memberships) > 0 {
+				m.School = before.Memberships[0].School
 			}
 			marks = append(marks, m)
 		}
+	}
+	if len(marks) == 0 {
+		return nil
 	}
 	return marks
 }
@@ -87,6 +116,13 @@ func (in *given) marked(c *ChangeAccount) []Mark {
 // window is the number of days, up to today, over which guards count: within a
 // change of terms at least all of it up to now.
 func (in *given) window() int {
+	if in.days == 0 {
+		in.days = in.windowDays()
+	}
+	return in.days
+}
+
+func (in *given) windowDays() int {
 	days := in.policy.Guards.WindowDays
 	for _, w := range in.policy.TermChanges {
 		if w.From <= in.now && in.now <= w.Until {

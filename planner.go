@@ -68,6 +68,7 @@ type given struct {
 	sorted   sortedState
 	delivery *Delivery
 	now      Date
+	days     int // see window; 0: not known yet
 }
 
 // notes are what a pass has to tell.

@@ -170,7 +170,7 @@ func (s *seats) layout(h holds) layout {
 				if r := room(c); r >= 0 {
 					w.Rooms[r].Taken--
 				}
-				if d, ok := st.Action.(DropCopy); ok && d.Leftover == nil {
+				if st.Action.nature().forgets {
 					dropped[st.Subject] = true
 				}
 			}

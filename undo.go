@@ -227,15 +227,14 @@ func (u *undoer) simulate() (left []Step) {
 	for moved := true; moved; {
 		moved = false
 		left = slices.DeleteFunc(left, func(s Step) bool {
-			act := s.Action.(TransferContext)
-			to := act.After.Context
+			to, freed := leadsTo(s.Action), s.Action.leaves()
 			if spec := u.policy.context(to); spec == nil || users[to] >= spec.Capacity {
 				return false
 			}
 			users[to]++
 			peak[to] = max(peak[to], users[to])
-			if !act.KeepCopy {
-				users[act.Before.Context]--
+			if freed != 0 {
+				users[freed]--
 			}
 			u.plan.Steps = append(u.plan.Steps, s)
 			moved = true
