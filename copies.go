@@ -69,10 +69,10 @@ func (d *decisions) dropStep(a *Account) Step {
 // dropCopy adds the removal of an old copy whose grace is over. When the account
 // is purged, its copy goes whatever the grace.
 func (d *decisions) dropCopy(c *claim, purging bool) {
-	a := *c.before
-	if a.Previous.Context == 0 || !purging && !d.due(&a) {
+	if c.before.Previous.Context == 0 || !purging && !d.due(c.before) {
 		return
 	}
+	a := *c.before
 	next := a
 	next.Previous = Previous{}
 	switch {
@@ -96,14 +96,14 @@ func (d *decisions) dropCopy(c *claim, purging bool) {
 
 // dropOld removes an old copy of somebody who is leaving, and returns the account
 // after it; the copy does not depend on whether the person is delivered.
-func (d *decisions) dropOld(a Account, purging bool) Account {
+func (d *decisions) dropOld(a *Account, purging bool) *Account {
 	if a.Previous.Context == 0 {
 		return a
 	}
-	c := &claim{before: &a, acc: a}
+	c := &claim{before: a, acc: *a}
 	d.dropCopy(c, purging)
 	d.frees = append(d.frees, c.steps...)
-	return *c.before
+	return c.before
 }
 
 // restore plans for somebody whose old copy is all that is left: the copy is

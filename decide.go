@@ -17,9 +17,12 @@ type decisions struct {
 	claims  []*claim          // people for whom a context is to be found
 	kinds   kinds             // everybody who is where they may be, counted
 	seated  []int32           // of each person, the kind in which they are counted; -1: none
+	changed []*Account        // of each person who is counted and changes, what they will be like
+	lists   map[fieldSet][]string
 
 	// Room for the next ones.
 	newClaims   chunk[claim]
+	accounts    chunk[Account]
 	memberships chunk[Membership]
 	marks       chunk[Mark]
 
@@ -58,7 +61,8 @@ func (c *claim) stays() bool { return c.now != 0 && slices.Contains(c.allowed, c
 // decide goes through the people. Most are as they shall be: they cost a
 // comparison and are counted. The others are looked at in the order of their keys.
 func (f *facts) decide() *decisions {
-	d := &decisions{facts: f, limited: map[string][]Step{}, seated: make([]int32, len(f.people))}
+	d := &decisions{facts: f, limited: map[string][]Step{}, seated: make([]int32, len(f.people)),
+		lists: map[fieldSet][]string{}}
 	d.kinds.init(f)
 	d.oldCopies()
 	// A flag per person, so that parts of the people are gone through side by side.
@@ -78,13 +82,17 @@ func (f *facts) decide() *decisions {
 		}
 	}
 	var other []int32
+	known := 0 // of these, how many have an account
 	for i := range f.people {
 		if d.seated[i] < 0 {
 			other = append(other, int32(i))
+			if f.people[i].account != nil {
+				known++
+			}
 		}
 	}
 	slices.SortStableFunc(other, func(x, y int32) int { return f.people[x].key().Compare(f.people[y].key()) })
-	d.claims = make([]*claim, 0, len(other))
+	d.claims, d.steps = make([]*claim, 0, len(other)), make([]Step, 0, known)
 	var newcomers []*Record
 	for _, i := range other {
 		switch p := &f.people[i]; {
@@ -210,9 +218,9 @@ func (d *decisions) doubted(p *individual) {
 	a, why := p.account, d.doubts[p.account.Key]
 	switch {
 	case p.record != nil && d.here(p.record):
-		w := *a
-		d.want(&w, p.record, d.current(p.record))
-		d.hold(changeStep(*a, w, changes(a, &w), ""), guardIdentity, why)
+		w := d.copyOf(a)
+		d.want(w, p.record, d.current(p.record))
+		d.hold(changeStep(a, w, d.changes(a, w), ""), guardIdentity, why)
 	case a.State == Active:
 		d.hold(d.notice(a), guardIdentity, why)
 	}
@@ -411,14 +419,14 @@ func (d *decisions) present(i int32) {
 	pop := d.policy.population(r.Role, ms)
 	if pop == nil {
 		d.noPopulation(r)
-		d.dropOld(*a, false)
+		d.dropOld(a, false)
 		return
 	}
 	if a.Mail == "" {
 		d.find("no-address", "account %s has no mail address: it is left alone", a.Username).Key = a.Key
 		return
 	}
-	cur := *a
+	cur := a
 	var chain []Step
 	switch a.State {
 	case Pending:
@@ -426,23 +434,23 @@ func (d *decisions) present(i int32) {
 		return
 	case Active:
 	case Leaving:
-		next := cur
+		next := d.copyOf(a)
 		next.State, next.NoticedOn, next.RemindedOn = Active, 0, 0
-		chain = append(chain, newStep(KindCancelNotice, &cur, "the record is delivered again",
-			CancelNotice{Before: cur, After: next}))
+		chain = append(chain, newStep(KindCancelNotice, a, "the record is delivered again",
+			CancelNotice{Before: *a, After: *next}))
 		cur = next
 	case Deactivated:
-		next := cur
+		next := d.copyOf(a)
 		next.State, next.NoticedOn, next.RemindedOn, next.Deactivated, next.Access = Active, 0, 0, 0, pop.Access
-		chain = append(chain, newStep(KindReactivate, &cur, "the record is delivered again",
-			Reactivate{Before: cur, After: next, Access: pop.Access}))
+		chain = append(chain, newStep(KindReactivate, a, "the record is delivered again",
+			Reactivate{Before: *a, After: *next, Access: pop.Access}))
 		cur = next
 	default:
 		d.unknownState(a)
 		return
 	}
-	w := cur
-	d.want(&w, r, ms)
+	w := d.copyOf(cur)
+	d.want(w, r, ms)
 	place := p.place
 	allowed := slices.Contains(pop.Contexts, a.Context)
 	access := pop.Access
@@ -463,7 +471,7 @@ func (d *decisions) present(i int32) {
 	if cur.Access != "" && (place == nil || allowed) {
 		w.Access = access
 	}
-	fields := changes(&cur, &w)
+	fields := d.changes(cur, w)
 	if s := d.unknownSchool(w.Memberships); s != "" {
 		d.steps = append(d.steps, chain...)
 		d.hold(changeStep(cur, w, fields, ""), guardNewSchools, "school "+string(s)+" is new, and "+d.doubtful[s])
@@ -471,19 +479,26 @@ func (d *decisions) present(i int32) {
 	}
 	if len(fields) > 0 {
 		d.severalTake(r, ms)
-		w.Marks = d.marked(&cur, &w, fields)
+		w.Marks = d.marked(cur, w, fields)
 	}
 	if d.lastCopy(a) != nil {
-		d.restore(i, cur, chain, cmp.Or(cur.Access, pop.Access), pop)
+		d.restore(i, *cur, chain, cmp.Or(cur.Access, pop.Access), pop)
 		return
 	}
-	ready := &prepared{i: i, account: a, place: place, cur: cur, want: w, chain: chain, fields: fields, access: access,
+	ready := prepared{i: i, account: a, place: place, cur: cur, want: w, chain: chain, fields: fields, access: access,
 		pop: pop}
 	if place == nil || !allowed {
-		d.moving(ready)
+		d.moving(&ready)
 		return
 	}
-	d.staying(ready)
+	d.staying(&ready)
+}
+
+// copyOf returns a copy of an account.
+func (d *decisions) copyOf(a *Account) *Account {
+	c := d.accounts.one()
+	*c = *a
+	return c
 }
 
 // prepared is what is known about somebody who is present, before it is known
@@ -492,8 +507,8 @@ type prepared struct {
 	i       int32
 	account *Account // as observed
 	place   *Place
-	cur     Account // after chain
-	want    Account
+	cur     *Account // after chain
+	want    *Account
 	chain   []Step // notices and the like that come first
 	fields  []string
 	access  string
@@ -526,7 +541,8 @@ func (d *decisions) moving(r *prepared) {
 	a, cur, w := r.account, r.cur, r.want
 	allowed := slices.Contains(r.pop.Contexts, a.Context)
 	// A copy needs a source; without one the person gets a new place.
-	c := &claim{before: &cur, place: r.place, access: r.access, steps: r.chain, person: r.i}
+	c := d.newClaims.one()
+	c.before, c.place, c.access, c.steps, c.person = cur, r.place, r.access, r.chain, r.i
 	switch {
 	case allowed:
 		c.pin = a.Context
@@ -557,21 +573,21 @@ func (d *decisions) moving(r *prepared) {
 	switch {
 	case r.place == nil:
 		c.fields = r.fields
-		c.acc = w
+		c.acc = *w
 		d.dropCopy(c, false)
 	case slices.Contains(r.fields, "role"):
 		// A role and the place that goes with it change together or not at all.
-		c.acc = w
+		c.acc = *w
 		d.dropCopy(c, false)
 		w.Previous = c.before.Previous
-		c.unit = []Step{changeStep(*c.before, w, r.fields, "")}
-		c.before = &w
+		c.unit = []Step{changeStep(c.before, w, r.fields, "")}
+		c.before = w
 	default:
 		if len(r.fields) > 0 {
 			c.steps = append(c.steps, changeStep(cur, w, r.fields, ""))
-			c.before = &w
+			c.before = w
 		}
-		c.acc = w
+		c.acc = *w
 		d.dropCopy(c, false)
 	}
 	d.claim(c, &free)
@@ -585,20 +601,47 @@ func (d *decisions) staying(r *prepared) {
 		chain = append(chain, changeStep(r.cur, w, r.fields, r.access))
 	}
 	inOX := slices.ContainsFunc(r.fields, func(f string) bool { return oxFields[f] }) || a.State == Deactivated
-	if what := differs(r.place, &w); what != "" && !inOX {
-		chain = append(chain, newStep(KindRepair, &w, "in OX "+what+" not as in the directory",
-			RepairPlace{Account: w, Access: r.access, Found: *r.place}))
+	if what := differs(r.place, w); what != "" && !inOX {
+		chain = append(chain, newStep(KindRepair, w, "in OX "+what+" not as in the directory",
+			RepairPlace{Account: *w, Access: r.access, Found: *r.place}))
 	}
 	d.steps = append(d.steps, chain...)
 	if d.policy.context(a.Context) == nil {
 		return // a move that is suspended; nobody else can be meant
 	}
-	c := &claim{before: &w, acc: w, person: r.i}
+	if d.count(r) {
+		return
+	}
+	c := d.newClaims.one()
+	c.before, c.acc, c.person = w, *w, r.i
 	d.dropCopy(c, false)
 	d.frees = append(d.frees, c.steps...)
 	c.steps = nil
 	c.place, c.access, c.reason = r.place, r.access, stayReason(a.Context)
 	d.claim(c, r.pop)
+}
+
+// count counts somebody who stays among their kind, and reports whether that says
+// all about them.
+func (d *decisions) count(r *prepared) bool {
+	pop := slices.IndexFunc(d.policy.Populations, func(p Population) bool { return p.Name == r.pop.Name })
+	if r.want.Previous.Context != 0 || pop < 0 || r.pop != &d.policy.Populations[pop] || r.access != r.pop.Access {
+		return false
+	}
+	school := SchoolID("")
+	if len(r.want.Memberships) > 0 {
+		school = r.want.Memberships[0].School
+	}
+	kind := d.kinds.of(pop, school, r.want.Context)
+	if kind < 0 || d.kinds.n[kind] == 0 { // a kind comes when the first of its people does
+		return false
+	}
+	if d.changed == nil {
+		d.changed = make([]*Account, len(d.people))
+	}
+	d.seated[r.i], d.changed[r.i] = kind, r.want
+	d.kinds.n[kind]++
+	return true
 }
 
 func stayReason(c ContextID) string { return fmt.Sprintf("context %d is over its capacity", c) }
@@ -609,20 +652,25 @@ func (d *decisions) unknownState(a *Account) {
 }
 
 func changeReason(before, after *Account, fields []string) string {
-	var parts []string
-	for _, f := range fields {
+	var buf [256]byte
+	b := buf[:0]
+	for i, f := range fields {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
 		switch f {
 		case "memberships":
-			parts = append(parts, "from "+schoolsOf(before.Memberships)+" to "+schoolsOf(after.Memberships))
+			b = appendSchools(append(b, "from "...), before.Memberships)
+			b = appendSchools(append(b, " to "...), after.Memberships)
 		case "access":
-			parts = append(parts, "access from "+before.Access+" to "+after.Access)
+			b = append(append(append(append(b, "access from "...), before.Access...), " to "...), after.Access...)
 		case "role":
-			parts = append(parts, "from "+string(before.Role)+" to "+string(after.Role))
+			b = append(append(append(append(b, "from "...), before.Role...), " to "...), after.Role...)
 		default:
-			parts = append(parts, strings.ReplaceAll(f, "_", " ")+" changed")
+			b = append(append(b, strings.ReplaceAll(f, "_", " ")...), " changed"...)
 		}
 	}
-	return strings.Join(parts, ", ")
+	return string(b)
 }
 
 // differs says what of a place is not as the account wants it.
@@ -652,8 +700,7 @@ func differs(p *Place, a *Account) string {
 // absent plans for somebody who has an account and is gone: not delivered, or
 // delivered with memberships that have all ended, which counts in every delivery.
 func (d *decisions) absent(p *individual) {
-	acc := d.dropOld(*p.account, false)
-	a := &acc
+	a := d.dropOld(p.account, false)
 	shield := d.shield(a)
 	if p.record != nil { // it has ended
 		if shield = d.shielded[a.Key]; shield == "" {
@@ -662,7 +709,7 @@ func (d *decisions) absent(p *individual) {
 	}
 	if a.State == Deactivated && shield == "" {
 		if d.now >= a.Deactivated.AddDays(d.policy.LifeCycle.PurgeDays) && !a.Deactivated.IsZero() {
-			d.purge(*a)
+			d.purge(a)
 		}
 		return
 	}
@@ -711,18 +758,18 @@ func (d *decisions) deactivation(a *Account) Step {
 		Deactivate{Before: *a, After: next})
 }
 
-func (d *decisions) purge(a Account) {
+func (d *decisions) purge(a *Account) {
 	reason := fmt.Sprintf("deactivated since %s", a.Deactivated)
 	if why := d.beingUpdated(a.Previous.Context); why != "" {
-		d.hold(newStep(KindPurge, &a, reason, Purge{Account: a}), "", why)
+		d.hold(newStep(KindPurge, a, reason, Purge{Account: *a}), "", why)
 		return
 	}
 	a = d.dropOld(a, true) // no copy outlives the account
-	act := Purge{Account: a}
+	act := Purge{Account: *a}
 	if p := d.placeAt(a.Username, a.Context); p != nil {
 		act.UserID = p.UserID
 	}
-	d.limited["purges"] = append(d.limited["purges"], newStep(KindPurge, &a, reason, act))
+	d.limited["purges"] = append(d.limited["purges"], newStep(KindPurge, a, reason, act))
 }
 
 func (d *decisions) notice(a *Account) Step {
@@ -746,9 +793,9 @@ func (d *decisions) ended(a *Account, r *Record) Step {
 	return s
 }
 
-func changeStep(before, after Account, fields []string, access string) Step {
-	return newStep(KindChange, &after, changeReason(&before, &after, fields),
-		ChangeAccount{Before: before, After: after, Fields: fields, Access: access})
+func changeStep(before, after *Account, fields []string, access string) Step {
+	return newStep(KindChange, after, changeReason(before, after, fields),
+		ChangeAccount{Before: *before, After: *after, Fields: fields, Access: access})
 }
 
 func newStep(k Kind, a *Account, reason string, act Action) Step {

@@ -53,6 +53,28 @@ func changes(before, after *Account) []string {
 	return names
 }
 
+// fieldSet says which of accountFields differ, a bit for each.
+type fieldSet uint16
+
+// changes is changes for steps: those of whom the same differs share a list.
+func (d *decisions) changes(before, after *Account) []string {
+	var set fieldSet
+	for i := range accountFields {
+		if accountFields[i].differs(before, after) {
+			set |= 1 << i
+		}
+	}
+	if set == 0 {
+		return nil
+	}
+	list, known := d.lists[set]
+	if !known {
+		list = slices.Clip(changes(before, after))
+		d.lists[set] = list
+	}
+	return list
+}
+
 // setField takes one field, as [changes] names it, from another account.
 func setField(dst, src *Account, name string) {
 	for _, f := range accountFields {

@@ -232,6 +232,14 @@ func (g *guarded) changes() {
 	}
 	g.steps = slices.DeleteFunc(g.steps, later)
 	g.frees = slices.DeleteFunc(g.frees, later)
+	for key := range waits {
+		for i := range g.samePeople(key) {
+			if n := g.seated[i]; g.people[i].key() == key && n >= 0 {
+				g.claims[key] = true
+				g.counted[n]++
+			}
+		}
+	}
 	for i := range g.seats.claims {
 		c := g.seats.claims[i]
 		if guard := waits[c.key]; guard != "" && !g.claims[c.key] {

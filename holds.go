@@ -82,7 +82,7 @@ func (d *decisions) stopped(p *individual) {
 			d.hold(newStep(KindReactivate, a, "the record is delivered again", Reactivate{Before: *a, After: next}),
 				guardHold, why)
 		case len(fields) > 0:
-			d.hold(changeStep(*a, w, fields, ""), guardHold, why)
+			d.hold(changeStep(a, &w, fields, ""), guardHold, why)
 		}
 		return
 	}

@@ -138,14 +138,20 @@ func (s *seats) members(w *layout, kind int, h holds) []*claim {
 	return list
 }
 
-// staysAs is the claim of somebody who is as they shall be and would stay.
+// staysAs is the claim of somebody who is counted and would stay.
 func (s *seats) staysAs(p *individual, i int32, pop *Population) *claim {
 	a := p.account
+	if s.changed != nil && s.changed[i] != nil {
+		a = s.changed[i]
+	}
 	c := claim{key: a.Key, pop: pop, allowed: slices.Sorted(slices.Values(pop.Contexts)), now: a.Context, person: i,
 		acc: *a, before: a, place: p.place, access: pop.Access, reason: stayReason(a.Context)}
 	if len(a.Memberships) > 0 {
 		c.school = a.Memberships[0].School
 		c.home = c.school
+	}
+	if len(p.account.Memberships) > 0 {
+		c.home = p.account.Memberships[0].School
 	}
 	return &c
 }
