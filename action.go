@@ -327,6 +327,7 @@ func (SendReminder) takes() ContextID               { return 0 }
 func (SendReminder) frees() ContextID               { return 0 }
 func (SendReminder) head(s *Step) headcount         { return ownHead(s) }
 func (SendReminder) leaves() ContextID              { return 0 }
+func (SendReminder) guards() guardSet               { return 0 }
 func (SendReminder) nature() nature {
 	return nature{one: "leaver to remind", many: "leavers to remind", closes: true,
 		kept: "a reminder that was sent stays sent"}
