@@ -120,6 +120,7 @@ type ackEntry struct {
 	where, id  string
 	schools    []schoolmail.SchoolID // whose business it is
 	says, what report.Note
+	waits      bool // there is nothing to correct
 }
 
 // note adds to the line of a record; where there is no id, to the line called other.
@@ -176,23 +177,24 @@ func acknowledge(d *schoolmail.Delivery, p *schoolmail.Plan, r *schoolmail.Resul
 				what: report.Note{Text: f.Text}})
 		}
 	}
-	living := map[schoolmail.RecordKey]bool{} // who may have an account already: nothing is wrong with what was sent
-	for _, f := range p.Findings {
-		living[f.Key] = living[f.Key] || f.Kind == "living-account"
-	}
 	for _, h := range p.Held {
 		key := "told.waits"
+		// A finding has told what is to be decided, or nothing is wrong with what was sent, as
+		// where somebody may have an account already.
+		decided := slices.Contains([]string{"identity", "spelling", "new-schools"}, h.Guard)
 		switch k := h.Step.Kind(); {
 		case h.Step.Key.ID == "", k == schoolmail.KindDeactivate, k == schoolmail.KindPurge, k == schoolmail.KindDropCopy,
 			h.Guard == "hold": // nor is it anybody's business who is on hold
 			continue // not about what was sent
 		case k == schoolmail.KindNotice:
 			key = "told.absent"
-		case h.Guard != "" && !living[h.Step.Key]:
+		case decided && a.index["record "+h.Step.Key.String()] != nil:
+			continue
+		case h.Guard != "" && !decided:
 			key = "told.held"
 		}
 		a.note(h.Step.Key, "", ackEntry{schools: at(h.Step.School), says: report.NewNote(key),
-			what: report.Note{Text: string(h.Step.Kind()) + ": " + h.Why}})
+			what: report.Note{Text: string(h.Step.Kind()) + ": " + h.Why}, waits: true})
 	}
 	if r == nil {
 		return a
@@ -201,7 +203,7 @@ func acknowledge(d *schoolmail.Delivery, p *schoolmail.Plan, r *schoolmail.Resul
 		// What was skipped waits for another step of the same person, or for the next run.
 		if s := p.Steps[i]; o.Status == schoolmail.StatusFailed && s.Key.ID != "" {
 			a.note(s.Key, "", ackEntry{schools: at(s.School), says: report.NewNote("told.failed"),
-				what: report.Note{Text: string(s.Kind()) + ": " + string(o.Status)}})
+				what: report.Note{Text: string(s.Kind()) + ": " + string(o.Status)}, waits: true})
 		}
 	}
 	return a
@@ -236,8 +238,9 @@ func (a *acknowledgement) whole() *report.Acknowledgement {
 }
 
 // bySchool are the parts of an acknowledgement that concern one school each: of its
-// own people, and of these only what is said about this school.
-func (a *acknowledgement) bySchool() map[schoolmail.SchoolID]*report.Acknowledgement {
+// own people, and of these only what is said about this school; correct leaves out what
+// only waits.
+func (a *acknowledgement) bySchool(correct bool) map[schoolmail.SchoolID]*report.Acknowledgement {
 	parts := map[schoolmail.SchoolID]*report.Acknowledgement{}
 	for _, l := range a.lines {
 		var schools []schoolmail.SchoolID
@@ -246,7 +249,10 @@ func (a *acknowledgement) bySchool() map[schoolmail.SchoolID]*report.Acknowledge
 		}
 		slices.Sort(schools)
 		for _, s := range slices.Compact(schools) {
-			line := l.line(func(e *ackEntry) bool { return slices.Contains(e.schools, s) })
+			line := l.line(func(e *ackEntry) bool { return slices.Contains(e.schools, s) && !(correct && e.waits) })
+			if len(line.Says) == 0 {
+				continue
+			}
 			line.School = []string{string(s)}
 			line.Detail = slices.DeleteFunc(line.Detail, func(n report.Note) bool { return n.Key == "" })
 			if parts[s] == nil {

@@ -31,7 +31,7 @@ func TestAcknowledgementBySchool(t *testing.T) {
 	plan := &schoolmail.Plan{Findings: []schoolmail.Finding{{Kind: "new-id", Key: key("3"), Text: "like Max of ps-a"}},
 		Held: []schoolmail.Held{{Guard: "hold", Why: "inquiry", Step: schoolmail.Step{Key: key("4"), School: "ps-a",
 			Action: schoolmail.SendNotice{}}}}}
-	parts := acknowledge(d, plan, nil).bySchool()
+	parts := acknowledge(d, plan, nil).bySchool(false)
 	if len(parts) != 3 {
 		t.Fatalf("%d schools, want 3", len(parts))
 	}
@@ -50,7 +50,7 @@ func TestAcknowledgementBySchool(t *testing.T) {
 		!strings.Contains(b, "La même ligne se trouve en s.csv:7.") || strings.Count(b, "\r\n") != 3 {
 		t.Error(b)
 	}
-	if c := text("ps-c"); strings.Contains(c, "Max") || !strings.Contains(c, `;3;ps-c;"Diese neue Id gehört`) {
+	if c := text("ps-c"); strings.Contains(c, "Max") || !strings.Contains(c, `;3;ps-c;"Diese neue Nummer gehört`) {
 		t.Error(c)
 	}
 }

@@ -43,7 +43,7 @@ func (a *Act) schoolPages(rep *report.Report, ack *acknowledgement) map[schoolma
 		b.held(&a.Plan.Held[i])
 	}
 	if ack != nil {
-		for id, part := range ack.bySchool() {
+		for id, part := range ack.bySchool(true) {
 			b.at(id).Correct = part
 		}
 	}

@@ -90,7 +90,7 @@ func TestSchoolPages(t *testing.T) {
 			t.Fatal(err)
 		}
 		pagetest.Check(t, b.Bytes())
-		text[id] = b.String()
+		text[id] = plain(b.String())
 	}
 	for id, want := range map[schoolmail.SchoolID][]string{
 		"ps-a": {`lang="de-CH"`, "Primarschule A: Änderungen vom 09.08.2027",

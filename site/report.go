@@ -62,7 +62,7 @@ func (a *Act) reportNotes(r *report.Act) {
 		r.Notes = append(r.Notes, note)
 	}
 	if a.By != "" {
-		r.Notes = append(r.Notes, report.Note{Text: strings.ToUpper(a.By[:1]) + a.By[1:] + "."})
+		r.Notes = append(r.Notes, byNote(a.By))
 	}
 	if a.Result == nil {
 		r.Notes = append(r.Notes, report.NewNote("note.planned"))
@@ -76,9 +76,20 @@ func (a *Act) reportNotes(r *report.Act) {
 	if kept > 0 {
 		r.Notes = append(r.Notes, report.NewNote("note.kept-copies", strconv.Itoa(kept)))
 	}
-	if note := copiesNote(a.Copies); note != "" {
-		r.Notes = append(r.Notes, report.Note{Text: note})
+	r.Notes = append(r.Notes, copiesNotes(a.Copies)...)
+}
+
+// byNote says who has approved and applied a plan, as [signed] does.
+func byNote(by string) report.Note {
+	approved, applied, ok := strings.Cut(by, "applied by ")
+	switch {
+	case !ok:
+		return report.Note{Text: by}
+	case approved == "":
+		return report.NewNote("note.applied", applied)
 	}
+	approved = strings.TrimSuffix(strings.TrimPrefix(approved, "approved by "), ", ")
+	return report.NewNote("note.approved", strings.Replace(approved, " on ", ", ", 1), applied)
 }
 
 // reportSteps counts the steps by kind and lists what failed.
@@ -167,11 +178,13 @@ func writePages(rep *report.Report, a *Act, number string, write func(string, fu
 		if err := write(filepath.Join("schools", "school"+number+"-"+name+".html"), page.WriteHTML); err != nil {
 			return err
 		}
-		if page.Correct == nil {
-			continue
-		}
-		name = filepath.Join("schools", "acknowledgement"+number+"-"+name+".csv")
-		if err := write(name, page.Correct.WriteCSV); err != nil {
+	}
+	if ack == nil {
+		return nil
+	}
+	for id, part := range ack.bySchool(false) {
+		name := filepath.Join("schools", "acknowledgement"+number+"-"+fileName(id))
+		if err := write(name, part.WriteCSV); err != nil {
 			return err
 		}
 	}

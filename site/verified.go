@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/ictmedia/schoolmail/internal/atomicfile"
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/appsuite"
+	"github.com/ictmedia/schoolmail/site/report"
 )
 
 // copiesFile is the report of the copies in a run's folder.
@@ -114,10 +116,10 @@ func (s *Site) groupwareEvents(also ox.Observer) ox.Observer {
 	})
 }
 
-// copiesNote says how many copies were compared, and what of how many was not verified.
-func copiesNote(copies []CopyReport) string {
+// copiesNotes say how many copies were compared, and what of how many was not verified.
+func copiesNotes(copies []CopyReport) []report.Note {
 	if len(copies) == 0 {
-		return ""
+		return nil
 	}
 	compared, unread := 0, map[string]int{}
 	for _, c := range copies {
@@ -130,14 +132,13 @@ func copiesNote(copies []CopyReport) string {
 			}
 		}
 	}
-	note := fmt.Sprintf("Copies whose contents were compared with their source before the switch: %d of %d.", compared,
-		len(copies))
+	notes := []report.Note{report.NewNote("note.copies", strconv.Itoa(compared), strconv.Itoa(len(copies)), copiesFile)}
 	if len(unread) > 0 {
 		var parts []string
 		for _, what := range slices.Sorted(maps.Keys(unread)) {
 			parts = append(parts, fmt.Sprintf("%s (%d)", what, unread[what]))
 		}
-		note += " Not verified: " + strings.Join(parts, ", ") + "."
+		notes = append(notes, report.NewNote("note.not-verified", strings.Join(parts, ", ")))
 	}
-	return note + " What each copy does not carry: " + copiesFile + "."
+	return notes
 }

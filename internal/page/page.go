@@ -185,7 +185,7 @@ func (t Texts) functions() template.FuncMap {
 		"say": t.must, "called": t.Or, "has": t.Has, "day": t.Day, "moment": t.Moment,
 		"lang":  func() string { return cmp.Or(countries[t.Language], t.Language) },
 		"style": func() template.CSS { return template.CSS(sheet) },
-		"num":   Coordinate, "thousands": Thousands, "percent": Percent, "list": list,
+		"num":   Coordinate, "thousands": Thousands, "percent": Percent, "soft": soft,
 	}
 }
 
@@ -199,8 +199,24 @@ func (t Texts) must(key string, args ...any) (string, error) {
 	return t.Say(key, args...), nil
 }
 
-// list makes one value of several, for a template that hands them to another.
-func list(values ...any) []any { return values }
+// soft is a text with addresses and codes in it: lines may break before an @, and not
+// at the hyphen of a code, which would look like two words.
+func soft(text string) template.HTML {
+	const short = 30
+	var b strings.Builder
+	for i, word := range strings.Split(text, " ") {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		whole := strings.Contains(word, "-") && len(word) <= short && !strings.Contains(word, "@")
+		word = strings.ReplaceAll(template.HTMLEscapeString(word), "@", "<wbr />@")
+		if whole {
+			word = `<span class="nb">` + word + "</span>"
+		}
+		b.WriteString(word)
+	}
+	return template.HTML(b.String())
+}
 
 // Coordinate writes a number of SVG with at most one decimal.
 func Coordinate(f float64) string {

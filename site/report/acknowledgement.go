@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/csv"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -39,23 +40,40 @@ func (a *Acknowledgement) rows(t page.Texts) []ackRow {
 	return rows
 }
 
+// ackGroup are lines that say the same.
+type ackGroup struct {
+	Says, Detail string
+	Rows         []ackRow
+}
+
+func ackGroups(rows []ackRow) []ackGroup {
+	var groups []ackGroup
+	for _, r := range rows {
+		i := slices.IndexFunc(groups, func(g ackGroup) bool { return g.Says == r.Says && g.Detail == r.Detail })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, ackGroup{Says: r.Says, Detail: r.Detail})
+		}
+		groups[i].Rows = append(groups[i].Rows, r)
+	}
+	return groups
+}
+
 // WriteHTML writes the acknowledgement as a page, school by school.
 func (a *Acknowledgement) WriteHTML(w io.Writer) error {
 	t := book.In(a.Language)
 	type part struct {
 		School string
-		Rows   []ackRow
+		Lines  []ackGroup
+	}
+	bySchool := map[string][]ackRow{}
+	for _, r := range a.rows(t) {
+		bySchool[r.School] = append(bySchool[r.School], r)
 	}
 	var parts []part
-	for _, r := range a.rows(t) {
-		i := slices.IndexFunc(parts, func(p part) bool { return p.School == r.School })
-		if i < 0 {
-			i = len(parts)
-			parts = append(parts, part{School: r.School})
-		}
-		parts[i].Rows = append(parts[i].Rows, r)
+	for _, school := range slices.Sorted(maps.Keys(bySchool)) {
+		parts = append(parts, part{school, ackGroups(bySchool[school])})
 	}
-	slices.SortStableFunc(parts, func(x, y part) int { return strings.Compare(x.School, y.School) })
 	return book.Write(w, "acknowledgement.html.tmpl", a.Language, struct {
 		Heading string
 		Parts   any

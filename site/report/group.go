@@ -150,31 +150,23 @@ func newMatrix(flows []Flow) matrix {
 	return m
 }
 
-// table is a matrix as it is shown.
-type table struct {
-	Columns []string
-	Rows    []tableRow
+// move is a flow as it is shown.
+type move struct {
+	From, To string
+	People   int
 }
 
-type tableRow struct {
-	Name  string
-	Cells []int
-}
-
-// table names rows and columns.
-func (m matrix) table(t page.Texts, names map[schoolmail.ContextID]string) table {
-	var out table
-	for _, to := range m.To {
-		out.Columns = append(out.Columns, side(t, to, names, t.Say("moves.gone")))
-	}
+// moves lists a matrix with the names of rows and columns.
+func (m matrix) moves(t page.Texts, names map[schoolmail.ContextID]string) []move {
+	var list []move
 	for _, from := range m.From {
-		row := tableRow{Name: side(t, from, names, t.Say("moves.new"))}
 		for _, to := range m.To {
-			row.Cells = append(row.Cells, m.People(from, to))
+			if n := m.People(from, to); n > 0 {
+				list = append(list, move{side(t, from, names, t.Say("moves.new")), side(t, to, names, t.Say("moves.gone")), n})
+			}
 		}
-		out.Rows = append(out.Rows, row)
 	}
-	return out
+	return list
 }
 
 // People returns the number who went from one context to the other.

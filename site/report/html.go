@@ -16,7 +16,7 @@ type actView struct {
 	Sum          Sum
 	Bars         *bars
 	Ribbons      *ribbons
-	Matrix       table
+	Moves        []move
 	Held         []heldView
 	Failures     []failureView
 	MoreFailures int
@@ -38,8 +38,8 @@ type failureView struct {
 
 // findingView are findings of one kind with what these mean.
 type findingView struct {
-	Kind, Title string
-	Items       []Finding
+	Kind, Title   string
+	Items, Folded []Finding // Folded are shown on a click, and in print
 }
 
 // WriteHTML writes the report as one self-contained page in its language.
@@ -68,7 +68,7 @@ func (a *Act) view(t page.Texts) actView {
 	names := contextNames(a.Contexts)
 	if m := newMatrix(a.Flows); len(m.From) > 0 {
 		v.Ribbons = drawFlows(t, m, names)
-		v.Matrix = m.table(t, names)
+		v.Moves = m.moves(t, names)
 	}
 	for _, g := range a.HeldGroups() {
 		v.Held = append(v.Held, heldView{g, guardTitle(t, g.Guard), t.Say(releasedBy(g.Guard), g.Guard)})
@@ -129,7 +129,11 @@ func viewFindings(t page.Texts, list []Finding) []findingView {
 			index[f.Kind] = i
 			views = append(views, findingView{Kind: f.Kind, Title: t.Or("finding.", f.Kind)})
 		}
-		views[i].Items = append(views[i].Items, f)
+		if len(views[i].Items) < shownSubjects {
+			views[i].Items = append(views[i].Items, f)
+		} else {
+			views[i].Folded = append(views[i].Folded, f)
+		}
 	}
 	return views
 }

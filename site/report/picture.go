@@ -21,6 +21,7 @@ const (
 	nodeWidth    = 10.0
 	nodeGap      = 14.0
 	nodeLeast    = 30.0  // room for two lines of text
+	personHeight = 8.0   // at most, of one person in a flow
 	flowHeight   = 200.0 // of all nodes of the fuller side together
 )
 
@@ -112,7 +113,7 @@ func drawFlows(t page.Texts, m matrix, names map[schoolmail.ContextID]string) *r
 			right[to] += float64(n)
 		}
 	}
-	scale := flowHeight / float64(max(1, total))
+	scale := min(flowHeight/float64(max(1, total)), personHeight)
 	p := &ribbons{Width: pictureWidth, Title: t.Say("moves.title")}
 	const leftX, rightX = sideWidth, pictureWidth - sideWidth - nodeWidth
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/ictmedia/schoolmail/internal/page"
@@ -38,11 +39,17 @@ func (s *School) Empty() bool {
 	return len(s.New)+len(s.Gone)+len(s.Moved)+len(s.Held) == 0 && (s.Correct == nil || len(s.Correct.Lines) == 0)
 }
 
-// schoolPart is a table of the page.
+// schoolPart is a table of the page, or lists of people of whom the same is said.
 type schoolPart struct {
 	ID, Title string
 	Mail      bool // a column with addresses, instead of sentences
 	Rows      []schoolRow
+	Groups    []schoolGroup
+}
+
+type schoolGroup struct {
+	Says string
+	Rows []schoolRow
 }
 
 type schoolRow struct{ Name, Class, Mail, Says string }
@@ -59,19 +66,38 @@ func (s *School) WriteHTML(w io.Writer) error {
 		{"moved", t.Say("school.moved"), s.Moved}, {"held", t.Say("school.held"), s.Held},
 	} {
 		if len(p.people) > 0 {
-			parts = append(parts, schoolPart{ID: p.id, Title: p.title, Mail: p.id == "new", Rows: schoolRows(t, p.people)})
+			part := schoolPart{ID: p.id, Title: p.title, Mail: p.id == "new", Rows: schoolRows(t, p.people)}
+			if p.id == "held" {
+				part.Groups = schoolGroups(part.Rows)
+			}
+			parts = append(parts, part)
 		}
 	}
 	v := struct {
 		*School
 		Heading string
 		Parts   []schoolPart
-		Lines   []ackRow
-	}{s, t.Say("school.title", s.Name, t.Day(s.Day)), parts, nil}
+		Lines   []ackGroup
+		Correct int
+	}{s, t.Say("school.title", s.Name, t.Day(s.Day)), parts, nil, 0}
 	if s.Correct != nil {
-		v.Lines = s.Correct.rows(t)
+		v.Lines, v.Correct = ackGroups(s.Correct.rows(t)), len(s.Correct.Lines)
 	}
 	return book.Write(w, "school.html.tmpl", s.Language, v)
+}
+
+// schoolGroups puts people together of whom the same is said.
+func schoolGroups(rows []schoolRow) []schoolGroup {
+	var groups []schoolGroup
+	for _, r := range rows {
+		i := slices.IndexFunc(groups, func(g schoolGroup) bool { return g.Says == r.Says })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, schoolGroup{Says: r.Says})
+		}
+		groups[i].Rows = append(groups[i].Rows, r)
+	}
+	return groups
 }
 
 func schoolRows(t page.Texts, people []SchoolPerson) []schoolRow {

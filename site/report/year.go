@@ -191,12 +191,17 @@ func drawYearSteps(t page.Texts, nights []Night, x func(string, float64) float64
 			n = 10
 		}
 	}
-	span := float64(dayNumber(last) - dayNumber(first) + 1)
-	width := min(14, max(1.5, (pictureWidth-p.Start)/span*0.8))
-	for _, day := range slices.Sorted(maps.Keys(days)) {
+	sorted := slices.Sorted(maps.Keys(days))
+	gap := pictureWidth
+	for i := 1; i < len(sorted); i++ {
+		gap = min(gap, x(sorted[i], p.Start)-x(sorted[i-1], p.Start))
+	}
+	width := min(10, max(1.5, 0.8*gap))
+	for _, day := range sorted {
 		d := days[day]
-		// Bars begin and end within the frame.
-		middle := p.Start + width/2 + (x(day, p.Start)-p.Start)*(pictureWidth-p.Start-width)/(pictureWidth-p.Start)
+		// Bars and dots begin and end within the frame.
+		const margin = 5
+		middle := p.Start + margin + (x(day, p.Start)-p.Start)*(pictureWidth-p.Start-2*margin)/(pictureWidth-p.Start)
 		h := height(d.Done)
 		p.Bars = append(p.Bars, yearBar{X: middle - width/2, Width: width, Y: bottom - h, Height: h, Middle: middle,
 			DotY: max(4, bottom-h-5), Failed: d.Failed > 0, Held: d.Held > 0,

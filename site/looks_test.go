@@ -1,0 +1,188 @@
+package site_test
+
+import (
+	"bytes"
+	"cmp"
+	"image/png"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ictmedia/schoolmail/escada/escadatest"
+	"github.com/ictmedia/schoolmail/internal/page"
+	"github.com/ictmedia/schoolmail/internal/page/pagetest"
+	"github.com/ictmedia/schoolmail/ox/oxtest"
+	"github.com/ictmedia/schoolmail/site"
+	"github.com/ictmedia/schoolmail/site/report"
+	"github.com/ictmedia/schoolmail/site/sitetest"
+)
+
+// Pages of a school year on the sandbox are looked at in Chromium: on a wide screen and
+// a telephone, light and dark, and printed. With PAGES=FOLDER pages, pictures and prints
+// are left there, to be looked at by people.
+func TestLooks(t *testing.T) {
+	t.Parallel()
+	b := pagetest.StartBrowser(t)
+	dir := cmp.Or(os.Getenv("PAGES"), t.TempDir())
+	acts := schoolYear(t)
+	for _, lang := range page.Languages() {
+		pages := filepath.Join(dir, lang)
+		if err := site.WriteRun(pages, &report.Report{Title: "Schulen Musterstadt", Language: lang}, acts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var files []string
+	for _, pattern := range []string{"*/report.html", "*/plan-2.html", "*/acknowledgement-2.html",
+		"*/schools/school-2-*.html"} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == 0 {
+			t.Fatalf("no page %s", pattern)
+		}
+		files = append(files, found...)
+	}
+	seen := map[string]bool{}
+	for _, f := range files {
+		rel, _ := filepath.Rel(dir, f)
+		lang, name, _ := strings.Cut(filepath.ToSlash(rel), "/")
+		if strings.HasPrefix(name, "schools/") {
+			if name = "school"; seen[lang+name] {
+				continue // one school for all
+			}
+		}
+		seen[lang+name] = true
+		name = strings.TrimSuffix(name, ".html") + "-" + lang
+		views := []pagetest.View{{Width: 375}, {Width: 1280}, {Width: 375, Dark: true}, {Width: 1280, Dark: true}}
+		if lang != "de" {
+			views = views[:1]
+		}
+		for _, v := range views {
+			b.Open(f, v)
+			for _, fault := range b.Faults() {
+				t.Errorf("%s at %s: %s", name, v, fault)
+			}
+			keep(t, filepath.Join(dir, name+"-"+v.String()+".png"), picture(t, b))
+		}
+		b.Open(f, pagetest.View{Width: 680, Print: true})
+		for _, fault := range b.Faults() {
+			t.Errorf("%s in print: %s", name, fault)
+		}
+		b.Open(f, pagetest.View{Width: 1280, Dark: true}) // who prints may have a dark screen
+		pdf := b.PDF()
+		if n := len(regexp.MustCompile(`/Type\s*/Page\b`).FindAll(pdf, -1)); n < 1 || n > 60 {
+			t.Errorf("%s: %d printed pages", name, n)
+		}
+		keep(t, filepath.Join(dir, name+".pdf"), pdf)
+	}
+}
+
+// picture takes a picture, on which there is something.
+func picture(t *testing.T, b *pagetest.Browser) []byte {
+	t.Helper()
+	data := b.Picture()
+	img, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	colours := map[[3]uint32]bool{}
+	for y := img.Bounds().Min.Y; y < img.Bounds().Max.Y; y += 3 {
+		for x := img.Bounds().Min.X; x < img.Bounds().Max.X; x += 3 {
+			r, g, b, _ := img.At(x, y).RGBA()
+			colours[[3]uint32{r, g, b}] = true
+		}
+	}
+	if len(colours) < 8 {
+		t.Errorf("a picture of %v has %d colours", img.Bounds(), len(colours))
+	}
+	return data
+}
+
+func keep(t *testing.T, file string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// schoolYear runs a school year, and returns its first run, the change of terms, at
+// which something fails, something is held back and something has to be corrected, and
+// a run some weeks later.
+func schoolYear(t *testing.T) []*site.Act {
+	t.Helper()
+	sb, err := sitetest.Start(sitetest.WithPeople(300))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := sb.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	set := sb.Settings()
+	run := func(d *escadatest.District, spoil bool) *site.Act {
+		if err := sb.Deliver(d); err != nil {
+			t.Fatal(err)
+		}
+		if spoil {
+			spoilExport(t, set.ExportDir)
+			defer sb.OX.Inject(oxtest.Fault{Service: "OXUserService", Op: "createByModuleAccessName", Times: 3,
+				Failure: oxtest.Failure{Kind: "InvalidDataException", Message: "Invalid data sent: quota"}})()
+		}
+		open, err := site.Open(set, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer open.Close()
+		acts, err := open.Run(t.Context(), &site.RunOptions{Day: d.Today(), Apply: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return acts[0]
+	}
+	d := sb.District
+	first := run(d, false)
+	for i := range 9 {
+		run(d.Day(35*(i+1), 8), false)
+	}
+	d = d.Next(nil)
+	change := run(d, true)
+	change.Title = "Change of the school year"
+	return []*site.Act{first, change, run(d.Day(56, 4), false)}
+}
+
+// spoilExport makes rows unreadable and leaves most pupils of a school out.
+func spoilExport(t *testing.T, dir string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.csv"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitAfter(string(data), "\n")
+		var out []string
+		for i, line := range lines {
+			fields := strings.Split(line, ";")
+			switch {
+			case i == 0 || len(fields) < 5:
+			case strings.Contains(line, "sek-") && i%3 == 0:
+				continue
+			case i%40 == 7: // no name
+				fields[2] = ""
+			case i%40 == 9: // no date
+				fields[7] = "31.02.2027"
+			}
+			out = append(out, strings.Join(fields, ";"))
+		}
+		if err := os.WriteFile(f, []byte(strings.Join(out, "")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
