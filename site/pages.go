@@ -113,6 +113,8 @@ func (b *schoolPages) about(s *schoolmail.Step, id schoolmail.SchoolID,
 			says = "says.notice.planned"
 		}
 		return &b.at(id).Gone, []report.Note{report.NewNote(says, a.Due.String())}
+	case schoolmail.SendReminder:
+		return &b.at(id).Gone, []report.Note{report.NewNote("says.remind", a.Due.String())}
 	case schoolmail.Deactivate:
 		return &b.at(id).Gone, []report.Note{report.NewNote("says.deactivate")}
 	case schoolmail.Purge:
