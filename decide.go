@@ -175,7 +175,7 @@ func (d *decisions) newcomer(r *Record) {
 	}
 	given, family, unspelled := d.spelling(r)
 	wait := func(guard, why string) {
-		a := Account{Key: r.Key, State: Active, Access: pop.Access, Username: usernameBase(given, family, limit)}
+		a := Account{Key: r.Key, State: Active, Access: pop.Access, Username: d.policy.Naming.likely(r, given, family, limit)}
 		d.want(&a, r, ms)
 		d.hold(newStep(KindCreate, &a, newcomerReason(&a), CreateAccount{Account: a, Access: pop.Access}), guard, why)
 	}
@@ -196,11 +196,12 @@ func (d *decisions) newcomer(r *Record) {
 	}
 	if d.names == nil {
 		d.names = newNames(d.state, d.named, len(d.people))
+		d.names.follow(&d.policy.Naming)
 	}
-	username, address := bases(given, family, pop.Domain, limit)
+	username, address := d.names.newcomer(r, given, family, pop.Domain, limit)
 	c := d.newClaims.one()
 	c.acc = Account{Key: r.Key, State: Active, Made: d.now, Access: pop.Access,
-		Username: d.names.username(username, limit), Mail: d.names.address(address)}
+		Username: username, Mail: address}
 	d.want(&c.acc, r, ms)
 	c.access, c.reason, c.person = pop.Access, newcomerReason(&c.acc), -1
 	d.claim(c, pop)

@@ -159,13 +159,14 @@ func (in *given) spelling(r *Record) (given, family, why string) {
 			return s.GivenName, s.FamilyName, ""
 		}
 	}
+	given, family = in.policy.Naming.spell(r.GivenName), in.policy.Naming.spell(r.FamilyName)
 	switch {
-	case unspellable(r.GivenName) != "":
-		why = "the given name: " + unspellable(r.GivenName)
-	case unspellable(r.FamilyName) != "":
-		why = "the family name: " + unspellable(r.FamilyName)
-	case !hasLetter(r.GivenName) && !hasLetter(r.FamilyName):
+	case unspellable(given) != "":
+		why = "the given name: " + unspellable(given)
+	case unspellable(family) != "":
+		why = "the family name: " + unspellable(family)
+	case !hasLetter(given) && !hasLetter(family):
 		why = "the names have no letter"
 	}
-	return r.GivenName, r.FamilyName, why
+	return given, family, why
 }

@@ -1,6 +1,7 @@
 package schoolmail
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 	"unicode"
@@ -141,6 +142,22 @@ func cut(s string, limit int) string {
 type names struct {
 	used table[struct{}]
 	next map[string]int // base -> number to try first
+
+	reserved               map[string]bool
+	userScheme, mailScheme *scheme // nil: given.family
+}
+
+// follow takes over what a policy says of names. Its schemes have been checked.
+func (n *names) follow(p *Naming) {
+	n.userScheme, _ = p.userScheme()
+	n.mailScheme, _ = p.mailScheme()
+	if len(p.Reserved) > 0 {
+		n.reserved = maps.Clone(isReserved)
+	}
+	for _, name := range p.Reserved {
+		n.reserved[name] = true
+		n.take(name)
+	}
 }
 
 // unused takes a name, unless it was taken before. Names stand for themselves by a
@@ -173,7 +190,8 @@ var isReserved = func() map[string]bool {
 // newNames knows all names of a state; users are those in OX with names that no
 // account has.
 func newNames(st *State, users []*Place, newcomers int) *names {
-	n := &names{used: newTable[struct{}](2 * (len(st.Accounts) + len(st.Retired) + newcomers)), next: map[string]int{}}
+	n := &names{used: newTable[struct{}](2 * (len(st.Accounts) + len(st.Retired) + newcomers)), next: map[string]int{},
+		reserved: isReserved}
 	for _, r := range reserved {
 		n.take(r)
 	}
@@ -207,6 +225,9 @@ func (n *names) take(s string) {
 
 // username returns the first free name of base, base2, base3, ... within limit.
 func (n *names) username(base string, limit int) string {
+	if isDevice(base) { // with the number where it makes another name of it
+		return n.numbered(base, 2, func(i int) string { return apart(base, i, limit) }, anyName)
+	}
 	if n.unused(base) {
 		return base
 	}
@@ -219,7 +240,7 @@ func (n *names) username(base string, limit int) string {
 // address returns an address, or the first free one with a number before the @.
 func (n *names) address(whole string) string {
 	base, domain, _ := strings.Cut(whole, "@")
-	if !isReserved[base] && n.unused(whole) {
+	if !n.reserved[base] && n.unused(whole) {
 		return whole
 	}
 	return n.first(whole, func(i int) string { return base + strconv.Itoa(i) + "@" + domain })
@@ -263,8 +284,16 @@ func appendLetters(b []byte, s string) ([]byte, bool) {
 
 // first returns the first free name of those with a number, from 2.
 func (n *names) first(key string, form func(int) string) string {
-	for i := max(n.next[key], 2); ; i++ {
-		if s := form(i); n.unused(s) {
+	return n.numbered(key, 2, form, anyName)
+}
+
+func anyName(string) bool { return true }
+
+// numbered returns the first free name of those with a number that may be, from a
+// number on.
+func (n *names) numbered(key string, from int, form func(int) string, may func(string) bool) string {
+	for i := max(n.next[key], from); ; i++ {
+		if s := form(i); may(s) && n.unused(s) {
 			n.next[key] = i + 1
 			return s
 		}

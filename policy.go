@@ -49,10 +49,28 @@ type ContextSpec struct {
 }
 
 // Naming says how user names and addresses are formed: "given.family" in
-// lower-case ASCII (ä becomes ae, é becomes e), with a number from 2 when taken.
+// lower-case ASCII (ä becomes ae, é becomes e), with a number from 2 when taken; the
+// given name is cut to its initial where both are too long. Or by schemes.
+//
+// A scheme is made of letters, digits, signs and placeholders: {given}, the first of the
+// given names, {family}, {id} of the record, {role}, {school}, the first one, and {n},
+// the number, once. {given:6} has at most six letters. {n} is nothing for the first and
+// then 2, 3 and so on; {n:3} is always there, from 001. Where a name is too long for the
+// limit the longest of its parts loses its last letters, and never the number. Signs
+// beside a part that is empty are left out.
 type Naming struct {
 	MaxUsername      int `json:"max_username"`       // characters; 0 means 20 (UCS@school)
 	MaxPupilUsername int `json:"max_pupil_username"` // 0 means 15 (UCS@school keeps room for "exam-")
+	// Username is the scheme of user names, with the sign "."; Address that of what stands
+	// before the @, with ".", "-" and "_", up to 64 characters. "": as above.
+	Username string `json:"username,omitempty"`
+	Address  string `json:"address,omitempty"`
+	// Spell are alphabets, by their names in Unicode, such as Armenian or Georgian, whose
+	// letters are spelled by a library's table. Without it letters of Greek and Cyrillic
+	// are spelled as passports do, and others are asked for; see [Spelling].
+	Spell []string `json:"spell,omitempty"`
+	// Reserved are names that nobody gets, besides those of systems and devices.
+	Reserved []string `json:"reserved,omitempty"`
 }
 
 // LifeTimes are the periods of the life cycle in days.

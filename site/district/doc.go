@@ -390,8 +390,12 @@ func (c Context) LoginName(login string) string {
 
 // Naming is the section [naming]; see [schoolmail.Naming].
 type Naming struct {
-	MaxUsername      int `toml:"max_username"`
-	MaxPupilUsername int `toml:"max_pupil_username"`
+	MaxUsername      int      `toml:"max_username"`
+	MaxPupilUsername int      `toml:"max_pupil_username"`
+	Username         string   `toml:"username"` // scheme
+	Address          string   `toml:"address"`  // scheme
+	Spell            []string `toml:"spell"`
+	Reserved         []string `toml:"reserved"`
 }
 
 // Classes is the section [classes]: for each role whose the classes of its people

@@ -76,5 +76,5 @@ func TestEveryKeyHasAReader(t *testing.T) {
 // handedOn reports whether a section becomes a value of another package as a whole,
 // by a conversion of its type.
 func handedOn(typ reflect.Type) bool {
-	return slices.Contains([]string{"Limit", "Distinct", "Link"}, typ.Name())
+	return slices.Contains([]string{"Limit", "Distinct", "Link", "Naming"}, typ.Name())
 }

@@ -333,6 +333,12 @@ func (p *printer) policy(c *Config) {
 		"put before).")
 	p.key("max_username", c.Naming.MaxUsername, def.Naming.MaxUsername, "")
 	p.key("max_pupil_username", c.Naming.MaxPupilUsername, def.Naming.MaxPupilUsername, "")
+	p.key("username", c.Naming.Username, "",
+		"a scheme, such as {given:6}.{family:8}{n}; of {given} {family} {id} {role} {school}, and {n} or {n:3}, the number")
+	p.key("address", c.Naming.Address, "", "the same for what stands before the @")
+	p.key("spell", c.Naming.Spell, []string(nil),
+		"alphabets whose letters a library's table spells, such as Armenian or Georgian; others are asked for")
+	p.key("reserved", c.Naming.Reserved, []string(nil), "names that nobody gets, besides admin, postmaster, con, ...")
 
 	p.section("[classes]", "Whose classes are ours: always; sent, where their school sends any; never.",
 		"What is not ours is entered by hand and stays.")
