@@ -15,7 +15,8 @@ func accountNames(naming Naming, people ...Record) (list []string) {
 	n.follow(&naming)
 	for i := range people {
 		r := &people[i]
-		user, mail := n.newcomer(r, naming.spell(r.GivenName), naming.spell(r.FamilyName), "x.example", DefaultMaxPupilUsername)
+		user, mail := n.newcomer(r, naming.spell(r.GivenName), naming.spell(r.FamilyName), "x.example",
+			DefaultMaxPupilUsername)
 		list = append(list, user+" "+strings.TrimSuffix(mail, "x.example"))
 	}
 	return list
@@ -56,7 +57,8 @@ func TestNamingSchemes(t *testing.T) {
 			[]Record{pupil("1", "Ida", "Abel")}, []string{"ida.abel2 ida.abel2@"}},
 		{"digits alone", Naming{Username: "{given}{family}{n}"}, []Record{pupil("1", "7", "8")}, []string{"k78 7.8@"}},
 		{"Windows devices", Naming{Username: "{given}.{family}{n}"},
-			[]Record{pupil("1", "Con", "Meier"), pupil("2", "Con", "Meier"), pupil("3", "Nul", ""), pupil("4", "Conny", "Meier")},
+			[]Record{pupil("1", "Con", "Meier"), pupil("2", "Con", "Meier"), pupil("3", "Nul", ""),
+				pupil("4", "Conny", "Meier")},
 			[]string{"con2.meier con.meier@", "con2.meier2 con.meier2@", "nul2 nul2@", "conny.meier conny.meier@"}},
 		{"Windows devices, without a scheme", Naming{},
 			[]Record{pupil("1", "Con", "Meier"), pupil("2", "Con", "Meier"), pupil("3", "Lpt1", "Meier")},
@@ -137,7 +139,8 @@ func TestSchemesAreChecked(t *testing.T) {
 // of digits alone or a device's.
 func TestSchemedNamesAreSound(t *testing.T) {
 	t.Parallel()
-	schemes := []string{"{given}.{family}{n}", "{given:3}{family:5}{n}", "{family}{n:3}.{given}", "s{n:4}", "{role:1}.{id}{n}",
+	schemes := []string{"{given}.{family}{n}", "{given:3}{family:5}{n}", "{family}{n:3}.{given}",
+		"s{n:4}", "{role:1}.{id}{n}",
 		"con.{given}{family}{n}"}
 	rapid.Check(t, func(rt *rapid.T) {
 		naming := Naming{Username: rapid.SampledFrom(schemes).Draw(rt, "scheme"), Address: "{family}-{given}{n}"}
