@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -313,8 +312,17 @@ func encode(text string, enc Encoding) ([]byte, bool) {
 // Windows-1252 ("MÃ¼ller"). The test is exact enough to reject a row: text that
 // is valid UTF-8 when written as Windows-1252 does not occur in names.
 func doubleEncoded(s string) bool {
-	// The first byte of a character of several bytes is one of these.
-	if !strings.ContainsFunc(s, func(r rune) bool { return 'Â' <= r && r <= 'ô' }) {
+	// The first byte of a character of several bytes is one of these, and another one
+	// that is beyond ASCII too follows it.
+	first, before := false, rune(0)
+	for _, r := range s {
+		if 'À' <= before && before <= 'ÿ' && r < utf8.RuneSelf {
+			return false
+		}
+		first = first || 'Â' <= r && r <= 'ô'
+		before = r
+	}
+	if !first || 'À' <= before && before <= 'ÿ' {
 		return false
 	}
 	b, ok := encode(s, EncodingWindows1252)

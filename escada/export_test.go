@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing/iotest"
+	"unicode/utf8"
 )
 
 // Scan gives tests the rows that the scanner finds, without empty lines.
@@ -76,3 +77,11 @@ func WrongTexts(texts []string) (wrong int) {
 // ValidMail says whether a text is taken for an address at the first look, and
 // whether it is one.
 func ValidMail(text []byte) (quick, good bool) { return plainMail(text), validMail(string(text)) }
+
+// DoubleEncoded says whether a text is taken for one that was converted twice, and
+// whether it is one in so many words.
+func DoubleEncoded(text string) (taken, is bool) {
+	b, ok := encode(text, EncodingWindows1252)
+	first := strings.ContainsFunc(text, func(r rune) bool { return 'Â' <= r && r <= 'ô' })
+	return doubleEncoded(text), first && ok && utf8.Valid(b)
+}

@@ -208,9 +208,6 @@ func (f *fileReader) person(fields [][]byte, row row, at place) {
 		}
 		f.fold.rejected = append(f.fold.rejected, r)
 	}
-	if len(p.faults) == 0 {
-		f.quick.learn(&e)
-	}
 	if p.fatal() {
 		f.fold.refuse(e.id, at)
 	} else {

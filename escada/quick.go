@@ -6,14 +6,13 @@ import (
 	"github.com/ictmedia/schoolmail"
 )
 
-// quick reads the rows of a file whose texts all stood in earlier ones that had
-// nothing wrong: nearly all of a large export. It takes no row that the fileReader
+// quick reads the rows of a file that have nothing wrong: nearly all of an export. A
+// text that stands in many of them is read once. It takes no row that the fileReader
 // would not take just so; every other one is left to it, which says what is wrong.
 type quick struct {
 	*fileReader
 	on      bool
 	columns []quickColumn // without ids, addresses and telephone numbers
-	left    []span        // the simple row that was left to the fileReader
 	// hashes are those of the ids of rows of a batch, from the row first on.
 	hashes []uint64
 	first  int
@@ -24,6 +23,7 @@ type quick struct {
 type quickColumn struct {
 	number int // of the column
 	field  int
+	read   func(text string) uint32 // 0: something is wrong
 	known
 }
 
@@ -34,11 +34,18 @@ func (q *quick) start(f *fileReader) {
 	for _, column := range []int{numID, numRole, numFamilyName, numGivenName, numSchool} {
 		q.on = q.on && f.parser.index[column] >= 0
 	}
-	for _, column := range []int{
-		numRole, numFamilyName, numGivenName, numSchool, numLevel, numClass, numFrom, numUntil, numLanguage,
+	p := &f.parser
+	name := func(text string) uint32 { return p.readName(text).value }
+	date := func(text string) uint32 { return uint32(p.dateOf(text).value) }
+	for _, c := range []quickColumn{
+		{number: numRole, read: func(text string) uint32 { return uint32(p.role(text)) }},
+		{number: numFamilyName, read: name}, {number: numGivenName, read: name}, {number: numSchool, read: p.schoolNumber},
+		{number: numLevel, read: p.levelNumber}, {number: numClass, read: p.classNumber},
+		{number: numFrom, read: date}, {number: numUntil, read: date}, {number: numLanguage, read: p.languageNumber},
 	} {
-		if n := f.parser.index[column]; n >= 0 {
-			q.columns = append(q.columns, quickColumn{column, n, newKnown()})
+		if c.field = p.index[c.number]; c.field >= 0 {
+			c.known = newKnown()
+			q.columns = append(q.columns, c)
 		}
 	}
 }
@@ -46,7 +53,7 @@ func (q *quick) start(f *fileReader) {
 // run reads rows until there is one for the fileReader, or no more, and reports
 // whether to go on.
 func (q *quick) run() bool {
-	if q.left = nil; !q.on || q.trailer >= 0 {
+	if !q.on || q.trailer >= 0 {
 		return true
 	}
 	a := q.ahead
@@ -60,7 +67,6 @@ func (q *quick) run() bool {
 			spans := b.spans[r.from:r.to]
 			e := entry{hash: q.hash()}
 			if !q.read(&e, b.buf, spans) {
-				q.left = spans
 				return true
 			}
 			q.last, q.short = row{line: int(r.line), ended: true}, false
@@ -125,7 +131,9 @@ func (q *quick) read(e *entry, buf []byte, spans []span) bool {
 			continue
 		}
 		if values[c.number], ok = c.get(buf, x); !ok {
-			return false
+			if values[c.number], ok = q.learn(c, buf, x); !ok {
+				return false
+			}
 		}
 	}
 	e.role, e.family, e.given = uint8(values[numRole]), values[numFamilyName], values[numGivenName]
@@ -133,6 +141,19 @@ func (q *quick) read(e *entry, buf []byte, spans []span) bool {
 	e.from, e.until = schoolmail.Date(values[numFrom]), schoolmail.Date(values[numUntil])
 	e.language = values[numLanguage]
 	return q.whole(e) && q.rest(e, buf, spans)
+}
+
+// learn reads a text that was not there before, and remembers it if nothing is wrong.
+func (q *quick) learn(c *quickColumn, buf []byte, x span) (uint32, bool) {
+	text := trim(buf[x.from:x.to])
+	if len(text) == 0 {
+		return 0, true
+	}
+	v := c.read(string(text))
+	if v != 0 {
+		c.put(buf, x, v)
+	}
+	return v, v != 0
 }
 
 // marked reports whether the row may be a trailer, a footer or a repeated header.
@@ -184,32 +205,4 @@ func (q *quick) rest(e *entry, buf []byte, spans []span) bool {
 		p.parseTraits(e)
 	}
 	return len(p.faults) == 0
-}
-
-// learn remembers the texts of the row that was left to the fileReader, which found
-// nothing wrong with it.
-func (q *quick) learn(e *entry) {
-	if q.left == nil {
-		return
-	}
-	buf := q.ahead.now.buf
-	values := [...]uint32{
-		numRole: uint32(e.role), numFamilyName: e.family, numGivenName: e.given, numSchool: e.school, numLevel: e.level,
-		numClass: e.class, numFrom: uint32(e.from), numUntil: uint32(e.until), numLanguage: e.language,
-	}
-	for i := range q.columns {
-		c := &q.columns[i]
-		n, v := c.field, values[c.number]
-		if n >= len(q.left) || v == 0 {
-			continue
-		}
-		x := q.left[n]
-		if len(trim(buf[x.from:x.to])) == 0 {
-			continue
-		}
-		if _, ok := c.get(buf, x); !ok {
-			c.put(buf, x, v)
-		}
-	}
-	q.left = nil
 }

@@ -164,21 +164,24 @@ func (p *rowParser) parseID(e *entry) {
 func (p *rowParser) role(text string) uint8 { return roleNumber(p.roles[foldCode(text)]) }
 
 func (p *rowParser) name(column int, m *memo[judged[uint32]]) uint32 {
-	v := m.get(p.text(column), func(text string) (v judged[uint32]) {
-		name, why := cleanName(text)
-		if p.suspect != nil {
-			p.suspect(name)
-		}
-		if why == "" {
-			v.value = p.texts.number(name)
-		}
-		v.why = why
-		return v
-	})
+	v := m.get(p.text(column), p.readName)
 	if v.why != "" {
 		p.fail(allColumns[column], nameFault(v.why), v.why)
 	}
 	return v.value
+}
+
+// readName gives the number of a name.
+func (p *rowParser) readName(text string) (v judged[uint32]) {
+	name, why := cleanName(text)
+	if p.suspect != nil {
+		p.suspect(name)
+	}
+	if why == "" {
+		v.value = p.texts.number(name)
+	}
+	v.why = why
+	return v
 }
 
 func nameFault(why string) schoolmail.RejectionKind {
@@ -286,13 +289,14 @@ func (p *rowParser) parseContact(e *entry) {
 // parseLanguage reads the language that a person is written to in.
 func (p *rowParser) parseLanguage(e *entry) {
 	if language := p.text(numLanguage); len(language) > 0 {
-		e.language = p.memos.language.get(language, func(text string) uint32 {
-			return p.languages.number(languageCodes[foldCode(text)])
-		})
-		if e.language == 0 {
+		if e.language = p.memos.language.get(language, p.languageNumber); e.language == 0 {
 			p.drop(ColumnLanguage, "expected de, fr, it or en, or nothing")
 		}
 	}
+}
+
+func (p *rowParser) languageNumber(text string) uint32 {
+	return p.languages.number(languageCodes[foldCode(text)])
 }
 
 // fatal reports whether the row must be rejected.

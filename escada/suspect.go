@@ -101,6 +101,8 @@ func impossible(s string) bool {
 // strange reports whether a character beyond ASCII is in no name: "£", "¦", "³".
 func strange(r rune) bool {
 	switch {
+	case 'À' <= r && r <= 'ſ' && unicode.IsLetter(r):
+		return false
 	case strings.ContainsRune("’‘ʼʻ´–—‐‑·\u00A0", r):
 		return false
 	case strings.ContainsRune("ªºµƒˆ˜", r):

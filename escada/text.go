@@ -38,9 +38,14 @@ func foldCode(s string) string {
 // cleanName gives a name its canonical form: NFC, single spaces, no soft
 // hyphens or zero width spaces. The second result says what is wrong with it.
 func cleanName(s string) (string, string) {
-	simple := true
+	simple, latin := true, false
 	for i := 0; i < len(s); i++ {
 		c := s[i]
+		if c == latinLead && i+1 < len(s) { // "À" to "ÿ"
+			latin = true
+			i++
+			continue
+		}
 		if c < ' ' || c >= utf8.RuneSelf || c == ' ' && (i == 0 || i == len(s)-1 || s[i+1] == ' ') {
 			simple = false
 			break
@@ -55,9 +60,9 @@ func cleanName(s string) (string, string) {
 			return r
 		}, s)
 		s = norm.NFC.String(strings.Join(strings.Fields(s), " "))
-		if doubleEncoded(s) {
-			return s, encodedTwice
-		}
+	}
+	if (!simple || latin) && doubleEncoded(s) {
+		return s, encodedTwice
 	}
 	n, letter := 0, false
 	for _, r := range s {
@@ -86,6 +91,10 @@ func cleanName(s string) (string, string) {
 	}
 	return s, ""
 }
+
+// latinLead is the first of the two bytes of the letters from "À" to "ÿ", which stand
+// for themselves in every normal form that we use.
+const latinLead = 0xC3
 
 // What happens to names on their way through programs with other encodings.
 const (
