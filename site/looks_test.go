@@ -3,6 +3,7 @@ package site_test
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -10,11 +11,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ictmedia/schoolmail/dovecot/migrate"
+	"github.com/ictmedia/schoolmail/dovecot/migrate/runner"
 	"github.com/ictmedia/schoolmail/escada/escadatest"
 	"github.com/ictmedia/schoolmail/internal/page"
 	"github.com/ictmedia/schoolmail/internal/page/pagetest"
+	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
 	"github.com/ictmedia/schoolmail/site"
+	"github.com/ictmedia/schoolmail/site/district"
 	"github.com/ictmedia/schoolmail/site/report"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
@@ -26,15 +31,17 @@ func TestLooks(t *testing.T) {
 	t.Parallel()
 	b := pagetest.StartBrowser(t)
 	dir := cmp.Or(os.Getenv("PAGES"), t.TempDir())
-	acts := schoolYear(t)
+	sb := testlife.Of(sitetest.Start(sitetest.WithPeople(300)))(t)
+	acts := schoolYear(t, sb)
 	for _, lang := range page.Languages() {
 		pages := filepath.Join(dir, lang)
 		if err := site.WriteRun(pages, &report.Report{Title: "Schulen Musterstadt", Language: lang}, acts); err != nil {
 			t.Fatal(err)
 		}
 	}
+	certificates(t, sb, dir)
 	var files []string
-	for _, pattern := range []string{"*/report.html", "*/plan-2.html", "*/acknowledgement-2.html",
+	for _, pattern := range []string{"*/report.html", "*/plan-2.html", "*/acknowledgement-2.html", "*/certificate.html",
 		"*/schools/school-2-*.html"} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
@@ -111,17 +118,8 @@ func keep(t *testing.T, file string, data []byte) {
 // schoolYear runs a school year, and returns its first run, the change of terms, at
 // which something fails, something is held back and something has to be corrected, and
 // a run some weeks later.
-func schoolYear(t *testing.T) []*site.Act {
+func schoolYear(t *testing.T, sb *sitetest.Sandbox) []*site.Act {
 	t.Helper()
-	sb, err := sitetest.Start(sitetest.WithPeople(300))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := sb.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	set := sb.Settings()
 	run := func(d *escadatest.District, spoil bool) *site.Act {
 		if err := sb.Deliver(d); err != nil {
@@ -152,6 +150,37 @@ func schoolYear(t *testing.T) []*site.Act {
 	change := run(d, true)
 	change.Title = "Change of the school year"
 	return []*site.Act{first, change, run(d.Day(56, 4), false)}
+}
+
+// certificates migrates the sandbox's old mailboxes, one of which has no account, and
+// leaves the certificate in each language.
+func certificates(t *testing.T, sb *sitetest.Sandbox, dir string) {
+	t.Helper()
+	settings := t.TempDir()
+	if err := sb.WriteDir(settings); err != nil {
+		t.Fatal(err)
+	}
+	c, err := district.Load(filepath.Join(settings, "district.toml"), &district.Options{Program: district.Migrate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := c.Migrate
+	from, err1 := migrate.ParseServer(m.From, m.Insecure)
+	to, err2 := migrate.ParseServer(m.To, m.Insecure)
+	users, err3 := os.ReadFile(m.Users)
+	accounts, err4 := migrate.ReadAccounts(m.Users, strings.NewReader(string(users)+"nobody@schulen.example\n"))
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	from.AdminPassword, to.AdminPassword = m.FromPassword, m.ToPassword
+	for _, lang := range page.Languages() {
+		j := runner.Job{From: from, To: to, State: m.StateDir, Verify: true, Sample: 1, Site: "Schulen Musterstadt",
+			Language: lang, Report: filepath.Join(dir, lang, "certificate.html"),
+			Wave: migrate.Wave{Name: m.Wave, Accounts: accounts}}
+		if rep, err := j.Run(t.Context()); err != nil || rep.Certificate.Complete != len(accounts)-1 {
+			t.Fatalf("%+v, %v", rep.Certificate, err)
+		}
+	}
 }
 
 // spoilExport makes rows unreadable and leaves most pupils of a school out.

@@ -39,6 +39,9 @@ type Job struct {
 	Sample float64
 	// Report is a file: JSON, or a page if it ends in .html, which needs Verify. "" writes none.
 	Report string
+	// Site and Language are for the certificate: whose mailboxes they are, and in which
+	// language its page is; see [migrate.WaveCertificate].
+	Site, Language string
 }
 
 // Report is what a run leaves.
@@ -96,6 +99,8 @@ func (j *Job) Run(ctx context.Context) (*Report, error) {
 	}
 	if j.Verify && ctx.Err() == nil {
 		rep.Certificate = Certify(ctx, m, j.Wave.Name, j.Wave.Accounts, j.Sample)
+		rep.Certificate.Site, rep.Certificate.Language = j.Site, j.Language
+		rep.Certificate.From, rep.Certificate.To = j.From.Addr, j.To.Addr
 	}
 	if j.Report != "" {
 		err = errors.Join(err, rep.Write(j.Report))

@@ -5,14 +5,15 @@ import (
 	"github.com/ictmedia/schoolmail/site/district"
 )
 
-// readConfig reads the section [migrate] of a district file: the servers, the rules,
-// one wave.
-func readConfig(file string) (district.MigrateSection, []string, error) {
+// readConfig reads the section [migrate] of a district file (the servers, the rules, one
+// wave), and for the certificate [site].
+func (s *settings) readConfig(file string) ([]string, error) {
 	c, err := district.Load(file, &district.Options{Program: district.Migrate})
 	if err != nil {
-		return district.MigrateSection{}, nil, err
+		return nil, err
 	}
-	return c.Migrate, c.Warnings, nil
+	s.MigrateSection, s.site, s.language = c.Migrate, c.Site.Name, c.Site.ReportLanguage
+	return c.Warnings, nil
 }
 
 // rules returns the folder rules of the section.

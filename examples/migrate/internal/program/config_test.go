@@ -31,14 +31,19 @@ skip = ["Alt"]
 Sent = "Gesendete Objekte"
 [migrate.folders.map]
 "Gesendet" = "Ablage"
+[site]
+name = "Musterstadt"
+language = "fr"
 [mail]
 another = "program's mistake"
 `)
-	section, _, err := readConfig(file)
-	if err != nil {
+	var s settings
+	if _, err := s.readConfig(file); err != nil {
 		t.Fatal(err)
 	}
-	s := settings{MigrateSection: section}
+	if s.site != "Musterstadt" || s.language != "fr" {
+		t.Errorf("the certificate would be of %q in %q", s.site, s.language)
+	}
 	if r := s.rules(); r.Roles[migrate.Sent] != "Gesendete Objekte" || r.Map["Gesendet"] != "Ablage" ||
 		len(s.windows()) != 1 ||
 		s.FromPassword.Reveal() != "secret" || s.Parallel != 4 {
@@ -53,7 +58,7 @@ another = "program's mistake"
 			"migrate.window[1].end: expected a time after begin",
 	} {
 		write(text)
-		if _, _, err := readConfig(file); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := new(settings).readConfig(file); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}

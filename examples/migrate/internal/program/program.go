@@ -66,6 +66,7 @@ type settings struct {
 	report               string
 	fromFile, toFile     string
 	config               string
+	site, language       string // for the certificate
 }
 
 // Main runs the program and returns its exit code.
@@ -114,12 +115,11 @@ func parse(args []string, stdout, stderr io.Writer) (s *settings, status int, go
 		if !ok && i+1 < len(args) {
 			value = args[i+1]
 		}
-		section, warnings, err := readConfig(value)
+		warnings, err := s.readConfig(value)
 		if err != nil {
 			return nil, fs.Fail(cli.Usage, err), false
 		}
 		fs.Warn(warnings...)
-		s.MigrateSection = section
 	}
 	spoolDirs := s.flags(fs)
 	if status, ok := fs.Parse(args); !ok {
@@ -354,7 +354,7 @@ func runWith(ctx context.Context, s *settings, from, to migrate.Server, accounts
 		From: from, To: to, State: s.StateDir, NoCopy: s.noCopy, Verify: s.verify, Sample: s.sample, Report: s.report,
 		Wave: migrate.Wave{Name: s.Wave, Accounts: accounts, Windows: s.windows(), Parallel: s.Parallel,
 			CutOver: s.CutOver},
-		Options: o,
+		Options: o, Site: s.site, Language: s.language,
 	}
 	if s.plan {
 		return plan(ctx, j.Migrator(), accounts, stdout)
