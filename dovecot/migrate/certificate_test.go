@@ -23,7 +23,8 @@ func TestCertificateTexts(t *testing.T) {
 func TestCertificateInEachLanguage(t *testing.T) {
 	t.Parallel()
 	complete := &Certificate{Account: "anna@x.example", Complete: true, Stage: CutOver, Digest: "sha1",
-		Folders: []FolderCertificate{{Target: "Sent", Sources: []string{"Gesendet"}, SourceMessages: 1200, SourceBytes: 1 << 20,
+		Folders: []FolderCertificate{{Target: "Sent", Sources: []string{"Gesendet"}, SourceMessages: 1200,
+			SourceBytes:    1 << 20,
 			TargetMessages: 1201, Equal: 1199, Digests: 1200, Flags: 2, Extra: 1}},
 		Differences: []Difference{{Folder: "Gesendet", UID: 7, Target: 8, Kind: DifferenceFlags, Text: `\Seen`}}}
 	failed := &Certificate{Account: "beat@x.example", Stage: Failed, Error: "login <refused>", Changed: []string{"INBOX"},
@@ -43,7 +44,8 @@ func TestCertificateInEachLanguage(t *testing.T) {
 			t.Fatal(err)
 		}
 		pagetest.Check(t, b.Bytes())
-		for _, s := range append(want, "Schulen Musterstadt", "cyrus.example:993", "dovecot.example:993", "login &lt;refused&gt;",
+		for _, s := range append(want, "Schulen Musterstadt", "cyrus.example:993", "dovecot.example:993",
+			"login &lt;refused&gt;",
 			`class="sign"`) {
 			if !strings.Contains(b.String(), s) {
 				t.Errorf("%s: nothing about %q in\n%s", lang, s, b.String())

@@ -150,7 +150,7 @@ func TestRun(t *testing.T) {
 		!strings.Contains(out, "anna: migrate: anna: connect") {
 		t.Errorf("exit %d\n%s", code, out)
 	}
-	if raw, err := os.ReadFile(page); err != nil || !strings.Contains(string(raw), "1 of 2 mailboxes complete") {
+	if raw, err := os.ReadFile(page); err != nil || !strings.Contains(string(raw), "1 von 2 Postfächern vollständig") {
 		t.Errorf("page: %v", err)
 	}
 	// Interrupted before it began.
