@@ -526,3 +526,54 @@ func BenchmarkOpen(b *testing.B) {
 type noSync struct{ *os.File }
 
 func (noSync) Sync() error { return nil }
+
+// An entry of format 1 whose checksum is not its own is not believed: at the end it
+// counts as never finished, before others as damage.
+func TestDamagedEntryOfFormat1(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "journal.jsonl")
+	fill1(t, path, `{"plan":"p1","effect":"plan","phase":"intent"}`,
+		`{"plan":"p1","step":"change:escada/2","effect":"step","phase":"done","subject":"beat"}`)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, old, new string
+		entries        int
+		damage         string
+	}{
+		{"whole", "", "", 2, ""},
+		{"the last", "beat", "beau", 1, ""},
+		{"the last, its number", "\n2 ", "\n3 ", 1, ""},
+		{"the last, its end", "}\n", "}", 1, ""},
+		{"the first", "intent", "intend", 0, ":2: damaged: wrong checksum, but good entries follow"},
+		{"the first is gone", string(bytes.SplitAfter(whole, []byte("\n"))[1]), "", 0, ":2: damaged: entry 2 after entry 0"},
+	} {
+		file := filepath.Join(dir, "damaged.jsonl")
+		at := bytes.LastIndex(whole, []byte(c.old))
+		text := append(bytes.Clone(whole[:at]), append([]byte(c.new), whole[at+len(c.old):]...)...)
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		good, err := scanFile(file, func() { n++ })
+		_, damaged := errors.AsType[*CorruptError](err)
+		if damaged != (c.damage != "") || n != c.entries || err != nil && !strings.Contains(err.Error(), c.damage) {
+			t.Errorf("%s: %d entries, %v", c.name, n, err)
+		}
+		if !damaged && !bytes.HasSuffix(text[:good], []byte("\n")) {
+			t.Errorf("%s: the good part ends within a line", c.name)
+		}
+	}
+}
+
+func scanFile(file string, each func()) (good int64, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return readFormat1(file, f, func(schoolmail.JournalEntry) bool { each(); return true })
+}

@@ -37,6 +37,9 @@ func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) (held b
 	if err != nil {
 		return false, &cli.UsageError{Err: err}
 	}
+	// There is no other preflight than this: a session in each context, and then each is
+	// read as a whole before anything of it is written, is all that books need of
+	// Open-Xchange. No context waits for another one that cannot be asked.
 	if err := j.login(ctx); err != nil {
 		return false, err
 	}

@@ -390,10 +390,26 @@ func TestUnderTheLease(t *testing.T) {
 func TestTriedAgain(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)
+	u := p.enterByHand(t, 1)
+	mend := p.sb.Dovecot.Inject(dovecottest.Fault{User: u.MailPrimaryAddress, Times: -1, ExitCode: 75})
+	out, _ := p.watch(t, "-apply")
+	out.wait(t, "1 not done, see ")
+	mend()
+	p.complete(t, u)
+}
+
+// A server that does not do what is needed is noticed before anything is done for
+// anybody, and all is done when it does.
+func TestServersAreAskedFirst(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
 	mend := p.sb.Dovecot.Inject(dovecottest.Fault{Times: -1, ExitCode: 75})
 	u := p.enterByHand(t, 1)
 	out, _ := p.watch(t, "-apply")
-	out.wait(t, "1 not done, see ")
+	out.wait(t, "nothing was done, since servers lack what the plan needs")
+	if p.placed(u) {
+		t.Error("somebody was placed before the servers were asked")
+	}
 	mend()
 	p.complete(t, u)
 }

@@ -93,7 +93,9 @@ func (f *follower) people(ctx context.Context, b *batch) (said []string, failed 
 	}
 	defer open.Close()
 	var hand byHand
-	opts := &site.RunOptions{Day: f.day(), Apply: f.apply, Only: b.asked, BreakLease: f.breakLease,
+	// Servers that lack what the plan needs keep the whole batch waiting: it is tried
+	// again, and nobody has half of what they need in the meantime.
+	opts := &site.RunOptions{Day: f.day(), Apply: f.apply, Only: b.asked, BreakLease: f.breakLease, Preflight: true,
 		Prepare: func(ctx context.Context) (err error) {
 			hand, err = f.entered(ctx, b)
 			return err
