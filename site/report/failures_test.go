@@ -17,7 +17,7 @@ func TestFailureGroups(t *testing.T) {
 	for i := range 60 {
 		n := fmt.Sprint("p", i, ".abel")
 		a.Failures = append(a.Failures, Failure{Kind: "create", Subject: n,
-			Error: "ensure-user " + n + ": authentication failed"})
+			Error: "ensure-user " + n + ": authentication failed (exceptionId -12-" + fmt.Sprint(i) + ")"})
 	}
 	want := []FailureGroup{
 		{Kind: "create", Error: "ensure-user ...: authentication failed", Cause: "other"},

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -66,6 +67,9 @@ func (a *Act) HeldGroups() []Group {
 // otherCause is that of failures of which none is known.
 const otherCause = "other"
 
+// incident is the number that Open-Xchange gives each failure.
+var incident = regexp.MustCompile(` \(exceptionId [^)]*\)`)
+
 // FailureGroup is a number of steps that have failed for the same cause.
 type FailureGroup struct {
 	Kind, Error string // Error with "..." for the name of whom it is about
@@ -87,7 +91,7 @@ func (a *Act) FailureGroups() []FailureGroup {
 	index := map[[2]string]int{}
 	var texts []string // of the first in each group, as it is
 	for _, f := range a.Failures {
-		text := f.Error
+		text := incident.ReplaceAllString(f.Error, "")
 		if f.Subject != "" {
 			text = strings.ReplaceAll(text, f.Subject, "...")
 		}
