@@ -32,7 +32,9 @@ func TestNobodyElseOnSchoolPages(t *testing.T) {
 	}
 	d := sb.District
 	set := sb.Settings()
-	set.Pages.Schools = map[schoolmail.SchoolID]site.SchoolPage{d.Schools()[0].ID: {Language: "fr", Name: "École modèle"}}
+	set.Pages.Schools = map[schoolmail.SchoolID]site.SchoolPage{
+		d.Schools()[0].ID: {Language: "fr", Name: "École modèle"},
+	}
 	named, pages := 0, 0
 	for _, next := range []bool{false, true} {
 		if next {
