@@ -85,7 +85,7 @@ func Open(set *Settings, own *Parts) (_ *Site, err error) {
 		handOut: set.HandOut, limits: set.Limits, language: set.Language,
 		alsoTell: set.AlsoTell,
 		copyWait: cmp.Or(set.OX.CopyWait, 5*time.Minute), // as in package ox
-		requests: map[string]func() int64{}}
+		requests: map[string]func() int64{}, times: map[string]func() time.Duration{}}
 	s.settings = set
 	if own != nil {
 		s.parts, s.brought = *own, *own
@@ -183,6 +183,7 @@ func (s *Site) openServers(set *Settings) error {
 	}
 	s.closeLater(func() error { client.CloseIdleConnections(); return nil })
 	s.requests["ox-soap"] = func() int64 { return client.Stats().Total.Requests }
+	s.times["ox-soap"] = func() time.Duration { return client.Stats().Total.Time }
 	opts := set.Groupware
 	if set.OXHTTPURL != "" {
 		if opts.Reader, err = httpReader(set, s.teller.http()); err != nil {

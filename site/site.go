@@ -99,6 +99,7 @@ type Site struct {
 	// the directory; otherwise both are read side by side.
 	directoryFirst bool
 	requests       map[string]func() int64 // by server, of the parts that Open has made
+	times          map[string]func() time.Duration
 	closers        []func() error
 	teller         teller
 	verified       verified
@@ -132,6 +133,16 @@ func (s *Site) planFile() string { return filepath.Join(s.stateDir, "current-pla
 
 // planNames has the names of the people in planFile.
 func (s *Site) planNames() string { return filepath.Join(s.stateDir, "current-plan-names.json") }
+
+// RequestTime returns how long a request to a server has taken so far on average; 0: it
+// is not measured.
+func (s *Site) RequestTime(server string) time.Duration {
+	n := s.Requests()[server]
+	if s.times[server] == nil || n == 0 {
+		return 0
+	}
+	return s.times[server]() / time.Duration(n)
+}
 
 // Requests returns how many requests each server has got so far from the parts
 // that [Open] has made.

@@ -30,7 +30,8 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error { return setUp(env) },
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"deliver": deliver, "exits": exits,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"deliver": deliver, "nextterm": nextTerm,
+			"exits":    exits,
 			"estrange": estrange, "sign": sign}})
 }
 
@@ -55,6 +56,16 @@ func setUp(env *testscript.Env, opts ...sitetest.Option) error {
 	env.Setenv("SCHOOL", string(last.Memberships[0].School))
 	env.Setenv("CLASS", last.Memberships[0].Classes[0])
 	return nil
+}
+
+// nextTerm writes the export of the next term into a folder.
+func nextTerm(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: nextterm DIR")
+	}
+	e, err := ts.Value("district").(*escadatest.District).Next(nil).Export(nil)
+	ts.Check(err)
+	ts.Check(e.WriteDir(ts.MkAbs(args[0])))
 }
 
 // deliver puts another export there: "leaver", without the leaver; "term", that of the

@@ -39,6 +39,7 @@ func (p *program) jobs() []job {
 		{flag: "drift", with: []string{"school", "role", "person"}, do: p.showDrift},
 		{flag: "calendar", with: []string{"school", "role", "person"}, do: p.showCalendar},
 		{flag: "forecast", with: []string{"churn"}, do: p.showForecast},
+		{flag: "rehearse", with: []string{"export", "latencies"}, do: p.rehearse},
 		{flag: "hold", with: []string{"reason", "until", "by"}, do: p.holdPerson},
 		{flag: "release", with: []string{"by"}, do: p.releasePerson},
 		{flag: "call-off", do: p.callDeletionOff},
@@ -107,6 +108,9 @@ func (p *program) chooseRun(given map[string]bool) (do func(context.Context) int
 	}
 	if given["churn"] {
 		return mistake("-churn goes with -forecast")
+	}
+	if given["export"] || given["latencies"] {
+		return mistake("-export and -latencies go with -rehearse")
 	}
 	limited := given["only-school"] || given["only-person"]
 	switch {

@@ -85,6 +85,14 @@ what is missing. An example for cron, at two in the morning:
       percent of people who come and go with each change of terms. Exit status 3:
       somebody will find no seat.
 
+  provision -config district.toml -rehearse [-export DIR] [-latencies LIST]
+      Copies what is observed into simulated servers, plays a run with another
+      export there, say that of the next term, and tells steps, requests and time
+      per server, and what would be held and why. The district's servers are read
+      only. What a request takes is measured where reading them shows it (ldap,
+      ox-soap), or given with -latencies for ldap, ox-soap, doveadm and smtp. Exit
+      status 3: something would be held, or fail.
+
   provision -config district.toml -hold WHO -reason TEXT -until YYYY-MM-DD [-by NAME]
   provision -config district.toml -release WHO [-by NAME]
       Nothing is made, changed or taken away of a person on hold, whatever the
@@ -175,7 +183,8 @@ type options struct {
 	shown, only                           schoolmail.Selection
 	detailed                              bool
 	hold, release, reason, by, churn      string
-	drift, forecast, calendar             bool
+	drift, forecast, calendar, rehearsal  bool
+	export, latencies                     string
 	syslog                                string
 	newPassword, newPasswordClass         string
 	until                                 schoolmail.Date
@@ -230,6 +239,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.BoolVar(&p.drift, "drift", false, "compare export, directory, OX and mail store, and do nothing else")
 	fs.BoolVar(&p.calendar, "calendar", false, "tell what closes when, and do nothing else")
 	fs.BoolVar(&p.forecast, "forecast", false, "tell how the contexts fill through the year, and do nothing else")
+	fs.BoolVar(&p.rehearsal, "rehearse", false, "play a run on a copy in simulated servers, and do nothing else")
+	fs.StringVar(&p.export, "export", "", "with -rehearse: the `folder` of the export to play, instead of the district's")
+	fs.StringVar(&p.latencies, "latencies", "", "with -rehearse: what a request takes, as in `ldap=2ms,ox-soap=90ms`")
 	fs.StringVar(&p.churn, "churn", "", "with -forecast: `NEW,GONE` percent of people with each change of terms; "+
 		"default as in the kept runs")
 	fs.StringVar(&p.syslog, "syslog", "", "log to the system's log at this `address`: local, a socket, udp:host:port; "+
