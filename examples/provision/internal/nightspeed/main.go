@@ -238,7 +238,7 @@ func (m *measure) process(ctx context.Context, env []string, args ...string) (ta
 	}
 	t := taken{wall: time.Since(start), processor: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
 	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		t.peak = u.Maxrss << 10 // Linux and the BSDs count in KiB
+		t.peak = int64(u.Maxrss) << 10 // Linux and the BSDs count in KiB
 	}
 	return t, nil
 }
