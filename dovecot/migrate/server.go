@@ -51,6 +51,8 @@ type Server struct {
 	// Connections limits the connections at a time, 0 means 8. An account of many folders
 	// takes up to four of them while no other account waits for them.
 	Connections int
+	// Slots counts the connections instead, when several machines share a limit.
+	Slots Slots
 	// BytesPerSecond limits what all connections together read from the
 	// server, to spare an old one. 0 means no limit.
 	BytesPerSecond int64
@@ -114,7 +116,7 @@ type Account struct {
 type side struct {
 	Server
 	name    string // "source" or "target"
-	slots   chan struct{}
+	slots   Slots
 	limiter *rate.Limiter
 
 	mu       sync.Mutex
@@ -130,11 +132,43 @@ func newSide(name string, s Server) *side {
 	if s.Connections <= 0 {
 		s.Connections = 8
 	}
-	d := &side{Server: s, name: name, slots: make(chan struct{}, s.Connections)}
+	d := &side{Server: s, name: name, slots: s.Slots}
+	if d.slots == nil {
+		d.slots = ownSlots(make(chan struct{}, s.Connections))
+	}
 	if s.BytesPerSecond > 0 {
 		d.limiter = rate.NewLimiter(rate.Limit(s.BytesPerSecond), int(max(64<<10, min(s.BytesPerSecond, 1<<24))))
 	}
 	return d
+}
+
+// Slots limits the connections to a server at a time.
+type Slots interface {
+	// Acquire waits for a free one. release may be called once.
+	Acquire(ctx context.Context) (release func(), err error)
+	// TryAcquire is Acquire that does not wait.
+	TryAcquire() (release func(), ok bool)
+}
+
+// ownSlots are those of one process.
+type ownSlots chan struct{}
+
+func (s ownSlots) Acquire(ctx context.Context) (release func(), err error) {
+	select {
+	case s <- struct{}{}:
+		return func() { <-s }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s ownSlots) TryAcquire() (release func(), ok bool) {
+	select {
+	case s <- struct{}{}:
+		return func() { <-s }, true
+	default:
+		return nil, false
+	}
 }
 
 // acquire waits for a free connection of both sides, always in the same order,
@@ -144,12 +178,11 @@ func acquire(ctx context.Context, sides ...*side) (release []func(), err error) 
 		if err := d.ready(ctx); err != nil {
 			return nil, errors.Join(err, releaseAll(release))
 		}
-		select {
-		case d.slots <- struct{}{}:
-			release = append(release, sync.OnceFunc(func() { <-d.slots }))
-		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), releaseAll(release))
+		free, err := d.slots.Acquire(ctx)
+		if err != nil {
+			return nil, errors.Join(err, releaseAll(release))
 		}
+		release = append(release, sync.OnceFunc(free))
 	}
 	return release, nil
 }
@@ -157,13 +190,12 @@ func acquire(ctx context.Context, sides ...*side) (release []func(), err error) 
 // tryAcquire is acquire that does not wait.
 func tryAcquire(sides ...*side) (release []func(), ok bool) {
 	for _, d := range sides {
-		select {
-		case d.slots <- struct{}{}:
-			release = append(release, sync.OnceFunc(func() { <-d.slots }))
-		default:
+		free, ok := d.slots.TryAcquire()
+		if !ok {
 			releaseAll(release)
 			return nil, false
 		}
+		release = append(release, sync.OnceFunc(free))
 	}
 	return release, true
 }

@@ -41,6 +41,13 @@ type WaveOptions struct {
 	PollPause time.Duration // 0 means 2 seconds
 	// NoCheck leaves the check of sizes and quota before the first copy out.
 	NoCheck bool
+	// Queue hands out the accounts, nil means the wave's own, in order. With one that several
+	// machines share, the result has those accounts that this machine has worked at, and each
+	// is checked before it is copied instead of all at the beginning.
+	Queue Queue
+	// Finish is called with each account that has been copied, while nobody else may work at it. Its
+	// error is the account's.
+	Finish func(ctx context.Context, a Account, res *AccountResult) error
 }
 
 // WaveStatus is the state of a wave at one moment. It is an [Event] after each account, and
@@ -65,6 +72,8 @@ type AccountResult struct {
 	HeldBack bool    `json:"heldBack,omitempty"`
 	Check    *Check  `json:"check,omitempty"`
 	Result   *Result `json:"result,omitempty"`
+	// Certificate is there when the account was verified before it was given out of hand.
+	Certificate *Certificate `json:"certificate,omitempty"`
 
 	err error
 }
@@ -175,18 +184,30 @@ func (m *Migrator) Stage(account string) (Stage, string, error) {
 	return st.acct.Stage, "", nil
 }
 
+// TakenOver says of the state in a directory, which may be missing, that somebody else was working at
+// the account and was ended in the middle: the next run waits until the target has stored, or dropped, what it was sent, and looks for it there.
+func TakenOver(dir, account string) error {
+	st, err := openState(dir, account)
+	if err != nil {
+		return failed(account, "state", "", err)
+	}
+	st.acct.Dirty = true
+	return failed(account, "state", "", errors.Join(st.save(nil), st.close()))
+}
+
 // waveRun is a wave under way.
 type waveRun struct {
-	m   *Migrator
-	w   *Wave
-	o   WaveOptions
-	res *WaveResult
+	m     *Migrator
+	w     *Wave
+	o     WaveOptions
+	res   *WaveResult
+	queue Queue
+	place map[string]int // of an account in the wave
 
 	stop   context.CancelCauseFunc
 	mu     sync.Mutex
 	st     WaveStatus
-	total  int  // messages to copy in all, by the checks
-	second bool // the second pass has begun
+	ended  map[int]bool // accounts that have an outcome
 	worked time.Duration
 	since  time.Time // when the present stretch of work began
 }
@@ -198,7 +219,8 @@ type waveRun struct {
 // would have fared better: logins refused one after the other, a certificate that
 // nobody vouches for, a server that stays away. Accounts' own failures are in the result.
 func (m *Migrator) RunWave(ctx context.Context, w *Wave, opts *WaveOptions) (*WaveResult, error) {
-	r := &waveRun{m: m, w: w, res: &WaveResult{Wave: w.Name, Begin: m.opt.Now()}}
+	r := &waveRun{m: m, w: w, res: &WaveResult{Wave: w.Name, Begin: m.opt.Now()}, place: map[string]int{},
+		ended: map[int]bool{}}
 	if opts != nil {
 		r.o = *opts
 	}
@@ -207,30 +229,32 @@ func (m *Migrator) RunWave(ctx context.Context, w *Wave, opts *WaveOptions) (*Wa
 	}
 	r.st = WaveStatus{Wave: w.Name, Accounts: len(w.Accounts)}
 	r.res.Accounts = make([]AccountResult, len(w.Accounts))
-	var todo []int
 	for i, a := range w.Accounts {
 		r.res.Accounts[i] = AccountResult{Account: a.Name, Stage: Waiting}
-		todo = append(todo, i)
+		r.place[a.Name] = i
 	}
-	err := r.run(ctx, todo)
+	err := r.run(ctx)
+	if r.o.Queue != nil { // of the others, other machines tell
+		r.res.Accounts = slices.DeleteFunc(r.res.Accounts, func(a AccountResult) bool { return !r.ended[r.place[a.Account]] })
+	}
 	r.res.End = m.opt.Now()
 	r.status("finished")
 	return r.res, err
 }
 
-func (r *waveRun) run(ctx context.Context, todo []int) error {
+func (r *waveRun) run(ctx context.Context) error {
 	ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
-	if !r.o.NoCheck {
-		r.status("checking")
-		todo = r.parallel(ctx, todo, r.check)
+	if r.queue = r.o.Queue; r.queue == nil {
+		r.queue = r.checked(ctx)
 	}
 	windows := r.w.Windows
 	if len(windows) == 0 {
 		windows = []Window{{}}
 	}
+	done := false
 	for _, win := range windows {
-		if len(todo) == 0 || ctx.Err() != nil {
+		if done || ctx.Err() != nil {
 			break
 		}
 		now := r.m.opt.Now()
@@ -243,28 +267,72 @@ func (r *waveRun) run(ctx context.Context, todo []int) error {
 				return err
 			}
 		}
-		todo = r.window(ctx, win, todo)
+		done = r.window(ctx, win)
 	}
 	if ctx.Err() != nil {
-		return r.stopped(context.Cause(ctx), todo)
+		return r.stopped(context.Cause(ctx))
 	}
-	if len(todo) > 0 {
-		for _, i := range todo {
+	if left := r.left(); !done && (len(left) > 0 || r.o.Queue != nil) {
+		for _, i := range left {
 			r.res.Accounts[i].Reason = "no window left"
 		}
 		return fmt.Errorf("migrate: wave %q: %w: %d accounts are left when the last window ends", r.w.Name, ErrHeldBack,
-			len(todo))
+			len(left))
 	}
 	return nil
 }
 
+// checked is the wave's own queue, of the accounts that can be worked at. All are checked before.
+func (r *waveRun) checked(ctx context.Context) *localQueue {
+	all := make([]string, len(r.w.Accounts))
+	for i, a := range r.w.Accounts {
+		all[i] = a.Name
+	}
+	if r.o.NoCheck {
+		return newLocalQueue(all)
+	}
+	r.status("checking")
+	r.parallel(ctx, newLocalQueue(all), func(ctx context.Context, l Lease, i int) error {
+		r.check(ctx, i)
+		return l.Done(ctx, AccountResult{}, false)
+	})
+	q := newLocalQueue(nil)
+	for i, name := range all {
+		if !r.ended[i] {
+			q.todo = append(q.todo, name)
+		} else if r.res.Accounts[i].passing() {
+			q.again = append(q.again, name)
+		}
+	}
+	return q
+}
+
+// passing reports whether an account has failed for a reason that may be gone later in the night.
+// What a login or a lack of room has ended does not get better.
+func (a *AccountResult) passing() bool {
+	e, ok := errors.AsType[*Error](a.err)
+	return ok && a.Stage == Failed && e.Temporary()
+}
+
+// left are the accounts without an outcome.
+func (r *waveRun) left() (out []int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.res.Accounts {
+		if !r.ended[i] {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
 // stopped says why the wave has ended early, and for whom.
-func (r *waveRun) stopped(why error, todo []int) error {
+func (r *waveRun) stopped(why error) error {
 	w, ok := errors.AsType[*waveError](why)
 	if !ok {
 		return why
 	}
-	for _, i := range todo {
+	for _, i := range r.left() {
 		if a := &r.res.Accounts[i]; a.Reason == "" {
 			a.Reason = "not tried: the wave was stopped"
 		}
@@ -279,20 +347,19 @@ func wait(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// window works until all is done or the window ends, pausing when told to,
-// and returns what is left.
-func (r *waveRun) window(ctx context.Context, win Window, todo []int) []int {
+// window works until all is done, which it reports, or the window ends, pausing when told to.
+func (r *waveRun) window(ctx context.Context, win Window) (done bool) {
 	if !win.End.IsZero() {
 		var stop func()
 		ctx, stop = context.WithDeadline(ctx, win.End)
 		defer stop()
 	}
-	for len(todo) > 0 && ctx.Err() == nil {
+	for !done && ctx.Err() == nil {
 		if r.o.Paused != nil && r.o.Paused() {
 			r.status("paused")
 			for r.o.Paused() {
 				if wait(ctx, r.o.PollPause) != nil {
-					return todo
+					return false
 				}
 			}
 		}
@@ -300,7 +367,7 @@ func (r *waveRun) window(ctx context.Context, win Window, todo []int) []int {
 		r.since = r.m.opt.Now()
 		r.mu.Unlock()
 		r.status("running")
-		// Work stops at a pause; what was under way stays in todo.
+		// Work stops at a pause; what was under way goes back into the queue.
 		work, stop := context.WithCancel(ctx)
 		watched := make(chan struct{})
 		go func() {
@@ -311,10 +378,7 @@ func (r *waveRun) window(ctx context.Context, win Window, todo []int) []int {
 				}
 			}
 		}()
-		todo = r.parallel(work, todo, r.account)
-		if len(todo) == 0 && work.Err() == nil {
-			todo = r.secondPass()
-		}
+		done = r.parallel(work, r.queue, r.lease)
 		stop()
 		<-watched
 		r.mu.Lock()
@@ -322,77 +386,107 @@ func (r *waveRun) window(ctx context.Context, win Window, todo []int) []int {
 		r.since = time.Time{}
 		r.mu.Unlock()
 	}
-	return todo
+	return done
 }
 
-// parallel calls f for each account and returns those for which it reports
-// that there is more to do, and those that were not begun, in order.
-func (r *waveRun) parallel(work context.Context, todo []int, f func(ctx context.Context, i int) (more bool)) []int {
+// parallel calls f for each account that the queue gives, until there is none left, which it reports.
+func (r *waveRun) parallel(work context.Context, q Queue, f func(ctx context.Context, l Lease, i int) error) bool {
 	n := r.w.Parallel
 	if n <= 0 {
 		n = 4
 	}
 	slots := make(chan struct{}, n)
-	left := make([]bool, len(todo))
 	var wg sync.WaitGroup
-	for k, i := range todo {
+	defer wg.Wait()
+	for {
 		select {
 		case slots <- struct{}{}:
 		case <-work.Done():
+			return false
 		}
-		if work.Err() != nil {
-			left[k] = true
-			continue
+		l, err := q.Next(work)
+		if errors.Is(err, ErrNoneLeft) {
+			return true
+		}
+		if err != nil {
+			if work.Err() == nil {
+				r.stop(&waveError{err})
+			}
+			return false
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			left[k] = f(work, i)
+			i, ok := r.place[l.Account()]
+			var err error
+			if ok {
+				err = f(work, l, i)
+			} else {
+				err = fmt.Errorf("migrate: the queue gives an account that is not in the wave of this machine")
+			}
+			if err != nil && work.Err() == nil {
+				r.stop(&waveError{err})
+			}
 		})
 	}
-	wg.Wait()
-	var rest []int
-	for k, i := range todo {
-		if left[k] {
-			rest = append(rest, i)
-		}
-	}
-	return rest
 }
 
-// secondPass gives accounts that have failed one more chance while there is time. What a
-// login or a lack of room has ended does not get better within the night.
-func (r *waveRun) secondPass() (todo []int) {
-	if r.second {
-		return nil
+// lease works at one account and says in the queue what has become of it.
+func (r *waveRun) lease(work context.Context, l Lease, i int) error {
+	ctx, cancel := l.Context(work)
+	defer cancel()
+	end, stop := context.WithTimeout(context.WithoutCancel(work), time.Minute)
+	defer stop()
+	r.anew(i)
+	more := r.o.Queue != nil && !r.o.NoCheck && !r.check(ctx, i)
+	a := &r.res.Accounts[i]
+	if more && a.err == nil && ctx.Err() == nil { // held back
+		return l.Done(end, *a, false)
 	}
-	r.second = true
-	for i := range r.res.Accounts {
-		a := &r.res.Accounts[i]
-		if e, ok := errors.AsType[*Error](a.err); ok && a.Stage == Failed && e.Temporary() {
-			todo = append(todo, i)
-			a.Reason, a.err = "", nil
-			r.st.Failed--
-			r.st.Finished--
+	if !more {
+		more = r.account(ctx, i)
+	}
+	if !more && a.err == nil && r.o.Finish != nil {
+		if err := r.o.Finish(ctx, r.w.Accounts[i], a); err != nil && ctx.Err() == nil {
+			r.anew(i)
+			r.failure(i, err)
 		}
 	}
-	return todo
+	_, wave := errors.AsType[*waveError](a.err)
+	if ctx.Err() != nil || wave {
+		return l.Return(end)
+	}
+	return l.Done(end, *a, a.passing())
+}
+
+// anew forgets the outcome of an account that gets its second chance, or has another one after all.
+func (r *waveRun) anew(i int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended[i] {
+		a := &r.res.Accounts[i]
+		if r.st.Finished--; a.Reason != "" {
+			r.st.Failed--
+		}
+		r.ended[i], a.Reason, a.err, a.HeldBack = false, "", nil, false
+	}
 }
 
 // failure takes down what has ended an account. When no other would fare
 // better, the wave ends.
 func (r *waveRun) failure(i int, err error) {
 	a := &r.res.Accounts[i]
-	r.finish(func() { a.Stage, a.Reason, a.err = Failed, err.Error(), err }, true)
+	r.finish(i, func() { a.Stage, a.Reason, a.err = Failed, err.Error(), err }, true)
 	if w, ok := errors.AsType[*waveError](err); ok {
 		r.stop(w)
 	}
 }
 
-func (r *waveRun) check(ctx context.Context, i int) (more bool) {
+// check reports whether an account can be copied.
+func (r *waveRun) check(ctx context.Context, i int) bool {
 	c, err := r.m.Check(ctx, r.w.Accounts[i])
 	a := &r.res.Accounts[i]
 	if ctx.Err() != nil {
-		return true
+		return false
 	}
 	if err != nil {
 		r.failure(i, err)
@@ -400,7 +494,7 @@ func (r *waveRun) check(ctx context.Context, i int) (more bool) {
 	}
 	a.Check, a.Stage = c, c.Stage
 	if !c.Fits() {
-		r.finish(func() {
+		r.finish(i, func() {
 			a.HeldBack = true
 			a.Reason = fmt.Sprintf("held back: %s for %d messages, %s free at the target", humansize.Bytes(c.Bytes), c.Remaining,
 				humansize.Bytes(c.Room))
@@ -408,7 +502,6 @@ func (r *waveRun) check(ctx context.Context, i int) (more bool) {
 		return false
 	}
 	r.mu.Lock()
-	r.total += c.Remaining
 	r.st.Remaining += c.Remaining
 	r.mu.Unlock()
 	return true
@@ -436,7 +529,7 @@ func (r *waveRun) account(ctx context.Context, i int) (more bool) {
 		r.failure(i, err)
 		return false
 	}
-	r.finish(func() {
+	r.finish(i, func() {
 		a.Stage = res.Stage
 		r.st.Messages += res.Copied + res.Adopted
 		r.st.Bytes += res.Bytes
@@ -447,9 +540,10 @@ func (r *waveRun) account(ctx context.Context, i int) (more bool) {
 	return false
 }
 
-func (r *waveRun) finish(set func(), failed bool) {
+func (r *waveRun) finish(i int, set func(), failed bool) {
 	r.mu.Lock()
 	set()
+	r.ended[i] = true
 	r.st.Finished++
 	if failed {
 		r.st.Failed++

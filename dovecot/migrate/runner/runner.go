@@ -37,6 +37,11 @@ type Job struct {
 	NoCopy bool // only verify
 	Verify bool // compare both sides afterwards
 	Sample float64
+	// Queue hands out the accounts when several machines share a wave, see [migrate.WaveOptions].
+	// With Verify each account is verified while nobody else may work at it.
+	Queue migrate.Queue
+	// Paused is asked besides the pause file. nil means never.
+	Paused func() bool
 	// Report is a file: JSON, or a page if it ends in .html, which needs Verify. "" writes none.
 	Report string
 	// Site and Language are for the certificate: whose mailboxes they are, and in which
@@ -91,13 +96,20 @@ func (j *Job) Run(ctx context.Context) (*Report, error) {
 			}
 		})
 		m = migrate.New(j.From, j.To, j.State, &o)
-		rep.Wave, err = m.RunWave(ctx, &j.Wave, &migrate.WaveOptions{Paused: func() bool {
+		wo := &migrate.WaveOptions{Queue: j.Queue, Paused: func() bool {
 			_, err := os.Stat(filepath.Join(j.State, PauseFile))
-			return err == nil
-		}})
+			return err == nil || j.Paused != nil && j.Paused()
+		}}
+		if j.Queue != nil && j.Verify {
+			wo.Finish = func(ctx context.Context, a migrate.Account, res *migrate.AccountResult) (err error) {
+				res.Certificate, err = m.Verify(ctx, a, &migrate.VerifyOptions{Sample: j.Sample})
+				return err
+			}
+		}
+		rep.Wave, err = m.RunWave(ctx, &j.Wave, wo)
 		err = errors.Join(err, w.failed())
 	}
-	if j.Verify && ctx.Err() == nil {
+	if j.Verify && j.Queue == nil && ctx.Err() == nil {
 		rep.Certificate = Certify(ctx, m, j.Wave.Name, j.Wave.Accounts, j.Sample)
 		rep.Certificate.Site, rep.Certificate.Language = j.Site, j.Language
 		rep.Certificate.From, rep.Certificate.To = j.From.Addr, j.To.Addr

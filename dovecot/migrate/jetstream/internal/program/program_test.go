@@ -1,0 +1,288 @@
+package program
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
+	"github.com/ictmedia/schoolmail/dovecot/migrate/jetstream"
+	"github.com/ictmedia/schoolmail/dovecot/migrate/runner"
+	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/internal/testlife"
+)
+
+// TestMain lets the test binary be a machine.
+func TestMain(m *testing.M) {
+	if os.Getenv("SCHOOLMAIL_MACHINE") != "" {
+		os.Exit(Main(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// link passes on to an address what comes, until it is cut.
+type link struct {
+	to string
+
+	mu    sync.Mutex
+	cut   bool
+	conns []net.Conn
+}
+
+func between(t *testing.T, to string) (l *link, addr string) {
+	t.Helper()
+	in, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close() })
+	l = &link{to: to}
+	go func() {
+		for {
+			c, err := in.Accept()
+			if err != nil {
+				return
+			}
+			s, err := net.Dial("tcp", to)
+			l.mu.Lock()
+			if err != nil || l.cut {
+				c.Close()
+				if err == nil {
+					s.Close()
+				}
+			} else {
+				l.conns = append(l.conns, c, s)
+				pass := func(to, from net.Conn) {
+					io.Copy(to, from)
+					to.Close()
+					from.Close()
+				}
+				go pass(c, s)
+				go pass(s, c)
+			}
+			l.mu.Unlock()
+		}
+	}()
+	return l, in.Addr().String()
+}
+
+func (l *link) set(cut bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cut = cut; cut {
+		for _, c := range l.conns {
+			c.Close()
+		}
+		l.conns = nil
+	}
+}
+
+// site is two mail servers with accounts and what a machine is told of them.
+type site struct {
+	from, to *dovecottest.Server
+	names    []string
+	users    string
+}
+
+func newSite(t *testing.T, accounts, messages int) *site {
+	t.Helper()
+	s := &site{from: testlife.Of(dovecottest.Start())(t), to: testlife.Of(dovecottest.Start())(t),
+		users: filepath.Join(t.TempDir(), "users.csv")}
+	list := "name,source,target,source_password,target_password\n"
+	for i := range accounts {
+		name := fmt.Sprintf("user%02d", i)
+		s.names = append(s.names, name)
+		list += fmt.Sprintf("%s,%s,%s,pw,pw\n", name, name, name)
+		for _, srv := range []*dovecottest.Server{s.from, s.to} {
+			srv.SetUsers(dovecottest.User{Name: name, Password: "pw"})
+		}
+		for n := range messages {
+			s.from.AddMessage(name, "INBOX", dovecottest.Message{Body: fmt.Appendf(nil, "Subject: %d\r\n\r\ntext of %s\r\n",
+				n, name)})
+		}
+	}
+	if err := os.WriteFile(s.users, []byte(list), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *site) args(t *testing.T, from string, more ...string) []string {
+	return append([]string{"-from", "imap://" + from, "-to", "imap://" + s.to.IMAPAddr, "-insecure", "-users", s.users,
+		"-state", t.TempDir(), "-run", "r"}, more...)
+}
+
+func bodies(s *dovecottest.Server, user string) (out []string) {
+	for _, m := range s.Messages(user, "INBOX") {
+		out = append(out, string(m.Body))
+	}
+	slices.Sort(out)
+	return out
+}
+
+func call(t *testing.T, args ...string) (status int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	status = Main(t.Context(), args, &o, &e)
+	return status, o.String(), e.String()
+}
+
+// Three machines work at one wave. In the middle of it one is killed, one is cut off from NATS for
+// longer than a lease, and one from the mail server for good: every mailbox arrives once, and
+// the certificate over all is complete.
+func TestThreeMachines(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 18, 5)
+	s.to.InjectIMAP(dovecottest.IMAPFault{Command: "APPEND", Delay: 700 * time.Millisecond, Times: -1})
+	n, err := jetstream.Embed(t.TempDir(), "127.0.0.1:0", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Shutdown()
+	toNATS, nats := between(t, strings.TrimPrefix(n.ClientURL(), "nats://"))
+	toMail, mail := between(t, s.from.IMAPAddr)
+	common := []string{"-run-now", "-parallel", "2", "-lease", "2s", "-settle", "300ms", "-patience", "2s",
+		"-from-connections", "20", "-to-connections", "20", "-nats"}
+	var machines []*exec.Cmd
+	for _, args := range [][]string{s.args(t, s.from.IMAPAddr, append(common, n.ClientURL())...),
+		s.args(t, s.from.IMAPAddr, append(common, "nats://"+nats)...),
+		s.args(t, mail, append(common, n.ClientURL())...)} {
+		cmd := exec.Command(os.Args[0], args...)
+		cmd.Env = append(os.Environ(), "SCHOOLMAIL_MACHINE=1")
+		out := new(bytes.Buffer)
+		cmd.Stdout, cmd.Stderr = out, out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			cmd.Process.Kill()
+			if t.Failed() {
+				t.Logf("%s", out)
+			}
+		})
+		machines = append(machines, cmd)
+	}
+	nc, err := jetstream.Connect(n.ClientURL(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	q, err := jetstream.Open(t.Context(), nc, &jetstream.Options{Run: "r", Dir: t.TempDir(), Lease: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tick := time.NewTicker(20 * time.Millisecond); ; <-tick.C {
+		if st, err := q.Status(t.Context()); err == nil && st.Finished >= 3 {
+			break
+		} else if t.Context().Err() != nil {
+			t.Fatal(err)
+		}
+	}
+	machines[0].Process.Kill()
+	machines[0].Wait()
+	toMail.set(true)
+	toNATS.set(true)
+	again := time.AfterFunc(5*time.Second, func() { toNATS.set(false) })
+	defer again.Stop()
+	if err := machines[1].Wait(); err != nil {
+		t.Errorf("the machine that was cut off from NATS: %v", err)
+	}
+	if machines[2].Wait(); machines[2].ProcessState.ExitCode() != cli.Failed {
+		t.Errorf("the machine that was cut off from the mail: exit %d", machines[2].ProcessState.ExitCode())
+	}
+	for _, name := range s.names {
+		if want, got := bodies(s.from, name), bodies(s.to, name); !slices.Equal(want, got) {
+			t.Errorf("%s: %d messages at the target, %d at the source: %q", name, len(got), len(want), got)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "report.json")
+	status, out, errs := call(t, "-run", "r", "-nats", n.ClientURL(), "-report", file, "-lease", "2s")
+	if status != cli.Done || !strings.Contains(out, "18 of 18 accounts complete, 90 messages") {
+		t.Errorf("exit %d\n%s%s", status, out, errs)
+	}
+	var rep runner.Report
+	if b, err := os.ReadFile(file); err != nil || json.Unmarshal(b, &rep) != nil || len(rep.Wave.Accounts) != 18 ||
+		rep.Certificate.Complete != 18 {
+		t.Errorf("%v, %+v", err, rep.Certificate)
+	}
+	// The rates of this run tell what machines would need for another one.
+	for i := range 6 {
+		s.from.AddMessage(s.names[i], "INBOX", dovecottest.Message{Body: []byte("Subject: new\r\n\r\n")})
+	}
+	status, out, errs = call(t, s.args(t, s.from.IMAPAddr, "-simulate", "-machines", "4", "-rates", file)...)
+	for _, want := range []string{"18 accounts, 96 messages", "1 machines, 4 accounts", "4 machines, 4 accounts"} {
+		if status != cli.Done || !strings.Contains(out, want) {
+			t.Errorf("exit %d, no %q\n%s%s", status, want, out, errs)
+		}
+	}
+}
+
+// One machine alone has its server in itself; a dry run does nothing.
+func TestAlone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 2, 1)
+	args := s.args(t, s.from.IMAPAddr, "-store", t.TempDir(), "-listen", "127.0.0.1:0")
+	status, out, errs := call(t, args...)
+	if status != cli.Done || !strings.Contains(out, "would migrate 2 accounts") || len(bodies(s.to, "user00")) > 0 {
+		t.Errorf("exit %d\n%s%s", status, out, errs)
+	}
+	status, out, errs = call(t, append(args, "-run-now")...)
+	if status != cli.Done || !strings.Contains(out, "2 of 2 accounts complete, 2 messages") {
+		t.Errorf("exit %d\n%s%s", status, out, errs)
+	}
+	s.to.InjectIMAP(dovecottest.IMAPFault{Command: "APPEND", No: "[LIMIT] refused", Times: -1})
+	s.from.AddMessage("user01", "INBOX", dovecottest.Message{Body: []byte("Subject: new\r\n\r\n")})
+	status, out, errs = call(t, append(args, "-run-now", "-run", "second")...)
+	if status != cli.Held || !strings.Contains(out, "1 of 2 accounts complete") {
+		t.Errorf("exit %d\n%s%s", status, out, errs)
+	}
+}
+
+// Pause, go on and status speak to a run that is under way.
+func TestControl(t *testing.T) {
+	t.Parallel()
+	n, err := jetstream.Embed(t.TempDir(), "127.0.0.1:0", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Shutdown()
+	for _, what := range []string{"-pause", "-resume", "-status"} {
+		status, out, errs := call(t, "-run", "r", "-nats", n.ClientURL(), what)
+		if status != cli.Done || what == "-status" && !strings.Contains(out, `"state": "finished"`) {
+			t.Errorf("%s: exit %d\n%s%s", what, status, out, errs)
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want int
+		says string
+	}{
+		{[]string{"-h"}, cli.Done, "-simulate"},
+		{nil, cli.Usage, "-run"},
+		{[]string{"-run", "r"}, cli.Usage, "-nats"},
+		{[]string{"-run", "r", "-status"}, cli.Usage, "-nats"},
+		{[]string{"-run", "r", "-nats", "x"}, cli.Usage, "is missing"},
+		{[]string{"-simulate", "-from", "imap://a", "-to", "imap://b", "-users", "u", "-state", "s"}, cli.Usage, "-rates"},
+		{[]string{"-run", "r", "-token-file", "/does/not/exist"}, cli.Usage, "exist"},
+	} {
+		status, out, errs := call(t, c.args...)
+		if status != c.want || !strings.Contains(out+errs, c.says) {
+			t.Errorf("%q: exit %d, want %d, with %q\n%s%s", c.args, status, c.want, c.says, out, errs)
+		}
+	}
+}
