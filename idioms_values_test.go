@@ -5,6 +5,8 @@ import (
 	"errors"
 	"go/ast"
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -289,6 +291,9 @@ func TestNilOptions(t *testing.T) {
 		}()
 	}
 	for _, s := range sources(t) {
+		if _, err := os.Stat(filepath.Join(s.dir, "go.mod")); err == nil && s.dir != "." {
+			continue // a module of its own, which this one cannot import, tries them itself
+		}
 		for name, f := range s.funcs {
 			last := len(f.Type.Params.List) - 1
 			if !s.public() || !ast.IsExported(f.Name.Name) || !ast.IsExported(name) || last < 0 {

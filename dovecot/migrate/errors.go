@@ -46,6 +46,8 @@ const (
 	ErrState Kind = "state on disk"
 	// ErrCanceled: the context ended.
 	ErrCanceled Kind = "given up"
+	// ErrNoneLeft ends a [Queue]: every account of the wave is done.
+	ErrNoneLeft Kind = "no account is left"
 	// errRenumbered: a target folder was removed and made again during the run, so
 	// that the UIDs noted for it mean nothing, or other messages. The next attempt
 	// lists the target anew.

@@ -2,13 +2,9 @@ package migrate
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 )
-
-// ErrNoneLeft ends a [Queue]: every account of the wave is done.
-var ErrNoneLeft = errors.New("migrate: no account is left")
 
 // Queue hands out a wave's accounts. The one that a wave has by itself lives in the process;
 // others let several machines work at one wave.

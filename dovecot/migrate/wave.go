@@ -185,7 +185,8 @@ func (m *Migrator) Stage(account string) (Stage, string, error) {
 }
 
 // TakenOver says of the state in a directory, which may be missing, that somebody else was working at
-// the account and was ended in the middle: the next run waits until the target has stored, or dropped, what it was sent, and looks for it there.
+// the account and was ended in the middle: the next run waits until the target has stored, or dropped,
+// what it was sent, and looks for it there.
 func TakenOver(dir, account string) error {
 	st, err := openState(dir, account)
 	if err != nil {

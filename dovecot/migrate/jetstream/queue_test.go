@@ -306,6 +306,9 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%s: nothing to complain of", name)
 		}
 	}
+	if _, err := Open(t.Context(), nil, nil); err == nil {
+		t.Error("no options: a run without a name")
+	}
 }
 
 func TestStatus(t *testing.T) {
@@ -362,7 +365,8 @@ func TestRates(t *testing.T) {
 		return &runner.Report{Wave: w}
 	}
 	near := func(got, want time.Duration) bool { return (got - want).Abs() < time.Microsecond }
-	if r, ok := RatesOf(report(100, 2000, 500)); !ok || !near(r.Account, time.Second) || !near(r.Message, time.Millisecond) {
+	if r, ok := RatesOf(report(100, 2000, 500)); !ok || !near(r.Account, time.Second) ||
+		!near(r.Message, time.Millisecond) {
 		t.Errorf("%+v", r)
 	}
 	if r, ok := RatesOf(report(1000)); !ok || r.Account != 0 || !near(r.Message, 2*time.Millisecond) {

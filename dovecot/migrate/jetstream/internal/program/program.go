@@ -329,7 +329,8 @@ func (o *options) forecast(ctx context.Context, stdout io.Writer) error {
 	for _, n := range left {
 		sum += n
 	}
-	fmt.Fprintf(stdout, "%d accounts, %d messages to copy; an account costs %v and %.3f ms a message (%s)\n", len(left), sum,
+	fmt.Fprintf(stdout, "%d accounts, %d messages to copy; an account costs %v and %.3f ms a message (%s)\n", len(left),
+		sum,
 		rates.Account.Round(time.Millisecond), float64(rates.Message)/float64(time.Millisecond), o.rates)
 	for n := 1; ; n = min(2*n, o.machines) {
 		fmt.Fprintf(stdout, "%d machines, %d accounts at a time on each, at most %d at all: %v\n", n, o.parallel,
