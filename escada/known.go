@@ -24,6 +24,7 @@ type knownText struct {
 
 const (
 	maxKnown    = 1 << 16
+	largeKnown  = 1 << 13
 	knownProbes = 8
 )
 
@@ -91,7 +92,7 @@ func (k *known) put(buf []byte, x span, value uint32) {
 		}
 		return
 	}
-	if 2*k.count >= len(k.slots) && len(k.slots) < maxKnown {
+	if k.full() {
 		k.grow()
 	}
 	head, tail := textKey(buf, x)
@@ -112,9 +113,21 @@ func (k *known) set(text knownText) {
 	k.slots[first&mask] = text
 }
 
+// full reports whether more room is worth it: half full a small table is, so that most
+// texts lie in their own places, a large one later, so that it stays in the cache.
+func (k *known) full() bool {
+	if len(k.slots) < largeKnown {
+		return 2*k.count >= len(k.slots)
+	}
+	return 3*k.count >= 2*len(k.slots) && len(k.slots) < maxKnown
+}
+
 func (k *known) grow() {
 	old := k.slots
-	size := max(64, 4*len(old))
+	size := max(64, 2*len(old))
+	if len(old) < largeKnown {
+		size = max(64, 4*len(old))
+	}
 	k.slots, k.count = make([]knownText, size), 0
 	k.shift = uint(64 - bits.TrailingZeros(uint(size)))
 	for _, t := range old {

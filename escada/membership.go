@@ -52,10 +52,15 @@ func (m *memberships) of(p *person) []schoolmail.Membership {
 }
 
 func (m *memberships) compare(a, b stay) int {
-	return cmp.Or(cmp.Compare(m.schools.text(a.school), m.schools.text(b.school)),
-		cmp.Compare(m.texts.text(a.class), m.texts.text(b.class)),
-		cmp.Compare(m.levels.text(a.level), m.levels.text(b.level)),
-		cmp.Compare(a.from, b.from), cmp.Compare(a.until, b.until), a.at.compare(b.at))
+	switch {
+	case a.school != b.school:
+		return cmp.Compare(m.schools.text(a.school), m.schools.text(b.school))
+	case a.class != b.class:
+		return cmp.Compare(m.texts.text(a.class), m.texts.text(b.class))
+	case a.level != b.level:
+		return cmp.Compare(m.levels.text(a.level), m.levels.text(b.level))
+	}
+	return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.until, b.until), a.at.compare(b.at))
 }
 
 // one makes one membership of stays at one school.

@@ -68,11 +68,27 @@ func (p *people) touch(hashes []uint64) {
 	}
 	mask := uint64(len(p.slots) - 1)
 	var all uint64
-	for _, h := range hashes {
-		all |= p.slots[h>>32&mask]
+	var numbers, ids [hashesAtOnce]uint32
+	for i, h := range hashes {
+		if slot := p.slots[h>>32&mask]; slot>>32 == h>>32 {
+			numbers[i] = uint32(slot) // somebody who is known, most likely
+		}
+	}
+	for i, n := range numbers[:len(hashes)] {
+		if n > 0 {
+			ids[i] = p.get(int(n - 1)).idAt
+		}
+	}
+	for _, at := range ids[:len(hashes)] {
+		if at > 0 {
+			all |= uint64(p.ids[at])
+		}
 	}
 	p.touched = all
 }
+
+// hashesAtOnce is the number of ids that are looked for together.
+const hashesAtOnce = 128
 
 // find returns the person of the id, and whether it is a new one. The hash is that
 // of the id, or 0.

@@ -104,8 +104,6 @@ func (q *quick) hash() uint64 {
 	return q.hashes[0]
 }
 
-const hashesAtOnce = 128
-
 // read reads a row, if it can.
 func (q *quick) read(e *entry, buf []byte, spans []span) bool {
 	p := &q.parser
