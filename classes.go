@@ -25,14 +25,14 @@ func (p *Policy) classRule(r Role) ClassRule {
 
 // keepClasses gives records the classes of their accounts where these are not ours.
 func (f *facts) keepClasses() {
-	rules := map[Role]ClassRule{}
+	var rules [4]ClassRule
 	for _, r := range []Role{RolePupil, RoleTeacher, RoleStaff} {
-		rules[r] = f.policy.classRule(r)
+		rules[roleNumber(r)] = f.policy.classRule(r)
 	}
 	sends := map[headcount]bool{} // whose school delivers classes for the role
 	for i := range f.people {
 		p := &f.people[i]
-		if p.record == nil || rules[p.record.Role] != ClassesWhereSent {
+		if p.record == nil || rules[roleNumber(p.record.Role)] != ClassesWhereSent {
 			continue
 		}
 		for j := range p.record.Memberships {
@@ -43,12 +43,12 @@ func (f *facts) keepClasses() {
 	}
 	for i := range f.people {
 		p := &f.people[i]
-		if p.record == nil || rules[p.record.Role] == ClassesAlways {
+		if p.record == nil || rules[roleNumber(p.record.Role)] == ClassesAlways {
 			continue
 		}
 		for j := range p.record.Memberships {
 			m := &p.record.Memberships[j]
-			if rules[p.record.Role] != ClassesNever && sends[headcount{m.School, p.record.Role}] {
+			if rules[roleNumber(p.record.Role)] != ClassesNever && sends[headcount{m.School, p.record.Role}] {
 				continue
 			}
 			if kept := classesAt(p.account, m.School); len(kept)+len(m.Classes) > 0 {

@@ -142,7 +142,7 @@ func (d *decisions) leftovers() {
 		wanted[copyKey{d.claims[i].acc.Username, d.claims[i].pin}] = true
 	}
 	for _, l := range d.state.Leftovers {
-		i, ok := d.byUser[l.Username]
+		i, ok := d.byUser.number(l.Username)
 		if !ok {
 			continue
 		}

@@ -28,6 +28,7 @@ type decisions struct {
 
 	early     early
 	names     *names
+	coming    int                // newcomers at most
 	droppable map[RecordKey]bool // whose old copy the guard lets go today
 	used      map[int]int        // overrides that let old copies go
 	several   int                // people whom more than one population takes
@@ -110,6 +111,7 @@ func (f *facts) decide() *decisions {
 		}
 	}
 	// Newcomers come last, so that they take no name from anybody.
+	d.coming = len(newcomers)
 	for _, r := range newcomers {
 		d.newcomer(r)
 	}
@@ -195,7 +197,7 @@ func (d *decisions) newcomer(r *Record) {
 		return
 	}
 	if d.names == nil {
-		d.names = newNames(d.state, d.named, len(d.people))
+		d.names = newNames(d.state, d.named, d.coming)
 		d.names.follow(&d.policy.Naming)
 	}
 	username, address := d.names.newcomer(r, given, family, pop.Domain, limit)

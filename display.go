@@ -14,14 +14,12 @@ type displayNames struct {
 	owner  table[string]   // user name
 	shared map[uint64]bool // more than one account has it
 
-	state  *State
-	sorted sortedState
-	whole  bool // the users in OX have been looked at, too
+	others []*Place // users in OX whose display name is not that of their account
+	whole  bool     // they have been looked at, too
 }
 
 func newDisplayNames(st *State, sorted sortedState, people int) *displayNames {
-	d := &displayNames{owner: newTable[string](max(len(st.Accounts), people)), shared: map[uint64]bool{}, state: st,
-		sorted: sorted}
+	d := &displayNames{owner: newTable[string](max(len(st.Accounts), people)), shared: map[uint64]bool{}}
 	for _, r := range sorted.accounts {
 		a := &st.Accounts[r.at]
 		if a.DisplayName == "" {
@@ -37,14 +35,13 @@ func newDisplayNames(st *State, sorted sortedState, people int) *displayNames {
 	return d
 }
 
-// complete adds the users in OX; as long as nobody asks for a name they are not needed.
+// complete adds users in OX; as long as nobody asks for a name they are not needed.
 func (d *displayNames) complete() {
 	if d.whole {
 		return
 	}
 	d.whole = true
-	for _, i := range d.sorted.places {
-		p := &d.state.Places[i]
+	for _, p := range d.others {
 		if p.DisplayName == "" {
 			continue
 		}

@@ -17,7 +17,7 @@ type facts struct {
 	managed int // accounts of the source that are not on hold
 	unclear     // why what is missing may be there all the same
 
-	byUser    map[string]int32    // user name -> number of the account
+	byUser    userTable
 	elsewhere map[string][]*Place // user name -> its users in other contexts than that of its account
 	named     []*Place            // users with names that no account has
 	users     int                 // users in OX but administrators
@@ -239,9 +239,10 @@ func (f *facts) confused(accounts []*Account, records []*Record, as, rs []ranked
 // house finds where everybody lives, and users in OX that the directory does
 // not explain.
 func (f *facts) house() {
-	f.byUser = make(map[string]int32, len(f.state.Accounts))
+	f.byUser = userTable{f.state.Accounts, newTable[int32](len(f.state.Accounts))}
 	for _, r := range f.sorted.accounts {
-		f.byUser[f.state.Accounts[r.at].Username] = r.at
+		number, _ := f.byUser.entry(f.state.Accounts[r.at].Username)
+		*number = r.at
 	}
 	home := make([]*Place, len(f.state.Accounts))
 	f.elsewhere = map[string][]*Place{}
@@ -252,7 +253,10 @@ func (f *facts) house() {
 		if !p.Admin {
 			f.users++
 		}
-		i, known := f.byUser[p.Username]
+		i, known := f.byUser.number(p.Username)
+		if !known || p.DisplayName != f.state.Accounts[i].DisplayName || p.Username == "" {
+			f.display.others = append(f.display.others, p)
+		}
 		if _, updating := f.updating[p.Context]; updating {
 			continue // presumed
 		}
@@ -276,7 +280,9 @@ func (f *facts) house() {
 	}
 	for i := range f.people {
 		if p := &f.people[i]; p.account != nil {
-			p.place = home[f.byUser[p.account.Username]]
+			if n, known := f.byUser.number(p.account.Username); known {
+				p.place = home[n]
+			}
 		}
 	}
 	for _, ps := range f.elsewhere {
@@ -297,7 +303,8 @@ func (f *facts) house() {
 // secondCopy reports a user of a person who lives elsewhere, unless it is known
 // why it is there.
 func (f *facts) secondCopy(p *Place) {
-	a := &f.state.Accounts[f.byUser[p.Username]]
+	n, _ := f.byUser.number(p.Username)
+	a := &f.state.Accounts[n]
 	if p.Admin || a.Key.Source != f.policy.Source || a.Previous.Context == p.Context || a.State == Pending {
 		return
 	}
@@ -320,7 +327,7 @@ func (f *facts) placeAt(username string, c ContextID) *Place {
 			return p
 		}
 	}
-	if i, ok := f.byUser[username]; ok && f.state.Accounts[i].Context == c {
+	if i, ok := f.byUser.number(username); ok && f.state.Accounts[i].Context == c {
 		a := &f.state.Accounts[i]
 		if p := f.personOf(a.Key); p != nil && p.account == a {
 			return p.place

@@ -127,6 +127,8 @@ func (f *facts) census(guard string) *census {
 		}
 		return s
 	}
+	plain := guard != "copies" && guard != "transfers"
+	usual := heads{} // most people, by school and role
 	for i := range f.people {
 		a := f.people[i].account
 		if a == nil {
@@ -134,6 +136,10 @@ func (f *facts) census(guard string) *census {
 		}
 		counted, done := f.counted(guard, a), !a.Held && f.done(guard, a)
 		if !counted && !done {
+			continue
+		}
+		if plain && !done && len(a.Marks) == 0 && len(a.Memberships) > 0 && a.Role.Valid() {
+			usual.add(a.Memberships[0].School, a.Role)
 			continue
 		}
 		h := f.head(guard, a)
@@ -154,6 +160,14 @@ func (f *facts) census(guard string) *census {
 			c.past[h]++
 			c.allPast++
 			c.pastByRole[h.role]++
+		}
+	}
+	for _, h := range usual.sorted() {
+		if h.role != "" {
+			n := usual.of(h)
+			c.total[h] += n
+			c.all += n
+			c.byRole[h.role] += n
 		}
 	}
 	if guard == "purges" { // who was purged is known by date only

@@ -97,24 +97,49 @@ func bySchool(steps []Step) []Step {
 	return out
 }
 
+// inOrder returns the numbers of the moves, transfers first, by school and key.
+func (g *guarded) inOrder() []int32 {
+	type place struct {
+		first int32  // among these go those of one sort and school
+		at    int32  // number of the move
+		id    uint64 // how the record's id begins
+	}
+	moves := g.placed.moves
+	order := make([]place, len(moves))
+	for i := range moves {
+		c := moves[i].claim
+		first := int32(len(g.kinds.schools)) + g.kinds.school[c.school]
+		if c.transfers() {
+			first = g.kinds.school[c.home]
+		}
+		order[i] = place{first, int32(i), prefix(c.key.ID)}
+	}
+	slices.SortFunc(order, func(x, y place) int {
+		if x.first != y.first {
+			return cmp.Compare(x.first, y.first)
+		}
+		if x.id != y.id {
+			return cmp.Compare(x.id, y.id) // all keys are of one source
+		}
+		return cmp.Or(moves[x.at].claim.key.Compare(moves[y.at].claim.key), cmp.Compare(x.at, y.at))
+	})
+	numbers := make([]int32, len(order))
+	for i := range order {
+		numbers[i] = order[i].at
+	}
+	return numbers
+}
+
 // takesSeat reports whether somebody's seat is one more in the context.
 func (g *guarded) takesSeat(m placed) bool { return !g.pinned(m.claim) }
 
 // sequence orders the moves by school and key, transfers first, as seats get
 // free; if that leads nowhere it takes the order in which they were found.
 func (g *guarded) sequence(users map[ContextID]int) []placed {
-	waiting := slices.Clone(g.placed.moves)
-	slices.SortStableFunc(waiting, func(x, y placed) int {
-		a, b := x.claim.transfers(), y.claim.transfers()
-		if a != b {
-			return map[bool]int{true: -1, false: 1}[a]
-		}
-		s, t := x.claim.school, y.claim.school
-		if a {
-			s, t = x.claim.home, y.claim.home
-		}
-		return cmp.Or(strings.Compare(string(s), string(t)), x.claim.key.Compare(y.claim.key))
-	})
+	waiting := make([]placed, len(g.placed.moves))
+	for i, m := range g.inOrder() {
+		waiting[i] = g.placed.moves[m]
+	}
 	free := map[ContextID]int{}
 	for i := range g.policy.Contexts {
 		c := &g.policy.Contexts[i]

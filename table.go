@@ -10,8 +10,8 @@ type table[V any] struct {
 }
 
 type slot[V any] struct {
-	hash  uint64 // 0: free
 	value V
+	hash  uint64 // 0: free
 }
 
 // newTable returns a table with room for n values; it grows by itself.
@@ -49,6 +49,32 @@ func (t *table[V]) entry(h uint64) (value *V, known bool) {
 	}
 	s.hash = h
 	return &s.value, false
+}
+
+// userTable finds accounts by their user names.
+type userTable struct {
+	accounts []Account
+	numbers  table[int32]
+}
+
+// entry returns where the number of an account of a name is kept, and whether there is one.
+func (u *userTable) entry(name string) (number *int32, known bool) {
+	for h := hashOf(name); ; h = mixed(h) {
+		number, known = u.numbers.entry(h)
+		if !known || u.accounts[*number].Username == name {
+			return number, known
+		}
+	}
+}
+
+// number returns the number of the account of a name, and whether there is one.
+func (u *userTable) number(name string) (int32, bool) {
+	for h := hashOf(name); ; h = mixed(h) {
+		n, known := u.numbers.get(h)
+		if !known || u.accounts[n].Username == name {
+			return n, known
+		}
+	}
 }
 
 // entryOf is entry for the key of a record; whose tells the key of an entry's value.
