@@ -56,6 +56,13 @@ func TestNobodyElseOnSchoolPages(t *testing.T) {
 		if err := site.WriteRun(dir, &report.Report{Title: "Musterstadt"}, acts); err != nil {
 			t.Fatal(err)
 		}
+		// The pictures of the year are there once there is more than one kept run.
+		for _, folder := range []string{dir, acts[0].Folder} {
+			if text, err := os.ReadFile(filepath.Join(folder, "report.html")); err != nil ||
+				strings.Contains(string(text), `id="year"`) != next {
+				t.Errorf("%s: %v, pictures of the year, want %v", folder, err, next)
+			}
+		}
 		for _, s := range d.Schools() {
 			text, err := os.ReadFile(filepath.Join(dir, "schools", "school-"+string(s.ID)+".html"))
 			if err != nil {

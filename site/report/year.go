@@ -125,6 +125,7 @@ func drawYearFill(t page.Texts, nights []Night, ids []schoolmail.ContextID, name
 	x func(string, float64) float64) yearFill {
 	first, last := nights[0].Day, nights[len(nights)-1].Day
 	p := yearFill{Width: pictureWidth, First: t.Day(first), Last: t.Day(last)}
+	along := func(day string) string { return page.Coordinate(0.97 * x(day, 0)) } // the last day has a width, too
 	var desc []string
 	for i, id := range ids {
 		var points []string
@@ -143,9 +144,9 @@ func drawYearFill(t page.Texts, nights []Night, ids []schoolmail.ContextID, name
 			share := float64(end.After) / float64(max(1, end.Capacity))
 			height := page.Coordinate(y + yearAreaHeight*(1-min(1, share)))
 			if len(points) > 0 {
-				points = append(points, "H"+page.Coordinate(x(n.Day, 0)))
+				points = append(points, "H"+along(n.Day))
 			} else {
-				points = append(points, fmt.Sprintf("M%s %s", page.Coordinate(x(n.Day, 0)), page.Coordinate(y+yearAreaHeight)))
+				points = append(points, fmt.Sprintf("M%s %s", along(n.Day), page.Coordinate(y+yearAreaHeight)))
 			}
 			points = append(points, "V"+height)
 		}
