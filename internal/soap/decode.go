@@ -78,23 +78,24 @@ func (d *decoder) element(p *plan, v reflect.Value, hint int, base int64, from i
 		return hint, err
 	}
 	isNil := d.isNil
-	if !isNil {
-		d.ended(p, hint)
-	}
 	if next = hint; i >= 0 {
 		if next = i; !p.fields[i].repeated {
 			next++
 		}
 	}
-	if i < 0 || isNil {
-		err = d.skip()
+	if i >= 0 && !isNil {
+		d.ended(p, hint)
+		return next, d.field(&p.fields[i], v.Field(p.fields[i].index))
+	}
+	if err := d.skip(); err != nil || d.strict {
+		return next, err
+	}
+	if b := raw(d.scanner, base, from); isNil || d.runs.again(b) {
+		d.note(hint, b)
 	} else {
-		err = d.field(&p.fields[i], v.Field(p.fields[i].index))
+		d.ended(p, hint)
 	}
-	if err == nil && isNil && !d.strict {
-		d.note(hint, raw(d.scanner, base, from))
-	}
-	return next, err
+	return next, nil
 }
 
 // raw returns the bytes from a position up to the current one; nothing if the buffer

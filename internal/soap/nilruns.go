@@ -5,10 +5,11 @@ import (
 	"slices"
 )
 
-// OX answers with every field that a user could have, and nearly all of them are nil:
-// nine tenths of a list of users are the same bytes for each of them. A client's
-// decoder remembers such runs of nil elements after it has read them once, and passes
-// over one that comes again, byte for byte, in the same place.
+// OX answers with every field that a user could have, and nearly all of them are nil,
+// or not asked for and the same for everybody: nine tenths of a list of users are the
+// same bytes for each of them. A client's decoder remembers such runs of elements that
+// come to nothing after it has read them once, and passes over one that comes again,
+// byte for byte, in the same place.
 
 // nilRuns are the runs of one decoder. They belong to the elements of one plan; when
 // those of another plan have any, they are forgotten.
@@ -16,6 +17,11 @@ type nilRuns struct {
 	plan    *plan
 	byField [][]nilRun // by the field that was expected when the run began
 	size    int        // bytes of all
+
+	// Elements that nobody has asked for and that are not nil, as they came last: one
+	// that comes again as it was belongs to a run, since others are likely to have it.
+	others [maxOthers][]byte
+	oldest int
 
 	// The run that is being read.
 	reading bool
@@ -32,26 +38,30 @@ type nilRun struct {
 }
 
 const (
-	minNilRun   = 64      // bytes, from which it is worth it
-	maxNilRuns  = 16      // of one field
+	minNilRun   = 64 // bytes, from which it is worth it
+	maxNilRuns  = 16 // of one field
+	maxOthers   = 32
+	maxOther    = 1 << 10 // bytes of one
 	maxNilBytes = 1 << 20 // of all
 )
 
-// pass passes over a run of nil elements that was read before, if one comes, and
+// pass passes over runs of elements that were read before, as long as one comes, and
 // returns the field that is expected then.
 func (d *decoder) pass(p *plan, hint int) (next int) {
 	r := &d.runs
 	if d.strict || d.selfClosed || r.reading || r.plan != p {
 		return hint
 	}
-	for i := range r.byField[hint] {
-		run := &r.byField[hint][i]
-		if d.comes(run.bytes) && slices.Equal(run.bindings, d.bindings) {
-			d.pos += len(run.bytes)
-			return run.next
+	for {
+		i := slices.IndexFunc(r.byField[hint], func(run nilRun) bool {
+			return d.comes(run.bytes) && slices.Equal(run.bindings, d.bindings)
+		})
+		if i < 0 {
+			return hint
 		}
+		d.pos += len(r.byField[hint][i].bytes)
+		hint = r.byField[hint][i].next
 	}
-	return hint
 }
 
 // comes reports whether the document goes on with b.
@@ -67,7 +77,23 @@ func (s *scanner) comes(b []byte) bool {
 	}
 }
 
-// note adds an element that was nil, and was read just now, to the run that is being
+// again reports whether an element that nobody has asked for, of which these are the
+// bytes, has come before.
+func (r *nilRuns) again(raw []byte) bool {
+	if len(raw) == 0 || len(raw) > maxOther {
+		return false
+	}
+	for _, o := range r.others {
+		if bytes.Equal(o, raw) {
+			return true
+		}
+	}
+	r.others[r.oldest] = append(r.others[r.oldest][:0], raw...)
+	r.oldest = (r.oldest + 1) % maxOthers
+	return false
+}
+
+// note adds an element that came to nothing, and was read just now, to the run that is being
 // read; hint is the field that was expected before it, and raw its bytes, none if they
 // are gone.
 func (d *decoder) note(hint int, raw []byte) {

@@ -3,6 +3,7 @@ package soap
 import (
 	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -124,22 +125,39 @@ func TestRunsOfNilChangeNothing(t *testing.T) {
 	}
 }
 
-// A run that was read once is passed over when it comes again, and not read.
+// A run that was read is passed over when it comes again, and not read; also one with
+// elements that nobody has asked for, once they have come twice.
 func TestRunsOfNilArePassedOver(t *testing.T) {
 	t.Parallel()
 	run := strings.Repeat(`<d:more `+instanceNil+`/>`, 50)
-	one := `<return><d:id>1</d:id>` + run + `<d:name>a</d:name></return>`
-	d := decoder{scanner: newScanner(strings.NewReader(`<list xmlns="urn:s" xmlns:d="urn:d">`+one+one+`</list>`), 1<<20)}
-	if ok, err := d.child(); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	var resp listResponse
-	err := d.structInto(planOf(reflect.TypeFor[listResponse]()), reflect.ValueOf(&resp).Elem())
-	if err != nil || len(resp.Return_) != 2 {
-		t.Fatal(err, len(resp.Return_))
-	}
-	if want := len(run); d.runs.size != want { // one that is read again is remembered again
-		t.Errorf("%d bytes of runs are remembered, want %d", d.runs.size, want)
+	const other = `<d:other>143</d:other>`
+	for _, c := range []struct {
+		name, run     string
+		times, remain int // bytes that are remembered; what is read again is remembered again
+	}{
+		{"nil", run, 2, len(run)},
+		{"nil, often", run, 9, len(run)},
+		{"others", run + other + run, 9, len(run) + len(other) + len(run)},
+		{"others that change", run + "<d:other>%</d:other>" + run, 9, len(run)},
+	} {
+		var text strings.Builder
+		for n := range c.times {
+			text.WriteString(`<return><d:id>1</d:id>` + strings.ReplaceAll(c.run, "%", strconv.Itoa(n)) +
+				`<d:name>a</d:name></return>`)
+		}
+		d := decoder{scanner: newScanner(strings.NewReader(`<list xmlns="urn:s" xmlns:d="urn:d">`+text.String()+`</list>`),
+			1<<20)}
+		if ok, err := d.child(); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		var resp listResponse
+		err := d.structInto(planOf(reflect.TypeFor[listResponse]()), reflect.ValueOf(&resp).Elem())
+		if err != nil || len(resp.Return_) != c.times {
+			t.Fatal(err, len(resp.Return_))
+		}
+		if d.runs.size != c.remain {
+			t.Errorf("%s: %d bytes of runs are remembered, want %d", c.name, d.runs.size, c.remain)
+		}
 	}
 }
 
