@@ -40,7 +40,7 @@ type people struct {
 	ids     []byte
 	slots   []uint64 // half of the hash, and the number of a person plus one; 0: free
 	seed    maphash.Seed
-	touched uint64
+	touched uint64 // what touch found, so that it is not left out as useless
 	contacts
 
 	stays     [][]furtherStay
