@@ -99,7 +99,7 @@ func (o *options) flags(f *cli.Flags) {
 	f.StringVar(&o.toFile, "to-password", "", "`file` with the target admin's password")
 	f.BoolVar(&o.insecure, "insecure", false, "imap:// without STARTTLS, in clear text")
 	f.StringVar(&o.users, "users", "", "`file` with the accounts, as migrate reads it")
-	f.StringVar(&o.state, "state", "", "`directory` for the accounts that this machine works at")
+	f.StringVar(&o.state, "state", "", "`directory` for the accounts that this process works at, and for nobody else")
 	f.StringVar(&o.report, "report", "", "`file` for the report over all machines, JSON or .html")
 	f.StringVar(&o.begin, "begin", "", "`time` from which on to work, such as 2026-11-28T18:00:00+01:00")
 	f.StringVar(&o.end, "end", "", "`time` at which to stop")

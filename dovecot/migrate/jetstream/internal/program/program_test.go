@@ -16,10 +16,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emersion/go-imap/v2"
+
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/dovecot/migrate/jetstream"
 	"github.com/ictmedia/schoolmail/dovecot/migrate/runner"
 	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/internal/cyrusd"
+	"github.com/ictmedia/schoolmail/internal/dovecotd"
 	"github.com/ictmedia/schoolmail/internal/testlife"
 )
 
@@ -90,27 +94,21 @@ func (l *link) set(cut bool) {
 
 // site is two mail servers with accounts and what a machine is told of them.
 type site struct {
-	from, to *dovecottest.Server
+	from, to string // addresses
 	names    []string
-	users    string
+	users    string // file
 }
 
-func newSite(t *testing.T, accounts, messages int) *site {
+const password = "pw"
+
+func newSite(t *testing.T, accounts int) *site {
 	t.Helper()
-	s := &site{from: testlife.Of(dovecottest.Start())(t), to: testlife.Of(dovecottest.Start())(t),
-		users: filepath.Join(t.TempDir(), "users.csv")}
+	s := &site{users: filepath.Join(t.TempDir(), "users.csv")}
 	list := "name,source,target,source_password,target_password\n"
 	for i := range accounts {
 		name := fmt.Sprintf("user%02d", i)
 		s.names = append(s.names, name)
-		list += fmt.Sprintf("%s,%s,%s,pw,pw\n", name, name, name)
-		for _, srv := range []*dovecottest.Server{s.from, s.to} {
-			srv.SetUsers(dovecottest.User{Name: name, Password: "pw"})
-		}
-		for n := range messages {
-			s.from.AddMessage(name, "INBOX", dovecottest.Message{Body: fmt.Appendf(nil, "Subject: %d\r\n\r\ntext of %s\r\n",
-				n, name)})
-		}
+		list += fmt.Sprintf("%s,%s,%s,%s,%s\n", name, name, name, password, password)
 	}
 	if err := os.WriteFile(s.users, []byte(list), 0o600); err != nil {
 		t.Fatal(err)
@@ -118,15 +116,55 @@ func newSite(t *testing.T, accounts, messages int) *site {
 	return s
 }
 
+// simulated fills a site of simulators.
+func simulated(t *testing.T, accounts, messages int) (s *site, from, to *dovecottest.Server) {
+	t.Helper()
+	s, from, to = newSite(t, accounts), testlife.Of(dovecottest.Start())(t), testlife.Of(dovecottest.Start())(t)
+	s.from, s.to = from.IMAPAddr, to.IMAPAddr
+	for _, name := range s.names {
+		for _, srv := range []*dovecottest.Server{from, to} {
+			srv.SetUsers(dovecottest.User{Name: name, Password: password})
+		}
+		for n := range messages {
+			from.AddMessage(name, "INBOX", dovecottest.Message{Body: []byte(mail(name, n))})
+		}
+	}
+	return s, from, to
+}
+
+// real fills a site of Cyrus and Dovecot.
+func real(t *testing.T, accounts, messages int) *site {
+	t.Helper()
+	s := newSite(t, accounts)
+	s.from = cyrusd.Start(t, cyrusd.Config{}.With(password, s.names...)).IMAPAddr
+	s.to = dovecotd.Start(t, dovecotd.Config{}.With(password, s.names...)).IMAPAddr
+	for _, name := range s.names {
+		c := cyrusd.Login(t, s.from, name, password)
+		for n := range messages {
+			cyrusd.Put(t, c, "INBOX", "", "01-Feb-2020 10:00:00 +0100", mail(name, n))
+		}
+		c.Close()
+	}
+	return s
+}
+
+func mail(user string, n int) string {
+	return fmt.Sprintf("Subject: %d\r\nMessage-ID: <%d.%s@school.test>\r\n\r\ntext of %s\r\n", n, n, user, user)
+}
+
 func (s *site) args(t *testing.T, from string, more ...string) []string {
-	return append([]string{"-from", "imap://" + from, "-to", "imap://" + s.to.IMAPAddr, "-insecure", "-users", s.users,
+	return append([]string{"-from", "imap://" + from, "-to", "imap://" + s.to, "-insecure", "-users", s.users,
 		"-state", t.TempDir(), "-run", "r"}, more...)
 }
 
-func bodies(s *dovecottest.Server, user string) (out []string) {
-	for _, m := range s.Messages(user, "INBOX") {
-		out = append(out, string(m.Body))
-	}
+// inbox is what an independent reader sees: each message's digest and length, sorted.
+func inbox(t *testing.T, addr, user string) (out []string) {
+	t.Helper()
+	cyrusd.Look(t, addr, user, password, func(folder string, _ *imap.SelectData, list []cyrusd.Seen) {
+		for _, m := range list {
+			out = append(out, fmt.Sprintf("%s: %s %d", folder, m.Digest, m.Length))
+		}
+	})
 	slices.Sort(out)
 	return out
 }
@@ -143,20 +181,33 @@ func call(t *testing.T, args ...string) (status int, out, errs string) {
 // the certificate over all is complete.
 func TestThreeMachines(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, 18, 5)
-	s.to.InjectIMAP(dovecottest.IMAPFault{Command: "APPEND", Delay: 700 * time.Millisecond, Times: -1})
+	t.Run("simulators", func(t *testing.T) {
+		t.Parallel()
+		s, from, to := simulated(t, 18, 5)
+		to.InjectIMAP(dovecottest.IMAPFault{Command: "APPEND", Delay: 700 * time.Millisecond, Times: -1})
+		forecast(t, s, from, threeMachines(t, s, 5))
+	})
+	t.Run("Cyrus to Dovecot", func(t *testing.T) {
+		t.Parallel()
+		threeMachines(t, real(t, 18, 40), 40)
+	})
+}
+
+// threeMachines returns the report over all.
+func threeMachines(t *testing.T, s *site, messages int) (file string) {
+	t.Helper()
 	n, err := jetstream.Embed(t.TempDir(), "127.0.0.1:0", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer n.Shutdown()
 	toNATS, nats := between(t, strings.TrimPrefix(n.ClientURL(), "nats://"))
-	toMail, mail := between(t, s.from.IMAPAddr)
+	toMail, mail := between(t, s.from)
 	common := []string{"-run-now", "-parallel", "2", "-lease", "2s", "-settle", "300ms", "-patience", "2s",
 		"-from-connections", "20", "-to-connections", "20", "-nats"}
 	var machines []*exec.Cmd
-	for _, args := range [][]string{s.args(t, s.from.IMAPAddr, append(common, n.ClientURL())...),
-		s.args(t, s.from.IMAPAddr, append(common, "nats://"+nats)...),
+	for _, args := range [][]string{s.args(t, s.from, append(common, n.ClientURL())...),
+		s.args(t, s.from, append(common, "nats://"+nats)...),
 		s.args(t, mail, append(common, n.ClientURL())...)} {
 		cmd := exec.Command(os.Args[0], args...)
 		cmd.Env = append(os.Environ(), "SCHOOLMAIL_MACHINE=1")
@@ -202,13 +253,14 @@ func TestThreeMachines(t *testing.T) {
 		t.Errorf("the machine that was cut off from the mail: exit %d", machines[2].ProcessState.ExitCode())
 	}
 	for _, name := range s.names {
-		if want, got := bodies(s.from, name), bodies(s.to, name); !slices.Equal(want, got) {
+		if want, got := inbox(t, s.from, name), inbox(t, s.to, name); !slices.Equal(want, got) || len(got) != messages {
 			t.Errorf("%s: %d messages at the target, %d at the source: %q", name, len(got), len(want), got)
 		}
 	}
-	file := filepath.Join(t.TempDir(), "report.json")
+	file = filepath.Join(t.TempDir(), "report.json")
 	status, out, errs := call(t, "-run", "r", "-nats", n.ClientURL(), "-report", file, "-lease", "2s")
-	if status != cli.Done || !strings.Contains(out, "18 of 18 accounts complete, 90 messages") {
+	if status != cli.Done ||
+		!strings.Contains(out, fmt.Sprintf("18 of 18 accounts complete, %d messages", 18*messages)) {
 		t.Errorf("exit %d\n%s%s", status, out, errs)
 	}
 	var rep runner.Report
@@ -216,11 +268,16 @@ func TestThreeMachines(t *testing.T) {
 		rep.Certificate.Complete != 18 {
 		t.Errorf("%v, %+v", err, rep.Certificate)
 	}
-	// The rates of this run tell what machines would need for another one.
+	return file
+}
+
+// forecast tells from the rates of a run what machines would need for another one.
+func forecast(t *testing.T, s *site, from *dovecottest.Server, file string) {
+	t.Helper()
 	for i := range 6 {
-		s.from.AddMessage(s.names[i], "INBOX", dovecottest.Message{Body: []byte("Subject: new\r\n\r\n")})
+		from.AddMessage(s.names[i], "INBOX", dovecottest.Message{Body: []byte("Subject: new\r\n\r\n")})
 	}
-	status, out, errs = call(t, s.args(t, s.from.IMAPAddr, "-simulate", "-machines", "4", "-rates", file)...)
+	status, out, errs := call(t, s.args(t, s.from, "-simulate", "-machines", "4", "-rates", file)...)
 	for _, want := range []string{"18 accounts, 96 messages", "1 machines, 4 accounts", "4 machines, 4 accounts"} {
 		if status != cli.Done || !strings.Contains(out, want) {
 			t.Errorf("exit %d, no %q\n%s%s", status, want, out, errs)
@@ -231,18 +288,18 @@ func TestThreeMachines(t *testing.T) {
 // One machine alone has its server in itself; a dry run does nothing.
 func TestAlone(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, 2, 1)
-	args := s.args(t, s.from.IMAPAddr, "-store", t.TempDir(), "-listen", "127.0.0.1:0")
+	s, from, to := simulated(t, 2, 1)
+	args := s.args(t, s.from, "-store", t.TempDir(), "-listen", "127.0.0.1:0")
 	status, out, errs := call(t, args...)
-	if status != cli.Done || !strings.Contains(out, "would migrate 2 accounts") || len(bodies(s.to, "user00")) > 0 {
+	if status != cli.Done || !strings.Contains(out, "would migrate 2 accounts") || len(inbox(t, s.to, "user00")) > 0 {
 		t.Errorf("exit %d\n%s%s", status, out, errs)
 	}
 	status, out, errs = call(t, append(args, "-run-now")...)
 	if status != cli.Done || !strings.Contains(out, "2 of 2 accounts complete, 2 messages") {
 		t.Errorf("exit %d\n%s%s", status, out, errs)
 	}
-	s.to.InjectIMAP(dovecottest.IMAPFault{Command: "APPEND", No: "[LIMIT] refused", Times: -1})
-	s.from.AddMessage("user01", "INBOX", dovecottest.Message{Body: []byte("Subject: new\r\n\r\n")})
+	to.InjectIMAP(dovecottest.IMAPFault{Command: "APPEND", No: "[LIMIT] refused", Times: -1})
+	from.AddMessage("user01", "INBOX", dovecottest.Message{Body: []byte("Subject: new\r\n\r\n")})
 	status, out, errs = call(t, append(args, "-run-now", "-run", "second")...)
 	if status != cli.Held || !strings.Contains(out, "1 of 2 accounts complete") {
 		t.Errorf("exit %d\n%s%s", status, out, errs)
