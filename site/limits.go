@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/ictmedia/schoolmail"
@@ -40,19 +41,29 @@ func limited(ctx context.Context, what string, limit time.Duration, f func(conte
 type limitedMailstore struct {
 	schoolmail.Mailstore
 	limit time.Duration
+	took  *atomic.Int64 // all commands together
+}
+
+// during adds the time that passes until the function that it returns is called.
+func during(took *atomic.Int64) (end func()) {
+	start := time.Now()
+	return func() { took.Add(int64(time.Since(start))) }
 }
 
 func (m limitedMailstore) EnsureMailbox(ctx context.Context, a schoolmail.Account) error {
+	defer during(m.took)()
 	return limited(ctx, "mail server", m.limit,
 		func(ctx context.Context) error { return m.Mailstore.EnsureMailbox(ctx, a) })
 }
 
 func (m limitedMailstore) Disconnect(ctx context.Context, a schoolmail.Account) error {
+	defer during(m.took)()
 	return limited(ctx, "mail server", m.limit,
 		func(ctx context.Context) error { return m.Mailstore.Disconnect(ctx, a) })
 }
 
 func (m limitedMailstore) RemoveMailbox(ctx context.Context, a schoolmail.Account) error {
+	defer during(m.took)()
 	return limited(ctx, "mail server", m.limit,
 		func(ctx context.Context) error { return m.Mailstore.RemoveMailbox(ctx, a) })
 }
@@ -61,9 +72,11 @@ func (m limitedMailstore) RemoveMailbox(ctx context.Context, a schoolmail.Accoun
 type limitedNotifier struct {
 	schoolmail.Notifier
 	limit time.Duration
+	took  *atomic.Int64
 }
 
 func (n limitedNotifier) Notify(ctx context.Context, notice schoolmail.Notice) error {
+	defer during(n.took)()
 	return limited(ctx, "mail relay", n.limit,
 		func(ctx context.Context) error { return n.Notifier.Notify(ctx, notice) })
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ictmedia/schoolmail"
@@ -163,13 +164,15 @@ func (s *Site) openJournal(set *Settings) error {
 func (s *Site) openServers(set *Settings) error {
 	closed := &mailOff{}
 	if s.parts.Directory == nil {
-		client, err := ucs.New(set.DirectoryURL, &set.Directory)
+		var spent atomic.Int64
+		client, err := ucs.New(set.DirectoryURL, timed(set.Directory, &spent))
 		if err != nil {
 			return err
 		}
 		s.closeLater(client.Close)
 		s.parts.Directory = &directory{Client: client, closed: closed}
 		s.requests["ldap"] = func() int64 { return int64(client.Stats().Total()) }
+		s.times["ldap"] = func() time.Duration { return time.Duration(spent.Load()) }
 	}
 	if s.parts.Groupware != nil {
 		return nil
@@ -216,6 +219,7 @@ func (s *Site) openMailstore(set *Settings) error {
 	}
 	s.parts.Mailstore = dovecot.NewMailstore(client, login, set.Mail)
 	s.requests["doveadm"] = func() int64 { return int64(client.Stats().Requests) }
+	s.times["doveadm"] = func() time.Duration { return time.Duration(s.mailTook.Load()) }
 	return nil
 }
 
@@ -230,7 +234,20 @@ func (s *Site) openNotifier(set *Settings) error {
 	s.closeLater(mailer.Close)
 	s.parts.Notifier = mailer
 	s.requests["smtp"] = func() int64 { return int64(mailer.Sent()) }
+	s.times["smtp"] = func() time.Duration { return time.Duration(s.noticesTook.Load()) }
 	return nil
+}
+
+// timed returns options with which a client adds up how long its requests take.
+func timed(o ucs.Options, spent *atomic.Int64) *ucs.Options {
+	next := o.Observer
+	o.Observer = ucs.ObserverFunc(func(e ucs.Event) {
+		spent.Add(int64(e.Duration))
+		if next != nil {
+			next.Observe(e)
+		}
+	})
+	return &o
 }
 
 // directory is UCS@school over LDAP.

@@ -97,6 +97,8 @@ type Act struct {
 	By       string           // who has approved and who has applied it
 	Folder   string           // where plan and reports of what was applied are kept
 
+	took map[string]time.Duration // by a request, on average
+
 	register *register        // who its people are
 	before   map[string]int64 // requests per server, before it was looked
 	rest     bool             // an earlier run is finished by it; the run's own act is still to come
@@ -342,7 +344,10 @@ func (s *Site) carryOut(ctx context.Context, act *Act, o *RunOptions) (*Act, err
 			return act, err
 		}
 	}
-	act.Requests = since(act.before, s.Requests())
+	act.Requests, act.took = since(act.before, s.Requests()), map[string]time.Duration{}
+	for name := range act.Requests {
+		act.took[name] = s.RequestTime(name)
+	}
 	if act.Result != nil {
 		if err := errors.Join(s.leaveCopies(act), s.leave(act)); err != nil {
 			return act, fmt.Errorf("report: %w", err)

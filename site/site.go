@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -98,8 +99,10 @@ type Site struct {
 	// directoryFirst says that reading the groupware needs what was read from
 	// the directory; otherwise both are read side by side.
 	directoryFirst bool
-	requests       map[string]func() int64 // by server, of the parts that Open has made
-	times          map[string]func() time.Duration
+	requests       map[string]func() int64         // by server, of the parts that Open has made
+	times          map[string]func() time.Duration // of all requests together
+	mailTook       atomic.Int64                    // calls of the mail store
+	noticesTook    atomic.Int64
 	closers        []func() error
 	teller         teller
 	verified       verified
@@ -115,8 +118,8 @@ func (s *Site) Policy() schoolmail.Policy { return s.policy }
 func (s *Site) Ports() schoolmail.Ports {
 	p := s.parts
 	return schoolmail.Ports{Directory: p.Directory, Groupware: p.Groupware,
-		Mailstore: limitedMailstore{p.Mailstore, s.limits.command()},
-		Notifier:  limitedNotifier{p.Notifier, s.limits.notice()}, Journal: p.Journal}
+		Mailstore: limitedMailstore{p.Mailstore, s.limits.command(), &s.mailTook},
+		Notifier:  limitedNotifier{p.Notifier, s.limits.notice(), &s.noticesTook}, Journal: p.Journal}
 }
 
 // RunsDir is where runs leave plan and report, in a folder each.

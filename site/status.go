@@ -2,8 +2,10 @@ package site
 
 import (
 	"cmp"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ictmedia/schoolmail/site/monitor"
@@ -27,6 +29,11 @@ func (set *Settings) Status(acts []*Act) *monitor.Status {
 	s.Contexts = []monitor.Context{}
 	for _, c := range r.Contexts {
 		s.Contexts = append(s.Contexts, monitor.Context{ID: c.Context, Name: c.Name, Users: c.After, Capacity: c.Capacity})
+	}
+	s.Requests = []monitor.Requests{}
+	for _, name := range slices.Sorted(maps.Keys(act.Requests)) {
+		s.Requests = append(s.Requests, monitor.Requests{Server: name, Count: act.Requests[name],
+			Microseconds: act.took[name].Microseconds()})
 	}
 	return s
 }

@@ -14,6 +14,7 @@
 package monitor
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ictmedia/schoolmail"
@@ -44,6 +45,17 @@ type Status struct {
 	Findings int       `json:"findings"` // what somebody should look at
 	Steps    []Steps   `json:"steps"`
 	Contexts []Context `json:"contexts"`
+	// Requests say what servers were asked, and how quickly they answered. One that the
+	// run has not asked stands there as the last run that did has seen it.
+	Requests []Requests `json:"requests"`
+}
+
+// Requests counts what a server was asked: ldap, ox-soap, doveadm or smtp.
+type Requests struct {
+	Server string `json:"server"`
+	Count  int64  `json:"count"` // in the run, or 0
+	// Microseconds is how long a request took on average; 0: not measured.
+	Microseconds int64 `json:"microseconds"`
 }
 
 // Export is the delivery that the run was made from.
@@ -77,6 +89,18 @@ func (s *Status) follows(before *Status) {
 	s.Format = Format
 	s.Started, s.Ended = s.Started.UTC().Truncate(time.Second), s.Ended.UTC().Truncate(time.Second)
 	s.Export.Written = s.Export.Written.UTC().Truncate(time.Second)
+	if before != nil {
+		for _, r := range before.Requests {
+			i := slices.IndexFunc(s.Requests, func(o Requests) bool { return o.Server == r.Server })
+			switch {
+			case i < 0:
+				r.Count = 0
+				s.Requests = append(s.Requests, r)
+			case s.Requests[i].Microseconds == 0:
+				s.Requests[i].Microseconds = r.Microseconds
+			}
+		}
+	}
 	if before != nil {
 		s.LastSuccess, s.LastClean = before.LastSuccess, before.LastClean
 		if s.Contexts == nil { // the run did not get that far

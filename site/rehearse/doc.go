@@ -21,8 +21,9 @@ import (
 type Options struct {
 	Day       schoolmail.Date // of the run that is rehearsed; 0: today
 	ExportDir string          // the export to apply; "": the district's own
-	// Latency is how long a request takes, by server (ldap, ox-soap, doveadm, smtp); one
-	// that is missing is taken from what reading the real server took, where it was read.
+	// Latency is how long a request takes, by server (ldap, ox-soap, doveadm, smtp). One
+	// that is missing is what the last run has measured (see package site/monitor) or,
+	// where there was none, what reading the real server takes.
 	Latency map[string]time.Duration
 }
 
@@ -56,8 +57,18 @@ type Server struct {
 	Name     string
 	Requests int64
 	Latency  time.Duration // of a request; 0: not known
-	Measured bool          // by reading the real server, not declared
+	Known    Source        // how the latency is known
 }
+
+// Source says how it is known what a request takes.
+type Source string
+
+// The sources.
+const (
+	Declared  Source = "given"
+	ByLastRun Source = "last run"
+	ByReading Source = "read now"
+)
 
 // Busy is the time that the requests take one after the other.
 func (s Server) Busy() time.Duration { return time.Duration(s.Requests) * s.Latency }
@@ -125,9 +136,7 @@ func (r *Result) WriteText(w io.Writer) error {
 		each, together := "not known", "-"
 		if s.Latency > 0 {
 			each, together = s.Latency.Round(10*time.Microsecond).String(), s.Busy().Round(time.Millisecond).String()
-			if s.Measured {
-				each += " (as read)"
-			}
+			each += fmt.Sprintf(" (%s)", s.Known)
 		}
 		fmt.Fprintf(tw, "%s\t%d\t%s\t%s\n", s.Name, s.Requests, each, together)
 	}

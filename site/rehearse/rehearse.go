@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +22,7 @@ import (
 	"github.com/ictmedia/schoolmail/ox"
 	"github.com/ictmedia/schoolmail/ox/oxtest"
 	"github.com/ictmedia/schoolmail/site"
+	"github.com/ictmedia/schoolmail/site/monitor"
 	"github.com/ictmedia/schoolmail/ucs"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
 )
@@ -79,29 +79,22 @@ func Run(ctx context.Context, set *site.Settings, opts *Options) (_ *Result, err
 	}
 	r.count(act.Plan, act.Result)
 	for _, name := range slices.Sorted(maps.Keys(act.Requests)) {
-		d := Server{Name: name, Requests: act.Requests[name], Latency: o.Latency[name]}
-		if _, declared := o.Latency[name]; !declared {
-			d.Latency, d.Measured = measured[name], measured[name] > 0
+		d := measured[name]
+		if t, declared := o.Latency[name]; declared {
+			d = Server{Latency: t, Known: Declared}
 		}
+		d.Name, d.Requests = name, act.Requests[name]
 		r.Servers = append(r.Servers, d)
 	}
 	return r, nil
 }
 
-// look reads the real servers, and measures what a request to them takes.
+// look reads the real servers, and says what a request to them takes: as the last run
+// has measured it or, where there was none, as reading them does now.
 func look(ctx context.Context, set *site.Settings, day schoolmail.Date) (*site.World, *schoolmail.Policy,
-	map[string]time.Duration, error) {
+	map[string]Server, error) {
 	own := *set
 	own.PlanOnly = true
-	var spent, requests atomic.Int64
-	before := own.Directory.Observer
-	own.Directory.Observer = ucs.ObserverFunc(func(e ucs.Event) {
-		spent.Add(int64(e.Duration))
-		requests.Add(1)
-		if before != nil {
-			before.Observe(e)
-		}
-	})
 	s, err := site.Open(&own, nil)
 	if err != nil {
 		return nil, nil, nil, err
@@ -111,12 +104,18 @@ func look(ctx context.Context, set *site.Settings, day schoolmail.Date) (*site.W
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	measured := map[string]time.Duration{}
-	if n := requests.Load(); n > 0 {
-		measured["ldap"] = time.Duration(spent.Load() / n)
+	measured := map[string]Server{}
+	for name := range s.Requests() {
+		if t := s.RequestTime(name); t > 0 {
+			measured[name] = Server{Latency: t, Known: ByReading}
+		}
 	}
-	if t := s.RequestTime("ox-soap"); t > 0 {
-		measured["ox-soap"] = t
+	if st, err := monitor.Read(set.StatusPath()); err == nil {
+		for _, r := range st.Requests {
+			if r.Microseconds > 0 {
+				measured[r.Server] = Server{Latency: time.Duration(r.Microseconds) * time.Microsecond, Known: ByLastRun}
+			}
+		}
 	}
 	policy := s.Policy()
 	return w, &policy, measured, nil

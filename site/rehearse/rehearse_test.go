@@ -12,6 +12,7 @@ import (
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/testlife"
 	"github.com/ictmedia/schoolmail/site"
+	"github.com/ictmedia/schoolmail/site/monitor"
 	"github.com/ictmedia/schoolmail/site/rehearse"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 )
@@ -58,6 +59,10 @@ func TestRehearsalIsWhatThenHappens(t *testing.T) {
 		t.Fatal(err)
 	}
 	day := next.Today() + 62
+	if err := set.WriteStatus(&monitor.Status{Requests: []monitor.Requests{{Server: "ox-soap", Microseconds: 90_000},
+		{Server: "ldap"}}}); err != nil {
+		t.Fatal(err)
+	}
 	written, tree := sb.Writes(), sb.LDAP.LDIF()
 	r, err := rehearse.Run(t.Context(), set, &rehearse.Options{Day: day, ExportDir: dir,
 		Latency: map[string]time.Duration{"smtp": 20 * time.Millisecond}})
@@ -93,8 +98,9 @@ func TestRehearsalIsWhatThenHappens(t *testing.T) {
 		t.Errorf("%d held, really %d", held, len(real.Plan.Held))
 	}
 	for _, s := range r.Servers {
-		if s.Name == "smtp" && (s.Latency != 20*time.Millisecond || s.Measured) ||
-			(s.Name == "ldap" || s.Name == "ox-soap") && (s.Latency <= 0 || !s.Measured || s.Requests == 0) {
+		want := map[string]rehearse.Source{"smtp": rehearse.Declared, "ldap": rehearse.ByReading,
+			"ox-soap": rehearse.ByLastRun, "doveadm": ""}[s.Name]
+		if s.Known != want || want != "" && s.Latency <= 0 || s.Name == "ox-soap" && s.Latency != 90*time.Millisecond {
 			t.Errorf("%+v", s)
 		}
 	}

@@ -89,9 +89,9 @@ what is missing. An example for cron, at two in the morning:
       Copies what is observed into simulated servers, plays a run with another
       export there, say that of the next term, and tells steps, requests and time
       per server, and what would be held and why. The district's servers are read
-      only. What a request takes is measured where reading them shows it (ldap,
-      ox-soap), or given with -latencies for ldap, ox-soap, doveadm and smtp. Exit
-      status 3: something would be held, or fail.
+      only. What a request takes is what the last run has measured (status.json), else
+      what reading shows, or given with -latencies for ldap, ox-soap, doveadm and
+      smtp. Exit status 3: something would be held, or fail.
 
   provision -config district.toml -hold WHO -reason TEXT -until YYYY-MM-DD [-by NAME]
   provision -config district.toml -release WHO [-by NAME]
