@@ -29,6 +29,7 @@ import (
 	"github.com/ictmedia/schoolmail/site/journal"
 	"github.com/ictmedia/schoolmail/site/lease"
 	"github.com/ictmedia/schoolmail/site/notify"
+	"github.com/ictmedia/schoolmail/site/rehearse"
 	"github.com/ictmedia/schoolmail/site/sitetest"
 	"github.com/ictmedia/schoolmail/ucs"
 	"github.com/ictmedia/schoolmail/ucs/ucstest"
@@ -271,6 +272,9 @@ func TestNilOptions(t *testing.T) {
 		"site/journal.OpenReader": func() { journal.OpenReader(dir+"/none", nil) },
 		"site/lease.Acquire":      func() { _, _ = lease.Acquire(over, ldap, "test", nil) },
 		"site/notify.New":         func() { _, _ = notify.New("127.0.0.1:1", "a@example.org", nil) },
+		"site/rehearse.Run": func() {
+			_, _ = rehearse.Run(over, &site.Settings{StateDir: dir + "/rehearsed"}, nil)
+		},
 		"ucs.Client.Watch": func() {
 			for range ldap.Watch(over, nil) {
 				break
