@@ -249,34 +249,7 @@ func (f *facts) house() {
 	f.presume(home)
 	unknown := map[ContextID]int{}
 	for _, x := range f.sorted.places {
-		p := &f.state.Places[x]
-		if !p.Admin {
-			f.users++
-		}
-		i, known := f.byUser.number(p.Username)
-		if !known || p.DisplayName != f.state.Accounts[i].DisplayName || p.Username == "" {
-			f.display.others = append(f.display.others, p)
-		}
-		if _, updating := f.updating[p.Context]; updating {
-			continue // presumed
-		}
-		if !known || p.Mail != f.state.Accounts[i].Mail {
-			f.named = append(f.named, p)
-		}
-		if !known {
-			if !p.Admin {
-				unknown[p.Context]++
-				f.unknown++
-			}
-			continue
-		}
-		if a := &f.state.Accounts[i]; a.Context == p.Context && p.Context != 0 {
-			if home[i] == nil {
-				home[i] = p
-			}
-			continue
-		}
-		f.elsewhere[p.Username] = append(f.elsewhere[p.Username], p)
+		f.lodge(&f.state.Places[x], home, unknown)
 	}
 	for i := range f.people {
 		if p := &f.people[i]; p.account != nil {
@@ -297,6 +270,36 @@ func (f *facts) house() {
 		}
 		f.find("unknown-users", "OX has %d users that are not in the directory (%s); they are not touched",
 			f.unknown, strings.Join(parts, ", "))
+	}
+}
+
+// lodge notes whose place a user in OX is. Those that no account explains are counted
+// in unknown, by context.
+func (f *facts) lodge(p *Place, home []*Place, unknown map[ContextID]int) {
+	if !p.Admin {
+		f.users++
+	}
+	i, known := f.byUser.number(p.Username)
+	if !known || p.DisplayName != f.state.Accounts[i].DisplayName || p.Username == "" {
+		f.display.others = append(f.display.others, p)
+	}
+	if _, updating := f.updating[p.Context]; updating {
+		return // presumed
+	}
+	if !known || p.Mail != f.state.Accounts[i].Mail {
+		f.named = append(f.named, p)
+	}
+	if !known {
+		if !p.Admin {
+			unknown[p.Context]++
+			f.unknown++
+		}
+		return
+	}
+	if a := &f.state.Accounts[i]; a.Context != p.Context || p.Context == 0 {
+		f.elsewhere[p.Username] = append(f.elsewhere[p.Username], p)
+	} else if home[i] == nil {
+		home[i] = p
 	}
 }
 
