@@ -149,6 +149,8 @@ type ChangeAccount struct {
 	After  Account  `json:"after"`
 	Fields []string `json:"fields"` // what differs
 	Access string   `json:"access"`
+	// the person's user is in After.Context already, and only the directory does not say so
+	SeatExists bool `json:"seat_exists,omitempty"`
 }
 
 // Kind implements Action.
@@ -157,7 +159,7 @@ func (a ChangeAccount) states() (*Account, *Account) { return &a.Before, &a.Afte
 func (a ChangeAccount) move() (from, to ContextID)   { return 0, a.After.Context }
 
 func (a ChangeAccount) takes() ContextID {
-	if a.Before.Context == a.After.Context {
+	if a.Before.Context == a.After.Context || a.SeatExists {
 		return 0
 	}
 	return a.After.Context

@@ -455,17 +455,20 @@ func (d *decisions) present(i int32) {
 	w := d.copyOf(cur)
 	d.want(w, r, ms)
 	place := p.place
-	allowed := slices.Contains(pop.Contexts, a.Context)
+	if old := d.livesIn(a); place == nil && old != nil {
+		place, w.Context = old, old.Context
+	}
+	allowed := slices.Contains(pop.Contexts, w.Context)
 	access := pop.Access
 	if why := d.uncertain(a, ms); why != "" {
 		// One of the person's rows may be among those lost: nothing is taken away.
 		w.Memberships = union(cur.Memberships, w.Memberships)
 		access = cmp.Or(cur.Access, access)
 		if !allowed && place != nil {
-			d.find("move-suspended", "%s would move from context %d, now %s; but %s", a.Username, a.Context, pop.Name,
+			d.find("move-suspended", "%s would move from context %d, now %s; but %s", a.Username, w.Context, pop.Name,
 				why).Key = a.Key
 			wider := *pop
-			wider.Contexts = append(slices.Clone(pop.Contexts), a.Context)
+			wider.Contexts = append(slices.Clone(pop.Contexts), w.Context)
 			pop, allowed = &wider, true
 		}
 	}
@@ -475,6 +478,9 @@ func (d *decisions) present(i int32) {
 		w.Access = access
 	}
 	fields := d.changes(cur, w)
+	if w.Context != cur.Context {
+		fields = append(slices.Clone(fields), "context") // the list is shared
+	}
 	if s := d.unknownSchool(w.Memberships); s != "" {
 		d.steps = append(d.steps, chain...)
 		d.hold(changeStep(cur, w, fields, ""), guardNewSchools, "school "+string(s)+" is new, and "+d.doubtful[s])
@@ -539,6 +545,17 @@ func (d *decisions) pending(i int32, ms []Membership, pop *Population) {
 	d.claim(c, pop)
 }
 
+// livesIn returns the user of somebody whose context the directory does not know, as of
+// those who lived in Open-Xchange before their site was taken over; nil: there is none, or
+// it is not certain which.
+func (d *decisions) livesIn(a *Account) *Place {
+	there := d.elsewhere[a.Username]
+	if a.Context != 0 || a.Previous.Context != 0 || len(there) != 1 || a.Mail == "" || !strings.EqualFold(there[0].Mail, a.Mail) {
+		return nil
+	}
+	return there[0]
+}
+
 // moving plans for somebody who has no user, or one where they may not be.
 func (d *decisions) moving(r *prepared) {
 	a, cur, w := r.account, r.cur, r.want
@@ -562,10 +579,6 @@ func (d *decisions) moving(r *prepared) {
 	free.Contexts = slices.Clone(r.pop.Contexts)
 	for _, p := range d.elsewhere[a.Username] {
 		switch {
-		case a.Context == 0 && a.Previous.Context == 0 && len(d.elsewhere[a.Username]) == 1 && a.Mail != "" &&
-			strings.EqualFold(p.Mail, a.Mail):
-			// The directory does not know it yet: the person has lived there before the site was taken over.
-			c.pin = p.Context
 		case p.Context == a.Previous.Context || !slices.Contains(r.pop.Contexts, p.Context):
 		case r.place != nil && strings.EqualFold(p.Mail, r.place.Mail) && p.DisplayName == r.place.DisplayName:
 			c.pin = p.Context
@@ -609,7 +622,7 @@ func (d *decisions) staying(r *prepared) {
 			RepairPlace{Account: *w, Access: r.access, Found: *r.place}))
 	}
 	d.steps = append(d.steps, chain...)
-	if d.policy.context(a.Context) == nil {
+	if d.policy.context(w.Context) == nil {
 		return // a move that is suspended; nobody else can be meant
 	}
 	if d.count(r) {
@@ -620,7 +633,7 @@ func (d *decisions) staying(r *prepared) {
 	d.dropCopy(c, false)
 	d.frees = append(d.frees, c.steps...)
 	c.steps = nil
-	c.place, c.access, c.reason = r.place, r.access, stayReason(a.Context)
+	c.place, c.access, c.reason = r.place, r.access, stayReason(w.Context)
 	d.claim(c, r.pop)
 }
 
@@ -796,9 +809,16 @@ func (d *decisions) ended(a *Account, r *Record) Step {
 	return s
 }
 
+<<<<<<< HEAD
 func changeStep(before, after *Account, fields []string, access string) Step {
 	return newStep(KindChange, after, changeReason(before, after, fields),
 		ChangeAccount{Before: *before, After: *after, Fields: fields, Access: access})
+=======
+func changeStep(before, after Account, fields []string, access string) Step {
+	return newStep(KindChange, &after, changeReason(&before, &after, fields),
+		ChangeAccount{Before: before, After: after, Fields: fields, Access: access,
+			SeatExists: before.Context != after.Context})
+>>>>>>> c5e8f4b (years: what limits allow, what was computed, one writer and living sites are counted, too; transfers without old copies count over the window)
 }
 
 func newStep(k Kind, a *Account, reason string, act Action) Step {

@@ -350,6 +350,7 @@ func (a ChangeAccount) fields(o *object) {
 	o.states(&a.Before, &a.After)
 	o.texts("fields", a.Fields)
 	o.text("access", a.Access)
+	o.flagIf("seat_exists", a.SeatExists)
 }
 
 func (a RepairPlace) fields(o *object) {

@@ -148,6 +148,8 @@ func (f *facts) census(guard string) *census {
 			h.school = from(cmp.Or(a.Previous.Context, a.Context))
 		case guard == "transfers" && f.recent(a.Previous.Since): // whoever has moved counts where they were
 			h.school = from(a.Previous.Context)
+		case guard == "transfers" && done: // the old copy is gone, and with it from where
+			h.school = ""
 		case guard == "transfers":
 			h.school = from(a.Context)
 		}

@@ -285,3 +285,31 @@ func TestHeldRenameHoldsTheTransfer(t *testing.T) {
 		t.Errorf("%s", plan.Summary())
 	}
 }
+
+// Transfers count over the whole window also where no old copies are kept, which would
+// tell of them.
+func TestTransfersCountWithoutOldCopies(t *testing.T) {
+	t.Parallel()
+	p := guardPolicy()
+	p.LifeCycle.TransferGraceDays = -1
+	p.Populations[1].Contexts = []ContextID{30}
+	w := newWorld(t, p)
+	rs := school(nil, "ps-a", RolePupil, 40)
+	w.run(p, delivery(rs), day0)
+	moved := 0
+	for day := range 4 { // three more each day; three a week are allowed
+		for i := range 3 {
+			rs[3*day+i].Memberships = []Membership{class("ps-a", "secondary", "7a")}
+		}
+		w.run(p, delivery(rs), day0.AddDays(10+day))
+		moved = 0
+		for _, a := range w.accounts {
+			if a.Context == 30 {
+				moved++
+			}
+		}
+	}
+	if moved != 3 {
+		t.Errorf("%d people were moved within a week, 3 are allowed", moved)
+	}
+}

@@ -166,6 +166,11 @@ func TestAdoptedAccountsKeepTheirPlaces(t *testing.T) {
 				a.Context = 0
 			}
 			w.accounts[a.Username] = a
+			for i := range p.Contexts { // full with them
+				if p.Contexts[i].ID == home {
+					p.Contexts[i].Capacity, p.Contexts[i].Headroom = 2, 0
+				}
+			}
 			for day := range 2 {
 				w.run(p, delivery(ida(level)), day0.AddDays(1+day))
 			}

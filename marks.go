@@ -113,6 +113,17 @@ func (d *decisions) marked(before, after *Account, fields []string) []Mark {
 	return marks
 }
 
+const guardTransfers = "transfers"
+
+// moved returns the marks of an account after a transfer: those that still count, and one
+// of the transfer.
+func (in *given) moved(a *Account, c *claim) []Mark {
+	marks := slices.DeleteFunc(slices.Clone(a.Marks), func(m Mark) bool {
+		return in.now.Sub(m.On) >= in.window() || m.Guard == guardTransfers
+	})
+	return append(marks, Mark{Guard: guardTransfers, On: in.now, Role: c.before.Role, School: c.home})
+}
+
 // window is the number of days, up to today, over which guards count: within a
 // change of terms at least all of it up to now.
 func (in *given) window() int {
@@ -177,7 +188,11 @@ func (in *given) done(guard string, a *Account) bool {
 	case "deactivations":
 		return in.recent(a.Deactivated)
 	case "transfers", "transfers by school":
-		return in.recent(a.Previous.Since)
+		// Old copies go, and then only the mark tells.
+		guard = guardTransfers
+		if in.recent(a.Previous.Since) {
+			return true
+		}
 	}
 	return slices.ContainsFunc(a.Marks, func(m Mark) bool { return m.Guard == guard && in.recent(m.On) })
 }

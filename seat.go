@@ -370,6 +370,7 @@ func (s *seats) seatStep(c *claim, into ContextID) Step {
 			Access: c.access})
 	}
 	after.Previous = Previous{Context: c.now, UserID: c.place.UserID, Since: s.now}
+	after.Marks = s.moved(&after, c)
 	reason := c.reason
 	if c.stays() {
 		reason = fmt.Sprintf("makes room in context %d", c.now)

@@ -24,7 +24,8 @@ func (l *Life) export() (schoolmail.Delivery, bool) {
 		l.truth.there[rs[i].Key.ID] = true
 	}
 	l.lies = slices.DeleteFunc(l.lies, func(x lie) bool { return x.until < l.Days })
-	if len(l.lies) < 3 && l.chance(50) {
+	// Who has a new id and is otherwise not as they were either, nobody can know.
+	if len(l.lies) < 3 && l.chance(50) && len(l.strange) == 0 && l.Days > l.calm {
 		l.lie(rs)
 	}
 	lied := len(l.lies) > 0
@@ -32,6 +33,7 @@ func (l *Life) export() (schoolmail.Delivery, bool) {
 		l.truth.export += ", " + x.name
 	}
 	rs = l.told(rs)
+	filled := len(l.strange) == 0 && l.fillDown(rs)
 	d := schoolmail.Delivery{Source: source, Kind: schoolmail.DeliveryFull, Rows: len(rs)}
 	spoilt := l.spoil(&rs, &d)
 	slices.SortFunc(rs, func(a, b schoolmail.Record) int { return a.Key.Compare(b.Key) })
@@ -46,7 +48,7 @@ func (l *Life) export() (schoolmail.Delivery, bool) {
 	}
 	d.Records = rs
 	d.Fingerprint = fingerprint(rs)
-	return d, spoilt || lied
+	return d, spoilt || lied || filled
 }
 
 // told applies the lies.

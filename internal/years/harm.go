@@ -33,13 +33,18 @@ const (
 	SecondRun        Kind = "a second run found something to do"
 	OverLimit        Kind = "more went than the limits allow"
 	WrongPlace       Kind = "somebody delivered and not held is not where they belong"
+	RightsSlipped    Kind = "more roles, classes, schools or fields changed than the limits allow"
+	NotComputed      Kind = "a plan that is not what its inputs give, or accepted after they changed"
+	TwoWriters       Kind = "two runs wrote at the same time"
+	WronglyTaken     Kind = "an account of a living site proposed for somebody else"
 	Refused          Kind = "a plan could not be made or applied on a quiet day"
 )
 
 // Kinds lists all of them.
 var Kinds = []Kind{SomebodyElse, SecondAccount, PresentNoticed, ShortNotice, PresentClosed, PurgedEarly,
 	LastCopyLost, DataLost, MailLost, NameAgain, NameChanged, DisplayNameTwice, Overfull, HeldTouched,
-	StrangerTouched, NoPassword, ToldTwice, SecondRun, OverLimit, WrongPlace, Refused}
+	StrangerTouched, NoPassword, ToldTwice, SecondRun, OverLimit, WrongPlace, RightsSlipped, NotComputed,
+	TwoWriters, WronglyTaken, Refused}
 
 // Harm counts it, with a few examples.
 type Harm map[Kind]*Count

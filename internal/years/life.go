@@ -29,6 +29,14 @@ type Life struct {
 	Plans int // made so far
 	Steps int // planned so far
 	Lies  map[string]int
+	// Proposed counts accounts of a living site that were proposed for somebody.
+	Proposed int
+
+	more      *rand.Rand // for what came later, so that a seed's days stay what they were
+	filled    column
+	calm      int // the day until which no id is wrong
+	strange   map[string]schoolmail.RecordKey // accounts that have lost their record ids
+	takenOver int                             // the day on which they are taken over
 
 	rng      *rand.Rand
 	policy   schoolmail.Policy
@@ -42,7 +50,8 @@ type Life struct {
 // NewLife makes the district of a seed. Every other one has birth dates in its
 // export, and in every other one old copies are kept.
 func NewLife(seed uint64, people int) *Life {
-	l := &Life{rng: rand.New(rand.NewPCG(seed, 9)), births: seed%2 == 0, Lies: map[string]int{}}
+	l := &Life{rng: rand.New(rand.NewPCG(seed, 9)), births: seed%2 == 0, Lies: map[string]int{},
+		more: rand.New(rand.NewPCG(seed, 10)), strange: map[string]schoolmail.RecordKey{}}
 	l.district = escadatest.NewDistrict(seed, &escadatest.Options{People: people, Schools: 5, Source: source})
 	grace := -1
 	if seed/2%2 == 0 {
@@ -94,7 +103,7 @@ func (l *Life) Day() error {
 		switch {
 		case l.Days%yearDays == 0:
 			l.district = l.district.Next(&escadatest.Term{Start: l.district.Today().AddDays(1)})
-		case l.chance(150): // one each joins, leaves, moves and gets another name
+		case l.chance(150) && len(l.strange) == 0: // one each joins, leaves, moves and gets another name
 			l.district = l.district.Day(1, 4000/l.district.Len())
 		default:
 			l.district = l.district.Day(1, 0)
@@ -106,11 +115,25 @@ func (l *Life) Day() error {
 	if l.chance(60) {
 		l.meddle()
 	}
+	if l.quietly() && l.Days > 40 && l.Days%yearDays < yearDays-6 && l.more.IntN(1000) < 8 {
+		l.estrange()
+	}
+	w.counts()
 	d, spoilt := l.export()
 	quiet := !l.chance(150)
 	w.fault = nil
 	if !quiet {
 		w.fault = l.trouble()
+	}
+	if len(l.strange) > 0 && l.Days >= l.takenOver {
+		if err := l.takeOver(&d); err != nil {
+			return err
+		}
+	}
+	if quiet && l.more.IntN(1000) < 20 {
+		if err := l.computed(d); err != nil {
+			return err
+		}
 	}
 	plan, res, err := l.run(d)
 	if plan == nil {
@@ -135,9 +158,13 @@ func (l *Life) Day() error {
 		l.after(plan, &d, spoilt)
 	}
 	l.check(quiet)
+	l.rights()
 	w.forget()
 	return nil
 }
+
+// quietly reports whether nothing is wrong about people just now.
+func (l *Life) quietly() bool { return len(l.lies) == 0 && l.filled.what == "" && len(l.strange) == 0 }
 
 func (w *World) options() *schoolmail.ApplyOptions {
 	night := w.today.Time().Add(3 * time.Hour)
@@ -263,7 +290,7 @@ func (l *Life) check(quiet bool) {
 		if !a.NoticedOn.IsZero() && w.today.Sub(a.NoticedOn) < 7 {
 			week++
 		}
-		if a.State == schoolmail.Pending || !quiet {
+		if a.State == schoolmail.Pending || !quiet || a.Key.IsZero() || a.Context == 0 {
 			continue
 		}
 		who := w.owner[n]
@@ -294,7 +321,9 @@ func (l *Life) after(plan *schoolmail.Plan, d *schoolmail.Delivery, spoilt bool)
 			w.Harm.add(Refused, fmt.Sprint(w.today, ": ", err))
 			return
 		}
-		if len(again.Steps) > 0 {
+		// Where some wait for a seat, those that the first run has freed are given away now.
+		short := slices.ContainsFunc(plan.Held, func(h schoolmail.Held) bool { return h.Guard == "" })
+		if len(again.Steps) > 0 && !short {
 			if l.trace != nil {
 				l.trace(again)
 			}
@@ -323,7 +352,8 @@ func (l *Life) after(plan *schoolmail.Plan, d *schoolmail.Delivery, spoilt bool)
 			continue
 		}
 		if a == nil || a.State != schoolmail.Active || !slices.Contains(l.allowed(r), a.Context) {
-			w.Harm.add(WrongPlace, fmt.Sprint(w.today, " record ", r.Key.ID))
+			w.Harm.add(WrongPlace, fmt.Sprintf("%s record %s: %+v, old copies %v", w.today, r.Key.ID, a,
+				l.policy.LifeCycle.TransferGraceDays > 0))
 		}
 	}
 }

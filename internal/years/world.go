@@ -27,6 +27,8 @@ type World struct {
 	journal  []schoolmail.JournalEntry
 	told     map[string]bool // user names of those who know that they leave, as the journal says
 	today    schoolmail.Date
+	changes  []change    // of the last days
+	heads    []headcount // of the last days
 
 	Effects int // on the servers so far
 	// fault is asked before and after each effect; an error is what the caller gets.
@@ -150,6 +152,7 @@ func (w *World) ChangeAccount(_ context.Context, before, after schoolmail.Accoun
 			w.Harm.add(NameChanged, after.Username)
 		}
 		w.truth.change(w, before, after)
+		w.note(&before, &after)
 		w.accounts[after.Username] = clone(after)
 		return nil
 	})

@@ -2,9 +2,13 @@ package years
 
 import (
 	"flag"
+	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/site/lease"
 )
 
 var (
@@ -28,6 +32,85 @@ func TestYears(t *testing.T) {
 		}
 		if l.Steps < *days || len(l.Lies) == 0 {
 			t.Errorf("seed %d: nothing happens: %d steps, lies %v", *seed+i, l.Steps, l.Lies)
+		}
+	}
+}
+
+// Two runs never write at the same time: also not when one loses the directory from
+// sight, or dies and its lease is broken or goes stale.
+func TestWriters(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		harm, wrote := Writers(*seed, 200, Pace{Renew: time.Minute, Stale: 5 * time.Minute, Work: 3 * time.Minute})
+		if harm.Total() > 0 || wrote < 300 {
+			t.Errorf("%d runs have written\n%s", wrote, harm)
+		}
+	})
+}
+
+// A write under a lease that somebody else holds by now is seen.
+func TestTwoWritersAreSeen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := &notes{shared: &shared{writes: map[string]int{}}, who: "one"}
+		l, err := lease.Acquire(t.Context(), n, n.who, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Release()
+		n.write(l)
+		n.holder = "another"
+		n.write(l)
+		if len(n.twice) != 1 {
+			t.Error(n.twice)
+		}
+	})
+}
+
+// A column of the export is filled down, at one school and at all, at once and from day
+// to day: no more becomes of it than the limits allow.
+func TestColumnsFilledDown(t *testing.T) {
+	t.Parallel()
+	for i, what := range columns {
+		for j, creeps := range []int{0, 3} {
+			l := NewLife(*seed+uint64(i+j), 120)
+			for day := range 30 {
+				if day == 20 {
+					l.lies = nil
+					l.filled = column{what: what, since: l.Days, until: l.Days + 8, creeps: creeps}
+				}
+				if err := l.Day(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if l.World.Harm.Total() > 0 {
+				t.Errorf("%s, creeping %d:\n%s", what, creeps, l.World.Harm)
+			}
+		}
+	}
+}
+
+// A living site is taken over again and again, and plans are what was computed, through
+// a year of four districts. The seeds of the command live longer.
+func TestTakenOverAndComputed(t *testing.T) {
+	t.Parallel()
+	for i := range uint64(2) {
+		l := NewLife(*seed+i, 80)
+		for day := range 70 {
+			if l.Days > 2 && day%9 == 5 && l.quietly() {
+				l.estrange()
+			}
+			if err := l.Day(); err != nil {
+				t.Fatal(err)
+			}
+			if day%10 == 3 {
+				if err := l.computed(l.whole()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if l.World.Harm.Total() > 0 || l.Proposed < 20 {
+			t.Errorf("seed %d: %d proposed\n%s", *seed+i, l.Proposed, l.World.Harm)
 		}
 	}
 }
@@ -119,6 +202,20 @@ func TestHarmIsSeen(t *testing.T) {
 		{NoPassword, func(w *World) {
 			w.truth.behind[udo] = "2"
 			w.CreateAccount(t.Context(), schoolmail.Account{Key: udo, Username: "udo.abel"}, "")
+		}},
+		{RightsSlipped, func(w *World) { // six new telephones in a week
+			l := &Life{World: w, truth: w.truth, policy: policy(100, 14, 0)}
+			w.counts()
+			for i := range 6 {
+				a := with(func(a *schoolmail.Account) {
+					a.Username, a.Role = fmt.Sprint("pupil", i), schoolmail.RolePupil
+					a.Memberships = []schoolmail.Membership{{School: schoolmail.SchoolID(fmt.Sprint("ps-", i))}}
+				})
+				b := a
+				b.Phone = "1"
+				w.note(&a, &b)
+			}
+			l.rights()
 		}},
 		{ToldTwice, func(w *World) {
 			w.Notify(t.Context(), schoolmail.Notice{ID: "n", Kind: schoolmail.NoticeLeaving, Account: account})
