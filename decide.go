@@ -550,10 +550,11 @@ func (d *decisions) pending(i int32, ms []Membership, pop *Population) {
 // it is not certain which.
 func (d *decisions) livesIn(a *Account) *Place {
 	there := d.elsewhere[a.Username]
-	if a.Context != 0 || a.Previous.Context != 0 || len(there) != 1 || a.Mail == "" || !strings.EqualFold(there[0].Mail, a.Mail) {
-		return nil
+	if a.Context == 0 && a.Previous.Context == 0 && len(there) == 1 && a.Mail != "" &&
+		strings.EqualFold(there[0].Mail, a.Mail) {
+		return there[0]
 	}
-	return there[0]
+	return nil
 }
 
 // moving plans for somebody who has no user, or one where they may not be.
@@ -625,7 +626,7 @@ func (d *decisions) staying(r *prepared) {
 	if d.policy.context(w.Context) == nil {
 		return // a move that is suspended; nobody else can be meant
 	}
-	if d.count(r) {
+	if a.Context == w.Context && d.count(r) {
 		return
 	}
 	c := d.newClaims.one()
@@ -809,16 +810,10 @@ func (d *decisions) ended(a *Account, r *Record) Step {
 	return s
 }
 
-<<<<<<< HEAD
 func changeStep(before, after *Account, fields []string, access string) Step {
 	return newStep(KindChange, after, changeReason(before, after, fields),
-		ChangeAccount{Before: *before, After: *after, Fields: fields, Access: access})
-=======
-func changeStep(before, after Account, fields []string, access string) Step {
-	return newStep(KindChange, &after, changeReason(&before, &after, fields),
-		ChangeAccount{Before: before, After: after, Fields: fields, Access: access,
+		ChangeAccount{Before: *before, After: *after, Fields: fields, Access: access,
 			SeatExists: before.Context != after.Context})
->>>>>>> c5e8f4b (years: what limits allow, what was computed, one writer and living sites are counted, too; transfers without old copies count over the window)
 }
 
 func newStep(k Kind, a *Account, reason string, act Action) Step {

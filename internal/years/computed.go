@@ -45,8 +45,8 @@ func (l *Life) approve(policy schoolmail.Policy, d schoolmail.Delivery, plan *sc
 	defer os.RemoveAll(dir)
 	w := l.World
 	s, err := site.Open(&site.Settings{Name: "years", Sandbox: true, Policy: policy, StateDir: dir},
-		&site.Parts{Reader: siteReader{d}, Directory: siteDirectory{w}, Groupware: siteGroupware{w}, Mailstore: w, Notifier: w,
-			Journal: (*journal)(w)})
+		&site.Parts{Reader: siteReader{d}, Directory: siteDirectory{w}, Groupware: siteGroupware{w}, Mailstore: w,
+			Notifier: w, Journal: (*journal)(w)})
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,8 @@ type headcount map[[2]string]int
 
 // note puts down what a change of an active account is about.
 func (w *World) note(before, after *schoolmail.Account) {
-	if before.Key.IsZero() || before.State != schoolmail.Active || after.State != schoolmail.Active || before.Context == 0 {
+	active := before.State == schoolmail.Active && after.State == schoolmail.Active
+	if before.Key.IsZero() || !active || before.Context == 0 {
 		return
 	}
 	add := func(what string, differs bool) {
@@ -132,16 +133,17 @@ func (l *Life) rights() {
 	}
 	for g, many := range n {
 		limit := l.limit(g.what, g.role, term)
-		if allowed := max(limit.Free, most(string(g.school), string(g.role))*limit.SchoolPercent/100); now[g] && many > allowed {
-			w.Harm.add(RightsSlipped, fmt.Sprintf("%s: %s of %d %ss of %s within %d days, %d are allowed; export: %s, old copies %v", w.today,
-				g.what, many, g.role, g.school, window, allowed, l.truth.export, l.policy.LifeCycle.TransferGraceDays > 0))
+		allowed := max(limit.Free, most(string(g.school), string(g.role))*limit.SchoolPercent/100)
+		if now[g] && many > allowed {
+			w.Harm.add(RightsSlipped, fmt.Sprintf("%s: %s of %d %ss of %s within %d days, %d are allowed; export: %s", w.today,
+				g.what, many, g.role, g.school, window, allowed, l.truth.export))
 		}
 	}
 	for what, many := range all {
 		limit := l.limit(what, "", term)
 		if allowed := max(limit.Free, most("", "")*limit.DistrictPercent/100); nowAll[what] && many > allowed {
-			w.Harm.add(RightsSlipped, fmt.Sprintf("%s: %s of %d people of the district within %d days, %d are allowed; export: %s",
-				w.today, what, many, window, allowed, l.truth.export))
+			w.Harm.add(RightsSlipped, fmt.Sprintf("%s: %s of %d people of the district within %d days, %d are allowed; "+
+				"export: %s", w.today, what, many, window, allowed, l.truth.export))
 		}
 	}
 }

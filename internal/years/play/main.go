@@ -56,7 +56,8 @@ func live(days int, seed uint64, people int) (bool, error) {
 	fmt.Printf("%d days, %d plans, %d steps, %d effects\nexports that were wrong about people:",
 		lived, plans, steps, effects)
 	printCounts(lies)
-	fmt.Printf("\n%d accounts of a living site proposed, %d runs that competed have written\n\n%s", proposed, writers, total)
+	fmt.Printf("\n%d accounts of a living site proposed, %d runs that competed have written\n\n%s", proposed, writers,
+		total)
 	return total.Total() == 0, nil
 }
 
