@@ -116,17 +116,34 @@ type census struct {
 	all, allPast       int
 }
 
+// contextNames are contexts as leaving names them.
+type contextNames map[ContextID]SchoolID
+
+func (n contextNames) of(c ContextID) SchoolID {
+	s, known := n[c]
+	if !known {
+		s = leaving(c, "").school
+		n[c] = s
+	}
+	return s
+}
+
+// whence is the context under which transfers and old copies count somebody.
+func (f *facts) whence(guard string, a *Account, done bool, names contextNames) SchoolID {
+	switch {
+	case guard == "copies":
+		return names.of(cmp.Or(a.Previous.Context, a.Context))
+	case f.recent(a.Previous.Since): // whoever has moved counts where they were
+		return names.of(a.Previous.Context)
+	case done: // the old copy is gone, and with it from where
+		return ""
+	}
+	return names.of(a.Context)
+}
+
 func (f *facts) census(guard string) *census {
 	c := &census{total: map[headcount]int{}, past: map[headcount]int{}, byRole: map[Role]int{}, pastByRole: map[Role]int{}}
-	contexts := map[ContextID]SchoolID{} // as leaving names them
-	from := func(c ContextID) SchoolID {
-		s, known := contexts[c]
-		if !known {
-			s = leaving(c, "").school
-			contexts[c] = s
-		}
-		return s
-	}
+	contexts := contextNames{}
 	plain := guard != "copies" && guard != "transfers"
 	usual := heads{} // most people, by school and role
 	for i := range f.people {
@@ -143,15 +160,8 @@ func (f *facts) census(guard string) *census {
 			continue
 		}
 		h := f.head(guard, a)
-		switch {
-		case guard == "copies":
-			h.school = from(cmp.Or(a.Previous.Context, a.Context))
-		case guard == "transfers" && f.recent(a.Previous.Since): // whoever has moved counts where they were
-			h.school = from(a.Previous.Context)
-		case guard == "transfers" && done: // the old copy is gone, and with it from where
-			h.school = ""
-		case guard == "transfers":
-			h.school = from(a.Context)
+		if !plain {
+			h.school = f.whence(guard, a, done, contexts)
 		}
 		if counted {
 			c.total[h]++

@@ -34,7 +34,7 @@ type Life struct {
 
 	more      *rand.Rand // for what came later, so that a seed's days stay what they were
 	filled    column
-	calm      int // the day until which no id is wrong
+	calm      int                             // the day until which no id is wrong
 	strange   map[string]schoolmail.RecordKey // accounts that have lost their record ids
 	takenOver int                             // the day on which they are taken over
 
