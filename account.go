@@ -40,6 +40,8 @@ type Account struct {
 	DisplayName string    `json:"display_name,omitempty"` // unique within an OX context
 	Mail        string    `json:"mail,omitempty"`         // primary address, lower case
 	Aliases     []string  `json:"aliases,omitempty"`      // further addresses, sorted; without Mail
+	Former      []Former  `json:"former,omitempty"`       // renames whose old addresses are still kept, oldest first
+	Called      string    `json:"called,omitempty"`       // both names as somebody asked for; empty: as delivered
 	Phone       string    `json:"phone,omitempty"`
 	NoticeMail  string    `json:"notice_mail,omitempty"`
 	Language    string    `json:"language,omitempty"`
@@ -103,6 +105,8 @@ type State struct {
 	// NoCopies is why users cannot be copied from one context into another: nobody is
 	// transferred then. Empty: they can.
 	NoCopies string `json:"no_copies,omitempty"`
+	// NoRenames is why user names cannot be changed in Open-Xchange. Empty: they can.
+	NoRenames string `json:"no_renames,omitempty"`
 }
 
 // Leftover is a copy that a cut-off transfer has left in the context it was to go

@@ -43,6 +43,8 @@ type nature struct {
 	kept      string // why an undo leaves it as it is; empty: it takes it back
 	// copies: after a failure somebody may sit in the new place all the same.
 	copies bool
+	// renames: the account may have another user name afterwards.
+	renames bool
 	// withAccount: no plan does it but before the account goes.
 	withAccount bool
 	// forgets: it takes away the old copy that the account remembers.
@@ -71,6 +73,7 @@ const (
 	KindPurge         Kind = "purge"
 	KindDropCopy      Kind = "drop-copy"
 	KindTransfer      Kind = "transfer"
+	KindRename        Kind = "rename"
 	KindCreate        Kind = "create"
 	KindNotice        Kind = "notice"
 	KindRemind        Kind = "remind"
@@ -78,7 +81,7 @@ const (
 )
 
 // actions has an empty action of each kind, in the order of a plan's summary.
-var actions = [...]Action{CreateContext{}, CreateAccount{}, ChangeAccount{}, TransferContext{}, DropCopy{},
+var actions = [...]Action{CreateContext{}, CreateAccount{}, ChangeAccount{}, Rename{}, TransferContext{}, DropCopy{},
 	SendNotice{}, SendReminder{},
 	CancelNotice{}, Deactivate{}, Reactivate{}, RepairPlace{}, Purge{}}
 

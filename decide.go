@@ -29,6 +29,7 @@ type decisions struct {
 	early     early
 	names     *names
 	coming    int                // newcomers at most
+	proposed  *names             // of renames that are only proposed
 	droppable map[RecordKey]bool // whose old copy the guard lets go today
 	used      map[int]int        // overrides that let old copies go
 	several   int                // people whom more than one population takes
@@ -280,7 +281,10 @@ func (d *decisions) want(a *Account, r *Record, ms []Membership) {
 	if !isJoined(plain, a.GivenName, a.FamilyName) {
 		plain = a.GivenName + " " + a.FamilyName
 	}
-	if a.GivenName == "" || a.FamilyName == "" || len(plain) > 120 {
+	switch {
+	case a.Called != "":
+		plain = a.Called
+	case a.GivenName == "" || a.FamilyName == "" || len(plain) > 120:
 		plain = cleanName(r.GivenName + " " + r.FamilyName)
 	}
 	owner := d.display.owns(plain)
@@ -496,11 +500,17 @@ func (d *decisions) present(i int32) {
 	}
 	ready := prepared{i: i, account: a, place: place, cur: cur, want: w, chain: chain, fields: fields, access: access,
 		pop: pop}
+	if place != nil && a.State == Active && a.unfinished() != nil {
+		// First a rename that was cut off is completed, and everything else waits.
+		wider := *pop
+		wider.Contexts = append(slices.Clone(pop.Contexts), a.Context)
+		ready.pop, ready.want, ready.fields, allowed = &wider, cur, nil, true
+	}
 	if place == nil || !allowed {
 		d.moving(&ready)
 		return
 	}
-	d.staying(&ready)
+	d.staying(&ready, r)
 }
 
 // copyOf returns a copy of an account.
@@ -611,13 +621,17 @@ func (d *decisions) moving(r *prepared) {
 }
 
 // staying plans for somebody who has a user where they may be.
-func (d *decisions) staying(r *prepared) {
-	a, w := r.account, r.want
+func (d *decisions) staying(r *prepared, rec *Record) {
+	a := r.account
 	chain := r.chain
-	if len(r.fields) > 0 {
-		chain = append(chain, changeStep(r.cur, w, r.fields, r.access))
+	if s := d.renaming(r, rec); s != nil {
+		chain = append(chain, *s)
+	} else if len(r.fields) > 0 {
+		chain = append(chain, changeStep(r.cur, r.want, r.fields, r.access))
 	}
-	inOX := slices.ContainsFunc(r.fields, func(f string) bool { return oxFields[f] }) || a.State == Deactivated
+	w := r.want
+	inOX := slices.ContainsFunc(r.fields, func(f string) bool { return oxFields[f] }) || a.State == Deactivated ||
+		slices.Contains(r.fields, "former")
 	if what := differs(r.place, w); what != "" && !inOX {
 		chain = append(chain, newStep(KindRepair, w, "in OX "+what+" not as in the directory",
 			RepairPlace{Account: *w, Access: r.access, Found: *r.place}))
@@ -626,7 +640,7 @@ func (d *decisions) staying(r *prepared) {
 	if d.policy.context(w.Context) == nil {
 		return // a move that is suspended; nobody else can be meant
 	}
-	if a.Context == w.Context && d.count(r) {
+	if a.Context == w.Context && !slices.Contains(r.fields, "former") && d.count(r) {
 		return
 	}
 	c := d.newClaims.one()

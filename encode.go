@@ -282,6 +282,13 @@ func (a *Account) fields(o *object) {
 	o.namedIf("mail", a.Mail)
 	if !o.bare {
 		o.textsIf("aliases", a.Aliases)
+		objects(o, "former", a.Former, func(o *object, f *Former) {
+			o.textIf("username", f.Username)
+			o.textIf("mail", f.Mail)
+			o.date("until", f.Until)
+			o.flagIf("told", f.Told)
+		})
+		o.textIf("called", a.Called)
 	}
 	o.namedIf("phone", a.Phone)
 	o.namedIf("notice_mail", a.NoticeMail)

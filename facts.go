@@ -236,6 +236,17 @@ func (f *facts) confused(accounts []*Account, records []*Record, as, rs []ranked
 	}
 }
 
+// byFormer finds the users of people whose rename was cut off by the name of before, too.
+func (f *facts) byFormer() {
+	for _, r := range f.sorted.accounts {
+		if u := f.state.Accounts[r.at].unfinished(); u != nil && u.Username != "" {
+			if _, taken := f.byUser[u.Username]; !taken {
+				f.byUser[u.Username] = r.at
+			}
+		}
+	}
+}
+
 // house finds where everybody lives, and users in OX that the directory does
 // not explain.
 func (f *facts) house() {
@@ -244,6 +255,7 @@ func (f *facts) house() {
 		number, _ := f.byUser.entry(f.state.Accounts[r.at].Username)
 		*number = r.at
 	}
+	f.byFormer()
 	home := make([]*Place, len(f.state.Accounts))
 	f.elsewhere = map[string][]*Place{}
 	f.presume(home)

@@ -98,6 +98,10 @@ func (s sortedState) fingerprint() string {
 			d.number(int(c.ID))
 		}
 	}
+	if s.state.NoRenames != "" {
+		d.text("no-renames")
+		d.text(s.state.NoRenames)
+	}
 	if s.state.NoCopies != "" {
 		d.text("no copies")
 		d.text(s.state.NoCopies)
@@ -203,6 +207,16 @@ func (d *digest) account(a *Account) {
 		unlisted = 1
 	}
 	d.number(unlisted + 2*int(a.RemindedOn))
+	if len(a.Former) > 0 || a.Called != "" {
+		d.text(a.Called)
+	}
+	for i := range a.Former {
+		f := &a.Former[i]
+		d.text(f.Username)
+		d.text(f.Mail)
+		d.number(int(f.Until))
+		d.flag(f.Told)
+	}
 	d.pass()
 }
 

@@ -46,7 +46,7 @@ func forbiddenSubject(s *Step) string {
 		case a == nil:
 		case a.Key != s.Key || a.Key.Source == "" || a.Key.ID == "":
 			return "its account belongs to another record"
-		case a.Username != s.Subject || a.Username == "":
+		case a.Username == "" || a.Username != s.Subject && !(a == after && s.Action.nature().renames):
 			return "its account has another user name"
 		case a.Held:
 			return "the account is on hold"
@@ -69,7 +69,11 @@ func (act ChangeAccount) forbidden(now Date) string {
 	if act.Before.Previous != act.After.Previous && act.After.Previous != (Previous{}) {
 		return "a change remembers no old copy"
 	}
-	return changesMore(act.Before, act.After, func(a, b *Account) {
+	before, ok := act.Before.retired(&act.After, now)
+	if !ok {
+		return "an old address would end before its day"
+	}
+	return changesMore(before, act.After, func(a, b *Account) {
 		for _, f := range accountFields {
 			f.copy(a, b)
 		}

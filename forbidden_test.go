@@ -37,6 +37,8 @@ func actionsOf(t *testing.T) map[Kind]Step {
 	w.contexts[30].users["ida.abel"] = u
 	keep(w.run(p, delivery(both[:1]), day0.AddDays(76))) // repair
 	keep(planOf(t, p, w, both[:1], day0.AddDays(90)))    // purge of Beat
+	p.Renames = []RenameRequest{{ID: "1", GivenName: "Ada", By: "frei"}}
+	keep(planOf(t, p, w, both[:1], day0.AddDays(90)))
 	for _, k := range Kinds() {
 		if _, ok := all[k]; !ok && k != KindCreateContext {
 			t.Fatalf("no step of kind %s", k)
@@ -98,6 +100,9 @@ func TestForbidden(t *testing.T) {
 	create := func(f func(a *Account)) func(*Step) {
 		return edit(func(s *Step) { a := s.Action.(CreateAccount); f(&a.Account); s.Action = a })
 	}
+	rename := func(f func(a *Rename)) func(*Step) {
+		return edit(func(s *Step) { a := s.Action.(Rename); f(&a); s.Action = a })
+	}
 	const more = "more of the account"
 	for _, test := range []struct {
 		name string
@@ -105,6 +110,13 @@ func TestForbidden(t *testing.T) {
 		edit func(*Step)
 		want string
 	}{
+		{"rename without an alias", KindRename, rename(func(a *Rename) { a.After.Aliases = nil }), "would be lost"},
+		{"rename without a trace", KindRename, rename(func(a *Rename) { a.After.Former = nil }), "a former one"},
+		{"rename somebody who leaves", KindRename, rename(func(a *Rename) { a.Before.State = Leaving }), "is leaving"},
+		{"rename and move", KindRename, rename(func(a *Rename) { a.After.Context = 7 }), more},
+		{"end an address by a change", KindChange, change(func(a *ChangeAccount) {
+			a.Before.Former = []Former{{Mail: "x@s.example", Until: day0.AddDays(999), Told: true}}
+		}), "before its day"},
 		{"deactivate somebody active", KindDeactivate, deactivate(func(a *Deactivate) { a.Before.State = Active }),
 			"no recorded notice"},
 		{"deactivate without a notice", KindDeactivate, deactivate(func(a *Deactivate) {

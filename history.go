@@ -25,7 +25,9 @@ const (
 
 	effectReactivate = "reactivate-account"
 	effectPurge      = "purge-account"
-	effectForget     = "forget" // what names a person who was purged is gone
+	effectRename     = "rename-account" // the directory has the new names
+	effectRenamed    = "record-rename"  // and all has followed
+	effectForget     = "forget"         // what names a person who was purged is gone
 )
 
 // History is what a journal knows, read once from its beginning to its end.
@@ -94,6 +96,8 @@ func (h *History) See(e *JournalEntry) {
 			delete(h.told, toldKey{void, key})
 		}
 		h.told[toldKey{tells.kind, key}] = e.Time
+	case e.Effect == effectRename && done: // of another rename the person was told nothing yet
+		delete(h.told, toldKey{NoticeRenamed, keyOf(e.Step)})
 	case e.Effect == effectReactivate && done:
 		delete(h.told, toldKey{NoticeLeaving, keyOf(e.Step)})
 		delete(h.told, toldKey{NoticeReminder, keyOf(e.Step)})
@@ -108,6 +112,7 @@ var noticeOf = map[Kind]struct {
 	KindNotice:       {NoticeLeaving, []NoticeKind{NoticeReminder, NoticeCancelled}},
 	KindRemind:       {NoticeReminder, nil},
 	KindCancelNotice: {NoticeCancelled, []NoticeKind{NoticeLeaving, NoticeReminder}},
+	KindRename:       {NoticeRenamed, nil},
 }
 
 // toldKey says what who was told.

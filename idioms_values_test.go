@@ -77,6 +77,7 @@ func TestKindsMeanWhatTheRootSays(t *testing.T) {
 		{"ox/appsuite", "ErrConflict", &appsuite.Error{Kind: appsuite.ErrConflict}, taken},
 		{"ox/appsuite", "ErrDuplicate", &appsuite.Error{Kind: appsuite.ErrDuplicate}, taken},
 		{"site", "ErrNobody", site.ErrNobody, missing},
+		{"site", "ErrNoAccount", site.ErrNoAccount, missing},
 		{"ucs", "ErrNotFound", &ucs.Error{Kind: ucs.ErrNotFound}, missing},
 		{"ucs", "ErrConflict", &ucs.Error{Kind: ucs.ErrConflict}, taken},
 		{"ucs/udm", "ErrNotFound", &udm.Error{Kind: udm.ErrNotFound}, missing},
@@ -260,6 +261,8 @@ func TestNilOptions(t *testing.T) {
 		"ox/oxtest.WithHTTP":       func() { _ = oxtest.New(oxtest.WithHTTP(nil)).Close() },
 		"site.Site.Run":            func() { _, _ = sandboxed.Run(over, nil) },
 		"site.Site.Adopt":          func() { _, _ = sandboxed.Adopt(over, "no-such-list.csv", nil) },
+		"site.Site.NewPasswords":   func() { _, _ = sandboxed.NewPasswords(over, site.WhosePasswords{Who: "x"}, nil) },
+		"site.Site.Rename":         func() { _, _ = sandboxed.Rename(over, "x", schoolmail.RenameRequest{}, nil) },
 		"site/district.Load":       func() { _, _ = district.Load(dir+"/none", nil) },
 		"site/journal.Open": func() {
 			if j, err := journal.Open(dir+"/journal", nil); err == nil {

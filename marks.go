@@ -28,7 +28,7 @@ type changeGuard struct {
 // holds back waits whole, and the others do not count it.
 var changeGuards = []changeGuard{
 	{"roles", "changes of role", []string{"role"}, nil},
-	{"renames", "changes of name", []string{"given_name", "family_name"}, nil},
+	{"renames", "changes of name", []string{"given_name", "family_name", "username", "mail", "called"}, nil},
 	{"schools", "changes of school", nil, move.leavesSchools},
 	{"memberships", "people who leave one of several schools", nil, move.losesSchools},
 	{"classes", "changes of class", nil, func(m move) bool { return m.classes }},

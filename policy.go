@@ -20,6 +20,8 @@ type Policy struct {
 	// Rekeyings are lists of people whom the school administration has given new ids.
 	Rekeyings []Rekeying `json:"rekeyings,omitempty"`
 	Holds     []Hold     `json:"holds,omitempty"` // of people about whom nothing is done for a while
+	// Renames are asked for of single people.
+	Renames []RenameRequest `json:"renames,omitempty"`
 	// Spellings are for names of which no user name can be made.
 	Spellings []Spelling `json:"spellings,omitempty"`
 	// Classes say for which roles the classes of the delivery are the ones that
@@ -71,6 +73,14 @@ type Naming struct {
 	Spell []string `json:"spell,omitempty"`
 	// Reserved are names that nobody gets, besides those of systems and devices.
 	Reserved []string `json:"reserved,omitempty"`
+	// FollowFamilyName says what a changed family name means for user name and address.
+	FollowFamilyName FollowFamilyName `json:"follow_family_name,omitempty"`
+	// ChangeUsernames allows to give somebody another user name. Open-Xchange must be set
+	// up for it (USERNAME_CHANGEABLE).
+	ChangeUsernames bool `json:"change_usernames,omitempty"`
+	// OldAddressDays is how long the old address of somebody renamed stays an alias; 0
+	// means 180.
+	OldAddressDays int `json:"old_address_days,omitempty"`
 }
 
 // LifeTimes are the periods of the life cycle in days.

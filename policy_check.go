@@ -191,6 +191,7 @@ func (p Policy) validateTimes(bad func(string, ...any)) {
 		bad("naming: max_pupil_username %d, max_username %d: expected 5 <= pupil <= user <= 64", n, p.Naming.MaxUsername)
 	}
 	p.validateNaming(bad)
+	p.checkRenames(bad)
 	if g := p.Guards; g.WindowDays < 1 || g.CollapsePercent < 1 || g.CollapsePercent > 100 {
 		bad("guards: window_days %d, collapse_percent %d: expected at least one day, and 1 to 100 percent", g.WindowDays,
 			g.CollapsePercent)

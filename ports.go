@@ -34,7 +34,9 @@ type Directory interface {
 	// (the answer to an earlier call was lost); with another key, or in another
 	// state, it is ErrConflict: the password would not be the one that it has.
 	CreateAccount(ctx context.Context, a Account, initial Secret) error
-	// ChangeAccount writes what differs between before and after. If the live
+	// ChangeAccount writes what differs between before and after. With another user
+	// name in after the account gets that, and the old one is reserved for ever; the
+	// account is then looked for under both, since an answer may have been lost. If the live
 	// account differs from before in a field that after changes (and is not
 	// yet as in after), it is ErrConflict and nothing is written. State
 	// Deactivated disables every way to log in, any other state enables them.
@@ -100,6 +102,8 @@ type UserSpec struct {
 	Language    string
 	Access      string // named access combination, for example "groupware_standard"; empty: left as it is
 	MailEnabled bool
+	// Former are login names that the user may still have: then the user gets Username.
+	Former []string
 }
 
 // Mailstore is what [Apply] needs of the mail server. Package dovecot has the
@@ -122,6 +126,7 @@ const (
 	NoticeLeaving   NoticeKind = "leaving"   // the mailbox will be deactivated on the day given
 	NoticeReminder  NoticeKind = "reminder"  // as leaving, some time later
 	NoticeCancelled NoticeKind = "cancelled" // an earlier leaving notice is void
+	NoticeRenamed   NoticeKind = "renamed"   // address or user name is another; the old address ends on the day given
 )
 
 // Relation says why somebody is told about a pupil.
@@ -147,7 +152,10 @@ type Notice struct {
 	ID      string // stable: the same notice sent again has the same id (used as Message-ID)
 	Kind    NoticeKind
 	Account Account
-	Due     Date // leaving and reminder: the day of the deactivation
+	// Due is for leaving and reminder the day of the deactivation, for renamed that on
+	// which the old address ends, 0 if it stays.
+	Due    Date
+	Former Former // renamed: what was before
 	// To is who gets the message in the place of the person whom it is about. Apply
 	// leaves it out; package site tells others as its policy says.
 	To Recipient

@@ -57,6 +57,13 @@ var shownFields = func() []accountField {
 	}
 	fields = append(fields, accountFields...)
 	return append(fields,
+		ofText("old_address_until", func(a *Account) string {
+			var days []string
+			for _, f := range a.Former {
+				days = append(days, f.Until.String())
+			}
+			return strings.Join(days, ", ")
+		}),
 		ofText("context", func(a *Account) string {
 			if a.Context == 0 {
 				return ""

@@ -72,6 +72,9 @@ func (d *decisions) steady(p *individual) int32 {
 	if a == nil || r == nil || p.place == nil || a.Held || a.State != Active || a.Mail == "" || a.Previous.Context != 0 {
 		return -1
 	}
+	if !d.namesStay(a) {
+		return -1
+	}
 	if r.Role != a.Role || r.GivenName != a.GivenName || r.FamilyName != a.FamilyName || phoneOf(r) != a.Phone ||
 		r.NoticeMail != a.NoticeMail || r.Language != "" && r.Language != a.Language || wantedTraits(a, r) != a.Traits {
 		return -1

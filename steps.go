@@ -204,7 +204,7 @@ func (a *applier) makePending(ctx context.Context, s *Step, act CreateAccount, p
 
 // oxFields are the changes that OX has to hear of.
 var oxFields = map[string]bool{"given_name": true, "family_name": true, "display_name": true, "language": true,
-	"role": true, "access": true, "context": true}
+	"role": true, "access": true, "context": true, "aliases": true}
 
 func (act ChangeAccount) carryOut(ctx context.Context, a *applier, s *Step) error {
 	inOX := act.After.Context != 0 && slices.ContainsFunc(act.Fields, func(f string) bool { return oxFields[f] })

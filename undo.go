@@ -112,6 +112,9 @@ func (act ChangeAccount) undo(u *undoer, cur Account, s *Step) (Account, string)
 	if act.Before.Context != act.After.Context || slices.Contains(act.Fields, "previous") {
 		return cur, "there is no place or copy to go back to"
 	}
+	if slices.Contains(act.Fields, "former") {
+		return cur, "an address that has ended stays so"
+	}
 	now, was, next := cur, act.Before, cur
 	for _, f := range changes(&now, &act.After) {
 		if slices.Contains(act.Fields, f) {

@@ -56,6 +56,8 @@ var kindsByText = []struct {
 	{contains: "FLD-0075", kind: ErrDisplayNameUsed, of: fromStorage}, // differs in upper and lower case only
 	{prefix: "The displayname is already used", kind: ErrDisplayNameUsed, of: fromData},
 	{prefix: "Primary mail address", contains: "already exists", kind: ErrAddressUsed, of: fromData},
+	{prefix: "Changing username is disabled", kind: ErrUnchangeable, of: fromData},
+	{prefix: "primary mail must not be changed", kind: ErrUnchangeable, of: fromData},
 	{prefix: "User ", contains: "already exists in", kind: ErrUserExists, of: append([]Kind{ErrUserExists}, fromData...)},
 	{prefix: "Group already exists", kind: ErrGroupExists, of: fromData},
 	{prefix: "Group ", contains: "already exists in this context", kind: ErrGroupExists, of: fromData},

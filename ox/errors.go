@@ -52,6 +52,7 @@ const (
 // What OX refuses or cannot do.
 const (
 	ErrInvalidData      Kind = "invalid data"
+	ErrUnchangeable     Kind = "not to be changed on this server" // also ErrInvalidData
 	ErrCredentials      Kind = "wrong credentials"
 	ErrPermissionDenied Kind = "permission denied" // also ErrCredentials
 	ErrStorage          Kind = "storage error"
@@ -102,6 +103,7 @@ var broader = map[Kind][]error{
 	ErrGroupExists:       {schoolmail.ErrConflict, ErrInvalidData},
 	ErrDisplayNameUsed:   {schoolmail.ErrConflict, ErrInvalidData},
 	ErrAddressUsed:       {schoolmail.ErrConflict, ErrInvalidData},
+	ErrUnchangeable:      {ErrInvalidData},
 	ErrNotTheSame:        {schoolmail.ErrConflict},
 	ErrCopyDiffers:       {schoolmail.ErrConflict},
 	ErrMappingUsed:       {ErrStorage},

@@ -182,6 +182,17 @@ func (g *Groupware) EnsureUser(ctx context.Context, c schoolmail.ContextID,
 	if err != nil {
 		return schoolmail.Place{}, err
 	}
+	if u, err := g.former(ctx, cc, spec); err != nil {
+		return schoolmail.Place{}, err
+	} else if u != nil {
+		if err := g.bring(ctx, cc, *u, spec); err != nil {
+			return schoolmail.Place{}, err
+		}
+		p := place(c, u.ID, spec)
+		g.forget(c, u.Name, u.PrimaryEmail)
+		g.remember(p)
+		return p, nil
+	}
 	var createErr error
 	if !g.seen(c, spec.Username) {
 		var p schoolmail.Place
@@ -209,6 +220,58 @@ func (g *Groupware) EnsureUser(ctx context.Context, c schoolmail.ContextID,
 	g.forget(c, u.Name, u.PrimaryEmail)
 	g.remember(p)
 	return p, nil
+}
+
+// former returns the user of a spec who still has a former login name; nil if there is
+// none, or the user has the new one already.
+func (g *Groupware) former(ctx context.Context, cc *ContextClient, spec schoolmail.UserSpec) (*User, error) {
+	if len(spec.Former) == 0 {
+		return nil, nil
+	}
+	if _, err := cc.Users.Get(ctx, UserRef{Name: spec.Username}); !is(err, ErrNoSuchUser) {
+		return nil, err
+	}
+	for _, name := range spec.Former {
+		u, err := cc.Users.Get(ctx, UserRef{Name: name})
+		switch {
+		case is(err, ErrNoSuchUser):
+			continue
+		case err != nil:
+			return nil, err
+		case u.ContextAdmin:
+			return nil, &Error{Op: "ensure user", Context: cc.id, Subject: name, Kind: ErrNotTheSame,
+				Message: "this is the context's administrator", NotDone: true}
+		}
+		return &u, nil
+	}
+	return nil, nil
+}
+
+// CanRename reports whether Open-Xchange lets one change login names, which it does not
+// unless its administrator has set USERNAME_CHANGEABLE. There is no request that tells:
+// a user is asked to take the login name of the context's administrator, which is refused
+// either way, and nothing is changed. p is any ordinary user.
+func (g *Groupware) CanRename(ctx context.Context, p schoolmail.Place) (bool, error) {
+	cc, err := g.context("ask for new login names", p.Context)
+	if err != nil {
+		return false, err
+	}
+	taken := g.admins[p.Context].Login
+	if p.UserID <= 0 || p.Username == taken {
+		return false, &Error{Op: "ask for new login names", Context: p.Context, Kind: ErrInvalidData,
+			Message: "an ordinary user is needed", NotDone: true}
+	}
+	err = cc.Users.Change(ctx, UserRef{ID: p.UserID}, UserChange{Name: &taken})
+	switch {
+	case is(err, ErrUserExists):
+		return true, nil
+	case is(err, ErrUnchangeable):
+		return false, nil
+	case err == nil:
+		return false, &Error{Op: "ask for new login names", Context: p.Context, Kind: ErrNotTheSame,
+			Message: "a login name was taken twice"}
+	}
+	return false, err
 }
 
 // place is where a user is who is as the spec says.
@@ -270,6 +333,13 @@ func (g *Groupware) bring(ctx context.Context, cc *ContextClient, u User, spec s
 	}
 	if u.PrimaryEmail == spec.Mail && containsFold(ch.Aliases, u.Email1) {
 		ch.Email1 = &u.Email1
+	}
+	if len(spec.Former) > 0 && u.Name != spec.Username {
+		ch.Name = &spec.Username
+	}
+	byMail := u.PrimaryEmail != "" && strings.EqualFold(u.IMAPLogin, u.PrimaryEmail)
+	if byMail && !strings.EqualFold(u.IMAPLogin, spec.Mail) {
+		ch.IMAPLogin = &spec.Mail // where the log-in at the mail server is the address
 	}
 	if ch = ch.Minus(u); !ch.IsZero() {
 		if err := cc.Users.Change(ctx, UserRef{ID: u.ID, Name: u.Name}, ch); err != nil {

@@ -308,6 +308,17 @@ func (e *Explanation) writeAccount(t *lines) {
 	}
 	t.item("%s: %s, %s", a.Username, a.DisplayName, cmp.Or(string(a.Role), "no role"))
 	t.item("mail %s", cmp.Or(strings.Join(append([]string{a.Mail}, a.Aliases...), ", also "), "none"))
+	for _, f := range a.Former {
+		switch {
+		case f.Mail != "":
+			t.item("was %s; that address ends on %s", strings.TrimPrefix(f.Username+", "+f.Mail, ", "), f.Until)
+		default:
+			t.item("was %s", f.Username)
+		}
+		if !f.Told {
+			t.item("the rename was cut off: the next run completes it")
+		}
+	}
 	for _, m := range a.Memberships {
 		t.item("%s", membership(m))
 	}

@@ -62,6 +62,14 @@ func (m limitedMailstore) Disconnect(ctx context.Context, a schoolmail.Account) 
 		func(ctx context.Context) error { return m.Mailstore.Disconnect(ctx, a) })
 }
 
+// MoveMailbox takes as long as there is mail; the limit of the run holds.
+func (m limitedMailstore) MoveMailbox(ctx context.Context, before, after schoolmail.Account) error {
+	if mover, ok := m.Mailstore.(schoolmail.MailboxMover); ok {
+		return mover.MoveMailbox(ctx, before, after)
+	}
+	return nil
+}
+
 func (m limitedMailstore) RemoveMailbox(ctx context.Context, a schoolmail.Account) error {
 	defer during(m.took)()
 	return limited(ctx, "mail server", m.limit,

@@ -43,7 +43,7 @@ type NewPasswordOptions struct {
 type NewPassword struct {
 	Account schoolmail.Account
 	School  schoolmail.SchoolID // hands it out
-	Left    string              // why the person gets none; "": they get one
+	Refused string              // why the person gets none; "": they get one
 	Earlier bool                // of an earlier time that was cut off
 	Set     bool                // it was set, and stands in the school's list
 	Err     error               // why it was not, or why sessions may live on
@@ -113,7 +113,7 @@ func (s *Site) whosePasswords(seen *Accounts, whose WhosePasswords, day schoolma
 		case err != nil:
 			return nil, fmt.Errorf("%q: %w", whose.Who, err)
 		}
-		p := NewPassword{Account: *e.Account, Left: s.noPassword(seen, e.Account, day)}
+		p := NewPassword{Account: *e.Account, Refused: s.noPassword(seen, e.Account, day)}
 		if ms := e.Account.Memberships; len(ms) > 0 {
 			p.School = ms[0].School
 		}
@@ -130,7 +130,7 @@ func (s *Site) whosePasswords(seen *Accounts, whose WhosePasswords, day schoolma
 				func(c string) bool { return strings.EqualFold(c, whose.Class) })
 		}
 		if in && a.Role == schoolmail.RolePupil {
-			list = append(list, NewPassword{Account: *a, School: whose.School, Left: s.noPassword(seen, a, day)})
+			list = append(list, NewPassword{Account: *a, School: whose.School, Refused: s.noPassword(seen, a, day)})
 		}
 	}
 	switch {
@@ -173,7 +173,7 @@ func (s *Site) cutOffPasswords(pw *passwords, seen *Accounts, list []NewPassword
 			continue
 		}
 		before = append(before, NewPassword{Account: *a, School: r.School, Earlier: true,
-			Left: s.noPassword(seen, a, day)})
+			Refused: s.noPassword(seen, a, day)})
 	}
 	return append(before, list...)
 }
@@ -185,7 +185,7 @@ func (s *Site) setPasswords(ctx context.Context, pw *passwords, list []NewPasswo
 		return &InputError{errors.New("nothing was done: this directory cannot give anybody another password")}
 	}
 	for i := range list {
-		if p := &list[i]; p.Left == "" {
+		if p := &list[i]; p.Refused == "" {
 			pw.prepareOne(&p.Account, p.School)
 		} else {
 			delete(pw.prepared, p.Account.Username) // it was never told to anybody
@@ -198,7 +198,7 @@ func (s *Site) setPasswords(ctx context.Context, pw *passwords, list []NewPasswo
 	var err error
 	for i := range list {
 		p := &list[i]
-		if p.Left != "" {
+		if p.Refused != "" {
 			continue
 		}
 		if p.Set, err = s.setPassword(ctx, setter, p, schoolmail.Secret(pw.prepared[p.Account.Username].Password),

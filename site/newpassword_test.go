@@ -118,7 +118,7 @@ func TestNewPasswordsForAClass(t *testing.T) {
 		return list
 	}
 	for _, p := range ask(false) {
-		if p.Set || p.Left != "" {
+		if p.Set || p.Refused != "" {
 			t.Errorf("only asked: %+v", p)
 		}
 	}
@@ -178,7 +178,7 @@ func TestNewPasswordLeftOut(t *testing.T) {
 	defer s.Close()
 	for _, who := range []site.WhosePasswords{{Who: one.Username}, {Who: one.Mail}, {Who: one.Key.ID}} {
 		list, err := s.NewPasswords(t.Context(), who, &site.NewPasswordOptions{Day: day, Apply: true})
-		if err != nil || len(list) != 1 || list[0].Set || !strings.Contains(list[0].Left, "inquiry") {
+		if err != nil || len(list) != 1 || list[0].Set || !strings.Contains(list[0].Refused, "inquiry") {
 			t.Errorf("%v: %+v %v", who, list, err)
 		}
 	}

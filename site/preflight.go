@@ -60,6 +60,8 @@ func needsOf(plan *schoolmail.Plan, policy *schoolmail.Policy) needs {
 		switch s.Kind() {
 		case schoolmail.KindNotice, schoolmail.KindRemind, schoolmail.KindCancelNotice:
 			n.notices = true
+		case schoolmail.KindRename:
+			n.groupware, n.mail, n.notices = true, true, true
 		case schoolmail.KindCreateContext, schoolmail.KindRepair, schoolmail.KindDropCopy:
 			n.groupware = true
 		case schoolmail.KindTransfer:

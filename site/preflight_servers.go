@@ -35,6 +35,7 @@ func (f *preflight) groupware(ctx context.Context) {
 			f.failed(ctx, server, "ox", key, err)
 		} else {
 			f.contexts(ctx, server, client)
+			f.loginNames(ctx, server, client)
 		}
 		f.copies(ctx, server, client)
 		client.CloseIdleConnections()
@@ -42,6 +43,35 @@ func (f *preflight) groupware(ctx context.Context) {
 	if u := f.set.OXHTTPURL; u != "" {
 		w := f.watch("Open-Xchange "+u, "ox", "http_url")
 		w.visitWith(ctx, u, w.client(f.set.OX.HTTPClient, nil))
+	}
+}
+
+// loginNames asks, where a policy changes user names, whether Open-Xchange lets it.
+func (f *preflight) loginNames(ctx context.Context, server string, client *ox.Client) {
+	if f.plan != nil || !f.set.Policy.Naming.ChangeUsernames { // who makes a plan has asked
+		return
+	}
+	g := ox.NewGroupware(client, f.set.OXAdmins, nil)
+	for _, c := range f.set.Policy.Contexts {
+		cc := client.Context(c.ID, f.set.OXAdmins[c.ID])
+		for id, err := range cc.Users.IDs(ctx, &ox.UserQuery{Length: askedForAccess}) {
+			if err != nil {
+				break // told already
+			}
+			u, err := cc.Users.Get(ctx, ox.UserRef{ID: id})
+			if err != nil || u.ContextAdmin {
+				continue
+			}
+			can, err := g.CanRename(ctx, schoolmail.Place{Context: c.ID, UserID: id, Username: u.Name})
+			switch {
+			case err != nil:
+				f.failed(ctx, server, "ox", "soap_urls", err)
+			case !can:
+				f.say(Problem{Server: server, Key: "[naming] change_usernames", Warning: true,
+					Missing: noRenames + "; until then a new user name is held, and the rest of a rename is done"})
+			}
+			return
+		}
 	}
 }
 

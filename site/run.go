@@ -130,7 +130,8 @@ var informative = map[string]bool{"override": true, "unknown-users": true, "seco
 	"on-hold":      true,
 	"hold-expired": true, "hold-unused": true,
 	"no-longer-here": true,
-	"renamed-person": true, "override-expired": true, "override-unused": true, "several-populations": true,
+	"renamed-person": true, "rename-proposed": true, "renamed-already": true,
+	"override-expired": true, "override-unused": true, "several-populations": true,
 	"orphan-accounts": true, "no-copies": true, "pairs": true}
 
 // made returns a function that reports whether the act has made an account.

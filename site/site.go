@@ -229,7 +229,7 @@ func (s *Site) Look(ctx context.Context, day schoolmail.Date) (*World, error) {
 		w.State.Contexts = append(w.State.Contexts, cs...)
 		w.State.Places = append(w.State.Places, ps...)
 	}
-	if err := s.askCopies(ctx, w); err != nil {
+	if err := errors.Join(s.askCopies(ctx, w), s.askRenames(ctx, w)); err != nil {
 		return nil, err
 	}
 	if err := s.remember(w); err != nil {

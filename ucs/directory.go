@@ -286,7 +286,9 @@ func (c *Client) newEntry(ctx context.Context, d *domain, a schoolmail.Account, 
 
 // ChangeAccount writes what differs between before and after, as
 // [schoolmail.Directory] demands. What does not differ may have been changed
-// by somebody else and stays as it is. User name and key cannot be changed.
+// by somebody else and stays as it is. The key cannot be changed. With another user
+// name the entry is renamed first, as UDM does it: the groups and the Kerberos principal
+// follow, the home stays, and nobody else gets the old name.
 //
 // An account that is on hold can only be changed by who knows that it is:
 // before.Held must be set.
@@ -299,8 +301,8 @@ func (c *Client) change(ctx context.Context, before, after schoolmail.Account) e
 	if err := c.writable(after); err != nil {
 		return err
 	}
-	if before.Username != after.Username || before.Key != after.Key {
-		return invalid("user name and record key never change")
+	if before.Key != after.Key {
+		return invalid("a record key never changes")
 	}
 	d, err := c.load(ctx)
 	if err != nil {
@@ -308,7 +310,13 @@ func (c *Client) change(ctx context.Context, before, after schoolmail.Account) e
 	}
 	groups := differ(&before, &after, "role", "memberships")
 	for try := 1; ; try++ {
-		l, err := c.lookupToWrite(ctx, before.Username, groups)
+		name := before.Username
+		if before.Username != after.Username {
+			if name, err = c.renamedAs(ctx, d, before, after); err != nil {
+				return err
+			}
+		}
+		l, err := c.lookupToWrite(ctx, name, groups)
 		if err != nil {
 			return err
 		}
@@ -325,7 +333,13 @@ func (c *Client) change(ctx context.Context, before, after schoolmail.Account) e
 		if err != nil {
 			return err
 		}
-		err = c.write(ctx, d, l, want, "")
+		if l.acct.Username != after.Username {
+			if err = c.giveUsername(ctx, d, l, after.Username); err == nil && try < 2*attempts {
+				continue // it is read again under the new name
+			}
+		} else {
+			err = c.write(ctx, d, l, want, "")
+		}
 		if !again(err) || try == attempts || ctx.Err() != nil {
 			return err
 		}

@@ -218,6 +218,11 @@ func lives(password schoolmail.Secret) []life {
 			a.GivenName, a.FamilyName, a.DisplayName = "Ída", "Rossi", "Ída Rossi "+a.Username
 			a.Aliases, a.Mail = []string{a.Mail}, "new."+a.Mail
 		}),
+		changed("name", func(a *schoolmail.Account) {
+			a.Former = []schoolmail.Former{{Username: a.Username, Mail: a.Mail, Until: schoolmail.NewDate(2027, 6, 1)}}
+			a.Aliases, a.Mail = []string{a.Mail}, "new."+a.Mail
+			a.Username += ".new"
+		}),
 		changed("move", func(a *schoolmail.Account) {
 			a.Memberships = []schoolmail.Membership{{School: "sek-nord", Classes: []string{"9z"}}}
 		}),

@@ -28,6 +28,8 @@ type lifeRecord struct {
 	made        schoolmail.Date
 	marks       []schoolmail.Mark
 	traits      schoolmail.Traits
+	former      []schoolmail.Former
+	called      string
 	retired     schoolmail.Date // of a tombstone
 	tombstone   bool
 	extra       []string // fields of a later version, kept as they are
@@ -114,6 +116,13 @@ func (r *lifeRecord) set(key, value string) (known bool, err error) {
 		r.made, err = stateDate(value)
 	case "marks":
 		r.marks, err = parseMarks(value)
+	case "former":
+		r.former, err = parseFormer(value)
+	case "called":
+		if value == "" {
+			return true, fmt.Errorf("empty name")
+		}
+		r.called = value
 	case "birth":
 		r.traits.Birth, err = value, hexText(value)
 	case "number":
@@ -171,6 +180,35 @@ func marksText(marks []schoolmail.Mark) string {
 	parts := make([]string, len(marks))
 	for i, m := range marks {
 		parts[i] = fmt.Sprintf("%s/%s/%s/%s", m.Guard, m.On, m.Role, m.School)
+	}
+	return strings.Join(parts, ",")
+}
+
+// parseFormer reads username/address/day or username/address/day/told, several of them
+// with commas between.
+func parseFormer(v string) ([]schoolmail.Former, error) {
+	var list []schoolmail.Former
+	for part := range strings.SplitSeq(v, ",") {
+		p := strings.Split(part, "/")
+		if len(p) != 3 && (len(p) != 4 || p[3] != "told") {
+			return nil, fmt.Errorf("expected user/address/day")
+		}
+		until, err := stateDate(p[2])
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, schoolmail.Former{Username: p[0], Mail: p[1], Until: until, Told: len(p) == 4})
+	}
+	return list, nil
+}
+
+func formerText(list []schoolmail.Former) string {
+	parts := make([]string, len(list))
+	for i, f := range list {
+		parts[i] = fmt.Sprintf("%s/%s/%s", f.Username, f.Mail, f.Until)
+		if f.Told {
+			parts[i] += "/told"
+		}
 	}
 	return strings.Join(parts, ",")
 }
@@ -244,6 +282,12 @@ func (r lifeRecord) String() string {
 	if r.traits.Number != "" {
 		put("number", r.traits.Number)
 	}
+	if len(r.former) > 0 {
+		put("former", formerText(r.former))
+	}
+	if r.called != "" {
+		put("called", r.called)
+	}
 	if r.tombstone {
 		put("retired", r.retired.String())
 	}
@@ -280,7 +324,7 @@ func lifeOf(a schoolmail.Account, extra []string) lifeRecord {
 	return lifeRecord{state: a.State, noticed: a.NoticedOn, reminded: a.RemindedOn, deactivated: a.Deactivated,
 		previous: a.Previous, held: a.Held, unlisted: a.Unlisted, noticeMail: a.NoticeMail, access: a.Access,
 		made: a.Made, marks: a.Marks,
-		traits: a.Traits, extra: extra}
+		traits: a.Traits, former: a.Former, called: a.Called, extra: extra}
 }
 
 // into puts them into an account.
@@ -288,4 +332,5 @@ func (r lifeRecord) into(a *schoolmail.Account) {
 	a.State, a.NoticedOn, a.Deactivated, a.Previous, a.Held, a.NoticeMail, a.Access =
 		r.state, r.noticed, r.deactivated, r.previous, r.held, r.noticeMail, r.access
 	a.Made, a.Marks, a.Traits, a.Unlisted, a.RemindedOn = r.made, r.marks, r.traits, r.unlisted, r.reminded
+	a.Former, a.Called = r.former, r.called
 }

@@ -224,13 +224,13 @@ func TestWriteKnowsEveryField(t *testing.T) {
 	}
 }
 
-// Every field of a policy survives, but holds, which stand in a file of their own.
+// Every field of a policy survives, but holds and renames, which are asked for by flags.
 func TestPolicyIsWhole(t *testing.T) {
 	t.Parallel()
 	var want schoolmail.Policy
 	n := 0
 	fill(reflect.ValueOf(&want).Elem(), &n)
-	want.Holds = nil
+	want.Holds, want.Renames = nil, nil
 	var c Config
 	c.FromPolicy(want)
 	if diff := cmp.Diff(want, c.Policy()); diff != "" {

@@ -396,6 +396,10 @@ type Naming struct {
 	Address          string   `toml:"address"`  // scheme
 	Spell            []string `toml:"spell"`
 	Reserved         []string `toml:"reserved"`
+	// What a changed family name means for user name and address: no, ask, yes.
+	FollowFamilyName schoolmail.FollowFamilyName `toml:"follow_family_name"`
+	ChangeUsernames  bool                        `toml:"change_usernames"`
+	OldAddressDays   int                         `toml:"old_address_days"`
 }
 
 // Classes is the section [classes]: for each role whose the classes of its people

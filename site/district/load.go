@@ -400,6 +400,8 @@ func (l *loader) defaults() {
 	d := schoolmail.Policy{}.WithDefaults()
 	number(&c.Naming.MaxUsername, d.Naming.MaxUsername)
 	number(&c.Naming.MaxPupilUsername, d.Naming.MaxPupilUsername)
+	text((*string)(&c.Naming.FollowFamilyName), string(schoolmail.FollowNo))
+	number(&c.Naming.OldAddressDays, schoolmail.DefaultOldAddressDays)
 	number(&c.LifeCycle.NoticeDays, d.LifeCycle.NoticeDays)
 	number(&c.LifeCycle.PurgeDays, d.LifeCycle.PurgeDays)
 	if _, given := l.lines["life_cycle.transfer_grace_days"]; given && c.LifeCycle.TransferGraceDays == 0 {

@@ -339,6 +339,12 @@ func (p *printer) policy(c *Config) {
 	p.key("spell", c.Naming.Spell, []string(nil),
 		"alphabets whose letters a library's table spells, such as Armenian or Georgian; others are asked for")
 	p.key("reserved", c.Naming.Reserved, []string(nil), "names that nobody gets, besides admin, postmaster, con, ...")
+	p.key("follow_family_name", c.Naming.FollowFamilyName, schoolmail.FollowNo,
+		"what a marriage means for user name and address: no, ask (propose a rename), yes (plan it)")
+	p.key("change_usernames", c.Naming.ChangeUsernames, false,
+		"give people another user name when they are renamed; OX needs USERNAME_CHANGEABLE=true")
+	p.key("old_address_days", c.Naming.OldAddressDays, schoolmail.DefaultOldAddressDays,
+		"how long the old address of somebody renamed stays an alias")
 
 	p.section("[classes]", "Whose classes are ours: always; sent, where their school sends any; never.",
 		"What is not ours is entered by hand and stays.")

@@ -37,11 +37,13 @@ type Fields struct {
 	School string // id of the first school
 	To     string // name of who is told about the person; "" if it is the person, or not known
 	Site   string // name of the site
+	// Of somebody who was renamed; the old ones are "" where they stay.
+	Username, OldUsername, OldMail string
 }
 
 // kinds of notices, and whether their text must name the day.
 var kinds = map[schoolmail.NoticeKind]bool{schoolmail.NoticeLeaving: true, schoolmail.NoticeReminder: true,
-	schoolmail.NoticeCancelled: false}
+	schoolmail.NoticeCancelled: false, schoolmail.NoticeRenamed: true}
 
 var roles = []schoolmail.Role{schoolmail.RolePupil, schoolmail.RoleTeacher, schoolmail.RoleStaff}
 
@@ -75,10 +77,10 @@ func DefaultTexts(language string) *Texts {
 
 // LoadTexts returns the shipped texts, with those in the folder in their place. A
 // file is named KIND-LANGUAGE.txt or KIND-ROLE-LANGUAGE.txt, for example
-// leaving-de.txt and leaving-pupil-de.txt; kinds are leaving, reminder and cancelled, roles
-// pupil, teacher and staff, languages have two letters. In the place of the role parents
-// and class-teacher stand for the texts that others get about a pupil. The text for a
-// role goes before that for all, and the person's language before the site's.
+// leaving-de.txt and leaving-pupil-de.txt; kinds are leaving, reminder, cancelled and
+// renamed, roles pupil, teacher and staff, languages have two letters. In the place of the
+// role parents and class-teacher stand for the texts that others get about a pupil. The
+// text for a role goes before that for all, and the person's language before the site's.
 //
 // Every text is tried out; the error names all files with a mistake.
 func LoadTexts(dir, language string) (*Texts, error) {
@@ -136,7 +138,8 @@ func (t *Texts) load(dir fs.FS, name string) error {
 
 // Kinds returns the kinds of notices, in the order in which a person gets them.
 func Kinds() []schoolmail.NoticeKind {
-	return []schoolmail.NoticeKind{schoolmail.NoticeLeaving, schoolmail.NoticeReminder, schoolmail.NoticeCancelled}
+	return []schoolmail.NoticeKind{schoolmail.NoticeLeaving, schoolmail.NoticeReminder, schoolmail.NoticeCancelled,
+		schoolmail.NoticeRenamed}
 }
 
 // Languages returns the languages that there are texts in, sorted.
@@ -195,6 +198,9 @@ func sample(kind schoolmail.NoticeKind, who string) schoolmail.Notice {
 	if kinds[kind] {
 		n.Due = schoolmail.NewDate(2027, 3, 29)
 	}
+	if kind == schoolmail.NoticeRenamed {
+		n.Former = schoolmail.Former{Username: "erika.muster", Mail: "erika.muster@schulen.example", Until: n.Due}
+	}
 	return n
 }
 
@@ -230,7 +236,8 @@ func (t *Texts) name(n schoolmail.Notice) string {
 func (t *Texts) render(name string, n schoolmail.Notice, site string) (subject, body string, err error) {
 	f := Fields{Name: n.Account.DisplayName, Given: n.Account.GivenName, Family: n.Account.FamilyName,
 		Mail: n.Account.Mail,
-		Due:  day(n.Due), Site: site, To: n.To.Name}
+		Due:  day(n.Due), Site: site, To: n.To.Name,
+		Username: n.Account.Username, OldUsername: n.Former.Username, OldMail: n.Former.Mail}
 	if len(n.Account.Memberships) > 0 {
 		f.School = string(n.Account.Memberships[0].School)
 	}

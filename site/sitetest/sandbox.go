@@ -44,6 +44,7 @@ type options struct {
 	seed            uint64
 	latency         time.Duration
 	start           schoolmail.Date
+	newLogins       bool
 }
 
 // WithPeople sets the number of people of the district; the default is 400.
@@ -58,6 +59,10 @@ func WithSeed(seed uint64) Option { return func(o *options) { o.seed = seed } }
 
 // WithLatency sets how long every request to Open-Xchange and doveadm takes.
 func WithLatency(d time.Duration) Option { return func(o *options) { o.latency = d } }
+
+// WithNewLoginNames sets Open-Xchange up to change login names (USERNAME_CHANGEABLE),
+// which as shipped it does not.
+func WithNewLoginNames() Option { return func(o *options) { o.newLogins = true } }
 
 // WithFirstDay sets the district's first day; the default is 10 August 2026.
 func WithFirstDay(day schoolmail.Date) Option { return func(o *options) { o.start = day } }
@@ -182,9 +187,13 @@ func Start(opts ...Option) (_ *Sandbox, err error) {
 			return nil, fmt.Errorf("sandbox: %w", err)
 		}
 	}
-	s.OX, err = oxtest.Start(oxtest.WithMaster(MasterLogin, MasterPassword), oxtest.WithLatency(o.latency),
+	ox := []oxtest.Option{oxtest.WithMaster(MasterLogin, MasterPassword), oxtest.WithLatency(o.latency),
 		oxtest.WithoutCallLog(),
-		oxtest.WithHTTP(&oxtest.HTTPOptions{Latency: o.latency, MasterPassword: UserMasterPassword}))
+		oxtest.WithHTTP(&oxtest.HTTPOptions{Latency: o.latency, MasterPassword: UserMasterPassword})}
+	if o.newLogins {
+		ox = append(ox, oxtest.WithUsernameChangeable())
+	}
+	s.OX, err = oxtest.Start(ox...)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}

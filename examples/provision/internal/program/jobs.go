@@ -43,6 +43,8 @@ func (p *program) jobs() []job {
 		{flag: "hold", with: []string{"reason", "until", "by"}, do: p.holdPerson},
 		{flag: "release", with: []string{"by"}, do: p.releasePerson},
 		{flag: "call-off", do: p.callDeletionOff},
+		{flag: "rename", with: append([]string{"to-given", "to-family", "to-address", "to-username", "detailed-exitcode",
+			"out", "syslog"}, passwordFlags...), do: p.renamePerson},
 		{flag: "new-password", with: passwordFlags, do: p.newPasswords},
 		{flag: "new-password-class", with: passwordFlags, do: p.newPasswords},
 		{flag: "adopt", with: []string{"apply", "dry-run", "any-day", "break-lease"}, do: p.takeOver},
@@ -104,6 +106,11 @@ func (p *program) chooseRun(given map[string]bool) (do func(context.Context) int
 	for _, name := range []string{"reason", "until", "by"} {
 		if given[name] {
 			return mistake("-%s goes with -hold", name)
+		}
+	}
+	for _, name := range []string{"to-given", "to-family", "to-address", "to-username"} {
+		if given[name] {
+			return mistake("-%s goes with -rename", name)
 		}
 	}
 	if given["churn"] {

@@ -100,6 +100,16 @@ what is missing. An example for cron, at two in the morning:
       over, or that means nobody, is told. The journal keeps who has put somebody
       on hold and who has released them.
 
+  provision -config district.toml -rename WHO [-to-given N] [-to-family N]
+            [-to-address A] [-to-username U] [-by NAME] [-apply]
+      Gives a person another address, another user name where change_usernames in
+      [naming] allows it, and what they are called: by the scheme from the names
+      delivered, or as the flags say. Without -apply it only shows the plan. The
+      old address stays an alias for old_address_days and ends by itself; the
+      person is told. Mail moves along, sessions end. Where Open-Xchange changes no
+      login names the user name is held, and the rest is done. Cut off, the same
+      command or the next run completes it.
+
   provision -config district.toml -new-password WHO [-by NAME] [-apply]
   provision -config district.toml -new-password-class SCHOOL/CLASS [-by NAME] [-apply]
       Gives a person, or the pupils of a class, a new initial password; without
@@ -187,6 +197,8 @@ type options struct {
 	export, latencies                     string
 	syslog                                string
 	newPassword, newPasswordClass         string
+	rename                                string
+	renameTo                              schoolmail.RenameRequest
 	until                                 schoolmail.Date
 }
 
@@ -250,7 +262,14 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&p.release, "release", "", "end the hold of a `person`")
 	fs.StringVar(&p.reason, "reason", "", "with -hold: `why`")
 	fs.TextVar(&p.until, "until", schoolmail.Date(0), "with -hold: its last `day`, YYYY-MM-DD")
-	fs.StringVar(&p.by, "by", "", "with -hold, -release and -new-password: `who` has decided it; default you")
+	fs.StringVar(&p.by, "by", "", "with -hold, -release, -rename and -new-password: `who` has decided it; default you")
+	fs.StringVar(&p.rename, "rename", "",
+		"give a `person` other names: user name, address or record id; by the scheme, or as -to-... say; -apply does it")
+	fs.StringVar(&p.renameTo.GivenName, "to-given", "", "with -rename: given `name` to be called by, also for the scheme")
+	fs.StringVar(&p.renameTo.FamilyName, "to-family", "",
+		"with -rename: family `name` to be called by, also for the scheme")
+	fs.StringVar(&p.renameTo.Mail, "to-address", "", "with -rename: this mail `address` instead of that of the scheme")
+	fs.StringVar(&p.renameTo.Username, "to-username", "", "with -rename: this user `name` instead of that of the scheme")
 	fs.StringVar(&p.newPassword, "new-password", "",
 		"give a `person` a new initial password: user name, address or record id; -apply does it")
 	fs.StringVar(&p.newPasswordClass, "new-password-class", "",
@@ -415,7 +434,7 @@ func (p *program) onServers(ctx context.Context, set *site.Settings) (exit int, 
 			return p.flags.Fail(cli.Usage, err), nil
 		}
 	}
-	acts, err = open.Run(ctx, opts)
+	acts, err = p.acts(ctx, open, opts)
 	for _, act := range acts {
 		if err := p.show(open, act); err != nil {
 			return p.flags.Fail(cli.Failed, err), acts

@@ -56,8 +56,8 @@ func (p *program) tellPasswords(open *site.Site, list []site.NewPassword) int {
 		}
 		what := "would get a new initial password"
 		switch {
-		case x.Left != "":
-			what = "none: " + x.Left
+		case x.Refused != "":
+			what = "none: " + x.Refused
 		case x.Set:
 			what = "set"
 			set++
@@ -70,7 +70,7 @@ func (p *program) tellPasswords(open *site.Site, list []site.NewPassword) int {
 		if x.Earlier {
 			what += " (asked for earlier, and cut off)"
 		}
-		if x.Left != "" || x.Err != nil {
+		if x.Refused != "" || x.Err != nil {
 			exit = cli.Held
 		}
 		fmt.Fprintf(p.stdout, "  %s  %s%s: %s\n", a.Username, a.DisplayName, school, what)

@@ -1,0 +1,138 @@
+package schoolmail
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// married is a world in which Ida Abel was delivered as Ida Muster from the next day on.
+func married(t *testing.T) (*world, Policy, []Record) {
+	t.Helper()
+	p := smallPolicy(14)
+	w := newWorld(t, p)
+	w.run(p, delivery(ida("primary")), day0)
+	after := ida("primary")
+	after[0].FamilyName = "Muster"
+	return w, p, after
+}
+
+func findingsOf(p *Plan, kind string) (list []string) {
+	for _, f := range p.Findings {
+		if f.Kind == kind {
+			list = append(list, f.Text)
+		}
+	}
+	return list
+}
+
+// What a changed family name means for user name and address: nothing; nothing, and a
+// rename is proposed for as long as the change is fresh; a rename.
+func TestFollowFamilyName(t *testing.T) {
+	t.Parallel()
+	w, p, recs := married(t)
+	plain := planOf(t, p, w, recs, day0+1)
+	for _, follow := range []FollowFamilyName{FollowNo, FollowAsk} {
+		p.Naming.FollowFamilyName = follow
+		plan := planOf(t, p, w, recs, day0+1)
+		if d := cmp.Diff(plain.Steps, plan.Steps); d != "" {
+			t.Errorf("%s: other steps (-no +%[1]s)\n%s", follow, d)
+		}
+		want := 0
+		if follow == FollowAsk {
+			want = 1
+		}
+		if got := findingsOf(plan, "rename-proposed"); len(got) != want ||
+			want == 1 && !strings.Contains(got[0], "provision -rename 1 would make the address ida.muster@") {
+			t.Errorf("%s proposes %q", follow, got)
+		}
+	}
+	mustApply(t, w, planOf(t, p, w, recs, day0+1))
+	if got := findingsOf(planOf(t, p, w, recs, day0+3), "rename-proposed"); len(got) != 1 {
+		t.Errorf("two days later nothing is proposed any more: %q", got)
+	}
+	if got := findingsOf(planOf(t, p, w, recs, day0+60), "rename-proposed"); len(got) != 0 {
+		t.Errorf("two months later it is still proposed: %q", got)
+	}
+
+	w, p, recs = married(t)
+	p.Naming.FollowFamilyName, p.Naming.ChangeUsernames = FollowYes, true
+	plan := planOf(t, p, w, recs, day0+1)
+	if len(plan.Steps) != 1 || plan.Steps[0].Kind() != KindRename {
+		t.Fatalf("yes plans %v", plan.Steps)
+	}
+	r := plan.Steps[0].Action.(Rename)
+	if r.After.Username != "ida.muster" || !strings.HasPrefix(r.After.Mail, "ida.muster@") ||
+		!slices.Contains(r.After.Aliases, r.Before.Mail) || r.After.DisplayName != "Ida Muster" {
+		t.Errorf("after it %+v", r.After)
+	}
+	if !slices.ContainsFunc(r.After.Marks, func(m Mark) bool { return m.Guard == "renames" }) {
+		t.Error("no guard will remember it")
+	}
+}
+
+// Renames count for the guard of renames: more than it lets through wait, whole.
+func TestRenamesAreGuarded(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(14)
+	w := newWorld(t, p)
+	p.Naming.FollowFamilyName = FollowYes
+	var before, after []Record
+	for i := range 20 {
+		r := person(string(rune('a'+i)), "Bär", "Beat"+strings.Repeat("o", i+1), RolePupil, at("ps-b", "primary"))
+		before = append(before, r)
+		r.FamilyName = "Meer"
+		after = append(after, r)
+	}
+	w.run(p, delivery(before), day0)
+	plan := planOf(t, p, w, after, day0+1)
+	held := 0
+	for _, h := range plan.Held {
+		if h.Guard == "renames" && h.Step.Kind() == KindRename {
+			held++
+		}
+	}
+	if held == 0 || held+len(plan.Steps) != len(w.accounts) {
+		t.Errorf("%d renames are held, %d steps are left", held, len(plan.Steps))
+	}
+}
+
+// Who moves, leaves, or has an old copy keeps the user name for now.
+func TestRenameWaits(t *testing.T) {
+	t.Parallel()
+	ask := []RenameRequest{{ID: "1", Username: "ida.other", By: "frei"}}
+	kinds := func(p *Plan) (list []Kind) {
+		for _, s := range p.Steps {
+			list = append(list, s.Kind())
+		}
+		return list
+	}
+	t.Run("transferred today", func(t *testing.T) {
+		t.Parallel()
+		w, p, _ := twoTerms(t, 14)
+		p.Naming.ChangeUsernames, p.Renames = true, ask
+		if got := kinds(planOf(t, p, w, ida("secondary"), day0+2)); slices.Contains(got, KindRename) {
+			t.Errorf("renamed with %v", got)
+		}
+	})
+	t.Run("old copy", func(t *testing.T) {
+		t.Parallel()
+		w, p, plan := twoTerms(t, 14)
+		mustApply(t, w, plan)
+		p.Naming.ChangeUsernames, p.Renames = true, ask
+		got := planOf(t, p, w, ida("secondary"), day0+3)
+		if len(got.Held) != 1 || !strings.Contains(got.Held[0].Why, "old copy") || slices.Contains(kinds(got), KindRename) {
+			t.Errorf("steps %v, held %v", kinds(got), got.Held)
+		}
+	})
+	t.Run("gone", func(t *testing.T) {
+		t.Parallel()
+		w, p, _ := married(t)
+		p.Renames = ask
+		if got := kinds(planOf(t, p, w, nil, day0+2)); slices.Contains(got, KindRename) {
+			t.Errorf("renamed with %v", got)
+		}
+	})
+}
