@@ -283,3 +283,30 @@ func TestRenameCutOff(t *testing.T) {
 		}
 	}
 }
+
+// Who is renamed again is told again, and both old addresses end on their days. What
+// somebody had themselves they can have again.
+func TestRenameTwice(t *testing.T) {
+	t.Parallel()
+	m := married(t, sitetest.WithNewLoginNames())
+	for i, q := range []schoolmail.RenameRequest{{FamilyName: "Abegg"}, {FamilyName: "Zumthor"}} {
+		day := m.day + 1 + schoolmail.Date(i)
+		act, err := m.rename(t, day, q, site.Parts{})
+		if err != nil || len(act.Plan.Held) > 0 {
+			t.Fatal(err, act)
+		}
+	}
+	a := account(t, m.world(t, m.day+2), "1")
+	if a.Username != "ottilie.zumthor" || a.Mail != "ottilie.zumthor@schulen.example" ||
+		!slices.Equal(a.Aliases, []string{"ottilie.abegg@schulen.example"}) {
+		t.Errorf("account %+v", a)
+	}
+	if m.told("Abegg") != 1 || m.told("ottilie.abegg@schulen.example") != 2 {
+		t.Errorf("told %d and %d times", m.told("Abegg"), m.told("ottilie.abegg@schulen.example"))
+	}
+	night(t, m.set, m.all, (m.day + 2).AddDays(180))
+	if a := account(t, m.world(t, (m.day+2).AddDays(180)), "1"); len(a.Aliases)+len(a.Former) > 0 ||
+		a.Mail != "ottilie.zumthor@schulen.example" {
+		t.Errorf("after their days: %+v", a)
+	}
+}
