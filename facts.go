@@ -18,6 +18,7 @@ type facts struct {
 	unclear     // why what is missing may be there all the same
 
 	byUser    userTable
+	former    map[string]int32    // user name before a rename that was cut off -> number of the account
 	elsewhere map[string][]*Place // user name -> its users in other contexts than that of its account
 	named     []*Place            // users with names that no account has
 	users     int                 // users in OX but administrators
@@ -240,11 +241,21 @@ func (f *facts) confused(accounts []*Account, records []*Record, as, rs []ranked
 func (f *facts) byFormer() {
 	for _, r := range f.sorted.accounts {
 		if u := f.state.Accounts[r.at].unfinished(); u != nil && u.Username != "" {
-			if _, taken := f.byUser[u.Username]; !taken {
-				f.byUser[u.Username] = r.at
+			if f.former == nil {
+				f.former = map[string]int32{}
 			}
+			f.former[u.Username] = r.at
 		}
 	}
+}
+
+// accountOf returns the number of the account of a user name, and whether there is one.
+func (f *facts) accountOf(username string) (int32, bool) {
+	n, known := f.byUser.number(username)
+	if !known && len(f.former) > 0 {
+		n, known = f.former[username]
+	}
+	return n, known
 }
 
 // house finds where everybody lives, and users in OX that the directory does
@@ -291,7 +302,7 @@ func (f *facts) lodge(p *Place, home []*Place, unknown map[ContextID]int) {
 	if !p.Admin {
 		f.users++
 	}
-	i, known := f.byUser.number(p.Username)
+	i, known := f.accountOf(p.Username)
 	if !known || p.DisplayName != f.state.Accounts[i].DisplayName || p.Username == "" {
 		f.display.others = append(f.display.others, p)
 	}
@@ -318,7 +329,7 @@ func (f *facts) lodge(p *Place, home []*Place, unknown map[ContextID]int) {
 // secondCopy reports a user of a person who lives elsewhere, unless it is known
 // why it is there.
 func (f *facts) secondCopy(p *Place) {
-	n, _ := f.byUser.number(p.Username)
+	n, _ := f.accountOf(p.Username)
 	a := &f.state.Accounts[n]
 	if p.Admin || a.Key.Source != f.policy.Source || a.Previous.Context == p.Context || a.State == Pending {
 		return

@@ -103,14 +103,10 @@ func (p *program) chooseRun(given map[string]bool) (do func(context.Context) int
 			}
 		}
 	}
-	for _, name := range []string{"reason", "until", "by"} {
+	for _, name := range []string{"reason", "until", "by", "to-given", "to-family", "to-address", "to-username"} {
 		if given[name] {
-			return mistake("-%s goes with -hold", name)
-		}
-	}
-	for _, name := range []string{"to-given", "to-family", "to-address", "to-username"} {
-		if given[name] {
-			return mistake("-%s goes with -rename", name)
+			return mistake("-%s goes with -%s", name, map[bool]string{true: "rename", false: "hold"}[strings.HasPrefix(name,
+				"to-")])
 		}
 	}
 	if given["churn"] {
