@@ -80,7 +80,7 @@ func (Rename) undo(_ *undoer, cur Account, _ *Step) (Account, string) { return c
 
 // change is the rename as the guards count it.
 func (a Rename) change() ChangeAccount {
-	return ChangeAccount(a)
+	return ChangeAccount{Before: a.Before, After: a.After, Fields: a.Fields, Access: a.Access}
 }
 
 func (a Rename) fields(o *object) { a.change().fields(o) }
