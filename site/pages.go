@@ -115,6 +115,8 @@ func (b *schoolPages) about(s *schoolmail.Step, id schoolmail.SchoolID,
 		return &b.at(id).Gone, []report.Note{report.NewNote(says, a.Due.String())}
 	case schoolmail.SendReminder:
 		return &b.at(id).Gone, []report.Note{report.NewNote("says.remind", a.Due.String())}
+	case schoolmail.Rename:
+		return &b.at(id).Moved, []report.Note{report.NewNote("says.rename", a.After.Mail)}
 	case schoolmail.Deactivate:
 		return &b.at(id).Gone, []report.Note{report.NewNote("says.deactivate")}
 	case schoolmail.Purge:
