@@ -35,7 +35,8 @@
 // mailbox path, quota get, quota recalc, who, kick, search, fetch, expunge,
 // flags add, flags remove, save, copy, move, acl get, acl set, acl add,
 // acl remove, acl delete, acl rights, backup, sync, index, force-resync,
-// fs stat, fs delete, dict set, reload, log errors, director status, director move; each
+// fs stat, fs delete, dict set, sieve list, sieve get, sieve put, sieve activate,
+// sieve deactivate, sieve delete, reload, log errors, director status, director move; each
 // only where the method of that name is called.
 //
 // # Life of an account
@@ -46,6 +47,10 @@
 //   - Looked at: [Client.Inspect], and [State.Missing] to plan.
 //   - Locked: in the directory; then [Client.FlushAuthCache] and
 //     [Client.Kick], or open sessions and cached passwords go on working.
+//   - Closed, with an answer to senders or a forwarding for a while:
+//     [Mailstore.CloseMailbox], and [Mailstore.OpenMailbox] when the person returns. It
+//     takes Pigeonhole, a server that still delivers to the mailbox, and one that can send
+//     (submission_host or sendmail_path).
 //   - Login changed: [Client.Inspect] before, [Client.MoveMail] after the
 //     directory has the new login, [Client.DeleteHome] once all is well.
 //   - Purged: [Client.RemoveMail] while the directory still has the user, or
@@ -177,6 +182,8 @@
 //   - fsDelete deletes any path as root: only below Options.MailRoot.
 //   - kick takes a name that reads as an address for one, and ends everybody's
 //     connections from there: refused.
+//   - A Sieve script without text, or with "/" in its name, ends the server's process:
+//     refused.
 //   - dictSet asks no userdb, and a dict of files makes a path of the user's
 //     name: [Client.SetQuota] looks the user up and refuses "/".
 //   - A wrong key is met with silence when the request asks to close the

@@ -52,6 +52,12 @@ var mailCommands = map[string]func(*Server, *mailContext) ([]row, error){
 	"aclRights":          aclRightsOf,
 	"backup":             dsync,
 	"sync":               dsync,
+	"sieveList":          sieveList,
+	"sieveGet":           sieveGet,
+	"sievePut":           sievePut,
+	"sieveDelete":        sieveDelete,
+	"sieveActivate":      sieveActivate,
+	"sieveDeactivate":    sieveDeactivate,
 }
 
 // otherCommands concern the host.
@@ -397,6 +403,8 @@ func (st *store) vanish() {
 		st.drop(b)
 	}
 	clear(st.subs)
+	clear(st.scripts)
+	st.active = ""
 }
 
 func fsIterDirs(s *Server, a args) (result, error) {

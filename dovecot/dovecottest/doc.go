@@ -38,8 +38,9 @@
 // aclSet, aclAdd, aclRemove, aclDelete, aclRights, backup and sync (between
 // homes of the same server), index, forceResync, purge, reload, logErrors,
 // mailboxMutf7, fsStat, fsDelete, fsIterDirs, dictSet, dictGet, dictUnset (see [WithQuotaDict]),
-// directorStatus and directorMove. All others of the 104 that Dovecot lists are known by name and parameters
-// and answer exit code 75.
+// directorStatus and directorMove, and with [WithSieve] sieveList, sieveGet, sievePut, sieveDelete,
+// sieveActivate and sieveDeactivate. All others of the 104 that Dovecot lists without Pigeonhole are known by
+// name and parameters and answer exit code 75.
 //
 // IMAP is IMAP4rev1 with LITERAL+, SASL-IR, MULTIAPPEND, UIDPLUS, MOVE,
 // CONDSTORE, QRESYNC, LIST-EXTENDED, LIST-STATUS, SPECIAL-USE, ESEARCH,

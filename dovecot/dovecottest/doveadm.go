@@ -39,11 +39,15 @@ func (d *declared) param(name string) (param, bool) {
 
 var paramTypes = map[string]string{"b": "boolean", "i": "integer", "s": "string", "a": "array"}
 
-// declaration parses the list that Dovecot 2.3.19.1 (Debian 12, without
-// Pigeonhole) gives, and changes it to 2.4's if need be.
-func declaration(series24 bool) []*declared {
+// declaration parses the list that Dovecot 2.3.19.1 (Debian 12, with Pigeonhole or
+// without) gives, and changes it to 2.4's if need be.
+func declaration(series24, sieve bool) []*declared {
 	var list []*declared
-	for line := range strings.Lines(commandsText) {
+	text := commandsText
+	if sieve {
+		text += sieveCommands
+	}
+	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
 		d := &declared{name: words[0]}
 		words = words[1:]

@@ -59,7 +59,7 @@ type config struct {
 	quota                  int64
 	quotaDict              string
 	mailRoot               string
-	series24               bool
+	series24, sieve        bool
 	authCache              bool
 	allowed                map[string]bool
 	backends               []string
@@ -116,6 +116,10 @@ func WithMailRoot(dir string) Option { return func(c *config) { c.mailRoot = dir
 // WithSeries24 answers like Dovecot 2.4: null is a text, batches are valid
 // JSON, kick counts, and the commands of directors and replicators are gone.
 func WithSeries24() Option { return func(c *config) { c.series24 = true } }
+
+// WithSieve adds the commands for Sieve scripts, as Pigeonhole does. It stores scripts, and
+// compiles no more of them than what they require; they do nothing to mail.
+func WithSieve() Option { return func(c *config) { c.sieve = true } }
 
 // WithAuthCache remembers userdb answers, also of unknown users, until
 // authCacheFlush.
@@ -203,7 +207,7 @@ func New(opts ...Option) *Server {
 	for _, o := range opts {
 		o(&s.cfg)
 	}
-	s.declared = declaration(s.cfg.series24)
+	s.declared = declaration(s.cfg.series24, s.cfg.sieve)
 	s.APIKey, s.MailRoot, s.QuotaDict = s.cfg.apiKey, s.cfg.mailRoot, s.cfg.quotaDict
 	s.MasterUser, s.MasterPassword = s.cfg.master, s.cfg.masterPassword
 	return s

@@ -17,10 +17,12 @@ import (
 // store is the mail below one home directory. Like Dovecot's, it comes into
 // being on first use, whoever the home belongs to.
 type store struct {
-	mu    sync.Mutex
-	cfg   *config
-	boxes map[string]*mailbox // that exist on disk, by name
-	subs  map[string]bool     // explicit subscriptions
+	mu      sync.Mutex
+	cfg     *config
+	boxes   map[string]*mailbox // that exist on disk, by name
+	subs    map[string]bool     // explicit subscriptions
+	scripts map[string]string   // Sieve, by name
+	active  string              // the active one, "" if none is
 	// lastValidity makes UIDVALIDITY values grow.
 	lastValidity uint32
 }
@@ -64,7 +66,7 @@ func (m *message) hasFlag(f string) bool {
 }
 
 func newStore(cfg *config) *store {
-	return &store{cfg: cfg, boxes: map[string]*mailbox{}, subs: map[string]bool{}}
+	return &store{cfg: cfg, boxes: map[string]*mailbox{}, subs: map[string]bool{}, scripts: map[string]string{}}
 }
 
 func newGUID() string {
