@@ -24,7 +24,14 @@ type assassin struct {
 	after bool
 	lines atomic.Int64
 	due   atomic.Bool
-	cmd   atomic.Pointer[exec.Cmd]
+
+	started chan struct{} // closed when there is a process to kill
+	process *os.Process
+}
+
+func (a *assassin) kill() {
+	<-a.started
+	a.process.Kill()
 }
 
 func (a *assassin) proxy() *proxy {
@@ -37,12 +44,12 @@ func (a *assassin) proxy() *proxy {
 			if a.after {
 				return line, "", true
 			}
-			a.cmd.Load().Process.Kill()
+			a.kill()
 			return "", "", false
 		},
 		Down: func(line string) (string, bool) {
 			if a.due.Load() {
-				a.cmd.Load().Process.Kill()
+				a.kill()
 				return "", false
 			}
 			return line, true
@@ -53,13 +60,15 @@ func (a *assassin) proxy() *proxy {
 // run is a Sync in a process of its own; it reports whether it was killed.
 func (a *assassin) run(t *testing.T, source, target, dir, user string) (killed bool) {
 	t.Helper()
+	a.started = make(chan struct{})
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "SCHOOLMAIL_TEST_SYNC="+strings.Join([]string{source,
 		a.proxy().start(t, target), dir, user}, "|"))
-	a.cmd.Store(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	a.process = cmd.Process
+	close(a.started)
 	err := cmd.Wait()
 	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !a.due.Load() || err != nil && !ended {
 		t.Fatal(err)
