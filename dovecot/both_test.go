@@ -37,6 +37,7 @@ type site interface {
 type account struct {
 	name  string
 	quota int64
+	home  string // below the mail root; "" is the site's
 }
 
 // scenarios run on both. Each has users of its own, which exist when it starts.
@@ -57,6 +58,8 @@ var scenarios = []struct {
 	{"sessions", []account{{name: "12345"}, {name: "123456"}}, testSessions},
 	{"ensure", []account{{name: "ensure@s.test", quota: 20 << 20}}, testEnsure},
 	{"move", []account{{name: "old.name@s.test"}, {name: "new.name@s.test"}}, testMoveMail},
+	{"renamed", nil, testRenamed},
+	{"renamed elsewhere", nil, testRenamedElsewhere},
 	{"remove", []account{{name: "gone@s.test"}}, testRemoveMail},
 	{"delete home", []account{{name: "home@s.test"}}, testDeleteHome},
 	{"dsync", []account{{name: "src@s.test"}, {name: "dst@s.test"}}, testDsync},
@@ -136,7 +139,11 @@ func (s simulated) home(user string) string { return s.MailRoot + "/" + user }
 func (s simulated) imapAddr() string        { return s.IMAPAddr }
 func (s simulated) setUsers(_ *testing.T, users ...account) {
 	for _, a := range users {
-		s.SetUsers(dovecottest.User{Name: a.name, Password: "pw", QuotaBytes: a.quota})
+		u := dovecottest.User{Name: a.name, Password: "pw", QuotaBytes: a.quota}
+		if a.home != "" {
+			u.Home = s.home(a.home)
+		}
+		s.SetUsers(u)
 	}
 }
 func (s simulated) removeUsers(_ *testing.T, names ...string) { s.RemoveUsers(names...) }
@@ -153,11 +160,15 @@ func (s installed) imapAddr() string        { return s.IMAPAddr }
 func (s installed) quotaDict() string       { return s.QuotaDict }
 func (s installed) setUsers(t *testing.T, users ...account) {
 	t.Helper()
+	var real []dovecotd.User
 	for _, a := range users {
-		if err := s.SetUsers(realUser(a)); err != nil {
-			t.Fatal(err)
+		u := realUser(a)
+		if a.home != "" {
+			u.Home = s.home(a.home)
 		}
+		real = append(real, u)
 	}
+	must(t, s.SetUsers(real...))
 }
 func (s installed) removeUsers(t *testing.T, names ...string) {
 	t.Helper()

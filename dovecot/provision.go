@@ -225,31 +225,15 @@ func (c *Client) MoveMail(ctx context.Context, before State, to string) (State, 
 		return c.Inspect(ctx, to)
 	}
 	// A source that is not there would be created, empty.
-	found, err := c.stat(ctx, c.hosts[0], before.User.Home)
+	found, err := c.anyThere(ctx, before.User)
 	if err != nil {
 		return State{}, err
 	}
 	if !found {
 		return State{}, &Error{Op: "sync", User: to, Subject: before.User.Home, Host: c.hosts[0].name, Kind: ErrNotFound}
 	}
-	for _, login := range []string{from, to} {
-		if _, err := c.Kick(ctx, login); err != nil {
-			return State{}, err
-		}
-	}
-	for try := 0; ; try++ {
-		// One way and not backup: mail that came to the new login stays, and
-		// a wrong source deletes nothing.
-		res, err := c.Sync(ctx, to, source, &SyncOptions{Reverse: true, OneWay: true, LockTimeout: 60})
-		if err != nil {
-			return State{}, err
-		}
-		if !res.Again {
-			break
-		}
-		if try == 4 {
-			return State{}, &Error{Op: "sync", User: to, Host: c.hosts[0].name, Kind: ErrTemporary, ExitCode: 2, again: true}
-		}
+	if err := c.carry(ctx, from, source, to); err != nil {
+		return State{}, err
 	}
 	after, err := c.Inspect(ctx, to)
 	if err != nil {
@@ -260,6 +244,31 @@ func (c *Client) MoveMail(ctx context.Context, before State, to string) (State, 
 			Err: fmt.Errorf("%s", strings.Join(lost, "; "))}
 	}
 	return after, nil
+}
+
+// carry ends the sessions of both logins and copies all mail of a location to the new one.
+func (c *Client) carry(ctx context.Context, from, source, to string) error {
+	for _, login := range []string{from, to} {
+		if _, err := c.Kick(ctx, login); err != nil {
+			return err
+		}
+	}
+	for try := 0; ; try++ {
+		// One way and not backup: mail that came to the new login stays, and
+		// a wrong source deletes nothing. Everything is compared: by modification
+		// sequences alone a second run, in which both have new mail, leaves out what is
+		// new in the source.
+		res, err := c.Sync(ctx, to, source, &SyncOptions{Reverse: true, OneWay: true, Full: true, LockTimeout: 60})
+		if err != nil {
+			return err
+		}
+		if !res.Again {
+			return nil
+		}
+		if try == 4 {
+			return &Error{Op: "sync", User: to, Host: c.hosts[0].name, Kind: ErrTemporary, ExitCode: 2, again: true}
+		}
+	}
 }
 
 // lost compares the mailboxes before with those after.
