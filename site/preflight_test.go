@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
 	"github.com/ictmedia/schoolmail/internal/dovecotd"
@@ -212,6 +214,41 @@ func TestPreflightOfARun(t *testing.T) {
 	set.SMTPAddr = relay
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Where user names may change and Open-Xchange changes none, -check warns of it, with the
+// key that allows it; where it does, or none may change, there is nothing to say.
+func TestPreflightOfNewLoginNames(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		options []sitetest.Option
+		change  bool
+		warned  bool
+	}{
+		"as shipped":       {change: true, warned: true},
+		"set up for it":    {change: true, options: []sitetest.Option{sitetest.WithNewLoginNames()}},
+		"no names changed": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := married(t, tc.options...)
+			m.set.Policy.Naming.ChangeUsernames = tc.change
+			before := placesOf(m.world(t, m.day), "ottilie.zumthor", "balthasar.quirin", "ottilie.yersin")
+			got := m.set.Preflight(t.Context(), nil, nil)
+			switch {
+			case tc.warned && (len(got) != 1 || !got[0].Warning || got[0].Key != "[naming] change_usernames" ||
+				!strings.Contains(got[0].Missing, "USERNAME_CHANGEABLE=true") ||
+				got[0].Server != "Open-Xchange "+m.set.OXEndpoints[0]):
+				t.Errorf("missing: %v", got)
+			case !tc.warned && len(got) > 0:
+				t.Errorf("warned of %v", got)
+			}
+			after := placesOf(m.world(t, m.day), "ottilie.zumthor", "balthasar.quirin", "ottilie.yersin")
+			if d := cmp.Diff(before, after); d != "" || len(before) != 3 {
+				t.Errorf("asking has changed somebody (-before +after):\n%s", d)
+			}
+		})
 	}
 }
 
