@@ -98,20 +98,20 @@ func (m *Mailstore) CloseMailbox(ctx context.Context, a schoolmail.Account, k Cl
 }
 
 // OpenMailbox takes back what CloseMailbox has done: our script goes, and the one that was
-// active before is it again, unless another one is by now. No script of the name, or no
-// account, is success; one that somebody else has written is [ErrExists].
+// active before is it again, unless another one is by now. Nothing of ours, no account, or no
+// Sieve is success.
 func (m *Mailstore) OpenMailbox(ctx context.Context, a schoolmail.Account) error {
 	login := m.login(a)
 	own, active, err := m.ownScript(ctx, login)
-	if isKind(err, ErrNoUser) || err == nil && own == "" {
+	if isKind(err, ErrNoUser) || isKind(err, ErrUnsupported) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	before, err := m.remembered(login, own)
-	if err != nil {
-		return err
+	before, ours := activeBefore(own)
+	if !ours {
+		return nil
 	}
 	if active == closedScript && before != "" {
 		if err := m.c.ActivateSieve(ctx, login, before); err != nil && !isKind(err, ErrNotFound) {

@@ -129,21 +129,19 @@ func (s *Site) fits(r *AlsoTell, w *World, a *schoolmail.Account) bool {
 	if a.Role != schoolmail.RolePupil {
 		return false
 	}
-	at := func(f func(*schoolmail.Membership) bool) bool {
-		for i := range a.Memberships {
-			if f(&a.Memberships[i]) {
-				return true
-			}
-		}
-		return false
-	}
+	return s.concerns(a, r.Populations, r.Schools) && (len(r.Levels) == 0 ||
+		slices.ContainsFunc(a.Memberships, func(m schoolmail.Membership) bool { return w.hasLevel(&m, r.Levels) }))
+}
+
+// concerns reports whether an account is one of some populations and schools; empty: of all.
+func (s *Site) concerns(a *schoolmail.Account, populations []string, schools []schoolmail.SchoolID) bool {
 	lives := func(p schoolmail.Population) bool {
-		return slices.Contains(r.Populations, p.Name) && slices.Contains(p.Roles, a.Role) &&
+		return slices.Contains(populations, p.Name) && slices.Contains(p.Roles, a.Role) &&
 			slices.Contains(p.Contexts, a.Context)
 	}
-	return (len(r.Populations) == 0 || slices.ContainsFunc(s.policy.Populations, lives)) &&
-		(len(r.Schools) == 0 || at(func(m *schoolmail.Membership) bool { return slices.Contains(r.Schools, m.School) })) &&
-		(len(r.Levels) == 0 || at(func(m *schoolmail.Membership) bool { return w.hasLevel(m, r.Levels) }))
+	at := func(m schoolmail.Membership) bool { return slices.Contains(schools, m.School) }
+	return (len(populations) == 0 || slices.ContainsFunc(s.policy.Populations, lives)) &&
+		(len(schools) == 0 || slices.ContainsFunc(a.Memberships, at))
 }
 
 // hasLevel reports whether the export gives one of some levels to a membership's

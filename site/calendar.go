@@ -52,6 +52,9 @@ func (s *Site) Calendar(w *World, sel *schoolmail.Selection) []Closing {
 			}
 		case a.State == schoolmail.Deactivated && !a.Deactivated.IsZero():
 			add(a.Deactivated.AddDays(life.PurgeDays), "account and mail are removed for ever")
+			if what, until := s.endOfMail(a); until > w.Day {
+				add(until, what+" no longer")
+			}
 		}
 		if p := a.Previous; p.Context != 0 {
 			add(p.Since.AddDays(max(0, life.TransferGraceDays)), fmt.Sprintf("the old copy in context %d goes", p.Context))

@@ -48,6 +48,7 @@ type Explanation struct {
 	Holds    []schoolmail.Hold         // also those that are over
 	History  []schoolmail.JournalEntry // the last effects on the person, oldest first
 	AlsoTold []schoolmail.Recipient    // who is told with the person before the mailbox closes
+	AtEnd    string                    // what is done with mail to the mailbox, as it is closed; "": nothing
 	life     schoolmail.LifeTimes
 
 	booksKnown bool
@@ -105,6 +106,7 @@ func (s *Site) Explain(ctx context.Context, w *World, plan *schoolmail.Plan, who
 		if e.AlsoTold, _, err = s.AlsoTold(ctx, w, e.Account, schoolmail.NoticeLeaving); err != nil {
 			return nil, err
 		}
+		e.AtEnd = s.atEndNow(e.Account, w.Day)
 	}
 	e.Books, e.booksKnown = s.booksOf(w, e.Account), s.Books != nil
 	return e, s.history(e, name)
@@ -339,6 +341,9 @@ func (e *Explanation) writeAccount(t *lines) {
 	}
 	for _, r := range e.AlsoTold {
 		t.item("before the mailbox closes %s", also(r))
+	}
+	if e.AtEnd != "" {
+		t.item("%s", e.AtEnd)
 	}
 	if a.DN != "" {
 		t.item("in the directory: %s", a.DN)

@@ -100,6 +100,9 @@ func FromDistrict(c *district.Config) (*Settings, error) {
 	for _, r := range m.AlsoTell {
 		s.AlsoTell = append(s.AlsoTell, AlsoTell(r))
 	}
+	for _, r := range m.AtEnd {
+		s.AtEnd = append(s.AtEnd, AtEnd{AtEndWhat(r.What), r.Days, r.Populations, r.Schools})
+	}
 	var err error
 	if m.TextsDir != "" {
 		if s.SMTP.Texts, err = notify.LoadTexts(m.TextsDir, c.Site.Language); err != nil {

@@ -75,6 +75,7 @@ type Settings struct {
 	MailFrom string
 	SMTP     notify.Options
 	AlsoTell []AlsoTell
+	AtEnd    []AtEnd
 }
 
 // Open connects to everything that is not among the parts that the program brings
@@ -84,7 +85,7 @@ func Open(set *Settings, own *Parts) (_ *Site, err error) {
 	s := &Site{name: set.Name, policy: set.Policy, stateDir: set.StateDir, parallel: set.Parallel, sandbox: set.Sandbox,
 		fourEyes: set.FourEyes, retention: set.Retention,
 		handOut: set.HandOut, limits: set.Limits, language: set.Language,
-		alsoTell: set.AlsoTell,
+		alsoTell: set.AlsoTell, atEnd: set.AtEnd,
 		copyWait: cmp.Or(set.OX.CopyWait, 5*time.Minute), // as in package ox
 		requests: map[string]func() int64{}, times: map[string]func() time.Duration{}}
 	s.settings = set
@@ -105,7 +106,8 @@ func Open(set *Settings, own *Parts) (_ *Site, err error) {
 	if s.parts.Reader == nil {
 		s.parts.Reader = set.reader()
 	}
-	for _, open := range []func(*Settings) error{s.openJournal, s.openServers, s.openMailstore, s.openNotifier} {
+	for _, open := range []func(*Settings) error{s.openJournal, s.openServers, s.openMailstore, s.checkCloser,
+		s.openNotifier} {
 		if err := open(set); err != nil {
 			return nil, err
 		}

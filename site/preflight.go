@@ -47,19 +47,22 @@ func (e *PreflightError) Error() string {
 }
 
 // needs is what is asked for.
-type needs struct{ directory, groupware, copies, mail, purge, notices bool }
+type needs struct{ directory, groupware, copies, mail, purge, notices, closing bool }
 
 // needsOf returns what a plan needs; nil is everything.
-func needsOf(plan *schoolmail.Plan, policy *schoolmail.Policy) needs {
+func needsOf(plan *schoolmail.Plan, policy *schoolmail.Policy, atEnd bool) needs {
 	if plan == nil {
-		return needs{true, true, len(policy.Contexts) > 1, true, true, true}
+		return needs{true, true, len(policy.Contexts) > 1, true, true, true, atEnd}
 	}
 	var n needs
 	for _, s := range plan.Steps {
 		n.directory = true
 		switch s.Kind() {
-		case schoolmail.KindNotice, schoolmail.KindRemind, schoolmail.KindCancelNotice:
+		case schoolmail.KindNotice, schoolmail.KindRemind:
 			n.notices = true
+		case schoolmail.KindCancelNotice:
+			n.notices = true
+			n.closing, n.mail = atEnd, n.mail || atEnd
 		case schoolmail.KindRename:
 			n.groupware, n.mail, n.notices = true, true, true
 		case schoolmail.KindCreateContext, schoolmail.KindRepair, schoolmail.KindDropCopy:
@@ -67,7 +70,9 @@ func needsOf(plan *schoolmail.Plan, policy *schoolmail.Policy) needs {
 		case schoolmail.KindTransfer:
 			n.groupware, n.copies, n.mail = true, true, true
 		case schoolmail.KindPurge:
-			n.groupware, n.mail, n.purge = true, true, true
+			n.groupware, n.mail, n.purge, n.closing = true, true, true, atEnd
+		case schoolmail.KindDeactivate, schoolmail.KindReactivate:
+			n.groupware, n.mail, n.closing = true, true, atEnd
 		default:
 			n.groupware, n.mail = true, true
 		}
@@ -97,7 +102,8 @@ const preflightTime = 30 * time.Second
 // can be read there; UDM, if accounts are written by it; that each server of
 // Open-Xchange has its services and takes the credentials of master and contexts, that
 // it can copy users, and that the access combinations are known; that the mail server
-// lets one use the commands that accounts need; that the relay is there and takes the
+// lets one use the commands that accounts need, and has Sieve where mail to closed mailboxes
+// is to be answered or passed on; that the relay is there and takes the
 // credentials; and how long certificates are valid, which is told from 14 days before
 // their end.
 //
@@ -106,7 +112,7 @@ func (set *Settings) Preflight(ctx context.Context, plan *schoolmail.Plan, own *
 	if own == nil {
 		own = &Parts{}
 	}
-	f := &preflight{set: set, plan: plan, needs: needsOf(plan, &set.Policy)}
+	f := &preflight{set: set, plan: plan, needs: needsOf(plan, &set.Policy, len(set.AtEnd) > 0)}
 	var wg sync.WaitGroup
 	for _, c := range []struct {
 		wanted bool

@@ -180,12 +180,14 @@ func (f *preflight) mail(ctx context.Context) {
 // inbox is what most commands want beside the user.
 var inbox = dovecot.Params{"mailbox": []string{"INBOX"}}
 
-// mailCommands are those of the life of an account, beside what has a call of its own.
-var mailCommands = []struct {
+type mailCommand struct {
 	name          string
 	writes, purge bool
 	params        dovecot.Params
-}{
+}
+
+// mailCommands are those of the life of an account, beside what has a call of its own.
+var mailCommands = []mailCommand{
 	{"mailboxList", false, false, nil},
 	{"mailboxStatus", false, false, dovecot.Params{"mailboxMask": []string{"INBOX"}, "field": []string{"messages"}}},
 	{"quotaGet", false, false, nil},
@@ -195,6 +197,15 @@ var mailCommands = []struct {
 	{"mailboxUnsubscribe", true, true, inbox},
 	{"expunge", true, true, dovecot.Params{"query": []string{"mailbox", "INBOX", "ALL"}}},
 	{"mailboxDelete", true, true, inbox},
+}
+
+// sieveCommands are those for mail to closed mailboxes; they concern nobody's scripts.
+var sieveCommands = []mailCommand{
+	{"sieveList", false, false, nil},
+	{"sieveGet", false, false, dovecot.Params{"scriptname": nobodyName}},
+	{"sievePut", true, false, dovecot.Params{"scriptname": nobodyName, "file": "keep;\n"}},
+	{"sieveActivate", true, false, dovecot.Params{"scriptname": nobodyName}},
+	{"sieveDelete", true, false, dovecot.Params{"scriptname": []string{nobodyName}}},
 }
 
 // commands tells which commands the server refuses. Where the server takes anybody for
@@ -226,7 +237,14 @@ func (f *preflight) commands(ctx context.Context, server string, client *dovecot
 	if err := errors.Join(ask("user", uerr), ask("auth cache flush", ferr), ask("kick", kerr)); err != nil {
 		return err
 	}
-	for _, c := range mailCommands {
+	list := mailCommands
+	if f.needs.closing && mail {
+		if list = append(slices.Clone(list), sieveCommands...); !info.Sieve {
+			f.failed(ctx, server, "notices", "at_end", errors.New("the server has no Sieve (Pigeonhole), which answers mail "+
+				"to closed mailboxes and passes it on"))
+		}
+	}
+	for _, c := range list {
 		if _, there := info.Commands[c.name]; !there || !mail || c.writes && !unknown || c.purge && !f.needs.purge {
 			continue
 		}

@@ -104,7 +104,8 @@ func TestPreflight(t *testing.T) {
 	// doveadm is a mail server of its own, over TLS.
 	doveadm := func(left time.Duration, allowed ...string) func(*testing.T, *site.Settings) {
 		return func(t *testing.T, set *site.Settings) {
-			s := dovecottest.New(dovecottest.WithAPIKey(sitetest.DoveadmKey), dovecottest.WithAllowedCommands(allowed...))
+			s := dovecottest.New(dovecottest.WithAPIKey(sitetest.DoveadmKey), dovecottest.WithAllowedCommands(allowed...),
+				dovecottest.WithSieve())
 			t.Cleanup(func() { s.Close() })
 			set.DoveadmURL, set.Doveadm.TLS = secured(t, s, left)
 		}
@@ -142,6 +143,15 @@ func TestPreflight(t *testing.T) {
 		}, "[population secondary] access", `"pimm" is no access combination`, true},
 		{"key of doveadm", func(_ *testing.T, set *site.Settings) { set.Doveadm.APIKey = "wrong" },
 			"[mail] api_key", "", false},
+		{"all commands, Sieve", func(t *testing.T, set *site.Settings) {
+			doveadm(month, append(all[:len(all):len(all)], "sieve list", "sieve get", "sieve put", "sieve activate",
+				"sieve delete")...)(t, set)
+			set.AtEnd = []site.AtEnd{{What: site.AtEndAnswer, Days: 90}}
+		}, "", "", false},
+		{"commands of Sieve", func(t *testing.T, set *site.Settings) {
+			doveadm(month, all...)(t, set)
+			set.AtEnd = []site.AtEnd{{What: site.AtEndAnswer, Days: 90}}
+		}, "[mail] doveadm_url", "refuses sieve activate, sieve delete, sieve get, sieve list, sieve put:", false},
 		{"commands", doveadm(month, all[:6]...), "[mail] doveadm_url",
 			"refuses expunge, mailbox create, mailbox delete, mailbox path, mailbox subscribe, " +
 				"mailbox unsubscribe:", false},

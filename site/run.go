@@ -400,6 +400,7 @@ func (s *Site) apply(ctx context.Context, act *Act, o *RunOptions) error {
 	if len(s.alsoTell) > 0 {
 		ports.Notifier = alsoTelling{ports.Notifier, s, act.World, s.teller.tell}
 	}
+	s.closing(&ports, act.Plan)
 	start := time.Now()
 	act.Result, act.Err = schoolmail.Apply(ctx, act.Plan, ports, &schoolmail.ApplyOptions{
 		InitialPassword: pw.of, Observer: steps{observer, act}, Parallel: s.parallel, Clock: time.Now, By: act.By,

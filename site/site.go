@@ -93,6 +93,7 @@ type Site struct {
 	limits   TimeLimits
 	language string // of people whose record names none
 	alsoTell []AlsoTell
+	atEnd    []AtEnd
 	// retention is how many days the folders of runs are kept; 0: for ever.
 	retention int
 	copyWait  time.Duration
@@ -118,8 +119,12 @@ func (s *Site) Policy() schoolmail.Policy { return s.policy }
 func (s *Site) Ports() schoolmail.Ports {
 	p := s.parts
 	return schoolmail.Ports{Directory: p.Directory, Groupware: p.Groupware,
-		Mailstore: limitedMailstore{p.Mailstore, s.limits.command(), &s.mailTook},
+		Mailstore: s.mailstore(),
 		Notifier:  limitedNotifier{p.Notifier, s.limits.notice(), &s.noticesTook}, Journal: p.Journal}
+}
+
+func (s *Site) mailstore() limitedMailstore {
+	return limitedMailstore{s.parts.Mailstore, s.limits.command(), &s.mailTook}
 }
 
 // RunsDir is where runs leave plan and report, in a folder each.

@@ -228,6 +228,7 @@ func (l *loader) checkNotices(c *Config) {
 		l.bad("notices.password", "expected username and a password, or neither")
 	}
 	l.certificates("notices.ca_file", s.CAFile)
+	l.checkAtEnd(c)
 	for i, r := range s.AlsoTell {
 		key := fmt.Sprintf("notices.also_tell[%d].", i+1)
 		if len(r.Whom) == 0 {
@@ -241,6 +242,21 @@ func (l *loader) checkNotices(c *Config) {
 			i := slices.IndexFunc(c.Populations, func(p Population) bool { return p.Name == name })
 			if i < 0 || !slices.Contains(c.Populations[i].Roles, schoolmail.RolePupil) {
 				l.bad(key+"populations", "%q: expected the name of a [[population]] with pupils", name)
+			}
+		}
+	}
+}
+
+func (l *loader) checkAtEnd(c *Config) {
+	for i, r := range c.Notices.AtEnd {
+		key := fmt.Sprintf("notices.at_end[%d].", i+1)
+		l.oneOf(key+"what", r.What, "answer", "forward", "nothing")
+		if last := c.LifeCycle.PurgeDays; r.Days < 1 || r.Days > last {
+			l.bad(key+"days", "%d: expected days from 1 to life_cycle.purge_days, which are %d", r.Days, last)
+		}
+		for _, name := range r.Populations {
+			if !slices.ContainsFunc(c.Populations, func(p Population) bool { return p.Name == name }) {
+				l.bad(key+"populations", "%q: expected the name of a [[population]]", name)
 			}
 		}
 	}

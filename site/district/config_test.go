@@ -458,6 +458,13 @@ func TestMistakes(t *testing.T) {
 			`addr = "relay"|notices.addr: "relay": expected host:port`,
 			`from = "IT <it@|notices.from: "IT <it@example.org": expected a mail address alone`,
 		}},
+		{"mail to closed mailboxes", replace("[state]", "[[notices.at_end]]\nwhat = \"eat\"\n[[notices.at_end]]\n"+
+			"what = \"answer\"\ndays = 181\npopulations = [\"cats\"]\n[state]"),
+			[]string{
+				`what = "eat"|notices.at_end[1].what: "eat": expected one of answer, forward, nothing`,
+				`days = 181|notices.at_end[2].days: 181: expected days from 1 to life_cycle.purge_days, which are 180`,
+				`populations = ["cats"]|notices.at_end[2].populations: "cats": expected the name of a [[population]]`,
+			}},
 		{"ways to write", replace("[directory]", "[directory]\nwrite = \"auto\"\nstamps = \"eat\"\nudm_url = \"ftp://x/\""),
 			[]string{
 				`[directory]|directory.udm_password: expected udm_user and a password, to write by UDM`,

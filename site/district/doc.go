@@ -300,7 +300,21 @@ type Notices struct {
 	RemindDays []int `toml:"remind_days"`
 	// AlsoTell are those who are told together with pupils.
 	AlsoTell []AlsoTell `toml:"also_tell"`
+	// AtEnd are what becomes of mail to mailboxes that have closed; none: nothing.
+	AtEnd []AtEnd `toml:"at_end"`
 }
+
+// AtEnd is a section [[notices.at_end]]: what becomes of whose mail after the mailbox has
+// closed. The first rule that is about somebody holds.
+type AtEnd struct {
+	What        string                `toml:"what"`        // answer, forward or nothing
+	Days        int                   `toml:"days"`        // how long; default: 90
+	Populations []string              `toml:"populations"` // empty: all
+	Schools     []schoolmail.SchoolID `toml:"schools"`     // empty: all
+}
+
+// DefaultAtEndDays are those of [AtEnd].
+const DefaultAtEndDays = 90
 
 // AlsoTell is a section [[notices.also_tell]]: who is told with which pupils. Where
 // several rules are about a pupil all of them hold.

@@ -391,6 +391,9 @@ func (l *loader) defaults() {
 	if _, given := l.lines["notices.remind_days"]; !given {
 		c.Notices.RemindDays = DefaultRemindDays()
 	}
+	for i := range c.Notices.AtEnd {
+		number(&c.Notices.AtEnd[i].Days, DefaultAtEndDays)
+	}
 	text(&c.Mail.Login, "mail")
 	text(&c.OX.AdminAccess, "all")
 	text(&c.OX.ReadUsers, "soap")

@@ -257,6 +257,7 @@ func (p *printer) servers(c *Config) {
 		p.key("levels", r.Levels, []schoolmail.SchoolLevel(nil), "")
 		p.key("schools", r.Schools, []schoolmail.SchoolID(nil), "")
 	}
+	p.atEnd(s.AtEnd)
 
 	p.section("[state]")
 	p.need("dir", c.State.Dir, "journal, plans, reports and initial passwords; keep it, and keep it private")
@@ -510,4 +511,22 @@ func (p *printer) pairs(c *Config) {
 		p.need("reason", d.Reason, "")
 	}
 
+}
+
+// atEnd writes what becomes of mail to closed mailboxes.
+func (p *printer) atEnd(rules []AtEnd) {
+	if len(rules) == 0 {
+		p.line("")
+		p.line("# [[notices.at_end]]   # what becomes of mail to a closed mailbox; the first that is about somebody holds")
+		p.line("# what         = \"answer\"   # automatically; or forward, to the private address; or nothing")
+		p.line("# days         = 90")
+		p.line("# populations  = [\"teachers\"]   # or schools; empty: all")
+	}
+	for _, r := range rules {
+		p.section("[[notices.at_end]]")
+		p.need("what", r.What, "answer (automatically), forward (to the private address) or nothing")
+		p.key("days", r.Days, DefaultAtEndDays, "how long, from the day on which the mailbox closes")
+		p.key("populations", r.Populations, []string(nil), "empty: all")
+		p.key("schools", r.Schools, []schoolmail.SchoolID(nil), "")
+	}
 }

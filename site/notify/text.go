@@ -43,7 +43,11 @@ type Fields struct {
 
 // kinds of notices, and whether their text must name the day.
 var kinds = map[schoolmail.NoticeKind]bool{schoolmail.NoticeLeaving: true, schoolmail.NoticeReminder: true,
-	schoolmail.NoticeCancelled: false, schoolmail.NoticeRenamed: true}
+	schoolmail.NoticeCancelled: false, schoolmail.NoticeRenamed: true, Answer: false}
+
+// Answer is the kind of the text with which mail to a closed mailbox is answered: no
+// notice, and said to whoever has written, in the language of the mailbox's person.
+const Answer schoolmail.NoticeKind = "answer"
 
 var roles = []schoolmail.Role{schoolmail.RolePupil, schoolmail.RoleTeacher, schoolmail.RoleStaff}
 
@@ -57,7 +61,7 @@ func Others() []schoolmail.Relation {
 // class hears only that a mailbox will close, since classes change meanwhile.
 func Told(kind schoolmail.NoticeKind, to schoolmail.Relation) bool {
 	to = schoolmail.Relation(audience(to))
-	return slices.Contains(Others(), to) &&
+	return kind != Answer && slices.Contains(Others(), to) &&
 		(to != schoolmail.RelationClassTeacher || kind == schoolmail.NoticeLeaving)
 }
 
@@ -77,8 +81,8 @@ func DefaultTexts(language string) *Texts {
 
 // LoadTexts returns the shipped texts, with those in the folder in their place. A
 // file is named KIND-LANGUAGE.txt or KIND-ROLE-LANGUAGE.txt, for example
-// leaving-de.txt and leaving-pupil-de.txt; kinds are leaving, reminder, cancelled and
-// renamed, roles pupil, teacher and staff, languages have two letters. In the place of the
+// leaving-de.txt and leaving-pupil-de.txt; kinds are leaving, reminder, cancelled,
+// renamed and answer, roles pupil, teacher and staff, languages have two letters. In the place of the
 // role parents and class-teacher stand for the texts that others get about a pupil. The
 // text for a role goes before that for all, and the person's language before the site's.
 //
@@ -136,10 +140,11 @@ func (t *Texts) load(dir fs.FS, name string) error {
 	return nil
 }
 
-// Kinds returns the kinds of notices, in the order in which a person gets them.
+// Kinds returns the kinds of notices, in the order in which a person gets them, and
+// [Answer].
 func Kinds() []schoolmail.NoticeKind {
 	return []schoolmail.NoticeKind{schoolmail.NoticeLeaving, schoolmail.NoticeReminder, schoolmail.NoticeCancelled,
-		schoolmail.NoticeRenamed}
+		schoolmail.NoticeRenamed, Answer}
 }
 
 // Languages returns the languages that there are texts in, sorted.

@@ -23,7 +23,8 @@ func TestShippedTexts(t *testing.T) {
 					!strings.Contains(body, greeting+"\nSchulinformatik") {
 					t.Errorf("%s to %s in %s: %q %v\n%s", kind, role, lang, subject, err, body)
 				}
-				if due := strings.Contains(subject+body, "29.03.2027"); due != (kind != schoolmail.NoticeCancelled) {
+				names := kind != schoolmail.NoticeCancelled && kind != notify.Answer
+				if due := strings.Contains(subject+body, "29.03.2027"); due != names {
 					t.Errorf("%s to %s in %s names the day: %v", kind, role, lang, due)
 				}
 				for _, line := range strings.Split(body, "\n") {

@@ -169,7 +169,7 @@ func start(w *site.World, policy *schoolmail.Policy) (_ *copied, err error) {
 	if c.ox, err = oxtest.Start(oxtest.WithMaster(master, password), oxtest.WithoutCallLog()); err != nil {
 		return nil, err
 	}
-	c.dovecot = dovecottest.New(dovecottest.WithAPIKey(password), dovecottest.WithUserDB(
+	c.dovecot = dovecottest.New(dovecottest.WithSieve(), dovecottest.WithAPIKey(password), dovecottest.WithUserDB(
 		func(name string) (dovecottest.User, bool) { return dovecottest.User{Name: name}, true }))
 	c.dovecot.KeepCalls(false)
 	c.doveadm = httptest.NewServer(c.dovecot)
@@ -199,7 +199,7 @@ func (c *copied) close() error {
 func (c *copied) settings(set *site.Settings, policy *schoolmail.Policy, dir string) *site.Settings {
 	on := &site.Settings{Name: set.Name, Language: set.Language, Policy: *policy, StateDir: filepath.Join(dir, "state"),
 		Sandbox: true, Parallel: set.Parallel, ExportDir: set.ExportDir, Profile: set.Profile, Export: set.Export,
-		Sources: set.Sources, AlsoTell: set.AlsoTell, LoginByUID: set.LoginByUID,
+		Sources: set.Sources, AlsoTell: set.AlsoTell, AtEnd: set.AtEnd, LoginByUID: set.LoginByUID,
 		DirectoryURL: c.ldap.URL,
 		Directory: ucs.Options{BindDN: c.ldap.BindDN, Password: c.ldap.Password, BaseDN: c.ldap.BaseDN, Plaintext: true,
 			Source: policy.Source, Scheme: ucs.SSHA, CreateSchools: set.Directory.CreateSchools},

@@ -198,7 +198,7 @@ func Start(opts ...Option) (_ *Sandbox, err error) {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	s.Dovecot = dovecottest.New(dovecottest.WithAPIKey(DoveadmKey), dovecottest.WithLatency(o.latency),
-		dovecottest.WithUserDB(s.mailUser))
+		dovecottest.WithUserDB(s.mailUser), dovecottest.WithSieve())
 	s.Dovecot.KeepCalls(false)
 	s.Doveadm = httptest.NewServer(counted(s.Dovecot, &s.doveadmRequests))
 	if s.imap, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
