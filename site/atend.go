@@ -186,7 +186,9 @@ func (s *Site) canForward(a *schoolmail.Account) bool {
 		own = append(own, x.Domain)
 	}
 	domain := "." + strings.ToLower(p.Address[strings.LastIndexByte(p.Address, '@')+1:])
-	return !slices.ContainsFunc(own, func(d string) bool { return d != "" && strings.HasSuffix(domain, "."+strings.ToLower(d)) })
+	return !slices.ContainsFunc(own, func(d string) bool {
+		return d != "" && strings.HasSuffix(domain, "."+strings.ToLower(d))
+	})
 }
 
 // atEndNow says what is done with an account's mail on a day, "" if nothing is.

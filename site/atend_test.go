@@ -86,7 +86,8 @@ func (d *closingDistrict) puts() (n int) {
 // the mail is removed.
 func TestClosedMailboxesAnswer(t *testing.T) {
 	t.Parallel()
-	d := newClosingDistrict(t, site.AtEnd{What: site.AtEndAnswer, Days: 90, Schools: []schoolmail.SchoolID{"ps-birkenhof"}})
+	d := newClosingDistrict(t, site.AtEnd{What: site.AtEndAnswer, Days: 90,
+		Schools: []schoolmail.SchoolID{"ps-birkenhof"}})
 	d.sb.Dovecot.KeepCalls(true)
 	if err := d.mail.PutSieve(t.Context(), ottilie, "ferien", "keep;\n", true); err != nil {
 		t.Fatal(err)
@@ -99,7 +100,8 @@ func TestClosedMailboxesAnswer(t *testing.T) {
 	d.scripts(t, "cornelia.yersin@schulen.example")
 	script, err := d.mail.SieveScript(t.Context(), ottilie, "schoolmail-closed")
 	until := d.closes.AddDays(90).String()
-	if err != nil || !strings.Contains(script, `"lt" "date" "`+until+`"`) || !strings.Contains(script, "ist geschlossen") ||
+	if err != nil || !strings.Contains(script, `"lt" "date" "`+until+`"`) ||
+		!strings.Contains(script, "ist geschlossen") ||
 		!strings.Contains(script, "Schulinformatik (Sandbox)") || !strings.Contains(script, ":addresses [\""+ottilie) ||
 		strings.Contains(script, "home.example") {
 		t.Errorf("%v\n%s", err, script)
