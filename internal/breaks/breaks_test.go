@@ -38,6 +38,26 @@ func TestBreaksApply(t *testing.T) {
 	}
 }
 
+// TestBreaksCompile holds that each of them can be tried on the day it is drawn.
+func TestBreaksCompile(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("go"); err != nil || testing.Short() {
+		t.Skip("needs the go command and some time")
+	}
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	suite, err := Prepare(root, All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer suite.Close()
+	if err := suite.Compile(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestBreaksAreNoticed tries a few breaks, of the planner, of Apply, of escada and of
 // site in turn: a survivor that nobody meant fails. On a machine that is busy with other
 // things it tries as many as the time allows, and says so.

@@ -183,6 +183,21 @@ func callOf(f *ast.FuncDecl, suffix string) (string, error) {
 	return "return " + call, nil
 }
 
+// Compile reports what of the breaks does not compile.
+func (s *Suite) Compile(ctx context.Context) error {
+	packages := map[string]bool{}
+	for i := range s.list {
+		packages["./"+path.Dir(s.list[i].File)] = true
+	}
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-gcflags=-e",
+		"-overlay=" + filepath.Join(s.dir, "overlay.json")}, sortedKeys(packages)...)...)
+	cmd.Dir = s.root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("breaks: %w\n%s", err, out)
+	}
+	return nil
+}
+
 // build makes the test program of a package.
 func (s *Suite) build(ctx context.Context, pkg string) (program, error) {
 	p := program{dir: filepath.Join(s.root, filepath.FromSlash(pkg)),
