@@ -72,7 +72,7 @@ func TestPendingAccountIsCompletedAsItWasLeft(t *testing.T) {
 // day of their return.
 func TestDeactivatedUserHasNoMailInOX(t *testing.T) {
 	t.Parallel()
-	p := smallPolicy(0)
+	p := mayEmpty(smallPolicy(0))
 	w := newWorld(t, p)
 	at := func(day int, rs []Record, want bool) {
 		t.Helper()

@@ -13,7 +13,7 @@ import (
 // her to 30.
 func twoTerms(t *testing.T, grace int) (*world, Policy, *Plan) {
 	t.Helper()
-	p := smallPolicy(grace)
+	p := mayEmpty(smallPolicy(grace))
 	p.Populations[1].Contexts = []ContextID{30}
 	w := newWorld(t, p)
 	r := Record{Key: RecordKey{"escada", "1"}, Role: RolePupil, GivenName: "Ida", FamilyName: "Abel",
@@ -308,7 +308,7 @@ func TestConflictsDoNotEndTheRun(t *testing.T) {
 // nothing is closed.
 func TestNoticeDateChangedBehindThePlan(t *testing.T) {
 	t.Parallel()
-	p := smallPolicy(0)
+	p := mayEmpty(smallPolicy(0))
 	w := newWorld(t, p)
 	w.run(p, delivery(ida("primary")), day0)
 	w.run(p, delivery(nil), day0.AddDays(1))

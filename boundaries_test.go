@@ -32,7 +32,7 @@ func TestPeriodsEndOnTheirDay(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			p := smallPolicy(test.grace)
+			p := mayEmpty(smallPolicy(test.grace))
 			p.Populations[1].Contexts = []ContextID{30}
 			w := newWorld(t, p)
 			w.run(p, delivery(ida("primary")), day0)
@@ -228,7 +228,7 @@ func TestUnreadableRowsShield(t *testing.T) {
 // The names of somebody who was purged are never given again.
 func TestNamesOfPurgedPeopleAreNotFree(t *testing.T) {
 	t.Parallel()
-	p := smallPolicy(0)
+	p := mayEmpty(smallPolicy(0))
 	w := newWorld(t, p)
 	w.run(p, delivery(ida("primary")), day0)
 	for _, day := range []int{1, 60, 300} {
@@ -451,7 +451,7 @@ func TestOneFailureIsOnePersons(t *testing.T) {
 // A shield also keeps a deactivated account from being purged.
 func TestShieldedAccountsAreNotPurged(t *testing.T) {
 	t.Parallel()
-	p := smallPolicy(0)
+	p := mayEmpty(smallPolicy(0))
 	w := newWorld(t, p)
 	w.run(p, delivery(ida("primary")), day0)
 	w.run(p, delivery(nil), day0.AddDays(1))

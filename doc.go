@@ -28,7 +28,8 @@
 //   - Planning again after applying finds nothing to do.
 //   - A person in an unreadable row is present. Absence counts only in a
 //     delivery that is declared full and is complete, and a school that
-//     delivers less than half of its people counts as not delivered.
+//     delivers less than half of its people, or of however few nobody, counts
+//     as not delivered.
 //   - Nobody is deactivated without a notice at least 56 days old; who returns
 //     gets the same account, address and mailbox.
 //   - User names and addresses are unique, and never given to somebody else.

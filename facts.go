@@ -456,7 +456,7 @@ func (f *facts) collapse() {
 	// missing file of teachers must not hide among the pupils. Whichever it is,
 	// the whole school counts as not delivered: of an export that lost half of
 	// the pupils nobody knows what it lost of the teachers.
-	sent, missing := heads{}, heads{}
+	sent, missing, active := heads{}, heads{}, map[SchoolID]bool{}
 	for i := range f.delivery.Records {
 		r := &f.delivery.Records[i]
 		for j := range r.Memberships {
@@ -473,6 +473,7 @@ func (f *facts) collapse() {
 		if a := p.account; a != nil && !p.sent && (a.State == Active || a.State == Leaving) && f.suspended(a) == "" {
 			for j := range a.Memberships {
 				missing.add(a.Memberships[j].School, a.Role)
+				active[a.Memberships[j].School] = active[a.Memberships[j].School] || a.State == Active
 			}
 		}
 	}
@@ -480,7 +481,7 @@ func (f *facts) collapse() {
 		n := sent.of(h)
 		all := n + missing.of(h)
 		few := all-n >= 4 && n*100 < all*f.policy.Guards.CollapsePercent
-		none := h.role == "" && n == 0 && all > 1 // however small
+		none := h.role == "" && n == 0 && (all > 1 || active[h.school]) // however small
 		if !few && !none || f.schools[h.school] != "" || f.declared("collapse", h.school) != "" {
 			continue
 		}

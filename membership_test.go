@@ -156,7 +156,7 @@ func TestPeopleOfOtherDays(t *testing.T) {
 func TestReturnToAnotherSchool(t *testing.T) {
 	t.Parallel()
 	for _, days := range []int{10, 80} { // notice; deactivated
-		p := smallPolicy(0)
+		p := mayEmpty(smallPolicy(0))
 		p.Schools = named("a", "z")
 		w := newWorld(t, p)
 		d := delivery([]Record{person("1", "Ida", "Abel", RolePupil, at("m", "primary"))})

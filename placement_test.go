@@ -246,7 +246,7 @@ func TestReactivationTakesNoUncountedSeat(t *testing.T) {
 	} {
 		t.Run(string(test.level), func(t *testing.T) {
 			t.Parallel()
-			p := smallPolicy(0)
+			p := mayEmpty(smallPolicy(0))
 			p.Populations[1].Contexts = []ContextID{30}
 			p.Contexts[1].Capacity, p.Contexts[1].Headroom = 2, 0
 			w := newWorld(t, p)

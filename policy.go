@@ -138,7 +138,9 @@ type Guards struct {
 	Usual      GuardLimits `json:"usual"`
 	TermChange GuardLimits `json:"term_change"`
 	// Collapse: a school that delivers fewer than this percentage of the
-	// people it has accounts for is treated as not delivered. 0 means 50.
+	// people it has accounts for is treated as not delivered. 0 means 50. One that
+	// delivers nobody at all is, however small it is, until [School] says that it is
+	// closed.
 	CollapsePercent int `json:"collapse_percent"`
 }
 

@@ -11,7 +11,7 @@ import (
 
 // reminding is a policy with reminders four weeks and one week before the end.
 func reminding() Policy {
-	p := smallPolicy(0)
+	p := mayEmpty(smallPolicy(0))
 	p.LifeCycle.RemindDays = []int{7, 28}
 	return p
 }

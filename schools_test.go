@@ -93,7 +93,7 @@ func TestSchoolsThatMergeOrClose(t *testing.T) {
 // A school that delivers nobody at all is not delivered, however small it is.
 func TestSmallSchoolsThatDeliverNothing(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{2, 3} {
+	for _, size := range []int{1, 2, 3} {
 		p := guardPolicy()
 		w := newWorld(t, p)
 		rs := school(nil, "ps-large", RolePupil, 300)
@@ -105,6 +105,42 @@ func TestSmallSchoolsThatDeliverNothing(t *testing.T) {
 		if !plan.Empty() || len(plan.Held) != 15*size || plan.Held[0].Guard != "" {
 			t.Errorf("schools of %d: %s", size, plan.Summary())
 		}
+	}
+}
+
+// The only person of a school is let go when the policy says that it has closed, when
+// somebody answers for it, and when somebody else is delivered there; a notice that
+// stands goes on.
+func TestOnlyPersonOfASchool(t *testing.T) {
+	t.Parallel()
+	day := day0.AddDays(1)
+	p := guardPolicy()
+	w := newWorld(t, p)
+	rs := append(school(nil, "ps-large", RolePupil, 30), person("t", "Tom", "Berg", RoleTeacher, at("ps-a", "primary")))
+	w.run(p, delivery(rs), day0)
+	gone, other := rs[:30], rs[:30:30]
+	other = append(other, person("u", "Udo", "Kern", RoleTeacher, at("ps-a", "primary")))
+	notices := func(p Policy, rs []Record, day Date, want int) {
+		t.Helper()
+		plan := planOf(t, p, w, rs, day)
+		if n := plan.Count()[KindNotice]; n != want || len(plan.Held) != 1-want {
+			t.Errorf("%d notices, want %d\n%s", n, want, plan.Summary())
+		}
+		if said := hasFinding(plan, "school-not-delivered"); said != (want == 0) {
+			t.Errorf("said that the school is not delivered: %v\n%s", said, plan.Summary())
+		}
+	}
+	for n := range 30 { // however often
+		notices(p, gone, day.AddDays(n), 0)
+	}
+	notices(p, other, day, 1)
+	closed := p
+	closed.Schools = append(named("ps-large"), School{ID: "ps-a", Closed: day})
+	notices(closed, gone, day, 1)
+	notices(mayEmpty(p), gone, day, 1)
+	w.run(mayEmpty(p), delivery(gone), day)
+	if plan := planOf(t, p, w, gone, day.AddDays(56)); plan.Count()[KindDeactivate] != 1 || len(plan.Held) != 0 {
+		t.Errorf("after the notice: %s", plan.Summary())
 	}
 }
 
