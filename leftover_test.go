@@ -61,6 +61,8 @@ func TestLeftoverStays(t *testing.T) {
 			func(w *world) { w.contexts[30].users["ida.abel"] = stranger(true) }, nil},
 		{"on hold", ida("primary"),
 			func(w *world) { a := w.accounts["ida.abel"]; a.Held = true; w.accounts["ida.abel"] = a }, nil},
+		{"her place is gone", ida("primary"), func(w *world) { delete(w.contexts[20].users, "ida.abel") },
+			[]string{"repair:escada/1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
