@@ -288,7 +288,8 @@ func (c *Client) newEntry(ctx context.Context, d *domain, a schoolmail.Account, 
 // [schoolmail.Directory] demands. What does not differ may have been changed
 // by somebody else and stays as it is. The key cannot be changed. With another user
 // name the entry is renamed first, as UDM does it: the groups and the Kerberos principal
-// follow, the home stays, and nobody else gets the old name.
+// follow, the home stays, and nobody else gets the old name, which must be kept in
+// after.Former.
 //
 // An account that is on hold can only be changed by who knows that it is:
 // before.Held must be set.
@@ -303,6 +304,11 @@ func (c *Client) change(ctx context.Context, before, after schoolmail.Account) e
 	}
 	if before.Key != after.Key {
 		return invalid("a record key never changes")
+	}
+	if before.Username != after.Username && !slices.ContainsFunc(after.Former, func(f schoolmail.Former) bool {
+		return f.Username == before.Username
+	}) {
+		return invalid("a user name changes only where the old one is kept as a former one")
 	}
 	d, err := c.load(ctx)
 	if err != nil {

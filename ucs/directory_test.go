@@ -323,7 +323,7 @@ func TestChangeConflicts(t *testing.T) {
 		}
 		if err := c.ChangeAccount(t.Context(), before, with(before,
 			func(a *schoolmail.Account) { a.Username = "other" })); err == nil {
-			t.Error("the user name was changed")
+			t.Error("the user name was changed, and the old one is forgotten")
 		}
 
 		b.modify(t, dn, "univentionFreeAttribute20", "schoolmail1;state=active;held=yes;later=1%2C2")
