@@ -32,6 +32,7 @@ type decisions struct {
 	proposed  *names             // of renames that are only proposed
 	droppable map[RecordKey]bool // whose old copy the guard lets go today
 	used      map[int]int        // overrides that let old copies go
+	asked     map[string]bool    // ids of renames that were looked at
 	several   int                // people whom more than one population takes
 }
 
@@ -64,7 +65,7 @@ func (c *claim) stays() bool { return c.now != 0 && slices.Contains(c.allowed, c
 // comparison and are counted. The others are looked at in the order of their keys.
 func (f *facts) decide() *decisions {
 	d := &decisions{facts: f, limited: map[string][]Step{}, seated: make([]int32, len(f.people)),
-		lists: map[fieldSet][]string{}}
+		lists: map[fieldSet][]string{}, asked: map[string]bool{}}
 	d.kinds.init(f)
 	d.oldCopies()
 	// A flag per person, so that parts of the people are gone through side by side.
@@ -130,6 +131,7 @@ func (f *facts) decide() *decisions {
 			people(d.several))
 	}
 	d.leftovers()
+	d.renamesThatWait()
 	return d
 }
 
@@ -742,6 +744,12 @@ func (d *decisions) absent(p *individual) {
 		if d.now >= a.Deactivated.AddDays(d.policy.LifeCycle.PurgeDays) && !a.Deactivated.IsZero() {
 			d.purge(a)
 		}
+		return
+	}
+	if a.State == Active && a.unfinished() != nil {
+		// First Open-Xchange and the mailbox follow: who is not found there by their name
+		// is neither shut out nor deleted.
+		d.steps = append(d.steps, *d.completion(&prepared{account: a, cur: a, access: a.Access}))
 		return
 	}
 	notice := d.notice(a)

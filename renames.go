@@ -49,7 +49,7 @@ func (p *Policy) checkRenames(bad func(format string, a ...any)) {
 			bad("a rename needs the id of a record, and somebody who decided it")
 		}
 		if _, domain, ok := strings.Cut(r.Mail, "@"); r.Mail != "" && (!ok ||
-			!slices.ContainsFunc(p.Populations, func(x Population) bool { return strings.EqualFold(x.Domain, domain) }) ||
+			!slices.ContainsFunc(p.Populations, func(x Population) bool { return x.Domain == domain }) ||
 			strings.TrimSuffix(r.Mail, "@"+domain) != foldASCII(strings.TrimSuffix(r.Mail, "@"+domain), ".-_")) {
 			bad("address %q: expected small letters, digits and .-_ before the @, and a domain of some population behind it",
 				r.Mail)
@@ -91,9 +91,16 @@ func (d *decisions) renaming(r *prepared, rec *Record) *Step {
 
 // completion completes a rename that was cut off.
 func (d *decisions) completion(r *prepared) *Step {
+	d.asked[r.cur.Key.ID] = true
 	w := d.copyOf(r.cur)
 	w.Former = slices.Clone(w.Former)
-	w.unfinished().Told = true
+	f := w.unfinished()
+	f.Told = true
+	if f.Username == w.Username { // cut off before the entry had the new one
+		f.Username = ""
+		d.find("rename-in-part", "%s keeps the user name: an earlier run was cut off before it could give another; "+
+			"whoever asked for it asks again", w.Username).Key = w.Key
+	}
 	r.want, r.fields = w, []string{"former"}
 	s := newStep(KindRename, r.cur, "an earlier run was cut off while it renamed the person",
 		Rename{Before: *r.cur, After: *w, Fields: r.fields, Access: r.access})
@@ -125,6 +132,7 @@ func (d *decisions) newNames(r *prepared, rec *Record) (w *Account, fields []str
 	if q == nil && !follows {
 		return nil, nil, ""
 	}
+	d.asked[rec.Key.ID] = q != nil
 	given, family, unspelled := d.spelling(rec)
 	if q != nil && q.GivenName+q.FamilyName != "" {
 		given = cmp.Or(d.policy.Naming.spell(q.GivenName), given)
@@ -185,6 +193,16 @@ func (d *decisions) newNames(r *prepared, rec *Record) (w *Account, fields []str
 		reason = "asked for by " + q.By
 	}
 	return w, append(fields, "former"), reason
+}
+
+// renamesThatWait tells of whom a rename is asked for and nothing can be planned today.
+func (d *decisions) renamesThatWait() {
+	for _, q := range d.policy.Renames {
+		if !d.asked[q.ID] {
+			d.find("rename-waits", "record %s is not renamed today: renamed is who is delivered, has an open account that is "+
+				"not on hold, and neither moves nor comes back on the same day", q.ID).Key = RecordKey{d.policy.Source, q.ID}
+		}
+	}
 }
 
 func (d *decisions) holdRename(r *prepared, w Account, guard, why string) {

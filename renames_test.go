@@ -113,8 +113,9 @@ func TestRenameWaits(t *testing.T) {
 		t.Parallel()
 		w, p, _ := twoTerms(t, 14)
 		p.Naming.ChangeUsernames, p.Renames = true, ask
-		if got := kinds(planOf(t, p, w, ida("secondary"), day0+2)); slices.Contains(got, KindRename) {
-			t.Errorf("renamed with %v", got)
+		plan := planOf(t, p, w, ida("secondary"), day0+2)
+		if got := kinds(plan); slices.Contains(got, KindRename) || len(findingsOf(plan, "rename-waits")) != 1 {
+			t.Errorf("renamed with %v, found %v", got, plan.Findings)
 		}
 	})
 	t.Run("old copy", func(t *testing.T) {
@@ -131,8 +132,59 @@ func TestRenameWaits(t *testing.T) {
 		t.Parallel()
 		w, p, _ := married(t)
 		p.Renames = ask
-		if got := kinds(planOf(t, p, w, nil, day0+2)); slices.Contains(got, KindRename) {
-			t.Errorf("renamed with %v", got)
+		plan := planOf(t, p, w, nil, day0+2)
+		if got := kinds(plan); slices.Contains(got, KindRename) || len(findingsOf(plan, "rename-waits")) != 1 {
+			t.Errorf("renamed with %v, found %v", got, plan.Findings)
 		}
 	})
+}
+
+// begun is the world in which a rename of Ida Abel was cut off with these former names.
+func begun(t *testing.T, f Former) (*world, Policy) {
+	t.Helper()
+	w, p, _ := married(t)
+	for name, a := range w.accounts {
+		f.Until = day0 + 100
+		a.Former = []Former{f}
+		w.accounts[name] = a
+	}
+	return w, p
+}
+
+// Who leaves after a rename that was cut off is found by their name everywhere first:
+// else nobody would shut out the user, or delete the mailbox, under the old one.
+func TestRenameIsCompletedBeforeALeave(t *testing.T) {
+	t.Parallel()
+	w, p := begun(t, Former{Username: "ida.old"})
+	plan := planOf(t, p, w, nil, day0+2)
+	if len(plan.Steps) != 1 || plan.Steps[0].Kind() != KindRename {
+		t.Errorf("planned %v, held %v", plan.Steps, plan.Held)
+	}
+}
+
+// Cut off before the directory has the new user name, a rename is completed without it,
+// nobody is told that it has changed, and whoever asked for it learns so.
+func TestRenameCutOffBeforeTheUsername(t *testing.T) {
+	t.Parallel()
+	w, p := begun(t, Former{Username: "ida.abel", Mail: "ida.old@lernende.example"})
+	plan := planOf(t, p, w, ida("primary"), day0+2)
+	if len(plan.Steps) != 1 || plan.Steps[0].Kind() != KindRename || len(findingsOf(plan, "rename-in-part")) != 1 {
+		t.Fatalf("planned %v, found %v", plan.Steps, plan.Findings)
+	}
+	want := []Former{{Mail: "ida.old@lernende.example", Until: day0 + 100, Told: true}}
+	if r := plan.Steps[0].Action.(Rename); !slices.Equal(r.After.Former, want) || r.After.Username != "ida.abel" {
+		t.Errorf("after it %+v", r.After)
+	}
+	mustApply(t, w, plan)
+}
+
+// The domain of an address that is asked for is written as the policy's: what differs in
+// capitals only would be nobody's, though somebody has it.
+func TestRenameToACapitalDomain(t *testing.T) {
+	t.Parallel()
+	w, p, recs := married(t)
+	p.Renames = []RenameRequest{{ID: "1", Mail: "somebody@" + strings.ToUpper(p.Populations[0].Domain), By: "frei"}}
+	if _, err := NewPlan(p, w.observe(), delivery(recs), day0+2); err == nil || !strings.Contains(err.Error(), "domain") {
+		t.Error("accepted:", err)
+	}
 }

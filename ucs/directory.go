@@ -335,12 +335,17 @@ func (c *Client) change(ctx context.Context, before, after schoolmail.Account) e
 		if l.acct.Held && !before.Held {
 			return conflict("the account is on hold")
 		}
+		if old := cutOff(&l.acct); old != "" && before.Username == after.Username {
+			if err := c.followGroups(ctx, d, old, name); err != nil {
+				return err
+			}
+		}
 		want, err := merge(l.acct, before, after)
 		if err != nil {
 			return err
 		}
 		if l.acct.Username != after.Username {
-			if err = c.giveUsername(ctx, d, l, after.Username); err == nil && try < 2*attempts {
+			if err = c.renameEntry(ctx, d, l, want, after.Username); err == nil && try < 2*attempts {
 				continue // it is read again under the new name
 			}
 		} else {

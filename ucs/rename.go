@@ -26,6 +26,18 @@ func (c *Client) renamedAs(ctx context.Context, d *domain, before, after schoolm
 	return "", conflict("the user name belongs to somebody else")
 }
 
+// renameEntry writes everything of a change, and only then renames the entry: from the
+// former names it has, whoever comes after one that was cut off knows that it was renamed.
+func (c *Client) renameEntry(ctx context.Context, d *domain, l *live, want schoolmail.Account, username string) error {
+	if err := c.nameFree(ctx, d, l, username); err != nil {
+		return err
+	}
+	if err := c.write(ctx, d, l, want, ""); err != nil {
+		return err
+	}
+	return c.giveUsername(ctx, d, l, username)
+}
+
 // giveUsername renames an entry. The old name is reserved first. Members of groups are
 // kept by name as well as by DN; the new name stands in them before the old one goes, so
 // that nobody is out of a group meanwhile.
@@ -81,6 +93,16 @@ func (c *Client) nameFree(ctx context.Context, d *domain, l *live, username stri
 		err = conflict("the user name was somebody else's")
 	}
 	return err
+}
+
+// cutOff returns the user name before a rename that nothing says has come to its end, or "".
+func cutOff(a *schoolmail.Account) string {
+	for _, f := range a.Former {
+		if !f.Told && f.Username != a.Username {
+			return f.Username
+		}
+	}
+	return ""
 }
 
 // formerly reports whether a name was the account's own.

@@ -1,12 +1,14 @@
 package ucs_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ictmedia/schoolmail"
+	"github.com/ictmedia/schoolmail/ucs"
 )
 
 // renamed is the pupil after a marriage in the family.
@@ -118,4 +120,48 @@ func TestRenameIntoATakenName(t *testing.T) {
 			t.Errorf("the address of somebody else: %v", err)
 		}
 	})
+}
+
+// Whoever comes after a rename that was cut off at any effect, and has no record of it,
+// learns from an entry with the new name that it is one, and completes it.
+func TestRenameCutOffIsKnown(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		for _, done := range []bool{false, true} {
+			b := newSim(t)
+			whole := b.client(t, nil)
+			create(t, whole, pupil(), "Xy7-ooP2-rr41")
+			before := read(t, whole, "ida.aebel")
+			after := renamed(before)
+			k := &killer{at: n, done: done}
+			ctx, cancel := context.WithCancel(t.Context())
+			k.end = cancel
+			c := b.client(t, func(o *ucs.Options) { o.Dial = k.dial })
+			err := c.ChangeAccount(ctx, before, after)
+			c.Close()
+			cancel()
+			if !k.isDead() {
+				if err != nil || n < 5 {
+					t.Errorf("%d effects: %v", n, err)
+				}
+				return
+			}
+			got, err := whole.Account(t.Context(), after.Username)
+			if errors.Is(err, schoolmail.ErrNotFound) {
+				continue // nobody has the new name yet
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got.Former, after.Former) {
+				t.Errorf("effect %d, done %v: renamed, and nothing says so: %+v", n, done, got.Former)
+				continue
+			}
+			told := with(got, func(a *schoolmail.Account) { a.Former[0].Told = true })
+			if err := whole.ChangeAccount(t.Context(), got, told); err != nil {
+				t.Fatal(err)
+			}
+			holdsRename(t, b, told, got.DN)
+		}
+	}
 }
