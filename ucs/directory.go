@@ -287,9 +287,9 @@ func (c *Client) newEntry(ctx context.Context, d *domain, a schoolmail.Account, 
 // ChangeAccount writes what differs between before and after, as
 // [schoolmail.Directory] demands. What does not differ may have been changed
 // by somebody else and stays as it is. The key cannot be changed. With another user
-// name the entry is renamed first, as UDM does it: the groups and the Kerberos principal
-// follow, the home stays, and nobody else gets the old name, which must be kept in
-// after.Former.
+// name all else is written first and the entry is renamed last, as UDM does it: the groups
+// and the Kerberos principal follow, the home stays, and nobody else gets the old name,
+// which must be kept in after.Former.
 //
 // An account that is on hold can only be changed by who knows that it is:
 // before.Held must be set.
@@ -302,13 +302,8 @@ func (c *Client) change(ctx context.Context, before, after schoolmail.Account) e
 	if err := c.writable(after); err != nil {
 		return err
 	}
-	if before.Key != after.Key {
-		return invalid("a record key never changes")
-	}
-	if before.Username != after.Username && !slices.ContainsFunc(after.Former, func(f schoolmail.Former) bool {
-		return f.Username == before.Username
-	}) {
-		return invalid("a user name changes only where the old one is kept as a former one")
+	if err := onePerson(before, after); err != nil {
+		return err
 	}
 	d, err := c.load(ctx)
 	if err != nil {
@@ -316,24 +311,16 @@ func (c *Client) change(ctx context.Context, before, after schoolmail.Account) e
 	}
 	groups := differ(&before, &after, "role", "memberships")
 	for try := 1; ; try++ {
-		name := before.Username
-		if before.Username != after.Username {
-			if name, err = c.renamedAs(ctx, d, before, after); err != nil {
-				return err
-			}
+		name, err := c.renamedAs(ctx, d, before, after)
+		if err != nil {
+			return err
 		}
 		l, err := c.lookupToWrite(ctx, name, groups)
 		if err != nil {
 			return err
 		}
-		if l == nil {
-			return &Error{Kind: ErrNotFound, Err: errGone}
-		}
-		if l.acct.Key != before.Key {
-			return conflict("the user name belongs to another record")
-		}
-		if l.acct.Held && !before.Held {
-			return conflict("the account is on hold")
+		if err := l.mayChange(before); err != nil {
+			return err
 		}
 		if old := cutOff(&l.acct); old != "" && before.Username == after.Username {
 			if err := c.followGroups(ctx, d, old, name); err != nil {
@@ -355,6 +342,31 @@ func (c *Client) change(ctx context.Context, before, after schoolmail.Account) e
 			return err
 		}
 	}
+}
+
+// onePerson refuses a change of the key, and one of the user name that forgets the old one.
+func onePerson(before, after schoolmail.Account) error {
+	kept := func(f schoolmail.Former) bool { return f.Username == before.Username }
+	switch {
+	case before.Key != after.Key:
+		return invalid("a record key never changes")
+	case before.Username != after.Username && !slices.ContainsFunc(after.Former, kept):
+		return invalid("a user name changes only where the old one is kept as a former one")
+	}
+	return nil
+}
+
+// mayChange refuses what is not the account that somebody saw before.
+func (l *live) mayChange(before schoolmail.Account) error {
+	switch {
+	case l == nil:
+		return &Error{Kind: ErrNotFound, Err: errGone}
+	case l.acct.Key != before.Key:
+		return conflict("the user name belongs to another record")
+	case l.acct.Held && !before.Held:
+		return conflict("the account is on hold")
+	}
+	return nil
 }
 
 // PurgeAccount reserves the names of an account for ever and removes it with

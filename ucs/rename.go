@@ -10,10 +10,13 @@ import (
 	"github.com/ictmedia/schoolmail/ucs/udm"
 )
 
-// renamedAs returns the user name that an account has which is to get another one: the
+// renamedAs returns the user name that an account has which may be to get another one: the
 // new one if that was done and its answer was lost. Otherwise the new one must be
 // nobody's, in the way in which that of a new account must.
 func (c *Client) renamedAs(ctx context.Context, d *domain, before, after schoolmail.Account) (string, error) {
+	if before.Username == after.Username {
+		return before.Username, nil
+	}
 	l, err := c.lookupToWrite(ctx, after.Username, false)
 	switch {
 	case err != nil:
