@@ -19,6 +19,23 @@ func (f *facts) lastCopy(a *Account) *Place {
 	return f.placeAt(a.Username, a.Previous.Context)
 }
 
+// lastLeftover returns what a cut-off transfer has left of somebody who has no user
+// where the directory says, if the journal proves it ours; nil: there is none.
+func (f *facts) lastLeftover(a *Account) *Place {
+	if f.placeAt(a.Username, a.Context) != nil {
+		return nil
+	}
+	for _, l := range f.state.Leftovers {
+		if l.Username != a.Username {
+			continue
+		}
+		if p := f.placeAt(l.Username, l.Context); p != nil && (l.UserID == 0 || l.UserID == p.UserID) {
+			return p
+		}
+	}
+	return nil
+}
+
 // due reports whether the grace of an old copy is over.
 func (in *given) due(a *Account) bool {
 	return a.Previous.Context != 0 && in.now >= a.Previous.Since.AddDays(max(0, in.policy.LifeCycle.TransferGraceDays))
@@ -104,6 +121,17 @@ func (d *decisions) dropOld(a *Account, purging bool) *Account {
 	d.dropCopy(c, purging)
 	d.frees = append(d.frees, c.steps...)
 	return c.before
+}
+
+// keepLeftover makes nothing anew beside the copy that is all that is left of somebody:
+// the next night would take it for one that nobody needs.
+func (d *decisions) keepLeftover(cur *Account, chain []Step, access string, left *Place) {
+	d.find("last-copy", "%s has no user in context %d, where the directory says the person lives; user %d in context %d, "+
+		"which a cut-off transfer has left, is all that is left: it is kept, and nothing is made anew beside it until "+
+		"somebody has brought it back", cur.Username, cur.Context, left.UserID, left.Context).Key = cur.Key
+	d.steps = append(d.steps, chain...)
+	d.hold(newStep(KindRepair, cur, "the user is missing", RepairPlace{Account: *cur, Access: access, Missing: true}),
+		"restore", fmt.Sprintf("the copy in context %d is all that is left: somebody decides", left.Context))
 }
 
 // restore plans for somebody whose old copy is all that is left: the copy is

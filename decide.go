@@ -500,6 +500,12 @@ func (d *decisions) present(i int32) {
 		d.restore(i, *cur, chain, cmp.Or(cur.Access, pop.Access), pop)
 		return
 	}
+	if place == nil {
+		if left := d.lastLeftover(a); left != nil {
+			d.keepLeftover(cur, chain, cmp.Or(cur.Access, pop.Access), left)
+			return
+		}
+	}
 	ready := prepared{i: i, account: a, place: place, cur: cur, want: w, chain: chain, fields: fields, access: access,
 		pop: pop}
 	if place != nil && a.State == Active && a.unfinished() != nil {

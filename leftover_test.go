@@ -55,21 +55,25 @@ func TestLeftoverStays(t *testing.T) {
 		rs     []Record
 		change func(w *world)
 		steps  []string
+		held   []string
 	}{
-		{"the transfer is still wanted", ida("secondary"), func(*world) {}, []string{"transfer:escada/1"}},
+		{"the transfer is still wanted", ida("secondary"), func(*world) {}, []string{"transfer:escada/1"}, nil},
 		{"another user has the name now", ida("primary"),
-			func(w *world) { w.contexts[30].users["ida.abel"] = stranger(true) }, nil},
+			func(w *world) { w.contexts[30].users["ida.abel"] = stranger(true) }, nil, nil},
 		{"on hold", ida("primary"),
-			func(w *world) { a := w.accounts["ida.abel"]; a.Held = true; w.accounts["ida.abel"] = a }, nil},
+			func(w *world) { a := w.accounts["ida.abel"]; a.Held = true; w.accounts["ida.abel"] = a }, nil, nil},
+		// An empty user made beside the copy would let the next night drop it.
 		{"her place is gone", ida("primary"), func(w *world) { delete(w.contexts[20].users, "ida.abel") },
-			[]string{"repair:escada/1"}},
+			nil, []string{"repair:escada/1"}},
+		{"her place is gone, and she moves after all", ida("secondary"),
+			func(w *world) { delete(w.contexts[20].users, "ida.abel") }, nil, []string{"repair:escada/1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w, p, plan := twoTerms(t, 14)
 			powerFails(t, w, plan, "change-account", false)
 			test.change(w)
-			wantSteps(t, planOf(t, p, w, test.rs, day0.AddDays(2)), test.steps, nil)
+			wantSteps(t, planOf(t, p, w, test.rs, day0.AddDays(2)), test.steps, test.held)
 		})
 	}
 	// Between planning and applying the world changes: nothing is deleted.
