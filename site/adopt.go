@@ -84,6 +84,9 @@ const proposalsHead = `# Accounts without a record id, and the delivered people 
 # and on which day.
 `
 
+// oneLine: the # before a row is before its first line only.
+var oneLine = strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ")
+
 // WriteProposals writes proposals as a list that somebody can sign, readable by the owner
 // only: it names people. A file that is there already is left as it is, and an error.
 func WriteProposals(file string, day schoolmail.Date, list []Proposal) error {
@@ -103,7 +106,7 @@ func WriteProposals(file string, day schoolmail.Date, list []Proposal) error {
 				row[0], row[2] = "# "+row[0], "ask"
 			}
 			for i := range row {
-				row[i] = report.Harmless(row[i])
+				row[i] = report.Harmless(oneLine.Replace(row[i]))
 			}
 			rows = append(rows, row)
 		}

@@ -292,3 +292,26 @@ func TestMistakesInAList(t *testing.T) {
 		}
 	}
 }
+
+// A name of the directory with line breaks in it puts no row into the list that nobody
+// has taken the # away from.
+func TestProposalsToAskAboutStayCommented(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"Ida\nx.y;7;sure;;;", "Ida\r\nx.y;7;sure;;;", "Ida\rx.y;7;sure;;;"} {
+		file := filepath.Join(t.TempDir(), "list.csv")
+		list := []site.Proposal{{Adoption: schoolmail.Adoption{Username: "ida.abel", Key: schoolmail.RecordKey{ID: "1"}},
+			Account: name, Person: name}}
+		if err := site.WriteProposals(file, schoolmail.NewDate(2026, 8, 10), list); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.FieldsFunc(string(data), func(r rune) bool { return r == '\n' || r == '\r' }) {
+			if strings.HasPrefix(line, "x.y") {
+				t.Errorf("%q: a row that nobody has agreed to: %s", name, line)
+			}
+		}
+	}
+}
