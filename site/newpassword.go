@@ -220,7 +220,9 @@ func (s *Site) setPassword(ctx context.Context, setter PasswordSetter, p *NewPas
 		e := schoolmail.JournalEntry{Time: time.Now(), Step: effectNewPassword + ":" + p.Account.Key.String(),
 			Effect: effectNewPassword, Phase: phase, Subject: p.Account.Key.String(), By: by}
 		if failure != nil {
-			e.Error = failure.Error()
+			// A server's sentence may name the person; the journal names nobody.
+			named := schoolmail.State{Accounts: []schoolmail.Account{p.Account}}
+			e.Error = worldRegister(&World{State: named}).sentence(failure.Error())
 		}
 		if err := s.parts.Journal.Append(e); err != nil {
 			return fmt.Errorf("journal: %w", err)

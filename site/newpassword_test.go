@@ -248,8 +248,20 @@ func TestNewPasswordAnswerLost(t *testing.T) {
 	s := testlife.Of(site.Open(set, nil))(t)
 	lost := &lostAnswer{Directory: s.Ports().Directory.(site.Directory)}
 	ask := func() []site.NewPassword {
-		s := testlife.Of(site.Open(set, &site.Parts{Directory: lost, Journal: &journal.Memory{}}))(t)
+		kept := &journal.Memory{}
+		s := testlife.Of(site.Open(set, &site.Parts{Directory: lost, Journal: kept}))(t)
 		defer s.Close()
+		defer func() {
+			err := kept.Entries(func(e schoolmail.JournalEntry) bool {
+				if strings.Contains(e.Error, one.Username) {
+					t.Errorf("the journal names somebody: %s", e.Error)
+				}
+				return true
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}()
 		list, err := s.NewPasswords(t.Context(), site.WhosePasswords{Who: one.Username},
 			&site.NewPasswordOptions{Day: sb.District.Today(), Apply: true})
 		if err != nil {
@@ -274,7 +286,7 @@ type lostAnswer struct {
 func (l *lostAnswer) SetPassword(ctx context.Context, a schoolmail.Account, p schoolmail.Secret) error {
 	err := l.Directory.(site.PasswordSetter).SetPassword(ctx, a, p)
 	if err == nil && !l.found {
-		return errors.New("the answer was lost")
+		return errors.New("the answer for " + a.Username + " was lost")
 	}
 	return err
 }
