@@ -33,6 +33,8 @@ type call struct {
 	resp    func() any // a new place for the answer, for each attempt; nil for void operations
 	cred    Credentials
 	secrets []schoolmail.Secret // besides the credentials' password
+	// expected is how many things an answer is likely to list.
+	expected int
 
 	login        string // of the credentials
 	looksUpLogin bool
@@ -93,17 +95,19 @@ func invoke[R any](ctx context.Context, c *Client, k call) (*R, error) {
 }
 
 // stream carries out an operation that lists things and converts them one by
-// one while they arrive, so that the answer is never held as a whole.
+// one while they arrive, so that the answer is never held as a whole. convert must not
+// keep what it is given.
 func stream[G, T any](ctx context.Context, c *Client, k call, convert func(*G) T) ([]T, error) {
 	var out []T
 	k.resp = func() any {
-		out = nil
+		out = make([]T, 0, k.expected)
+		var g, none G
 		return soap.Each(func(decode func(v any) error) error {
-			g := new(G)
-			if err := decode(g); err != nil {
+			g = none
+			if err := decode(&g); err != nil {
 				return err
 			}
-			out = append(out, convert(g))
+			out = append(out, convert(&g))
 			return nil
 		})
 	}

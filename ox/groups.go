@@ -142,7 +142,7 @@ func (s *Groups) Load(ctx context.Context, ids []GroupID) iter.Seq2[Group, error
 				req.Grps = append(req.Grps, GroupRef{ID: id}.to())
 			}
 			return loaded(ctx, s.cc.c, s.call("read groups", oxgroup.OpGetMultipleData, "", req), ids,
-				func(g *oxgroup.Group) (GroupID, Group) { return GroupID(val(g.Id)), groupFrom(g) })
+				groupFrom, func(g *Group) GroupID { return g.ID })
 		})
 	})
 }

@@ -84,6 +84,7 @@ type PlaceReader interface {
 // known is what was seen in a context.
 type known struct {
 	complete bool                // all users were read
+	places   []schoolmail.Place  // who was read, until somebody asks: most runs ask nothing
 	names    map[string]bool     // login names
 	mails    map[string]struct{} // primary addresses, lower case
 }

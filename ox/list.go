@@ -178,7 +178,7 @@ func (u *Users) ids(ctx context.Context, q *UserQuery) ([]schoolmail.UserID, err
 	default:
 		k.req = &oxuser.ListAll{Include_guests: guests, Exclude_users: noUsers}
 	}
-	return stream(ctx, u.cc.c, k, func(g *oxuser.User) schoolmail.UserID { return schoolmail.UserID(val(g.Id)) })
+	return stream(ctx, u.cc.c, k, func(g *listedUser) schoolmail.UserID { return schoolmail.UserID(g.ID) })
 }
 
 // All reads the users of the context that a query selects, ordered by id. The ids are read
@@ -199,20 +199,19 @@ func (u *Users) All(ctx context.Context, q *UserQuery) iter.Seq2[User, error] {
 // Load reads the users with these ids in chunks. Those who do not exist are
 // left out.
 func (u *Users) Load(ctx context.Context, ids []schoolmail.UserID) iter.Seq2[User, error] {
-	return loadUsers(ctx, u, ids, userFrom)
+	return loadUsers(ctx, u, ids, userFrom, func(v *User) schoolmail.UserID { return v.ID })
 }
 
-// loadUsers is Load with another target than [User].
-func loadUsers[T any](ctx context.Context, u *Users, ids []schoolmail.UserID,
-	convert func(*oxuser.User) T) iter.Seq2[T, error] {
+// loadUsers is Load with another target than [User], of what is read into G.
+func loadUsers[G, T any](ctx context.Context, u *Users, ids []schoolmail.UserID,
+	convert func(*G) T, idOf func(*T) schoolmail.UserID) iter.Seq2[T, error] {
 	return chunked(ctx, ids, u.cc.c.opt.ChunkSize, func(ctx context.Context, ids []schoolmail.UserID) ([]T, error) {
 		return skipMissing(ctx, ids, ErrNoSuchUser, func(ctx context.Context, ids []schoolmail.UserID) ([]T, error) {
-			req := &oxuser.GetMultipleData{Users: make([]*oxuser.User, len(ids))}
+			req := &getUsers{Users: make([]listedUser, len(ids))}
 			for i, id := range ids {
-				req.Users[i] = UserRef{ID: id}.to()
+				req.Users[i].ID = int32Of(int(id))
 			}
-			return loaded(ctx, u.cc.c, u.call("read users", oxuser.OpGetMultipleData, "", req), ids,
-				func(g *oxuser.User) (schoolmail.UserID, T) { return schoolmail.UserID(val(g.Id)), convert(g) })
+			return loaded(ctx, u.cc.c, u.call("read users", oxuser.OpGetMultipleData, "", req), ids, convert, idOf)
 		})
 	})
 }
@@ -220,12 +219,10 @@ func loadUsers[T any](ctx context.Context, u *Users, ids []schoolmail.UserID,
 // loaded is stream for a call that asks for certain ids. OX answers all of them
 // or none; anything else is no answer to this question, and would make somebody
 // appear or disappear.
-func loaded[ID comparable, G, T any](ctx context.Context, c *Client, k call, asked []ID,
-	convert func(*G) (ID, T)) ([]T, error) {
-	list, err := stream(ctx, c, k, func(g *G) item[ID, T] {
-		id, v := convert(g)
-		return item[ID, T]{id, v}
-	})
+func loaded[ID comparable, G, T any](ctx context.Context, c *Client, k call, asked []ID, convert func(*G) T,
+	idOf func(*T) ID) ([]T, error) {
+	k.expected = len(asked)
+	list, err := stream(ctx, c, k, convert)
 	if err != nil {
 		return nil, err
 	}
@@ -233,25 +230,19 @@ func loaded[ID comparable, G, T any](ctx context.Context, c *Client, k call, ask
 	for _, id := range asked {
 		seen[id] = false
 	}
-	out := make([]T, len(list))
-	for i, it := range list {
-		if _, ok := seen[it.id]; !ok {
+	for i := range list {
+		id := idOf(&list[i])
+		if _, ok := seen[id]; !ok {
 			return nil, k.otherAnswer()
 		}
-		seen[it.id] = true
-		out[i] = it.value
+		seen[id] = true
 	}
 	for _, there := range seen {
 		if !there {
 			return nil, k.otherAnswer()
 		}
 	}
-	return out, nil
-}
-
-type item[ID, T any] struct {
-	id    ID
-	value T
+	return list, nil
 }
 
 // otherAnswer is the error of an answer that is about something else than was

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ictmedia/schoolmail"
-	"github.com/ictmedia/schoolmail/ox/internal/oxuser"
 )
 
 // Observe reads contexts and all their users, sorted by context and id. Contexts
@@ -60,8 +60,12 @@ func (g *Groupware) Observe(ctx context.Context, ids []schoolmail.ContextID) ([]
 	if err := group.Wait(); err != nil {
 		return nil, nil, err
 	}
+	users := 0
+	for i := range views {
+		users += len(views[i].places)
+	}
 	var contexts []schoolmail.Context
-	var places []schoolmail.Place
+	places := slices.Grow([]schoolmail.Place(nil), users)
 	for _, v := range views {
 		if v.context != nil {
 			contexts = append(contexts, *v.context)
@@ -105,16 +109,20 @@ func (g *Groupware) places(ctx context.Context, id schoolmail.ContextID) ([]scho
 		return nil, err
 	}
 	slices.Sort(ids)
-	// What is not needed is never converted.
-	return Collect(loadUsers(ctx, cc.Users, ids, func(u *oxuser.User) schoolmail.Place { return placeFrom(id, u) }))
+	places := make([]schoolmail.Place, 0, len(ids))
+	for p, err := range loadPlaces(ctx, cc, ids) {
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, p)
+	}
+	return places, nil
 }
 
-func placeFrom(id schoolmail.ContextID, u *oxuser.User) schoolmail.Place {
-	return schoolmail.Place{
-		Context: id, UserID: schoolmail.UserID(val(u.Id)), Username: val(u.Name), Mail: val(u.PrimaryEmail),
-		DisplayName: val(u.Display_name), GivenName: val(u.Given_name), FamilyName: val(u.Sur_name),
-		MailEnabled: u.Mailenabled == nil || *u.Mailenabled, Admin: val(u.Contextadmin),
-	}
+// loadPlaces is [Users.Load] for the planner.
+func loadPlaces(ctx context.Context, cc *ContextClient, ids []schoolmail.UserID) iter.Seq2[schoolmail.Place, error] {
+	return loadUsers(ctx, cc.Users, ids, func(u *placedUser) schoolmail.Place { return placeFrom(cc.id, u) },
+		func(p *schoolmail.Place) schoolmail.UserID { return p.UserID })
 }
 
 // mailSwitches finds out by SOAP which of the suspects have mail switched off.
@@ -132,8 +140,7 @@ func (g *Groupware) mailSwitches(ctx context.Context, cc *ContextClient, places 
 			ids = append(ids, places[i].UserID)
 		}
 	}
-	for p, err := range loadUsers(ctx, cc.Users, unique(ids),
-		func(u *oxuser.User) schoolmail.Place { return placeFrom(cc.id, u) }) {
+	for p, err := range loadPlaces(ctx, cc, unique(ids)) {
 		if err != nil {
 			return err
 		}
@@ -158,32 +165,43 @@ func readerError(ctx context.Context, id schoolmail.ContextID, err error) error 
 
 // learn replaces what is known of a context.
 func (g *Groupware) learn(id schoolmail.ContextID, places []schoolmail.Place) {
-	k := &known{complete: true, names: make(map[string]bool, len(places)), mails: make(map[string]struct{}, len(places))}
-	for _, p := range places {
-		k.names[p.Username] = true
-		k.mails[strings.ToLower(p.Mail)] = struct{}{}
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.known[id] = k
+	g.known[id] = &known{complete: true, places: places, names: map[string]bool{}, mails: map[string]struct{}{}}
+}
+
+// of returns what is known of a context; nil: nothing. The lock is held.
+func (g *Groupware) of(id schoolmail.ContextID) *known {
+	k := g.known[id]
+	if k != nil && k.places != nil {
+		for i := range k.places {
+			k.add(&k.places[i])
+		}
+		k.places = nil
+	}
+	return k
+}
+
+func (k *known) add(p *schoolmail.Place) {
+	k.names[p.Username] = true
+	k.mails[strings.ToLower(p.Mail)] = struct{}{}
 }
 
 func (g *Groupware) remember(p schoolmail.Place) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	k := g.known[p.Context]
+	k := g.of(p.Context)
 	if k == nil {
 		k = &known{names: make(map[string]bool), mails: make(map[string]struct{})}
 		g.known[p.Context] = k
 	}
-	k.names[p.Username] = true
-	k.mails[strings.ToLower(p.Mail)] = struct{}{}
+	k.add(&p)
 }
 
 func (g *Groupware) forget(id schoolmail.ContextID, username, mail string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if k := g.known[id]; k != nil {
+	if k := g.of(id); k != nil {
 		delete(k.names, username)
 		delete(k.mails, strings.ToLower(mail))
 	}
@@ -192,7 +210,7 @@ func (g *Groupware) forget(id schoolmail.ContextID, username, mail string) {
 func (g *Groupware) seen(id schoolmail.ContextID, username string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	k := g.known[id]
+	k := g.of(id)
 	return k != nil && k.names[username]
 }
 
@@ -205,6 +223,6 @@ func (g *Groupware) complete(id schoolmail.ContextID) bool {
 func (g *Groupware) mailKnown(id schoolmail.ContextID, mail string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	_, ok := g.known[id].mails[strings.ToLower(mail)]
+	_, ok := g.of(id).mails[strings.ToLower(mail)]
 	return ok
 }

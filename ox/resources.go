@@ -145,7 +145,7 @@ func (s *Resources) Load(ctx context.Context, ids []ResourceID) iter.Seq2[Resour
 				req.Resources = append(req.Resources, ResourceRef{ID: id}.to())
 			}
 			return loaded(ctx, s.cc.c, s.call("read resources", oxresource.OpGetMultipleData, "", req), ids,
-				func(g *oxresource.Resource) (ResourceID, Resource) { return ResourceID(val(g.Id)), resourceFrom(g) })
+				resourceFrom, func(r *Resource) ResourceID { return r.ID })
 		})
 	})
 }

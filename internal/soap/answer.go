@@ -108,6 +108,20 @@ func (a *answer) read(resp any, status int) error {
 // each hands the children named "return" to the caller.
 func (a *answer) each(each Each) error {
 	d := &a.d
+	var used bool
+	var decodeErr error
+	decode := func(v any) error {
+		if used {
+			return errors.New("soap: element decoded twice")
+		}
+		used = true
+		rv := reflect.ValueOf(v)
+		if rv.Kind() != reflect.Pointer || rv.IsNil() {
+			return fmt.Errorf("soap: cannot decode into %T", v)
+		}
+		decodeErr = d.structInto(planOf(rv.Type().Elem()), rv.Elem())
+		return decodeErr
+	}
 	for {
 		found, err := d.child()
 		if err != nil || !found {
@@ -119,20 +133,8 @@ func (a *answer) each(each Each) error {
 			}
 			continue
 		}
-		used := false
-		var decodeErr error
-		err = each(func(v any) error {
-			if used {
-				return errors.New("soap: element decoded twice")
-			}
-			used = true
-			rv := reflect.ValueOf(v)
-			if rv.Kind() != reflect.Pointer || rv.IsNil() {
-				return fmt.Errorf("soap: cannot decode into %T", v)
-			}
-			decodeErr = d.structInto(planOf(rv.Type().Elem()), rv.Elem())
-			return decodeErr
-		})
+		used, decodeErr = false, nil
+		err = each(decode)
 		if decodeErr != nil {
 			return decodeErr
 		}

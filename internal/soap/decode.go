@@ -176,11 +176,19 @@ func (d *decoder) parse(f *field, fv reflect.Value, b []byte, offset int64) erro
 		return &valueError{local: f.name.Local, kind: kind, text: string(b), offset: offset}
 	}
 	switch dst := fv.Addr().Interface().(type) {
+	case *string:
+		*dst = string(b)
 	case **string:
 		s := string(b)
 		*dst = &s
 	case *[]string:
 		*dst = append(*dst, string(b))
+	case *int32:
+		n, err := parseInt(b, 32)
+		if err != nil {
+			return bad("int")
+		}
+		*dst = int32(n)
 	case **int32:
 		n, err := parseInt(b, 32)
 		if err != nil {
