@@ -25,7 +25,7 @@ func TestBreaksApply(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &Suite{list: All(), root: root, dir: t.TempDir()}
-	if _, err := s.overlay(); err != nil {
+	if err := s.overlays(); err != nil {
 		t.Error(err)
 	}
 	if n := len(All()); n < 120 {
@@ -110,7 +110,7 @@ func draw(seed uint64, n int) []Break {
 	for _, b := range All() {
 		dir, _, within := strings.Cut(b.File, "/")
 		switch {
-		case b.Untried:
+		case b.Untried():
 		case slices.Contains(applying, b.File):
 			parts[1] = append(parts[1], b)
 		case !within:

@@ -17,7 +17,8 @@ import (
 func main() {
 	file := flag.String("file", "", "only breaks of files whose name contains this")
 	dir := flag.String("dir", "", "only breaks of the package in this folder, . being the root")
-	untried := flag.Bool("untried", false, "only those that are marked as not tried yet")
+	untried := flag.Bool("untried", false, "only those of which the list says neither who noticed them nor why nobody need")
+	record := flag.Bool("record", false, "write into the list which test noticed a break")
 	n := flag.Int("n", 0, "only so many, drawn by the seed; 0: all")
 	seed := flag.Uint64("seed", 1, "of the draw")
 	verbose := flag.Bool("v", false, "also print which test notices a break")
@@ -25,9 +26,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	wanted := func(b *breaks.Break) bool {
-		return strings.Contains(b.File, *file) && (*dir == "" || path.Dir(b.File) == *dir) && (b.Untried || !*untried)
+		return strings.Contains(b.File, *file) && (*dir == "" || path.Dir(b.File) == *dir) && (b.Untried() || !*untried)
 	}
-	ok, err := run(ctx, wanted, *n, *seed, *verbose)
+	ok, err := run(ctx, wanted, *n, *seed, *verbose, *record)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "run:", err)
 	}
@@ -36,7 +37,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, wanted func(*breaks.Break) bool, n int, seed uint64, verbose bool) (bool, error) {
+func run(ctx context.Context, wanted func(*breaks.Break) bool, n int, seed uint64, verbose, record bool) (bool, error) {
 	root, err := breaks.Root()
 	if err != nil {
 		return false, err
@@ -56,6 +57,7 @@ func run(ctx context.Context, wanted func(*breaks.Break) bool, n int, seed uint6
 		return false, err
 	}
 	defer suite.Close()
+	fmt.Printf("%d breaks are listed; %d are tried\n", len(breaks.All()), len(list))
 	noticed, meant, fresh := 0, 0, 0
 	for i, b := range list {
 		seen, by, err := suite.Try(ctx, i)
@@ -63,13 +65,18 @@ func run(ctx context.Context, wanted func(*breaks.Break) bool, n int, seed uint6
 		case err != nil:
 			return false, err
 		case seen:
-			noticed++
-			if b.Untried {
+			if b.Untried() {
 				fresh++
-				fmt.Printf("noticed for the first time (its \"?\" can go): %s: %s\n", b.File, b.Promise)
 			}
-			if verbose {
+			if verbose || by != b.By {
 				fmt.Printf("noticed: %s: %s (%s)\n", b.File, b.Promise, by)
+			}
+			noticed++
+			if record && by != b.By {
+				b.By = by
+				if err := breaks.Record(root, []breaks.Break{b}); err != nil {
+					return false, err
+				}
 			}
 		case b.Meant != "":
 			meant++
@@ -78,8 +85,8 @@ func run(ctx context.Context, wanted func(*breaks.Break) bool, n int, seed uint6
 			fmt.Printf("SURVIVES: %s: %s\n\t- %s\n\t+ %s\n", b.File, b.Promise, b.Old, b.New)
 		}
 	}
-	survive := len(list) - noticed - meant
-	fmt.Printf("%d breaks: %d noticed, %d of them for the first time; %d survive, %d of them meant\n",
-		len(list), noticed, fresh, survive+meant, meant)
-	return survive == 0, nil
+	survive := len(list) - noticed
+	fmt.Printf("%d breaks: %d noticed (%.1f %%), %d of them for the first time; %d survive, %d of them meant\n",
+		len(list), noticed, 100*float64(noticed)/float64(max(1, len(list))), fresh, survive, meant)
+	return survive == meant, nil
 }
