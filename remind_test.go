@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // reminding is a policy with reminders four weeks and one week before the end.
@@ -110,27 +111,32 @@ func TestRemindersAreOnRecordTwice(t *testing.T) {
 		t.Errorf("after the journal was lost: reminded on %v", got)
 	}
 
-	w = newWorld(t, p)
-	w.run(p, delivery(ida("primary")), day0)
-	remindedOn(w, p, []int{1})
-	down := errors.New("the directory is down")
-	w.fault = func(_ int, what string, done bool) error {
-		if what == "change-account" && !done {
-			return down
+	for _, next := range []int{29, 31} { // the day on which it is tried again
+		w = newWorld(t, p)
+		w.run(p, delivery(ida("primary")), day0)
+		remindedOn(w, p, []int{1})
+		down := errors.New("the directory is down")
+		w.fault = func(_ int, what string, done bool) error {
+			if what == "change-account" && !done {
+				return down
+			}
+			return nil
 		}
-		return nil
-	}
-	plan := planOf(t, p, w, nil, day0.AddDays(29))
-	if _, err := Apply(context.Background(), plan, w.ports(), &ApplyOptions{InitialPassword: testPassword}); err != nil {
-		t.Fatal(err)
-	}
-	w.fault = nil
-	told := len(w.notices)
-	for _, n := range []int{29, 31} {
-		w.run(p, delivery(nil), day0.AddDays(n))
-	}
-	if a := w.accounts["ida.abel"]; len(w.notices) != told || a.RemindedOn != day0.AddDays(29) {
-		t.Errorf("%d messages after %d, reminded on %s", len(w.notices), told, a.RemindedOn)
+		plan := planOf(t, p, w, nil, day0.AddDays(29))
+		clock := func() time.Time { return day0.AddDays(29).Time() }
+		if _, err := Apply(context.Background(), plan, w.ports(), &ApplyOptions{Clock: clock}); err != nil {
+			t.Fatal(err)
+		}
+		w.fault = nil
+		w.run(p, delivery(nil), day0.AddDays(next))
+		w.run(p, delivery(nil), day0.AddDays(32))
+		sent := 0
+		for _, n := range w.notices {
+			sent += n
+		}
+		if a := w.accounts["ida.abel"]; sent != 2 || a.RemindedOn != day0.AddDays(next) {
+			t.Errorf("again on day %d: %d messages, want the notice and one reminder; reminded on %s", next, sent, a.RemindedOn)
+		}
 	}
 }
 
