@@ -13,20 +13,27 @@ func TestNamesThatAreTaken(t *testing.T) {
 	namesake := person("2", "Ida", "Abel", RolePupil, at("ps-b", "primary"))
 	for _, test := range []struct {
 		name                  string
+		domain                string
 		change                func(*Account)
 		as                    string
 		wantUser, wantAddress string
 	}{
-		{"as an alias", func(a *Account) {
+		{"as an alias", "pupils.example", func(a *Account) {
 			a.Username, a.Mail, a.Aliases = "old", "old@pupils.example", []string{"ida.abel@pupils.example"}
 		}, "old", "ida.abel", "ida.abel2@pupils.example"},
-		{"in capitals", func(a *Account) {
+		{"in capitals", "pupils.example", func(a *Account) {
 			a.Username, a.Mail = "IDA.ABEL", "Ida.Abel@Pupils.Example"
 		}, "IDA.ABEL", "ida.abel2", "ida.abel2@pupils.example"},
+		{"in capitals that are not ASCII, in two characters", "schüler.example", func(a *Account) {
+			a.Username, a.Mail = "maria", "Ida.Abel@SCHU\u0308LER.example"
+		}, "maria", "ida.abel", "ida.abel2@schüler.example"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			p := smallPolicy(0)
+			for i := range p.Populations {
+				p.Populations[i].Domain = test.domain
+			}
 			st := State{Contexts: []Context{{ID: 20, Name: "c20", Users: 1}}}
 			a := Account{Key: RecordKey{p.Source, "1"}, Role: RolePupil, State: Active, GivenName: "Maria", FamilyName: "Berg",
 				DisplayName: "Maria Berg", Context: 20, Memberships: []Membership{at("ps-a", "primary")}}
