@@ -17,7 +17,7 @@ import (
 func main() {
 	file := flag.String("file", "", "only breaks of files whose name contains this")
 	dir := flag.String("dir", "", "only breaks of the package in this folder, . being the root")
-	untried := flag.Bool("untried", false, "only those of which the list says neither who noticed them nor why nobody need")
+	untried := flag.Bool("untried", false, "only those of which the list does not say which test noticed them")
 	record := flag.Bool("record", false, "write into the list which test noticed a break")
 	n := flag.Int("n", 0, "only so many, drawn by the seed; 0: all")
 	seed := flag.Uint64("seed", 1, "of the draw")
