@@ -18,19 +18,19 @@ type displayNames struct {
 	whole  bool     // they have been looked at, too
 }
 
-func newDisplayNames(st *State, sorted sortedState, people int) *displayNames {
-	d := &displayNames{owner: newTable[string](max(len(st.Accounts), people)), shared: map[uint64]bool{}}
-	for _, r := range sorted.accounts {
-		a := &st.Accounts[r.at]
-		if a.DisplayName == "" {
+func newDisplayNames(sorted *sortedState, people int) *displayNames {
+	accounts := sorted.state.Accounts
+	d := &displayNames{owner: newTable[string](max(len(accounts), people)), shared: map[uint64]bool{}}
+	_, names := sorted.hashes()
+	for i, r := range sorted.accounts {
+		if names[i] == 0 {
 			continue
 		}
-		h := hashName(a.DisplayName)
-		owner, taken := d.owner.entry(h)
+		owner, taken := d.owner.entry(names[i])
 		if taken {
-			d.shared[h] = true
+			d.shared[names[i]] = true
 		}
-		*owner = a.Username
+		*owner = accounts[r.at].Username
 	}
 	return d
 }

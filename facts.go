@@ -1,6 +1,7 @@
 package schoolmail
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,6 +36,7 @@ type individual struct {
 	account *Account
 	record  *Record
 	place   *Place // the user where the account says
+	at      int32  // number of the account
 	sent    bool   // some record has the account's key, even if it cannot be used
 }
 
@@ -65,8 +67,8 @@ func lookAt(in given) *facts {
 	f.unclear = unclear{shielded: map[RecordKey]string{}, schools: map[SchoolID]string{}, lostAt: map[SchoolID]bool{},
 		doubts: map[RecordKey]string{}}
 	f.doubtful = map[SchoolID]string{}
-	f.display = newDisplayNames(in.state, in.sorted, len(in.delivery.Records))
 	f.meet()
+	f.display = newDisplayNames(&in.sorted, len(in.delivery.Records))
 	f.house()
 	f.rejections()
 	f.follow()
@@ -96,58 +98,75 @@ func lookAt(in given) *facts {
 // meet brings accounts and records together. Directories match record ids
 // without regard to case, so both are gone through in that order.
 func (f *facts) meet() {
-	source := f.policy.Source
-	accounts := make([]*Account, 0, len(f.state.Accounts))
-	for _, r := range f.sorted.accounts {
-		if a := &f.state.Accounts[r.at]; a.Key.Source == source && a.Key.ID != "" {
-			accounts = append(accounts, a)
-		}
-	}
-	records := make([]*Record, 0, len(f.delivery.Records))
-	for i := range f.delivery.Records {
-		r := &f.delivery.Records[i]
-		if r.Key.Source != source {
-			f.find("foreign-record", "a record of source %q in a delivery of %q is ignored", r.Key.Source, source)
-			continue
-		}
-		records = append(records, r)
-	}
-	byAccount := rankFold(len(accounts), func(i int) string { return accounts[i].Key.ID })
-	byRecord := rankFold(len(records), func(i int) string { return records[i].Key.ID })
-	f.people = make([]individual, 0, max(len(accounts), len(records)))
+	accountID := func(i int32) string { return f.state.Accounts[i].Key.ID }
+	recordID := func(i int32) string { return f.delivery.Records[i].Key.ID }
+	byAccount := rankFold(f.ours(), accountID, f.sorted.compare)
+	byRecord := rankFold(f.sentByUs(), recordID, func(i, j int32) int { return cmp.Compare(i, j) })
+	f.people = make([]individual, 0, max(len(byAccount), len(byRecord)))
 	for len(byAccount) > 0 || len(byRecord) > 0 {
 		var as, rs []ranked
 		switch {
 		case len(byAccount) == 0:
-			rs = run(byRecord, func(i int32) string { return records[i].Key.ID })
+			rs = run(byRecord, recordID)
 		case len(byRecord) == 0:
-			as = run(byAccount, func(i int32) string { return accounts[i].Key.ID })
+			as = run(byAccount, accountID)
 		default:
-			a, r := accounts[byAccount[0].at], records[byRecord[0].at]
+			a, r := byAccount[0], byRecord[0]
 			c := 0
-			if a.Key.ID != r.Key.ID {
-				c = compareFold(a.Key.ID, r.Key.ID)
+			if x, y := accountID(a.at), recordID(r.at); x != y {
+				c = compareFold(x, y)
 			}
 			if c <= 0 {
-				as = run(byAccount, func(i int32) string { return accounts[i].Key.ID })
+				as = run(byAccount, accountID)
 			}
 			if c >= 0 {
-				rs = run(byRecord, func(i int32) string { return records[i].Key.ID })
+				rs = run(byRecord, recordID)
 			}
 		}
 		byAccount, byRecord = byAccount[len(as):], byRecord[len(rs):]
 		switch {
-		case len(as) == 1 && len(rs) == 1 && accounts[as[0].at].Key == records[rs[0].at].Key:
-			f.introduce(accounts[as[0].at], f.usable(records[rs[0].at]), true)
+		case len(as) == 1 && len(rs) == 1 && f.keyOf(as[0]) == f.sentKey(rs[0]):
+			f.introduce(as[0].at, f.usable(f.record(rs[0])), true)
 		case len(as) == 0 && len(rs) == 1:
-			f.introduce(nil, f.usable(records[rs[0].at]), true)
+			f.introduce(-1, f.usable(f.record(rs[0])), true)
 		case len(as) == 1 && len(rs) == 0:
-			f.introduce(accounts[as[0].at], nil, false)
+			f.introduce(as[0].at, nil, false)
 		default:
-			f.confused(accounts, records, as, rs)
+			f.confused(as, rs)
 		}
 	}
 }
+
+// ours lists the accounts of the source, by number.
+func (f *facts) ours() []ranked {
+	list := make([]ranked, 0, len(f.state.Accounts))
+	for i := range f.state.Accounts {
+		if k := &f.state.Accounts[i].Key; k.Source == f.policy.Source && k.ID != "" {
+			list = append(list, ranked{foldedPrefix(k.ID), int32(i)})
+		}
+	}
+	return list
+}
+
+// sentByUs lists the records of the source, by number.
+func (f *facts) sentByUs() []ranked {
+	list := make([]ranked, 0, len(f.delivery.Records))
+	for i := range f.delivery.Records {
+		k := &f.delivery.Records[i].Key
+		if k.Source != f.policy.Source {
+			f.find("foreign-record", "a record of source %q in a delivery of %q is ignored", k.Source, f.policy.Source)
+			continue
+		}
+		list = append(list, ranked{foldedPrefix(k.ID), int32(i)})
+	}
+	return list
+}
+
+func (f *facts) keyOf(a ranked) RecordKey { return f.state.Accounts[a.at].Key }
+
+func (f *facts) record(r ranked) *Record { return &f.delivery.Records[r.at] }
+
+func (f *facts) sentKey(r ranked) RecordKey { return f.delivery.Records[r.at].Key }
 
 // run returns the items at the head of a list whose ids are equal but for case.
 func run(list []ranked, id func(int32) string) []ranked {
@@ -159,12 +178,17 @@ func run(list []ranked, id func(int32) string) []ranked {
 	return list[:n]
 }
 
-func (f *facts) introduce(a *Account, r *Record, sent bool) {
-	if a != nil && !a.Held {
-		f.managed++
+// introduce notes somebody by the number of the account, -1 for none, and the record.
+func (f *facts) introduce(at int32, r *Record, sent bool) {
+	p := individual{at: at, record: r, sent: sent}
+	if at >= 0 {
+		p.account = &f.state.Accounts[at]
+		if !p.account.Held {
+			f.managed++
+		}
 	}
-	if a != nil || r != nil {
-		f.people = append(f.people, individual{account: a, record: r, sent: sent})
+	if !p.nobody() {
+		f.people = append(f.people, p)
 	}
 }
 
@@ -180,25 +204,25 @@ func (f *facts) usable(r *Record) *Record {
 
 // confused looks at accounts and records whose ids are equal but for case, where
 // there is more than one of a sort, or they are not exactly equal.
-func (f *facts) confused(accounts []*Account, records []*Record, as, rs []ranked) {
-	var alone []*Account // those with a key of their own
+func (f *facts) confused(as, rs []ranked) {
+	var alone []int32 // numbers of accounts with a key of their own
 	for i, x := range as {
-		a := accounts[x.at]
-		before := i > 0 && accounts[as[i-1].at].Key == a.Key
+		a := &f.state.Accounts[x.at]
+		before := i > 0 && f.keyOf(as[i-1]) == a.Key
 		if before {
 			f.find("double-account", "accounts %s and %s have the same record: both are left alone",
-				accounts[as[i-1].at].Username, a.Username).Key = a.Key
+				f.state.Accounts[as[i-1].at].Username, a.Username).Key = a.Key
 		}
-		if before || i+1 < len(as) && accounts[as[i+1].at].Key == a.Key {
+		if before || i+1 < len(as) && f.keyOf(as[i+1]) == a.Key {
 			f.shielded[a.Key] = "two accounts have this record"
 			continue
 		}
-		alone = append(alone, a)
+		alone = append(alone, x.at)
 	}
 	var record *Record
 	good := 0
 	for _, x := range rs {
-		r := f.usable(records[x.at])
+		r := f.usable(f.record(x))
 		if r == nil {
 			continue
 		}
@@ -211,7 +235,8 @@ func (f *facts) confused(accounts []*Account, records []*Record, as, rs []ranked
 			record.Key.ID, r.Key.ID).Key = r.Key
 	}
 	if good == 1 {
-		for _, a := range alone {
+		for _, at := range alone {
+			a := &f.state.Accounts[at]
 			if a.Key == record.Key {
 				continue
 			}
@@ -225,15 +250,15 @@ func (f *facts) confused(accounts []*Account, records []*Record, as, rs []ranked
 	if good != 1 || f.shielded[record.Key] != "" {
 		record = nil
 	}
-	for _, a := range alone {
-		sent := slices.ContainsFunc(rs, func(x ranked) bool { return records[x.at].Key == a.Key })
-		f.introduce(a, record, sent)
+	for _, at := range alone {
+		sent := slices.ContainsFunc(rs, func(x ranked) bool { return f.sentKey(x) == f.state.Accounts[at].Key })
+		f.introduce(at, record, sent)
 		if record != nil {
 			return // it is this account's
 		}
 	}
 	if len(alone) == 0 {
-		f.introduce(nil, record, true)
+		f.introduce(-1, record, true)
 	}
 }
 
@@ -262,9 +287,11 @@ func (f *facts) accountOf(username string) (int32, bool) {
 // not explain.
 func (f *facts) house() {
 	f.byUser = userTable{f.state.Accounts, newTable[int32](len(f.state.Accounts))}
-	for _, r := range f.sorted.accounts {
-		number, _ := f.byUser.entry(f.state.Accounts[r.at].Username)
-		*number = r.at
+	twice := false // some user name is that of two accounts
+	users, _ := f.sorted.hashes()
+	for i, r := range f.sorted.accounts {
+		number, known := f.byUser.entry(f.state.Accounts[r.at].Username, users[i])
+		*number, twice = r.at, twice || known
 	}
 	f.byFormer()
 	home := make([]*Place, len(f.state.Accounts))
@@ -276,9 +303,11 @@ func (f *facts) house() {
 	}
 	for i := range f.people {
 		if p := &f.people[i]; p.account != nil {
-			if n, known := f.byUser.number(p.account.Username); known {
-				p.place = home[n]
+			n := p.at
+			if twice {
+				n, _ = f.byUser.number(p.account.Username)
 			}
+			p.place = home[n]
 		}
 	}
 	for _, ps := range f.elsewhere {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"hash"
+	"math"
 	"slices"
 	"strings"
 )
@@ -17,40 +18,91 @@ type sortedState struct {
 	state    *State
 	accounts []ranked // by user name
 	places   []int32  // by context and id
+	reading  *reading
+}
+
+// reading is what one walk through all accounts and places finds out, beside
+// everything else: to fetch their texts from memory costs more than what is done
+// with them, so that it is done once.
+type reading struct {
+	users  []uint64      // of each account in order: hash of the user name
+	names  []uint64      // hash of the display name; 0: it has none
+	hashed chan struct{} // closed once these are there
+	sum    string
+	done   chan struct{} // closed once the fingerprint is there
 }
 
 func (st *State) sort() sortedState {
-	s := sortedState{state: st, places: make([]int32, len(st.Places))}
-	s.accounts = rank(len(st.Accounts), func(i int) string { return st.Accounts[i].Username }, func(i, j int) int {
-		a, b := &st.Accounts[i], &st.Accounts[j]
-		return cmp.Or(strings.Compare(a.DN, b.DN), a.Key.Compare(b.Key))
-	})
-	for i := range s.places {
-		s.places[i] = int32(i)
+	s := sortedState{state: st}
+	s.accounts = rank(len(st.Accounts), func(i int32) string { return st.Accounts[i].Username }, s.compareNamesakes)
+	s.places = make([]int32, len(st.Places))
+	for i, r := range st.rankPlaces() {
+		s.places[i] = r.at
 	}
-	slices.SortFunc(s.places, func(x, y int32) int {
-		a, b := &st.Places[x], &st.Places[y]
-		if a.Context != b.Context {
-			return cmp.Compare(a.Context, b.Context)
-		}
-		if a.UserID != b.UserID {
-			return cmp.Compare(a.UserID, b.UserID)
-		}
-		return cmp.Or(strings.Compare(a.Username, b.Username), cmp.Compare(x, y))
-	})
+	s.reading = &reading{users: make([]uint64, 0, len(s.accounts)), names: make([]uint64, 0, len(s.accounts)),
+		hashed: make(chan struct{}), done: make(chan struct{})}
+	go s.read()
 	return s
+}
+
+// hashes returns what [reading] has of the accounts.
+func (s *sortedState) hashes() (users, names []uint64) {
+	<-s.reading.hashed
+	return s.reading.users, s.reading.names
+}
+
+// fingerprint waits until everything is read: until then nobody may change the state.
+func (s *sortedState) fingerprint() string {
+	<-s.reading.done
+	return s.reading.sum
+}
+
+// compare orders accounts by user name.
+func (s *sortedState) compare(i, j int32) int {
+	return cmp.Or(strings.Compare(s.state.Accounts[i].Username, s.state.Accounts[j].Username), s.compareNamesakes(i, j))
+}
+
+// compareNamesakes orders accounts of one user name.
+func (s *sortedState) compareNamesakes(i, j int32) int {
+	a, b := &s.state.Accounts[i], &s.state.Accounts[j]
+	return cmp.Or(strings.Compare(a.DN, b.DN), a.Key.Compare(b.Key))
+}
+
+// rankPlaces sorts the users in OX by context and id.
+func (st *State) rankPlaces() []ranked {
+	list := make([]ranked, len(st.Places))
+	small := true // both numbers fit into a prefix
+	for i := range list {
+		c, u := st.Places[i].Context, st.Places[i].UserID
+		small = small && 0 <= c && c <= math.MaxInt32 && 0 <= u && u <= math.MaxInt32
+		list[i] = ranked{uint64(uint32(c))<<32 | uint64(uint32(u)), int32(i)}
+	}
+	compare := func(x, y ranked) int {
+		a, b := &st.Places[x.at], &st.Places[y.at]
+		return cmp.Or(cmp.Compare(a.Context, b.Context), cmp.Compare(a.UserID, b.UserID),
+			strings.Compare(a.Username, b.Username), cmp.Compare(x.at, y.at))
+	}
+	if !small {
+		slices.SortFunc(list, compare)
+		return list
+	}
+	list = byPrefix(list)
+	sortRuns(list, compare)
+	return list
 }
 
 // Fingerprint identifies an observed state whatever the order in which the
 // servers listed things.
-func (st State) Fingerprint() string { return st.sort().fingerprint() }
+func (st State) Fingerprint() string {
+	s := st.sort()
+	return s.fingerprint()
+}
 
-func (s sortedState) fingerprint() string {
+func (s sortedState) read() {
+	defer close(s.reading.done)
 	d := newDigest()
-	d.number(len(s.accounts))
-	for _, r := range s.accounts {
-		d.account(&s.state.Accounts[r.at])
-	}
+	s.readAccounts(d)
+	close(s.reading.hashed)
 	contexts := slices.Clone(s.state.Contexts)
 	slices.SortFunc(contexts, func(a, b Context) int { return cmp.Compare(a.ID, b.ID) })
 	d.number(len(contexts))
@@ -106,7 +158,28 @@ func (s sortedState) fingerprint() string {
 		d.text("no copies")
 		d.text(s.state.NoCopies)
 	}
-	return d.sum()
+	s.reading.sum = d.sum()
+}
+
+// readAccounts hashes the accounts a few at a time, field by field: so the memory of
+// several is waited for at once, and is at hand when all their fields are gone through.
+func (s *sortedState) readAccounts(d *digest) {
+	d.number(len(s.accounts))
+	for few := range slices.Chunk(s.accounts, 32) {
+		for _, r := range few {
+			s.reading.users = append(s.reading.users, hashOf(s.state.Accounts[r.at].Username))
+		}
+		for _, r := range few {
+			h := uint64(0)
+			if name := s.state.Accounts[r.at].DisplayName; name != "" {
+				h = hashName(name)
+			}
+			s.reading.names = append(s.reading.names, h)
+		}
+		for _, r := range few {
+			d.account(&s.state.Accounts[r.at])
+		}
+	}
 }
 
 // Fingerprint identifies a policy, with its defaults filled in.

@@ -27,6 +27,7 @@ func Adoptions(policy Policy, state State, delivery Delivery, now Date) ([]Adopt
 	if err != nil {
 		return nil, err
 	}
+	defer in.sorted.fingerprint()
 	return lookAt(in).living, nil
 }
 

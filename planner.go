@@ -17,14 +17,13 @@ func NewPlan(policy Policy, state State, delivery Delivery, now Date) (*Plan, er
 	if err != nil {
 		return nil, err
 	}
-	seen := later(func() string { return in.sorted.fingerprint() })
 	f := lookAt(in)
 	d := f.decide()
 	s := d.seat()
 	g := s.guard()
 	plan := g.order()
 	plan.Header = Header{
-		Format: PlanFormat, Now: now, Source: policy.Source, Delivery: delivery.Fingerprint, State: seen(),
+		Format: PlanFormat, Now: now, Source: policy.Source, Delivery: delivery.Fingerprint, State: in.sorted.fingerprint(),
 		Policy: policy.Fingerprint(), Records: len(delivery.Records), Rejected: len(delivery.Rejected), Accounts: f.managed,
 	}
 	plan.Header.ID = plan.Fingerprint()
@@ -84,12 +83,4 @@ func (n *notes) find(kind, format string, a ...any) *Finding {
 
 func (n *notes) hold(s Step, guard, why string) {
 	n.held = append(n.held, Held{Step: s, Why: why, Guard: guard})
-}
-
-// later computes something beside what follows; the function that it returns
-// waits for it.
-func later[T any](f func() T) func() T {
-	c := make(chan T, 1)
-	go func() { c <- f() }()
-	return func() T { return <-c }
 }

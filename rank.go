@@ -18,27 +18,76 @@ type ranked struct {
 
 // rank returns the numbers 0 to n-1 sorted by their texts; where these are equal
 // by then, or by their number.
-func rank(n int, text func(int) string, then func(i, j int) int) []ranked {
+func rank(n int, text func(int32) string, then func(i, j int32) int) []ranked {
 	list := make([]ranked, n)
 	for i := range list {
-		list[i] = ranked{prefix(text(i)), int32(i)}
+		list[i] = ranked{prefix(text(int32(i))), int32(i)}
 	}
-	slices.SortFunc(list, func(x, y ranked) int {
-		if x.prefix != y.prefix {
-			return cmp.Compare(x.prefix, y.prefix)
-		}
-		i, j := int(x.at), int(y.at)
-		if c := strings.Compare(text(i), text(j)); c != 0 {
+	list = byPrefix(list)
+	rankRuns(list, 8, text, func(x, y ranked) int {
+		if c := strings.Compare(text(x.at), text(y.at)); c != 0 {
 			return c
 		}
-		if then != nil {
-			if c := then(i, j); c != 0 {
-				return c
-			}
-		}
-		return i - j
+		return cmp.Or(then(x.at, y.at), cmp.Compare(x.at, y.at))
 	})
 	return list
+}
+
+// rankRuns sorts the runs of one prefix of a list that is sorted by prefix. Long ones
+// are sorted by the next eight bytes of their texts first, so that each text is looked
+// at once for them, and not in every comparison. Prefixes of long runs are then those
+// bytes.
+func rankRuns(list []ranked, from int, text func(int32) string, compare func(x, y ranked) int) {
+	for len(list) > 0 {
+		n := headRun(list)
+		run := list[:n]
+		list = list[n:]
+		switch {
+		case n == 1:
+		case n <= 12 || from > 64:
+			slices.SortFunc(run, compare)
+		default:
+			for i := range run {
+				s := text(run[i].at)
+				run[i].prefix = prefix(s[min(from, len(s)):])
+			}
+			slices.SortFunc(run, func(x, y ranked) int { return cmp.Compare(x.prefix, y.prefix) })
+			rankRuns(run, from+8, text, compare)
+		}
+	}
+}
+
+// byPrefix sorts by prefix alone: by each of its bytes, from the last to the first,
+// without a comparison. Bytes in which all agree cost nothing. What it returns may lie
+// elsewhere.
+func byPrefix(list []ranked) []ranked {
+	if slices.IsSortedFunc(list, func(x, y ranked) int { return cmp.Compare(x.prefix, y.prefix) }) {
+		return list
+	}
+	var count [8][256]int32
+	for i := range list {
+		for b := range count {
+			count[b][byte(list[i].prefix>>(8*b))]++
+		}
+	}
+	from, to := list, make([]ranked, len(list))
+	for b := range count {
+		next := &count[b]
+		if next[byte(list[0].prefix>>(8*b))] == int32(len(list)) {
+			continue
+		}
+		at := int32(0)
+		for c, n := range next {
+			next[c], at = at, at+n
+		}
+		for _, r := range from {
+			c := byte(r.prefix >> (8 * b))
+			to[next[c]] = r
+			next[c]++
+		}
+		from, to = to, from
+	}
+	return from
 }
 
 // prefix returns the first eight bytes of a text as a number that sorts as they do.
@@ -98,25 +147,54 @@ func isASCII(s string) bool {
 	return true
 }
 
-// rankFold is rank by ids without regard to case, with equal ones by their exact
-// text and then by number.
-func rankFold(n int, id func(int) string) []ranked {
-	list := make([]ranked, n)
-	for i := range list {
-		list[i] = ranked{foldedPrefix(id(i)), int32(i)}
-	}
-	slices.SortFunc(list, func(x, y ranked) int {
-		if x.prefix != y.prefix && (x.prefix|y.prefix)&0x8080808080808080 == 0 {
+// rankFold sorts a list by ids without regard to case, with equal ones by their exact
+// text, then by then and by number. The prefixes are those of foldedPrefix.
+func rankFold(list []ranked, id func(int32) string, then func(i, j int32) int) []ranked {
+	compare := func(x, y ranked) int {
+		if x.prefix != y.prefix && (x.prefix|y.prefix)&notASCII == 0 {
 			return cmp.Compare(x.prefix, y.prefix)
 		}
-		a, b := id(int(x.at)), id(int(y.at))
+		a, b := id(x.at), id(y.at)
 		if a == b {
-			return cmp.Compare(x.at, y.at)
+			return cmp.Or(then(x.at, y.at), cmp.Compare(x.at, y.at))
 		}
 		return cmp.Or(compareFold(a, b), strings.Compare(a, b))
-	})
+	}
+	var all uint64
+	for i := range list {
+		all |= list[i].prefix
+	}
+	if all&notASCII != 0 {
+		slices.SortFunc(list, compare)
+		return list
+	}
+	list = byPrefix(list)
+	sortRuns(list, compare)
 	return list
 }
+
+// sortRuns sorts the runs of one prefix of a list that is sorted by prefix.
+func sortRuns(list []ranked, compare func(x, y ranked) int) {
+	for len(list) > 0 {
+		n := headRun(list)
+		if n > 1 {
+			slices.SortFunc(list[:n], compare)
+		}
+		list = list[n:]
+	}
+}
+
+// headRun returns how many at the head of a list have one prefix.
+func headRun(list []ranked) int {
+	n := 1
+	for n < len(list) && list[n].prefix == list[0].prefix {
+		n++
+	}
+	return n
+}
+
+// notASCII are the bits that are set in a prefix with letters that are not ASCII.
+const notASCII = 0x8080808080808080
 
 // parts does something for the numbers 0 to n-1 in a part per core.
 func parts(n int, do func(part, from, to int)) {

@@ -57,9 +57,10 @@ type userTable struct {
 	numbers  table[int32]
 }
 
-// entry returns where the number of an account of a name is kept, and whether there is one.
-func (u *userTable) entry(name string) (number *int32, known bool) {
-	for h := hashOf(name); ; h = mixed(h) {
+// entry returns where the number of an account of a name with a hash is kept, and
+// whether there is one.
+func (u *userTable) entry(name string, hash uint64) (number *int32, known bool) {
+	for h := hash; ; h = mixed(h) {
 		number, known = u.numbers.entry(h)
 		if !known || u.accounts[*number].Username == name {
 			return number, known
