@@ -63,6 +63,8 @@ var scenarios = []struct {
 	{"remove", []account{{name: "gone@s.test"}}, testRemoveMail},
 	{"delete home", []account{{name: "home@s.test"}}, testDeleteHome},
 	{"dsync", []account{{name: "src@s.test"}, {name: "dst@s.test"}}, testDsync},
+	{"dsync by counts", []account{{name: "counts1@s.test"}, {name: "counts2@s.test"}}, testDsyncByCounts},
+	{"backup over own mail", []account{{name: "counts3@s.test"}, {name: "counts4@s.test"}}, testBackupOverOwnMail},
 	{"batch", []account{{name: "batch1@s.test"}, {name: "batch2@s.test"}}, testBatch},
 	{"raw", []account{{name: "raw@s.test"}}, testDo},
 	{"mail store", []account{{name: "store@s.test"}}, testMailstore},
@@ -776,6 +778,88 @@ func testDsync(t *testing.T, s site) {
 	if m := get[[]dovecot.MailboxStatus](t)(c.Status(ctx, "dst@s.test", "INBOX")); m[0].Messages != 1 {
 		t.Errorf("INBOX after a mistyped source: %+v", m)
 	}
+}
+
+// testDsyncByCounts: without Full a mailbox is left alone when both sides give the same numbers, even
+// though mail has come to both. With it, what is new comes, and of two messages that have the same UID
+// both get another; flags set at the target stay.
+func testDsyncByCounts(t *testing.T, s site) {
+	ctx, c := t.Context(), s.client(t)
+	const from, to = "counts1@s.test", "counts2@s.test"
+	source := "maildir:" + s.home(from) + "/Maildir"
+	sync := func(full bool) {
+		t.Helper()
+		get[dovecot.SyncResult](t)(c.Sync(ctx, to, source, &dovecot.SyncOptions{Reverse: true, OneWay: true, Full: full}))
+	}
+	must(t, c.Save(ctx, from, "INBOX", message("base")))
+	sync(false)
+	must(t, c.Save(ctx, from, "INBOX", message("late")))
+	must(t, c.Save(ctx, to, "INBOX", message("own")))
+	sync(false)
+	wantSame(t, "without Full", subjects(t, c, to, "INBOX"), []string{"1 base", "2 own"})
+	for range 2 {
+		sync(true)
+		got := subjects(t, c, to, "INBOX")
+		slices.SortFunc(got, func(a, b string) int { return strings.Compare(a[2:], b[2:]) })
+		if len(got) != 3 || got[0] != "1 base" || got[1][1:] != " late" || got[2][1:] != " own" || got[1] == "2 late" ||
+			got[2] == "2 own" {
+			t.Errorf("with Full: %q", got)
+		}
+	}
+	must(t, c.AddFlags(ctx, from, []string{`\Flagged`}, "mailbox", "INBOX", "UID", "1"))
+	must(t, c.AddFlags(ctx, to, []string{`\Answered`}, "mailbox", "INBOX", "SUBJECT", "own"))
+	sync(true)
+	for _, flag := range []string{"FLAGGED", "ANSWERED"} {
+		rows := get[[]dovecot.ResultRow](t)(c.Fetch(ctx, to, []string{"uid"}, "mailbox", "INBOX", flag))
+		wantSame(t, flag, len(rows), 1)
+	}
+}
+
+// testBackupOverOwnMail: a backup whose target has another message where one of the source's belongs, or
+// no longer has one, deletes the mailbox: an INBOX is empty afterwards for ever.
+func testBackupOverOwnMail(t *testing.T, s site) {
+	ctx, c := t.Context(), s.client(t)
+	const from, to = "counts3@s.test", "counts4@s.test"
+	source := "maildir:" + s.home(from) + "/Maildir"
+	backup := func(full bool) error {
+		_, err := c.Backup(ctx, to, source, &dovecot.SyncOptions{Reverse: true, Full: full})
+		return err
+	}
+	must(t, c.Save(ctx, from, "INBOX", message("base")))
+	must(t, c.CreateMailbox(ctx, from, "K", nil))
+	must(t, c.Save(ctx, from, "K", message("base")))
+	must(t, backup(false))
+	must(t, c.Save(ctx, from, "K", message("late")))
+	must(t, c.Save(ctx, to, "K", message("own")))
+	must(t, backup(false))
+	wantSame(t, "without Full", subjects(t, c, to, "K"), []string{"1 base", "2 own"})
+	wantKind(t, backup(true), dovecot.ErrTemporary)
+	must(t, backup(true))
+	wantSame(t, "made anew", subjects(t, c, to, "K"), []string{"1 base", "2 late"})
+	must(t, c.Save(ctx, to, "K", message("own")))
+	must(t, backup(true))
+	wantSame(t, "own mail behind all", subjects(t, c, to, "K"), []string{"1 base", "2 late"})
+	must(t, c.Expunge(ctx, to, "K", "UID", "1"))
+	wantKind(t, backup(true), dovecot.ErrTemporary)
+	must(t, backup(true))
+	wantSame(t, "made anew", subjects(t, c, to, "K"), []string{"1 base", "2 late"})
+
+	must(t, c.Save(ctx, from, "INBOX", message("late")))
+	must(t, c.Save(ctx, to, "INBOX", message("own")))
+	for range 2 {
+		wantKind(t, backup(true), dovecot.ErrNotPossible)
+		wantSame(t, "INBOX", subjects(t, c, to, "INBOX"), []string(nil))
+	}
+}
+
+// subjects are the UIDs and subjects of a mailbox.
+func subjects(t *testing.T, c *dovecot.Client, user, mailbox string) (list []string) {
+	t.Helper()
+	for _, row := range get[[]dovecot.ResultRow](t)(c.Fetch(t.Context(), user, []string{"uid", "hdr.subject"}, "mailbox",
+		mailbox)) {
+		list = append(list, row["uid"]+" "+row["hdr.subject"])
+	}
+	return list
 }
 
 func testBatch(t *testing.T, s site) {

@@ -17,7 +17,9 @@ type SyncOptions struct {
 	// OneWay (Sync only) changes only the target and keeps what is there
 	// besides.
 	OneWay bool
-	// Full compares everything instead of trusting modification sequences.
+	// Full compares everything. Without it a mailbox is taken for unchanged, and left alone, when both
+	// sides have as many messages, the same next UID and the same modification sequence, as they do when
+	// one new message has come to each.
 	Full bool
 	// Mailbox limits the run to one mailbox, Exclude leaves mailboxes out.
 	Mailbox string
@@ -47,7 +49,10 @@ type SyncResult struct {
 // What the target has besides is deleted. A source that does not exist would be taken for
 // empty mail, and with Reverse delete all mail of the user: a path at the
 // server is looked for first ([ErrNotFound]), what lies behind tcp: or imapc: is
-// not. [Client.Sync] with OneWay deletes nothing.
+// not. [Client.Sync] with OneWay deletes nothing. Where the target has another message, or none any
+// more, under a UID of the source, Dovecot 2.3 and 2.4 delete the whole mailbox: the run ends with
+// [ErrTemporary], and the next one makes it anew; an INBOX is left empty, with [ErrNotPossible] at
+// every run. A backup is for a target into which nothing else is delivered.
 //
 // A destination is "maildir:/path" or another mail location, "tcp:host:port"
 // or "tcps:host:port" (a doveadm listener with the same doveadm_password),

@@ -1,6 +1,7 @@
 package dovecottest
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"slices"
@@ -42,16 +43,16 @@ func dsync(s *Server, c *mailContext) ([]row, error) {
 	c.st.mu.Lock()
 	ours := c.st.snapshot()
 
-	backup := c.command == "backup"
+	backup, full := c.command == "backup", c.flag("fullSync")
 	oneWay := backup || c.flag("onewaySync")
 	var err error
 	if !oneWay || c.flag("reverseSync") {
-		err = c.st.receive(theirs, backup)
+		err = c.st.receive(theirs, backup, full)
 	}
 	if !oneWay || !c.flag("reverseSync") {
 		c.st.mu.Unlock()
 		other.mu.Lock()
-		if e := other.receive(ours, backup); err == nil {
+		if e := other.receive(ours, backup, full); err == nil {
 			err = e
 		}
 		other.mu.Unlock()
@@ -84,8 +85,9 @@ func (st *store) snapshot() *store {
 	return out
 }
 
-// receive brings what src has into st. With exact, what st has besides goes.
-func (st *store) receive(src *store, exact bool) error {
+// receive brings what src has into st. With exact, what st has besides goes. Without full, mailboxes are
+// left alone that give the same numbers on both sides.
+func (st *store) receive(src *store, exact, full bool) error {
 	var err error
 	if ours, theirs := st.boxes["INBOX"], src.boxes["INBOX"]; exact && ours != nil && theirs != nil &&
 		ours.guid != theirs.guid {
@@ -99,10 +101,23 @@ func (st *store) receive(src *store, exact bool) error {
 		if to == nil {
 			to = st.create(n)
 		}
-		if to.guid == from.guid {
-			st.addNew(to, from)
-		} else {
+		switch {
+		case to.guid != from.guid:
 			st.takeOver(to, from, exact)
+		case !full && sameNumbers(to, from):
+			continue
+		case !exact:
+			st.merge(to, from)
+		case contradicts(to, from) && n == "INBOX": // and cannot be deleted
+			st.empty(to)
+			err = exit(65)
+			continue
+		case contradicts(to, from): // the next run makes it anew
+			st.drop(to)
+			err = cmp.Or[error](err, exit(75))
+			continue
+		default:
+			st.addNew(to, from)
 		}
 		to.uidNext = max(to.uidNext, from.uidNext)
 		if exact {
@@ -124,48 +139,119 @@ func (st *store) receive(src *store, exact bool) error {
 			st.drop(b)
 			continue
 		}
-		for len(b.msgs) > 0 {
-			st.remove(b, b.msgs[0])
-		}
+		st.empty(b)
 		err = exit(65) // INBOX cannot be deleted
 	}
 	return err
 }
 
-// addNew brings what is new in a mailbox that was seen before.
-func (st *store) addNew(to, from *mailbox) {
-	have := make(map[string]*message, len(to.msgs))
-	for _, m := range to.msgs {
-		have[m.guid] = m
+// sameNumbers reports whether two mailboxes look unchanged to a dsync that does not compare everything.
+func sameNumbers(a, b *mailbox) bool {
+	return a.validity == b.validity && a.uidNext == b.uidNext && a.modSeq == b.modSeq && len(a.msgs) == len(b.msgs)
+}
+
+// at is the message that has a UID, nil if none has.
+func (b *mailbox) at(uid uint32) *message {
+	for _, m := range b.msgs {
+		if m.uid == uid {
+			return m
+		}
 	}
+	return nil
+}
+
+// contradicts reports whether a backup cannot bring a message to its UID, since another has it or had it.
+func contradicts(to, from *mailbox) bool {
 	for _, m := range from.msgs {
-		switch old := have[m.guid]; {
-		case old != nil:
-			st.setFlags(to, old, m.flags, nil)
-		case m.uid >= to.uidNext:
-			to.uidNext = m.uid
-			st.add(to, m)
-		default: // its UID is taken
-			st.add(to, m)
+		if old := to.at(m.uid); old == nil && m.uid < to.uidNext || old != nil && old.guid != m.guid {
+			return true
+		}
+	}
+	return false
+}
+
+// addAs stores a message under its UID, with its modification sequence.
+func (st *store) addAs(to *mailbox, m *message) {
+	own, theirs := to.modSeq, m.modSeq
+	to.uidNext = m.uid
+	st.add(to, m)
+	m.modSeq, to.modSeq = theirs, max(own, theirs)
+}
+
+// addAnew stores messages under the next UIDs, in one go.
+func (st *store) addAnew(to *mailbox, msgs []*message) {
+	next := to.modSeq + 1
+	for _, m := range msgs {
+		st.add(to, m)
+		m.modSeq, to.modSeq = next, next
+	}
+}
+
+// setFlagsAs takes a message's flags over with their modification sequence.
+func (st *store) setFlagsAs(to *mailbox, m, from *message) {
+	if own := to.modSeq; st.setFlags(to, m, from.flags, nil) {
+		m.modSeq, to.modSeq = from.modSeq, max(own, from.modSeq)
+	}
+}
+
+// addNew brings what is new in a mailbox that was seen before, under its UIDs.
+func (st *store) addNew(to, from *mailbox) {
+	for _, m := range from.msgs {
+		if old := to.at(m.uid); old != nil {
+			st.setFlagsAs(to, old, m)
+		} else {
+			st.addAs(to, m)
 		}
 	}
 }
 
+// merge brings what is new in a mailbox that was seen before, and leaves what is in it. Of two
+// messages that have the same UID both get another one. Of flags the later change counts.
+func (st *store) merge(to, from *mailbox) {
+	have := make(map[string]bool, len(to.msgs))
+	for _, m := range to.msgs {
+		have[m.guid] = true
+	}
+	var inTheWay, anew, as []*message
+	for _, m := range from.msgs {
+		old := to.at(m.uid)
+		if old != nil && old.guid != m.guid {
+			moved := *old
+			inTheWay, anew = append(inTheWay, old), append(anew, &moved)
+		}
+		switch {
+		case old != nil && old.guid == m.guid && m.modSeq > old.modSeq:
+			st.setFlagsAs(to, old, m)
+		case old != nil && old.guid == m.guid && m.modSeq == old.modSeq:
+			st.setFlags(to, old, slices.Concat(old.flags, m.flags), nil)
+		case have[m.guid]: // under this UID or another
+		case old == nil && m.uid >= to.uidNext:
+			as = append(as, m)
+		default:
+			anew = append(anew, m)
+		}
+	}
+	st.remove(to, inTheWay...)
+	for _, m := range as {
+		st.addAs(to, m)
+	}
+	st.addAnew(to, anew)
+}
+
+// empty removes all messages.
+func (st *store) empty(b *mailbox) { st.remove(b, slices.Clone(b.msgs)...) }
+
 // takeOver gives a mailbox the source's identity; own messages get new UIDs.
 func (st *store) takeOver(to, from *mailbox, exact bool) {
 	own := to.msgs
-	to.guid, to.validity = from.guid, from.validity
+	to.guid, to.validity, to.modSeq = from.guid, from.validity, from.modSeq
 	to.msgs, to.bytes, to.uidNext = nil, 0, 1
 	for _, m := range from.msgs {
-		to.uidNext = m.uid
-		st.add(to, m)
+		st.addAs(to, m)
 	}
 	to.uidNext = max(to.uidNext, from.uidNext)
-	if exact {
-		return
-	}
-	for _, m := range own {
-		st.add(to, m)
+	if !exact {
+		st.addAnew(to, own)
 	}
 }
 

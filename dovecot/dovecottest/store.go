@@ -275,18 +275,21 @@ func (s *store) add(b *mailbox, m *message) {
 	}
 }
 
-// remove expunges a message.
-func (s *store) remove(b *mailbox, m *message) {
-	i := slices.Index(b.msgs, m)
-	if i < 0 {
-		return
-	}
-	b.msgs = slices.Delete(b.msgs, i, i+1)
-	b.bytes -= int64(len(m.body))
-	b.modSeq++
-	b.expunged = append(b.expunged, expunged{m.uid, b.modSeq})
-	for w := range b.watchers {
-		w.noteExpunged(m)
+// remove expunges messages in one go.
+func (s *store) remove(b *mailbox, msgs ...*message) {
+	next := b.modSeq + 1
+	for _, m := range msgs {
+		i := slices.Index(b.msgs, m)
+		if i < 0 {
+			continue
+		}
+		b.msgs = slices.Delete(b.msgs, i, i+1)
+		b.bytes -= int64(len(m.body))
+		b.modSeq = next
+		b.expunged = append(b.expunged, expunged{m.uid, next})
+		for w := range b.watchers {
+			w.noteExpunged(m)
+		}
 	}
 }
 
