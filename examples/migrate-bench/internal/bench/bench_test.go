@@ -36,10 +36,8 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// The tables, with a hundredth of the mail: every tool runs, and ours brings
-// everything, the nasty account's mail too.
-func TestTables(t *testing.T) {
-	t.Parallel()
+func needServers(t *testing.T) {
+	t.Helper()
 	if cyrusd.Root() == "" {
 		lacking.Skip(t, cyrusd.ErrNotInstalled)
 	}
@@ -48,6 +46,33 @@ func TestTables(t *testing.T) {
 			lacking.Skip(t, errors.New("install the Debian packages dovecot-imapd and isync"))
 		}
 	}
+}
+
+// What the servers alone need: each row does its work, and ours beside them.
+func TestBound(t *testing.T) {
+	t.Parallel()
+	needServers(t)
+	var out, errs bytes.Buffer
+	if got := Main(t.Context(), []string{"-scale", "100", "-bound", "-only", "200 folders$", "-tools", "migrate"}, &out,
+		&errs); got != 0 {
+		t.Fatalf("exit %d\n%s%s", got, out.String(), errs.String())
+	}
+	for _, want := range []string{
+		"4,000 small messages, 200 folders, divided by 100", "| source: LOGIN and LIST with states, 10 times | ",
+		"| source: EXAMINE, SEARCH and FETCH of each with flags, dates and digests, discarded | ",
+		"| target: CREATE and MULTIAPPEND of each, from memory | ", "| migrate | ",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// The tables, with a hundredth of the mail: every tool runs, and ours brings
+// everything, the nasty account's mail too.
+func TestTables(t *testing.T) {
+	t.Parallel()
+	needServers(t)
 	var out, errs bytes.Buffer
 	if got := Main(t.Context(), []string{"-scale", "100"}, &out, &errs); got != 0 {
 		t.Fatalf("exit %d\n%s%s", got, out.String(), errs.String())

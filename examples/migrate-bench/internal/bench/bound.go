@@ -55,16 +55,27 @@ func (b *bench) bound(user string, l layout) error {
 		{"MULTIAPPEND, 64 MiB", batch(64 << 20)},
 	}
 	if l.folders > 1 {
-		ways = nil
-		ways = append(ways, way{"source: EXAMINE of each", func(int) (time.Duration, error) { return b.visit(user, l, "") }},
-			way{"source: EXAMINE and FETCH of each, discarded",
-				func(int) (time.Duration, error) { return b.visit(user, l, "BODY.PEEK[]") }},
-			way{"target: CREATE of each", func(r int) (time.Duration, error) {
+		ways = []way{
+			{"source: LOGIN and LIST with states, 10 times", func(int) (time.Duration, error) {
+				return b.loginOnly(b.from.IMAPAddr, user, true)
+			}},
+			{"source: EXAMINE of each", func(int) (time.Duration, error) { return b.visit(user, l, "", "") }},
+			{"source: EXAMINE and FETCH of each, discarded",
+				func(int) (time.Duration, error) { return b.visit(user, l, "", "BODY.PEEK[]") }},
+			{"source: EXAMINE, SEARCH and FETCH of each with flags, dates and digests, discarded",
+				func(int) (time.Duration, error) {
+					return b.visit(user, l, "ALL", "FLAGS INTERNALDATE RFC822.SIZE DIGEST.SHA1 BODY.PEEK[]")
+				}},
+			{"target: LOGIN, 10 times", func(r int) (time.Duration, error) {
+				return b.loginOnly(b.to.IMAPAddr, targetOf(user, "append0", r), false)
+			}},
+			{"target: CREATE of each", func(r int) (time.Duration, error) {
 				return b.createOnly(targetOf(user, "append0", r), l, false)
 			}},
-			way{"target: CREATE and MULTIAPPEND of each, from memory", func(r int) (time.Duration, error) {
+			{"target: CREATE and MULTIAPPEND of each, from memory", func(r int) (time.Duration, error) {
 				return b.createOnly(targetOf(user, "append4", r), l, true)
-			}})
+			}},
+		}
 	}
 	for _, tool := range b.tools {
 		ways = append(ways, way{tool, func(r int) (time.Duration, error) {
@@ -127,8 +138,26 @@ func (b *bench) fetchOnly(user string) (time.Duration, error) {
 	return treeTime("") - own, err
 }
 
-// visit opens each folder at the source, and fetches items of all its messages.
-func (b *bench) visit(user string, l layout, items string) (time.Duration, error) {
+// loginOnly logs in ten times, and perhaps lists the folders with their states.
+func (b *bench) loginOnly(addr, user string, list bool) (time.Duration, error) {
+	own := treeTime("")
+	for range 10 {
+		c, err := b.login(addr, user)
+		if err == nil && list {
+			_, err = c.List(context.Background(), true)
+		}
+		if err != nil {
+			return 0, err
+		}
+		if err := c.Logout(context.Background()); err != nil {
+			return 0, err
+		}
+	}
+	return treeTime("") - own, nil
+}
+
+// visit opens each folder at the source, looks for its messages, and fetches items of all of them.
+func (b *bench) visit(user string, l layout, search, items string) (time.Duration, error) {
 	own := treeTime("")
 	c, err := b.login(b.from.IMAPAddr, user)
 	if err != nil {
@@ -138,6 +167,11 @@ func (b *bench) visit(user string, l layout, items string) (time.Duration, error
 	for i := range l.folders {
 		if _, err := c.Select(context.Background(), folderName(i), true); err != nil {
 			return 0, err
+		}
+		if search != "" {
+			if _, err := c.Search(context.Background(), search); err != nil {
+				return 0, err
+			}
 		}
 		if items == "" {
 			continue
