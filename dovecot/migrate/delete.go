@@ -16,6 +16,29 @@ type deletions struct {
 	*accountRun
 	vanished []*folderRun // whole folders
 	runs     []*folderRun // with messages that have gone, vanished ones among them
+	told     map[*folderRun]bool
+}
+
+// hold takes down that a folder's messages stay at the target.
+func (d *deletions) hold(f *folderRun, format string, args ...any) {
+	if d.told[f] {
+		return
+	}
+	if d.told == nil {
+		d.told = map[*folderRun]bool{}
+	}
+	d.told[f], f.state.Complete = true, false
+	d.led.warn(f.Mapping, 0, ProblemHeldBack, "%d messages have gone at the source (%s); they stay at the target",
+		f.gone.Len(), fmt.Sprintf(format, args...))
+}
+
+// unread holds a folder back when a line of this session could not be read.
+func (d *deletions) unread(f *folderRun) bool {
+	odd := d.odd()
+	if odd > 0 {
+		d.hold(f, "%d lines of the servers could not be read, and deletions need a session without any", odd)
+	}
+	return odd > 0
 }
 
 func (d *deletions) run(ctx context.Context) (err error) {
@@ -45,6 +68,11 @@ func (d *deletions) run(ctx context.Context) (err error) {
 		}
 	}
 	for _, f := range d.vanished {
+		if odd := d.odd(); odd > 0 {
+			d.led.find("%q has gone at the source; it stays at the target, since %d lines of the servers could not be read",
+				f.Source, odd)
+			continue
+		}
 		if err := d.st.save(nil); err != nil {
 			return err
 		}
@@ -130,20 +158,11 @@ func noSuchMailbox(err error) bool {
 // why: after a line that could not be read, or when all or most of a folder, or of the
 // account, would go. What has only moved to another folder does not count.
 func (d *deletions) suspicious() (held bool, err error) {
-	told := map[*folderRun]bool{}
-	hold := func(f *folderRun, format string, args ...any) {
-		if told[f] {
-			return
-		}
-		held, told[f], f.state.Complete = true, true, false
-		d.led.warn(f.Mapping, 0, ProblemHeldBack, "%d messages have gone at the source (%s); they stay at the target",
-			f.gone.Len(), fmt.Sprintf(format, args...))
+	for _, f := range d.runs {
+		held = d.unread(f)
 	}
-	if odd := d.odd(); odd > 0 {
-		for _, f := range d.runs {
-			hold(f, "%d lines of the servers could not be read, and deletions need a session without any", odd)
-		}
-		return held, nil
+	if held {
+		return true, nil
 	}
 	if d.m.opt.AllowDeletions || d.m.opt.MaxDeleted >= 1 {
 		return false, nil
@@ -168,12 +187,14 @@ func (d *deletions) suspicious() (held bool, err error) {
 			return false, err
 		}
 		if lost += n; float64(n) > d.m.opt.MaxDeleted*float64(src.Len()) {
-			hold(f, "%d of the folder's %d, and found in no other folder", n, src.Len())
+			held = true
+			d.hold(f, "%d of the folder's %d, and found in no other folder", n, src.Len())
 		}
 	}
 	if held || float64(lost) > d.m.opt.MaxDeleted*float64(all) {
+		held = true
 		for _, f := range d.runs {
-			hold(f, "%d of the account's %d in all", lost, all)
+			d.hold(f, "%d of the account's %d in all", lost, all)
 		}
 	}
 	return held, nil
@@ -211,6 +232,9 @@ func (d *deletions) messages(ctx context.Context, f *folderRun) error {
 	if len(dst) > 0 && !d.m.opt.KeepDeleted && d.dst.status[f.TargetRaw] != nil {
 		if err := f.openTarget(ctx); err != nil {
 			return err
+		}
+		if d.unread(f) { // since they were found harmless
+			return nil
 		}
 		if err := d.dst.do(opDelete, f.TargetRaw, func(c *imapwire.Client) error {
 			if err := c.StoreFlags(ctx, dst, "+", []string{`\Deleted`}); err != nil {

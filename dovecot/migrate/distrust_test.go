@@ -104,19 +104,68 @@ func TestSourceThatCountsOddly(t *testing.T) {
 	}
 }
 
-// After a line that could not be read nothing is deleted in that session, and
-// it is said; a session without such a line does it.
+// After a line that could not be read nothing is deleted in that session, not even an empty folder or
+// a subscription, and it is said; a session without such a line does it.
 func TestNothingDeletedAfterAnOddLine(t *testing.T) {
 	t.Parallel()
 	s := filled(t, 15)
 	var on atomic.Bool
 	addr := (&proxy{Down: func(l string) (string, bool) {
-		if on.Load() && strings.Contains(l, "EXISTS") {
+		if on.Load() && (strings.Contains(l, "EXISTS") || strings.HasPrefix(l, "* NAMESPACE")) {
 			l += "? what is this\r\n"
 		}
 		return l, true
 	}}).start(t, s.IMAPAddr)
 	m := migrate.New(insecure(addr), insecure(s.IMAPAddr), t.TempDir(), &migrate.Options{Settle: settle})
+	c := client(t, s.IMAPAddr, "a")
+	for _, name := range []string{"empty", "subscribed"} {
+		do(t, c, "CREATE %s", name)
+		do(t, c, "SUBSCRIBE %s", name)
+	}
+	sync(t, m, toB())
+	do(t, c, "DELETE empty")
+	do(t, c, "UNSUBSCRIBE empty")
+	do(t, c, "UNSUBSCRIBE subscribed")
+	d := client(t, s.IMAPAddr, "b")
+	look := func(what string, folders, subscriptions int) {
+		t.Helper()
+		list, lsub := do(t, d, `LIST "" (empty subscribed)`), do(t, d, `LSUB "" *bscribed`)
+		if n, k := strings.Count(list, "* LIST"), strings.Count(lsub, "* LSUB"); n != folders || k != subscriptions {
+			t.Errorf("%s: %d folders, %d subscriptions\n%s%s", what, n, k, list, lsub)
+		}
+	}
+	look("before", 2, 1)
+	on.Store(true)
+	if res := sync(t, m, toB()); len(res.Findings) != 2 {
+		t.Errorf("%+v", res)
+	}
+	look("after an odd line", 2, 1)
+	do(t, c, "SELECT INBOX")
+	do(t, c, `STORE 1:2 +FLAGS (\Deleted)`)
+	do(t, c, "EXPUNGE")
+	if res := sync(t, m, toB()); res.Deleted != 0 || kinds(res) != migrate.ProblemHeldBack {
+		t.Errorf("%+v", res)
+	}
+	look("after another one", 2, 1)
+	on.Store(false)
+	if res := sync(t, m, toB()); res.Deleted != 2 || len(res.Problems) != 0 {
+		t.Errorf("%+v", res)
+	}
+	look("without one", 1, 0)
+}
+
+// The same when the line comes from the target, between the decision and the deletion.
+func TestNothingDeletedAfterAnOddLineOfTheTarget(t *testing.T) {
+	t.Parallel()
+	s := filled(t, 15)
+	var on atomic.Bool
+	to := (&proxy{Down: func(l string) (string, bool) {
+		if on.Load() && strings.Contains(l, "EXISTS") {
+			l += "? what is this\r\n"
+		}
+		return l, true
+	}}).start(t, s.IMAPAddr)
+	m := migrate.New(insecure(s.IMAPAddr), insecure(to), t.TempDir(), &migrate.Options{Settle: settle})
 	sync(t, m, toB())
 	c := client(t, s.IMAPAddr, "a")
 	do(t, c, "SELECT INBOX")

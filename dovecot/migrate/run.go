@@ -399,6 +399,10 @@ func (r *accountRun) subscribe(ctx context.Context) error {
 		switch {
 		case f.Subscribed && !f.state.Subscribed:
 			on = append(on, f.TargetRaw)
+		case !f.Subscribed && f.state.Subscribed && r.odd() > 0:
+			r.led.find("%q is no longer subscribed at the source; it stays so at the target, since %d lines of the servers "+
+				"could not be read", f.Source, r.odd())
+			continue
 		case !f.Subscribed && f.state.Subscribed && f.Role == Ordinary && f.TargetRaw != "INBOX":
 			off = append(off, f.TargetRaw)
 		}
