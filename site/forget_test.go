@@ -347,3 +347,33 @@ func TestSubject(t *testing.T) {
 		t.Errorf("somebody unknown:\n%s", text)
 	}
 }
+
+// TestRunWithoutTheNamesOfTheJournal: when the file of the names that belong into the
+// journal is spoilt, nothing is done about anybody. A night on which nothing is to do
+// needs no names.
+func TestRunWithoutTheNamesOfTheJournal(t *testing.T) {
+	t.Parallel()
+	sb := testlife.Of(sitetest.Start(sitetest.WithPeople(20)))(t)
+	set, day := sb.Settings(), sb.District.Today()
+	export := people{"1": "Ottilie Zumthor", "2": "Balthasar Quirin"}
+	night(t, set, export, day)
+	if err := os.WriteFile(filepath.Join(set.StateDir, "names.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	writes := sb.Writes()
+	export["3"] = "Cornelia Xaver"
+	s, err := site.Open(set, &site.Parts{Reader: export})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Run(t.Context(), &site.RunOptions{Day: day + 1, Apply: true}); err == nil ||
+		!strings.Contains(err.Error(), "names.json") {
+		t.Errorf("ran: %v", err)
+	}
+	for op, n := range sb.Writes() {
+		if strings.HasPrefix(op, "ox") && n != writes[op] {
+			t.Errorf("written: %s", op)
+		}
+	}
+}

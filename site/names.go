@@ -131,26 +131,39 @@ func nameless(p *schoolmail.Plan) bool {
 	return false
 }
 
-// journalNames keeps the user names of the people in the journal outside of it.
+// journalNames keeps the user names of the people in the journal outside of it. They
+// are read when somebody is named for the first time: on a night without changes nobody
+// is.
 type journalNames struct {
 	file string
 
 	mu       sync.Mutex
-	known    knownAs
+	known    knownAs           // nil: not read yet
 	keys     map[string]string // by user name
 	sentence func(string) string
 }
 
-func openJournalNames(stateDir string) (*journalNames, error) {
-	n := &journalNames{file: filepath.Join(stateDir, namesFile), keys: map[string]string{}}
-	var err error
-	if n.known, err = readNames(n.file); err != nil {
-		return nil, fmt.Errorf("names of the people in the journal: %w", err)
+func openJournalNames(stateDir string) *journalNames {
+	return &journalNames{file: filepath.Join(stateDir, namesFile)}
+}
+
+// read reads the file, once. The lock is held.
+func (n *journalNames) read() error {
+	if n.known != nil {
+		return nil
 	}
-	for key, p := range n.known {
+	known, err := readNames(n.file)
+	if err != nil {
+		return fmt.Errorf("names of the people in the journal: %w", err)
+	}
+	if known == nil { // "null"
+		known = knownAs{}
+	}
+	n.known, n.keys = known, make(map[string]string, len(known))
+	for key, p := range known {
 		n.keys[p.Username] = key
 	}
-	return n, nil
+	return nil
 }
 
 // learn remembers who the people of a plan are, before anything about them is
@@ -159,6 +172,12 @@ func (n *journalNames) learn(p *schoolmail.Plan, r *register) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.sentence = r.sentence
+	if len(p.Steps) == 0 {
+		return nil
+	}
+	if err := n.read(); err != nil {
+		return err
+	}
 	changed := false
 	for _, s := range p.Steps {
 		key := s.Key.String()
@@ -177,6 +196,9 @@ func (n *journalNames) learn(p *schoolmail.Plan, r *register) error {
 func (n *journalNames) forget(keys map[string]string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if err := n.read(); err != nil {
+		return err
+	}
 	changed := false
 	for key := range keys {
 		if p := n.known[key]; p != nil {
@@ -192,25 +214,35 @@ func (n *journalNames) forget(keys map[string]string) error {
 }
 
 // Hide names an entry's subject by the key of its record.
-func (n *journalNames) Hide(e *schoolmail.JournalEntry) {
+func (n *journalNames) Hide(e *schoolmail.JournalEntry) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if key := n.keys[e.Subject]; key != "" {
-		e.Subject = key
+	if e.Subject != "" {
+		if err := n.read(); err != nil {
+			return err
+		}
+		if key := n.keys[e.Subject]; key != "" {
+			e.Subject = key
+		}
 	}
 	if n.sentence != nil && e.Error != "" {
 		e.Error = n.sentence(e.Error)
 	}
+	return nil
 }
 
 // Show gives an entry's subject its user name back.
-func (n *journalNames) Show(e *schoolmail.JournalEntry) {
+func (n *journalNames) Show(e *schoolmail.JournalEntry) error {
 	if !strings.Contains(e.Subject, "/") { // a user name, of before there were files of names
-		return
+		return nil
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if err := n.read(); err != nil {
+		return err
+	}
 	if p := n.known[e.Subject]; p != nil {
 		e.Subject = p.Username
 	}
+	return nil
 }

@@ -135,10 +135,7 @@ func (set *Settings) reader() Reader {
 func (s *Site) closeLater(f func() error) { s.closers = append(s.closers, f) }
 
 func (s *Site) openJournal(set *Settings) error {
-	var err error
-	if s.names, err = openJournalNames(set.StateDir); err != nil {
-		return err
-	}
+	s.names = openJournalNames(set.StateDir)
 	opts := &journal.Options{Names: s.names}
 	switch {
 	case s.parts.Journal != nil:

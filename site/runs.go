@@ -29,6 +29,7 @@ func (s *Site) keep(act *Act) error {
 	}
 	act.register = worldRegister(act.World)
 	act.register.plan(act.Plan)
+	act.register.expect(act.Plan, act.World)
 	if err := s.names.learn(act.Plan, act.register); err != nil {
 		return fmt.Errorf("state folder: nothing was done: %w", err)
 	}

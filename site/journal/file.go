@@ -61,19 +61,20 @@ type Options struct {
 }
 
 // Names keeps what names people outside the journal, so that it can be forgotten
-// without breaking the chain of hashes.
+// without breaking the chain of hashes. An error of either ends what the journal was
+// asked to do, before anything of it is written.
 type Names interface {
 	// Hide takes out of an entry that is about to be written what names a person.
-	Hide(*schoolmail.JournalEntry)
+	Hide(*schoolmail.JournalEntry) error
 	// Show puts it back into one that was read, as far as it is still known.
-	Show(*schoolmail.JournalEntry)
+	Show(*schoolmail.JournalEntry) error
 }
 
 // unnamed keeps entries as they are.
 type unnamed struct{}
 
-func (unnamed) Hide(*schoolmail.JournalEntry) {}
-func (unnamed) Show(*schoolmail.JournalEntry) {}
+func (unnamed) Hide(*schoolmail.JournalEntry) error { return nil }
+func (unnamed) Show(*schoolmail.JournalEntry) error { return nil }
 
 func (o *Options) names() Names {
 	if o == nil || o.Names == nil {
@@ -163,7 +164,9 @@ func (j *File) Append(entries ...schoolmail.JournalEntry) error {
 	}
 	entries = slices.Clone(entries)
 	for i := range entries {
-		j.names.Hide(&entries[i])
+		if err := j.names.Hide(&entries[i]); err != nil {
+			return fmt.Errorf("journal: append: %w", err)
+		}
 		if err := check(&entries[i]); err != nil {
 			return fmt.Errorf("journal: append: %w", err)
 		}
@@ -231,15 +234,28 @@ func (j *File) Entries(yield func(schoolmail.JournalEntry) bool) error {
 	j.mu.Lock()
 	size := j.size
 	j.mu.Unlock()
-	return Read(j.path, io.NewSectionReader(j.out, 0, size), shown(j.names, yield))
+	s := shown{names: j.names, yield: yield}
+	return s.err(Read(j.path, io.NewSectionReader(j.out, 0, size), s.entry))
 }
 
 // shown gives yield the entries with their names.
-func shown(n Names, yield func(schoolmail.JournalEntry) bool) func(schoolmail.JournalEntry) bool {
-	return func(e schoolmail.JournalEntry) bool {
-		n.Show(&e)
-		return yield(e)
+type shown struct {
+	names  Names
+	yield  func(schoolmail.JournalEntry) bool
+	failed error
+}
+
+func (s *shown) entry(e schoolmail.JournalEntry) bool {
+	s.failed = s.names.Show(&e)
+	return s.failed == nil && s.yield(e)
+}
+
+// err returns why reading has failed.
+func (s *shown) err(reading error) error {
+	if s.failed != nil {
+		return fmt.Errorf("journal: %w", s.failed)
 	}
+	return reading
 }
 
 // Len returns the number of entries in the open file so far.
@@ -287,9 +303,9 @@ func (j *File) Rotate() error {
 	}
 	closing := io.NewSectionReader(j.file, 0, j.size)
 	history := schoolmail.NewHistory()
-	c, err := read(j.path, closing, false,
-		shown(j.names, func(e schoolmail.JournalEntry) bool { history.See(&e); return true }))
-	if err != nil {
+	s := shown{names: j.names, yield: func(e schoolmail.JournalEntry) bool { history.See(&e); return true }}
+	c, err := read(j.path, closing, false, s.entry)
+	if err = s.err(err); err != nil {
 		return fail(err)
 	}
 	if c.format == 1 { // it has no chain: the file as a whole is the first link
@@ -310,7 +326,9 @@ func (j *File) Rotate() error {
 	next := contents{number: j.number + 1, last: c.last.link([]byte(h))}
 	var carried []byte
 	for _, e := range history.Needed() {
-		j.names.Hide(&e)
+		if err := j.names.Hide(&e); err != nil {
+			return fail(err)
+		}
 		carried = t.encode(carried, &e)
 		next.entries++
 	}

@@ -577,3 +577,49 @@ func scanFile(file string, each func()) (good int64, err error) {
 	defer f.Close()
 	return readFormat1(file, f, func(schoolmail.JournalEntry) bool { each(); return true })
 }
+
+// lost names cannot be read.
+type lost struct{ hide, show error }
+
+func (l lost) Hide(*schoolmail.JournalEntry) error { return l.hide }
+func (l lost) Show(*schoolmail.JournalEntry) error { return l.show }
+
+// TestNothingIsWrittenOfWhomNobodyCanHide: without the names of people an entry is
+// neither written, with the name in it, nor read as if it were somebody else's.
+func TestNothingIsWrittenOfWhomNobodyCanHide(t *testing.T) {
+	t.Parallel()
+	unreadable := errors.New("unreadable")
+	path, before := written(t, newcomer(0)[0])
+	j, err := Open(path, &Options{Names: lost{hide: unreadable}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if err := j.Append(newcomer(1)[0]...); !errors.Is(err, unreadable) {
+		t.Errorf("appended: %v", err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, before) {
+		t.Errorf("the journal holds %q (%v)", after, err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	opts := &Options{Names: lost{show: unreadable}}
+	one := func(schoolmail.JournalEntry) bool { t.Error("an entry without its name"); return true }
+	if err := OpenReader(path, opts).Entries(one); !errors.Is(err, unreadable) {
+		t.Errorf("read: %v", err)
+	}
+	if err := ReadAll(path, one, opts); !errors.Is(err, unreadable) {
+		t.Errorf("all read: %v", err)
+	}
+	if j, err = Open(path, opts); err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if err := j.Entries(one); !errors.Is(err, unreadable) {
+		t.Errorf("read of the open one: %v", err)
+	}
+	if err := j.Rotate(); !errors.Is(err, unreadable) {
+		t.Errorf("rotated: %v", err)
+	}
+}

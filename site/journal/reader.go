@@ -41,5 +41,6 @@ func (r Reader) Entries(yield func(schoolmail.JournalEntry) bool) error {
 		return fmt.Errorf("journal: %w", err)
 	}
 	defer f.Close()
-	return Read(r.path, f, shown(r.names, yield))
+	s := shown{names: r.names, yield: yield}
+	return s.err(Read(r.path, f, s.entry))
 }

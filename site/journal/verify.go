@@ -110,19 +110,19 @@ func verifyFile(name string, compressed bool) (c contents, tail int64, err error
 // comes twice. A nil opts is the zero value.
 func ReadAll(path string, yield func(schoolmail.JournalEntry) bool, opts *Options) error {
 	more := true
-	shown := shown(opts.names(), func(e schoolmail.JournalEntry) bool { more = more && yield(e); return more })
+	s := shown{names: opts.names(), yield: func(e schoolmail.JournalEntry) bool { more = more && yield(e); return more }}
 	for number := 1; more; number++ {
 		name := closedName(path, number)
 		f, err := os.Open(name)
 		if errors.Is(err, fs.ErrNotExist) {
-			return OpenReader(path, nil).Entries(shown)
+			return s.err(OpenReader(path, nil).Entries(s.entry))
 		}
 		if err != nil {
 			return fmt.Errorf("journal: %w", err)
 		}
 		z, err := gzip.NewReader(f)
 		if err == nil {
-			err = Read(name, z, shown)
+			err = s.err(Read(name, z, s.entry))
 		}
 		if err = errors.Join(err, f.Close()); err != nil {
 			return err
