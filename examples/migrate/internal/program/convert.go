@@ -105,16 +105,16 @@ func convert(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 	}
 	p := newProgress(stdout, cli.IsTerminal(stdout) && !s.plan)
 	defer p.done()
-	o := &spool.Options{Folders: s.rules(), Separator: s.Spool.Separator, Prefix: s.Spool.Prefix, Layout: s.Spool.Layout,
+	o := &spool.Options{Folders: s.Rules(), Separator: s.Spool.Separator, Prefix: s.Spool.Prefix, Layout: s.Spool.Layout,
 		Owner:       owner,
 		KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted, Parallel: s.Parallel, NoSync: s.Spool.NoSync}
 	logins := map[string]migrate.Account{}
 	if s.From != "" {
-		from, to, err := s.servers()
+		from, to, err := s.Servers()
 		if err != nil {
 			return cli.Usage, err
 		}
-		m := migrate.New(from, to, s.StateDir, &migrate.Options{Folders: s.rules()})
+		m := migrate.New(from, to, s.StateDir, &migrate.Options{Folders: s.Rules()})
 		o.FolderPlan = func(ctx context.Context, name string) (*migrate.FolderPlan,
 			error) {
 			return m.Plan(ctx, logins[name])

@@ -8,16 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
 	"github.com/ictmedia/schoolmail/dovecot/migrate/runner"
 	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/internal/cli/waveflags"
 	"github.com/ictmedia/schoolmail/internal/humansize"
-	"github.com/ictmedia/schoolmail/site/district"
 )
 
 const usage = `migrate brings mailboxes from one IMAP server to another.
@@ -57,16 +55,11 @@ Flags:
 `
 
 type settings struct {
-	district.MigrateSection
+	waveflags.Settings
 	plan, verify, noCopy bool
-	allowDeletions       bool
-	recopy               bool
 	convert              bool
 	sample               float64
 	report               string
-	fromFile, toFile     string
-	config               string
-	site, language       string // for the certificate
 }
 
 // Main runs the program and returns its exit code.
@@ -106,21 +99,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func parse(args []string, stdout, stderr io.Writer) (s *settings, status int, goOn bool) {
 	s = &settings{}
 	fs := cli.NewFlags("migrate", usage, stdout, stderr)
-	// The configuration comes first, so that flags overrule it.
-	for i, a := range args {
-		name, value, ok := strings.Cut(strings.TrimLeft(a, "-"), "=")
-		if name != "config" || !strings.HasPrefix(a, "-") {
-			continue
-		}
-		if !ok && i+1 < len(args) {
-			value = args[i+1]
-		}
-		warnings, err := s.readConfig(value)
-		if err != nil {
-			return nil, fs.Fail(cli.Usage, err), false
-		}
-		fs.Warn(warnings...)
+	warnings, err := s.Read(args)
+	if err != nil {
+		return nil, fs.Fail(cli.Usage, err), false
 	}
+	fs.Warn(warnings...)
 	spoolDirs := s.flags(fs)
 	if status, ok := fs.Parse(args); !ok {
 		return nil, status, false
@@ -137,46 +120,9 @@ func parse(args []string, stdout, stderr io.Writer) (s *settings, status int, go
 
 // flags declares the flags, with what the district file says as defaults.
 func (s *settings) flags(fs *cli.Flags) (spoolDirs *string) {
-	fs.StringVar(&s.config, "config", "", "district `file` of the site, section [migrate]; flags overrule it")
-	fs.StringVar(&s.From, "from", s.From, "source server `URL`")
-	fs.StringVar(&s.To, "to", s.To, "target server `URL`")
-	fs.StringVar(&s.fromFile, "from-password", "", "`file` with the source admin's password")
-	fs.StringVar(&s.toFile, "to-password", "", "`file` with the target admin's password")
-	fs.BoolVar(&s.Insecure, "insecure", s.Insecure, "imap:// without STARTTLS, in clear text")
-	for _, side := range []struct {
-		name, of          string
-		ca, file, command *string
-	}{
-		{"from", "source", &s.FromCAFile, &s.FromTokenFile, &s.FromTokenCommand},
-		{"to", "target", &s.ToCAFile, &s.ToTokenFile, &s.ToTokenCommand}} {
-		fs.StringVar(side.ca, side.name+"-ca-file", *side.ca,
-			"PEM `file` with the authority that the "+side.of+" server's certificate is trusted by, or the certificate itself")
-		fs.StringVar(side.file, side.name+"-token-file", *side.file,
-			"`file` with an OAuth token for the "+side.of+", read at each login")
-		fs.StringVar(side.command, side.name+"-token-command", *side.command,
-			"`command` that prints an OAuth token for the "+side.of+" user MIGRATE_USER, run at each login")
-	}
-	fs.StringVar(&s.Preset, "preset", s.Preset, "what is known of the source: gmail or exchange")
-	fs.IntVar(&s.Attempts, "attempts", s.Attempts,
-		"at an account whose connections break without any progress (default 5)")
-	fs.StringVar(&s.Timeout, "timeout", s.Timeout, "`duration` of silence until a connection is given up (default 5m)")
-	fs.Func("include", "`pattern` of source folders that are taken, with what is below them; may be repeated",
-		list(&s.Folders.Only))
-	fs.Func("exclude", "`pattern` of source folders that stay behind, with what is below them; may be repeated",
-		list(&s.Folders.Skip))
-	fs.StringVar(&s.Since, "since", s.Since, "`day`: older messages stay behind, such as 2020-12-31")
-	fs.Int64Var(&s.MaxSize, "max-size", s.MaxSize, "`bytes`: larger messages stay behind")
-	fs.BoolVar(&s.CopyQuota, "copy-quota", s.CopyQuota,
-		"set the source's storage limit at the target, where that allows it")
-	fs.StringVar(&s.Users, "users", s.Users, "`file` with accounts: a name on each line, or CSV with a heading")
+	s.Declare(fs)
 	fs.StringVar(&s.StateDir, "state", or(s.StateDir, "migrate-state"), "state `directory`")
 	fs.StringVar(&s.Wave, "wave", or(s.Wave, "migration"), "`name` of the wave in reports")
-	fs.IntVar(&s.Parallel, "parallel", s.Parallel, "accounts at a time (default 4)")
-	fs.BoolVar(&s.CutOver, "cut-over", s.CutOver, "make it the last run: later ones only bring late mail")
-	fs.BoolVar(&s.allowDeletions, "allow-deletions", false,
-		"carry out deletions that an earlier run has held back, in this run")
-	fs.BoolVar(&s.recopy, "recopy", false,
-		"copy again what had been copied before the cut-over and is no longer at the target")
 	fs.BoolVar(&s.plan, "plan", false, "only show where each folder would go")
 	fs.BoolVar(&s.verify, "verify", false, "compare both sides afterwards")
 	fs.BoolVar(&s.noCopy, "no-copy", false, "with -verify: compare only")
@@ -220,14 +166,6 @@ func (s *settings) check(given bool) error {
 	return nil
 }
 
-// list is a flag that may be repeated.
-func list(to *[]string) func(string) error {
-	return func(v string) error {
-		*to = append(*to, v)
-		return nil
-	}
-}
-
 func or(s, def string) string {
 	if s == "" {
 		return def
@@ -235,76 +173,9 @@ func or(s, def string) string {
 	return s
 }
 
-// servers makes servers of the settings.
-func (s *settings) servers() (from, to migrate.Server, err error) {
-	from, err1 := s.server(s.From, s.FromPassword, s.fromFile, s.FromCAFile, s.FromTokenFile, s.FromTokenCommand)
-	to, err2 := s.server(s.To, s.ToPassword, s.toFile, s.ToCAFile, s.ToTokenFile, s.ToTokenCommand)
-	from.Connections, to.Connections, from.BytesPerSecond = s.FromConnections, s.ToConnections, s.FromBytesPerSecond
-	return from, to, errors.Join(err1, err2)
-}
-
-func (s *settings) server(url string, password schoolmail.Secret, file, ca, tokenFile,
-	tokenCommand string) (migrate.Server, error) {
-	srv, err := migrate.ParseServer(url, s.Insecure)
-	if err != nil {
-		return srv, err
-	}
-	if password != "" {
-		srv.AdminPassword = password
-	}
-	if file != "" {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return srv, fmt.Errorf("migrate: password: %w", err)
-		}
-		srv.AdminPassword = schoolmail.Secret(strings.TrimRight(string(b), "\r\n"))
-	}
-	if ca != "" {
-		if srv.TLSConfig, err = runner.CAFile(ca); err != nil {
-			return srv, err
-		}
-	}
-	switch {
-	case tokenFile != "":
-		srv.Token = runner.TokenFromFile(tokenFile)
-	case tokenCommand != "":
-		srv.Token = runner.TokenFromCommand(tokenCommand)
-	}
-	if s.Timeout != "" {
-		if srv.Timeout, err = time.ParseDuration(s.Timeout); err != nil || srv.Timeout <= 0 {
-			return srv, fmt.Errorf("migrate: -timeout %q: want a duration such as 5m", s.Timeout)
-		}
-	}
-	return srv, nil
-}
-
-// options makes the migration's options of the settings, with what the preset
-// knows of the source.
-func (s *settings) options(from *migrate.Server) (migrate.Options, error) {
-	o := migrate.Options{Folders: s.rules(), KeepDeleted: s.KeepDeleted, MaxDeleted: s.MaxDeleted,
-		AllowDeletions: s.allowDeletions,
-		Recopy:         s.recopy, Attempts: s.Attempts, Quota: s.CopyQuota, Flags: s.Flags,
-		Limits: migrate.Limits{MaxSize: s.MaxSize}}
-	if s.Since != "" {
-		day, err := time.Parse(time.DateOnly, s.Since)
-		if err != nil {
-			return o, fmt.Errorf("migrate: -since %q: want a day such as 2020-12-31", s.Since)
-		}
-		o.Limits.Since = day
-	}
-	if s.Preset != "" {
-		p, err := migrate.PresetOf(s.Preset)
-		if err != nil {
-			return o, err
-		}
-		p.Apply(&o.Folders, from)
-	}
-	return o, nil
-}
-
 // sides makes servers and accounts of the settings.
 func (s *settings) sides() (from, to migrate.Server, accounts []migrate.Account, err error) {
-	if from, to, err = s.servers(); err != nil {
+	if from, to, err = s.Servers(); err != nil {
 		return from, to, nil, err
 	}
 	if s.Users == "" {
@@ -317,15 +188,7 @@ func (s *settings) sides() (from, to migrate.Server, accounts []migrate.Account,
 			Target: migrate.Login{User: to.Admin, Password: own(to)},
 		}}, nil
 	}
-	f, err := os.Open(s.Users)
-	if err != nil {
-		return from, to, nil, fmt.Errorf("migrate: accounts: %w", err)
-	}
-	defer f.Close()
-	accounts, err = migrate.ReadAccounts(s.Users, f)
-	if err == nil && len(accounts) == 0 {
-		err = fmt.Errorf("migrate: %s: no accounts", s.Users)
-	}
+	accounts, err = s.Accounts()
 	return from, to, accounts, err
 }
 
@@ -345,16 +208,16 @@ func run(ctx context.Context, s *settings, from, to migrate.Server, accounts []m
 func runWith(ctx context.Context, s *settings, from, to migrate.Server, accounts []migrate.Account, stdout io.Writer,
 	p *progress) (int, error) {
 	defer p.done()
-	o, err := s.options(&from)
+	o, err := s.Options(&from)
 	if err != nil {
 		return cli.Usage, err
 	}
 	o.Observer = p
 	j := &runner.Job{
 		From: from, To: to, State: s.StateDir, NoCopy: s.noCopy, Verify: s.verify, Sample: s.sample, Report: s.report,
-		Wave: migrate.Wave{Name: s.Wave, Accounts: accounts, Windows: s.windows(), Parallel: s.Parallel,
+		Wave: migrate.Wave{Name: s.Wave, Accounts: accounts, Windows: s.TimeWindows(), Parallel: s.Parallel,
 			CutOver: s.CutOver},
-		Options: o, Site: s.site, Language: s.language,
+		Options: o, Site: s.Site, Language: s.Language,
 	}
 	if s.plan {
 		return plan(ctx, j.Migrator(), accounts, stdout)

@@ -193,7 +193,7 @@ func TestBars(t *testing.T) {
 func TestExampleConfiguration(t *testing.T) {
 	t.Parallel()
 	s, _, ok := parse([]string{"-config", "../../migrate.toml"}, io.Discard, os.Stderr)
-	if !ok || len(s.Windows) != 2 || s.rules().Roles["Sent"] != "Gesendete Objekte" ||
+	if !ok || len(s.Windows) != 2 || s.Rules().Roles["Sent"] != "Gesendete Objekte" ||
 		s.Users != filepath.Join("..", "..", "pilot.txt") {
 		t.Errorf("%+v", s)
 	}
@@ -211,7 +211,7 @@ func TestAttemptsAndTimeout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := s.options(&from)
+	o, err := s.Options(&from)
 	if err != nil || o.Attempts != 7 || from.Timeout != 90*time.Second || to.Timeout != 90*time.Second ||
 		from.Connections != 8 || !slices.Contains(o.Folders.Skip, "Kalender") {
 		t.Errorf("%+v, %+v, %+v, %v", o, from, to, err)

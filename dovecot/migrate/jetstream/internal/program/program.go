@@ -2,6 +2,7 @@
 package program
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,25 +20,31 @@ import (
 	"github.com/ictmedia/schoolmail/dovecot/migrate/jetstream"
 	"github.com/ictmedia/schoolmail/dovecot/migrate/runner"
 	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/internal/cli/waveflags"
 )
 
 const usage = `migrate-machines brings mailboxes from one IMAP server to another, as migrate does, on any
 number of machines. They share a queue in NATS JetStream: each account is with one machine at a
 time, and if that dies or is cut off, another one goes on after -lease. Start the same
-command on each machine, with the same -run and the same list of accounts; one of
+command on each machine, with the same -run, rules and list of accounts; one of
 them without -nats, which then is the server for the others and has to stay.
+
+Servers, folder rules, limits and windows are those of the section [migrate] of -config, as migrate
+reads it, or of the flags, which overrule it.
 
 NATS gets names of accounts, counts, digests, flags and certificates, and no passwords or mail.
 
 Usage:
 
-  migrate-machines -run NAME -listen HOST:PORT -token-file FILE -store DIR -from URL -to URL -users FILE -state DIR
+  migrate-machines -run NAME -listen HOST:PORT -token-file FILE -store DIR -config district.toml -state DIR
                                        the first machine
-  migrate-machines -run NAME -nats URL -token-file FILE -from URL -to URL -users FILE -state DIR
+  migrate-machines -run NAME -nats URL -token-file FILE -config district.toml -state DIR
                                        each other one
+  migrate-machines ... -from URL -to URL -users FILE -state DIR
+                                       without a district file
   migrate-machines -run NAME -nats URL -token-file FILE -status | -pause | -resume | -report FILE
                                        how all of them stand; pause all; go on; the report over all
-  migrate-machines -simulate -machines 4 -rates pilot.json -from URL -to URL -users FILE -state DIR
+  migrate-machines -simulate -machines 4 -rates pilot.json -config district.toml -state DIR
                                        how long the wave would take at a pilot's rates
 
 Without -run-now it only says what it would do.
@@ -49,26 +56,29 @@ Flags:
 `
 
 type options struct {
-	run, nats, listen, store, tokenFile string
-	from, to, fromFile, toFile          string
-	users, state, report, rates         string
-	begin, end                          string
-	insecure, cutOver, now              bool
-	status, pause, resume, simulate     bool
-	machines, parallel, fromMax, toMax  int
-	lease                               time.Duration
-	replicas                            int
-	settle, patience                    time.Duration
-	token                               string
-	source, target                      migrate.Server
-	accounts                            []migrate.Account
-	window                              []migrate.Window
+	waveflags.Settings
+	run, nats, listen, store, tokenFile  string
+	report, rates                        string
+	begin, end                           string
+	now, status, pause, resume, simulate bool
+	machines, replicas                   int
+	lease, settle, patience              time.Duration
+	token                                string
+	source, target                       migrate.Server
+	migration                            migrate.Options
+	accounts                             []migrate.Account
+	window                               []migrate.Window
 }
 
 // Main runs the program and returns its exit status.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var o options
 	f := cli.NewFlags("migrate-machines", usage, stdout, stderr)
+	warnings, err := o.Read(args)
+	if err != nil {
+		return f.Fail(cli.Usage, err)
+	}
+	f.Warn(warnings...)
 	o.flags(f)
 	if status, ok := f.Parse(args); !ok {
 		return status
@@ -93,17 +103,12 @@ func (o *options) flags(f *cli.Flags) {
 		"needs -token-file")
 	f.StringVar(&o.store, "store", "", "`directory` of the server in this process")
 	f.StringVar(&o.tokenFile, "token-file", "", "`file` with the token that NATS asks for")
-	f.StringVar(&o.from, "from", "", "source server `URL`")
-	f.StringVar(&o.to, "to", "", "target server `URL`")
-	f.StringVar(&o.fromFile, "from-password", "", "`file` with the source admin's password")
-	f.StringVar(&o.toFile, "to-password", "", "`file` with the target admin's password")
-	f.BoolVar(&o.insecure, "insecure", false, "imap:// without STARTTLS, in clear text")
-	f.StringVar(&o.users, "users", "", "`file` with the accounts, as migrate reads it")
-	f.StringVar(&o.state, "state", "", "`directory` for the accounts that this process works at, and for nobody else")
+	o.Declare(f)
+	f.StringVar(&o.StateDir, "state", o.StateDir,
+		"`directory` for the accounts that this process works at, and for nobody else")
 	f.StringVar(&o.report, "report", "", "`file` for the report over all machines, JSON or .html")
 	f.StringVar(&o.begin, "begin", "", "`time` from which on to work, such as 2026-11-28T18:00:00+01:00")
 	f.StringVar(&o.end, "end", "", "`time` at which to stop")
-	f.BoolVar(&o.cutOver, "cutover", false, "the last run: the target belongs to its users afterwards")
 	f.BoolVar(&o.now, "run-now", false, "do it")
 	f.BoolVar(&o.status, "status", false, "print how the run stands over all machines, and end")
 	f.BoolVar(&o.pause, "pause", false, "let all machines pause, and end")
@@ -111,9 +116,10 @@ func (o *options) flags(f *cli.Flags) {
 	f.BoolVar(&o.simulate, "simulate", false, "say how long the wave would take on -machines at -rates, and end")
 	f.IntVar(&o.machines, "machines", 1, "with -simulate, the `number` of machines")
 	f.StringVar(&o.rates, "rates", "", "with -simulate, the report (JSON) of a run that has been, a `file`")
-	f.IntVar(&o.parallel, "parallel", 4, "`number` of accounts at a time on this machine")
-	f.IntVar(&o.fromMax, "from-connections", 8, "`number` of connections to the source, of all machines together")
-	f.IntVar(&o.toMax, "to-connections", 8, "`number` of connections to the target, of all machines together")
+	f.IntVar(&o.FromConnections, "from-connections", o.FromConnections,
+		"`number` of connections to the source, of all machines together (default 8)")
+	f.IntVar(&o.ToConnections, "to-connections", o.ToConnections,
+		"`number` of connections to the target, of all machines together (default 8)")
 	f.DurationVar(&o.lease, "lease", 30*time.Second, "how long an account stays with a machine that says nothing")
 	f.IntVar(&o.replicas, "replicas", 1, "on how many servers of a NATS cluster everything is kept")
 	f.DurationVar(&o.patience, "patience", 5*time.Minute,
@@ -124,7 +130,7 @@ func (o *options) flags(f *cli.Flags) {
 
 // control reports that nothing is migrated here.
 func (o *options) control() bool {
-	return o.status || o.pause || o.resume || o.report != "" && o.from == "" && o.to == ""
+	return o.status || o.pause || o.resume || o.report != "" && (o.From == "" && o.To == "" || !o.now && o.nats != "")
 }
 
 func (o *options) complete() error {
@@ -147,12 +153,15 @@ func (o *options) complete() error {
 	if o.nats == "" && o.store == "" && !o.simulate {
 		return errors.New("-nats or -store is missing")
 	}
-	for name, v := range map[string]string{"from": o.from, "to": o.to, "users": o.users, "state": o.state} {
+	for name, v := range map[string]string{"from": o.From, "to": o.To, "users": o.Users, "state": o.StateDir} {
 		if v == "" {
-			return fmt.Errorf("-%s is missing", name)
+			return fmt.Errorf("-%s is missing (or -config with it)", name)
 		}
 	}
-	if o.parallel < 1 || o.machines < 1 || o.fromMax < 1 || o.toMax < 1 {
+	for n, otherwise := range map[*int]int{&o.Parallel: 4, &o.FromConnections: 8, &o.ToConnections: 8} {
+		*n = cmp.Or(*n, otherwise)
+	}
+	if o.Parallel < 1 || o.machines < 1 || o.FromConnections < 1 || o.ToConnections < 1 {
 		return errors.New("-parallel, -machines, -from-connections and -to-connections are at least 1")
 	}
 	if o.simulate && o.rates == "" {
@@ -161,28 +170,20 @@ func (o *options) complete() error {
 	return o.sides()
 }
 
-// sides reads servers, accounts and the window.
+// sides reads servers, rules, accounts and the windows.
 func (o *options) sides() (err error) {
-	for _, s := range []struct {
-		url, file string
-		to        *migrate.Server
-	}{{o.from, o.fromFile, &o.source}, {o.to, o.toFile, &o.target}} {
-		if *s.to, err = migrate.ParseServer(s.url, o.insecure); err != nil {
-			return err
-		}
-		if s.file != "" {
-			if s.to.AdminPassword, err = secret(s.file); err != nil {
-				return err
-			}
-		}
-	}
-	list, err := os.Open(o.users)
-	if err != nil {
+	if o.source, o.target, err = o.Servers(); err != nil {
 		return err
 	}
-	defer list.Close()
-	if o.accounts, err = migrate.ReadAccounts(o.users, list); err != nil {
+	if o.migration, err = o.Options(&o.source); err != nil {
 		return err
+	}
+	o.migration.Settle, o.migration.Patience = o.settle, o.patience
+	if o.accounts, err = o.Accounts(); err != nil {
+		return err
+	}
+	if o.window = o.TimeWindows(); o.begin == "" && o.end == "" {
+		return nil
 	}
 	var w migrate.Window
 	for text, to := range map[*string]*time.Time{&o.begin: &w.Begin, &o.end: &w.End} {
@@ -210,7 +211,7 @@ func (o *options) do(ctx context.Context, stdout, stderr io.Writer) (held bool, 
 	if !o.now && !o.control() {
 		fmt.Fprintf(stdout, "would migrate %d accounts in the run %s, %d at a time on this machine, with at most %d "+
 			"connections to the source and %d to the target from all machines; -run-now does it\n", len(o.accounts), o.run,
-			o.parallel, o.fromMax, o.toMax)
+			o.Parallel, o.FromConnections, o.ToConnections)
 		return false, nil
 	}
 	url := o.nats
@@ -253,10 +254,10 @@ func (o *options) do(ctx context.Context, stdout, stderr io.Writer) (held bool, 
 
 // stateDir is where no state comes to lie when nothing is migrated.
 func (o *options) stateDir() string {
-	if o.state == "" {
+	if o.StateDir == "" {
 		return os.TempDir()
 	}
-	return o.state
+	return o.StateDir
 }
 
 func (o *options) migrate(ctx context.Context, q *jetstream.Queue, stdout io.Writer) (held bool, err error) {
@@ -267,10 +268,10 @@ func (o *options) migrate(ctx context.Context, q *jetstream.Queue, stdout io.Wri
 	if err := q.Add(ctx, names); err != nil {
 		return false, err
 	}
-	o.source.Slots, o.target.Slots = q.Slots("source", o.fromMax), q.Slots("target", o.toMax)
-	j := &runner.Job{From: o.source, To: o.target, State: o.state, Verify: true, Queue: q, Paused: q.Paused,
-		Wave:    migrate.Wave{Name: o.run, Accounts: o.accounts, Windows: o.window, Parallel: o.parallel, CutOver: o.cutOver},
-		Options: migrate.Options{Settle: o.settle, Patience: o.patience}}
+	o.source.Slots, o.target.Slots = q.Slots("source", o.FromConnections), q.Slots("target", o.ToConnections)
+	j := &runner.Job{From: o.source, To: o.target, State: o.StateDir, Verify: true, Queue: q, Paused: q.Paused,
+		Wave:    migrate.Wave{Name: o.run, Accounts: o.accounts, Windows: o.window, Parallel: o.Parallel, CutOver: o.CutOver},
+		Options: o.migration}
 	rep, err := j.Run(ctx)
 	fmt.Fprintf(stdout, "this machine: %d accounts\n", len(rep.Wave.Accounts))
 	if err != nil {
@@ -286,6 +287,10 @@ func (o *options) over(ctx context.Context, q *jetstream.Queue, stdout io.Writer
 		return false, err
 	}
 	c := rep.Certificate
+	c.Site, c.Language = o.Site, o.Language
+	if from, to, err := o.Servers(); err == nil {
+		c.From, c.To = from.Addr, to.Addr
+	}
 	fmt.Fprintf(stdout, "all machines: %d of %d accounts complete, %d messages\n", c.Complete, c.Accounts, c.Messages)
 	if o.report != "" {
 		if err := rep.Write(o.report); err != nil {
@@ -309,10 +314,10 @@ func (o *options) forecast(ctx context.Context, stdout io.Writer) error {
 	if !ok {
 		return fmt.Errorf("%s: no account was copied in that run", o.rates)
 	}
-	m := migrate.New(o.source, o.target, o.state, nil)
+	m := migrate.New(o.source, o.target, o.StateDir, &o.migration)
 	left := make([]int, len(o.accounts))
 	var g errgroup.Group
-	g.SetLimit(o.parallel)
+	g.SetLimit(o.Parallel)
 	for i, a := range o.accounts {
 		g.Go(func() error {
 			c, err := m.Check(ctx, a)
@@ -333,9 +338,9 @@ func (o *options) forecast(ctx context.Context, stdout io.Writer) error {
 		sum,
 		rates.Account.Round(time.Millisecond), float64(rates.Message)/float64(time.Millisecond), o.rates)
 	for n := 1; ; n = min(2*n, o.machines) {
-		fmt.Fprintf(stdout, "%d machines, %d accounts at a time on each, at most %d at all: %v\n", n, o.parallel,
-			min(o.fromMax, o.toMax), jetstream.Simulate(left, rates, n, o.parallel, min(o.fromMax, o.toMax)).
-				Round(time.Millisecond))
+		most := min(o.FromConnections, o.ToConnections)
+		fmt.Fprintf(stdout, "%d machines, %d accounts at a time on each, at most %d at all: %v\n", n, o.Parallel, most,
+			jetstream.Simulate(left, rates, n, o.Parallel, most).Round(time.Millisecond))
 		if n == o.machines {
 			return nil
 		}

@@ -306,6 +306,56 @@ func TestAlone(t *testing.T) {
 	}
 }
 
+// A district file says on any number of machines what it says on one: where folders go, what stays
+// behind, whose certificate it is. Flags overrule it.
+func TestDistrictFile(t *testing.T) {
+	t.Parallel()
+	s, from, to := simulated(t, 2, 1)
+	for _, folder := range []string{"Werbeprospekte", "Gesendet", "Alt", "Klasse 7b"} {
+		from.AddMessage("user01", folder, dovecottest.Message{Body: []byte(mail("user01", len(folder)))})
+	}
+	from.AddMessage("user01", "Klasse 7b", dovecottest.Message{Body: []byte(strings.Repeat("Subject: large\r\n", 500))})
+	config := filepath.Join(t.TempDir(), "district.toml")
+	text := fmt.Sprintf(`[site]
+name = "Musterstadt"
+language = "fr"
+[migrate]
+from = "imap://%s"
+to = "imap://%s"
+insecure = true
+users = %q
+max_size = 2000
+[migrate.folders]
+skip = ["Alt"]
+[migrate.folders.map]
+"Werbeprospekte" = "Ablage/Werbung"
+`, s.from, s.to, s.users)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	store, page := t.TempDir(), filepath.Join(t.TempDir(), "report.html")
+	args := []string{"-run", "r", "-config", config, "-state", t.TempDir(), "-store", store, "-listen", "127.0.0.1:0",
+		"-report", page, "-exclude", "Drafts"}
+	status, out, errs := call(t, append(args, "-run-now")...)
+	if status != cli.Done || !strings.Contains(out, "2 of 2 accounts complete") {
+		t.Fatalf("exit %d\n%s%s", status, out, errs)
+	}
+	for folder, want := range map[string]int{"INBOX": 1, "Sent": 1, "Ablage/Werbung": 1, "Klasse 7b": 1, "Alt": 0,
+		"Werbeprospekte": 0} {
+		if n := len(to.Messages("user01", folder)); n != want {
+			t.Errorf("%s: %d messages, want %d", folder, n, want)
+		}
+	}
+	if b, err := os.ReadFile(page); err != nil || !strings.Contains(string(b), "Musterstadt") ||
+		!strings.Contains(string(b), "2 boîtes") {
+		t.Errorf("page: %v", err)
+	}
+	status, out, errs = call(t, append(args, "-run-now", "-run", "second", "-max-size", "100000")...)
+	if n := len(to.Messages("user01", "Klasse 7b")); status != cli.Done || n != 2 {
+		t.Errorf("with another limit: exit %d, %d messages\n%s%s", status, n, out, errs)
+	}
+}
+
 // Pause, go on and status speak to a run that is under way.
 func TestControl(t *testing.T) {
 	t.Parallel()
@@ -336,6 +386,9 @@ func TestFlags(t *testing.T) {
 		{[]string{"-run", "r", "-nats", "x"}, cli.Usage, "is missing"},
 		{[]string{"-simulate", "-from", "imap://a", "-to", "imap://b", "-users", "u", "-state", "s"}, cli.Usage, "-rates"},
 		{[]string{"-run", "r", "-token-file", "/does/not/exist"}, cli.Usage, "exist"},
+		{[]string{"-run", "r", "-config", "/does/not/exist"}, cli.Usage, "exist"},
+		{[]string{"-run", "r", "-nats", "x", "-from", "imap://a", "-to", "imap://b", "-users", "u", "-state", "s", "-since",
+			"yesterday"}, cli.Usage, "-since"},
 	} {
 		status, out, errs := call(t, c.args...)
 		if status != c.want || !strings.Contains(out+errs, c.says) {

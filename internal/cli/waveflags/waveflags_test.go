@@ -1,4 +1,4 @@
-package program
+package waveflags
 
 import (
 	"os"
@@ -37,15 +37,15 @@ language = "fr"
 [mail]
 another = "program's mistake"
 `)
-	var s settings
-	if _, err := s.readConfig(file); err != nil {
+	var s Settings
+	if _, err := s.Read([]string{"-config", file}); err != nil {
 		t.Fatal(err)
 	}
-	if s.site != "Musterstadt" || s.language != "fr" {
-		t.Errorf("the certificate would be of %q in %q", s.site, s.language)
+	if s.Site != "Musterstadt" || s.Language != "fr" {
+		t.Errorf("the certificate would be of %q in %q", s.Site, s.Language)
 	}
-	if r := s.rules(); r.Roles[migrate.Sent] != "Gesendete Objekte" || r.Map["Gesendet"] != "Ablage" ||
-		len(s.windows()) != 1 ||
+	if r := s.Rules(); r.Roles[migrate.Sent] != "Gesendete Objekte" || r.Map["Gesendet"] != "Ablage" ||
+		len(s.TimeWindows()) != 1 ||
 		s.FromPassword.Reveal() != "secret" || s.Parallel != 4 {
 		t.Errorf("%+v", s)
 	}
@@ -58,7 +58,7 @@ another = "program's mistake"
 			"migrate.window[1].end: expected a time after begin",
 	} {
 		write(text)
-		if _, err := new(settings).readConfig(file); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := new(Settings).Read([]string{"-config", file}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
