@@ -28,6 +28,50 @@ func TestCreatedAccountIsNotMadeAgain(t *testing.T) {
 	}
 }
 
+// What the journal says is done is not even looked at when a run that was cut off is
+// carried on.
+func TestDoneStepsAskNoServer(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	w := newWorld(t, p)
+	plan := planOf(t, p, w, ida("primary"), day0)
+	ctx, cancel := context.WithCancel(context.Background())
+	var contexts int
+	count := func(what string, done bool) {
+		if what == "ensure-context" && done {
+			contexts++
+		}
+	}
+	w.fault = func(_ int, what string, done bool) error {
+		if what == "create-account" {
+			cancel()
+		}
+		count(what, done)
+		return ctx.Err()
+	}
+	options := &ApplyOptions{InitialPassword: testPassword, Parallel: 1}
+	res, err := Apply(ctx, plan, w.ports(), options)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	for _, o := range res.Outcomes {
+		if o.Status == StatusFailed {
+			t.Errorf("%s failed: %s, want that it counts as skipped", o.Step, o.Error)
+		}
+	}
+	first := contexts
+	w.fault = func(_ int, what string, done bool) error { count(what, done); return nil }
+	if _, err := Apply(context.Background(), plan, w.ports(), options); err != nil {
+		t.Fatal(err)
+	}
+	if n := plan.Count()[KindCreateContext]; contexts != n || first == 0 {
+		t.Errorf("%d contexts were made before and %d after the run was cut off, want %d altogether", first, contexts-first, n)
+	}
+	if a := w.accounts["ida.abel"]; a.State != Active {
+		t.Errorf("in the end the account is %s", a.State)
+	}
+}
+
 // An account whose making was interrupted is completed only as it was left.
 func TestPendingAccountIsCompletedAsItWasLeft(t *testing.T) {
 	t.Parallel()

@@ -31,10 +31,11 @@ var also = map[string][]string{
 }
 
 // Tests of the source text, and those that build it anew, see nothing of a break. The
-// slow ones are asked last.
+// slow ones, and those that draw much, are asked last.
 const (
 	blind = "Pure|Imports|PackageComments|Ceilings|Findings|Idioms|KindsMean|OutsideModule"
-	slow  = "^(TestCrash|TestRealServers|TestRestartInTheNight|TestKill)$"
+	slow  = "^(TestCrash|TestPromises|TestStability|TestNilOptions|TestUndo|ExampleApply|TestLostAnswers|" +
+		"TestNobodySleeps|TestContextBeingUpdatedIsNotTouched|TestRealServers|TestRestartInTheNight|TestKill)$"
 )
 
 // ErrFailsAnyway says that a test fails without any break, so that nothing can be tried.
