@@ -49,6 +49,8 @@ func TestNamingSchemes(t *testing.T) {
 		{"too long: the longest part is cut, not the number", Naming{Username: "{given}.{family}{n}"},
 			[]Record{pupil("1", "Maximiliana", "Abel"), pupil("2", "Maximiliana", "Abel")},
 			[]string{"maximilian.abel maximiliana.abel@", "maximilia.abel2 maximiliana.abel2@"}},
+		{"too long: not even a number that is the longest part is cut", Naming{Username: "pupil.{given}{n:6}"},
+			[]Record{pupil("1", "Maximiliana", "Abel")}, []string{"pupil.max000001 maximiliana.abel@"}},
 		{"id, role and school", Naming{Username: "{role:1}{id}{n}", Address: "{given}{family:1}.{school}.{id}{n}"},
 			[]Record{pupil("A-17", "Ida", "Abel")}, []string{"pa17 idaa.ps-a.a17@"}},
 		{"reserved by the site", Naming{Username: "{given}.{family}{n}", Reserved: []string{"ida.abel"}},
