@@ -65,7 +65,7 @@ func TestDoneStepsAskNoServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := plan.Count()[KindCreateContext]; contexts != n || first == 0 {
-		t.Errorf("%d contexts were made before and %d after the run was cut off, want %d altogether", first, contexts-first, n)
+		t.Errorf("%d contexts were made before and %d after the cut, want %d altogether", first, contexts-first, n)
 	}
 	if a := w.accounts["ida.abel"]; a.State != Active {
 		t.Errorf("in the end the account is %s", a.State)
