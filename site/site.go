@@ -21,7 +21,8 @@ import (
 // CSV files in a folder; a program may bring its own with [Parts].
 //
 // An error means that the delivery is of no use at all: the run ends with it, as
-// an [InputError], before any server is asked. Rows that cannot be read are no
+// an [InputError], and no server is asked to change anything; what is being read of
+// them meanwhile is broken off. Rows that cannot be read are no
 // error but belong to Delivery.Rejected, so that their people are not taken for
 // gone.
 type Reader interface {
@@ -198,17 +199,22 @@ func (e *InputError) Unwrap() error { return e.Err }
 func (s *Site) Look(ctx context.Context, day schoolmail.Date) (*World, error) {
 	start := time.Now()
 	w := &World{Day: day}
-	// The export first: it is cheap, and when it is rubbish nobody needs to be asked.
-	var err error
-	if w.Delivery, err = s.parts.Reader.Read(ctx, day); err != nil {
-		return nil, &InputError{err}
-	}
 	ids := make([]schoolmail.ContextID, 0, len(s.policy.Contexts))
 	for _, c := range s.policy.Contexts {
 		ids = append(ids, c.ID)
 	}
 	var closed []string
-	g, gctx := errgroup.WithContext(ctx)
+	asking, stop := context.WithCancel(ctx)
+	defer stop()
+	export := make(chan error, 1)
+	go func() {
+		var err error
+		if w.Delivery, err = s.parts.Reader.Read(ctx, day); err != nil {
+			stop() // when it is rubbish the servers need not tell any more
+		}
+		export <- err
+	}()
+	g, gctx := errgroup.WithContext(asking)
 	if s.directoryFirst {
 		g.SetLimit(1)
 	}
@@ -221,7 +227,11 @@ func (s *Site) Look(ctx context.Context, day schoolmail.Date) (*World, error) {
 		w.State.Contexts, w.State.Places, err = s.parts.Groupware.Observe(gctx, ids)
 		return err
 	})
-	if err := g.Wait(); err != nil {
+	err := g.Wait()
+	if bad := <-export; bad != nil {
+		return nil, &InputError{bad}
+	}
+	if err != nil {
 		return nil, err
 	}
 	w.addByHand(&s.policy, closed)

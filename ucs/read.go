@@ -54,6 +54,7 @@ func (c *Client) Snapshot(ctx context.Context) (*Snapshot, error) {
 	}
 	slices.Sort(s.Schools)
 	var classes *classesOf
+	var all heap
 	told := remarks{}
 	g, inner := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
@@ -67,7 +68,7 @@ func (c *Client) Snapshot(ctx context.Context) (*Snapshot, error) {
 	g.Go(func() error {
 		return wrap("read accounts", "", c.scanAccounts(inner, d, func(l *live) bool {
 			told.note(l)
-			s.Accounts = append(s.Accounts, l.acct)
+			all.add(&l.acct)
 			if l.ours() && l.acct.State == schoolmail.Active && disabled(l.e) {
 				s.Closed = append(s.Closed, l.acct.Username)
 			}
@@ -80,20 +81,44 @@ func (c *Client) Snapshot(ctx context.Context) (*Snapshot, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	for i := range s.Accounts {
-		if a := &s.Accounts[i]; a.Memberships != nil {
+	for _, a := range all.accounts {
+		if a.Memberships != nil {
 			classes.fill(a)
 		}
 	}
-	slices.SortFunc(s.Accounts, func(a, b schoolmail.Account) int {
-		return cmp.Or(strings.Compare(a.Username, b.Username), strings.Compare(a.DN, b.DN))
-	})
+	s.Accounts = all.sorted()
 	slices.Sort(s.Closed)
 	s.Remarks = told.list()
 	if n := len(s.Warnings); n > 0 {
 		c.opts.Logger.WarnContext(ctx, "ucs: accounts put on hold because they are odd", "accounts", n)
 	}
 	return s, nil
+}
+
+// heap gathers accounts whose number nobody knows. They are large: they are moved once.
+type heap struct {
+	accounts []*schoolmail.Account
+	room     []schoolmail.Account // for the next ones
+}
+
+func (h *heap) add(a *schoolmail.Account) {
+	if len(h.room) == cap(h.room) {
+		h.room = make([]schoolmail.Account, 0, 512)
+	}
+	h.room = append(h.room, *a)
+	h.accounts = append(h.accounts, &h.room[len(h.room)-1])
+}
+
+// sorted returns the accounts by user name.
+func (h *heap) sorted() []schoolmail.Account {
+	slices.SortFunc(h.accounts, func(a, b *schoolmail.Account) int {
+		return cmp.Or(strings.Compare(a.Username, b.Username), strings.Compare(a.DN, b.DN))
+	})
+	out := slices.Grow([]schoolmail.Account(nil), len(h.accounts))
+	for _, a := range h.accounts {
+		out = append(out, *a)
+	}
+	return out
 }
 
 // Accounts reads all accounts in the directory's order, a page at a time. The
