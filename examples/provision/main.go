@@ -12,4 +12,7 @@ import (
 	"github.com/ictmedia/schoolmail/internal/cli"
 )
 
-func main() { cli.Main(program.Main) }
+func main() {
+	program.CollectLate()
+	cli.Main(program.Main)
+}

@@ -99,6 +99,7 @@ func night(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		defer f.Close()
 		defer pprof.StopCPUProfile()
 	}
+	program.CollectLate()
 	return program.Main(ctx, args, stdout, stderr)
 }
 
