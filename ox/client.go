@@ -94,13 +94,17 @@ func (o *Options) withDefaults() Options {
 		hc = *out.HTTPClient
 	} else {
 		tr := http.DefaultTransport.(*http.Transport).Clone()
-		tr.MaxIdleConnsPerHost, tr.Proxy = out.MaxInFlight, nil
+		tr.MaxIdleConnsPerHost, tr.Proxy, tr.ReadBufferSize = out.MaxInFlight, nil, readBuffer
 		hc.Transport = tr
 	}
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	out.HTTPClient = &hc
 	return out
 }
+
+// readBuffer is what is read of a connection at once, in bytes. Users come in answers of
+// many megabytes, and those in chunks of a few kilobytes.
+const readBuffer = 128 << 10
 
 // set gives a setting its default.
 func set[T comparable](v *T, dflt T) {

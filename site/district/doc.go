@@ -704,7 +704,7 @@ func HTTPClient(caFile string) (*http.Client, error) {
 		return nil, err
 	}
 	tr := http.DefaultTransport.(*http.Transport).Clone()
-	tr.TLSClientConfig, tr.MaxIdleConnsPerHost, tr.Proxy = t, 64, nil
+	tr.TLSClientConfig, tr.MaxIdleConnsPerHost, tr.Proxy, tr.ReadBufferSize = t, 64, nil, 128<<10
 	return &http.Client{Transport: tr, CheckRedirect: func(*http.Request,
 		[]*http.Request) error {
 		return http.ErrUseLastResponse
