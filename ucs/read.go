@@ -3,6 +3,7 @@ package ucs
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"iter"
 	"slices"
@@ -83,7 +84,7 @@ func (c *Client) Snapshot(ctx context.Context) (*Snapshot, error) {
 	}
 	for _, a := range all.accounts {
 		if a.Memberships != nil {
-			classes.fill(a)
+			classes.fill(a.Account)
 		}
 	}
 	s.Accounts = all.sorted()
@@ -97,8 +98,14 @@ func (c *Client) Snapshot(ctx context.Context) (*Snapshot, error) {
 
 // heap gathers accounts whose number nobody knows. They are large: they are moved once.
 type heap struct {
-	accounts []*schoolmail.Account
+	accounts []heaped
 	room     []schoolmail.Account // for the next ones
+}
+
+// heaped is an account with the beginning of its user name, which tells nearly all apart.
+type heaped struct {
+	begins uint64
+	*schoolmail.Account
 }
 
 func (h *heap) add(a *schoolmail.Account) {
@@ -106,17 +113,22 @@ func (h *heap) add(a *schoolmail.Account) {
 		h.room = make([]schoolmail.Account, 0, 512)
 	}
 	h.room = append(h.room, *a)
-	h.accounts = append(h.accounts, &h.room[len(h.room)-1])
+	var begins [8]byte
+	copy(begins[:], a.Username)
+	h.accounts = append(h.accounts, heaped{binary.BigEndian.Uint64(begins[:]), &h.room[len(h.room)-1]})
 }
 
 // sorted returns the accounts by user name.
 func (h *heap) sorted() []schoolmail.Account {
-	slices.SortFunc(h.accounts, func(a, b *schoolmail.Account) int {
+	slices.SortFunc(h.accounts, func(a, b heaped) int {
+		if a.begins != b.begins {
+			return cmp.Compare(a.begins, b.begins)
+		}
 		return cmp.Or(strings.Compare(a.Username, b.Username), strings.Compare(a.DN, b.DN))
 	})
 	out := slices.Grow([]schoolmail.Account(nil), len(h.accounts))
 	for _, a := range h.accounts {
-		out = append(out, *a)
+		out = append(out, *a.Account)
 	}
 	return out
 }
