@@ -43,7 +43,7 @@ func (f *facts) keepClasses() {
 	}
 	for i := range f.people {
 		p := &f.people[i]
-		if p.record == nil || rules[roleNumber(p.record.Role)] == ClassesAlways {
+		if p.record == nil || p.settled >= 0 || rules[roleNumber(p.record.Role)] == ClassesAlways {
 			continue
 		}
 		for j := range p.record.Memberships {
@@ -52,7 +52,7 @@ func (f *facts) keepClasses() {
 				continue
 			}
 			if kept := classesAt(p.account, m.School); len(kept)+len(m.Classes) > 0 {
-				p.record = withClasses(p.record, j, kept)
+				f.give(p, withClasses(p.record, j, kept))
 			}
 		}
 	}

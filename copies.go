@@ -47,7 +47,7 @@ func (d *decisions) oldCopies() {
 	var drops []*Step
 	for i := range d.people {
 		a := d.people[i].account
-		if a == nil || a.Held || d.onHold[a.Key] || a.Previous.Context == 0 {
+		if a == nil || d.people[i].settled >= 0 || a.Held || d.onHold[a.Key] || a.Previous.Context == 0 {
 			continue
 		}
 		old := d.placeAt(a.Username, a.Previous.Context)

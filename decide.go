@@ -289,15 +289,15 @@ func (d *decisions) want(a *Account, r *Record, ms []Membership) {
 	case a.GivenName == "" || a.FamilyName == "" || len(plain) > 120:
 		plain = cleanName(r.GivenName + " " + r.FamilyName)
 	}
-	owner := d.display.owns(plain)
-	if isMarked(a, plain) || *owner != "" && *owner != a.Username {
+	owner := d.display.entry(plain)
+	if isMarked(a, plain) || !d.display.isFree(*owner, a.Username) {
 		a.DisplayName = plain + " (" + a.Username + ")"
-		owner = d.display.owns(a.DisplayName)
+		owner = d.display.entry(a.DisplayName)
 	} else {
 		a.DisplayName = plain
 	}
 	if d.doubts[r.Key] == "" {
-		*owner = a.Username
+		d.display.give(owner, a.Username)
 	}
 }
 

@@ -11,28 +11,42 @@ import (
 // without regard to case, because OX wants them so within a context and people
 // move. Names stand for themselves by a hash of 64 bits.
 type displayNames struct {
-	owner  table[string]   // user name
-	shared map[uint64]bool // more than one account has it
+	accounts []Account
+	owner    table[int32]   // number of the account, then of those who came later; from 1
+	later    []string       // user names of those who came later
+	shared   map[int32]bool // numbers of accounts that have one display name with others
 
 	others []*Place // users in OX whose display name is not that of their account
 	whole  bool     // they have been looked at, too
 }
 
 func newDisplayNames(sorted *sortedState, people int) *displayNames {
-	accounts := sorted.state.Accounts
-	d := &displayNames{owner: newTable[string](max(len(accounts), people)), shared: map[uint64]bool{}}
-	_, names := sorted.hashes()
+	d := &displayNames{accounts: sorted.state.Accounts, owner: newTable[int32](max(len(sorted.accounts), people)),
+		shared: map[int32]bool{}}
+	names := sorted.read().names
 	for i, r := range sorted.accounts {
 		if names[i] == 0 {
 			continue
 		}
 		owner, taken := d.owner.entry(names[i])
 		if taken {
-			d.shared[names[i]] = true
+			d.shared[*owner-1], d.shared[r.at] = true, true
 		}
-		*owner = accounts[r.at].Username
+		*owner = r.at + 1
 	}
 	return d
+}
+
+// user returns the user name of an owner, "" for nobody.
+func (d *displayNames) user(owner int32) string {
+	switch n := int(owner) - 1; {
+	case n < 0:
+		return ""
+	case n < len(d.accounts):
+		return d.accounts[n].Username
+	default:
+		return d.later[n-len(d.accounts)]
+	}
 }
 
 // complete adds users in OX; as long as nobody asks for a name they are not needed.
@@ -45,29 +59,41 @@ func (d *displayNames) complete() {
 		if p.DisplayName == "" {
 			continue
 		}
-		if owner, _ := d.owner.entry(hashName(p.DisplayName)); *owner == "" {
-			*owner = p.Username
+		if owner, _ := d.owner.entry(hashName(p.DisplayName)); d.user(*owner) == "" {
+			d.give(owner, p.Username)
 		}
 	}
 }
 
 // of returns whose display name it is, "" for nobody's.
-func (d *displayNames) of(name string) string {
-	d.complete()
-	owner, _ := d.owner.get(hashName(name))
-	return owner
-}
+func (d *displayNames) of(name string) string { return d.user(*d.entry(name)) }
 
-// owns returns where it is kept whose display name it is, until the next name is
+// entry returns where it is kept whose display name it is, until the next name is
 // asked for.
-func (d *displayNames) owns(name string) *string {
+func (d *displayNames) entry(name string) *int32 {
 	d.complete()
 	owner, _ := d.owner.entry(hashName(name))
 	return owner
 }
 
-// sole reports whether a name that an account has is that of no other.
-func (d *displayNames) sole(name string) bool { return len(d.shared) == 0 || !d.shared[hashName(name)] }
+// isFree reports whether a display name with an owner can be that of a user.
+func (d *displayNames) isFree(owner int32, username string) bool {
+	u := d.user(owner)
+	return u == "" || u == username
+}
+
+// give makes a user the owner of a name.
+func (d *displayNames) give(owner *int32, username string) {
+	d.later = append(d.later, username)
+	*owner = int32(len(d.accounts) + len(d.later))
+}
+
+// sole reports whether the display name of somebody's account is that of no other, or
+// has the user name behind it.
+func (d *displayNames) sole(p *individual) bool {
+	a := p.account
+	return len(d.shared) == 0 || !d.shared[p.at] || len(a.DisplayName) > len(a.GivenName)+1+len(a.FamilyName)
+}
 
 const (
 	hashStart = 14695981039346656037 // FNV-1a

@@ -37,8 +37,13 @@ type individual struct {
 	record  *Record
 	place   *Place // the user where the account says
 	at      int32  // number of the account
+	settled int32  // of whom the record says what the account says, see [facts.settle]; of others -1
 	sent    bool   // some record has the account's key, even if it cannot be used
+	agrees  bool   // the place is as the account wants it
 }
+
+// give gives somebody another record, or none.
+func (f *facts) give(p *individual, r *Record) { p.record, p.settled = r, f.settle(p.account, r) }
 
 // nobody is left of somebody without an account whose record cannot be used.
 func (p individual) nobody() bool { return p.account == nil && p.record == nil }
@@ -135,6 +140,14 @@ func (f *facts) meet() {
 			f.confused(as, rs)
 		}
 	}
+	parts(len(f.people), func(_, from, to int) {
+		for some := range slices.Chunk(f.people[from:to], few) {
+			fetchPeople(some)
+			for i := range some {
+				some[i].settled = f.settle(some[i].account, some[i].record)
+			}
+		}
+	})
 }
 
 // ours lists the accounts of the source, by number.
@@ -264,19 +277,24 @@ func (f *facts) confused(as, rs []ranked) {
 
 // byFormer finds the users of people whose rename was cut off by the name of before, too.
 func (f *facts) byFormer() {
-	for _, r := range f.sorted.accounts {
-		if u := f.state.Accounts[r.at].unfinished(); u != nil && u.Username != "" {
+	for _, at := range f.sorted.read().renamed {
+		if u := f.state.Accounts[at].unfinished(); u != nil && u.Username != "" {
 			if f.former == nil {
 				f.former = map[string]int32{}
 			}
-			f.former[u.Username] = r.at
+			f.former[u.Username] = at
 		}
 	}
 }
 
 // accountOf returns the number of the account of a user name, and whether there is one.
 func (f *facts) accountOf(username string) (int32, bool) {
-	n, known := f.byUser.number(username)
+	return f.accountWith(username, hashOf(username))
+}
+
+// accountWith is accountOf for a user name with a hash.
+func (f *facts) accountWith(username string, hash uint64) (int32, bool) {
+	n, known := f.byUser.numberOf(username, hash)
 	if !known && len(f.former) > 0 {
 		n, known = f.former[username]
 	}
@@ -288,18 +306,18 @@ func (f *facts) accountOf(username string) (int32, bool) {
 func (f *facts) house() {
 	f.byUser = userTable{f.state.Accounts, newTable[int32](len(f.state.Accounts))}
 	twice := false // some user name is that of two accounts
-	users, _ := f.sorted.hashes()
+	read := f.sorted.read()
 	for i, r := range f.sorted.accounts {
-		number, known := f.byUser.entry(f.state.Accounts[r.at].Username, users[i])
+		number, known := f.byUser.entry(f.state.Accounts[r.at].Username, read.users[i])
 		*number, twice = r.at, twice || known
 	}
 	f.byFormer()
-	home := make([]*Place, len(f.state.Accounts))
+	home := make([]lodging, len(f.state.Accounts))
 	f.elsewhere = map[string][]*Place{}
 	f.presume(home)
 	unknown := map[ContextID]int{}
-	for _, x := range f.sorted.places {
-		f.lodge(&f.state.Places[x], home, unknown)
+	for i, r := range f.sorted.places {
+		f.lodge(&f.state.Places[r.at], read.placed[i], home, unknown)
 	}
 	for i := range f.people {
 		if p := &f.people[i]; p.account != nil {
@@ -307,7 +325,7 @@ func (f *facts) house() {
 			if twice {
 				n, _ = f.byUser.number(p.account.Username)
 			}
-			p.place = home[n]
+			p.place, p.agrees = home[n].place, home[n].agrees
 		}
 	}
 	for _, ps := range f.elsewhere {
@@ -325,13 +343,19 @@ func (f *facts) house() {
 	}
 }
 
-// lodge notes whose place a user in OX is. Those that no account explains are counted
-// in unknown, by context.
-func (f *facts) lodge(p *Place, home []*Place, unknown map[ContextID]int) {
+// lodging is the user of an account where the account says.
+type lodging struct {
+	place  *Place
+	agrees bool // it is as the account wants it
+}
+
+// lodge notes whose place a user in OX is; hash is that of the user name. Those that no
+// account explains are counted in unknown, by context.
+func (f *facts) lodge(p *Place, hash uint64, home []lodging, unknown map[ContextID]int) {
 	if !p.Admin {
 		f.users++
 	}
-	i, known := f.accountOf(p.Username)
+	i, known := f.accountWith(p.Username, hash)
 	if !known || p.DisplayName != f.state.Accounts[i].DisplayName || p.Username == "" {
 		f.display.others = append(f.display.others, p)
 	}
@@ -350,8 +374,8 @@ func (f *facts) lodge(p *Place, home []*Place, unknown map[ContextID]int) {
 	}
 	if a := &f.state.Accounts[i]; a.Context != p.Context || p.Context == 0 {
 		f.elsewhere[p.Username] = append(f.elsewhere[p.Username], p)
-	} else if home[i] == nil {
-		home[i] = p
+	} else if home[i].place == nil {
+		home[i] = lodging{p, agrees(p, a)}
 	}
 }
 
@@ -442,7 +466,7 @@ func (f *facts) rejections() {
 		}
 	}
 	for _, i := range half {
-		f.people[i].record = nil
+		f.give(&f.people[i], nil)
 	}
 	if len(half) > 0 {
 		f.people = slices.DeleteFunc(f.people, individual.nobody)
@@ -499,7 +523,7 @@ func (f *facts) collapse() {
 	// those of a source that is missing, or the others would wait with it.
 	for i := range f.people {
 		p := &f.people[i]
-		if a := p.account; a != nil && !p.sent && (a.State == Active || a.State == Leaving) && f.suspended(a) == "" {
+		if a := p.account; !p.sent && a != nil && (a.State == Active || a.State == Leaving) && f.suspended(a) == "" {
 			for j := range a.Memberships {
 				missing.add(a.Memberships[j].School, a.Role)
 				active[a.Memberships[j].School] = active[a.Memberships[j].School] || a.State == Active

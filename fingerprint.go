@@ -17,38 +17,40 @@ import (
 type sortedState struct {
 	state    *State
 	accounts []ranked // by user name
-	places   []int32  // by context and id
+	places   []ranked // by context and id
 	reading  *reading
 }
 
-// reading is what one walk through all accounts and places finds out, beside
-// everything else: to fetch their texts from memory costs more than what is done
+// reading is what one walk through all accounts and places finds out, beside the
+// fingerprint: to fetch their texts from memory costs more than what is done
 // with them, so that it is done once.
 type reading struct {
-	users  []uint64      // of each account in order: hash of the user name
-	names  []uint64      // hash of the display name; 0: it has none
-	hashed chan struct{} // closed once these are there
-	sum    string
-	done   chan struct{} // closed once the fingerprint is there
+	users     []uint64   // of each account in order: hash of the user name
+	names     []uint64   // hash of the display name; 0: it has none
+	only      []int32    // of each account by its number: that of the only school, from 1; 0: none or several
+	schools   []SchoolID // of accounts, by number
+	renamed   []int32    // numbers of accounts with former names, in order
+	strangers []int32    // of people's accounts without a record id
+	placed    []uint64   // of each place in order: hash of the user name
+	known     chan struct{}
+	sum       string
+	done      chan struct{} // closed once the fingerprint is there, known before, once all else is
 }
 
 func (st *State) sort() sortedState {
-	s := sortedState{state: st}
+	s := sortedState{state: st, places: st.rankPlaces()}
 	s.accounts = rank(len(st.Accounts), func(i int32) string { return st.Accounts[i].Username }, s.compareNamesakes)
-	s.places = make([]int32, len(st.Places))
-	for i, r := range st.rankPlaces() {
-		s.places[i] = r.at
-	}
-	s.reading = &reading{users: make([]uint64, 0, len(s.accounts)), names: make([]uint64, 0, len(s.accounts)),
-		hashed: make(chan struct{}), done: make(chan struct{})}
-	go s.read()
+	n := len(st.Accounts)
+	s.reading = &reading{users: make([]uint64, n), names: make([]uint64, n), only: make([]int32, n),
+		placed: make([]uint64, len(st.Places)), known: make(chan struct{}), done: make(chan struct{})}
+	go s.walk()
 	return s
 }
 
-// hashes returns what [reading] has of the accounts.
-func (s *sortedState) hashes() (users, names []uint64) {
-	<-s.reading.hashed
-	return s.reading.users, s.reading.names
+// read returns what [reading] has but the fingerprint.
+func (s *sortedState) read() *reading {
+	<-s.reading.known
+	return s.reading
 }
 
 // fingerprint waits until everything is read: until then nobody may change the state.
@@ -98,11 +100,14 @@ func (st State) Fingerprint() string {
 	return s.fingerprint()
 }
 
-func (s sortedState) read() {
+func (s sortedState) walk() {
 	defer close(s.reading.done)
 	d := newDigest()
-	s.readAccounts(d)
-	close(s.reading.hashed)
+	d.number(len(s.accounts))
+	schools := schoolNumbers{reading: s.reading}
+	for from := 0; from < len(s.accounts); from += few {
+		s.readAccounts(d, from, min(from+few, len(s.accounts)), &schools)
+	}
 	contexts := slices.Clone(s.state.Contexts)
 	slices.SortFunc(contexts, func(a, b Context) int { return cmp.Compare(a.ID, b.ID) })
 	d.number(len(contexts))
@@ -112,17 +117,10 @@ func (s sortedState) read() {
 		d.number(c.Users)
 	}
 	d.number(len(s.places))
-	for _, i := range s.places {
-		p := &s.state.Places[i]
-		d.number(int(p.Context))
-		d.number(int(p.UserID))
-		d.flag(p.MailEnabled)
-		d.flag(p.Admin)
-		for _, t := range [...]string{p.Username, p.Mail, p.DisplayName, p.GivenName, p.FamilyName} {
-			d.text(t)
-		}
-		d.pass()
+	for from := 0; from < len(s.places); from += few {
+		s.readPlaces(d, from, min(from+few, len(s.places)))
 	}
+	close(s.reading.known)
 	retired := slices.Clone(s.state.Retired)
 	slices.SortFunc(retired, func(a, b RetiredName) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Since, b.Since))
@@ -161,23 +159,71 @@ func (s sortedState) read() {
 	s.reading.sum = d.sum()
 }
 
-// readAccounts hashes the accounts a few at a time, field by field: so the memory of
-// several is waited for at once, and is at hand when all their fields are gone through.
-func (s *sortedState) readAccounts(d *digest) {
-	d.number(len(s.accounts))
-	for few := range slices.Chunk(s.accounts, 32) {
-		for _, r := range few {
-			s.reading.users = append(s.reading.users, hashOf(s.state.Accounts[r.at].Username))
+func (s *sortedState) readAccounts(d *digest, from, to int, schools *schoolNumbers) {
+	r := s.reading
+	s.fetchAccounts(s.accounts[from:to])
+	for i := from; i < to; i++ {
+		r.users[i] = hashOf(s.state.Accounts[s.accounts[i].at].Username)
+	}
+	for i := from; i < to; i++ {
+		if name := s.state.Accounts[s.accounts[i].at].DisplayName; name != "" {
+			r.names[i] = hashName(name)
 		}
-		for _, r := range few {
-			h := uint64(0)
-			if name := s.state.Accounts[r.at].DisplayName; name != "" {
-				h = hashName(name)
-			}
-			s.reading.names = append(s.reading.names, h)
+	}
+	for i := from; i < to; i++ {
+		at := s.accounts[i].at
+		a := &s.state.Accounts[at]
+		if len(a.Memberships) == 1 {
+			r.only[at] = schools.of(a.Memberships[0].School)
 		}
-		for _, r := range few {
-			d.account(&s.state.Accounts[r.at])
+		if len(a.Former) > 0 {
+			r.renamed = append(r.renamed, at)
+		}
+		if a.Key.ID == "" && a.Role.Valid() {
+			r.strangers = append(r.strangers, at)
+		}
+	}
+	for i := from; i < to; i++ {
+		d.account(&s.state.Accounts[s.accounts[i].at])
+	}
+}
+
+func (s *sortedState) readPlaces(d *digest, from, to int) {
+	s.fetchPlaces(s.places[from:to])
+	for i := from; i < to; i++ {
+		s.reading.placed[i] = hashOf(s.state.Places[s.places[i].at].Username)
+	}
+	for _, r := range s.places[from:to] {
+		p := &s.state.Places[r.at]
+		d.number(int(p.Context))
+		d.number(int(p.UserID))
+		d.flag(p.MailEnabled)
+		d.flag(p.Admin)
+		for _, t := range [...]string{p.Username, p.Mail, p.DisplayName, p.GivenName, p.FamilyName} {
+			d.text(t)
+		}
+		d.pass()
+	}
+}
+
+// schoolNumbers gives schools the numbers of their places in [reading], from 1.
+type schoolNumbers struct {
+	*reading
+	numbers table[int32]
+}
+
+func (n *schoolNumbers) of(s SchoolID) int32 {
+	if n.numbers.slots == nil {
+		n.numbers = newTable[int32](64)
+	}
+	for h := hashOf(string(s)); ; h = mixed(h) {
+		number, known := n.numbers.entry(h)
+		if !known {
+			n.schools = append(n.schools, s)
+			*number = int32(len(n.schools))
+		}
+		if n.schools[*number-1] == s {
+			return *number
 		}
 	}
 }

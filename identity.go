@@ -345,7 +345,7 @@ func (f *facts) identify() {
 		p := &f.people[i]
 		r, a := p.record, p.account
 		switch {
-		case r == nil:
+		case r == nil || p.settled >= 0:
 		case a == nil:
 			if f.here(r) {
 				newcomers = append(newcomers, p)
@@ -670,9 +670,11 @@ func (f *facts) join(from, old RecordKey, who map[RecordKey]*individual) {
 	conflict := func(why, what string) {
 		f.shielded[from] = "a link joins " + why
 		f.shielded[old] = f.shielded[from]
-		source.record, source.sent = nil, true
+		f.give(source, nil)
+		source.sent = true
 		if target != nil {
-			target.record, target.sent = nil, true
+			f.give(target, nil)
+			target.sent = true
 		}
 		f.find("link-conflict", "a link joins record %s with %s, but both %s: both are left alone", from.ID, old.ID,
 			what).Key = from
@@ -689,11 +691,12 @@ func (f *facts) join(from, old RecordKey, who map[RecordKey]*individual) {
 			f.shielded[old] = why
 		}
 		if target == nil {
-			source.record = &moved // nobody had the old id: a newcomer under it
+			f.give(source, &moved) // nobody had the old id: a newcomer under it
 			who[old] = source
 			return
 		}
-		source.record = nil
-		target.record, target.sent = &moved, true
+		f.give(source, nil)
+		f.give(target, &moved)
+		target.sent = true
 	}
 }

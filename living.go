@@ -54,10 +54,8 @@ func RefuseAdoption(a *Account, r *Record, now Date) string {
 // with record id and user name says that they are two.
 func (f *facts) livingAccounts(n *newcomers, distinct map[[2]string]bool) {
 	var living []*Account
-	for _, x := range f.sorted.accounts {
-		if a := &f.state.Accounts[x.at]; a.Key.ID == "" && a.Role.Valid() {
-			living = append(living, a)
-		}
+	for _, at := range f.sorted.read().strangers {
+		living = append(living, &f.state.Accounts[at])
 	}
 	if len(living) == 0 {
 		return

@@ -214,9 +214,9 @@ func (d *decisions) holdRename(r *prepared, w Account, guard, why string) {
 
 // namesStay reports whether it costs no closer look to know that somebody is neither
 // renamed, nor was.
-func (d *decisions) namesStay(a *Account) bool {
-	return len(a.Former) == 0 && a.Called == "" && (len(d.policy.Renames) == 0 || d.policy.request(a.Key) == nil) &&
-		(len(a.Marks) == 0 || !d.policy.Naming.follows())
+func (f *facts) namesStay(a *Account) bool {
+	return len(a.Former) == 0 && a.Called == "" && (len(f.policy.Renames) == 0 || f.policy.request(a.Key) == nil) &&
+		(len(a.Marks) == 0 || !f.policy.Naming.follows())
 }
 
 // newFamilyName reports whether the family name changes, or has changed lately.
@@ -401,6 +401,6 @@ func (w *wish) account(mail, username string) *Account {
 	if owner := w.d.display.of(plain); owner != "" && owner != w.cur.Username {
 		x.DisplayName = plain + " (" + username + ")"
 	}
-	*w.d.display.owns(x.DisplayName) = w.cur.Username
+	w.d.display.give(w.d.display.entry(x.DisplayName), w.cur.Username)
 	return &x
 }

@@ -46,7 +46,7 @@ func (f *facts) spell() {
 	}
 	count := map[SchoolID]int{}
 	for i := range f.people {
-		if p := &f.people[i]; p.record != nil {
+		if p := &f.people[i]; p.record != nil && p.settled < 0 { // whoever is settled is at schools of accounts
 			f.spellRecord(p, folded, count)
 		}
 	}
@@ -63,20 +63,33 @@ func (f *facts) spell() {
 func (f *facts) knownSchools() map[string]SchoolID {
 	f.known = map[SchoolID]bool{}
 	folded := map[string]SchoolID{}
+	know := func(s SchoolID) {
+		if f.known[s] {
+			return
+		}
+		f.known[s] = true
+		if o, ok := folded[strings.ToLower(string(s))]; !ok || s < o {
+			folded[strings.ToLower(string(s))] = s
+		}
+	}
+	read := f.sorted.read()
+	seen := make([]bool, len(read.schools))
 	for i := range f.people {
-		a := f.people[i].account
-		if a == nil {
+		p := &f.people[i]
+		if p.account == nil {
 			continue
 		}
-		for j := range a.Memberships {
-			s := a.Memberships[j].School
-			if f.known[s] {
-				continue
-			}
-			f.known[s] = true
-			if o, ok := folded[strings.ToLower(string(s))]; !ok || s < o {
-				folded[strings.ToLower(string(s))] = s
-			}
+		if n := read.only[p.at]; n > 0 {
+			seen[n-1] = true
+			continue
+		}
+		for j := range p.account.Memberships {
+			know(p.account.Memberships[j].School)
+		}
+	}
+	for n, s := range read.schools {
+		if seen[n] {
+			know(s)
 		}
 	}
 	for _, s := range f.policy.Schools {
@@ -94,7 +107,7 @@ func (f *facts) spellRecord(p *individual, folded map[string]SchoolID, count map
 			continue
 		}
 		if as, ok := folded[strings.ToLower(string(m.School))]; ok {
-			p.record = respelled(p.record, m.School, as)
+			f.give(p, respelled(p.record, m.School, as))
 		} else if m.Until.IsZero() || f.now <= m.Until {
 			count[m.School]++
 		}
@@ -158,9 +171,9 @@ func (f *facts) unknownSchool(ms []Membership) SchoolID {
 // happens to them.
 func (f *facts) orphans() {
 	var names []string
-	for _, r := range f.sorted.accounts {
-		a := &f.state.Accounts[r.at]
-		if a.Key.ID == "" && a.Context != 0 && a.Role.Valid() && a.State != Deactivated {
+	for _, at := range f.sorted.read().strangers {
+		a := &f.state.Accounts[at]
+		if a.Context != 0 && a.State != Deactivated {
 			names = append(names, a.Username)
 		}
 	}
@@ -177,6 +190,9 @@ func (f *facts) orphans() {
 // overrides tells about overrides that have ended, name a school that nobody
 // knows, or let nothing through; used are the numbers of those that did.
 func (f *facts) overrides(used map[int]bool) []Finding {
+	if len(f.policy.Overrides) == 0 {
+		return nil
+	}
 	var out []Finding
 	tell := func(kind, format string, a ...any) {
 		out = append(out, Finding{Kind: kind, Text: fmt.Sprintf(format, a...)})

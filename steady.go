@@ -12,6 +12,7 @@ type kinds struct {
 	spots   []ContextSpec
 	schools []SchoolID // sorted
 	school  map[SchoolID]int32
+	numbers []int32 // of the schools as [reading] numbers them
 	n       []int32 // people of each kind
 }
 
@@ -19,6 +20,8 @@ func (k *kinds) init(f *facts) {
 	k.pops, k.spots = f.policy.Populations, f.policy.Contexts
 	k.school = map[SchoolID]int32{}
 	last := SchoolID("")
+	read := f.sorted.read()
+	seen := make([]bool, len(read.schools)) // those of people who are settled
 	see := func(ms []Membership) {
 		for i := range ms {
 			if s := ms[i].School; s != last {
@@ -28,11 +31,21 @@ func (k *kinds) init(f *facts) {
 	}
 	k.school[""] = 0
 	for i := range f.people {
-		if p := &f.people[i]; p.record != nil {
+		p := &f.people[i]
+		if p.settled >= 0 && read.only[p.at] > 0 {
+			seen[read.only[p.at]-1] = true
+			continue
+		}
+		if p.record != nil {
 			see(p.record.Memberships)
 		}
-		if p := &f.people[i]; p.account != nil {
+		if p.account != nil {
 			see(p.account.Memberships)
+		}
+	}
+	for n, s := range read.schools {
+		if seen[n] {
+			k.school[s] = 0
 		}
 	}
 	k.schools = make([]SchoolID, 0, len(k.school))
@@ -43,6 +56,10 @@ func (k *kinds) init(f *facts) {
 	for i, s := range k.schools {
 		k.school[s] = int32(i)
 	}
+	k.numbers = make([]int32, len(read.schools))
+	for n, s := range read.schools {
+		k.numbers[n] = k.school[s]
+	}
 	k.n = make([]int32, k.size())
 }
 
@@ -50,12 +67,20 @@ func (k *kinds) size() int { return len(k.pops) * len(k.schools) * len(k.spots) 
 
 // of returns the number of a kind, -1 if the context is not declared.
 func (k *kinds) of(pop int, s SchoolID, c ContextID) int32 {
-	for i := range k.spots {
-		if k.spots[i].ID == c {
-			return (int32(pop)*int32(len(k.schools))+k.school[s])*int32(len(k.spots)) + int32(i)
-		}
+	spot := k.spot(c)
+	if spot < 0 {
+		return -1
 	}
-	return -1
+	return k.number(int32(pop), k.school[s], spot)
+}
+
+// spot returns the number of a context among those that are declared, or -1.
+func (k *kinds) spot(c ContextID) int32 {
+	return int32(slices.IndexFunc(k.spots, func(s ContextSpec) bool { return s.ID == c }))
+}
+
+func (k *kinds) number(pop, school, spot int32) int32 {
+	return (pop*int32(len(k.schools))+school)*int32(len(k.spots)) + spot
 }
 
 // parts of the number of a kind.
@@ -64,15 +89,12 @@ func (k *kinds) parts(kind int) (pop, school, spot int) {
 	return kind / len(k.schools), kind % len(k.schools), spot
 }
 
-// steady returns the kind of somebody whose record says what the account says,
-// and who lives where the directory says, as they may; -1 of everybody else, and
-// of those about whom it takes a closer look.
-func (d *decisions) steady(p *individual) int32 {
-	a, r := p.account, p.record
-	if a == nil || r == nil || p.place == nil || a.Held || a.State != Active || a.Mail == "" || a.Previous.Context != 0 {
-		return -1
-	}
-	if !d.namesStay(a) {
+// settle looks whether a record says what the account says, and whether the account
+// is where its population lives, with nothing that is due. It returns the numbers of
+// the population and of the context, as of a kind at the only school; -1 for everybody
+// else, and for those of whom it takes a closer look to know.
+func (f *facts) settle(a *Account, r *Record) int32 {
+	if a == nil || r == nil || a.Held || a.State != Active || a.Mail == "" || a.Previous.Context != 0 || !f.namesStay(a) {
 		return -1
 	}
 	if r.Role != a.Role || r.GivenName != a.GivenName || r.FamilyName != a.FamilyName || phoneOf(r) != a.Phone ||
@@ -84,42 +106,54 @@ func (d *decisions) steady(p *individual) int32 {
 	}
 	for i := range r.Memberships {
 		m, o := &r.Memberships[i], &a.Memberships[i]
-		if !m.On(d.now) || m.School != o.School || !slices.Equal(m.Classes, o.Classes) || !sortedOnce(m.Classes) ||
+		if !m.On(f.now) || m.School != o.School || !slices.Equal(m.Classes, o.Classes) || !sortedOnce(m.Classes) ||
 			i > 0 && m.School <= r.Memberships[i-1].School {
 			return -1
 		}
 	}
-	if !isClean(a.GivenName) || !isClean(a.FamilyName) || !d.keepsDisplayName(a) || !agrees(p.place, a) {
+	if !isClean(a.GivenName) || !isClean(a.FamilyName) || !hasOwnName(a) {
 		return -1
 	}
-	pop := d.policy.populationIndex(r.Role, r.Memberships)
-	if pop < 0 || a.Access != "" && a.Access != d.policy.Populations[pop].Access ||
-		!slices.Contains(d.policy.Populations[pop].Contexts, a.Context) {
+	pop := f.policy.populationIndex(r.Role, r.Memberships)
+	if pop < 0 || a.Access != "" && a.Access != f.policy.Populations[pop].Access ||
+		!slices.Contains(f.policy.Populations[pop].Contexts, a.Context) {
 		return -1
 	}
-	if len(d.doubts) > 0 && d.doubts[a.Key] != "" || d.lost != "" ||
-		len(d.schools)+len(d.lostAt) > 0 && d.uncertain(a, r.Memberships) != "" {
-		return -1
+	k := kinds{spots: f.policy.Contexts, schools: make([]SchoolID, 1)}
+	if spot := k.spot(a.Context); spot >= 0 {
+		return k.number(int32(pop), 0, spot)
 	}
-	return d.kinds.of(pop, a.Memberships[0].School, a.Context)
+	return -1
 }
 
-// keepsDisplayName reports whether the display name of an account is the one
-// that it would be given: both names, or these with the user name behind them.
-func (d *decisions) keepsDisplayName(a *Account) bool {
+// steady returns the kind of somebody who is settled, whose display name is nobody
+// else's, and who lives where the directory says; -1 of everybody else, and of those
+// about whom it takes a closer look.
+func (d *decisions) steady(p *individual) int32 {
+	if p.settled < 0 || p.place == nil || !p.agrees || !d.display.sole(p) {
+		return -1
+	}
+	if len(d.doubts) > 0 && d.doubts[p.account.Key] != "" || d.lost != "" ||
+		len(d.schools)+len(d.lostAt) > 0 && d.uncertain(p.account, p.record.Memberships) != "" {
+		return -1
+	}
+	spots := int32(len(d.kinds.spots))
+	if only := d.sorted.read().only[p.at]; only > 0 {
+		return d.kinds.number(p.settled/spots, d.kinds.numbers[only-1], p.settled%spots)
+	}
+	return d.kinds.number(p.settled/spots, d.kinds.school[p.account.Memberships[0].School], p.settled%spots)
+}
+
+// hasOwnName reports whether the display name of an account is the one that it would
+// be given if it is nobody else's: both names, or these with the user name behind them.
+func hasOwnName(a *Account) bool {
 	n, g, f := a.DisplayName, a.GivenName, a.FamilyName
 	plain := len(g) + 1 + len(f)
 	if g == "" || f == "" || plain > 120 || len(n) < plain || n[:len(g)] != g || n[len(g)] != ' ' ||
 		n[len(g)+1:plain] != f {
 		return false
 	}
-	switch rest := n[plain:]; {
-	case rest == "":
-		return d.display.sole(n)
-	default:
-		return len(rest) == len(a.Username)+3 && rest[:2] == " (" && rest[2:len(rest)-1] == a.Username &&
-			rest[len(rest)-1] == ')'
-	}
+	return len(n) == plain || isMarked(a, n[:plain])
 }
 
 // agrees reports whether a user in OX is as the open account wants it.

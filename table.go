@@ -69,8 +69,11 @@ func (u *userTable) entry(name string, hash uint64) (number *int32, known bool) 
 }
 
 // number returns the number of the account of a name, and whether there is one.
-func (u *userTable) number(name string) (int32, bool) {
-	for h := hashOf(name); ; h = mixed(h) {
+func (u *userTable) number(name string) (int32, bool) { return u.numberOf(name, hashOf(name)) }
+
+// numberOf is number for a name with a hash.
+func (u *userTable) numberOf(name string, hash uint64) (int32, bool) {
+	for h := hash; ; h = mixed(h) {
 		n, known := u.numbers.get(h)
 		if !known || u.accounts[n].Username == name {
 			return n, known

@@ -8,7 +8,7 @@ import "fmt"
 
 // presume takes it that everybody has the user that the directory names in a context
 // whose users could not be read.
-func (f *facts) presume(home []*Place) {
+func (f *facts) presume(home []lodging) {
 	for _, c := range f.state.Contexts {
 		if c.Updating {
 			if f.updating == nil {
@@ -28,7 +28,8 @@ func (f *facts) presume(home []*Place) {
 	for _, r := range f.sorted.accounts {
 		a := &f.state.Accounts[r.at]
 		if f.beingUpdated(a.Context) != "" && a.Key.Source == f.policy.Source {
-			home[r.at] = user(a, a.Context, 0)
+			p := user(a, a.Context, 0)
+			home[r.at] = lodging{p, agrees(p, a)}
 		}
 		if c := a.Previous.Context; f.beingUpdated(c) != "" && c != a.Context && a.Key.Source == f.policy.Source {
 			f.elsewhere[a.Username] = append(f.elsewhere[a.Username], user(a, c, a.Previous.UserID))
