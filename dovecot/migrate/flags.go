@@ -34,7 +34,14 @@ func (f *folderRun) flags(ctx context.Context, old imapwire.Set, sel *imapwire.S
 		}); err != nil {
 			return err
 		}
-		changed, err := f.storeChanges(ctx, now)
+		var there map[uint32][]string
+		if mod != "" && f.st.acct.NotesLost { // these have changed since the state was true
+			var err error
+			if there, err = f.atTarget(ctx, now); err != nil {
+				return err
+			}
+		}
+		changed, err := f.storeChanges(ctx, now, there)
 		if err != nil {
 			return err
 		}
@@ -46,25 +53,57 @@ func (f *folderRun) flags(ctx context.Context, old imapwire.Set, sel *imapwire.S
 	return nil
 }
 
-// storeChanges brings flags that the source has now to the target, where the
-// state knows other ones, and tells of how many messages.
-func (f *folderRun) storeChanges(ctx context.Context, now map[uint32][]string) (int, error) {
-	var touched imapwire.Set
-	for uid := range now {
-		touched.Add(uid)
+// atTarget reads the flags that source messages have at the target, by the target's UID.
+func (f *folderRun) atTarget(ctx context.Context, now map[uint32][]string) (map[uint32][]string, error) {
+	var dst imapwire.Set
+	if err := f.st.get(f.SourceRaw, uidsOf(now), func(_ uint32, e entry) error {
+		if e.dst != 0 {
+			dst.Add(e.dst)
+		}
+		return nil
+	}); err != nil || len(dst) == 0 {
+		return nil, err
 	}
+	if err := f.openTarget(ctx); err != nil {
+		return nil, err
+	}
+	out := map[uint32][]string{}
+	return out, f.dst.fetch(ctx, dst, "FLAGS", func(m *imapwire.Message, _ io.Reader, _ int64) error {
+		if m.HasFlags {
+			out[m.UID], _ = imapwire.CleanFlags(m.Flags)
+		}
+		return nil
+	})
+}
+
+func uidsOf(flags map[uint32][]string) (uids imapwire.Set) {
+	for uid := range flags {
+		uids.Add(uid)
+	}
+	return uids
+}
+
+// storeChanges brings flags that the source has now to the target, where the
+// state knows other ones, or the target has them, where that is known, and tells of how many messages.
+func (f *folderRun) storeChanges(ctx context.Context, now, there map[uint32][]string) (int, error) {
+	touched := uidsOf(now)
 	changes := flagChangesByKind{}
 	updates := map[uint32]entry{}
 	var intents []intent
 	doubt := f.st.doubtful(f.SourceRaw, f.validity)
 	if err := f.st.get(f.SourceRaw, touched, func(uid uint32, e entry) error {
-		add, remove := flagChanges(stored(e.flags, now[uid], doubt[uid]), now[uid])
-		if len(add)+len(remove) == 0 {
+		before, known := there[e.dst]
+		if !known {
+			before = stored(e.flags, now[uid], doubt[uid])
+		}
+		add, remove := flagChanges(before, now[uid])
+		more, less := flagChanges(e.flags, now[uid])
+		if len(add)+len(remove)+len(more)+len(less) == 0 {
 			return nil
 		}
 		e.flags = now[uid]
 		updates[uid] = e
-		if e.dst != 0 {
+		if e.dst != 0 && len(add)+len(remove) > 0 {
 			changes.put(e.dst, add, remove)
 			intents = append(intents, f.change(uid, e.dst, add, remove))
 		}

@@ -129,19 +129,25 @@ func (m *Migrator) Plan(ctx context.Context, a Account) (plan *FolderPlan, err e
 // The Result is never nil. Messages that could not be copied are in its
 // Problems and do not make an error; run again when their cause is gone.
 func (m *Migrator) Sync(ctx context.Context, a Account) (*Result, error) {
-	return m.run(ctx, a, false)
+	return m.run(ctx, a, runHow{})
 }
 
 // CutOver is the last Sync: after it, the account's target belongs to its
 // user, and a later Sync brings only mail that arrived at the source since,
 // and changes or deletes nothing.
 func (m *Migrator) CutOver(ctx context.Context, a Account) (*Result, error) {
-	return m.run(ctx, a, true)
+	return m.run(ctx, a, runHow{cutOver: true})
 }
 
-func (m *Migrator) run(ctx context.Context, a Account, cutOver bool) (*Result, error) {
+// runHow is what differs from run to run.
+type runHow struct {
+	cutOver    bool
+	checkpoint func(ctx context.Context) // see [Checkpointer]; nil keeps nothing
+}
+
+func (m *Migrator) run(ctx context.Context, a Account, how runHow) (*Result, error) {
 	res := &Result{Account: a.Name, Begin: m.opt.Now()}
-	err := m.sync(ctx, a, cutOver, res)
+	err := m.sync(ctx, a, how, res)
 	res.Duration = m.opt.Now().Sub(res.Begin)
 	res.Failed = 0
 	for _, f := range res.Folders {
@@ -151,14 +157,14 @@ func (m *Migrator) run(ctx context.Context, a Account, cutOver bool) (*Result, e
 	return res, err
 }
 
-func (m *Migrator) sync(ctx context.Context, a Account, cutOver bool, res *Result) error {
+func (m *Migrator) sync(ctx context.Context, a Account, how runHow, res *Result) error {
 	st, err := openState(m.dir, a.Name)
 	if err != nil {
 		return failed(a.Name, "state", "", err)
 	}
 	defer st.close()
 	r := m.newRun(a, st, res)
-	r.cutOver = cutOver
+	r.runHow = how
 	if st.damaged != "" {
 		r.led.find("the state file was damaged and is kept as %s", st.damaged)
 	}

@@ -26,6 +26,13 @@ type Lease interface {
 	Return(ctx context.Context) error
 }
 
+// Checkpointer is a [Lease] that keeps the account's state, beyond this machine, whenever a run is about to
+// begin with changes at the target. Who takes the account over from a machine that dies afterwards then knows what was
+// at the target before. The state is at rest during the call.
+type Checkpointer interface {
+	Checkpoint(ctx context.Context)
+}
+
 // localQueue hands out the accounts of one process, in the wave's order.
 type localQueue struct {
 	mu     sync.Mutex

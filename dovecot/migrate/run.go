@@ -21,7 +21,7 @@ type accountRun struct {
 	st      *state
 	led     *ledger
 	trouble *trouble
-	cutOver bool
+	runHow
 
 	lane
 	spare      []lane                  // further ones
@@ -339,7 +339,13 @@ func (r *accountRun) prepare(ctx context.Context) error {
 		changed[f.SourceRaw] = f.state
 	}
 	r.st.acct.Dirty = true
-	return failed(r.acct.Name, "state", "", r.st.save(changed))
+	if err := r.st.save(changed); err != nil {
+		return failed(r.acct.Name, "state", "", err)
+	}
+	if r.checkpoint != nil {
+		r.checkpoint(ctx)
+	}
+	return nil
 }
 
 // create makes the target folders that are not there.
@@ -437,7 +443,7 @@ func (r *accountRun) finish() error {
 	}
 	now := r.m.opt.Now().UTC().Truncate(time.Second)
 	worked := len(r.runs) > 0 || a.Dirty
-	a.Dirty, a.Reason = false, ""
+	a.Dirty, a.NotesLost, a.Reason = false, false, ""
 	if a.Stage == FirstCopy {
 		a.Stage = Delta
 	}

@@ -50,12 +50,14 @@ var (
 )
 
 type accountState struct {
-	Digest  digestKind `json:"digest"`
-	Stage   Stage      `json:"stage"`
-	Dirty   bool       `json:"dirty"` // a run has begun and not ended
-	CutOver time.Time  `json:"cutOver,omitzero"`
-	Synced  time.Time  `json:"synced,omitzero"`
-	Reason  string     `json:"reason,omitempty"`
+	Digest digestKind `json:"digest"`
+	Stage  Stage      `json:"stage"`
+	Dirty  bool       `json:"dirty"` // a run has begun and not ended
+	// NotesLost says that the notes of the run that has not ended, of flags under way, were on another machine.
+	NotesLost bool      `json:"notesLost,omitempty"`
+	CutOver   time.Time `json:"cutOver,omitzero"`
+	Synced    time.Time `json:"synced,omitzero"`
+	Reason    string    `json:"reason,omitempty"`
 }
 
 // folderState is what was true when the last run left a source folder.

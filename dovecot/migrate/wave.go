@@ -186,13 +186,14 @@ func (m *Migrator) Stage(account string) (Stage, string, error) {
 
 // TakenOver says of the state in a directory, which may be missing, that somebody else was working at
 // the account and was ended in the middle: the next run waits until the target has stored, or dropped,
-// what it was sent, and looks for it there.
+// what it was sent, and looks for it there. What that machine had noted about flags is lost: those of messages
+// that have changed at the source since are compared with the target's own.
 func TakenOver(dir, account string) error {
 	st, err := openState(dir, account)
 	if err != nil {
 		return failed(account, "state", "", err)
 	}
-	st.acct.Dirty = true
+	st.acct.Dirty, st.acct.NotesLost = true, true
 	return failed(account, "state", "", errors.Join(st.save(nil), st.close()))
 }
 
@@ -444,7 +445,7 @@ func (r *waveRun) lease(work context.Context, l Lease, i int) error {
 		return l.Done(end, *a, false)
 	}
 	if !more {
-		more = r.account(ctx, i)
+		more = r.account(ctx, l, i)
 	}
 	if !more && a.err == nil && r.o.Finish != nil {
 		if err := r.o.Finish(ctx, r.w.Accounts[i], a); err != nil && ctx.Err() == nil {
@@ -508,15 +509,13 @@ func (r *waveRun) check(ctx context.Context, i int) bool {
 	return true
 }
 
-func (r *waveRun) account(ctx context.Context, i int) (more bool) {
+func (r *waveRun) account(ctx context.Context, l Lease, i int) (more bool) {
 	a := &r.res.Accounts[i]
-	var res *Result
-	var err error
-	if r.w.CutOver {
-		res, err = r.m.CutOver(ctx, r.w.Accounts[i])
-	} else {
-		res, err = r.m.Sync(ctx, r.w.Accounts[i])
+	how := runHow{cutOver: r.w.CutOver}
+	if c, ok := l.(Checkpointer); ok {
+		how.checkpoint = c.Checkpoint
 	}
+	res, err := r.m.run(ctx, r.w.Accounts[i], how)
 	if a.Result != nil { // an earlier window did a part of it
 		res.Copied += a.Result.Copied
 		res.Bytes += a.Result.Bytes

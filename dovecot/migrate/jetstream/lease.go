@@ -26,6 +26,8 @@ type lease struct {
 	over  sync.WaitGroup
 }
 
+var _ migrate.Checkpointer = (*lease)(nil)
+
 var errLost = errors.New("jetstream: the lease could not be renewed in time")
 
 // begin renews the lease until end. It was given out after asked.
@@ -70,6 +72,15 @@ func (l *lease) Context(ctx context.Context) (context.Context, context.CancelFun
 	return ctx, func() {
 		stop()
 		cancel(context.Canceled)
+	}
+}
+
+// Checkpoint implements [migrate.Checkpointer].
+func (l *lease) Checkpoint(ctx context.Context) {
+	ctx, stop := l.Context(ctx)
+	defer stop()
+	if err := l.q.storeState(ctx, l.key, l.rec.Name); err != nil {
+		l.q.opt.Logger.Warn("an account's state could not be kept", "place", l.rec.Place, "error", err)
 	}
 }
 

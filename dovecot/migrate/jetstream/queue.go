@@ -7,8 +7,10 @@
 // A machine that cannot renew its lease stops working at the account when half of the lease has
 // passed, long before anybody else may begin. Whoever takes an account over from a machine that
 // has not given it back first waits until the target has stored, or dropped, what that
-// machine had sent, and recognises by content what is there: nothing is stored twice. What such a
-// machine had learnt since its last account is lost with it.
+// machine had sent, and recognises by content what is there: nothing is stored twice. Of what such a
+// machine knew, that is kept which it knew when it began to change the target: flags of messages that have
+// changed at the source since are compared with the target's. A message that it had copied and that has gone
+// at the source before the next machine looks stays at the target.
 //
 // NATS gets the names of accounts, counts, digests, flags and certificates; it never gets
 // passwords or mail. Each machine has its own list of accounts with what it takes to log in.

@@ -121,6 +121,13 @@ func TestTakenOver(t *testing.T) {
 	}
 	work, done := l.Context(t.Context())
 	defer done()
+	if err := os.WriteFile(a.files("anna")[1], []byte("kept\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.Checkpoint(work)
+	if err := os.WriteFile(a.files("anna")[1], []byte("learnt afterwards\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	die()
 	select {
 	case <-work.Done():
@@ -136,6 +143,9 @@ func TestTakenOver(t *testing.T) {
 	}
 	if _, err := os.Stat(b.files("anna")[0]); err != nil {
 		t.Errorf("not marked as left in the middle: %v", err)
+	}
+	if notes, err := os.ReadFile(b.files("anna")[1]); string(notes) != "kept\n" {
+		t.Errorf("not what the dead machine kept when it began: %q, %v", notes, err)
 	}
 	finish(t, l, false) // the dead machine has nothing to say
 	if st, err := b.Status(t.Context()); err != nil || st.Finished != 0 {
