@@ -23,6 +23,11 @@ type Action interface {
 	nature() nature
 	// guards returns the guards on changes that count a step of the action.
 	guards() guardSet
+	// counts returns the guard that counts a step of the action by a mark that is put
+	// before anything else is done; "" if there is none.
+	counts() string
+	// edit returns the action with the accounts before and after it edited.
+	edit(before, after func(*Account)) Action
 	// forbidden says why it would do on a day what no plan does, or "".
 	forbidden(now Date) string
 	// carryOut does a step of the action.
@@ -47,6 +52,8 @@ type nature struct {
 	renames bool
 	// withAccount: no plan does it but before the account goes.
 	withAccount bool
+	// beside: the account is as the step before has left it, but for a mark.
+	beside bool
 	// forgets: it takes away the old copy that the account remembers.
 	forgets bool
 }
@@ -100,14 +107,16 @@ type CreateContext struct {
 }
 
 // Kind implements Action.
-func (CreateContext) Kind() Kind                   { return KindCreateContext }
-func (CreateContext) states() (*Account, *Account) { return nil, nil }
-func (a CreateContext) move() (from, to ContextID) { return 0, a.Spec.ID }
-func (CreateContext) takes() ContextID             { return 0 }
-func (CreateContext) frees() ContextID             { return 0 }
-func (CreateContext) head(s *Step) headcount       { return ownHead(s) }
-func (CreateContext) leaves() ContextID            { return 0 }
-func (CreateContext) guards() guardSet             { return 0 }
+func (CreateContext) Kind() Kind                        { return KindCreateContext }
+func (CreateContext) states() (*Account, *Account)      { return nil, nil }
+func (a CreateContext) move() (from, to ContextID)      { return 0, a.Spec.ID }
+func (CreateContext) takes() ContextID                  { return 0 }
+func (CreateContext) frees() ContextID                  { return 0 }
+func (CreateContext) head(s *Step) headcount            { return ownHead(s) }
+func (CreateContext) leaves() ContextID                 { return 0 }
+func (CreateContext) guards() guardSet                  { return 0 }
+func (CreateContext) counts() string                    { return "" }
+func (a CreateContext) edit(_, _ func(*Account)) Action { return a }
 func (CreateContext) nature() nature {
 	return nature{one: "context to create", many: "contexts to create", kept: "a context that was made stays"}
 }
@@ -139,6 +148,11 @@ func (CreateAccount) frees() ContextID       { return 0 }
 func (CreateAccount) head(s *Step) headcount { return ownHead(s) }
 func (CreateAccount) leaves() ContextID      { return 0 }
 func (CreateAccount) guards() guardSet       { return 0 }
+func (CreateAccount) counts() string         { return "" }
+func (a CreateAccount) edit(_, after func(*Account)) Action {
+	after(&a.Account)
+	return a
+}
 func (CreateAccount) nature() nature {
 	return nature{one: "account to create", many: "accounts to create",
 		kept: "an account that was made stays until its record is gone"}
@@ -154,6 +168,8 @@ type ChangeAccount struct {
 	Access string   `json:"access"`
 	// the person's user is in After.Context already, and only the directory does not say so
 	SeatExists bool `json:"seat_exists,omitempty"`
+	// the person had a user, which is missing, and gets another, an empty one
+	Anew bool `json:"anew,omitempty"`
 }
 
 // Kind implements Action.
@@ -180,12 +196,26 @@ func (a ChangeAccount) head(s *Step) headcount {
 
 func (ChangeAccount) leaves() ContextID  { return 0 }
 func (a ChangeAccount) guards() guardSet { return guardsOn(&a.Before, &a.After, a.Fields) }
+
+// counts: who had no user any more is counted as well as what changes.
+func (a ChangeAccount) counts() string {
+	if a.Anew {
+		return guardRepairs
+	}
+	return ""
+}
+
+func (a ChangeAccount) edit(before, after func(*Account)) Action {
+	before(&a.Before)
+	after(&a.After)
+	return a
+}
 func (ChangeAccount) nature() nature {
 	return nature{one: "account to change", many: "accounts to change"}
 }
 
 // RepairPlace makes the user in OX (or its data there) as the directory says,
-// because it is missing or differs. With Restore the missing user is copied back
+// because it is missing or differs. Account has the mark that the directory gets before. With Restore the missing user is copied back
 // from the old copy that Account.Previous names; that copy is then kept for
 // another grace from the day in Account.Previous.Since.
 type RepairPlace struct {
@@ -212,6 +242,19 @@ func (RepairPlace) frees() ContextID       { return 0 }
 func (RepairPlace) head(s *Step) headcount { return ownHead(s) }
 func (RepairPlace) leaves() ContextID      { return 0 }
 func (RepairPlace) guards() guardSet       { return 0 }
+
+// counts: what is copied back from the old copy is on somebody's word.
+func (a RepairPlace) counts() string {
+	if a.Restore {
+		return ""
+	}
+	return guardRepairs
+}
+
+func (a RepairPlace) edit(_, after func(*Account)) Action {
+	after(&a.Account)
+	return a
+}
 func (RepairPlace) nature() nature {
 	return nature{one: "user to repair in OX", many: "users to repair in OX",
 		kept: "what was made as the directory says stays so"}
@@ -253,6 +296,12 @@ func (a TransferContext) leaves() ContextID {
 }
 
 func (TransferContext) guards() guardSet { return 0 }
+func (TransferContext) counts() string   { return "" }
+func (a TransferContext) edit(before, after func(*Account)) Action {
+	before(&a.Before)
+	after(&a.After)
+	return a
+}
 func (TransferContext) nature() nature {
 	return nature{one: "person to transfer to another context", many: "people to transfer to another context",
 		copies: true}
@@ -285,13 +334,27 @@ func (a DropCopy) frees() ContextID {
 	return a.Before.Previous.Context
 }
 
-func (a DropCopy) head(*Step) headcount { return leaving(a.Before.Previous.Context, a.Before.Role) }
+func (a DropCopy) head(*Step) headcount { return leaving(a.frees(), a.Before.Role) }
 func (a DropCopy) leaves() ContextID    { return a.frees() }
 func (DropCopy) guards() guardSet       { return 0 }
+
+// counts: a copy that goes with its account is counted there.
+func (a DropCopy) counts() string {
+	if a.WithAccount {
+		return ""
+	}
+	return guardCopies
+}
+
+func (a DropCopy) edit(before, after func(*Account)) Action {
+	before(&a.Before)
+	after(&a.After)
+	return a
+}
 func (a DropCopy) nature() nature {
 	return nature{one: "old copy to remove after a transfer", many: "old copies to remove after a transfer",
 		destroys: true,
-		kept:     "the copy is deleted for ever", withAccount: a.WithAccount, forgets: a.Leftover == nil}
+		kept:     "the copy is deleted for ever", withAccount: a.WithAccount, forgets: a.Leftover == nil, beside: a.Leftover != nil}
 }
 func (DropCopy) undo(_ *undoer, cur Account, _ *Step) (Account, string) { return cur, "" }
 
@@ -311,6 +374,12 @@ func (SendNotice) frees() ContextID               { return 0 }
 func (SendNotice) head(s *Step) headcount         { return ownHead(s) }
 func (SendNotice) leaves() ContextID              { return 0 }
 func (SendNotice) guards() guardSet               { return 0 }
+func (SendNotice) counts() string                 { return "" }
+func (a SendNotice) edit(before, after func(*Account)) Action {
+	before(&a.Before)
+	after(&a.After)
+	return a
+}
 func (SendNotice) nature() nature {
 	return nature{one: "leaver to notify", many: "leavers to notify", closes: true}
 }
@@ -333,6 +402,12 @@ func (SendReminder) frees() ContextID               { return 0 }
 func (SendReminder) head(s *Step) headcount         { return ownHead(s) }
 func (SendReminder) leaves() ContextID              { return 0 }
 func (SendReminder) guards() guardSet               { return 0 }
+func (SendReminder) counts() string                 { return "" }
+func (a SendReminder) edit(before, after func(*Account)) Action {
+	before(&a.Before)
+	after(&a.After)
+	return a
+}
 func (SendReminder) nature() nature {
 	return nature{one: "leaver to remind", many: "leavers to remind", closes: true,
 		kept: "a reminder that was sent stays sent"}
@@ -354,6 +429,12 @@ func (CancelNotice) frees() ContextID               { return 0 }
 func (CancelNotice) head(s *Step) headcount         { return ownHead(s) }
 func (CancelNotice) leaves() ContextID              { return 0 }
 func (CancelNotice) guards() guardSet               { return 0 }
+func (CancelNotice) counts() string                 { return "" }
+func (a CancelNotice) edit(before, after func(*Account)) Action {
+	before(&a.Before)
+	after(&a.After)
+	return a
+}
 func (CancelNotice) nature() nature {
 	return nature{one: "notice to take back", many: "notices to take back", opens: true,
 		kept: "a notice that was cancelled is not sent again: if the record is gone, a new one is"}
@@ -375,6 +456,12 @@ func (Deactivate) frees() ContextID               { return 0 }
 func (Deactivate) head(s *Step) headcount         { return ownHead(s) }
 func (Deactivate) leaves() ContextID              { return 0 }
 func (Deactivate) guards() guardSet               { return 0 }
+func (Deactivate) counts() string                 { return "" }
+func (a Deactivate) edit(before, after func(*Account)) Action {
+	before(&a.Before)
+	after(&a.After)
+	return a
+}
 func (Deactivate) nature() nature {
 	return nature{one: "account to deactivate", many: "accounts to deactivate", destroys: true, closes: true}
 }
@@ -395,6 +482,12 @@ func (Reactivate) frees() ContextID               { return 0 }
 func (Reactivate) head(s *Step) headcount         { return ownHead(s) }
 func (Reactivate) leaves() ContextID              { return 0 }
 func (Reactivate) guards() guardSet               { return 0 }
+func (Reactivate) counts() string                 { return "" }
+func (a Reactivate) edit(before, after func(*Account)) Action {
+	before(&a.Before)
+	after(&a.After)
+	return a
+}
 func (Reactivate) nature() nature {
 	return nature{one: "account to open again", many: "accounts to open again", opens: true,
 		kept: "who came back is not shut out again"}
@@ -424,6 +517,11 @@ func (a Purge) frees() ContextID {
 func (Purge) head(s *Step) headcount { return ownHead(s) }
 func (a Purge) leaves() ContextID    { return a.frees() }
 func (Purge) guards() guardSet       { return 0 }
+func (Purge) counts() string         { return "" }
+func (a Purge) edit(before, _ func(*Account)) Action {
+	before(&a.Account)
+	return a
+}
 func (Purge) nature() nature {
 	return nature{one: "account to purge for ever", many: "accounts to purge for ever", destroys: true,
 		kept: "the account is deleted for ever"}

@@ -41,8 +41,8 @@ func (in *given) due(a *Account) bool {
 	return a.Previous.Context != 0 && in.now >= a.Previous.Since.AddDays(max(0, in.policy.LifeCycle.TransferGraceDays))
 }
 
-// oldCopies finds old copies that are the last ones, and asks the guard how
-// many of the others may go today.
+// oldCopies finds old copies that are the last ones, and asks the guard how many of
+// the others, and of what cut-off transfers have left, may go today.
 func (d *decisions) oldCopies() {
 	var drops []*Step
 	for i := range d.people {
@@ -65,11 +65,12 @@ func (d *decisions) oldCopies() {
 			drops = append(drops, &drop)
 		}
 	}
-	slices.SortFunc(drops, func(x, y *Step) int { return x.Key.Compare(y.Key) })
-	d.droppable = map[RecordKey]bool{}
-	v := d.allow("copies", drops, nil)
+	drops = append(drops, pointers(d.leftovers())...)
+	slices.SortStableFunc(drops, func(x, y *Step) int { return x.Key.Compare(y.Key) })
+	d.droppable = map[string]bool{}
+	v := d.allow(guardCopies, drops, nil)
 	for _, s := range v.ok {
-		d.droppable[s.Key] = true
+		d.droppable[s.ID] = true
 	}
 	d.held = append(d.held, v.held...)
 	d.findings = append(d.findings, v.told...)
@@ -102,10 +103,12 @@ func (d *decisions) dropCopy(c *claim, purging bool) {
 		drop := d.dropStep(&a)
 		drop.Action = DropCopy{Before: a, After: next, WithAccount: true}
 		c.steps = append(c.steps, drop)
-	case !d.droppable[a.Key]: // the last one, or one too many
-		return
 	default:
-		c.steps = append(c.steps, d.dropStep(&a))
+		drop := d.dropStep(&a)
+		if !d.droppable[drop.ID] { // the last one, or one too many
+			return
+		}
+		c.steps = append(c.steps, drop)
 	}
 	c.before = &next
 	c.acc.Previous = Previous{}
@@ -158,17 +161,9 @@ func (d *decisions) restore(i int32, cur Account, chain []Step, access string, p
 	d.claim(c, pop)
 }
 
-// leftovers drops copies that cut-off transfers have left behind and nobody needs
-// any more: the journal proves them ours, the person's place stands elsewhere, and
-// no transfer of today goes there.
-func (d *decisions) leftovers() {
-	if len(d.state.Leftovers) == 0 {
-		return
-	}
-	wanted := map[copyKey]bool{}
-	for i := range d.claims {
-		wanted[copyKey{d.claims[i].acc.Username, d.claims[i].pin}] = true
-	}
+// leftovers lists the copies that cut-off transfers have left behind: the journal proves
+// them ours, and the person's place stands elsewhere.
+func (d *decisions) leftovers() (drops []Step) {
 	for _, l := range d.state.Leftovers {
 		i, ok := d.byUser.number(l.Username)
 		if !ok {
@@ -179,14 +174,29 @@ func (d *decisions) leftovers() {
 			continue
 		}
 		a := p.account
-		if a.Held || d.onHold[a.Key] || a.State == Pending || wanted[copyKey{l.Username, l.Context}] || !d.isLeftover(a, l) {
+		if a.Held || d.onHold[a.Key] || a.State == Pending || !d.isLeftover(a, l) {
 			continue
 		}
 		s := newStep(KindDropCopy, a, fmt.Sprintf("a transfer to context %d was cut off and is not wanted any more",
 			l.Context),
 			DropCopy{Before: *a, After: *a, Leftover: &l})
 		s.ID = fmt.Sprintf("drop-leftover-%d:%s", l.Context, a.Key)
-		d.frees = append(d.frees, s)
+		drops = append(drops, s)
+	}
+	return drops
+}
+
+// dropLeftovers drops those of them that the guard lets go, unless a transfer of today
+// goes there.
+func (d *decisions) dropLeftovers() {
+	wanted := map[copyKey]bool{}
+	for i := range d.claims {
+		wanted[copyKey{d.claims[i].acc.Username, d.claims[i].pin}] = true
+	}
+	for _, s := range d.leftovers() {
+		if d.droppable[s.ID] && !wanted[copyKey{s.Subject, s.Action.frees()}] {
+			d.frees = append(d.frees, s)
+		}
 	}
 }
 

@@ -28,12 +28,12 @@ type decisions struct {
 
 	early     early
 	names     *names
-	coming    int                // newcomers at most
-	proposed  *names             // of renames that are only proposed
-	droppable map[RecordKey]bool // whose old copy the guard lets go today
-	used      map[int]int        // overrides that let old copies go
-	asked     map[string]bool    // ids of renames that were looked at
-	several   int                // people whom more than one population takes
+	coming    int             // newcomers at most
+	proposed  *names          // of renames that are only proposed
+	droppable map[string]bool // ids of the steps that the guard lets delete copies today
+	used      map[int]int     // overrides that let old copies go
+	asked     map[string]bool // ids of renames that were looked at
+	several   int             // people whom more than one population takes
 }
 
 // claim is somebody for whom a context is to be found.
@@ -130,7 +130,7 @@ func (f *facts) decide() *decisions {
 			"%s of those who are new or change are taken by more than one population; the first in the policy counts",
 			people(d.several))
 	}
-	d.leftovers()
+	d.dropLeftovers()
 	d.renamesThatWait()
 	return d
 }
@@ -641,8 +641,10 @@ func (d *decisions) staying(r *prepared, rec *Record) {
 	inOX := slices.ContainsFunc(r.fields, func(f string) bool { return oxFields[f] }) || a.State == Deactivated ||
 		slices.Contains(r.fields, "former")
 	if what := differs(r.place, w); what != "" && !inOX {
-		chain = append(chain, newStep(KindRepair, w, "in OX "+what+" not as in the directory",
-			RepairPlace{Account: *w, Access: r.access, Found: *r.place}))
+		repair := newStep(KindRepair, w, "in OX "+what+" not as in the directory",
+			RepairPlace{Account: *w, Access: r.access, Found: *r.place})
+		repair.School = newStep(KindRepair, a, "", RepairPlace{}).School
+		chain = append(chain, repair)
 	}
 	d.steps = append(d.steps, chain...)
 	if d.policy.context(w.Context) == nil {

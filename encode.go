@@ -321,6 +321,7 @@ func (a *Account) fields(o *object) {
 		o.date("on", m.On)
 		o.textIf("role", string(m.Role))
 		o.textIf("school", string(m.School))
+		o.numberIf("from", int(m.From))
 	})
 	if a.Traits != (Traits{}) && !o.bare {
 		o.sub("traits", func(o *object) {
@@ -358,6 +359,7 @@ func (a ChangeAccount) fields(o *object) {
 	o.texts("fields", a.Fields)
 	o.text("access", a.Access)
 	o.flagIf("seat_exists", a.SeatExists)
+	o.flagIf("anew", a.Anew)
 }
 
 func (a RepairPlace) fields(o *object) {

@@ -315,6 +315,7 @@ func (d *digest) account(a *Account) {
 		d.number(int(m.On))
 		d.text(string(m.Role))
 		d.text(string(m.School))
+		d.number(int(m.From))
 	}
 	for _, n := range [...]int{int(a.Context), int(a.NoticedOn), int(a.Deactivated), int(a.Previous.Context),
 		int(a.Previous.UserID), int(a.Previous.Since), int(a.Made)} {

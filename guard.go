@@ -25,9 +25,9 @@ func guardWord(name string) string {
 		}
 	}
 	switch name {
-	case "repairs":
-		return "users missing in OX"
-	case "copies":
+	case guardRepairs:
+		return "users to repair in OX"
+	case guardCopies:
 		return "old copies to delete"
 	}
 	return name
@@ -93,9 +93,9 @@ func (g *given) limit(guard string, role Role) Limit {
 		return l.Details
 	case "renames":
 		return renameLimit
-	case "repairs":
+	case guardRepairs:
 		return repairLimit
-	case "copies": // as many as a change of terms leaves behind, whenever their grace ends
+	case guardCopies: // as many as a change of terms leaves behind, whenever their grace ends
 		return g.policy.Guards.TermChange.Transfers
 	}
 	return l.Transfers // people move between schools and populations when they move between contexts
@@ -130,12 +130,15 @@ func (n contextNames) of(c ContextID) SchoolID {
 
 // whence is the context under which transfers and old copies count somebody.
 func (f *facts) whence(guard string, a *Account, done bool, names contextNames) SchoolID {
+	if m := f.recentMark(guard, a); m != nil && m.From != 0 {
+		return names.of(m.From)
+	}
 	switch {
-	case guard == "copies":
+	case guard == guardCopies:
 		return names.of(cmp.Or(a.Previous.Context, a.Context))
 	case f.recent(a.Previous.Since): // whoever has moved counts where they were
 		return names.of(a.Previous.Context)
-	case done: // the old copy is gone, and with it from where
+	case done: // an earlier version did not remember from where
 		return ""
 	}
 	return names.of(a.Context)
@@ -144,7 +147,7 @@ func (f *facts) whence(guard string, a *Account, done bool, names contextNames) 
 func (f *facts) census(guard string) *census {
 	c := &census{total: map[headcount]int{}, past: map[headcount]int{}, byRole: map[Role]int{}, pastByRole: map[Role]int{}}
 	contexts := contextNames{}
-	plain := guard != "copies" && guard != "transfers"
+	plain := guard != guardCopies && guard != guardTransfers
 	usual := heads{} // most people, by school and role
 	for i := range f.people {
 		a := f.people[i].account
@@ -211,7 +214,7 @@ func (f *facts) allow(name string, steps, waiting []*Step) verdict {
 		return v
 	}
 	j := judgement{facts: f, verdict: &v, name: name, what: guardWord(name), window: f.window(), steps: steps,
-		heads: make([]headcount, len(steps)), next: map[headcount]int{}}
+		heads: make([]headcount, len(steps)), next: map[headcount]int{}, again: make([]bool, len(steps))}
 	passed := make([]int, 0, len(steps))
 	for i, s := range steps {
 		j.heads[i] = s.Action.head(s)
@@ -220,7 +223,8 @@ func (f *facts) allow(name string, steps, waiting []*Step) verdict {
 			continue
 		}
 		passed = append(passed, i)
-		j.next[j.heads[i]]++
+		j.again[i] = f.countedAlready(name, s)
+		j.count(i)
 	}
 	for _, s := range waiting {
 		j.next[s.Action.head(s)]++
@@ -228,14 +232,14 @@ func (f *facts) allow(name string, steps, waiting []*Step) verdict {
 	c := f.census(name)
 	v.ok = slices.Grow(v.ok, len(passed))
 	passed = j.schools(c, passed)
-	if name == "transfers" { // a context is emptied by many schools, a school by one
+	if name == guardTransfers || name == guardCopies { // a context is emptied by many schools, a school by one
 		heads := j.heads
 		j.heads, j.next = make([]headcount, len(steps)), map[headcount]int{}
 		for _, i := range passed {
 			j.heads[i] = ownHead(steps[i])
-			j.next[j.heads[i]]++
+			j.count(i)
 		}
-		passed = j.schools(f.census("transfers by school"), passed)
+		passed = j.schools(f.census(name+ofSchools), passed)
 		j.heads = heads
 	}
 	j.district(c, passed)
@@ -256,6 +260,14 @@ type judgement struct {
 	steps      []*Step
 	heads      []headcount       // under which each of the steps is counted
 	next       map[headcount]int // how many of the steps are counted there, those that wait included
+	again      []bool            // which of the steps are counted among what was done
+}
+
+// count counts one of the steps, unless it is counted among what was done.
+func (j *judgement) count(i int) {
+	if !j.again[i] {
+		j.next[j.heads[i]]++
+	}
 }
 
 func (j *judgement) hold(s *Step, format string, a ...any) {
@@ -289,10 +301,13 @@ func (j *judgement) schools(c *census, steps []int) (passed []int) {
 func (j *judgement) district(c *census, steps []int) {
 	lifted := j.lifted(j.name)
 	perRole := map[Role]int{}
+	limit, n := j.limit(j.name, ""), c.allPast
 	for _, i := range steps {
-		perRole[j.heads[i].role]++
+		if !j.again[i] {
+			perRole[j.heads[i].role]++
+			n++
+		}
 	}
-	limit, n := j.limit(j.name, ""), c.allPast+len(steps)
 	most := max(limit.Free, c.all*limit.DistrictPercent/100)
 	for _, i := range steps {
 		s, role := j.steps[i], j.heads[i].role

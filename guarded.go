@@ -175,8 +175,8 @@ func (g *guarded) creates() {
 	}
 }
 
-// repairs holds what would make users anew that OX does not show, where many are
-// missing.
+// repairs holds what would make users anew that OX does not show, or set them right,
+// where there are many of them.
 func (g *guarded) repairs() {
 	var steps []*Step
 	byID := map[string]*claim{}
@@ -193,9 +193,19 @@ func (g *guarded) repairs() {
 			steps, byID[s.ID] = append(steps, &s), c
 		}
 	}
-	for _, h := range g.ask("repairs", steps, nil).held {
-		g.keepClaim(byID[h.Step.ID], "repairs", h.Why)
+	for i := range g.steps {
+		if s := &g.steps[i]; s.Action.counts() == guardRepairs {
+			steps = append(steps, s)
+		}
 	}
+	for _, h := range g.ask(guardRepairs, steps, nil).held {
+		if c := byID[h.Step.ID]; c != nil {
+			g.keepClaim(c, guardRepairs, h.Why)
+		} else {
+			g.keep(h.Step, guardRepairs, h.Why)
+		}
+	}
+	g.steps = slices.DeleteFunc(g.steps, func(s Step) bool { return g.told[s.ID] })
 }
 
 // changes holds back changes of accounts when a school, or the district, has

@@ -3,17 +3,22 @@ package schoolmail
 import (
 	"math/bits"
 	"slices"
+	"strings"
 )
 
-// Mark remembers a change of an account that a guard counts: which guard, on
-// what day, and role and school as they were before. Marks let guards count over
-// their window and by what the world was before the day's runs; they live in the
-// directory, with the life cycle, so that a lost folder loses none.
+// Mark remembers what a guard counts of an account: which guard, on what day, and
+// role and school as they were before. Marks let guards count over their window and
+// by what the world was before the day's runs; they live in the directory, with the
+// life cycle, so that a lost folder loses none. What is done in Open-Xchange alone, a
+// repair or the removal of an old copy, is marked before it is done: whatever is cut
+// off after that is counted although it may not have happened, and counted once when
+// it is done in the next run.
 type Mark struct {
-	Guard  string   `json:"guard"`
-	On     Date     `json:"on"`
-	Role   Role     `json:"role,omitempty"`
-	School SchoolID `json:"school,omitempty"`
+	Guard  string    `json:"guard"`
+	On     Date      `json:"on"`
+	Role   Role      `json:"role,omitempty"`
+	School SchoolID  `json:"school,omitempty"`
+	From   ContextID `json:"from,omitempty"` // transfers and copies: the context that they are counted in
 }
 
 // changeGuard is a guard on changes of accounts.
@@ -113,15 +118,95 @@ func (d *decisions) marked(before, after *Account, fields []string) []Mark {
 	return marks
 }
 
-const guardTransfers = "transfers"
+const (
+	guardTransfers = "transfers"
+	guardRepairs   = "repairs"
+	guardCopies    = "copies"
+)
 
-// moved returns the marks of an account after a transfer: those that still count, and one
-// of the transfer.
-func (in *given) moved(a *Account, c *claim) []Mark {
-	marks := slices.DeleteFunc(slices.Clone(a.Marks), func(m Mark) bool {
-		return in.now.Sub(m.On) >= in.window() || m.Guard == guardTransfers
+// ofSchools is put behind the name of a guard that counts by context, too: transfers and
+// old copies.
+const ofSchools = " by school"
+
+// with returns marks and one more: those that still count, without an earlier one of
+// the same guard, since it is people who are counted.
+func (in *given) with(marks []Mark, m Mark) []Mark {
+	marks = slices.DeleteFunc(slices.Clone(marks), func(o Mark) bool {
+		return in.now.Sub(o.On) >= in.window() || o.Guard == m.Guard
 	})
-	return append(marks, Mark{Guard: guardTransfers, On: in.now, Role: c.before.Role, School: c.home})
+	return append(marks, m)
+}
+
+// moved returns the marks of an account after a transfer.
+func (in *given) moved(a *Account, c *claim) []Mark {
+	return in.with(a.Marks, Mark{Guard: guardTransfers, On: in.now, Role: c.before.Role, School: c.home, From: c.now})
+}
+
+// markOf returns the mark that a step leaves before anything else is done, of the
+// person as they were observed; without a guard if it leaves none.
+func (f *facts) markOf(s *Step) (m Mark) {
+	guard := s.Action.counts()
+	p := f.personOf(s.Key)
+	if guard == "" || p == nil || p.account == nil {
+		return m
+	}
+	m = Mark{Guard: guard, On: f.now, Role: p.account.Role, From: s.Action.frees()}
+	if ms := p.account.Memberships; len(ms) > 0 {
+		m.School = ms[0].School
+	}
+	return m
+}
+
+// countedAlready reports whether a step is counted among what was done within the
+// window: a run has marked it and was cut off, or did the same to the person before.
+func (f *facts) countedAlready(guard string, s *Step) bool {
+	m := f.markOf(s)
+	return m.Guard == guard && guard != "" && slices.ContainsFunc(f.personOf(s.Key).account.Marks, func(o Mark) bool {
+		return o.Guard == m.Guard && o.From == m.From && f.recent(o.On)
+	})
+}
+
+// mark gives the steps that leave no other trace their marks, and hands them on to what
+// comes later for the same person.
+func (f *facts) mark(steps []Step) {
+	given := map[RecordKey][]Mark{} // so far
+	for i := range steps {
+		if steps[i].Action.counts() != "" {
+			given[steps[i].Key] = nil
+		}
+	}
+	if len(given) == 0 {
+		return
+	}
+	latest := map[RecordKey]*Account{}
+	for i := range steps {
+		s := &steps[i]
+		before, concerned := given[s.Key]
+		if !concerned {
+			continue
+		}
+		after := before
+		if m := f.markOf(s); m.Guard != "" {
+			after = append(slices.Clip(before), m)
+			given[s.Key] = after
+		}
+		if a := latest[s.Key]; a != nil && s.Action.nature().beside {
+			same := func(o *Account) { *o = *a }
+			s.Action = s.Action.edit(same, same)
+			before, after = nil, after[len(before):]
+		}
+		s.Action = s.Action.edit(f.add(before), f.add(after))
+		_, latest[s.Key] = states(s.Action)
+	}
+}
+
+// add returns what adds marks to an account.
+func (in *given) add(marks []Mark) func(*Account) {
+	return func(a *Account) {
+		for _, m := range marks {
+			a.Marks = in.with(a.Marks, m)
+		}
+	}
 }
 
 // window is the number of days, up to today, over which guards count: within a
@@ -150,6 +235,7 @@ func (in *given) recent(d Date) bool { return !d.IsZero() && in.now.Sub(d) < in.
 // head returns under which school and role a guard counts a person: where the
 // change was that it counts, and otherwise as it was before the runs of today.
 func (in *given) head(guard string, a *Account) headcount {
+	guard, _ = strings.CutSuffix(guard, ofSchools)
 	for _, m := range a.Marks {
 		if m.On == in.now || m.Guard == guard && in.recent(m.On) {
 			return headcount{m.School, m.Role}
@@ -182,17 +268,26 @@ func (in *given) counted(guard string, a *Account) bool {
 
 // done reports whether an account was, within the window, what a guard counts.
 func (in *given) done(guard string, a *Account) bool {
+	guard, _ = strings.CutSuffix(guard, ofSchools)
 	switch guard {
 	case "leavers":
 		return in.recent(a.NoticedOn)
 	case "deactivations":
 		return in.recent(a.Deactivated)
-	case "transfers", "transfers by school":
+	case guardTransfers:
 		// Old copies go, and then only the mark tells.
-		guard = guardTransfers
 		if in.recent(a.Previous.Since) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(a.Marks, func(m Mark) bool { return m.Guard == guard && in.recent(m.On) })
+	return in.recentMark(guard, a) != nil
+}
+
+// recentMark returns what an account has of a guard within the window, or nil.
+func (in *given) recentMark(guard string, a *Account) *Mark {
+	i := slices.IndexFunc(a.Marks, func(m Mark) bool { return m.Guard == guard && in.recent(m.On) })
+	if i < 0 {
+		return nil
+	}
+	return &a.Marks[i]
 }

@@ -64,6 +64,7 @@ func (g *guarded) order() *Plan {
 		return cmp.Or(strings.Compare(x.Kind, y.Kind), strings.Compare(x.Text, y.Text))
 	})
 	slices.SortStableFunc(p.Held, func(x, y Held) int { return strings.Compare(x.Step.ID, y.Step.ID) })
+	g.mark(p.Steps)
 	depend(p.Steps)
 	return p
 }

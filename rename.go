@@ -72,6 +72,12 @@ func (Rename) frees() ContextID               { return 0 }
 func (a Rename) head(s *Step) headcount       { return a.change().head(s) }
 func (Rename) leaves() ContextID              { return 0 }
 func (a Rename) guards() guardSet             { return a.change().guards() }
+func (Rename) counts() string                 { return "" }
+func (a Rename) edit(before, after func(*Account)) Action {
+	before(&a.Before)
+	after(&a.After)
+	return a
+}
 func (Rename) nature() nature {
 	return nature{one: "person to rename", many: "people to rename", renames: true,
 		kept: "a rename stays: the old address may be known as gone already; rename back"}

@@ -367,7 +367,7 @@ func (s *seats) seatStep(c *claim, into ContextID) Step {
 			fields = append(fields, "context")
 		}
 		return newStep(KindChange, &after, c.reason, ChangeAccount{Before: *c.before, After: after, Fields: fields,
-			Access: c.access})
+			Access: c.access, Anew: c.before.Context != 0})
 	}
 	after.Previous = Previous{Context: c.now, UserID: c.place.UserID, Since: s.now}
 	after.Marks = s.moved(&after, c)

@@ -25,6 +25,9 @@ func (act RepairPlace) carryOut(ctx context.Context, a *applier, s *Step) error 
 	if act.Restore {
 		return a.restore(ctx, s, act, live)
 	}
+	if err := a.mark(ctx, s, live, act.Account.Marks); err != nil {
+		return err
+	}
 	return a.ensureUser(ctx, s, &act.Account, act.Access)
 }
 
@@ -112,6 +115,17 @@ func states(act Action) (before, after *Account) { return act.states() }
 
 func (a *applier) changeDirectory(ctx context.Context, s *Step, name string, before, after Account) error {
 	return a.effect(ctx, s, name, func() error { return a.Directory.ChangeAccount(ctx, before, after) })
+}
+
+// mark writes what guards count of a step before anything else is done, so that whatever
+// is cut off afterwards is counted.
+func (a *applier) mark(ctx context.Context, s *Step, live Account, marks []Mark) error {
+	if slices.Equal(live.Marks, marks) {
+		return nil
+	}
+	after := live
+	after.Marks = marks
+	return a.changeDirectory(ctx, s, "mark-account", live, after)
 }
 
 func userSpec(acc *Account, access string) UserSpec {
@@ -207,7 +221,8 @@ var oxFields = map[string]bool{"given_name": true, "family_name": true, "display
 	"role": true, "access": true, "context": true, "aliases": true}
 
 func (act ChangeAccount) carryOut(ctx context.Context, a *applier, s *Step) error {
-	inOX := act.After.Context != 0 && slices.ContainsFunc(act.Fields, func(f string) bool { return oxFields[f] })
+	inOX := act.After.Context != 0 &&
+		(act.Anew || slices.ContainsFunc(act.Fields, func(f string) bool { return oxFields[f] }))
 	if chain := a.chain[s.Key]; inOX || chain[len(chain)-1] != a.byID[s.ID] {
 		// Whoever has moved on already must not get a user where they were.
 		if live, err := a.as(ctx, &act.Before); err != nil {
@@ -235,8 +250,8 @@ func (act ChangeAccount) carryOut(ctx context.Context, a *applier, s *Step) erro
 		}
 	}
 	// The access is remembered by the directory alone, which therefore hears of
-	// it only when OX has it; what else differs in OX the next plan sees.
-	first := slices.Contains(act.Fields, "access") && act.Before.Context == act.After.Context
+	// it only when OX has it; what else differs in OX, or is missing, the next plan sees.
+	first := !act.Anew && slices.Contains(act.Fields, "access") && act.Before.Context == act.After.Context
 	if inOX && first {
 		if err := a.ensureUser(ctx, s, &act.After, act.Access); err != nil {
 			return err

@@ -242,6 +242,9 @@ func (a *applier) dropLeftover(ctx context.Context, s *Step, act DropCopy) error
 			"nothing is deleted: %w",
 			live.Username, there.Context, ErrConflict)
 	}
+	if err := a.mark(ctx, s, live, act.After.Marks); err != nil {
+		return err
+	}
 	return a.discard(ctx, s, there)
 }
 
@@ -268,13 +271,18 @@ func (act DropCopy) carryOut(ctx context.Context, a *applier, s *Step) error {
 			}
 			return err
 		}
+		marked := act.Before
+		marked.Marks = act.After.Marks
+		if err := a.mark(ctx, s, live, marked.Marks); err != nil {
+			return err
+		}
 		err := a.record(ctx, s, "delete-old-copy", old.Context, act.Before.Context, old.UserID, func() error {
 			return a.Groupware.DeleteUser(ctx, Place{Context: old.Context, UserID: old.UserID, Username: act.Before.Username})
 		})
 		if err != nil {
 			return err
 		}
-		return a.changeDirectory(ctx, s, "forget-old-copy", act.Before, act.After)
+		return a.changeDirectory(ctx, s, "forget-old-copy", marked, act.After)
 	}
 	return fmt.Errorf("schoolmail: account %s remembers another old copy: %w", act.Before.Username, ErrConflict)
 }

@@ -52,7 +52,8 @@
 // on hold; unlisted=yes keeps the person out of all address books; notice is the
 // private address; access the OX access combination that
 // the account was given; made the day on which it was made; marks the changes
-// that guards still count (guard/day/role/school before, several with commas);
+// that guards still count (guard/day/role/school before, of transfers and old copies
+// with /context, several with commas);
 // birth and number are keyed hashes in hexadecimal. Values are percent-encoded
 // where they hold a blank, a control character, ";" or "%". Fields that this
 // version does not know are kept. A text that cannot be read, or that says deactivated

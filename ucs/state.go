@@ -158,20 +158,28 @@ func parsePrevious(v string) (p schoolmail.Previous, err error) {
 	return schoolmail.Previous{Context: schoolmail.ContextID(ctx), UserID: schoolmail.UserID(id), Since: since}, err
 }
 
-// parseMarks reads guard/day/role/school, several of them with commas between.
+// parseMarks reads guard/day/role/school or guard/day/role/school/context, several of
+// them with commas between.
 func parseMarks(v string) ([]schoolmail.Mark, error) {
 	var marks []schoolmail.Mark
 	for part := range strings.SplitSeq(v, ",") {
 		f := strings.Split(part, "/")
-		if len(f) != 4 || !validKey(f[0]) {
+		if len(f) != 4 && len(f) != 5 || !validKey(f[0]) {
 			return nil, fmt.Errorf("expected guard/day/role/school")
 		}
 		on, err := stateDate(f[1])
 		if err != nil {
 			return nil, err
 		}
-		marks = append(marks, schoolmail.Mark{Guard: f[0], On: on, Role: schoolmail.Role(f[2]),
-			School: schoolmail.SchoolID(f[3])})
+		m := schoolmail.Mark{Guard: f[0], On: on, Role: schoolmail.Role(f[2]), School: schoolmail.SchoolID(f[3])}
+		if len(f) == 5 {
+			from, err := positive(f[4])
+			if err != nil {
+				return nil, err
+			}
+			m.From = schoolmail.ContextID(from)
+		}
+		marks = append(marks, m)
 	}
 	return marks, nil
 }
@@ -180,6 +188,9 @@ func marksText(marks []schoolmail.Mark) string {
 	parts := make([]string, len(marks))
 	for i, m := range marks {
 		parts[i] = fmt.Sprintf("%s/%s/%s/%s", m.Guard, m.On, m.Role, m.School)
+		if m.From != 0 {
+			parts[i] += fmt.Sprintf("/%d", m.From)
+		}
 	}
 	return strings.Join(parts, ",")
 }

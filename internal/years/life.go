@@ -24,15 +24,17 @@ const (
 
 // Life is a district that lives from day to day.
 type Life struct {
-	World *World
-	Days  int // lived so far
-	Plans int // made so far
-	Steps int // planned so far
-	Lies  map[string]int
+	World  *World
+	Days   int // lived so far
+	Plans  int // made so far
+	Steps  int // planned so far
+	Lies   map[string]int
+	Spoilt int // users in OX that somebody has deleted or changed
 	// Proposed counts accounts of a living site that were proposed for somebody.
 	Proposed int
 
 	more      *rand.Rand // for what came later, so that a seed's days stay what they were
+	spoils    *rand.Rand // for what is spoilt in OX
 	filled    column
 	calm      int                             // the day until which no id is wrong
 	strange   map[string]schoolmail.RecordKey // accounts that have lost their record ids
@@ -51,7 +53,7 @@ type Life struct {
 // export, and in every other one old copies are kept.
 func NewLife(seed uint64, people int) *Life {
 	l := &Life{rng: rand.New(rand.NewPCG(seed, 9)), births: seed%2 == 0, Lies: map[string]int{},
-		more: rand.New(rand.NewPCG(seed, 10)), strange: map[string]schoolmail.RecordKey{}}
+		more: rand.New(rand.NewPCG(seed, 10)), spoils: rand.New(rand.NewPCG(seed, 11)), strange: map[string]schoolmail.RecordKey{}}
 	l.district = escadatest.NewDistrict(seed, &escadatest.Options{People: people, Schools: 5, Source: source})
 	grace := -1
 	if seed/2%2 == 0 {
@@ -117,6 +119,9 @@ func (l *Life) Day() error {
 	}
 	if l.quietly() && l.Days > 40 && l.Days%yearDays < yearDays-6 && l.more.IntN(1000) < 8 {
 		l.estrange()
+	}
+	if l.Days > 20 && l.spoils.IntN(1000) < 40 {
+		l.wreck(1 + l.spoils.IntN(7))
 	}
 	w.counts()
 	d, spoilt := l.export()
@@ -299,7 +304,7 @@ func (l *Life) check(quiet bool) {
 			w.Harm.add(DataLost, fmt.Sprint(w.today, " ", n, " in context ", a.Context))
 		}
 		gone := a.State == schoolmail.Deactivated && w.today.Sub(a.Deactivated) >= purgeDays // a purge that was cut off
-		if !ok && !gone && !a.Held {
+		if !ok && !gone && !a.Held && !w.broken[n] {
 			w.Harm.add(DataLost, fmt.Sprint(w.today, " ", n, " has no user in context ", a.Context))
 		}
 	}

@@ -2,6 +2,7 @@ package years
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ictmedia/schoolmail"
@@ -36,6 +37,10 @@ func (w *World) note(before, after *schoolmail.Account) {
 		w.changes = append(w.changes, c)
 	}
 	add("role", before.Role != after.Role)
+	if before.GivenName != after.GivenName || before.FamilyName != after.FamilyName || before.Role != after.Role ||
+		before.DisplayName != after.DisplayName || before.Language != after.Language || before.Access != after.Access {
+		w.touched[after.Username] = w.today
+	}
 	add("name", before.GivenName != after.GivenName || before.FamilyName != after.FamilyName)
 	add("private mail", before.NoticeMail != after.NoticeMail)
 	add("language", before.Language != after.Language)
@@ -53,6 +58,67 @@ func (w *World) note(before, after *schoolmail.Account) {
 	add("class", other)
 }
 
+// done puts down what was done to somebody in OX alone.
+func (w *World) done(what string, a *schoolmail.Account) {
+	c := change{w.today, a.Username, what, "", a.Role}
+	if len(a.Memberships) > 0 {
+		c.school = a.Memberships[0].School
+	}
+	w.changes = append(w.changes, c)
+}
+
+// repaired puts down that a user whom somebody has spoilt is as the directory says again.
+func (w *World) repaired(name string, missing bool) {
+	if a := w.accounts[name]; w.broken[name] {
+		w.done("repair", &a)
+		delete(w.broken, name)
+		if missing {
+			delete(w.touched, name)
+		}
+	}
+}
+
+// dropped puts down that an old copy was deleted whose account stays.
+func (w *World) dropped(c schoolmail.ContextID, name string) {
+	a, ok := w.accounts[name]
+	if ok && w.grace && c != a.Context && c == a.Previous.Context && a.State != schoolmail.Deactivated {
+		w.done("old copy", &a)
+	}
+}
+
+// wreck lets somebody beside us delete users in OX, or change their names; nobody's whose
+// copy stands somewhere.
+func (l *Life) wreck(n int) {
+	w := l.World
+	names := slices.Sorted(maps.Keys(w.accounts))
+	for range n {
+		name := pick(l.spoils, names)
+		a := w.accounts[name]
+		stands := 0
+		for _, x := range w.contexts {
+			if _, ok := x.users[name]; ok {
+				stands++
+			}
+		}
+		if a.Key.IsZero() || a.State != schoolmail.Active || a.Context == 0 || a.Held || stands != 1 ||
+			a.Previous != (schoolmail.Previous{}) || w.broken[name] {
+			continue
+		}
+		users := w.contexts[a.Context].users
+		u, ok := users[name]
+		if !ok {
+			continue
+		}
+		w.broken[name] = true
+		if l.Spoilt++; l.spoils.IntN(2) == 0 {
+			delete(users, name)
+			continue
+		}
+		u.spec.DisplayName += " of " + name
+		users[name] = u
+	}
+}
+
 // limit is what the policy allows of something for a role.
 func (l *Life) limit(what string, role schoolmail.Role, term bool) schoolmail.Limit {
 	g := l.policy.WithDefaults().Guards.Usual
@@ -60,6 +126,10 @@ func (l *Life) limit(what string, role schoolmail.Role, term bool) schoolmail.Li
 		g = l.policy.WithDefaults().Guards.TermChange
 	}
 	switch what {
+	case "repair":
+		return schoolmail.Limit{SchoolPercent: 5, DistrictPercent: 2, Free: 5}
+	case "old copy":
+		return l.policy.WithDefaults().Guards.TermChange.Transfers
 	case "role":
 		if role == schoolmail.RolePupil {
 			return g.PupilRoles
@@ -120,7 +190,7 @@ func (l *Life) rights() {
 	n, all := map[group]int{}, map[string]int{}
 	now, nowAll := map[group]bool{}, map[string]bool{}
 	for _, c := range w.changes {
-		if w.today.Sub(c.day) >= window {
+		if w.today.Sub(c.day) >= window || c.what == "repair" && w.touched[c.who] == c.day {
 			continue
 		}
 		g := group{c.what, c.school, c.role}

@@ -27,8 +27,11 @@ type World struct {
 	journal  []schoolmail.JournalEntry
 	told     map[string]bool // user names of those who know that they leave, as the journal says
 	today    schoolmail.Date
-	changes  []change    // of the last days
-	heads    []headcount // of the last days
+	changes  []change                   // of the last days
+	broken   map[string]bool            // user names of those whose users in OX somebody has spoilt
+	touched  map[string]schoolmail.Date // user names -> when OX last had to hear of a change of theirs
+	grace    bool                       // old copies are kept for a while
+	heads    []headcount                // of the last days
 
 	Effects int // on the servers so far
 	// fault is asked before and after each effect; an error is what the caller gets.
@@ -52,7 +55,8 @@ var errCut = errors.New("the connection was cut")
 func newWorld(p *schoolmail.Policy, t *truth) *World {
 	w := &World{Harm: Harm{}, truth: t, accounts: map[string]schoolmail.Account{}, owner: map[string]string{},
 		retired: map[string]schoolmail.Date{}, contexts: map[schoolmail.ContextID]*box{},
-		capacity: map[schoolmail.ContextID]int{}, mail: map[string]string{}, told: map[string]bool{}}
+		capacity: map[schoolmail.ContextID]int{}, mail: map[string]string{}, told: map[string]bool{},
+		broken: map[string]bool{}, touched: map[string]schoolmail.Date{}, grace: p.LifeCycle.TransferGraceDays > 0}
 	for _, c := range p.Contexts {
 		w.capacity[c.ID] = c.Capacity
 	}
@@ -231,6 +235,7 @@ func (w *World) EnsureUser(_ context.Context, c schoolmail.ContextID,
 			return fmt.Errorf("no context %d", c)
 		}
 		u, ok := x.users[spec.Username]
+		w.repaired(spec.Username, !ok)
 		if !ok {
 			p, err = w.add(c, user{spec: spec, data: w.owner[spec.Username]})
 			return err
@@ -291,6 +296,7 @@ func (w *World) DeleteUser(_ context.Context, p schoolmail.Place) error {
 			return schoolmail.ErrConflict
 		}
 		w.truth.deleteUser(w, p.Context, u)
+		w.dropped(p.Context, p.Username)
 		delete(w.contexts[p.Context].users, p.Username)
 		return nil
 	})

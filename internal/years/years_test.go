@@ -90,6 +90,36 @@ func TestColumnsFilledDown(t *testing.T) {
 	}
 }
 
+// Users in OX are deleted or changed by somebody else, a few every day, and old copies
+// fall due: no more are repaired and deleted within any window than the limits allow.
+func TestUsersSpoilt(t *testing.T) {
+	t.Parallel()
+	repairs, spoilt := 0, 0
+	for i := range uint64(4) {
+		l := NewLife(*seed+i, 120)
+		for day := range 50 {
+			if day > 20 {
+				l.wreck(1 + day%3)
+			}
+			if err := l.Day(); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range l.World.changes {
+				if c.what == "repair" && c.day == l.World.today {
+					repairs++
+				}
+			}
+		}
+		if l.World.Harm.Total() > 0 {
+			t.Errorf("seed %d: %d spoilt\n%s", *seed+i, l.Spoilt, l.World.Harm)
+		}
+		spoilt += l.Spoilt
+	}
+	if repairs < 20 || spoilt < 2*repairs {
+		t.Errorf("%d spoilt, %d repaired", spoilt, repairs)
+	}
+}
+
 // A living site is taken over again and again, and plans are what was computed, through
 // a year of four districts. The seeds of the command live longer.
 func TestTakenOverAndComputed(t *testing.T) {
@@ -214,6 +244,38 @@ func TestHarmIsSeen(t *testing.T) {
 				b := a
 				b.Phone = "1"
 				w.note(&a, &b)
+			}
+			l.rights()
+		}},
+		{RightsSlipped, func(w *World) { // six repairs in a week, of people of two schools
+			l := &Life{World: w, truth: w.truth, policy: policy(100, 14, 0)}
+			w.counts()
+			for i := range 6 {
+				a := with(func(a *schoolmail.Account) {
+					a.Username, a.Role = fmt.Sprint("pupil", i), schoolmail.RolePupil
+					a.Memberships = []schoolmail.Membership{{School: schoolmail.SchoolID(fmt.Sprint("ps-", i%2))}}
+				})
+				w.accounts[a.Username], w.broken[a.Username] = a, true
+				w.contexts[10].users[a.Username] = user{spec: schoolmail.UserSpec{Username: a.Username, DisplayName: a.Username}}
+				w.EnsureUser(t.Context(), 10, schoolmail.UserSpec{Username: a.Username, DisplayName: "Pupil"})
+			}
+			l.rights()
+		}},
+		{RightsSlipped, func(w *World) { // six old copies
+			l := &Life{World: w, truth: w.truth, policy: policy(100, 14, 0)}
+			w.grace = true
+			w.EnsureContext(t.Context(), schoolmail.ContextSpec{ID: 20})
+			w.counts()
+			for i := range 6 {
+				a := with(func(a *schoolmail.Account) {
+					a.Username, a.Previous = fmt.Sprint("pupil", i), schoolmail.Previous{Context: 20, UserID: 7}
+					a.Memberships = []schoolmail.Membership{{School: schoolmail.SchoolID(fmt.Sprint("ps-", i))}}
+				})
+				w.accounts[a.Username] = a
+				for _, c := range []schoolmail.ContextID{10, 20} {
+					w.contexts[c].users[a.Username] = user{id: 7, spec: schoolmail.UserSpec{Username: a.Username}}
+				}
+				w.DeleteUser(t.Context(), schoolmail.Place{Context: 20, UserID: 7, Username: a.Username})
 			}
 			l.rights()
 		}},

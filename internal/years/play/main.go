@@ -37,7 +37,7 @@ func live(days int, seed uint64, people int) (bool, error) {
 	// Renewed often and stale soon, but so that a busy machine is not taken for a dead one.
 	total, writers := years.Writers(seed, 40, years.Pace{Renew: 200 * time.Millisecond, Stale: 4 * time.Second,
 		Work: time.Second})
-	proposed := 0
+	proposed, spoilt := 0, 0
 	lived, plans, steps, effects, lies := 0, 0, 0, 0, map[string]int{}
 	for i := range 4 {
 		l := years.NewLife(seed+uint64(i), people)
@@ -49,6 +49,7 @@ func live(days int, seed uint64, people int) (bool, error) {
 		total.Add(l.World.Harm)
 		lived, plans, steps, effects = lived+l.Days, plans+l.Plans, steps+l.Steps, effects+l.World.Effects
 		proposed += l.Proposed
+		spoilt += l.Spoilt
 		for name, n := range l.Lies {
 			lies[name] += n
 		}
@@ -56,8 +57,8 @@ func live(days int, seed uint64, people int) (bool, error) {
 	fmt.Printf("%d days, %d plans, %d steps, %d effects\nexports that were wrong about people:",
 		lived, plans, steps, effects)
 	printCounts(lies)
-	fmt.Printf("\n%d accounts of a living site proposed, %d runs that competed have written\n\n%s", proposed, writers,
-		total)
+	fmt.Printf("\n%d users in Open-Xchange spoilt by somebody else\n%d accounts of a living site proposed, "+
+		"%d runs that competed have written\n\n%s", spoilt, proposed, writers, total)
 	return total.Total() == 0, nil
 }
 
