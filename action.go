@@ -215,9 +215,10 @@ func (ChangeAccount) nature() nature {
 }
 
 // RepairPlace makes the user in OX (or its data there) as the directory says,
-// because it is missing or differs. Account has the mark that the directory gets before. With Restore the missing user is copied back
-// from the old copy that Account.Previous names; that copy is then kept for
-// another grace from the day in Account.Previous.Since.
+// because it is missing or differs. Account has the mark that the directory gets
+// before. With Restore the missing user is copied back from the old copy that
+// Account.Previous names; that copy is then kept for another grace from the day in
+// Account.Previous.Since.
 type RepairPlace struct {
 	Account Account `json:"account"`
 	Access  string  `json:"access"`
@@ -354,7 +355,8 @@ func (a DropCopy) edit(before, after func(*Account)) Action {
 func (a DropCopy) nature() nature {
 	return nature{one: "old copy to remove after a transfer", many: "old copies to remove after a transfer",
 		destroys: true,
-		kept:     "the copy is deleted for ever", withAccount: a.WithAccount, forgets: a.Leftover == nil, beside: a.Leftover != nil}
+		kept:     "the copy is deleted for ever", withAccount: a.WithAccount, forgets: a.Leftover == nil,
+		beside: a.Leftover != nil}
 }
 func (DropCopy) undo(_ *undoer, cur Account, _ *Step) (Account, string) { return cur, "" }
 

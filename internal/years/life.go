@@ -53,7 +53,8 @@ type Life struct {
 // export, and in every other one old copies are kept.
 func NewLife(seed uint64, people int) *Life {
 	l := &Life{rng: rand.New(rand.NewPCG(seed, 9)), births: seed%2 == 0, Lies: map[string]int{},
-		more: rand.New(rand.NewPCG(seed, 10)), spoils: rand.New(rand.NewPCG(seed, 11)), strange: map[string]schoolmail.RecordKey{}}
+		more: rand.New(rand.NewPCG(seed, 10)), spoils: rand.New(rand.NewPCG(seed, 11)),
+		strange: map[string]schoolmail.RecordKey{}}
 	l.district = escadatest.NewDistrict(seed, &escadatest.Options{People: people, Schools: 5, Source: source})
 	grace := -1
 	if seed/2%2 == 0 {
