@@ -115,15 +115,7 @@ func (l *Life) Day() error {
 	l.Days++
 	w := l.World
 	w.today = l.district.Today()
-	if l.chance(60) {
-		l.meddle()
-	}
-	if l.quietly() && l.Days > 40 && l.Days%yearDays < yearDays-6 && l.more.IntN(1000) < 8 {
-		l.estrange()
-	}
-	if l.Days > 20 && l.spoils.IntN(1000) < 40 {
-		l.wreck(1 + l.spoils.IntN(7))
-	}
+	l.others()
 	w.counts()
 	d, spoilt := l.export()
 	quiet := !l.chance(150)
@@ -167,6 +159,19 @@ func (l *Life) Day() error {
 	l.rights()
 	w.forget()
 	return nil
+}
+
+// others do something beside us on some days.
+func (l *Life) others() {
+	if l.chance(60) {
+		l.meddle()
+	}
+	if l.quietly() && l.Days > 40 && l.Days%yearDays < yearDays-6 && l.more.IntN(1000) < 8 {
+		l.estrange()
+	}
+	if l.Days > 20 && l.spoils.IntN(1000) < 40 {
+		l.wreck(1 + l.spoils.IntN(7))
+	}
 }
 
 // quietly reports whether nothing is wrong about people just now.
