@@ -172,7 +172,12 @@ func (s *Site) cutOffPasswords(pw *passwords, seen *Accounts, list []NewPassword
 		if !ok || slices.ContainsFunc(list, func(p NewPassword) bool { return p.Account.Username == a.Username }) {
 			continue
 		}
-		before = append(before, NewPassword{Account: *a, School: r.School, Earlier: true,
+		school := r.School
+		there := func(m schoolmail.Membership) bool { return m.School == school }
+		if len(a.Memberships) > 0 && !slices.ContainsFunc(a.Memberships, there) { // gone to another one meanwhile
+			school = a.Memberships[0].School
+		}
+		before = append(before, NewPassword{Account: *a, School: school, Earlier: true,
 			Refused: s.noPassword(seen, a, day)})
 	}
 	return append(before, list...)

@@ -136,13 +136,25 @@ func (p *passwords) publish(made func(username string) bool) error {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return fmt.Errorf("initial passwords: %w", err)
 	}
+	at := map[string]string{} // user name -> list
 	for school, rows := range add {
 		if err := p.give(school, rows); err != nil {
 			return fmt.Errorf("initial passwords: %w", err)
 		}
 		for _, r := range rows {
 			delete(p.prepared, r.Username)
+			at[r.Username] = filepath.Join(p.dir, fileName(school))
 		}
+	}
+	// What another school's list has of them opens nothing any more.
+	err := p.eachLine(func(file string, line []byte) []byte {
+		if now := at[accountOf(line)]; now != "" && now != file {
+			return nil
+		}
+		return line
+	})
+	if err != nil {
+		return fmt.Errorf("initial passwords: %w", err)
 	}
 	return p.save()
 }
@@ -212,8 +224,8 @@ func (p *passwords) lists() (files []string, err error) {
 	return files, nil
 }
 
-// without takes the lines of accounts out of all lists.
-func (p *passwords) without(gone func(username string) bool) error {
+// eachLine puts each line of the lists in the clear through f.
+func (p *passwords) eachLine(f func(file string, line []byte) []byte) error {
 	files, err := p.lists()
 	if err != nil {
 		return err
@@ -221,19 +233,31 @@ func (p *passwords) without(gone func(username string) bool) error {
 	for _, file := range files {
 		old, err := os.ReadFile(file)
 		if err != nil {
-			return fmt.Errorf("initial passwords: %w", err)
+			return err
 		}
 		var out []byte
 		for line := range bytes.Lines(old) {
-			if !gone(accountOf(line)) {
-				out = append(out, line...)
-			}
+			out = append(out, f(file, line)...)
 		}
-		if len(out) < len(old) {
+		if !bytes.Equal(out, old) {
 			if err := atomicfile.WriteBytes(file, atomicfile.Private, out); err != nil {
-				return fmt.Errorf("initial passwords: %w", err)
+				return err
 			}
 		}
+	}
+	return nil
+}
+
+// without takes the lines of accounts out of all lists.
+func (p *passwords) without(gone func(username string) bool) error {
+	err := p.eachLine(func(_ string, line []byte) []byte {
+		if gone(accountOf(line)) {
+			return nil
+		}
+		return line
+	})
+	if err != nil {
+		return fmt.Errorf("initial passwords: %w", err)
 	}
 	if err := p.withoutFiles(gone); err != nil {
 		return fmt.Errorf("initial passwords: %w", err)

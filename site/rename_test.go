@@ -25,10 +25,17 @@ type marriage struct {
 
 func married(t *testing.T, opts ...sitetest.Option) *marriage {
 	t.Helper()
+	return marriedWith(t, site.HandOut{}, opts...)
+}
+
+// marriedWith is married where passwords are handed out in a certain way.
+func marriedWith(t *testing.T, out site.HandOut, opts ...sitetest.Option) *marriage {
+	t.Helper()
 	sb := testlife.Of(sitetest.Start(append(opts, sitetest.WithPeople(20))...))(t)
 	m := &marriage{sb: sb, set: sb.Settings(), day: sb.District.Today(),
 		all: people{"1": "Ottilie Zumthor", "2": "Balthasar Quirin", "3": "Ottilie Yersin"}}
 	m.set.Policy.Naming.ChangeUsernames = true
+	m.set.HandOut = out
 	night(t, m.set, m.all, m.day)
 	if _, err := sb.Dovecot.AddMessage("ottilie.zumthor@schulen.example", "INBOX", dovecottest.Message{
 		Body: []byte("Subject: kept\r\n\r\nhello\r\n")}); err != nil {

@@ -353,7 +353,8 @@ func (s *Site) carryOut(ctx context.Context, act *Act, o *RunOptions) (*Act, err
 		if err := errors.Join(s.leaveCopies(act), s.leave(act)); err != nil {
 			return act, fmt.Errorf("report: %w", err)
 		}
-		if err := errors.Join(s.forget(act.World.Day, act.purged()), s.expire(act.World.Day)); err != nil {
+		err := errors.Join(s.followRenames(act), s.forget(act.World.Day, act.purged()), s.expire(act.World.Day))
+		if err != nil {
 			return act, err
 		}
 	}
