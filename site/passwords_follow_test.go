@@ -154,7 +154,8 @@ func TestNewPasswordCutOffBeforeAChangeOfSchool(t *testing.T) {
 		return string(b)
 	}
 	if was, is := list("ps-birkenhof"), list(string(other)); !strings.Contains(is, "ottilie.zumthor;") ||
-		strings.Contains(is, first) || strings.Contains(was, "ottilie.zumthor") || !strings.Contains(was, "balthasar.quirin") {
+		strings.Contains(is, first) || strings.Contains(was, "ottilie.zumthor") ||
+		!strings.Contains(was, "balthasar.quirin") {
 		t.Errorf("the old school has\n%s\nthe new one\n%s", was, is)
 	}
 }
