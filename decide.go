@@ -25,6 +25,7 @@ type decisions struct {
 	accounts    chunk[Account]
 	memberships chunk[Membership]
 	marks       chunk[Mark]
+	texts       texts
 
 	early     early
 	names     *names
@@ -182,7 +183,7 @@ func (d *decisions) newcomer(r *Record) {
 	wait := func(guard, why string) {
 		a := Account{Key: r.Key, State: Active, Access: pop.Access, Username: d.policy.Naming.likely(r, given, family, limit)}
 		d.want(&a, r, ms)
-		d.hold(newStep(KindCreate, &a, newcomerReason(&a), CreateAccount{Account: a, Access: pop.Access}), guard, why)
+		d.hold(newStep(KindCreate, &a, d.newcomerReason(&a), CreateAccount{Account: a, Access: pop.Access}), guard, why)
 	}
 	if why := d.doubts[r.Key]; why != "" {
 		wait(d.stopGuard(r.Key), why)
@@ -208,14 +209,14 @@ func (d *decisions) newcomer(r *Record) {
 	c.acc = Account{Key: r.Key, State: Active, Made: d.now, Access: pop.Access,
 		Username: username, Mail: address}
 	d.want(&c.acc, r, ms)
-	c.access, c.reason, c.person = pop.Access, newcomerReason(&c.acc), -1
+	c.access, c.reason, c.person = pop.Access, d.newcomerReason(&c.acc), -1
 	d.claim(c, pop)
 }
 
-func newcomerReason(a *Account) string {
+func (d *decisions) newcomerReason(a *Account) string {
 	var buf [128]byte
 	b := append(append(buf[:0], a.Role...), " at "...)
-	return string(append(appendSchools(b, a.Memberships), ", first appears in the delivery"...))
+	return d.texts.text(append(appendSchools(b, a.Memberships), ", first appears in the delivery"...))
 }
 
 // doubted holds what would be done about an account of which it is not certain
@@ -281,7 +282,7 @@ func (d *decisions) want(a *Account, r *Record, ms []Membership) {
 	// behind it and keeps that.
 	plain := a.DisplayName
 	if !isJoined(plain, a.GivenName, a.FamilyName) {
-		plain = a.GivenName + " " + a.FamilyName
+		plain = d.texts.join(a.GivenName, " ", a.FamilyName)
 	}
 	switch {
 	case a.Called != "":
@@ -847,7 +848,12 @@ func changeStep(before, after *Account, fields []string, access string) Step {
 }
 
 func newStep(k Kind, a *Account, reason string, act Action) Step {
-	s := Step{ID: string(k) + ":" + a.Key.Source + "/" + a.Key.ID, Subject: a.Username, Key: a.Key, Role: a.Role,
+	return stepOf(string(k)+":"+a.Key.Source+"/"+a.Key.ID, a, reason, act)
+}
+
+// stepOf is newStep with the step's id.
+func stepOf(id string, a *Account, reason string, act Action) Step {
+	s := Step{ID: id, Subject: a.Username, Key: a.Key, Role: a.Role,
 		Reason: reason, Action: act,
 		Destructive: act.nature().destroys}
 	if len(a.Memberships) > 0 {

@@ -22,7 +22,7 @@ type displayNames struct {
 
 func newDisplayNames(sorted *sortedState, people int) *displayNames {
 	d := &displayNames{accounts: sorted.state.Accounts, owner: newTable[int32](max(len(sorted.accounts), people)),
-		shared: map[int32]bool{}}
+		shared: map[int32]bool{}, later: make([]string, 0, max(0, people-len(sorted.accounts)))}
 	names := sorted.read().names
 	for i, r := range sorted.accounts {
 		if names[i] == 0 {

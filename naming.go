@@ -143,6 +143,7 @@ type names struct {
 	used table[struct{}]
 	next map[string]int // base -> number to try first
 
+	texts                  texts
 	reserved               map[string]bool
 	userScheme, mailScheme *scheme // nil: given.family
 }
@@ -247,17 +248,26 @@ func (n *names) address(whole string) string {
 }
 
 // bases returns the user name and the address that somebody gets if nobody has them.
-func bases(given, family, domain string, limit int) (username, address string) {
+func bases(given, family, domain string, limit int, made *texts) (username, address string) {
 	given = callName(given)
 	var buf [128]byte
 	b, simple := appendLetters(buf[:0], given)
+	first := len(b)
 	b, also := appendLetters(append(b, '.'), family)
 	n := len(b)
-	if !simple || !also || n > min(limit, 50) {
+	if !simple || !also || n > 50 {
 		return usernameBase(given, family, limit), addressBase(given, family) + "@" + domain
 	}
-	address = string(append(append(b, '@'), domain...))
-	return address[:n], address
+	b = append(append(b, '@'), domain...)
+	if n <= limit {
+		address = made.text(b)
+		return address[:n], address
+	}
+	// With the initial instead of the given name, behind the address in one piece.
+	whole := len(b)
+	b = append(append(b, b[0]), b[first:n]...)
+	both := made.text(b)
+	return cut(both[whole:], limit), both[:whole]
 }
 
 // appendLetters appends what foldASCII makes of a name that is one word of Latin

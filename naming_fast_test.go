@@ -16,7 +16,8 @@ func TestNamesAreSpelledOneWay(t *testing.T) {
 		given := rapid.StringOfN(rapid.SampledFrom(letters), 0, 70, -1).Draw(rt, "given")
 		family := rapid.StringOfN(rapid.SampledFrom(letters), 0, 70, -1).Draw(rt, "family")
 		limit := rapid.IntRange(5, 60).Draw(rt, "limit")
-		if u, a := bases(given, family, "x.example", limit); u != usernameBase(given, family, limit) ||
+		var made texts
+		if u, a := bases(given, family, "x.example", limit, &made); u != usernameBase(given, family, limit) ||
 			a != addressBase(given, family)+"@x.example" {
 			rt.Errorf("%q %q: %s %s", given, family, u, a)
 		}

@@ -288,7 +288,7 @@ func apart(name string, number, limit int) string {
 
 // newcomer returns user name and address of a newcomer.
 func (n *names) newcomer(r *Record, given, family, domain string, limit int) (username, address string) {
-	username, address = bases(given, family, domain, limit)
+	username, address = bases(given, family, domain, limit, &n.texts)
 	if s := n.userScheme; s != nil {
 		p := s.parts(r, given, family)
 		form := func(i int) string {

@@ -34,18 +34,21 @@ func (g *guarded) order() *Plan {
 	for c, n := range g.seats.users {
 		peak[c] = n
 	}
-	for _, m := range g.sequence(users) {
-		s := g.seatStep(m.claim, m.into)
-		if m.claim.transfers() {
-			p.Steps = append(p.Steps, m.claim.unit...)
-		}
-		p.Steps = append(p.Steps, s)
-		if g.takesSeat(m) {
-			users[m.into]++
-			peak[m.into] = max(peak[m.into], users[m.into])
-		}
-		if m.claim.transfers() && !g.grace() {
-			users[m.claim.now]--
+	for some := range slices.Chunk(g.sequence(users), few) {
+		fetchMoves(some)
+		for _, m := range some {
+			s := g.seatStep(m.claim, m.into)
+			if m.claim.transfers() {
+				p.Steps = append(p.Steps, m.claim.unit...)
+			}
+			p.Steps = append(p.Steps, s)
+			if g.takesSeat(m) {
+				users[m.into]++
+				peak[m.into] = max(peak[m.into], users[m.into])
+			}
+			if m.claim.transfers() && !g.grace() {
+				users[m.claim.now]--
+			}
 		}
 	}
 	p.Steps = append(p.Steps, closing...)
@@ -98,37 +101,25 @@ func bySchool(steps []Step) []Step {
 	return out
 }
 
-// inOrder returns the numbers of the moves, transfers first, by school and key.
-func (g *guarded) inOrder() []int32 {
-	type place struct {
-		first int32  // among these go those of one sort and school
-		at    int32  // number of the move
-		id    uint64 // how the record's id begins
-	}
+// inOrder returns the moves by number, transfers first, by school and key.
+func (g *guarded) inOrder() []ranked {
 	moves := g.placed.moves
-	order := make([]place, len(moves))
+	order := make([]ranked, len(moves))
 	for i := range moves {
-		c := moves[i].claim
-		first := int32(len(g.kinds.schools)) + g.kinds.school[c.school]
-		if c.transfers() {
-			first = g.kinds.school[c.home]
-		}
-		order[i] = place{first, int32(i), prefix(c.key.ID)}
+		order[i] = ranked{prefix(moves[i].claim.key.ID), int32(i)}
 	}
-	slices.SortFunc(order, func(x, y place) int {
-		if x.first != y.first {
-			return cmp.Compare(x.first, y.first)
-		}
-		if x.id != y.id {
-			return cmp.Compare(x.id, y.id) // all keys are of one source
-		}
+	order = byPrefix(order)
+	sortRuns(order, func(x, y ranked) int { // all keys are of one source
 		return cmp.Or(moves[x.at].claim.key.Compare(moves[y.at].claim.key), cmp.Compare(x.at, y.at))
 	})
-	numbers := make([]int32, len(order))
 	for i := range order {
-		numbers[i] = order[i].at
+		c := moves[order[i].at].claim
+		order[i].prefix = uint64(len(g.kinds.schools)) + uint64(g.kinds.school[c.school])
+		if c.transfers() {
+			order[i].prefix = uint64(g.kinds.school[c.home])
+		}
 	}
-	return numbers
+	return byPrefix(order) // which leaves those of one school in their order
 }
 
 // takesSeat reports whether somebody's seat is one more in the context.
@@ -139,7 +130,7 @@ func (g *guarded) takesSeat(m placed) bool { return !g.pinned(m.claim) }
 func (g *guarded) sequence(users map[ContextID]int) []placed {
 	waiting := make([]placed, len(g.placed.moves))
 	for i, m := range g.inOrder() {
-		waiting[i] = g.placed.moves[m]
+		waiting[i] = g.placed.moves[m.at]
 	}
 	free := map[ContextID]int{}
 	for i := range g.policy.Contexts {

@@ -349,15 +349,18 @@ func (s *seats) missing(c *claim, sh *seating.Short) string {
 
 // seatStep makes the step that seats somebody in a context, 0 for none.
 func (s *seats) seatStep(c *claim, into ContextID) Step {
-	after := c.acc
-	after.Context = into
-	if c.before == nil || after.Access != "" || c.place != nil && !c.stays() {
-		after.Access = c.access
+	access := c.acc.Access
+	if c.before == nil || access != "" || c.place != nil && !c.stays() {
+		access = c.access
 	}
+	if c.before == nil || c.resume {
+		act := CreateAccount{Account: c.acc, Access: c.access, Resume: c.resume, SeatExists: c.place != nil}
+		act.Account.Context, act.Account.Access = into, access
+		return stepOf(s.texts.join(string(KindCreate), ":", c.acc.Key.Source, "/", c.acc.Key.ID), &act.Account, c.reason, act)
+	}
+	after := c.acc
+	after.Context, after.Access = into, access
 	switch {
-	case c.before == nil || c.resume:
-		return newStep(KindCreate, &after, c.reason,
-			CreateAccount{Account: after, Access: c.access, Resume: c.resume, SeatExists: c.place != nil})
 	case c.place == nil && into == c.before.Context && len(c.fields) == 0:
 		return newStep(KindRepair, &after, c.reason,
 			RepairPlace{Account: after, Access: c.access, Missing: true, Restore: c.restore})
