@@ -1,12 +1,17 @@
 package waveflags
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ictmedia/schoolmail/dovecot/migrate"
+	"github.com/ictmedia/schoolmail/internal/cli"
 )
 
 func TestReadConfig(t *testing.T) {
@@ -60,6 +65,107 @@ another = "program's mistake"
 		write(text)
 		if _, err := new(Settings).Read([]string{"-config", file}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// Whatever a flag or the district file says reaches the migration, and a flag overrules the file.
+func TestWhatIsSaidReachesTheMigration(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	config := file("district.toml", `[migrate]
+from = "imaps://adm@old"
+to = "imaps://master@new"
+from_password = "of the file"
+from_connections = 3
+to_connections = 5
+from_bytes_per_second = 7
+parallel = 2
+keep_deleted = true
+max_deleted = 0.25
+max_size = 9
+since = "2020-01-31"
+attempts = 4
+timeout = "3m"
+[migrate.flags]
+"$Old" = "$New"
+[migrate.folders]
+skip = ["Alt"]
+only = ["INBOX"]
+virtual = true
+forbidden = "^"
+no_name_table = true
+`)
+	password, token := file("password", "of the flag\r\n"), file("token", "abc\n")
+	read := func(args ...string) (s Settings) {
+		t.Helper()
+		if _, err := s.Read(args); err != nil {
+			t.Fatal(err)
+		}
+		fs := cli.NewFlags("test", "", io.Discard, io.Discard)
+		s.Declare(fs)
+		if _, ok := fs.Parse(args); !ok {
+			t.Fatalf("%q was not taken", args)
+		}
+		return s
+	}
+	rules := migrate.FolderRules{Skip: []string{"Alt"}, Only: []string{"INBOX"}, Virtual: true, Forbidden: "^",
+		NoNameTable: true, Roles: map[migrate.Role]string{}}
+	want := migrate.Options{Folders: rules, KeepDeleted: true, MaxDeleted: 0.25, Attempts: 4,
+		Flags:  map[string]string{"$Old": "$New"},
+		Limits: migrate.Limits{MaxSize: 9, Since: time.Date(2020, 1, 31, 0, 0, 0, 0, time.UTC)}}
+	check := func(s Settings, secret string, timeout time.Duration) (from, to migrate.Server) {
+		t.Helper()
+		from, to, err := s.Servers()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := s.Options(&from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, o); d != "" {
+			t.Error(d)
+		}
+		if from.AdminPassword.Reveal() != secret || from.Timeout != timeout || to.Timeout != timeout ||
+			from.Connections != 3 || to.Connections != 5 || from.BytesPerSecond != 7 || s.Parallel != 2 {
+			t.Errorf("%+v\n%+v", from, to)
+		}
+		return from, to
+	}
+	s := read("-config", config)
+	check(s, "of the file", 3*time.Minute)
+	want.Folders.Skip, want.Folders.Only = []string{"Alt", "Bin"}, []string{"INBOX", "Sent"}
+	want.AllowDeletions, want.Recopy, want.Quota, want.Attempts = true, true, true, 6
+	want.Limits = migrate.Limits{MaxSize: 10, Since: time.Date(2021, 2, 3, 0, 0, 0, 0, time.UTC)}
+	s = read("-config="+config, "-allow-deletions", "-recopy", "-copy-quota", "-attempts", "6", "-max-size", "10", "-since",
+		"2021-02-03", "-include", "Sent", "-exclude", "Bin", "-timeout", "90s", "-from-password", password, "-cut-over",
+		"-from-token-file", token, "-to-token-command", "printenv MIGRATE_USER")
+	from, to := check(s, "of the flag", 90*time.Second)
+	one, err1 := from.Token(t.Context(), "anna")
+	other, err2 := to.Token(t.Context(), "anna")
+	if one.Reveal() != "abc" || other.Reveal() != "anna" || err1 != nil || err2 != nil || !s.CutOver {
+		t.Errorf("%q %v, %q %v, cut over %v", one.Reveal(), err1, other.Reveal(), err2, s.CutOver)
+	}
+	for _, args := range [][]string{{"-since", "yesterday"}, {"-preset", "lotus"}, {"-timeout", "-3s"},
+		{"-from-ca-file", filepath.Join(dir, "none")}, {"-to-password", filepath.Join(dir, "none")},
+		{"-users", filepath.Join(dir, "none")}} {
+		s := read(append([]string{"-from", "imaps://a@old", "-to", "imaps://b@new"}, args...)...)
+		from, _, err1 := s.Servers()
+		_, err2 := s.Options(&from)
+		var err3 error
+		if s.Users != "" {
+			_, err3 = s.Accounts()
+		}
+		if err1 == nil && err2 == nil && err3 == nil {
+			t.Errorf("%q was taken", args)
 		}
 	}
 }
