@@ -302,9 +302,9 @@ func (p *peer) hash(ctx context.Context, items []item, want func(i int) bool, se
 	}
 	alone, together := p.trouble.carefulPart(p.side.name, opMessages, p.selected, uids)
 	parts := append(alone.Chunks(1), together.Chunks(fetchCount)...)
-	for _, part := range parts {
+	read := func(part imapwire.Set) (left imapwire.Set, err error) {
 		var got imapwire.Set
-		err := p.do("", "", func(c *imapwire.Client) error {
+		err = p.do("", "", func(c *imapwire.Client) error {
 			return c.Fetch(ctx, part, "BODY.PEEK[]", "", func(m *imapwire.Message, body io.Reader, _ int64) error {
 				i, ok := place[m.UID]
 				if !ok || body == nil || !part.Contains(m.UID) {
@@ -321,15 +321,54 @@ func (p *peer) hash(ctx context.Context, items []item, want func(i int) bool, se
 				return nil
 			})
 		})
-		if err != nil && !p.lost() {
-			continue // a refusal: what could not be read has no digest
+		if err == nil {
+			return nil, nil
+		}
+		return part.Without(got), &failure{at: p.stopped(part, got), err: errors.Unwrap(err)}
+	}
+	for _, part := range parts {
+		left, err := read(part)
+		if err != nil && !p.ends(err) {
+			if err = nil; part.Len() > 1 {
+				err = p.oneByOne(left, read)
+			}
 		}
 		if err != nil {
-			return &failure{at: p.stopped(part, got), err: errors.Unwrap(err)}
+			return err
 		}
 	}
 	return nil
 }
+
+// ends reports whether nothing can be asked on this connection after a failure, or should be.
+func (p *peer) ends(err error) bool {
+	_, later := throttle(err)
+	return later || p.lost()
+}
+
+// oneByOne asks for messages once more that were refused together; what is refused again stays unread. When
+// one after the other is, the whole folder is refused.
+func (p *peer) oneByOne(uids imapwire.Set, read func(one imapwire.Set) (left imapwire.Set, err error)) error {
+	inARow := 0
+	for _, one := range uids.Chunks(1) {
+		_, err := read(one)
+		switch {
+		case err == nil:
+			inARow = 0
+		case p.ends(err):
+			return err
+		default:
+			if inARow++; inARow == refusedInARow {
+				return &failure{at: place{side: p.side.name, op: opFolder, folder: p.selected}, err: errors.Unwrap(err)}
+			}
+		}
+	}
+	return nil
+}
+
+// refusedInARow is how many messages of a folder a server may refuse one after the other until
+// no more are asked for.
+const refusedInARow = 20
 
 // stopped is where hashing has ended: at the first message that has not come.
 func (p *peer) stopped(part, got imapwire.Set) place {

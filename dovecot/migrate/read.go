@@ -99,17 +99,36 @@ func (r *reader) part(part imapwire.Set) error {
 			want.Add(uid)
 		}
 	}
-	err = r.src.fetch(r.ctx, want, "BODY.PEEK[]", r.message)
-	if e, ok := errors.AsType[*imapwire.Error](err); ok {
-		if _, later := throttle(err); later {
-			return err
-		}
-		// NO after a FETCH: some messages could not be read; they are reported below.
-		r.m.opt.Logger.Warn("source refused a part of FETCH", "account", r.acct.Name, "error", e)
-	} else if err != nil {
+	if err := r.contents(want); err != nil {
 		return err
 	}
 	return r.missing(part, silent)
+}
+
+// contents fetches what is in the messages. Those that the source refuses together are asked for one by one; what
+// it refuses again is left in meta.
+func (r *reader) contents(uids imapwire.Set) error {
+	err := r.src.fetch(r.ctx, uids, "BODY.PEEK[]", r.message)
+	if _, refused := errors.AsType[*imapwire.Error](err); !refused || r.src.ends(err) {
+		return err
+	}
+	r.m.opt.Logger.Warn("source refused a part of FETCH", "account", r.acct.Name, "error", err)
+	if uids.Len() == 1 {
+		return nil
+	}
+	var left imapwire.Set
+	for uid := range uids.All() {
+		if _, ok := r.meta[uid]; ok {
+			left.Add(uid)
+		}
+	}
+	err = r.src.oneByOne(left, func(one imapwire.Set) (imapwire.Set, error) {
+		return nil, r.src.fetch(r.ctx, one, "BODY.PEEK[]", r.message)
+	})
+	if _, refused := errors.AsType[*imapwire.Error](err); refused && !r.src.ends(err) {
+		return nil // one after the other: they are reported, too
+	}
+	return err
 }
 
 // missing reports messages that the source lists and has not sent.

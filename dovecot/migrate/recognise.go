@@ -85,6 +85,15 @@ func (r *recognition) read(ctx context.Context, fresh, pool imapwire.Set, ghosts
 	if err := r.dst.hashExact(ctx, r.theirs, here); err != nil {
 		return err
 	}
+	unread := 0
+	for i := range r.theirs {
+		if r.theirs[i].digest == (digest{}) && here.has(r.theirs[i].size) {
+			unread++
+		}
+	}
+	if unread > 0 {
+		r.led.find("%q: the target does not send %d of its messages; what may be equal to them is copied", r.Target, unread)
+	}
 	return r.src.hashExact(ctx, r.ours, there)
 }
 

@@ -145,9 +145,9 @@ no_name_table = true
 	want.Folders.Skip, want.Folders.Only = []string{"Alt", "Bin"}, []string{"INBOX", "Sent"}
 	want.AllowDeletions, want.Recopy, want.Quota, want.Attempts = true, true, true, 6
 	want.Limits = migrate.Limits{MaxSize: 10, Since: time.Date(2021, 2, 3, 0, 0, 0, 0, time.UTC)}
-	s = read("-config="+config, "-allow-deletions", "-recopy", "-copy-quota", "-attempts", "6", "-max-size", "10", "-since",
-		"2021-02-03", "-include", "Sent", "-exclude", "Bin", "-timeout", "90s", "-from-password", password, "-cut-over",
-		"-from-token-file", token, "-to-token-command", "printenv MIGRATE_USER")
+	s = read("-config="+config, "-allow-deletions", "-recopy", "-copy-quota", "-attempts", "6", "-max-size", "10",
+		"-since", "2021-02-03", "-include", "Sent", "-exclude", "Bin", "-timeout", "90s", "-from-password", password,
+		"-cut-over", "-from-token-file", token, "-to-token-command", "printenv MIGRATE_USER")
 	from, to := check(s, "of the flag", 90*time.Second)
 	one, err1 := from.Token(t.Context(), "anna")
 	other, err2 := to.Token(t.Context(), "anna")

@@ -1,0 +1,99 @@
+package migrate_test
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ictmedia/schoolmail/dovecot/migrate"
+)
+
+// A server refuses to send messages that are to be recognised, since too much is asked of it, or together:
+// they are asked for again, and nothing is copied a second time.
+func TestRefusedWhileRecognising(t *testing.T) {
+	t.Parallel()
+	for _, side := range []string{"source", "target"} {
+		for _, answer := range []string{"NO [THROTTLED] wait 300 ms", "NO [SERVERBUG] internal error"} {
+			t.Run(side+" "+answer, func(t *testing.T) {
+				t.Parallel()
+				s := filled(t, 5)
+				sync(t, migrate.New(insecure(s.IMAPAddr), insecure(s.IMAPAddr), t.TempDir(), quick()), toB())
+				var first atomic.Int64
+				refused := func(l string) bool {
+					if !strings.Contains(l, " FETCH ") || !strings.Contains(l, "BODY.PEEK[]") {
+						return false
+					}
+					first.CompareAndSwap(0, time.Now().UnixNano())
+					if strings.Contains(answer, "THROTTLED") {
+						return time.Since(time.Unix(0, first.Load())) < 250*time.Millisecond
+					}
+					return strings.Contains(l, ":") // one by one it sends them
+				}
+				addr := (&proxy{Up: func(l string) (string, string, bool) {
+					if !refused(l) {
+						return l, "", true
+					}
+					tag, _, _ := strings.Cut(l, " ")
+					return "", fmt.Sprintf("%s %s\r\n", tag, answer), true
+				}}).start(t, s.IMAPAddr)
+				from, to := insecure(s.IMAPAddr), insecure(addr)
+				if side == "source" {
+					from, to = to, from
+				}
+				res := sync(t, migrate.New(from, to, t.TempDir(), quick()), toB()) // without the state
+				if n := len(read(t, s.IMAPAddr, "b")["INBOX"]); n != 5 || res.Adopted != 5 || first.Load() == 0 {
+					t.Errorf("%d messages instead of 5: %+v", n, res)
+				}
+			})
+		}
+	}
+}
+
+// A target that sends no message at all keeps the folder from being copied a second time; it is reported,
+// and goes on when the server is well.
+func TestNothingToRecogniseBy(t *testing.T) {
+	t.Parallel()
+	s := filled(t, 25)
+	sync(t, migrate.New(insecure(s.IMAPAddr), insecure(s.IMAPAddr), t.TempDir(), quick()), toB())
+	var ill atomic.Bool
+	ill.Store(true)
+	to := insecure((&proxy{Up: func(l string) (string, string, bool) {
+		if !ill.Load() || !strings.Contains(l, "BODY.PEEK[]") {
+			return l, "", true
+		}
+		tag, _, _ := strings.Cut(l, " ")
+		return "", tag + " NO [SERVERBUG] internal error\r\n", true
+	}}).start(t, s.IMAPAddr))
+	m := migrate.New(insecure(s.IMAPAddr), to, t.TempDir(), quick())
+	if res := sync(t, m, toB()); res.Copied != 0 || kinds(res) != migrate.ProblemFolder {
+		t.Errorf("%+v", res)
+	}
+	if cert, err := m.Verify(t.Context(), toB(), nil); err == nil && cert.Complete {
+		t.Errorf("%+v", cert)
+	}
+	ill.Store(false)
+	res := sync(t, m, toB())
+	if n := len(read(t, s.IMAPAddr, "b")["INBOX"]); n != 25 || res.Adopted != 25 || len(res.Problems) != 0 {
+		t.Errorf("%d messages instead of 25: %+v", n, res)
+	}
+}
+
+// What a source refuses together it may send one by one; only what it does not send then stays behind.
+func TestSentOneByOne(t *testing.T) {
+	t.Parallel()
+	s := filled(t, 6)
+	from := insecure((&proxy{Up: func(l string) (string, string, bool) {
+		tag, command, _ := strings.Cut(l, " ")
+		if !strings.Contains(l, "BODY.PEEK[]") || !strings.Contains(command, ":") && !strings.Contains(command, "FETCH 3 ") {
+			return l, "", true
+		}
+		return "", tag + " NO [SERVERBUG] internal error\r\n", true
+	}}).start(t, s.IMAPAddr))
+	res := sync(t, migrate.New(from, insecure(s.IMAPAddr), t.TempDir(), quick()), toB())
+	if n := len(read(t, s.IMAPAddr, "b")["INBOX"]); n != 5 || res.Failed != 1 || len(res.Problems) != 1 ||
+		res.Problems[0].UID != 3 {
+		t.Errorf("%d messages instead of 5: %+v", n, res)
+	}
+}
