@@ -107,9 +107,10 @@ func detail(reason string) report.Note {
 // acknowledgement is what the school administration is told about its delivery:
 // a line for each record, or row without an id, that was not taken as it was sent.
 type acknowledgement struct {
-	lines   []*ackLine
-	index   map[string]*ackLine
-	schools map[schoolmail.RecordKey][]schoolmail.SchoolID // of the people of the delivery, as far as they are asked for
+	lines    []*ackLine
+	index    map[string]*ackLine
+	delivery *schoolmail.Delivery
+	schools  map[schoolmail.RecordKey][]schoolmail.SchoolID // of all people of the delivery; nil: nobody has asked
 }
 
 // ackLine has what several mistakes of a record have to say.
@@ -136,7 +137,7 @@ func (a *acknowledgement) note(key schoolmail.RecordKey, other string, e ackEntr
 	}
 	e.id = key.ID
 	if len(e.schools) == 0 {
-		e.schools = a.schools[key]
+		e.schools = a.schoolsOf(key)
 	}
 	*l = append(*l, e)
 }
@@ -150,14 +151,24 @@ func at(s schoolmail.SchoolID) []schoolmail.SchoolID {
 }
 
 func newAcknowledgement(d *schoolmail.Delivery) *acknowledgement {
-	a := &acknowledgement{index: map[string]*ackLine{}, schools: map[schoolmail.RecordKey][]schoolmail.SchoolID{}}
-	for i := range d.Records {
-		r := &d.Records[i]
-		for _, m := range r.Memberships {
-			a.schools[r.Key] = append(a.schools[r.Key], m.School)
+	return &acknowledgement{index: map[string]*ackLine{}, delivery: d}
+}
+
+// schoolsOf returns the schools that a record has been delivered for.
+func (a *acknowledgement) schoolsOf(key schoolmail.RecordKey) []schoolmail.SchoolID {
+	if key.ID == "" {
+		return nil
+	}
+	if a.schools == nil {
+		a.schools = map[schoolmail.RecordKey][]schoolmail.SchoolID{}
+		for i := range a.delivery.Records {
+			r := &a.delivery.Records[i]
+			for _, m := range r.Memberships {
+				a.schools[r.Key] = append(a.schools[r.Key], m.School)
+			}
 		}
 	}
-	return a
+	return a.schools[key]
 }
 
 func acknowledge(d *schoolmail.Delivery, p *schoolmail.Plan, r *schoolmail.Result) *acknowledgement {
