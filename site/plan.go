@@ -166,12 +166,13 @@ func ReadPlan(file string) (*schoolmail.Plan, error) {
 
 // WritePlan writes a plan as JSON, readable by the owner only: plans name people.
 func WritePlan(file string, p *schoolmail.Plan) error {
+	return atomicfile.Write(file, atomicfile.Private, func(w io.Writer) error { return writePlan(w, p) })
+}
+
+func writePlan(w io.Writer, p *schoolmail.Plan) error {
 	b, err := p.Encode()
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = w.Write(b)
 	}
-	return atomicfile.Write(file, atomicfile.Private, func(w io.Writer) error {
-		_, err := w.Write(b)
-		return err
-	})
+	return err
 }

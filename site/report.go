@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/atomicfile"
 	"github.com/ictmedia/schoolmail/site/report"
@@ -162,33 +164,26 @@ func (a *Act) reportPlaces(r *report.Act) {
 }
 
 // writePages writes what concerns the school administration and single schools.
-func writePages(rep *report.Report, a *Act, number string, write func(string, func(io.Writer) error) error) error {
+func writePages(rep *report.Report, a *Act, number string, files *runFiles) {
 	var ack *acknowledgement
 	if !a.Undo { // otherwise nothing was delivered
 		ack = a.acknowledgement()
 		whole := ack.whole()
 		whole.Language, whole.From, whole.Day = rep.Language, rep.Title, a.Plan.Header.Now.String()
-		if err := errors.Join(write("acknowledgement"+number+".csv", whole.WriteCSV),
-			write("acknowledgement"+number+".html", whole.WriteHTML)); err != nil {
-			return err
-		}
+		files.write("acknowledgement"+number+".csv", whole.WriteCSV)
+		files.write("acknowledgement"+number+".html", whole.WriteHTML)
 	}
 	for id, page := range a.schoolPages(rep, ack) {
 		name := strings.TrimSuffix(fileName(id), ".csv")
-		if err := write(filepath.Join("schools", "school"+number+"-"+name+".html"), page.WriteHTML); err != nil {
-			return err
-		}
+		files.write(filepath.Join("schools", "school"+number+"-"+name+".html"), page.WriteHTML)
 	}
 	if ack == nil {
-		return nil
+		return
 	}
 	for id, part := range ack.bySchool(false) {
 		name := filepath.Join("schools", "acknowledgement"+number+"-"+fileName(id))
-		if err := write(name, part.WriteCSV); err != nil {
-			return err
-		}
+		files.write(name, part.WriteCSV)
 	}
-	return nil
 }
 
 func (a *Act) acknowledgement() *acknowledgement {
@@ -212,15 +207,8 @@ func (a *Act) NotAsSent() int {
 // report names one. The acts are put into the report. Only the owner can read the
 // files, since they name people.
 func WriteRun(dir string, rep *report.Report, acts []*Act) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	write := func(name string, f func(io.Writer) error) error {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
-			return err
-		}
-		return atomicfile.Write(filepath.Join(dir, name), atomicfile.Private, f)
-	}
+	files := runFiles{dir: dir}
+	files.SetLimit(runFilesAtOnce)
 	rep.Acts = nil
 	if rep.Language == "" && len(acts) > 0 {
 		rep.Language = acts[0].pages.Language
@@ -231,25 +219,36 @@ func WriteRun(dir string, rep *report.Report, acts []*Act) error {
 		if len(acts) > 1 {
 			number = fmt.Sprintf("-%d", i+1)
 		}
-		if err := write("plan"+number+".txt", a.Plan.WriteText); err != nil {
-			return err
-		}
-		if err := WritePlan(filepath.Join(dir, "plan"+number+".json"), a.Plan); err != nil {
-			return err
-		}
-		err := write("plan"+number+".html", func(w io.Writer) error {
-			return WritePlanHTML(w, rep.Title, rep.Language, a.Plan)
-		})
-		if err != nil {
-			return err
-		}
-		if err := writePages(rep, a, number, write); err != nil {
-			return err
-		}
+		files.write("plan"+number+".txt", a.Plan.WriteText)
+		files.write("plan"+number+".json", func(w io.Writer) error { return writePlan(w, a.Plan) })
+		title, language := rep.Title, rep.Language
+		files.write("plan"+number+".html", func(w io.Writer) error { return WritePlanHTML(w, title, language, a.Plan) })
+		writePages(rep, a, number, &files)
 	}
 	rep.History = nightsOf(acts)
-	return errors.Join(write("report.txt", rep.WriteText), write("report.json", rep.WriteJSON),
-		write("report.html", rep.WriteHTML))
+	files.write("report.txt", rep.WriteText)
+	files.write("report.json", rep.WriteJSON)
+	files.write("report.html", rep.WriteHTML)
+	return files.Wait()
+}
+
+// runFiles are the files of a run. Several are written at the same time, since each waits
+// for the disk longer than it takes to make.
+type runFiles struct {
+	errgroup.Group
+	dir string
+}
+
+const runFilesAtOnce = 8
+
+func (r *runFiles) write(name string, f func(io.Writer) error) {
+	file := filepath.Join(r.dir, name)
+	r.Go(func() error {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			return err
+		}
+		return atomicfile.Write(file, atomicfile.Private, f)
+	})
 }
 
 // WriteRefusal leaves an acknowledgement.csv in a folder that tells the school

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/atomicfile"
 	"github.com/ictmedia/schoolmail/site/journal"
@@ -82,17 +84,21 @@ func VerifyJournal(set *Settings) (*journal.Report, error) {
 
 // leave writes reports and acknowledgement of an act into its folder.
 func (s *Site) leave(act *Act) error {
-	if s.journal != nil {
-		if err := atomicfile.WriteBytes(filepath.Join(act.Folder, hashFile), atomicfile.Private,
-			[]byte(s.journal.Hash()+"\n")); err != nil {
-			return err
-		}
-	}
 	bare, err := act.withoutNames()
 	if err != nil {
 		return err
 	}
-	return WriteRun(act.Folder, &report.Report{Title: s.name, Written: time.Now()}, []*Act{bare})
+	var both errgroup.Group
+	if s.journal != nil {
+		both.Go(func() error {
+			return atomicfile.WriteBytes(filepath.Join(act.Folder, hashFile), atomicfile.Private,
+				[]byte(s.journal.Hash()+"\n"))
+		})
+	}
+	both.Go(func() error {
+		return WriteRun(act.Folder, &report.Report{Title: s.name, Written: time.Now()}, []*Act{bare})
+	})
+	return both.Wait()
 }
 
 // withoutNames returns an act as it is kept.
