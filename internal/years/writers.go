@@ -16,7 +16,7 @@ import (
 type shared struct {
 	mu     sync.Mutex
 	text   string
-	holder string // who wrote the note last: the one who may write
+	holder string // who got the lease last: the one who may write
 	writes map[string]int
 	twice  []string // writes of somebody else than the holder
 }
@@ -51,8 +51,19 @@ func (n *notes) SwapNote(_ context.Context, _, old, text string) (bool, error) {
 	case n.text != old:
 		return false, nil
 	}
-	n.text, n.holder = text, n.who
+	n.text = text
 	return true, nil
+}
+
+// acquire takes the lease: from when it returns this run may write, and nobody else.
+func (n *notes) acquire(o lease.Options) (*lease.Lease, error) {
+	l, err := lease.Acquire(context.Background(), n, n.who, &o)
+	if err == nil {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.holder = n.who
+	}
+	return l, err
 }
 
 // write is one effect of a run, unless its lease has ended.
@@ -71,7 +82,11 @@ func (n *notes) write(l *lease.Lease) bool {
 
 // Pace is how time passes for runs that compete: how often a lease is renewed, after
 // what time one that does not change is free, and how long a run takes.
-type Pace struct{ Renew, Stale, Work time.Duration }
+type Pace struct {
+	Renew, Stale, Work time.Duration
+	// Breaks: in some rounds all are well, and somebody breaks the lease all the same.
+	Breaks bool
+}
 
 // Writers lets runs compete for one district several times, and counts when two write
 // at the same time. Some finish, some lose the directory from sight and others take over,
@@ -101,6 +116,11 @@ func Writers(seed uint64, rounds int, pace Pace) (Harm, int) {
 func compete(s *shared, r *rand.Rand, pace Pace) {
 	var runs sync.WaitGroup
 	bad, dies := r.IntN(3), r.IntN(2) == 0
+	breaks := pace.Breaks && r.IntN(2) == 0
+	late := time.Duration(0)
+	if breaks {
+		bad, dies, late = -1, false, pace.Renew+time.Duration(r.IntN(60))*pace.Renew/60
+	}
 	gone := make(chan bool, 1) // whether somebody has died with the lease
 	for i := range 3 {
 		n := &notes{shared: s, who: fmt.Sprint("run ", i)}
@@ -108,7 +128,7 @@ func compete(s *shared, r *rand.Rand, pace Pace) {
 		runs.Go(func() {
 			time.Sleep(start)
 			for range 4 {
-				l, err := lease.Acquire(context.Background(), n, n.who, &lease.Options{Renew: pace.Renew, Stale: pace.Stale})
+				l, err := n.acquire(lease.Options{Renew: pace.Renew, Stale: pace.Stale})
 				if err != nil {
 					time.Sleep(pace.Renew)
 					continue
@@ -128,16 +148,16 @@ func compete(s *shared, r *rand.Rand, pace Pace) {
 	}
 	runs.Go(func() { // a person who knows that it is gone
 		broken := <-gone
+		time.Sleep(late)
 		n := &notes{shared: s, who: "somebody"}
-		l, err := lease.Acquire(context.Background(), n, n.who, &lease.Options{Renew: pace.Renew, Stale: pace.Stale,
-			Break: broken})
+		l, err := n.acquire(lease.Options{Renew: pace.Renew, Stale: pace.Stale, Break: broken})
 		if err == nil {
 			n.work(l, pace, false, false)
 			_ = l.Release()
 		}
 	})
 	if !dies {
-		gone <- false
+		gone <- breaks
 	}
 	runs.Wait()
 }

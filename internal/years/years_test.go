@@ -37,13 +37,16 @@ func TestYears(t *testing.T) {
 }
 
 // Two runs never write at the same time: also not when one loses the directory from
-// sight, or dies and its lease is broken or goes stale.
+// sight, or dies and its lease is broken or goes stale, or lives and its lease is broken.
 func TestWriters(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		harm, wrote := Writers(*seed, 200, Pace{Renew: time.Minute, Stale: 5 * time.Minute, Work: 3 * time.Minute})
-		if harm.Total() > 0 || wrote < 300 {
-			t.Errorf("%d runs have written\n%s", wrote, harm)
+		for _, breaks := range []bool{false, true} {
+			harm, wrote := Writers(*seed, 200, Pace{Renew: time.Minute, Stale: 5 * time.Minute, Work: 3 * time.Minute,
+				Breaks: breaks})
+			if harm.Total() > 0 || wrote < 300 {
+				t.Errorf("%d runs have written\n%s", wrote, harm)
+			}
 		}
 	})
 }
@@ -53,7 +56,7 @@ func TestTwoWritersAreSeen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		n := &notes{shared: &shared{writes: map[string]int{}}, who: "one"}
-		l, err := lease.Acquire(t.Context(), n, n.who, nil)
+		l, err := n.acquire(lease.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,9 @@
 // is and since when. If it has not changed for five minutes, as measured by the
 // watching side's own clock (no clocks are compared), the holder is gone and the
 // lease is taken over. A holder that cannot renew its lease stops before others may
-// think so: the context of [Lease.Context] ends.
+// think so: the context of [Lease.Context] ends. Between two renewals it looks every
+// five seconds whether somebody has broken its lease, and who breaks one waits ten
+// before it works: the two do not write at the same time while both see the directory.
 //
 // Text changes by compare-and-swap alone, so of several who try at the same time
 // one wins. Who gives it back leaves a text that nobody else has ever written: from
@@ -182,15 +184,15 @@ func self(program string) Holder {
 
 func (l *Lease) acquire(ctx context.Context) error {
 	var seen string
-	var since time.Time // when seen was first seen
-	told := false
+	var since time.Time          // when seen was first seen
+	told, living := false, false // living: whose lease was broken may be
 	for pause := time.Second; ; pause = retry.Grow(pause, pause, time.Hour) {
 		text, err := l.notes.Note(ctx, Name)
 		if err != nil {
 			return fmt.Errorf("lease: %w", err)
 		}
 		if text == l.text { // the answer to a swap was lost, but it was done
-			return nil
+			return l.part(ctx, living)
 		}
 		holder, readable := decode(text)
 		switch {
@@ -201,6 +203,7 @@ func (l *Lease) acquire(ctx context.Context) error {
 			return fmt.Errorf("lease: %w", &HeldError{holder}) // it lives
 		}
 		l.from = text
+		living = !free(text) && time.Since(since) < l.opts.Stale && !(readable && holder.dead())
 		if free(text) || l.opts.Break || time.Since(since) >= l.opts.Stale || readable && holder.dead() {
 			switch done, err := l.notes.SwapNote(ctx, Name, text, l.text); {
 			case err != nil && ctx.Err() != nil:
@@ -210,9 +213,9 @@ func (l *Lease) acquire(ctx context.Context) error {
 				if e != nil || text != l.text {
 					return fmt.Errorf("lease: %w", err)
 				}
-				return nil
+				return l.part(ctx, living)
 			case done:
-				return nil
+				return l.part(ctx, living)
 			}
 			continue // somebody was faster
 		}
@@ -226,13 +229,53 @@ func (l *Lease) acquire(ctx context.Context) error {
 	}
 }
 
+// look is how long a holder does not look whether the lease is still its own.
+func (l *Lease) look() time.Duration { return l.opts.Renew / 12 }
+
+// part waits until a holder whose lease was broken, and who may live, has noticed.
+func (l *Lease) part(ctx context.Context, living bool) error {
+	if !living {
+		return nil
+	}
+	err := retry.Sleep(ctx, 2*l.look())
+	if err == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	ended := l.self
+	ended.Ended = true
+	_, back := l.notes.SwapNote(ctx, Name, l.text, encode(ended))
+	return fmt.Errorf("lease: %w", errors.Join(err, back))
+}
+
+// watched waits, and reports whether the lease is still ours then as far as can be seen.
+func (l *Lease) watched(pause time.Duration) bool {
+	for until := time.Now().Add(pause); ; {
+		left := time.Until(until)
+		if retry.Sleep(l.ctx, min(left, l.look())) != nil {
+			return false
+		}
+		if left <= l.look() {
+			return true // whoever raises it looks
+		}
+		ctx, cancel := context.WithTimeout(l.ctx, l.look())
+		text, err := l.notes.Note(ctx, Name)
+		cancel()
+		if h, _ := decode(text); err == nil && h.Nonce != l.self.Nonce {
+			l.end(fmt.Errorf("%w: somebody else has taken it", ErrLost))
+			return false
+		}
+	}
+}
+
 // renew raises the counter until the context ends. It gives up, and ends the
 // context, well before somebody else may take the lease over.
 func (l *Lease) renew() {
 	last := time.Now()
 	pause := l.opts.Renew
 	for {
-		if retry.Sleep(l.ctx, pause) != nil {
+		if !l.watched(pause) {
 			return
 		}
 		began := time.Now()

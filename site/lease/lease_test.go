@@ -272,11 +272,13 @@ func TestBreak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &board{}
 		first := acquire(t, b, nil)
+		time.Sleep(7 * time.Second) // between two looks
+		begin := time.Now()
 		second := acquire(t, b, &Options{Break: true})
-		time.Sleep(90 * time.Second)
-		if err := context.Cause(first.Context()); !errors.Is(err, ErrLost) {
-			t.Errorf("the first goes on: %v", err)
+		if err := context.Cause(first.Context()); !errors.Is(err, ErrLost) || time.Since(begin) != 10*time.Second {
+			t.Errorf("when the second may begin, after %s, the first goes on: %v", time.Since(begin), err)
 		}
+		time.Sleep(90 * time.Second)
 		release(t, first)
 		if second.Context().Err() != nil || free(b.now()) {
 			t.Error("the second has lost it")
@@ -284,6 +286,30 @@ func TestBreak(t *testing.T) {
 		release(t, second)
 		other := acquire(t, &board{text: "of another version"}, &Options{Break: true})
 		release(t, other)
+	})
+}
+
+// Between two renewals a holder only looks, and a directory that does not answer then is
+// no reason to stop. Who is called off while it waits for a broken lease gives it back.
+func TestLookingBetweenRenewals(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{}
+		l := acquire(t, b, nil)
+		b.set(func(b *board) { b.down = true })
+		time.Sleep(50 * time.Second)
+		b.set(func(b *board) { b.down = false })
+		time.Sleep(9 * time.Second)
+		if b.set(func(b *board) {}); l.Context().Err() != nil || b.swaps != 1 {
+			t.Errorf("%v, %d swaps", l.Context().Err(), b.swaps)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+		defer cancel()
+		if _, err := Acquire(ctx, b, "provision", &Options{Break: true}); !errors.Is(err, context.DeadlineExceeded) ||
+			!free(b.now()) {
+			t.Errorf("called off: %v, %s", err, b.now())
+		}
+		release(t, l)
 	})
 }
 
