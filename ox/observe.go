@@ -20,41 +20,12 @@ import (
 // [Options].DatabaseUpdateWait is over comes without users, and says so.
 func (g *Groupware) Observe(ctx context.Context, ids []schoolmail.ContextID) ([]schoolmail.Context,
 	[]schoolmail.Place, error) {
-	type view struct {
-		context *schoolmail.Context
-		places  []schoolmail.Place
-	}
 	views := make([]view, len(ids))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, id := range ids {
-		group.Go(func() error {
-			c, err := g.c.Contexts.Get(ctx, id)
-			if is(err, ErrNoSuchContext) {
-				return nil
-			}
-			if errors.Is(err, schoolmail.ErrUpdating) {
-				views[i].context = &schoolmail.Context{ID: id, Updating: true}
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			places, err := g.places(ctx, id)
-			if errors.Is(err, schoolmail.ErrUpdating) {
-				views[i].context = &schoolmail.Context{ID: id, Name: c.Name, Updating: true}
-				return nil
-			}
-			if is(err, ErrNoSuchContext, ErrCredentials) {
-				// A context that is deleted meanwhile refuses its administrator.
-				if _, err := g.c.Contexts.Get(ctx, id); is(err, ErrNoSuchContext) {
-					return nil
-				}
-			}
-			if err != nil {
-				return err
-			}
-			views[i] = view{&schoolmail.Context{ID: id, Name: c.Name, Users: len(places)}, places}
-			return nil
+		group.Go(func() (err error) {
+			views[i], err = g.view(ctx, id)
+			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -80,6 +51,39 @@ func (g *Groupware) Observe(ctx context.Context, ids []schoolmail.ContextID) ([]
 		return cmp.Or(cmp.Compare(a.Context, b.Context), cmp.Compare(a.UserID, b.UserID))
 	})
 	return contexts, places, nil
+}
+
+// view is what was seen of a context; without one: there is none.
+type view struct {
+	context *schoolmail.Context
+	places  []schoolmail.Place
+}
+
+// view reads a context and its users.
+func (g *Groupware) view(ctx context.Context, id schoolmail.ContextID) (view, error) {
+	c, err := g.c.Contexts.Get(ctx, id)
+	switch {
+	case is(err, ErrNoSuchContext):
+		return view{}, nil
+	case errors.Is(err, schoolmail.ErrUpdating):
+		return view{context: &schoolmail.Context{ID: id, Updating: true}}, nil
+	case err != nil:
+		return view{}, err
+	}
+	places, err := g.places(ctx, id)
+	if errors.Is(err, schoolmail.ErrUpdating) {
+		return view{context: &schoolmail.Context{ID: id, Name: c.Name, Updating: true}}, nil
+	}
+	if is(err, ErrNoSuchContext, ErrCredentials) {
+		// A context that is deleted meanwhile refuses its administrator.
+		if _, err := g.c.Contexts.Get(ctx, id); is(err, ErrNoSuchContext) {
+			return view{}, nil
+		}
+	}
+	if err != nil {
+		return view{}, err
+	}
+	return view{&schoolmail.Context{ID: id, Name: c.Name, Users: len(places)}, places}, nil
 }
 
 // places reads the users of a context.
