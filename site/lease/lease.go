@@ -263,7 +263,7 @@ func (l *Lease) watched(pause time.Duration) bool {
 		text, err := l.notes.Note(ctx, Name)
 		cancel()
 		if h, _ := decode(text); err == nil && h.Nonce != l.self.Nonce {
-			l.end(fmt.Errorf("%w: somebody else has taken it", ErrLost))
+			l.end(fmt.Errorf("%w: somebody else has broken it", ErrLost))
 			return false
 		}
 	}
