@@ -57,11 +57,11 @@ func (f *folderRun) pool(ctx context.Context, mine, others imapwire.Set) (imapwi
 		return nil, err
 	}
 	bound := max(f.state.DstBound, 1)
-	found, err := f.dst.search(ctx, f.TargetRaw, fmt.Sprintf("UID %d:*", bound))
+	found, err := f.listed(ctx, ds)
 	if err != nil {
 		return nil, err
 	}
-	found = found.From(bound) // "n:*" always holds the last message
+	found = found.From(bound)
 	f.seen = 1
 	if n := len(found); n > 0 {
 		f.seen = found[n-1].Last + 1
@@ -70,6 +70,21 @@ func (f *folderRun) pool(ctx context.Context, mine, others imapwire.Set) (imapwi
 		found.AddRange(r.First, r.Last)
 	}
 	return found.Without(mine), nil
+}
+
+// listed are the UIDs in the open target folder. A target that lists fewer messages than it counts is not
+// believed: what is there already would be copied once more.
+func (f *folderRun) listed(ctx context.Context, ds *imapwire.Status) (imapwire.Set, error) {
+	found, err := f.dst.search(ctx, f.TargetRaw, "ALL")
+	if err != nil || ds != nil && found.Len() >= int(ds.Messages) {
+		return found, err
+	}
+	now, err := f.dst.state(ctx, f.TargetRaw) // something may have been deleted since
+	if err == nil && (now == nil || found.Len() < int(now.Messages)) {
+		err = f.dst.at(opFolder, f.TargetRaw, &imapwire.Error{Op: "SEARCH", Status: "OK",
+			Text: fmt.Sprintf("lists %d messages, fewer than the target counts", found.Len())})
+	}
+	return found, err
 }
 
 // tombstones counts, by content, the messages that had been copied before the

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/ictmedia/schoolmail/internal/imapwire"
@@ -66,6 +67,9 @@ func (r *recognition) read(ctx context.Context, fresh, pool imapwire.Set, ghosts
 	if r.theirs, err = r.dst.items(ctx, pool); err != nil {
 		return err
 	}
+	if err := r.allTold(ctx, pool); err != nil {
+		return err
+	}
 	if r.ours, err = r.src.items(ctx, fresh); err != nil {
 		return err
 	}
@@ -95,6 +99,26 @@ func (r *recognition) read(ctx context.Context, fresh, pool imapwire.Set, ghosts
 		r.led.find("%q: the target does not send %d of its messages; what may be equal to them is copied", r.Target, unread)
 	}
 	return r.src.hashExact(ctx, r.ours, there)
+}
+
+// allTold makes sure that the target has told of each message, unless it is gone since.
+func (r *recognition) allTold(ctx context.Context, pool imapwire.Set) error {
+	if len(r.theirs) == pool.Len() {
+		return nil
+	}
+	var told imapwire.Set
+	for i := range r.theirs {
+		told.Add(r.theirs[i].uid)
+	}
+	there, err := r.dst.search(ctx, r.TargetRaw, "ALL")
+	if err != nil {
+		return err
+	}
+	if left := pool.Without(told); left.Without(there).Len() < left.Len() {
+		return r.dst.at(opFolder, r.TargetRaw, &imapwire.Error{Op: "FETCH", Status: "OK",
+			Text: fmt.Sprintf("without %d messages that the target lists", left.Len()-left.Without(there).Len())})
+	}
+	return nil
 }
 
 // strangers reports what is at the target and is not the source's: of several

@@ -60,11 +60,11 @@ func (f *folderRun) compareTarget(ctx context.Context) error {
 // missing are the source UIDs whose copies the target does not list.
 func (f *folderRun) missing(ctx context.Context, known int) (out imapwire.Set, err error) {
 	var there imapwire.Set
-	if f.dst.status[f.TargetRaw] != nil {
+	if ds := f.dst.status[f.TargetRaw]; ds != nil {
 		if err := f.openTarget(ctx); err != nil {
 			return nil, err
 		}
-		if there, err = f.dst.search(ctx, f.TargetRaw, "ALL"); err != nil {
+		if there, err = f.listed(ctx, ds); err != nil {
 			return nil, err
 		}
 	}

@@ -2,6 +2,7 @@ package migrate_test
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -95,5 +96,42 @@ func TestSentOneByOne(t *testing.T) {
 	if n := len(read(t, s.IMAPAddr, "b")["INBOX"]); n != 5 || res.Failed != 1 || len(res.Problems) != 1 ||
 		res.Problems[0].UID != 3 {
 		t.Errorf("%d messages instead of 5: %+v", n, res)
+	}
+}
+
+// What the target lists of itself cannot be read, or contradicts what it counts: nothing is copied into a
+// folder of which it is not known what is in it.
+func TestTargetThatListsOddly(t *testing.T) {
+	t.Parallel()
+	search := regexp.MustCompile(`^(\* E?SEARCH).*\r\n`)
+	fetch := regexp.MustCompile(`^\* 3 FETCH .*\r\n`)
+	for name, rewrite := range map[string]func(l string) string{
+		"SEARCH cannot be read": func(l string) string { return search.ReplaceAllString(l, "* ESEARCH (TAG) ALL 1:x\r\n") },
+		"SEARCH tells nothing":  func(l string) string { return search.ReplaceAllString(l, "* SEARCH\r\n") },
+		"FETCH cannot be read":  func(l string) string { return fetch.ReplaceAllString(l, "* 3 FETCH (UID ?)\r\n") },
+		"FETCH leaves one out":  func(l string) string { return fetch.ReplaceAllString(l, "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := filled(t, 5)
+			sync(t, migrate.New(insecure(s.IMAPAddr), insecure(s.IMAPAddr), t.TempDir(), quick()), toB())
+			var ill atomic.Bool
+			ill.Store(true)
+			to := insecure((&proxy{Down: func(l string) (string, bool) {
+				if ill.Load() {
+					l = rewrite(l)
+				}
+				return l, true
+			}}).start(t, s.IMAPAddr))
+			m := migrate.New(insecure(s.IMAPAddr), to, t.TempDir(), quick()) // without the state
+			if res := sync(t, m, toB()); res.Copied != 0 || kinds(res) != migrate.ProblemFolder {
+				t.Errorf("%+v", res)
+			}
+			ill.Store(false)
+			res := sync(t, m, toB())
+			if n := len(read(t, s.IMAPAddr, "b")["INBOX"]); n != 5 || res.Adopted != 5 || len(res.Problems) != 0 {
+				t.Errorf("%d messages instead of 5: %+v", n, res)
+			}
+		})
 	}
 }
