@@ -158,6 +158,22 @@ func TestHalfASchoolIsDelivered(t *testing.T) {
 	}
 }
 
+// People whose whole source is missing are not counted as missing at their school: a
+// pupil who leaves meanwhile is told so.
+func TestMissingSourceDoesNotHoldTheOthers(t *testing.T) {
+	t.Parallel()
+	p := guardPolicy()
+	w := newWorld(t, p)
+	pupils := school(nil, "ps-a", RolePupil, 6)
+	w.run(p, delivery(school(slices.Clone(pupils), "ps-a", RoleTeacher, 9)), day0)
+	d := delivery(pupils[1:])
+	d.Suspended = []Suspension{{IDPrefix: "ps-a-teacher", Reason: "missing"}}
+	plan := w.run(p, d, day0.AddDays(1))
+	if n := plan.Count()[KindNotice]; n != 1 || plan.Steps[0].Key != pupils[0].Key {
+		t.Errorf("%d notices, want that of the pupil:\n%s", n, plan.Summary())
+	}
+}
+
 // An unreadable row shields everybody it may be about, and nobody else.
 func TestUnreadableRowsShield(t *testing.T) {
 	t.Parallel()
