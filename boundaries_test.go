@@ -124,6 +124,58 @@ func TestAtTheLimit(t *testing.T) {
 	}
 }
 
+// The limit of the district counts all roles together, also where each by itself is
+// within its own.
+func TestAtTheLimitOfTheDistrict(t *testing.T) {
+	t.Parallel()
+	p := guardPolicy()
+	p.Guards.Usual = usualLimits
+	p.Guards.Usual.Leavers = Limit{SchoolPercent: 100, DistrictPercent: 1, Free: 5}
+	w, rs := guardDistrict(t, p)
+	for teachers, want := range map[int]int{1: 4, 2: 5, 3: 0} {
+		less := without(without(rs, 3, RolePupil, "ps-a"), teachers, RoleTeacher, "ps-b")
+		plan := planOf(t, p, w, less, day0.AddDays(30))
+		if n := plan.Count()[KindNotice]; n != want || n+len(plan.Held) != 3+teachers {
+			t.Errorf("3 pupils and %d teachers leave: %d notices, %d held back, want %d notices", teachers, n, len(plan.Held), want)
+		}
+	}
+}
+
+// From the fourth who is missing on it may be a collapse.
+func TestFourMayBeACollapse(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(0)
+	p.Guards.CollapsePercent = 50
+	for _, test := range []struct{ all, gone, want int }{{5, 3, 3}, {7, 4, 0}, {8, 4, 4}} {
+		w := newWorld(t, p)
+		rs := school(nil, "ps-a", RolePupil, test.all)
+		w.run(p, delivery(rs), day0)
+		plan := planOf(t, p, w, rs[test.gone:], day0.AddDays(1))
+		if n := plan.Count()[KindNotice]; n != test.want {
+			t.Errorf("%d of %d are missing: %d notices, want %d\n%s", test.gone, test.all, n, test.want, plan.Summary())
+		}
+	}
+}
+
+// Twenty users whom the directory does not know are no reason to doubt it.
+func TestUsersThatNobodyKnows(t *testing.T) {
+	t.Parallel()
+	p := guardPolicy()
+	for unknown, want := range map[int]int{20: 1, 21: 0} {
+		w := newWorld(t, p)
+		w.run(p, delivery(ida("primary")), day0)
+		st := w.observe()
+		for i := range unknown {
+			st.Places = append(st.Places, Place{Context: 20, UserID: UserID(1000 + i), Username: fmt.Sprint("unknown", i)})
+		}
+		rs := append(ida("primary"), person("2", "Udo", "Boll", RolePupil, at("ps-a", "primary")))
+		plan, err := NewPlan(p, st, delivery(rs), day0.AddDays(1))
+		if err != nil || plan.Count()[KindCreate] != want {
+			t.Errorf("%d unknown users: %v, want %d accounts\n%s", unknown, err, want, plan.Summary())
+		}
+	}
+}
+
 // What was done six days ago counts, what was done seven days ago does not.
 func TestTheWindowOfGuardsIsSevenDays(t *testing.T) {
 	t.Parallel()

@@ -26,6 +26,20 @@ func TestLinksNeverJoinTwo(t *testing.T) {
 	})
 }
 
+// A link to a new id is followed until its last day, that day included.
+func TestLinkToANewIDHoldsUntilItsLastDay(t *testing.T) {
+	t.Parallel()
+	p, w, rs := twoSchools(t)
+	rs[0].Key.ID = "999001"
+	last := day0.AddDays(3)
+	p.Links = []Link{{Old: "100147", New: "999001", Until: last, By: "H. Frei", Reason: "new id"}}
+	for day, held := range map[Date]int{last: 0, last.AddDays(1): 2} {
+		if plan := planOf(t, p, w, rs, day); len(plan.Held) != held {
+			t.Errorf("%s: %s, want %d held", day, plan.Summary(), held)
+		}
+	}
+}
+
 // Who marries while the export gives out new ids is found by the birth date:
 // neither a second account nor a notice.
 func TestNewIDAndNewNameOfOneBirthday(t *testing.T) {

@@ -188,3 +188,108 @@ func TestRenameToACapitalDomain(t *testing.T) {
 		t.Error("accepted:", err)
 	}
 }
+
+// What is asked for and is or was somebody else's is given to nobody.
+func TestRenameToSomebodyElsesNames(t *testing.T) {
+	t.Parallel()
+	p := smallPolicy(14)
+	p.Naming.ChangeUsernames = true
+	w := newWorld(t, p)
+	recs := append(ida("primary"), person("2", "Udo", "Boll", RolePupil, at("ps-a", "primary")))
+	w.run(p, delivery(recs), day0)
+	udo := w.accounts["udo.boll"]
+	udo.Aliases = []string{"udo@pupils.example"}
+	w.accounts["udo.boll"] = udo
+	for _, test := range []struct {
+		q    RenameRequest
+		held bool
+	}{
+		{RenameRequest{Mail: udo.Mail}, true},
+		{RenameRequest{Mail: "udo@pupils.example"}, true},
+		{RenameRequest{Mail: "postmaster@pupils.example"}, true},
+		{RenameRequest{Username: "udo.boll"}, true},
+		{RenameRequest{Mail: "ida@pupils.example", Username: "ida"}, false},
+	} {
+		test.q.ID, test.q.By = "1", "frei"
+		p.Renames = []RenameRequest{test.q}
+		plan := planOf(t, p, w, recs, day0+1)
+		if held := len(plan.Held) == 1; held != test.held || held == (len(plan.Steps) > 0) {
+			t.Errorf("%+v: steps %v, held %+v", test.q, plan.Steps, plan.Held)
+		}
+		for _, h := range plan.Held {
+			if !strings.Contains(h.Why, "somebody else's") {
+				t.Errorf("%+v: held, because %s", test.q, h.Why)
+			}
+		}
+	}
+}
+
+// The address of before is an alias until its day has come.
+func TestOldAddressEndsOnItsDay(t *testing.T) {
+	t.Parallel()
+	const old = "ida.old@pupils.example"
+	for days, ended := range map[Date]bool{99: false, 100: true, 101: true} {
+		w, p := begun(t, Former{Mail: old, Told: true}) // until the 100th day
+		a := w.accounts["ida.abel"]
+		a.Aliases = []string{old}
+		w.accounts["ida.abel"] = a
+		plan := planOf(t, p, w, ida("primary"), day0+days)
+		if !ended {
+			if len(plan.Steps) > 0 {
+				t.Errorf("day %d: %v", days, plan.Steps)
+			}
+			continue
+		}
+		if len(plan.Steps) != 1 {
+			t.Fatalf("day %d: %v", days, plan.Steps)
+		}
+		if c, ok := plan.Steps[0].Action.(ChangeAccount); !ok || len(c.After.Aliases) > 0 || len(c.After.Former) > 0 {
+			t.Errorf("day %d: %+v", days, plan.Steps[0])
+		}
+	}
+}
+
+// A name that is only proposed is still the next newcomer's.
+func TestProposedNamesAreFree(t *testing.T) {
+	t.Parallel()
+	w, p, recs := married(t)
+	p.Naming.FollowFamilyName = FollowAsk
+	recs = append(recs, person("2", "Ida", "Muster", RolePupil, at("ps-b", "primary")))
+	recs[1].Traits.Birth, recs[0].Traits.Birth = "another day", ""
+	for _, s := range planOf(t, p, w, recs, day0+1).Steps {
+		if c, ok := s.Action.(CreateAccount); ok && c.Account.Mail != "ida.muster@pupils.example" {
+			t.Errorf("the newcomer gets %s", c.Account.Mail)
+		} else if ok {
+			return
+		}
+	}
+	t.Error("nobody is created")
+}
+
+// Each of two renames in a row is told.
+func TestEveryRenameIsTold(t *testing.T) {
+	t.Parallel()
+	w, p, recs := married(t)
+	for i, mail := range []string{"ida.one@pupils.example", "ida.two@pupils.example"} {
+		p.Renames = []RenameRequest{{ID: "1", Mail: mail, By: "frei"}}
+		w.run(p, delivery(recs), day0.AddDays(1+i))
+		if len(w.notices) != i+1 || w.accounts["ida.abel"].Mail != mail {
+			t.Errorf("rename %d: told %d times, now %s", i+1, len(w.notices), w.accounts["ida.abel"].Mail)
+		}
+	}
+}
+
+// After a rename that was cut off before Open-Xchange followed, the user is found under
+// the name of before: it is neither nobody's, nor made a second time.
+func TestUserOfAnInterruptedRename(t *testing.T) {
+	t.Parallel()
+	w, p := begun(t, Former{Username: "ida.abel"})
+	a := w.accounts["ida.abel"]
+	a.Username = "ida.new"
+	delete(w.accounts, "ida.abel")
+	w.accounts["ida.new"] = a
+	plan := planOf(t, p, w, ida("primary"), day0+2)
+	if len(plan.Steps) != 1 || plan.Steps[0].Kind() != KindRename || len(plan.Findings) > 0 {
+		t.Errorf("planned %v, found %v", plan.Steps, plan.Findings)
+	}
+}

@@ -198,7 +198,7 @@ func TestOverridesLeaveATrace(t *testing.T) {
 	by := func(guard string, school SchoolID, until Date) Override {
 		return Override{Guard: guard, School: school, Until: until, By: "H. Frei", Reason: "moved"}
 	}
-	p.Overrides = []Override{by("leavers", "", until), by("renames", "", until), by("purges", "", day0),
+	p.Overrides = []Override{by("leavers", "", until), by("renames", "", day0.AddDays(1)), by("purges", "", day0),
 		by("leavers", "ps-birkenhofff", until)}
 	plan := planOf(t, p, w, rs[6:], day0.AddDays(1))
 	if plan.Count()[KindNotice] != 6 {

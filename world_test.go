@@ -135,7 +135,7 @@ func (w *world) ChangeAccount(ctx context.Context, before, after Account) error 
 		if fingerprint(live) != fingerprint(before) {
 			return fmt.Errorf("%w: live %+v before %+v", ErrConflict, live, before)
 		}
-		if before.Mail != after.Mail || before.Key != after.Key {
+		if before.Mail != after.Mail && len(after.Former) == len(before.Former) || before.Key != after.Key {
 			w.t.Errorf("address or key of %s changes by itself", after.Username)
 		}
 		if after.State == Deactivated && before.State == Leaving && after.Deactivated.Sub(after.NoticedOn) < 56 {
