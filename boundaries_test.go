@@ -136,7 +136,7 @@ func TestAtTheLimitOfTheDistrict(t *testing.T) {
 		less := without(without(rs, 3, RolePupil, "ps-a"), teachers, RoleTeacher, "ps-b")
 		plan := planOf(t, p, w, less, day0.AddDays(30))
 		if n := plan.Count()[KindNotice]; n != want || n+len(plan.Held) != 3+teachers {
-			t.Errorf("3 pupils and %d teachers leave: %d notices, %d held back, want %d notices", teachers, n, len(plan.Held), want)
+			t.Errorf("3 pupils, %d teachers leave: %d notices, %d held back, want %d notices", teachers, n, len(plan.Held), want)
 		}
 	}
 }

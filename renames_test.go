@@ -1,6 +1,7 @@
 package schoolmail
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -266,15 +267,37 @@ func TestProposedNamesAreFree(t *testing.T) {
 	t.Error("nobody is created")
 }
 
-// Each of two renames in a row is told.
+// Each of two renames in a row is told, once, wherever it is cut off.
 func TestEveryRenameIsTold(t *testing.T) {
 	t.Parallel()
-	w, p, recs := married(t)
-	for i, mail := range []string{"ida.one@pupils.example", "ida.two@pupils.example"} {
-		p.Renames = []RenameRequest{{ID: "1", Mail: mail, By: "frei"}}
-		w.run(p, delivery(recs), day0.AddDays(1+i))
-		if len(w.notices) != i+1 || w.accounts["ida.abel"].Mail != mail {
-			t.Errorf("rename %d: told %d times, now %s", i+1, len(w.notices), w.accounts["ida.abel"].Mail)
+	for _, cut := range []string{"", "ensure-user", "ensure-mailbox", "disconnect", "notify"} {
+		w, p, recs := married(t)
+		for i, mail := range []string{"ida.one@pupils.example", "ida.two@pupils.example"} {
+			p.Renames = []RenameRequest{{ID: "1", Mail: mail, By: "frei"}}
+			today := day0.AddDays(1 + i)
+			options := &ApplyOptions{InitialPassword: testPassword, Clock: today.Time}
+			after := false // the directory has the new names
+			for _, down := range []bool{true, false} {
+				w.fault = func(_ int, what string, done bool) error {
+					after = after || what == "change-account" && done
+					if down && after && what == cut && !done {
+						return errors.New("down")
+					}
+					return nil
+				}
+				plan := planOf(t, p, w, recs, today)
+				if _, err := Apply(t.Context(), plan, w.ports(), options); err != nil {
+					t.Fatal(err)
+				}
+				p.Renames = nil
+			}
+			told := 0
+			for _, n := range w.notices {
+				told += n
+			}
+			if a := w.accounts["ida.abel"]; told != i+1 || a.Mail != mail || a.unfinished() != nil {
+				t.Errorf("rename %d, %q fails: told %d times, now %+v", i+1, cut, told, a)
+			}
 		}
 	}
 }
