@@ -111,6 +111,34 @@ func TestRehearsalIsWhatThenHappens(t *testing.T) {
 	}
 }
 
+// The old copies of transfers are on the copy, too: to delete them asks Open-Xchange in
+// the rehearsal as often as it does really.
+func TestRehearsalDropsOldCopies(t *testing.T) {
+	t.Parallel()
+	sb := testlife.Of(sitetest.Start(sitetest.WithPeople(80)))(t)
+	set, d := sb.Settings(), sb.District
+	run(t, set, d.Today())
+	next := d.Next(nil)
+	if err := sb.Deliver(next); err != nil {
+		t.Fatal(err)
+	}
+	first := run(t, set, next.Today())
+	day := next.Today().AddDays(set.Policy.WithDefaults().LifeCycle.TransferGraceDays)
+	r, err := rehearse.Run(t.Context(), set, &rehearse.Options{Day: day})
+	if err != nil {
+		t.Fatal(err)
+	}
+	real := run(t, set, day)
+	if n := real.Plan.Count()[schoolmail.KindDropCopy]; n == 0 || n != first.Plan.Count()[schoolmail.KindTransfer] {
+		t.Fatalf("%d old copies go", n)
+	}
+	for _, s := range r.Servers {
+		if n := real.Requests[s.Name]; s.Name == "ox-soap" && s.Requests != n {
+			t.Errorf("%d requests, really %d", s.Requests, n)
+		}
+	}
+}
+
 // What a rehearsal cannot read ends it, with nothing left behind.
 func TestRehearsalOfNoExport(t *testing.T) {
 	t.Parallel()
