@@ -120,7 +120,7 @@ func (d *decisions) dropOld(a *Account, purging bool) *Account {
 	if a.Previous.Context == 0 {
 		return a
 	}
-	c := &claim{before: a, acc: *a}
+	c := &claim{before: a, acc: d.copyOf(a)}
 	d.dropCopy(c, purging)
 	d.frees = append(d.frees, c.steps...)
 	return c.before
@@ -156,9 +156,9 @@ func (d *decisions) restore(i int32, cur Account, chain []Step, access string, p
 			fmt.Sprintf("the copy in context %d is all that is left: somebody decides", from.Context))
 		return
 	}
-	c := &claim{before: &cur, acc: cur, access: access, steps: chain, reason: reason, restore: true, person: i,
+	c := &claim{before: &cur, acc: d.copyOf(&cur), access: access, steps: chain, reason: reason, restore: true, person: i,
 		pin: cur.Context}
-	d.claim(c, pop)
+	d.claim(c, pop, cur.Memberships)
 }
 
 // leftovers lists the copies that cut-off transfers have left behind: the journal proves
@@ -189,11 +189,17 @@ func (d *decisions) leftovers() (drops []Step) {
 // dropLeftovers drops those of them that the guard lets go, unless a transfer of today
 // goes there.
 func (d *decisions) dropLeftovers() {
-	wanted := map[copyKey]bool{}
-	for i := range d.claims {
-		wanted[copyKey{d.claims[i].acc.Username, d.claims[i].pin}] = true
+	drops := d.leftovers()
+	if len(drops) == 0 {
+		return
 	}
-	for _, s := range d.leftovers() {
+	wanted := map[copyKey]bool{}
+	for _, c := range d.claims {
+		if c.pin != 0 {
+			wanted[copyKey{c.username(), c.pin}] = true
+		}
+	}
+	for _, s := range drops {
 		if d.droppable[s.ID] && !wanted[copyKey{s.Subject, s.Action.frees()}] {
 			d.frees = append(d.frees, s)
 		}

@@ -46,7 +46,7 @@ type claim struct {
 	school  SchoolID    // with whose people the person shall be
 	home    SchoolID    // school under which guards count the person
 	person  int32       // number among the people; -1: a newcomer
-	acc     Account     // as wanted, context still open
+	acc     *Account    // as wanted, context still open; nil: newcomer says it
 	before  *Account    // nil: no account yet
 	place   *Place      // where the user really is; nil: nowhere
 	pin     ContextID   // context that is decided already
@@ -57,6 +57,36 @@ type claim struct {
 	fields  []string // other changes that go with it when there is no copy to make
 	steps   []Step   // steps of the same person that come first
 	unit    []Step   // steps that are done just before the transfer, or not at all
+
+	newcomer newcomer
+}
+
+// newcomer is what the account of somebody is made of who has none. It is made when
+// it is known where: most of what costs in a first run is to write memory.
+type newcomer struct {
+	record                  *Record
+	username, mail, display string
+	memberships             []Membership
+}
+
+// username is that of the account as wanted.
+func (c *claim) username() string {
+	if c.acc == nil {
+		return c.newcomer.username
+	}
+	return c.acc.Username
+}
+
+// account is the account as wanted, context still open.
+func (d *decisions) account(c *claim) Account {
+	if c.acc != nil {
+		return *c.acc
+	}
+	n := &c.newcomer
+	a := Account{Key: c.key, Username: n.username, Mail: n.mail, DisplayName: n.display, Memberships: n.memberships,
+		State: Active, Made: d.now}
+	a.describe(n.record)
+	return a
 }
 
 // stays reports whether the person is where they may be.
@@ -206,11 +236,11 @@ func (d *decisions) newcomer(r *Record) {
 	}
 	username, address := d.names.newcomer(r, given, family, pop.Domain, limit)
 	c := d.newClaims.one()
-	c.acc = Account{Key: r.Key, State: Active, Made: d.now, Access: pop.Access,
-		Username: username, Mail: address}
-	d.want(&c.acc, r, ms)
-	c.access, c.reason, c.person = pop.Access, d.newcomerReason(&c.acc), -1
-	d.claim(c, pop)
+	a := Account{Key: r.Key, Username: username}
+	d.want(&a, r, ms)
+	c.key, c.newcomer = r.Key, newcomer{r, username, address, a.DisplayName, a.Memberships}
+	c.access, c.reason, c.person = pop.Access, d.newcomerReason(&a), -1
+	d.claim(c, pop, a.Memberships)
 }
 
 func (d *decisions) newcomerReason(a *Account) string {
@@ -268,13 +298,7 @@ func (d *decisions) noPopulation(r *Record) {
 
 // want fills in what the record says.
 func (d *decisions) want(a *Account, r *Record, ms []Membership) {
-	a.Role = r.Role
-	a.GivenName, a.FamilyName = cleanName(r.GivenName), cleanName(r.FamilyName)
-	a.Phone, a.NoticeMail = phoneOf(r), r.NoticeMail
-	if r.Language != "" {
-		a.Language = r.Language
-	}
-	a.Traits = wantedTraits(a, r)
+	a.describe(r)
 	a.Memberships = d.wantedMemberships(ms)
 
 	// Display names are unique, because OX wants them so within a context and
@@ -300,6 +324,17 @@ func (d *decisions) want(a *Account, r *Record, ms []Membership) {
 	if d.doubts[r.Key] == "" {
 		d.display.give(owner, a.Username)
 	}
+}
+
+// describe fills in what needs nothing but the record.
+func (a *Account) describe(r *Record) {
+	a.Role = r.Role
+	a.GivenName, a.FamilyName = cleanName(r.GivenName), cleanName(r.FamilyName)
+	a.Phone, a.NoticeMail = phoneOf(r), r.NoticeMail
+	if r.Language != "" {
+		a.Language = r.Language
+	}
+	a.Traits = wantedTraits(a, r)
 }
 
 // isJoined reports whether a name is a given and a family name with a blank between.
@@ -399,15 +434,18 @@ func union(x, y []Membership) []Membership {
 	return out
 }
 
-// claim registers somebody who needs, or has, a seat.
-func (d *decisions) claim(c *claim, pop *Population) {
-	c.key, c.pop = c.acc.Key, pop
+// claim registers somebody who needs, or has, a seat, and what their schools will be.
+func (d *decisions) claim(c *claim, pop *Population, ms []Membership) {
+	c.pop = pop
+	if c.acc != nil {
+		c.key = c.acc.Key
+	}
 	c.allowed = pop.Contexts
 	if !slices.IsSorted(c.allowed) {
 		c.allowed = slices.Sorted(slices.Values(pop.Contexts))
 	}
-	if len(c.acc.Memberships) > 0 {
-		c.school = c.acc.Memberships[0].School
+	if len(ms) > 0 {
+		c.school = ms[0].School
 	}
 	c.home = c.school
 	if c.before != nil && c.person >= 0 {
@@ -547,8 +585,8 @@ type prepared struct {
 func (d *decisions) pending(i int32, ms []Membership, pop *Population) {
 	p := &d.people[i]
 	a := p.account
-	w := *a
-	d.want(&w, p.record, ms)
+	w := d.copyOf(a)
+	d.want(w, p.record, ms)
 	w.State, w.Access = Active, pop.Access
 	c := &claim{acc: w, before: a, access: pop.Access, resume: true, person: i,
 		reason: "an earlier run was interrupted while it made the account"}
@@ -561,7 +599,7 @@ func (d *decisions) pending(i int32, ms []Membership, pop *Population) {
 		// there, still empty, becomes an old copy.
 		c.acc.Previous = Previous{Context: p.place.Context, UserID: p.place.UserID, Since: d.now}
 	}
-	d.claim(c, pop)
+	d.claim(c, pop, w.Memberships)
 }
 
 // livesIn returns the user of somebody whose context the directory does not know, as of
@@ -609,11 +647,11 @@ func (d *decisions) moving(r *prepared) {
 	switch {
 	case r.place == nil:
 		c.fields = r.fields
-		c.acc = *w
+		c.acc = d.copyOf(w)
 		d.dropCopy(c, false)
 	case slices.Contains(r.fields, "role"):
 		// A role and the place that goes with it change together or not at all.
-		c.acc = *w
+		c.acc = d.copyOf(w)
 		d.dropCopy(c, false)
 		w.Previous = c.before.Previous
 		c.unit = []Step{changeStep(c.before, w, r.fields, "")}
@@ -623,10 +661,10 @@ func (d *decisions) moving(r *prepared) {
 			c.steps = append(c.steps, changeStep(cur, w, r.fields, ""))
 			c.before = w
 		}
-		c.acc = *w
+		c.acc = d.copyOf(w)
 		d.dropCopy(c, false)
 	}
-	d.claim(c, &free)
+	d.claim(c, &free, w.Memberships)
 }
 
 // staying plans for somebody who has a user where they may be.
@@ -655,12 +693,12 @@ func (d *decisions) staying(r *prepared, rec *Record) {
 		return
 	}
 	c := d.newClaims.one()
-	c.before, c.acc, c.person = w, *w, r.i
+	c.before, c.acc, c.person = w, d.copyOf(w), r.i
 	d.dropCopy(c, false)
 	d.frees = append(d.frees, c.steps...)
 	c.steps = nil
 	c.place, c.access, c.reason = r.place, r.access, stayReason(w.Context)
-	d.claim(c, r.pop)
+	d.claim(c, r.pop, w.Memberships)
 }
 
 // count counts somebody who stays among their kind, and reports whether that says

@@ -68,7 +68,16 @@ func fetchPeople(some []individual) {
 func fetchMoves(some []placed) {
 	sum := 0
 	for i := range some {
-		sum += some[i].claim.acc.glance() + len(some[i].claim.unit) + len(some[i].claim.reason)
+		c := some[i].claim
+		sum += len(c.key.ID) + len(c.unit) + len(c.reason) + len(c.newcomer.memberships)
+	}
+	for i := range some {
+		if c := some[i].claim; c.acc != nil {
+			sum += c.acc.glance()
+		} else {
+			r := c.newcomer.record
+			sum += len(r.Key.ID) + len(r.FamilyName) + len(r.Traits.Birth) + first(r.GivenName) + first(r.FamilyName)
+		}
 	}
 	runtime.KeepAlive(sum)
 }

@@ -333,7 +333,7 @@ func (g *guarded) transfers() {
 	for _, sh := range g.placed.short {
 		switch c := sh.claim; {
 		case sh.over:
-			g.find("over-capacity", "%s stays in context %d, which is over its capacity: %s", c.acc.Username, c.now, sh.why)
+			g.find("over-capacity", "%s stays in context %d, which is over its capacity: %s", c.username(), c.now, sh.why)
 		default:
 			g.keepShort(c, sh.why)
 		}

@@ -115,7 +115,7 @@ func (s *seats) place(h holds) placement {
 
 // pinned reports whether the user that a claim shall have exists already, so that it
 // takes no seat.
-func (s *seats) pinned(c *claim) bool { return c.pin != 0 && s.placeAt(c.acc.Username, c.pin) != nil }
+func (s *seats) pinned(c *claim) bool { return c.pin != 0 && s.placeAt(c.username(), c.pin) != nil }
 
 // members lists the people of a kind in the order in which they are told where
 // to go: those who need a seat by key, those who would have to leave one from the
@@ -145,7 +145,7 @@ func (s *seats) staysAs(p *individual, i int32, pop *Population) *claim {
 		a = s.changed[i]
 	}
 	c := claim{key: a.Key, pop: pop, allowed: slices.Sorted(slices.Values(pop.Contexts)), now: a.Context, person: i,
-		acc: *a, before: a, place: p.place, access: pop.Access, reason: stayReason(a.Context)}
+		acc: a, before: a, place: p.place, access: pop.Access, reason: stayReason(a.Context)}
 	if len(a.Memberships) > 0 {
 		c.school = a.Memberships[0].School
 		c.home = c.school
@@ -349,17 +349,16 @@ func (s *seats) missing(c *claim, sh *seating.Short) string {
 
 // seatStep makes the step that seats somebody in a context, 0 for none.
 func (s *seats) seatStep(c *claim, into ContextID) Step {
-	access := c.acc.Access
-	if c.before == nil || access != "" || c.place != nil && !c.stays() {
-		access = c.access
+	after := s.account(c)
+	after.Context = into
+	if c.before == nil || after.Access != "" || c.place != nil && !c.stays() {
+		after.Access = c.access
 	}
 	if c.before == nil || c.resume {
-		act := CreateAccount{Account: c.acc, Access: c.access, Resume: c.resume, SeatExists: c.place != nil}
-		act.Account.Context, act.Account.Access = into, access
-		return stepOf(s.texts.join(string(KindCreate), ":", c.acc.Key.Source, "/", c.acc.Key.ID), &act.Account, c.reason, act)
+		id := s.texts.join(string(KindCreate), ":", c.key.Source, "/", c.key.ID)
+		return stepOf(id, &after, c.reason,
+			CreateAccount{Account: after, Access: c.access, Resume: c.resume, SeatExists: c.place != nil})
 	}
-	after := c.acc
-	after.Context, after.Access = into, access
 	switch {
 	case c.place == nil && into == c.before.Context && len(c.fields) == 0:
 		return newStep(KindRepair, &after, c.reason,
