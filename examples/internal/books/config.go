@@ -33,14 +33,23 @@ type Job struct {
 	waits   appsuite.Observer // is told what the server keeps waiting for; may be nil
 	access  *oxAccess         // nil before the login
 	lease   *lease.Lease      // of the district; nil: nothing is written
+	ahead   *ahead            // nil: the lease is there, or not needed
 	cleanup func() error
+}
+
+// ahead is a job that looks before it takes the lease, since on most nights there is
+// nothing to write.
+type ahead struct {
+	directory *ucs.Client
+	seen      lease.Sight
+	options   lease.Options
 }
 
 // Options of [Open]; nil is the zero value.
 type Options struct {
 	People int // of the made-up district, without a file
-	// Apply says that books will be written: the district's lease is taken, so that
-	// nobody changes the directory meanwhile. It is held until [Job.Close].
+	// Apply says that books will be written. If any have to be, the district's lease is
+	// taken, so that nobody changes the directory meanwhile. It is held until [Job.Close].
 	Apply      bool
 	BreakLease bool           // take it from whoever holds it
 	Observer   lease.Observer // is told who holds it, before it is watched; may be nil
@@ -107,7 +116,8 @@ func Open(ctx context.Context, file string, opts *Options) (_ *Job, err error) {
 }
 
 // readPeople reads the people of the directory; under the district's lease, which the
-// job keeps, if anything is to be written.
+// job keeps, if somebody else has it or it is to be broken. If it is free it is taken
+// when there is something to write.
 func (j *Job) readPeople(ctx context.Context, d *district.Directory, o *Options) error {
 	client, err := directory(d)
 	if err != nil {
@@ -115,12 +125,20 @@ func (j *Job) readPeople(ctx context.Context, d *district.Directory, o *Options)
 	}
 	j.cleanup = client.Close
 	if o.Apply {
-		j.lease, err = lease.Acquire(ctx, client, "", &lease.Options{Break: o.BreakLease, Observer: o.Observer})
-		if err != nil {
+		a := &ahead{directory: client, options: lease.Options{Break: o.BreakLease, Observer: o.Observer}}
+		if a.seen, err = lease.Look(ctx, client); err != nil {
 			return fmt.Errorf("nothing was done: %w", err)
 		}
-		ctx = j.lease.Context()
+		j.ahead = a
+		if o.BreakLease || !a.seen.Free() {
+			return j.take(ctx)
+		}
 	}
+	return j.read(ctx, client)
+}
+
+func (j *Job) read(ctx context.Context, client *ucs.Client) error {
+	j.Accounts = nil
 	for a, err := range client.Accounts(ctx) {
 		if err != nil {
 			return err
@@ -128,6 +146,22 @@ func (j *Job) readPeople(ctx context.Context, d *district.Directory, o *Options)
 		j.Accounts = append(j.Accounts, a)
 	}
 	return nil
+}
+
+// take takes the lease, and reads the people under it unless nobody has held it since
+// they were read.
+func (j *Job) take(ctx context.Context) (err error) {
+	a := j.ahead
+	j.ahead = nil
+	if j.lease, err = lease.Acquire(ctx, a.directory, "", &a.options); err != nil {
+		return fmt.Errorf("nothing was done: %w", err)
+	}
+	if len(j.Accounts) > 0 && j.lease.Since(a.seen) {
+		return nil
+	}
+	ctx, end := j.under(ctx)
+	defer end()
+	return j.read(ctx, a.directory)
 }
 
 func readRules(file string) (rules addressbook.Rules, err error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/ictmedia/schoolmail/addressbook"
 	"github.com/ictmedia/schoolmail/internal/atomicfile"
 	"github.com/ictmedia/schoolmail/internal/cli"
+	"github.com/ictmedia/schoolmail/site/lease"
 )
 
 // Outputs are the files that a job can write besides syncing. Empty: not.
@@ -28,6 +29,49 @@ type Outputs struct {
 // whether the plan names people. held says that something was held back because
 // too much would have vanished. What was done is printed also if Run fails.
 func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) (held bool, err error) {
+	var report *addressbook.Report
+	if apply && j.ahead != nil {
+		if report, err = j.idle(ctx); err != nil {
+			return false, err
+		}
+		if report == nil {
+			if err := j.take(ctx); err != nil {
+				return false, err
+			}
+		}
+	}
+	if report == nil {
+		if report, err = j.sync(ctx, apply, j.Observer); report == nil {
+			return false, err
+		}
+	}
+	return j.tell(report, err, out, apply, names)
+}
+
+// idle looks whether there is nothing to write, and nobody has held the lease meanwhile.
+// It returns nil if there may be something.
+func (j *Job) idle(ctx context.Context) (*addressbook.Report, error) {
+	report, err := j.sync(ctx, false, nil)
+	switch {
+	case report == nil:
+		return nil, err
+	case err != nil:
+		return nil, nil // doing it tells what is wrong
+	}
+	for _, c := range report.Contexts {
+		if c.Err != nil || !c.Plan.Empty() {
+			return nil, nil
+		}
+	}
+	if now, err := lease.Look(ctx, j.ahead.directory); err != nil || now != j.ahead.seen {
+		return nil, nil // taking it tells why
+	}
+	return report, nil
+}
+
+// sync brings the books into order, or only looks. Without a report there was nothing
+// to look at.
+func (j *Job) sync(ctx context.Context, apply bool, o addressbook.Observer) (*addressbook.Report, error) {
 	if j.lease != nil {
 		var end context.CancelFunc
 		ctx, end = j.under(ctx)
@@ -35,16 +79,23 @@ func (j *Job) Run(ctx context.Context, out io.Writer, apply, names bool) (held b
 	}
 	want, err := addressbook.Build(j.Rules, j.Accounts)
 	if err != nil {
-		return false, &cli.UsageError{Err: err}
+		return nil, &cli.UsageError{Err: err}
 	}
 	// There is no other preflight than this: a session in each context, and then each is
 	// read as a whole before anything of it is written, is all that books need of
 	// Open-Xchange. No context waits for another one that cannot be asked.
 	if err := j.login(ctx); err != nil {
-		return false, err
+		return nil, err
 	}
 	report, err := addressbook.Sync(ctx, j.Rules, want, j.access.stores, j.Today,
-		&addressbook.Options{DryRun: !apply, Observer: j.Observer})
+		&addressbook.Options{DryRun: !apply, Observer: o})
+	return &report, err
+}
+
+// tell prints what was found and done.
+func (j *Job) tell(report *addressbook.Report, failure error, out io.Writer, apply, names bool) (held bool,
+	err error) {
+	err = failure
 	j.Done = report.Done()
 	for _, f := range report.Findings {
 		fmt.Fprintln(out, "!", f)

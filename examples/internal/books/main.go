@@ -30,9 +30,9 @@ Usage:
       Measures a made-up district: first fill, ordinary day, first day of term,
       full rewrite.
 
-Every run can be repeated at any time, also after a crash. With -apply it takes the
-district's lease, so that it never works beside provision or watch. An example for cron,
-at three in the morning:
+Every run can be repeated at any time, also after a crash. Whatever -apply has to write
+it writes under the district's lease, never beside provision or watch. An example for
+cron, at three in the morning:
 
   0 3 * * *  addressbooks -config /etc/schoolmail/district.toml -apply
 
