@@ -20,6 +20,7 @@ type folderRun struct {
 	seen       uint32 // target UIDs below it were looked at in this run
 	appended   uint32 // the highest target UID that we made
 	renumbered bool   // the source's UIDVALIDITY has changed
+	unsettled  bool   // of some source messages it is not known whether the target has them
 
 	plainLock sync.Mutex   // the source is read ahead
 	plain     imapwire.Set // source UIDs to copy without keywords
@@ -76,7 +77,7 @@ func (f *folderRun) sync(ctx context.Context) error {
 			return err
 		}
 	}
-	if f.appended > 0 {
+	if f.appended > 0 && !f.unsettled {
 		f.state.DstBound = max(f.state.DstBound, f.appended+1)
 	}
 	f.state.SrcValidity, f.state.SrcNext = sel.UIDValidity, sel.UIDNext
@@ -144,6 +145,9 @@ func (f *folderRun) newValidity(sel *imapwire.Selected) error {
 
 // bound records up to where the target's messages are accounted for.
 func (f *folderRun) bound() error {
+	if f.unsettled {
+		return nil // the next run looks at all of them again
+	}
 	if f.state.DstBound > 0 && f.state.DstBound >= f.seen && f.appended < f.state.DstBound {
 		return nil
 	}

@@ -53,7 +53,37 @@ func (r *recognition) run(ctx context.Context, fresh, pool imapwire.Set, ghosts 
 			return err
 		}
 	}
-	return r.stayDeleted(left)
+	if err := r.stayDeleted(left); err != nil {
+		return err
+	}
+	return r.untold(ctx, fresh)
+}
+
+// untold keeps messages back of which the source has not told: they may be at the target.
+func (r *recognition) untold(ctx context.Context, fresh imapwire.Set) error {
+	if len(r.ours) == fresh.Len() {
+		return nil
+	}
+	r.unsettled = true
+	left := fresh.Without(uidsIn(r.ours))
+	live, err := r.src.search(ctx, r.SourceRaw, "ALL")
+	if err != nil {
+		return err
+	}
+	for uid := range left.All() {
+		r.done.Add(uid)
+		if live.Contains(uid) {
+			r.led.lose(r.Mapping, uid, ProblemMissing, "the source lists the message and does not tell of it")
+		}
+	}
+	return nil
+}
+
+func uidsIn(items []item) (uids imapwire.Set) {
+	for i := range items {
+		uids.Add(items[i].uid)
+	}
+	return uids
 }
 
 // read lists both sides and reads the content of what has a size that the
@@ -98,7 +128,13 @@ func (r *recognition) read(ctx context.Context, fresh, pool imapwire.Set, ghosts
 	if unread > 0 {
 		r.led.find("%q: the target does not send %d of its messages; what may be equal to them is copied", r.Target, unread)
 	}
-	return r.src.hashExact(ctx, r.ours, there)
+	if err := r.src.hashExact(ctx, r.ours, there); err != nil {
+		return err
+	}
+	for i := range r.ours {
+		r.unsettled = r.unsettled || r.ours[i].digest == (digest{}) && there.has(r.ours[i].size)
+	}
+	return nil
 }
 
 // allTold makes sure that the target has told of each message, unless it is gone since.
@@ -106,10 +142,7 @@ func (r *recognition) allTold(ctx context.Context, pool imapwire.Set) error {
 	if len(r.theirs) == pool.Len() {
 		return nil
 	}
-	var told imapwire.Set
-	for i := range r.theirs {
-		told.Add(r.theirs[i].uid)
-	}
+	told := uidsIn(r.theirs)
 	there, err := r.dst.search(ctx, r.TargetRaw, "ALL")
 	if err != nil {
 		return err

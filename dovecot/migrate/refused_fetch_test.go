@@ -135,3 +135,42 @@ func TestTargetThatListsOddly(t *testing.T) {
 		})
 	}
 }
+
+// A message of which the source does not tell while messages are recognised may be at the target already: it
+// stays behind, is reported, and is recognised when the source tells of it.
+func TestSourceThatTellsOddly(t *testing.T) {
+	t.Parallel()
+	third := regexp.MustCompile(`^\* 3 FETCH \([^{]*\)\r\n`) // without its content
+	content := regexp.MustCompile(`UID FETCH (3|\S*[:,]\S*) .*BODY`)
+	for name, instead := range map[string]string{"cannot be read": "* 3 FETCH (UID ?)\r\n", "is left out": "",
+		"is not sent": "refused"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := filled(t, 5)
+			sync(t, migrate.New(insecure(s.IMAPAddr), insecure(s.IMAPAddr), t.TempDir(), quick()), toB())
+			var ill atomic.Bool
+			ill.Store(true)
+			from := insecure((&proxy{Down: func(l string) (string, bool) {
+				if ill.Load() && instead != "refused" {
+					l = third.ReplaceAllString(l, instead)
+				}
+				return l, true
+			}, Up: func(l string) (string, string, bool) {
+				if !ill.Load() || instead != "refused" || !content.MatchString(l) {
+					return l, "", true
+				}
+				tag, _, _ := strings.Cut(l, " ")
+				return "", tag + " NO [SERVERBUG] internal error\r\n", true
+			}}).start(t, s.IMAPAddr))
+			m := migrate.New(from, insecure(s.IMAPAddr), t.TempDir(), quick()) // without the state
+			if res := sync(t, m, toB()); res.Copied != 0 || res.Adopted != 4 || kinds(res) != migrate.ProblemMissing {
+				t.Errorf("%+v", res)
+			}
+			ill.Store(false)
+			res := sync(t, m, toB())
+			if n := len(read(t, s.IMAPAddr, "b")["INBOX"]); n != 5 || res.Adopted != 1 || len(res.Problems) != 0 {
+				t.Errorf("%d messages instead of 5: %+v", n, res)
+			}
+		})
+	}
+}
