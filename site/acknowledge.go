@@ -110,7 +110,8 @@ type acknowledgement struct {
 	lines    []*ackLine
 	index    map[string]*ackLine
 	delivery *schoolmail.Delivery
-	schools  map[schoolmail.RecordKey][]schoolmail.SchoolID // of all people of the delivery; nil: nobody has asked
+	asked    int                                            // how often for the schools of a record
+	schools  map[schoolmail.RecordKey][]schoolmail.SchoolID // of all people of the delivery, when many are asked for
 }
 
 // ackLine has what several mistakes of a record have to say.
@@ -159,16 +160,34 @@ func (a *acknowledgement) schoolsOf(key schoolmail.RecordKey) []schoolmail.Schoo
 	if key.ID == "" {
 		return nil
 	}
+	if a.asked++; a.asked <= fewAsked {
+		var schools []schoolmail.SchoolID
+		for i := range a.delivery.Records {
+			if r := &a.delivery.Records[i]; r.Key == key {
+				schools = addSchools(schools, r)
+			}
+		}
+		return schools
+	}
 	if a.schools == nil {
 		a.schools = map[schoolmail.RecordKey][]schoolmail.SchoolID{}
 		for i := range a.delivery.Records {
 			r := &a.delivery.Records[i]
-			for _, m := range r.Memberships {
-				a.schools[r.Key] = append(a.schools[r.Key], m.School)
-			}
+			a.schools[r.Key] = addSchools(a.schools[r.Key], r)
 		}
 	}
 	return a.schools[key]
+}
+
+// fewAsked is how many records are looked for one by one, before it is worth to know
+// them all.
+const fewAsked = 20
+
+func addSchools(list []schoolmail.SchoolID, r *schoolmail.Record) []schoolmail.SchoolID {
+	for _, m := range r.Memberships {
+		list = append(list, m.School)
+	}
+	return list
 }
 
 func acknowledge(d *schoolmail.Delivery, p *schoolmail.Plan, r *schoolmail.Result) *acknowledgement {

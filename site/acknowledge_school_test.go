@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -99,5 +100,34 @@ func TestDetailsAreKnown(t *testing.T) {
 	}
 	if found < 15 {
 		t.Errorf("%d sentences were looked at", found)
+	}
+}
+
+// The schools of a record are the same however many are asked for, also of one that was
+// delivered twice, or not at all.
+func TestSchoolsOfFewAndOfMany(t *testing.T) {
+	t.Parallel()
+	key := func(i int) schoolmail.RecordKey {
+		return schoolmail.RecordKey{Source: "escada", ID: strconv.Itoa(i)}
+	}
+	d := &schoolmail.Delivery{}
+	for i := range 10 {
+		for _, id := range []schoolmail.SchoolID{"a", "b", "c"}[:i%4] {
+			d.Records = append(d.Records, schoolmail.Record{Key: key(i),
+				Memberships: []schoolmail.Membership{{School: id}, {School: id + "2"}}})
+		}
+	}
+	a := newAcknowledgement(d)
+	for i := range 3 * fewAsked {
+		want := []schoolmail.SchoolID{"a", "a2", "b", "b2", "c", "c2"}[:2*(i%11%4)]
+		if i%11 == 10 {
+			want = nil
+		}
+		if got := a.schoolsOf(key(i % 11)); !slices.Equal(got, want) {
+			t.Errorf("asked %d: %v, want %v", i, got, want)
+		}
+	}
+	if a.schools == nil || a.schoolsOf(schoolmail.RecordKey{}) != nil {
+		t.Error("many were asked for, one by one; or nobody is somewhere")
 	}
 }
