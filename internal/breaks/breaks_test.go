@@ -77,11 +77,13 @@ func TestBreaksAreNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer suite.Close()
+	untried := 0
 	for i, b := range list {
 		noticed, by, err := suite.Try(t.Context(), i)
 		switch {
 		case errors.Is(err, ErrFailsAnyway): // which the package's own run reports
 			t.Log(err)
+			untried++
 		case err != nil:
 			t.Error(err)
 		case noticed:
@@ -91,6 +93,9 @@ func TestBreaksAreNoticed(t *testing.T) {
 		default:
 			t.Errorf("no test notices (-seed %d): %s: %s\n- %s\n+ %s", *seed, b.File, b.Promise, b.Old, b.New)
 		}
+	}
+	if untried > len(list)/2 {
+		t.Errorf("-seed %d: %d of %d breaks could not be tried", *seed, untried, len(list))
 	}
 }
 

@@ -201,7 +201,27 @@ func (p *program) asked(ctx context.Context, flags []string, i int) (noticed boo
 		}
 		p.sound[key] = true
 	}
-	return p.run(ctx, flags, i)
+	if noticed, tests, err = p.run(ctx, flags, i); !noticed || err != nil {
+		return false, nil, err
+	}
+	if err := p.stillSound(ctx, flags, tests); err != nil {
+		return false, nil, err
+	}
+	return true, tests, nil
+}
+
+// stillSound runs the first of the tests that failed with a break once more without any: they
+// would also fail on a disk that has become full since.
+func (p *program) stillSound(ctx context.Context, flags, tests []string) error {
+	if len(tests) > 0 {
+		whole, _, _ := strings.Cut(tests[0], "/")
+		flags = only(whole)
+	}
+	failed, tests, err := p.run(ctx, flags, -1)
+	if err == nil && failed {
+		err = fmt.Errorf("breaks: %s: %s: %w", p.name, strings.Join(tests, ", "), ErrFailsAnyway)
+	}
+	return err
 }
 
 // alone returns which of the tests notices the break when no other is run, and the
@@ -243,8 +263,8 @@ func (p *program) run(ctx context.Context, flags []string, i int) (failed bool, 
 		return false, nil, ctx.Err()
 	case err == nil:
 		return false, nil, nil
-	case !errors.As(err, &exit):
-		return false, nil, fmt.Errorf("breaks: %w", err)
+	case !errors.As(err, &exit), exit.ExitCode() < 0: // not begun, or killed by whoever wanted its memory
+		return false, nil, fmt.Errorf("breaks: %s: %w", p.name, err)
 	}
 	for _, m := range failing.FindAllStringSubmatch(string(out), -1) {
 		tests = append(tests, m[1])
