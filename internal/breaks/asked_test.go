@@ -16,7 +16,8 @@ func TestFailuresThatAreNoNotice(t *testing.T) {
 		noticed, err bool
 		anyway       bool
 	}{
-		{"the break is noticed", `[ $SCHOOLMAIL_BREAK = 0 ] || { echo "--- FAIL: TestA (0.00s)"; exit 1; }`, true, false, false},
+		{"the break is noticed", `[ $SCHOOLMAIL_BREAK = 0 ] || { echo "--- FAIL: TestA (0.00s)"; exit 1; }`, true, false,
+			false},
 		{"nothing fails", `exit 0`, false, false, false},
 		{"all fails", `echo "--- FAIL: TestA (0.00s)"; exit 1`, false, true, true},
 		{"all fails after the first run", `[ -e ran ] && { echo "--- FAIL: TestA (0.00s)"; exit 1; }; touch ran`, false, true,

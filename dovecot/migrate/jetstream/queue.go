@@ -41,7 +41,9 @@ type Options struct {
 	// Run names one run of one wave, "pilot-first-copy": all machines that work at it say the same.
 	// Letters, digits, "-" and "_".
 	Run string
-	// Dir is where this machine keeps the state of accounts while it works at them.
+	// Dir is where this machine keeps the state of accounts while it works at them, and where nothing else
+	// lies: the state of an account that is taken is replaced by what NATS has of it. A directory
+	// with states that a migration without a queue has left is refused. Whoever takes no account needs none.
 	Dir string
 	// Machine names this one in the records; empty means host name and process.
 	Machine string
@@ -185,7 +187,10 @@ func (o *Options) complete() error {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return os.MkdirAll(o.Dir, 0o700)
+	if o.Dir == "" {
+		return nil
+	}
+	return claim(o.Dir)
 }
 
 // keyOf is an account in names of subjects, keys and objects, which take few characters, and are
@@ -275,6 +280,9 @@ func (q *Queue) write(ctx context.Context, key string, rec record, revision uint
 
 // Next implements [migrate.Queue]. While NATS cannot be reached it waits.
 func (q *Queue) Next(ctx context.Context) (migrate.Lease, error) {
+	if q.opt.Dir == "" {
+		return nil, errors.New("jetstream: no directory for the state of accounts")
+	}
 	for {
 		if err := q.connected(ctx); err != nil {
 			return nil, err

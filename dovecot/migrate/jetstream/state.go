@@ -8,12 +8,39 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/ictmedia/schoolmail/dovecot/migrate/internal/statefile"
 )
+
+// mark is the file in a directory whose states are those of a queue, and may be replaced.
+const mark = ".machine"
+
+// claim makes a directory that of a machine, unless states of a migration without a queue lie there.
+func claim(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("jetstream: state: %w", err)
+	}
+	file := filepath.Join(dir, mark)
+	if _, err := os.Stat(file); err == nil {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("jetstream: state: %w", err)
+	}
+	if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return filepath.Ext(e.Name()) == ".db" }) {
+		return fmt.Errorf("jetstream: %s: there are states that no machine has left, such as those of migrate, and they "+
+			"would be lost: want a directory of this machine's own", dir)
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		return fmt.Errorf("jetstream: state: %w", err)
+	}
+	return nil
+}
 
 // files are those of an account's state on this machine.
 func (q *Queue) files(account string) []string {

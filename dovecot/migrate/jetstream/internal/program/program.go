@@ -252,10 +252,10 @@ func (o *options) do(ctx context.Context, stdout, stderr io.Writer) (held bool, 
 	return o.migrate(ctx, q, stdout)
 }
 
-// stateDir is where no state comes to lie when nothing is migrated.
+// stateDir is none when nothing is migrated.
 func (o *options) stateDir() string {
-	if o.StateDir == "" {
-		return os.TempDir()
+	if o.control() {
+		return ""
 	}
 	return o.StateDir
 }

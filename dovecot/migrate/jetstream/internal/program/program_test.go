@@ -19,6 +19,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"github.com/ictmedia/schoolmail/dovecot/dovecottest"
+	"github.com/ictmedia/schoolmail/dovecot/migrate"
 	"github.com/ictmedia/schoolmail/dovecot/migrate/jetstream"
 	"github.com/ictmedia/schoolmail/dovecot/migrate/runner"
 	"github.com/ictmedia/schoolmail/internal/cli"
@@ -353,6 +354,54 @@ skip = ["Alt"]
 	status, out, errs = call(t, append(args, "-run-now", "-run", "second", "-max-size", "100000")...)
 	if n := len(to.Messages("user01", "Klasse 7b")); status != cli.Done || n != 2 {
 		t.Errorf("with another limit: exit %d, %d messages\n%s%s", status, n, out, errs)
+	}
+}
+
+// The district file's state_dir is migrate's: what it has left there, a cut-over for instance, is nowhere else,
+// and a machine refuses to work there. Whoever only asks how a run stands does not look.
+func TestStatesOfMigrateStay(t *testing.T) {
+	t.Parallel()
+	s, _, _ := simulated(t, 1, 1)
+	dir := t.TempDir()
+	config, state := filepath.Join(dir, "district.toml"), filepath.Join(dir, "state")
+	text := fmt.Appendf(nil, "[migrate]\nfrom = %q\nto = %q\ninsecure = true\nusers = %q\nstate_dir = %q\n",
+		"imap://"+s.from, "imap://"+s.to, s.users, state)
+	if err := os.WriteFile(config, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := func(addr string) migrate.Server {
+		srv, err := migrate.ParseServer("imap://"+addr, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return srv
+	}
+	m := migrate.New(server(s.from), server(s.to), state, nil)
+	login := migrate.Login{User: s.names[0], Password: password}
+	if _, err := m.CutOver(t.Context(), migrate.Account{Name: s.names[0], Source: login, Target: login}); err != nil {
+		t.Fatal(err)
+	}
+	n, err := jetstream.Embed(t.TempDir(), "127.0.0.1:0", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Shutdown()
+	args := []string{"-run", "r", "-config", config, "-nats", n.ClientURL()}
+	status, out, errs := call(t, append(args, "-run-now")...)
+	if status != cli.Failed || !strings.Contains(errs, "a directory of this machine's own") {
+		t.Errorf("exit %d\n%s%s", status, out, errs)
+	}
+	if stage, _, err := m.Stage(s.names[0]); stage != migrate.CutOver || err != nil {
+		t.Errorf("migrate's state says %v, %v", stage, err)
+	}
+	if status, out, errs := call(t, append(args, "-status")...); status != cli.Done {
+		t.Errorf("exit %d\n%s%s", status, out, errs)
+	}
+	for range 2 { // again in what is its own
+		status, out, errs := call(t, append(args, "-run-now", "-state", filepath.Join(dir, "own"))...)
+		if status != cli.Done {
+			t.Errorf("exit %d\n%s%s", status, out, errs)
+		}
 	}
 }
 
