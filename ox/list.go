@@ -226,6 +226,9 @@ func loaded[ID comparable, G, T any](ctx context.Context, c *Client, k call, ask
 	if err != nil {
 		return nil, err
 	}
+	if len(list) > len(asked) {
+		return nil, k.otherAnswer()
+	}
 	seen := make(map[ID]bool, len(asked))
 	for _, id := range asked {
 		seen[id] = false

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -167,6 +168,48 @@ func TestRepeatedListHasNoDoubles(t *testing.T) {
 			t.Errorf("got %v", got)
 		}
 	})
+}
+
+// TestNothingOfOnePassesToTheNext: who stands behind somebody of whom everything is known has nothing of that, and
+// takes nothing of it away.
+func TestNothingOfOnePassesToTheNext(t *testing.T) {
+	t.Parallel()
+	full := func(id int32) *oxuser.User {
+		u := new(oxuser.User)
+		setSample(reflect.ValueOf(u).Elem(), 0)
+		u.Id, u.Aliases = &id, []string{fmt.Sprint("a", id), fmt.Sprint("b", id)}
+		u.UserAttributes.Entries[0].Value.Entries[0].Value = new(fmt.Sprint("c", id))
+		u.Image1 = []byte{byte(id)}
+		return u
+	}
+	list := []*oxuser.User{full(2), {Id: new(int32(3))}, full(4), {Id: new(int32(5)), Aliases: []string{"d"}}}
+	f := &fakeServer{answer: func(*soap.Operation, []byte, *http.Request) (any, error, bool) {
+		return &oxuser.GetMultipleDataResponse{Return_: list}, nil, true
+	}}
+	got, err := Collect(newFake(t, f, nil).Context(7, testAdmin).Users.Load(t.Context(), []schoolmail.UserID{2, 3, 4, 5}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []User
+	for _, u := range list {
+		want = append(want, userFrom(u))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestNobodyIsReadTwice: an answer that tells somebody twice is none.
+func TestNobodyIsReadTwice(t *testing.T) {
+	t.Parallel()
+	f := &fakeServer{answer: func(*soap.Operation, []byte, *http.Request) (any, error, bool) {
+		return &oxuser.GetMultipleDataResponse{Return_: []*oxuser.User{{Id: new(int32(3))}, {Id: new(int32(4))},
+			{Id: new(int32(3))}}}, nil, true
+	}}
+	got, err := Collect(newFake(t, f, nil).Context(7, testAdmin).Users.Load(t.Context(), []schoolmail.UserID{3, 4}))
+	if !errors.Is(err, ErrProtocol) {
+		t.Errorf("%v, %v", got, err)
+	}
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
