@@ -670,7 +670,8 @@ func (d *decisions) moving(r *prepared) {
 // staying plans for somebody who has a user where they may be.
 func (d *decisions) staying(r *prepared, rec *Record) {
 	a := r.account
-	chain := r.chain
+	var buf [4]Step // on the stack, for most
+	chain := append(buf[:0], r.chain...)
 	if s := d.renaming(r, rec); s != nil {
 		chain = append(chain, *s)
 	} else if len(r.fields) > 0 {

@@ -27,6 +27,7 @@ type facts struct {
 	doubtful  map[SchoolID]string // new schools that may be mistakes, and why
 	known     map[SchoolID]bool   // schools that accounts or the policy name
 	display   *displayNames
+	usual     *usual            // made when the first guard asks
 	living    []Adoption        // accounts without a record id that may be a newcomer's
 	updating  map[ContextID]int // contexts whose users could not be read -> users known by the directory
 }

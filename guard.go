@@ -144,22 +144,40 @@ func (f *facts) whence(guard string, a *Account, done bool, names contextNames) 
 	return names.of(a.Context)
 }
 
+// usual are the people who count alike for every guard, with nothing that any of them
+// counts as done: most. They are counted once for all guards.
+type usual struct {
+	schools, contexts heads      // by school and role, by context and role
+	others            []*Account // everybody else
+}
+
+func (f *facts) usualPeople(contexts contextNames) *usual {
+	if f.usual != nil {
+		return f.usual
+	}
+	f.usual = &usual{schools: heads{}, contexts: heads{}}
+	for i := range f.people {
+		switch a := f.people[i].account; {
+		case a == nil:
+		case a.State == Active && !a.Held && a.Made != f.now && a.NoticedOn.IsZero() && a.Deactivated.IsZero() &&
+			a.Previous == Previous{} && len(a.Marks) == 0 && len(a.Memberships) > 0 && a.Role.Valid():
+			f.usual.schools.add(a.Memberships[0].School, a.Role)
+			f.usual.contexts.add(contexts.of(a.Context), a.Role)
+		default:
+			f.usual.others = append(f.usual.others, a)
+		}
+	}
+	return f.usual
+}
+
 func (f *facts) census(guard string) *census {
 	c := &census{total: map[headcount]int{}, past: map[headcount]int{}, byRole: map[Role]int{}, pastByRole: map[Role]int{}}
 	contexts := contextNames{}
 	plain := guard != guardCopies && guard != guardTransfers
-	usual := heads{} // most people, by school and role
-	for i := range f.people {
-		a := f.people[i].account
-		if a == nil {
-			continue
-		}
+	most := f.usualPeople(contexts)
+	for _, a := range most.others {
 		counted, done := f.counted(guard, a), !a.Held && f.done(guard, a)
 		if !counted && !done {
-			continue
-		}
-		if plain && !done && len(a.Marks) == 0 && len(a.Memberships) > 0 && a.Role.Valid() {
-			usual.add(a.Memberships[0].School, a.Role)
 			continue
 		}
 		h := f.head(guard, a)
@@ -177,9 +195,13 @@ func (f *facts) census(guard string) *census {
 			c.pastByRole[h.role]++
 		}
 	}
-	for _, h := range usual.sorted() {
+	counted := most.contexts
+	if plain {
+		counted = most.schools
+	}
+	for _, h := range counted.sorted() {
 		if h.role != "" {
-			n := usual.of(h)
+			n := counted.of(h)
 			c.total[h] += n
 			c.all += n
 			c.byRole[h.role] += n

@@ -27,7 +27,11 @@ func (s *seats) guard() *guarded {
 	g := &guarded{seats: s, told: map[string]bool{}, used: map[int]bool{},
 		holds: holds{claims: map[RecordKey]bool{}, counted: map[int32]int32{}, steps: map[string]bool{},
 			rooms: map[ContextID]bool{}}}
-	g.steps = append(g.steps, s.decisions.steps...)
+	room := len(s.decisions.steps) + len(s.decisions.limited["leavers"]) + len(s.decisions.limited["deactivations"])
+	for i := range s.claims {
+		room += len(s.claims[i].steps)
+	}
+	g.steps = append(make([]Step, 0, room), s.decisions.steps...)
 	g.frees = append(g.frees, s.decisions.frees...)
 	for _, name := range []string{"leavers", "deactivations"} {
 		g.steps = append(g.steps, g.limited(name, s.decisions.limited[name])...)

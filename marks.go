@@ -161,9 +161,17 @@ func (f *facts) markOf(s *Step) (m Mark) {
 // window: a run has marked it and was cut off, or did the same to the person before.
 func (f *facts) countedAlready(guard string, s *Step) bool {
 	m := f.markOf(s)
-	return m.Guard == guard && guard != "" && slices.ContainsFunc(f.personOf(s.Key).account.Marks, func(o Mark) bool {
+	return m.Guard == guard && guard != "" && slices.ContainsFunc(f.accountAt(s).Marks, func(o Mark) bool {
 		return o.Guard == m.Guard && o.From == m.From && f.recent(o.On)
 	})
+}
+
+// accountAt is the account of a step's person as observed.
+func (f *facts) accountAt(s *Step) *Account {
+	if n, known := f.byUser.number(s.Subject); known && f.state.Accounts[n].Key == s.Key {
+		return &f.state.Accounts[n]
+	}
+	return f.personOf(s.Key).account // called otherwise by then
 }
 
 // mark gives the steps that leave no other trace their marks, and hands them on to what
