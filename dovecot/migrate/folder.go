@@ -30,6 +30,7 @@ type folderRun struct {
 // every folder is done, so that a message that moved between two folders is at
 // the target at every moment.
 func (f *folderRun) sync(ctx context.Context) error {
+	odd := f.lane.odd()
 	sel, live, err := f.src.openAll(ctx, f.SourceRaw)
 	if err != nil {
 		return err
@@ -81,8 +82,13 @@ func (f *folderRun) sync(ctx context.Context) error {
 		f.state.DstBound = max(f.state.DstBound, f.appended+1)
 	}
 	f.state.SrcValidity, f.state.SrcNext = sel.UIDValidity, sel.UIDNext
-	f.state.SrcModSeq, f.state.SrcMessages = sel.HighestModSeq, uint32(live.Len())
+	f.state.SrcMessages = uint32(live.Len())
 	f.state.Complete, f.state.Search = f.led.lost(f.Mapping) == 0, f.m.opt.Limits.criterion(f.Mapping)
+	if f.lane.odd() == odd {
+		f.state.SrcModSeq = sel.HighestModSeq
+	} else { // the line may have told of a change: the next run asks for it again
+		f.state.Complete = false
+	}
 	if !f.renumbered {
 		return nil
 	}

@@ -174,3 +174,32 @@ func TestSourceThatTellsOddly(t *testing.T) {
 		})
 	}
 }
+
+// A change of flags that could not be read is brought by the next run.
+func TestFlagsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s := filled(t, 3)
+	var ill atomic.Bool
+	from := insecure((&proxy{Down: func(l string) (string, bool) {
+		if ill.Load() && strings.HasPrefix(l, "* 2 FETCH") {
+			l = "* 2 FETCH (FLAGS (\r\n"
+		}
+		return l, true
+	}}).start(t, s.IMAPAddr))
+	m := migrate.New(from, insecure(s.IMAPAddr), t.TempDir(), quick())
+	sync(t, m, toB())
+	c := client(t, s.IMAPAddr, "a")
+	do(t, c, "SELECT INBOX")
+	do(t, c, `STORE 1:2 +FLAGS (\Flagged)`)
+	ill.Store(true)
+	if res := sync(t, m, toB()); res.Flags != 1 || res.Odd != 1 {
+		t.Errorf("%+v", res)
+	}
+	ill.Store(false)
+	if res := sync(t, m, toB()); res.Flags != 1 || res.Odd != 0 {
+		t.Errorf("the next run: %+v", res)
+	}
+	if res := sync(t, m, toB()); len(res.Folders) != 0 {
+		t.Errorf("something to do again: %+v", res)
+	}
+}
