@@ -11,11 +11,12 @@ import (
 // guardNames are the guards that a policy limits and an override may lift.
 var guardNames = []string{"leavers", "deactivations", "purges", "transfers", "collapse", "repairs", "creates", "copies",
 	"restore", "new-schools", "roles", "renames", "schools", "memberships", "classes", "access", "private-mail",
-	"languages", "telephones"}
+	"languages", "telephones", "birth-dates"}
 
 // limitedGuards are those that count against a limit.
 var limitedGuards = []string{"leavers", "deactivations", "purges", "transfers", "repairs", "copies",
-	"roles", "renames", "schools", "memberships", "classes", "access", "private-mail", "languages", "telephones"}
+	"roles", "renames", "schools", "memberships", "classes", "access", "private-mail", "languages", "telephones",
+	"birth-dates"}
 
 // guardWord says what a guard counts.
 func guardWord(name string) string {
@@ -89,7 +90,7 @@ func (g *given) limit(guard string, role Role) Limit {
 		return l.Roles
 	case "classes":
 		return l.Classes
-	case "private-mail", "languages", "telephones":
+	case "private-mail", "languages", "telephones", "birth-dates":
 		return l.Details
 	case "renames":
 		return renameLimit

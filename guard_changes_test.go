@@ -226,6 +226,8 @@ func TestFieldsHaveGuards(t *testing.T) {
 		{"telephones", 10, func(r *Record) { r.Phone = "" }},
 		{"schools", 5, func(r *Record) { r.Memberships = []Membership{class("ps-x", "primary", "1a")} }},
 		{"renames", 10, func(r *Record) { r.FamilyName = "Wyss" }},
+		{"birth-dates", 10, func(r *Record) { r.Traits.Birth += "f" }},
+		{"birth-dates", 10, func(r *Record) { r.Traits.Number += "f" }},
 	} {
 		t.Run(test.guard, func(t *testing.T) {
 			t.Parallel()
@@ -235,6 +237,7 @@ func TestFieldsHaveGuards(t *testing.T) {
 			for i := range rs {
 				rs[i].Phone, rs[i].Language = "+41 31 000 00 00", "de"
 				rs[i].Memberships[0].Classes = []string{"1a"}
+				rs[i].Traits.Number = fmt.Sprintf("%04x", i)
 			}
 			w.run(p, delivery(rs), day0)
 			for _, n := range []int{test.few, test.few + 1} {
@@ -264,6 +267,30 @@ func TestFieldsHaveGuards(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Birth dates and numbers that nobody knew before are no changes: a new column of the
+// export is taken over for all at once.
+func TestBirthDatesThatAreNew(t *testing.T) {
+	t.Parallel()
+	p := guardPolicy()
+	w := newWorld(t, p)
+	rs := school(nil, "ps-a", RoleTeacher, 100)
+	bare := slices.Clone(rs)
+	for i := range bare {
+		bare[i].Traits = Traits{}
+	}
+	w.run(p, delivery(bare), day0)
+	plan := w.run(p, delivery(rs), day0.AddDays(1))
+	if n := plan.Count()[KindChange]; n != 100 || len(plan.Held) != 0 {
+		t.Errorf("%s", plan.Summary())
+	}
+	for i := range rs {
+		rs[i].Traits.Number = fmt.Sprintf("%04x", i)
+	}
+	if n := planOf(t, p, w, rs, day0.AddDays(2)).Count()[KindChange]; n != 100 {
+		t.Errorf("%d numbers are taken over, want 100", n)
 	}
 }
 

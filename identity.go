@@ -98,6 +98,11 @@ const (
 	traitsDiffer
 )
 
+// contradicts reports whether something that is known is otherwise in another.
+func (t Traits) contradicts(o Traits) bool {
+	return t.Birth != "" && t.Birth != o.Birth || t.Number != "" && t.Number != o.Number
+}
+
 // compareTraits lets a number decide before a birth date, since two people have
 // never one number.
 func compareTraits(a, b Traits) traitsVerdict {

@@ -26,7 +26,7 @@ type changeGuard struct {
 	name   string
 	words  string            // what it counts
 	fields []string          // those whose changes it counts
-	moves  func(m move) bool // or how memberships change; nil: in no way
+	moves  func(m move) bool // or how memberships, or what is known as hashes, change; nil: in no way
 }
 
 // changeGuards in the order in which they are asked. A change that one of them
@@ -41,6 +41,7 @@ var changeGuards = []changeGuard{
 	{"private-mail", "changes of private address", []string{"notice_mail"}, nil},
 	{"languages", "changes of language", []string{"language"}, nil},
 	{"telephones", "changes of telephone", []string{"phone"}, nil},
+	{"birth-dates", "changes of birth date or number", nil, func(m move) bool { return m.traits }},
 }
 
 // guardSet says which of the guards on changes count something, a bit for each.
@@ -50,6 +51,7 @@ type guardSet uint16
 type move struct {
 	left, kept int  // schools
 	classes    bool // they are others at a school that stays
+	traits     bool // another birth date or number than was known
 }
 
 func moveOf(before, after []Membership) (m move) {
@@ -79,6 +81,7 @@ func (m move) losesSchools() bool { return m.left > 0 && m.kept > 0 }
 // guardsOn returns the guards that count a change of an account.
 func guardsOn(before, after *Account, fields []string) (set guardSet) {
 	m := moveOf(before.Memberships, after.Memberships)
+	m.traits = before.Traits != after.Traits && before.Traits.contradicts(after.Traits)
 	for i := range changeGuards {
 		g := &changeGuards[i]
 		for _, f := range g.fields {

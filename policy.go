@@ -114,14 +114,16 @@ type Window struct {
 //
 //	leavers, deactivations   by school and role
 //	purges                   in the district: nothing but the names is left of them
-//	transfers, copies        by the context that is left and role; old copies are
-//	                         deleted in the number that a change of terms leaves behind
+//	transfers, copies        by the context that is left and role, and by school; old
+//	                         copies, and what cut-off transfers have left, are deleted
+//	                         in the number that a change of terms leaves behind
 //	collapse                 schools that deliver hardly anybody
-//	roles, renames, schools, classes, access, private-mail, languages, telephones
+//	roles, renames, schools, memberships, classes, access, private-mail, languages,
+//	telephones, birth-dates
 //	                         changes of accounts, by the school and role before; schools
 //	                         are people who leave all their schools for others; a role
 //	                         and the transfer that it leads to wait together
-//	repairs                  users missing in OX
+//	repairs                  users missing in OX, or not as the directory says
 //	creates                  nobody is created while OX shows many users that the
 //	                         directory does not
 //	restore                  a copy that is all that is left of somebody is copied
@@ -154,7 +156,7 @@ type GuardLimits struct {
 	// Limits of changes; one that is zero has its default. Roles are changes of
 	// role by those who are no pupils, PupilRoles by pupils, who do not become
 	// teachers; Classes changes of class at the same school, Details private
-	// address, language and telephone, each by itself.
+	// address, language, telephone, and birth date with number, each by itself.
 	Roles      Limit `json:"roles"`
 	PupilRoles Limit `json:"pupil_roles"`
 	Classes    Limit `json:"classes"`

@@ -213,7 +213,7 @@ func heldWhy(h *schoolmail.Held) string {
 	case "collapse":
 		return "held.collapse"
 	case "leavers", "deactivations", "roles", "renames", "schools", "memberships", "classes", "access", "private-mail",
-		"languages", "telephones":
+		"languages", "telephones", "birth-dates":
 		return "held.many"
 	case "":
 		if h.Step.Kind() == schoolmail.KindNotice {

@@ -44,6 +44,7 @@ func (w *World) note(before, after *schoolmail.Account) {
 	add("name", before.GivenName != after.GivenName || before.FamilyName != after.FamilyName)
 	add("private mail", before.NoticeMail != after.NoticeMail)
 	add("language", before.Language != after.Language)
+	add("birth date", before.Traits.Birth != "" && before.Traits.Birth != after.Traits.Birth)
 	add("telephone", before.Phone != after.Phone)
 	add("access", before.Access != after.Access && before.Access != "" && before.Context == after.Context)
 	add("transfer", before.Context != after.Context)
@@ -139,7 +140,7 @@ func (l *Life) limit(what string, role schoolmail.Role, term bool) schoolmail.Li
 		return schoolmail.Limit{SchoolPercent: 10, DistrictPercent: 3, Free: 5}
 	case "class":
 		return g.Classes
-	case "private mail", "language", "telephone":
+	case "private mail", "language", "telephone", "birth date":
 		return g.Details
 	}
 	return g.Transfers
@@ -228,7 +229,8 @@ type column struct {
 }
 
 // columns are what can be filled down.
-var columns = []string{"role", "class", "language", "private mail", "telephone", "level", "given name", "school"}
+var columns = []string{"role", "class", "language", "private mail", "telephone", "level", "given name", "school",
+	"birth date"}
 
 // fillDown spoils columns of an export, and reports whether it has.
 func (l *Life) fillDown(rs []schoolmail.Record) bool {
@@ -273,6 +275,10 @@ func (f *column) fill(r *schoolmail.Record) {
 		}
 	case "language":
 		r.Language = "it"
+	case "birth date": // shifted
+		if r.Traits.Birth != "" {
+			r.Traits.Birth += "f"
+		}
 	case "private mail":
 		r.NoticeMail = "school@home.example"
 	case "telephone":
