@@ -243,10 +243,10 @@ func (p *peer) tellsDigests() bool {
 }
 
 // items are messages of the open folder without their content, by ascending
-// UID, each once however often the server tells it.
+// UID, each once however often the server tells it. Those of which it refuses to tell are left out.
 func (p *peer) items(ctx context.Context, uids imapwire.Set) ([]item, error) {
 	out := make([]item, 0, uids.Len())
-	if err := p.fetch(ctx, uids, p.metaItems(), func(m *imapwire.Message, _ io.Reader, _ int64) error {
+	take := func(m *imapwire.Message, _ io.Reader, _ int64) error {
 		if !uids.Contains(m.UID) {
 			return nil
 		}
@@ -257,8 +257,13 @@ func (p *peer) items(ctx context.Context, uids imapwire.Set) ([]item, error) {
 		i.digest, _ = parseDigest(m.SHA1)
 		out = append(out, i)
 		return nil
-	}); err != nil {
-		return nil, err
+	}
+	for _, part := range uids.Chunks(fetchCount) {
+		if err := p.apart(part, func() imapwire.Set { return part.Without(uidsIn(out)) }, func(uids imapwire.Set) error {
+			return p.fetch(ctx, uids, p.metaItems(), take)
+		}); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortStableFunc(out, func(a, b item) int { return cmp.Compare(a.uid, b.uid) })
 	return slices.CompactFunc(out, func(a, b item) bool { return a.uid == b.uid }), nil
@@ -344,6 +349,19 @@ func (p *peer) hash(ctx context.Context, items []item, want func(i int) bool, se
 func (p *peer) ends(err error) bool {
 	_, later := throttle(err)
 	return later || p.lost()
+}
+
+// apart asks for messages together, and one by one for those that are left when the server refuses. What it refuses
+// again is left out; when that is one after the other, the refusal stands.
+func (p *peer) apart(uids imapwire.Set, left func() imapwire.Set, ask func(uids imapwire.Set) error) error {
+	err := ask(uids)
+	if _, refused := errors.AsType[*imapwire.Error](err); !refused || p.ends(err) {
+		return err
+	}
+	if uids.Len() == 1 {
+		return nil
+	}
+	return p.oneByOne(left(), func(one imapwire.Set) (imapwire.Set, error) { return nil, ask(one) })
 }
 
 // oneByOne asks for messages once more that were refused together; what is refused again stays unread. When

@@ -78,11 +78,13 @@ func (r *reader) part(part imapwire.Set) error {
 	if err != nil || len(part) == 0 {
 		return err
 	}
-	if err := r.src.fetch(r.ctx, part, r.src.metaItems(), func(m *imapwire.Message, _ io.Reader, _ int64) error {
-		if part.Contains(m.UID) {
-			r.meta[m.UID] = *m
-		}
-		return nil
+	if err := r.src.apart(part, func() imapwire.Set { return part.Without(r.told(part)) }, func(uids imapwire.Set) error {
+		return r.src.fetch(r.ctx, uids, r.src.metaItems(), func(m *imapwire.Message, _ io.Reader, _ int64) error {
+			if part.Contains(m.UID) {
+				r.meta[m.UID] = *m
+			}
+			return nil
+		})
 	}); err != nil {
 		return err
 	}
@@ -116,19 +118,23 @@ func (r *reader) contents(uids imapwire.Set) error {
 	if uids.Len() == 1 {
 		return nil
 	}
-	var left imapwire.Set
-	for uid := range uids.All() {
-		if _, ok := r.meta[uid]; ok {
-			left.Add(uid)
-		}
-	}
-	err = r.src.oneByOne(left, func(one imapwire.Set) (imapwire.Set, error) {
+	err = r.src.oneByOne(r.told(uids), func(one imapwire.Set) (imapwire.Set, error) {
 		return nil, r.src.fetch(r.ctx, one, "BODY.PEEK[]", r.message)
 	})
 	if _, refused := errors.AsType[*imapwire.Error](err); refused && !r.src.ends(err) {
 		return nil // one after the other: they are reported, too
 	}
 	return err
+}
+
+// told are those messages of which the source has told, and whose content has not come.
+func (r *reader) told(uids imapwire.Set) (told imapwire.Set) {
+	for uid := range uids.All() {
+		if _, ok := r.meta[uid]; ok {
+			told.Add(uid)
+		}
+	}
+	return told
 }
 
 // missing reports messages that the source lists and has not sent.

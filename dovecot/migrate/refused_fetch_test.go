@@ -203,3 +203,63 @@ func TestFlagsThatCannotBeRead(t *testing.T) {
 		t.Errorf("something to do again: %+v", res)
 	}
 }
+
+// refusing refuses what asks for the third message's flags, date and size, alone or among others.
+func refusing(ill *atomic.Bool) *proxy {
+	return &proxy{Up: func(l string) (string, string, bool) {
+		tag, command, _ := strings.Cut(l, " ")
+		if !ill.Load() || !strings.Contains(l, "RFC822.SIZE") ||
+			!strings.Contains(command, ":") && !strings.Contains(command, "FETCH 3 ") {
+			return l, "", true
+		}
+		return "", tag + " NO [SERVERBUG] internal error\r\n", true
+	}}
+}
+
+// A message of which a source does not even tell flags, date and size takes nothing with it: the others come, it
+// is reported, and comes once when the server is well, whether the target had it before or not.
+func TestOneOfWhichNothingIsTold(t *testing.T) {
+	t.Parallel()
+	for _, before := range []bool{false, true} {
+		t.Run(fmt.Sprint("at the target before: ", before), func(t *testing.T) {
+			t.Parallel()
+			s := filled(t, 6)
+			if before {
+				sync(t, migrate.New(insecure(s.IMAPAddr), insecure(s.IMAPAddr), t.TempDir(), quick()), toB())
+			}
+			var ill atomic.Bool
+			ill.Store(true)
+			m := migrate.New(insecure(refusing(&ill).start(t, s.IMAPAddr)), insecure(s.IMAPAddr), t.TempDir(), quick())
+			res := sync(t, m, toB()) // without the state
+			if res.Copied+res.Adopted != 5 || res.Failed != 1 || len(res.Problems) != 1 || res.Problems[0].UID != 3 {
+				t.Errorf("%+v", res)
+			}
+			if cert, err := m.Verify(t.Context(), toB(), nil); err == nil && cert.Complete {
+				t.Errorf("%+v", cert)
+			}
+			ill.Store(false)
+			res = sync(t, m, toB())
+			if n := len(read(t, s.IMAPAddr, "b")["INBOX"]); n != 6 || res.Copied+res.Adopted != 1 || len(res.Problems) > 0 {
+				t.Errorf("%d messages instead of 6: %+v", n, res)
+			}
+		})
+	}
+}
+
+// A target that does not tell of a message that it has: nothing is copied into the folder until it does.
+func TestTargetThatDoesNotTellOfOne(t *testing.T) {
+	t.Parallel()
+	s := filled(t, 6)
+	sync(t, migrate.New(insecure(s.IMAPAddr), insecure(s.IMAPAddr), t.TempDir(), quick()), toB())
+	var ill atomic.Bool
+	ill.Store(true)
+	m := migrate.New(insecure(s.IMAPAddr), insecure(refusing(&ill).start(t, s.IMAPAddr)), t.TempDir(), quick())
+	if res := sync(t, m, toB()); res.Copied != 0 || kinds(res) != migrate.ProblemFolder {
+		t.Errorf("%+v", res)
+	}
+	ill.Store(false)
+	res := sync(t, m, toB())
+	if n := len(read(t, s.IMAPAddr, "b")["INBOX"]); n != 6 || res.Adopted != 6 || len(res.Problems) > 0 {
+		t.Errorf("%d messages instead of 6: %+v", n, res)
+	}
+}
