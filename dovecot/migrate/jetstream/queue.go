@@ -386,7 +386,7 @@ func (q *Queue) hold(ctx context.Context, msg jetstream.Msg, t ticket, asked tim
 		q.opt.Logger.Info("taken over from a machine that has left off", "place", rec.Place)
 		if err := migrate.TakenOver(q.opt.Dir, rec.Name); err != nil {
 			l.end()
-			return nil, err
+			return nil, fmt.Errorf("jetstream: state: %w", unnamed(err))
 		}
 	}
 	return l, nil

@@ -1,9 +1,13 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -386,5 +390,30 @@ func TestRates(t *testing.T) {
 		if _, ok := RatesOf(rep); ok {
 			t.Error("rates of nothing")
 		}
+	}
+}
+
+// TestLogsNameNobody: a state that cannot be read or written is told of by its place in the wave, not by its
+// file, whose name is the account's.
+func TestLogsNameNobody(t *testing.T) {
+	t.Parallel()
+	q, _ := machine(t, embedded(t), "r")
+	var log bytes.Buffer
+	q.opt.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	add(t, q, "anna")
+	l := next(t, q)
+	if err := os.MkdirAll(filepath.Join(q.files("anna")[0], "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l.Checkpoint(t.Context())
+	if s := log.String(); !strings.Contains(s, "place=0") || strings.Contains(s, "anna") {
+		t.Error(s)
+	}
+	l.end()
+	if err := q.fetchState(t.Context(), l.key, "anna"); err != nil && strings.Contains(err.Error(), "anna") {
+		t.Error(err)
+	}
+	if err := migrate.TakenOver(q.opt.Dir, "anna"); err == nil || strings.Contains(unnamed(err).Error(), "anna") {
+		t.Error(err, unnamed(err))
 	}
 }

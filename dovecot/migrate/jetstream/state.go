@@ -10,9 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/ictmedia/schoolmail/dovecot/migrate"
 	"github.com/ictmedia/schoolmail/dovecot/migrate/internal/statefile"
 )
 
@@ -74,7 +76,7 @@ func (q *Queue) fetchState(ctx context.Context, key, account string) error {
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("jetstream: state: %w", err)
+			return fmt.Errorf("jetstream: state: %w", unnamed(err))
 		}
 	}
 }
@@ -95,9 +97,20 @@ func (q *Queue) storeState(ctx context.Context, key, account string) error {
 	_, err := q.states.Put(ctx, jetstream.ObjectMeta{Name: key}, r)
 	r.CloseWithError(err)
 	if err != nil {
-		return fmt.Errorf("jetstream: state: %w", err)
+		return fmt.Errorf("jetstream: state: %w", unnamed(err))
 	}
 	return nil
+}
+
+// unnamed is an error about an account's files without the account, whom no log names.
+func unnamed(err error) error {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno
+	}
+	if e, ok := errors.AsType[*migrate.Error](err); ok {
+		return e.Kind
+	}
+	return err
 }
 
 func pack(to io.Writer, files []string) error {
