@@ -178,7 +178,11 @@ func (u *Users) ids(ctx context.Context, q *UserQuery) ([]schoolmail.UserID, err
 	default:
 		k.req = &oxuser.ListAll{Include_guests: guests, Exclude_users: noUsers}
 	}
-	return stream(ctx, u.cc.c, k, func(g *listedUser) schoolmail.UserID { return schoolmail.UserID(g.ID) })
+	ids, err := stream(ctx, u.cc.c, k, func(g *listedUser) schoolmail.UserID { return schoolmail.UserID(g.ID) })
+	if err == nil && slices.Contains(ids, 0) { // whom nobody could read afterwards: they would look gone
+		return nil, k.otherAnswer()
+	}
+	return ids, err
 }
 
 // All reads the users of the context that a query selects, ordered by id. The ids are read

@@ -212,6 +212,24 @@ func TestNobodyIsReadTwice(t *testing.T) {
 	}
 }
 
+// TestListedWithoutID: a list of users without ids is no list of nobody.
+func TestListedWithoutID(t *testing.T) {
+	t.Parallel()
+	var under gauge
+	f := userServer(t, nil, map[int32]bool{0: true}, 0, &under)
+	answer := f.answer
+	f.answer = func(op *soap.Operation, body []byte, r *http.Request) (any, error, bool) {
+		if op == oxuser.OpListAll {
+			return &oxuser.ListAllResponse{Return_: []*oxuser.User{{Name: new("anna")}, {Name: new("berta")}}}, nil, true
+		}
+		return answer(op, body, r)
+	}
+	got, err := Collect(newFake(t, f, nil).Context(7, testAdmin).Users.All(t.Context(), nil))
+	if !errors.Is(err, ErrProtocol) {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
