@@ -149,6 +149,27 @@ func TestRepairOfTheSamePersonCountsOnce(t *testing.T) {
 	}
 }
 
+// When the window is over, the repair of what was repaired before counts as any other.
+func TestRepairOfTheSamePersonCountsAgain(t *testing.T) {
+	t.Parallel()
+	for others, held := range map[int]int{2: 0, 3: 11} { // ten are allowed
+		p, w, rs := repairable(t)
+		spoil(w, "ps-a", 8, true)
+		var same []string
+		for name, a := range w.accounts {
+			if _, ok := w.contexts[a.Context].users[name]; !ok {
+				same = append(same, name)
+			}
+		}
+		w.run(p, delivery(rs), day0.AddDays(1))
+		for _, name := range same {
+			delete(w.contexts[w.accounts[name].Context].users, name)
+		}
+		spoil(w, "ps-a", others, true)
+		w.sees(t, p, rs, day0.AddDays(8), 8+others-held, held)
+	}
+}
+
 // A repair that is cut off anywhere is counted, and done later; it is never done without
 // being counted.
 func TestRepairCutOffAnywhereIsCounted(t *testing.T) {
