@@ -166,7 +166,7 @@ func TestNewPasswordLeftOut(t *testing.T) {
 	}
 	s := testlife.Of(site.Open(set, nil))(t)
 	defer s.Close()
-	if _, err := s.Hold(t.Context(), day, one.Key.ID, schoolmail.Hold{Until: day + 9, By: "frei",
+	if _, err := s.Hold(t.Context(), day, one.Key.ID, schoolmail.Hold{Until: day, By: "frei", // to the last day
 		Reason: "inquiry"}); err != nil {
 		t.Fatal(err)
 	}
