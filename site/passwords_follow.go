@@ -15,11 +15,15 @@ import (
 func (s *Site) followRenames(act *Act) error {
 	names := map[string]string{}
 	follow := func(a *schoolmail.Account) {
+		if a.Key.Source != s.policy.Source {
+			return
+		}
 		for _, f := range a.Former {
-			if f.Username != "" && f.Username != a.Username && a.Key.Source == s.policy.Source {
+			if f.Username != "" {
 				names[f.Username] = a.Username
 			}
 		}
+		delete(names, a.Username) // what it is now it may have been before
 	}
 	for i := range act.World.State.Accounts {
 		follow(&act.World.State.Accounts[i])

@@ -2,12 +2,15 @@ package site_test
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"filippo.io/age"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ictmedia/schoolmail"
 	"github.com/ictmedia/schoolmail/internal/testlife"
@@ -90,6 +93,43 @@ func TestPasswordListsFollowLater(t *testing.T) {
 	want := strings.ReplaceAll(saved, `"ottilie.zumthor"`, `"ottilie.abegg"`)
 	if !strings.HasPrefix(string(after), want) {
 		t.Errorf("the list is\n%s\nwant, and a line more,\n%s", after, want)
+	}
+}
+
+// Whoever is renamed and then back again stands in the lists under the name that is theirs
+// now, whether the lists have followed the first rename or that run was cut off before.
+func TestPasswordListsFollowARenameAndBack(t *testing.T) {
+	t.Parallel()
+	for name, cutOff := range map[string]bool{"followed": false, "cut off": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := married(t, sitetest.WithNewLoginNames())
+			list := filepath.Join(m.set.StateDir, "initial-passwords", "ps-birkenhof.csv")
+			before, err := os.ReadFile(list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := handed(t, m.set)
+			m.all["1"] = "Ottilie Abegg"
+			if _, err := m.rename(t, m.day+1, schoolmail.RenameRequest{}, site.Parts{}); err != nil {
+				t.Fatal(err)
+			}
+			if cutOff {
+				if err := os.WriteFile(list, before, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m.all["1"] = "Ottilie Zumthor"
+			if _, err := m.rename(t, m.day+2, schoolmail.RenameRequest{}, site.Parts{}); err != nil {
+				t.Fatal(err)
+			}
+			if a := account(t, m.world(t, m.day+2), "1"); a.Username != "ottilie.zumthor" {
+				t.Fatalf("the user name is %s", a.Username)
+			}
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(first)), slices.Sorted(maps.Keys(handed(t, m.set)))); diff != "" {
+				t.Errorf("who stands in the lists (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
