@@ -149,12 +149,15 @@ func (in *given) moved(a *Account, c *claim) []Mark {
 // person as they were observed; without a guard if it leaves none.
 func (f *facts) markOf(s *Step) (m Mark) {
 	guard := s.Action.counts()
-	p := f.personOf(s.Key)
-	if guard == "" || p == nil || p.account == nil {
+	if guard == "" {
 		return m
 	}
-	m = Mark{Guard: guard, On: f.now, Role: p.account.Role, From: s.Action.frees()}
-	if ms := p.account.Memberships; len(ms) > 0 {
+	a := f.accountAt(s)
+	if a == nil {
+		return m
+	}
+	m = Mark{Guard: guard, On: f.now, Role: a.Role, From: s.Action.frees()}
+	if ms := a.Memberships; len(ms) > 0 {
 		m.School = ms[0].School
 	}
 	return m
@@ -169,12 +172,15 @@ func (f *facts) countedAlready(guard string, s *Step) bool {
 	})
 }
 
-// accountAt is the account of a step's person as observed.
+// accountAt is the account of a step's person as observed; nil: there is none.
 func (f *facts) accountAt(s *Step) *Account {
 	if n, known := f.byUser.number(s.Subject); known && f.state.Accounts[n].Key == s.Key {
 		return &f.state.Accounts[n]
 	}
-	return f.personOf(s.Key).account // called otherwise by then
+	if p := f.personOf(s.Key); p != nil { // called otherwise by then
+		return p.account
+	}
+	return nil
 }
 
 // mark gives the steps that leave no other trace their marks, and hands them on to what
