@@ -49,6 +49,15 @@
 // After the cut-over only late mail is brought. Messages that the
 // migration did not bring are never touched.
 //
+// # What is not believed
+//
+// A server that contradicts itself, or cannot be read, costs nothing but time. In a session with a
+// line that could not be read nothing is deleted, no folder and no subscription either; before
+// messages are deleted, SELECT, STATUS and SEARCH have to count the same. A folder whose target lists
+// fewer messages than it counts, or does not tell of each, stays as it is when messages have to be recognised there:
+// they would come a second time. A message that the source lists and does not tell of or send stays behind, is
+// reported, and is looked for at both sides by the next run.
+//
 // # Folders
 //
 // Separators, prefixes ("INBOX.Sent") and modified UTF-7 are translated. Special
@@ -69,7 +78,7 @@
 //   - Dovecot's acl plugin shows a master user an empty account unless acl_user is
 //     set; Cyrus lets an admin act for users who do not exist. Both
 //     end as [ErrNoMailbox], never as an empty mailbox.
-//   - ACLs, Sieve scripts and quotas are not moved; see package dovecot.
+//   - ACLs and Sieve scripts are not moved, limits of storage with [Options].Quota only; see package dovecot.
 //   - Moves at the source are a new copy and a deletion; the content travels again.
 //   - UIDs and UIDVALIDITY can be kept after all when the first copy is made from
 //     Cyrus' spool on disk by package dovecot/migrate/spool; a run of this
