@@ -322,11 +322,12 @@ func (f *facts) house() {
 	}
 	for i := range f.people {
 		if p := &f.people[i]; p.account != nil {
-			n := p.at
-			if twice {
-				n, _ = f.byUser.number(p.account.Username)
+			p.place, p.agrees = home[p.at].place, home[p.at].agrees
+			if twice { // the user may be that of another account, which it was compared with
+				n, _ := f.byUser.number(p.account.Username)
+				p.place = home[n].place
+				p.agrees = p.place != nil && agrees(p.place, p.account)
 			}
-			p.place, p.agrees = home[n].place, home[n].agrees
 		}
 	}
 	for _, ps := range f.elsewhere {

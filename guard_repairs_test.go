@@ -151,3 +151,24 @@ func TestChangesOfAccessAreGuarded(t *testing.T) {
 		}
 	}
 }
+
+// Of two accounts of one user name, each is compared with the user of that name.
+func TestAccountsOfOneUserNameAreBothCompared(t *testing.T) {
+	t.Parallel()
+	p, w, rs := repairable(t)
+	st := w.observe()
+	a, b := &st.Accounts[0], &st.Accounts[1]
+	st.Places = slices.DeleteFunc(st.Places, func(p Place) bool { return p.Username == a.Username })
+	a.Username = b.Username
+	key := a.Key
+	for range 2 {
+		plan, err := NewPlan(p, st, delivery(rs), day0.AddDays(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(plan.Steps, func(s Step) bool { return s.Key == key }) {
+			t.Errorf("%s: %v: nothing is said of the account whose user is the other's", plan.Summary(), plan.Findings)
+		}
+		st.Accounts[0], st.Accounts[1] = st.Accounts[1], st.Accounts[0]
+	}
+}
