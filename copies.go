@@ -211,5 +211,5 @@ func (d *decisions) dropLeftovers() {
 func (f *facts) isLeftover(a *Account, l Leftover) bool {
 	there, home := f.placeAt(l.Username, l.Context), f.placeAt(a.Username, a.Context)
 	return there != nil && home != nil && l.Context != a.Context && l.Context != a.Previous.Context &&
-		copyProof{userID: l.UserID}.fits(*home, *there)
+		copyProof{userID: l.UserID}.fits(*home, *there, a)
 }

@@ -1,6 +1,7 @@
 package schoolmail
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -192,8 +193,8 @@ func (g *guarded) repairs() {
 		if into := g.target(c); g.holds.rooms[into] || c.pin != 0 && g.holds.rooms[c.pin] {
 			g.keepClaim(c, "repairs", fmt.Sprintf("context %d is not shown by OX", max(into, c.pin)))
 			continue
-		} else if into != 0 {
-			s := g.seatStep(c, into)
+		} else { // a seat that others are kept from may still fall to who has none yet
+			s := g.seatStep(c, cmp.Or(into, c.before.Context))
 			steps, byID[s.ID] = append(steps, &s), c
 		}
 	}

@@ -284,18 +284,21 @@ func (c copies) sorted() []copyKey {
 }
 
 // fits reports whether a user can be the copy that is proved.
-func (p copyProof) fits(src, there Place) bool {
+func (p copyProof) fits(src, there Place, a *Account) bool {
 	if p.userID != 0 {
 		return p.userID == there.UserID
 	}
-	return alike(src, there)
+	return alike(src, there, a)
 }
 
-// alike reports whether a user can be a copy of another: OX copies names and
-// addresses. It is asked when the journal proves that a copy was begun but not
-// which id it got.
-func alike(src, dst Place) bool {
-	return src.Username == dst.Username && strings.EqualFold(src.Mail, dst.Mail) && src.DisplayName == dst.DisplayName
+// alike reports whether a user can be the copy of another for an account: OX copies names
+// and addresses, which are then set as the account has them. It is asked when the
+// journal proves that a copy was begun but not which id it got.
+func alike(src, dst Place, a *Account) bool {
+	as := func(username, mail, name string) bool {
+		return dst.Username == username && strings.EqualFold(dst.Mail, mail) && dst.DisplayName == name
+	}
+	return as(src.Username, src.Mail, src.DisplayName) || as(a.Username, a.Mail, a.DisplayName)
 }
 
 // Forgotten is the entry that says of a person who was purged that nothing that is

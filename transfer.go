@@ -69,7 +69,7 @@ func (act TransferContext) carryOut(ctx context.Context, a *applier, s *Step) er
 	}
 	switch there, err := a.Groupware.User(ctx, to, username); {
 	case err == nil:
-		if p, ours := a.proof(username, to); !ours || !p.fits(src, there) {
+		if p, ours := a.proof(username, to); !ours || !p.fits(src, there, &act.After) {
 			return fmt.Errorf("schoolmail: transfer %s: context %d has a user of this name that the journal does not prove "+
 				"ours: nothing is deleted: %w", username, to, ErrConflict)
 		}
@@ -127,7 +127,7 @@ func (a *applier) copyUser(ctx context.Context, s *Step, src Place, to *Account,
 	if dst.UserID == 0 && errors.Is(err, ErrLostAnswer) {
 		found, look := a.Groupware.User(ctx, to.Context, to.Username)
 		switch {
-		case look == nil && alike(src, found):
+		case look == nil && alike(src, found, to):
 			dst = found
 		case look != nil && !errors.Is(look, ErrNotFound):
 			return Place{}, err // unknown: the intent stands as the proof
@@ -237,7 +237,7 @@ func (a *applier) dropLeftover(ctx context.Context, s *Step, act DropCopy) error
 	if err != nil {
 		return fmt.Errorf("schoolmail: look for %s in context %d: %w", live.Username, live.Context, err)
 	}
-	if p, ours := a.proof(live.Username, there.Context); !ours || !p.fits(home, there) {
+	if p, ours := a.proof(live.Username, there.Context); !ours || !p.fits(home, there, &live) {
 		return fmt.Errorf("schoolmail: the journal does not prove that the user %s in context %d is a copy of ours: "+
 			"nothing is deleted: %w",
 			live.Username, there.Context, ErrConflict)

@@ -23,6 +23,9 @@ type headcount map[[2]string]int
 // note puts down what a change of an active account is about.
 func (w *World) note(before, after *schoolmail.Account) {
 	active := before.State == schoolmail.Active && after.State == schoolmail.Active
+	if before.State != after.State || before.Context == 0 { // set right on the way: closed, taken over, seated
+		w.touched[after.Username] = w.today
+	}
 	if before.Key.IsZero() || !active || before.Context == 0 {
 		return
 	}
@@ -47,7 +50,8 @@ func (w *World) note(before, after *schoolmail.Account) {
 	add("birth date", before.Traits.Birth != "" && before.Traits.Birth != after.Traits.Birth)
 	add("telephone", before.Phone != after.Phone)
 	add("access", before.Access != after.Access && before.Access != "" && before.Context == after.Context)
-	add("transfer", before.Context != after.Context)
+	_, stood := w.contexts[before.Context].users[after.Username] // without a user nothing is moved: that is a repair
+	add("transfer", before.Context != after.Context && stood)
 	stays, lost, other := false, false, false
 	for _, m := range before.Memberships {
 		i := slices.IndexFunc(after.Memberships, func(o schoolmail.Membership) bool { return o.School == m.School })
