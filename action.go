@@ -178,7 +178,7 @@ func (a ChangeAccount) states() (*Account, *Account) { return &a.Before, &a.Afte
 func (a ChangeAccount) move() (from, to ContextID)   { return 0, a.After.Context }
 
 func (a ChangeAccount) takes() ContextID {
-	if a.Before.Context == a.After.Context || a.SeatExists {
+	if a.SeatExists || a.Before.Context == a.After.Context && !a.Anew {
 		return 0
 	}
 	return a.After.Context

@@ -235,6 +235,9 @@ func TestMissingUserOfSomebodyWhoChanges(t *testing.T) {
 			p.Populations[0].Access = cmp.Or(access, p.Populations[0].Access)
 			rs := teacher("+41 31 000 00 01")
 			plan := planOf(t, p, w, rs, day0.AddDays(1))
+			if taken, _ := plan.Steps[0].Seats(); taken != 10 {
+				t.Fatalf("%s takes a seat in context %d, want 10", plan.Steps[0].ID, taken)
+			}
 			dead := diesAt(w, n)
 			_, _ = Apply(t.Context(), plan, w.ports(), nil)
 			w.fault = nil
