@@ -35,6 +35,8 @@ func (l *Life) estrange() {
 		}
 		w.accounts[n] = a
 	}
+	// What was done to them is known to nobody any more.
+	w.changes = slices.DeleteFunc(w.changes, func(c change) bool { return l.strange[c.who] != schoolmail.RecordKey{} })
 	l.takenOver = l.Days + 1 + l.more.IntN(3)
 }
 

@@ -9,8 +9,10 @@
 // has not given it back first waits until the target has stored, or dropped, what that
 // machine had sent, and recognises by content what is there: nothing is stored twice. Of what such a
 // machine knew, that is kept which it knew when it began to change the target: flags of messages that have
-// changed at the source since are compared with the target's. A message that it had copied and that has gone
-// at the source before the next machine looks stays at the target.
+// changed at the source since are compared with the target's, which takes a source that tells what has
+// changed (CONDSTORE); with another one a flag that the dead machine brought, and that was taken back before the
+// next machine looks, stays at the target. So does a message that it had copied and that has gone at the
+// source by then.
 //
 // NATS gets the names of accounts, counts, digests, flags and certificates; it never gets
 // passwords or mail. Each machine has its own list of accounts with what it takes to log in.
