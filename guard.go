@@ -177,7 +177,7 @@ func (f *facts) census(guard string) *census {
 	plain := guard != guardCopies && guard != guardTransfers
 	most := f.usualPeople(contexts)
 	for _, a := range most.others {
-		counted, done := f.counted(guard, a), !a.Held && f.done(guard, a)
+		counted, done := f.counted(guard, a), f.done(guard, a)
 		if !counted && !done {
 			continue
 		}

@@ -102,14 +102,27 @@ func TestGuards(t *testing.T) {
 }
 
 // What was done on the days before counts, so that nobody is emptied a few
-// people a day.
+// people a day. A hold on somebody undoes nothing of it.
 func TestGuardsAreCumulative(t *testing.T) {
 	t.Parallel()
+	for _, hold := range []bool{false, true} {
+		t.Run(fmt.Sprint("on hold afterwards ", hold), func(t *testing.T) {
+			t.Parallel()
+			guardsAreCumulative(t, hold)
+		})
+	}
+}
+
+func guardsAreCumulative(t *testing.T, hold bool) {
 	p := guardPolicy()
 	w, rs := guardDistrict(t, p)
 	for day := 1; day <= 4; day++ {
 		rs = without(rs, 1, RoleTeacher, "ps-a")
 		w.run(p, delivery(rs), day0.AddDays(day))
+		for name, a := range w.accounts {
+			a.Held = hold && a.State == Leaving
+			w.accounts[name] = a
+		}
 	}
 	left := 0
 	for _, a := range w.accounts {
