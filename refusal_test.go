@@ -60,6 +60,34 @@ func TestRefusedCopyIsNeverDiscarded(t *testing.T) {
 	}
 }
 
+// Somebody has changed the name of the user at the source, so that the copy, which is
+// called as the account is, does not look like it. The journal proves it ours
+// nevertheless when the answer is lost, with all that comes after it or alone.
+func TestLostAnswerWhenTheSourceWasRenamed(t *testing.T) {
+	t.Parallel()
+	for _, cut := range []bool{false, true} {
+		w, p, plan := twoTerms(t, 0)
+		u := w.contexts[20].users["ida.abel"]
+		u.spec.DisplayName = "Ida, not at school"
+		w.contexts[20].users["ida.abel"] = u
+		lost := false
+		w.fault = func(_ int, what string, done bool) error {
+			if lost = lost || what == "copy-user" && done; lost && (cut || what == "copy-user") {
+				return fmt.Errorf("%w: %w", ErrLostAnswer, errCrash)
+			}
+			return nil
+		}
+		_, _ = Apply(t.Context(), plan, w.ports(), nil)
+		w.fault = nil
+		w.run(p, delivery(ida("secondary")), day0.AddDays(2)) // what was left behind goes
+		w.run(p, delivery(ida("secondary")), day0.AddDays(3))
+		if a := w.accounts["ida.abel"]; !lost || a.Context != 30 {
+			t.Errorf("all that comes after it is lost, too: %v: she lives in context %d, want 30", cut, a.Context)
+		}
+		w.sound()
+	}
+}
+
 // A copy that was made but could not be completed is ours by its answer.
 func TestIncompleteCopyIsTakenAway(t *testing.T) {
 	t.Parallel()
